@@ -11,3 +11,7 @@ class PassedOver(Exception):  # noqa: N818  it is no error
 
 class FatalError(Exception):
     """The run cannot start or go on; the message says what to do (exit status 2)."""
+
+
+class Advice(UserWarning):
+    """What a room warns of (`warnings.warn(sentence, Advice)`): told once a run, as a note."""

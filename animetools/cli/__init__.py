@@ -1,0 +1,8 @@
+"""What all commands share: options, the stream of paths, messages, man pages."""
+
+from animetools.cli.command import command
+from animetools.cli.item import Item, Output, Rejected
+from animetools.cli.stream import Stream, processes, threads
+from animetools.options import Opt
+
+__all__ = ["Item", "Opt", "Output", "Rejected", "Stream", "command", "processes", "threads"]

@@ -1,0 +1,204 @@
+"""Option dataclasses into a command line: typer parses, we convert, run and end."""
+
+import inspect
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import Annotated, Any, NoReturn, get_type_hints
+
+import animetools
+from animetools import whole
+from animetools.cli.journal import settings_of
+from animetools.cli.report import Report, usage_error
+from animetools.cli.stream import Stream, StreamOptions, die_of, threads
+from animetools.errors import Advice, FatalError
+from animetools.options import Opt, Option, options_of
+
+Main = Callable[[Any, Stream], int]
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: what it is called, what it can be told, and what it does."""
+
+    main: Main
+    own: type
+    out: str = ""
+    reads: bool = True
+    examples: Sequence[str] = ()
+    pool: Callable[[int], Executor] = threads
+    options: list[Option] = field(init=False)
+    shared: list[Option] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Gather the options that the dataclasses declare."""
+        place = Opt("Where the files go.", "o", "PATH")
+        shared = options_of(StreamOptions)
+        if self.out:
+            shared.insert(0, Option("out", str, self.out, place))
+        else:
+            shared = [option for option in shared if option.name not in ("dry_run", "force")]
+        object.__setattr__(self, "options", options_of(self.own))
+        object.__setattr__(self, "shared", shared)
+
+    @property
+    def name(self) -> str:
+        """As it is typed."""
+        return self.main.__name__
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of what it does."""
+        return self.text.split("\n", 1)[0]
+
+    @property
+    def text(self) -> str:
+        """All of what it does."""
+        return inspect.getdoc(self.main) or ""
+
+    def __call__(self) -> NoReturn:
+        """Run as the console script; the exit status is the process's."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays nohup
+                signal.signal(number, die_of)
+        status = self._parse(sys.argv[1:])
+        sys.exit(status)
+
+    def _parse(self, arguments: list[str]) -> int:
+        import typer
+
+        app = typer.Typer(
+            add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
+        )
+        app.command(name=self.name, help=self._help(), epilog=self._epilog())(self._signature())
+        line = typer.main.get_command(app)
+        try:
+            status = line.main(arguments, prog_name=self.name, standalone_mode=False)
+        except Exception as why:
+            tell = getattr(why, "format_message", None)  # click's errors, wherever typer keeps them
+            if tell is None:
+                raise
+            return usage_error(self.name, " ".join(tell().split()).rstrip("."))
+        return int(status or 0)
+
+    def _help(self) -> str:
+        return self.text.replace("\n\n", "\n\n\b\n") if "\b" in self.text else self.text
+
+    def _epilog(self) -> str | None:
+        return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in self.examples) or None
+
+    def _signature(self) -> Callable[..., int]:
+        """A function with one parameter per option, for typer to read."""
+        import typer
+
+        def run(**given: Any) -> int:
+            return self._run(given)
+
+        parameters = []
+        if self.reads:
+            files = typer.Argument(
+                metavar="FILE",
+                show_default=False,
+                help="Images, or folders of them; none or -: a list on standard input.",
+            )
+            parameters.append(_parameter("files", list[str], files, []))
+        for option in [*self.options, *self.shared]:
+            flags = [option.flag] + ([f"-{option.opt.short}"] if option.opt.short else [])
+            if option.kind is bool:
+                if option.default:
+                    flags[0] = f"--no-{option.name.replace('_', '-')}"
+                info = typer.Option(*flags, help=option.opt.help, show_default=False)
+                parameters.append(_parameter(option.name, bool, info, False))
+            else:
+                usual = f" [{option.usual}]" if option.usual else ""
+                info = typer.Option(
+                    *flags, help=option.opt.help + usual, metavar=option.unit, show_default=False
+                )
+                parameters.append(_parameter(option.name, str, info, ""))
+        version = typer.Option("--version", help="Show the version.", show_default=False)
+        parameters.append(_parameter("version", bool, version, False))
+        run.__signature__ = inspect.Signature(parameters, return_annotation=int)  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": int}
+        return run
+
+    def _run(self, given: dict[str, Any]) -> int:
+        if given.pop("version"):
+            sys.stdout.write(f"{self.name} {animetools.__version__}\n")
+            return 0
+        files = tuple(given.pop("files", None) or ())
+        try:
+            values = {
+                option.name: _value(option, given[option.name])
+                for option in [*self.options, *self.shared]
+            }
+            out = os.path.normpath(values.pop("out")) if self.out else ""
+            shared = {
+                option.name: values.pop(option.name)
+                for option in self.shared
+                if option.name != "out"
+            }
+            told = StreamOptions(**shared)
+            own = self.own(**values)
+        except ValueError as why:
+            return usage_error(self.name, str(why))
+        report = Report(self.name, quiet=told.quiet, verbose=told.verbose)
+        warnings.showwarning = lambda message, category, *_: (
+            report.once(str(message)) if issubclass(category, Advice) else None
+        )
+        warnings.simplefilter("always", Advice)
+        stream = Stream(told, report, settings_of(self.name, own), out, files, self.pool)
+        return _guarded(lambda: self.main(own, stream), report, debug=told.debug)
+
+
+def command(
+    *,
+    out: str = "",
+    reads: bool = True,
+    examples: Sequence[str] = (),
+    pool: Callable[[int], Executor] = threads,
+) -> Callable[[Main], Command]:
+    """Make a function of its options and a Stream into a console script.
+
+    `out` is where its files go by default (none: it is a filter); `reads` is False where the items
+    come from options.
+    """
+
+    def wrap(main: Callable[[Any, Stream], int]) -> Command:
+        own = get_type_hints(main)["options"]
+        return Command(main, own, out, reads, examples, pool)
+
+    return wrap
+
+
+def _guarded(main: Callable[[], int], report: Report, *, debug: bool) -> int:
+    """Run; say in one sentence what ended it."""
+    try:
+        return main()
+    except FatalError as why:
+        reason = str(why)
+    except OSError as why:
+        reason = f"{why.filename}: {why.strerror}" if why.filename else str(why)
+    except Exception as why:
+        if debug:
+            raise
+        reason = f"this should not happen: {type(why).__name__}: {why} (--debug shows where; please report it)"
+    report.end()
+    report.fatal(reason)
+    whole.abandon()
+    os._exit(2)  # workers may be deep in a long computation: nobody waits for them
+
+
+def _value(option: Option, given: Any) -> Any:
+    if option.kind is bool:
+        return given != option.default  # --no-x is given for what is on by default
+    return option.parse(given) if given != "" else option.default
+
+
+def _parameter(name: str, kind: Any, info: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info]
+    )

@@ -1,0 +1,175 @@
+"""What goes through a stream: items, what was turned down, and where an item's files go."""
+
+import errno
+import json
+import os
+import stat
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from animetools import whole
+from animetools.errors import ItemError
+
+Facts = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Item:
+    """One input or result: a path as it was given, and what is known of it."""
+
+    path: str
+    facts: Facts = field(default_factory=dict)
+    size: int = 0  # of the file in bytes; 0 where the path is no file
+    mtime: int = 0  # of the file, nanoseconds
+    trouble: str = ""  # why it cannot even be tried
+
+    def noted(self, **facts: Any) -> "Item":
+        """The same item with more facts: what a filter passes on."""
+        return replace(self, facts=self.facts | facts)
+
+    def made(self, path: str, **facts: Any) -> "Item":
+        """A file made from this item; `source` stays the first file of the pipe."""
+        source = {"source": self.path} if self.mtime else {}
+        return Item(path, source | self.facts | facts)
+
+    def rejected(self, reason: str, evidence: str = "") -> "Rejected":
+        """This item, looked at and not taken."""
+        return Rejected(self.path, reason, evidence)
+
+    def line(self, as_json: bool) -> str:
+        """The item as it is printed."""
+        return json.dumps({"path": self.path} | self.facts) if as_json else self.path
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """An input that was looked at and not taken; reasons are few and are counted."""
+
+    path: str
+    reason: str
+    evidence: str = ""
+
+
+Result = Item | Rejected
+
+
+def read_item(line: bytes) -> Item | None:
+    """A line of a list: a path, or a JSON object with one; None for a folder."""
+    if line.startswith(b"{"):
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            record = None
+        if isinstance(record, dict) and isinstance(record.get("path"), str) and record["path"]:
+            return look(record.pop("path"), record)
+    return look(os.fsdecode(line), {})
+
+
+def look(path: str, facts: Facts) -> Item | None:
+    """The item of a path, with what the file system says of it; None for a folder."""
+    try:
+        found = os.stat(path)
+    except ValueError:  # a NUL inside, or a surrogate that is no byte
+        return Item(path, facts, trouble="not a file name")
+    except OSError as why:
+        return Item(path, facts, trouble=reason_of(why))
+    if stat.S_ISDIR(found.st_mode):
+        return None
+    if not stat.S_ISREG(found.st_mode):  # opening a FIFO would wait for ever
+        return Item(path, facts, trouble="neither a file nor a folder")
+    return Item(path, facts, found.st_size, found.st_mtime_ns)
+
+
+def reason_of(why: BaseException) -> str:
+    """An exception in a few words, without the path that the message already has."""
+    if isinstance(why, OSError) and why.strerror:
+        return why.strerror[:1].lower() + why.strerror[1:]
+    return str(why) or type(why).__name__
+
+
+def below(folder: str, path: str) -> str:
+    """`path` inside `folder`: a leading / and every . and .. are dropped."""
+    return "/".join([folder, *(part for part in path.split("/") if part not in ("", ".", ".."))])
+
+
+@dataclass(frozen=True)
+class Written:
+    """A finished file of an item, as the journal remembers it."""
+
+    path: str
+    size: int
+    mtime: int
+
+
+@dataclass
+class Output:
+    """Where the files of one item go; all of them appear together, or none."""
+
+    stem: str = ""
+    dry: bool = False
+    force: bool = False
+    owned: tuple[Written, ...] = ()  # what an earlier run made of this item
+    parts: list[whole.Part] = field(default_factory=list)
+
+    def write(self, suffix: str, encode: Callable[[], bytes]) -> str:
+        """Write `encode()` to the item's path plus `suffix`; returns that path.
+
+        In a dry run nothing is encoded.
+
+        Raises ItemError rather than overwrite a file that this command did not make.
+        """
+        path = self.stem + suffix
+        if self.dry:
+            return path
+        data = encode()
+        if not (self.force or self._may_write(path, data)):
+            raise ItemError(f"{path} exists and is not of this making; -f overwrites it")
+        part = whole.Part(path)
+        self.parts.append(part)
+        part.file.write(data)
+        return path
+
+    def commit(self) -> list[Written]:
+        """Give every file its name."""
+        done = []
+        for part in self.parts:
+            found = part.commit()
+            done.append(Written(part.path, found.st_size, found.st_mtime_ns))
+        self.parts.clear()
+        return done
+
+    def drop(self) -> None:
+        """Forget what has not got its name."""
+        for part in self.parts:
+            part.drop()
+        self.parts.clear()
+
+    def _may_write(self, path: str, data: bytes) -> bool:
+        """Whether the name is free, ours, or holds these very bytes (a run was killed just then)."""
+        try:
+            found = os.lstat(path)
+        except FileNotFoundError:
+            return True
+        if Written(path, found.st_size, found.st_mtime_ns) in self.owned:
+            return True
+        if not stat.S_ISREG(found.st_mode) or found.st_size != len(data):
+            return False
+        with open(path, "rb") as file:
+            return file.read() == data
+
+
+FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+
+Work = Callable[[Item, Output], Iterable[Result]]
+
+
+def finish(work: Work, item: Item, output: Output) -> tuple[list[Result], list[Written]]:
+    """Do one item, in whatever thread, process or machine this runs."""
+    try:
+        results = list(work(item, output))
+        return results, output.commit()
+    except MemoryError:
+        raise ItemError("not enough memory for it") from None
+    finally:
+        output.drop()

@@ -1,0 +1,169 @@
+"""Standard error: one line per failed input, notes, a progress bar, and the account at the end."""
+
+import os
+import sys
+import threading
+from collections import Counter
+from typing import Any
+
+from animetools.cli.item import Item
+
+
+class Report:
+    """All that a command says; nothing else prints to standard error."""
+
+    def __init__(self, name: str, *, quiet: bool = False, verbose: bool = False) -> None:
+        self.name = name
+        self.quiet = quiet
+        self.verbose = verbose
+        self.read = 0
+        self.failed = 0
+        self.passed: Counter[str] = Counter()
+        self.rejects: Counter[str] = Counter()
+        self.written = 0
+        self.guard = threading.Lock()
+        self.said: set[str] = set()
+        self.bar: Any = None
+        self.total: int | None = None
+
+    @property
+    def kept(self) -> int:
+        """How many inputs gave something."""
+        return self.read - self.failed - self.passed.total() - self.rejects.total()
+
+    def error(self, path: str, reason: str) -> None:
+        """One input failed."""
+        self.failed += 1
+        self._print(f"{self.name}: {shown(path)}: {shown(reason)}")
+
+    def fatal(self, reason: str) -> None:
+        """The run ends here."""
+        self._print(f"{self.name}: {shown(reason)}")
+
+    def note(self, text: str) -> None:
+        """A sentence for the person; silent with --quiet."""
+        if not self.quiet:
+            self._print(f"{self.name}: {shown(text)}")
+
+    def once(self, text: str) -> None:
+        """A sentence that any thread may want to say, said the first time only."""
+        with self.guard:
+            if text in self.said:
+                return
+            self.said.add(text)
+        self.note(text)
+
+    def detail(self, path: str, text: str) -> None:
+        """What became of one input; only with --verbose."""
+        if self.verbose:
+            self._print(f"{self.name}: {shown(path)}: {shown(text)}")
+
+    def pass_over(self, path: str, reason: str) -> None:
+        """An input was not this command's business."""
+        self.passed[reason] += 1
+        self.detail(path, f"passed over: {reason}")
+
+    def reject(self, path: str, reason: str, evidence: str) -> None:
+        """An input was looked at and not taken."""
+        self.rejects[reason] += 1
+        self.detail(path, f"{reason} {evidence}".rstrip())
+
+    def begin(self) -> None:
+        """Show the bar, if standard error is a terminal and nobody else's to draw on."""
+        if self.quiet or not os.isatty(2) or _is_pipe(1):
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        self.bar = Progress(
+            SpinnerColumn(),
+            TextColumn(self.name),
+            BarColumn(),
+            TextColumn("{task.fields[account]}"),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            redirect_stdout=False,
+            redirect_stderr=False,
+            transient=True,
+        )
+        self.task = self.bar.add_task(self.name, total=None, account="")
+        self.bar.start()
+
+    def step(self, done: int) -> None:
+        """So many inputs have been dealt with."""
+        if self.bar:
+            task = self.bar.tasks[0]
+            of = f" of {self.total}" if self.total is not None else ""
+            rate = f", {task.speed:.1f}/s" if task.speed else ""
+            left = task.time_remaining
+            eta = f", {left:.0f} s left" if left is not None and not task.finished else ""
+            why = "".join(f", {count} {reason}" for reason, count in self.rejects.most_common(3))
+            self.bar.update(
+                self.task, completed=done, total=self.total, account=f"{done}{of}{rate}{eta}{why}"
+            )
+
+    def show(self, item: Item, line: str) -> bool:
+        """Print a path above the bar; False if there is no bar to print above."""
+        if not (self.bar and os.isatty(1)):
+            return False
+        self.bar.console.print(shown(line), markup=False, highlight=False, soft_wrap=True)
+        return True
+
+    def account(self) -> None:
+        """The last line: what became of every input."""
+        files = f" ({self.written} written)" if self.written else ""
+        parts = [
+            f"kept {self.kept}{files}",
+            f"rejected {self.rejects.total()}{_listed(self.rejects)}",
+            f"passed over {self.passed.total()}{_listed(self.passed)}",
+            f"failed {self.failed}",
+        ]
+        self.end()
+        self.note(f"read {self.read} = {' + '.join(parts)}")
+
+    def end(self) -> None:
+        """Take the bar away."""
+        if self.bar:
+            self.bar.stop()
+            self.bar = None
+
+    def _print(self, line: str) -> None:
+        with self.guard:
+            if self.bar:
+                self.bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            else:
+                write_all(2, line.encode("utf-8", "replace") + b"\n")
+
+
+def shown(text: str) -> str:
+    """Text from outside, safe on a terminal and on one line: what does not print is escaped."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of `data`, past Python's own buffers."""
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def _is_pipe(descriptor: int) -> bool:
+    import stat
+
+    try:
+        mode = os.fstat(descriptor).st_mode
+    except OSError:
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+
+
+def _listed(counts: Counter[str]) -> str:
+    words = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
+    return f" ({words})" if words else ""
+
+
+def usage_error(name: str, reason: str) -> int:
+    """Say what is wrong with a command line; the status to end with."""
+    sys.stderr.write(f"{name}: {shown(reason)} (see {name} --help)\n")
+    return 2

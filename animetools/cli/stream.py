@@ -1,0 +1,358 @@
+"""The stream engine: a list of paths in, work in a pool, a list of paths out.
+
+A reading thread feeds a pool through a bounded window, so that a finished result never waits for
+the next line of input and memory does not grow with the list; the main thread alone prints, in the
+order of the input.
+"""
+
+import os
+import queue
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, NoReturn
+
+from animetools import whole
+from animetools.cli.item import (
+    FATAL,
+    Facts,
+    Item,
+    Output,
+    Rejected,
+    Result,
+    Work,
+    Written,
+    below,
+    finish,
+    look,
+    read_item,
+    reason_of,
+)
+from animetools.cli.journal import Journal, refuse_another
+from animetools.cli.report import Report, write_all
+from animetools.errors import FatalError, ItemError, PassedOver
+from animetools.options import Opt
+
+WINDOW = 4  # items on their way per worker: enough that none waits, few enough to stay small
+LONGEST_LINE = 1 << 24  # bytes; what is longer is no list of paths
+
+Run = Callable[[Iterable[Item]], Iterator[Result]]
+Done = tuple[list[Result], list[Written]]
+
+
+@dataclass(frozen=True)
+class StreamOptions:
+    """What every command can be told."""
+
+    jobs: Annotated[int, Opt("Inputs worked on at once; 0 is one per core.", "j", min=0)] = 0
+    null: Annotated[bool, Opt("Paths end in NUL instead of newline, in and out.", "0")] = False
+    unordered: Annotated[bool, Opt("Print results as they come, not in the input's order.")] = False
+    json: Annotated[bool, Opt("Print a JSON object per line: the path and what is known.")] = False
+    dry_run: Annotated[bool, Opt("Write nothing; print what would be written.", "n")] = False
+    force: Annotated[bool, Opt("Make anew what is there, over it.", "f")] = False
+    quiet: Annotated[bool, Opt("Say nothing but errors.", "q")] = False
+    verbose: Annotated[bool, Opt("Say what became of every input.", "v")] = False
+    debug: Annotated[bool, Opt("Show the traceback of what should not happen.")] = False
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The lists a command reads and prints, and the pool that does its work.
+
+    `pool` gives a concurrent.futures.Executor for so many workers; work, items and results must
+    then survive pickling, unless it is a pool of threads.
+    """
+
+    options: StreamOptions
+    report: Report
+    settings: Facts
+    out: str = ""
+    files: tuple[str, ...] = ()
+    pool: Callable[[int], Executor] = ThreadPoolExecutor
+
+    def map(self, work: Work, items: Iterable[Item] | None = None) -> int:
+        """Print what `work` gives for each item: none, one or many."""
+        return self.fold(work, iter, items)
+
+    def fold(
+        self,
+        work: Work,
+        through: Callable[[Iterator[Result]], Iterable[Result]],
+        items: Iterable[Item] | None = None,
+    ) -> int:
+        """Send the results, in order and one at a time, `through` a generator, and print its."""
+        return self.collect(work, lambda items, run: through(run(items)), items)
+
+    def collect(
+        self,
+        work: Work,
+        gather: Callable[[Iterable[Item], Run], Iterable[Result]],
+        items: Iterable[Item] | None = None,
+    ) -> int:
+        """Give all items to `gather`, with a function that works on those it chooses.
+
+        Returns the exit status: 0, or 1 if an input failed.
+
+        Raises FatalError if the run cannot start or go on.
+        """
+        self.report.begin()
+        for result in gather(self.items() if items is None else items, partial(self.run, work)):
+            if isinstance(result, Rejected):
+                self.report.reject(result.path, result.reason, result.evidence)
+            else:
+                self._print(result)
+        self.report.account()
+        return 1 if self.report.failed else 0
+
+    def items(self) -> Iterator[Item]:
+        """The items of the arguments, or of the lines of standard input."""
+        for source in self.files or ["-"]:
+            if source == "-":
+                lines = _lines(b"\0" if self.options.null else b"\n")
+                yield from filter(None, map(read_item, lines))  # `find` lists its folders too
+            else:
+                item = look(source, {})
+                yield from [item] if item else _walk(source)
+
+    def run(self, work: Work, items: Iterable[Item]) -> Iterator[Result]:
+        """Do the work on `items`; give results in order, report failures and go on."""
+        jobs = self.options.jobs or len(os.sched_getaffinity(0))
+        line: queue.SimpleQueue[_Entry | BaseException | int] = queue.SimpleQueue()
+        room = threading.Semaphore(WINDOW * jobs)
+        pool = self.pool(jobs)
+        desk = _Desk(self, work, pool)
+
+        def feed() -> None:  # a thread of its own: a finished item never waits for the next line
+            count = 0
+            try:
+                for item in items:
+                    room.acquire()
+                    entry = desk.take(item)
+                    count += 1
+                    if self.options.unordered:
+                        entry.future.add_done_callback(lambda _, entry=entry: line.put(entry))
+                    else:
+                        line.put(entry)
+                line.put(count)
+            except BaseException as error:  # noqa: BLE001  the main thread raises it
+                line.put(error)
+
+        threading.Thread(target=feed, daemon=True).start()
+        done, total = 0, -1
+        try:
+            while done != total:
+                entry = line.get()
+                if isinstance(entry, BaseException):
+                    raise entry
+                if isinstance(entry, int):
+                    total = self.report.total = entry
+                    continue
+                done += 1
+                self.report.read += 1
+                yield from self._results(desk, entry)
+                self.report.step(done)
+                room.release()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            desk.close()
+
+    def _results(self, desk: "_Desk", entry: "_Entry") -> list[Result]:
+        """What became of one item, with everything said that is to be said of it."""
+        try:
+            results, files = entry.future.result()
+        except PassedOver as why:
+            self.report.pass_over(entry.item.path, str(why))
+        except (ItemError, OSError) as why:
+            if isinstance(why, OSError) and why.errno in FATAL:
+                raise FatalError(
+                    f"{why.filename or self.out or entry.item.path}: {reason_of(why)}"
+                ) from why
+            self.report.error(entry.item.path, _one_sentence(entry.item, why))
+        except BrokenExecutor:
+            raise FatalError(
+                "a worker process died, perhaps for want of memory: try fewer --jobs"
+            ) from None
+        else:
+            desk.finish(entry, results, files)
+            self.report.written += len(files)
+            return results
+        desk.give_up(entry)
+        return []
+
+    def _print(self, item: Item) -> None:
+        text = item.line(self.options.json)
+        if self.report.show(item, text):
+            return
+        try:
+            write_all(1, os.fsencode(text) + (b"\0" if self.options.null else b"\n"))
+        except BrokenPipeError:
+            die_of(signal.SIGPIPE)
+        except OSError as why:
+            raise FatalError(f"standard output: {reason_of(why)}") from None
+
+
+@dataclass
+class _Entry:
+    """An item and the promise of its results."""
+
+    item: Item
+    future: Future[Done]
+    output: Output | None = None
+
+
+class _Desk:
+    """Decides what is still to do, and has the journal remember what was done."""
+
+    def __init__(self, stream: Stream, work: Work, pool: Executor) -> None:
+        self.stream = stream
+        self.work = work
+        self.pool = pool
+        self.journal: Journal | None = None
+        self.under_way: dict[str, _Entry] = {}  # by stem: a path listed twice is done once
+
+    def take(self, item: Item) -> _Entry:
+        """Begin one item."""
+        if item.trouble:
+            return _Entry(item, _failed(ItemError(item.trouble)))
+        if whole.is_part(item.path):
+            return _Entry(item, _failed(PassedOver("half-written file")))
+        if not self.stream.out or self.stream.options.dry_run:
+            output = Output(below(self.stream.out, item.path), dry=True)
+            return _Entry(item, self.pool.submit(finish, self.work, item, output))
+        return self._take_journalled(item)
+
+    def _take_journalled(self, item: Item) -> _Entry:
+        stem = below(self.stream.out, item.path)
+        twin = self.under_way.get(stem)
+        try:
+            if twin:
+                refuse_another(os.path.abspath(twin.item.path), os.path.abspath(item.path), stem)
+                return _Entry(item, twin.future)
+            if self.journal is None:
+                force = self.stream.options.force
+                self.journal = Journal(self.stream.out, self.stream.settings, force=force)
+            begun = self.journal.begin(item)
+        except ItemError as why:
+            return _Entry(item, _failed(why))
+        if not isinstance(begun, Output):
+            return _Entry(item, _ready((begun, [])))
+        entry = _Entry(item, self.pool.submit(finish, self.work, item, begun), begun)
+        self.under_way[stem] = entry
+        return entry
+
+    def finish(self, entry: _Entry, results: list[Result], files: list[Written]) -> None:
+        """An item came out well."""
+        if self.journal and entry.output:
+            self.journal.finish(entry.output, entry.item, results, files)
+            del self.under_way[entry.output.stem]
+
+    def give_up(self, entry: _Entry) -> None:
+        """An item did not come out."""
+        if self.journal and entry.output:
+            self.journal.give_up(entry.output)
+            del self.under_way[entry.output.stem]
+
+    def close(self) -> None:
+        """No more items."""
+        if self.journal:
+            self.journal.close()
+
+
+def threads(jobs: int) -> Executor:
+    """Workers that share the process: for work that Pillow, OpenCV or torch does without the GIL."""
+    return ThreadPoolExecutor(jobs)
+
+
+def processes(jobs: int) -> Executor:
+    """Workers of their own: for work that Python itself does. They end with this process."""
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    return ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_follow_parent)
+
+
+def _follow_parent() -> None:
+    from multiprocessing import parent_process
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the parent decides
+
+    def watch() -> None:
+        parent = parent_process()
+        if parent:
+            parent.join()
+            whole.abandon()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def die_of(number: int, _frame: object = None) -> NoReturn:
+    """End as a Unix tool ends of a signal, leaving no half-written file."""
+    whole.abandon()
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    raise SystemExit(128 + number)
+
+
+def _lines(end: bytes) -> Iterator[bytes]:
+    """Standard input in pieces; os.read, since a thread that waits in sys.stdin aborts at exit.
+
+    Raises FatalError if it is a terminal, or no list of paths.
+    """
+    if os.isatty(0):
+        raise FatalError(
+            "no FILE, and standard input is a terminal: pipe a list of paths in, or name files"
+        )
+    rest = b""
+    try:
+        while chunk := os.read(0, 1 << 16):
+            *lines, rest = (rest + chunk).split(end)
+            yield from filter(None, lines)
+            if len(rest) > LONGEST_LINE:
+                raise FatalError("standard input is not a list of paths")
+    except OSError as why:
+        raise FatalError(f"standard input: {reason_of(why)}") from None
+    if rest:
+        yield rest
+
+
+def _walk(folder: str) -> Iterator[Item]:
+    """The files below a folder, hidden ones apart, in the order of their names."""
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+    except OSError as why:
+        yield Item(folder, trouble=reason_of(why))
+        return
+    for entry in found:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(entry.path)
+        else:
+            item = look(entry.path, {})
+            if item:
+                yield item
+
+
+def _one_sentence(item: Item, why: BaseException) -> str:
+    """The reason, with the other path that it is about, if it is about another."""
+    other = why.filename if isinstance(why, OSError) else None
+    if other and os.fsdecode(other) != item.path:
+        return f"{os.fsdecode(other)}: {reason_of(why)}"
+    return reason_of(why)
+
+
+def _ready(done: Done) -> Future[Done]:
+    future: Future[Done] = Future()
+    future.set_result(done)
+    return future
+
+
+def _failed(why: Exception) -> Future[Done]:
+    future: Future[Done] = Future()
+    future.set_exception(why)
+    return future

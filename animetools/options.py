@@ -1,0 +1,110 @@
+"""How an option is declared, once; parsing, help, man page and completion are made from it."""
+
+import re
+from dataclasses import MISSING, Field, dataclass, fields
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+
+@dataclass(frozen=True)
+class Opt:
+    """What Annotated adds to a dataclass field to make it an option."""
+
+    help: str
+    short: str = ""
+    unit: str = ""
+    min: float | None = None
+    max: float | None = None
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a command, as its field declares it."""
+
+    name: str  # of the field
+    kind: type  # bool, int, float or str
+    default: Any
+    opt: Opt
+    choices: tuple[str, ...] = ()
+
+    @property
+    def flag(self) -> str:
+        """The long option: `min_size` is `--min-size`."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def unit(self) -> str:
+        """What stands for the value in help; empty for a switch."""
+        if self.choices:
+            return "|".join(self.choices)
+        words = {bool: "", int: "N", float: "NUMBER", str: "TEXT"}
+        return self.opt.unit or words[self.kind]
+
+    @property
+    def usual(self) -> str:
+        """The default as a person would type it; empty where there is nothing to say."""
+        if self.default is None or self.default is False or self.default == "":
+            return ""
+        return "" if self.default is True else f"{self.default}"
+
+    def parse(self, text: str) -> Any:
+        """The value that `text` means.
+
+        Whole numbers take k, M and G (thousands); numbers take % (hundredths).
+
+        Raises ValueError, with the option's name, if it means none.
+        """
+        value: Any = text
+        if self.choices:
+            if text not in self.choices:
+                raise ValueError(f"{self.flag} is one of {', '.join(self.choices)}, not '{text}'")
+        elif self.kind is int:
+            value = _whole_number(text)
+        elif self.kind is float:
+            value = _number(text)
+        if value is None:
+            raise ValueError(
+                f"{self.flag} takes a {'whole ' * (self.kind is int)}number, not '{text}'"
+            )
+        if self.kind in (int, float):
+            low, high = self.opt.min, self.opt.max
+            if low is not None and value < low:
+                raise ValueError(f"{self.flag} is at least {low:g}, not {text}")
+            if high is not None and value > high:
+                raise ValueError(f"{self.flag} is at most {high:g}, not {text}")
+        return value
+
+
+def options_of(declared: type) -> list[Option]:
+    """The options that the fields of a dataclass declare, in order.
+
+    Raises TypeError for a field that is none.
+    """
+    hints = get_type_hints(declared, include_extras=True)
+    return [_option(field, hints[field.name]) for field in fields(declared)]
+
+
+def _option(field: Field[Any], hint: Any) -> Option:
+    if get_origin(hint) is not Annotated:
+        raise TypeError(f"{field.name}: an option is Annotated[type, Opt(...)]")
+    kind, opt = get_args(hint)[:2]
+    if get_origin(kind) in (Union, UnionType):
+        kind = next(part for part in get_args(kind) if part is not NoneType)
+    choices: tuple[str, ...] = ()
+    if get_origin(kind) is Literal:
+        kind, choices = str, get_args(kind)
+    if kind not in (bool, int, float, str):
+        raise TypeError(f"{field.name}: an option is a bool, int, float, str or Literal")
+    if field.default is MISSING:
+        raise TypeError(f"{field.name}: an option has a default")
+    return Option(field.name, kind, field.default, opt, choices)
+
+
+def _whole_number(text: str) -> int | None:
+    found = re.fullmatch(r"(-?\d{1,18})([kMG]?)", text, re.ASCII)
+    return int(found[1]) * {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}[found[2]] if found else None
+
+
+def _number(text: str) -> float | None:
+    found = re.fullmatch(r"(-?(?:\d+\.?\d*|\.\d+)(?:e-?\d{1,2})?)(%?)", text, re.ASCII)
+    return float(found[1]) / (100 if found[2] else 1) if found else None
