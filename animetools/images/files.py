@@ -1,0 +1,228 @@
+"""Pixels from any image file, and image files from pixels. Nothing else opens images."""
+
+import os
+import stat
+import warnings
+from collections.abc import Callable
+from functools import lru_cache
+from io import BytesIO
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageCms
+
+from animetools.errors import ItemError
+from animetools.images.containers import (
+    HEAD_BYTES,
+    Fault,
+    check_whole,
+    format_by_content,
+    recognise,
+)
+
+Pixels = NDArray[np.uint8]
+Colour = tuple[int, int, int]
+
+MAX_PIXELS = 178_000_000
+MAX_FILE_BYTES = 1 << 30
+WHITE: Colour = (255, 255, 255)
+
+# Pillow's own limit could not be raised by --max-pixels; ours is checked after each header.
+Image.MAX_IMAGE_PIXELS = None
+# Pillow's warnings name no file. catch_warnings is no way out: it is not safe in threads.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
+_SPACES = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK"}  # Pillow's mode: the ICC colour space
+_UPRIGHT: dict[object, Callable[[Pixels], Pixels]] = {  # EXIF 2.32, section 4.6.4, tag 0x0112
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: pixels.swapaxes(0, 1),
+    6: lambda pixels: pixels[::-1].swapaxes(0, 1),
+    7: lambda pixels: pixels[::-1, ::-1].swapaxes(0, 1),
+    8: lambda pixels: pixels.swapaxes(0, 1)[::-1],
+}
+
+
+class ImageError(ItemError):
+    """The file claims to be an image, and what is in it cannot be read as one."""
+
+
+def read_rgb(path: str, *, max_pixels: int = MAX_PIXELS, background: Colour = WHITE) -> Pixels:
+    """Decode an image file to what every command works on.
+
+    Returns uint8 [H, W, 3] in sRGB, upright, transparency laid on background; of an animation the
+    first frame. The array may be read-only.
+
+    Raises PassedOver for a file that is no image by name and content, ImageError for one that
+    claims to be and cannot be read, ItemError for what is no regular file, OSError from the file
+    system.
+    """
+    return decode_rgb(read_bytes(path), max_pixels=max_pixels, background=background)
+
+
+def read_bytes(path: str) -> bytes:
+    """The bytes of an image file; of a file that is no image only the first few are read.
+
+    Raises as read_rgb; ImageError where only the name says that it is an image.
+    """
+    # Looked at before it is opened: opening a device can do things, opening a FIFO waits.
+    _check_regular(os.stat(path))
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", 0) as file:
+        status = os.fstat(file.fileno())
+        _check_regular(status)
+        head = file.read(HEAD_BYTES)
+        if recognise(path, head) is None:
+            raise ImageError(
+                f"not an image though named .{path.rpartition('.')[2]}" if head else "empty file"
+            )
+        if status.st_size > MAX_FILE_BYTES:
+            raise ImageError(f"file of {status.st_size} bytes, too large for an image")
+        return head + file.readall()
+
+
+def decode_rgb(data: bytes, *, max_pixels: int = MAX_PIXELS, background: Colour = WHITE) -> Pixels:
+    """Decode the bytes of an image file; see read_rgb.
+
+    Raises ImageError.
+    """
+    image_format = format_by_content(data[:HEAD_BYTES])
+    if image_format is None:
+        raise ImageError("not an image")
+    try:
+        with Image.open(BytesIO(data), formats=(image_format,)) as image:
+            width, height = image.size
+            if width * height > max_pixels:
+                raise ImageError(
+                    f"image of {width}x{height} pixels, more than --max-pixels "
+                    f"{max_pixels / 1e6:g}M"
+                )
+            image.load()
+            pixels = np.asarray(_to_rgb(image, background))
+            turn = _UPRIGHT.get(_orientation(image))
+        return pixels if turn is None else np.ascontiguousarray(turn(pixels))
+    except ImageError:
+        raise
+    except Exception as error:  # Pillow raises nearly every type
+        raise ImageError(_what_is_wrong(data, image_format, error)) from error
+
+
+def check_file(data: bytes) -> None:
+    """Hold an image file to its own structure, as containers.check_whole does.
+
+    Raises ImageError.
+    """
+    image_format = format_by_content(data[:HEAD_BYTES])
+    if image_format is None:
+        raise ImageError("not an image")
+    try:
+        check_whole(data, image_format)
+    except Fault as fault:
+        raise ImageError(str(fault)) from None
+
+
+def encode_png(pixels: Pixels) -> bytes:
+    """PNG file of uint8 [H, W, 3] sRGB or [H, W] grey pixels, without loss."""
+    return _encode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 3])
+
+
+def encode_jpeg(pixels: Pixels, quality: int) -> bytes:
+    """JPEG file of uint8 [H, W, 3] sRGB or [H, W] grey pixels; quality 1 to 100.
+
+    Colour is halved in both directions (4:2:0), as ImageMagick's -quality does below 90.
+    """
+    return _encode(
+        ".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1]
+    )
+
+
+def _encode(extension: Literal[".png", ".jpg"], pixels: Pixels, settings: list[int]) -> bytes:
+    if pixels.ndim == 3:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)  # type: ignore[assignment]
+    return cv2.imencode(extension, pixels, settings)[1].tobytes()
+
+
+def _check_regular(status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise ItemError("not a regular file")
+
+
+def _what_is_wrong(data: bytes, image_format: str, error: Exception) -> str:
+    try:
+        check_whole(data, image_format)
+    except Fault as fault:
+        return str(fault)
+    if isinstance(error, MemoryError):
+        return f"{image_format} that needs more memory than there is"
+    return f"damaged {image_format}"
+
+
+def _to_rgb(image: Image.Image, background: Colour) -> Image.Image:
+    """The image in mode RGB: range, transparency and profile dealt with, not its orientation."""
+    profile = image.info.get("icc_profile")
+    alpha = None
+    if image.mode.startswith(("I", "F")):
+        image = _to_8_bits(image)
+    elif image.has_transparency_data:
+        with_alpha = image if image.mode == "RGBA" else image.convert("RGBA")
+        alpha = with_alpha.getchannel("A")
+        image = image.convert("L") if image.mode in ("L", "LA") else with_alpha.convert("RGB")
+    elif image.mode == "P":
+        image = image.convert("RGB")
+    transform = _transform_to_srgb(profile, image.mode)
+    if transform is not None:
+        image = transform.apply(image)
+    elif image.mode != "RGB":
+        image = image.convert("RGB")
+    if alpha is not None and alpha.getextrema() != (255, 255):
+        canvas = Image.new("RGB", image.size, background)
+        canvas.paste(image, mask=alpha)
+        image = canvas
+    return image
+
+
+def _to_8_bits(image: Image.Image) -> Image.Image:
+    """Grey of 16 bits, 32 bits (taken as 16 in a wider number) or floats (0 black, 1 white)."""
+    values = np.asarray(image)
+    if image.mode == "F":
+        values = np.nan_to_num(values, posinf=1.0, neginf=0.0).clip(0, 1) * 255 + 0.5
+    else:
+        values = values.clip(0, 65535) >> 8
+    return Image.fromarray(values.astype(np.uint8))
+
+
+@lru_cache(maxsize=8)
+def _transform_to_srgb(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """What takes an image of this mode and ICC profile to sRGB; None where nothing does or need.
+
+    A broken profile, or one of another kind of colour than the image, counts as none.
+    """
+    srgb = ImageCms.createProfile("sRGB")
+    if mode == "LAB":
+        return ImageCms.buildTransform(ImageCms.createProfile("LAB"), srgb, mode, "RGB")
+    if not profile:
+        return None
+    try:
+        source = ImageCms.ImageCmsProfile(BytesIO(profile))
+        if source.profile.xcolor_space.strip() != _SPACES.get(mode):
+            return None
+        transform = ImageCms.buildTransform(source, srgb, mode, "RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return None
+    if mode == "RGB":
+        # Most profiles are sRGB by another name; rounding must not touch those pixels.
+        levels = np.arange(0, 256, 15, dtype=np.uint8)
+        samples = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(len(levels), -1, 3)
+        moved = np.asarray(transform.apply(Image.fromarray(samples)))
+        if cv2.norm(moved, samples, cv2.NORM_INF) <= 2:
+            return None
+    return transform
+
+
+def _orientation(image: Image.Image) -> object:
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # noqa: BLE001  broken EXIF is no reason to lose the picture
+        return None
