@@ -41,7 +41,7 @@ class Command:
         if self.out:
             shared.insert(0, Option("out", str, self.out, place))
         else:
-            shared = [option for option in shared if option.name not in ("dry_run", "force")]
+            shared = [option for option in shared if option.name != "force"]
         object.__setattr__(self, "options", options_of(self.own))
         object.__setattr__(self, "shared", shared)
 

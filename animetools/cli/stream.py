@@ -120,7 +120,7 @@ class Stream:
     def run(self, work: Work, items: Iterable[Item]) -> Iterator[Result]:
         """Do the work on `items`; give results in order, report failures and go on."""
         jobs = self.options.jobs or len(os.sched_getaffinity(0))
-        line: queue.SimpleQueue[_Entry | BaseException | int] = queue.SimpleQueue()
+        line: _Line = queue.SimpleQueue()
         room = threading.Semaphore(WINDOW * jobs)
         pool = self.pool(jobs)
         desk = _Desk(self, work, pool)
@@ -133,7 +133,7 @@ class Stream:
                     entry = desk.take(item)
                     count += 1
                     if self.options.unordered:
-                        entry.future.add_done_callback(lambda _, entry=entry: line.put(entry))
+                        entry.future.add_done_callback(partial(_arrive, line, entry))
                     else:
                         line.put(entry)
                 line.put(count)
@@ -203,6 +203,9 @@ class _Entry:
     output: Output | None = None
 
 
+_Line = queue.SimpleQueue[_Entry | BaseException | int]  # an int is how many entries there are
+
+
 class _Desk:
     """Decides what is still to do, and has the journal remember what was done."""
 
@@ -259,6 +262,10 @@ class _Desk:
         """No more items."""
         if self.journal:
             self.journal.close()
+
+
+def _arrive(line: _Line, entry: _Entry, _: Future[Done]) -> None:
+    line.put(entry)
 
 
 def threads(jobs: int) -> Executor:

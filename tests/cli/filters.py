@@ -1,0 +1,133 @@
+"""Small commands that test the engine from outside: `python filters.py NAME [OPTION]... [FILE]...`."""
+
+import hashlib
+import os
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any
+
+from animetools.cli import Item, Opt, Output, Rejected, Stream, command, processes
+from animetools.cli.item import Result
+from animetools.errors import FatalError, ItemError, PassedOver
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the test commands can be told."""
+
+    size: Annotated[int, Opt("A whole number.", min=1, max=10_000)] = 5
+    share: Annotated[float, Opt("A number.", unit="SHARE")] = 0.5
+    mirror: Annotated[bool, Opt("A switch.")] = False
+    sleep: Annotated[float, Opt("Seconds an item takes.")] = 0
+    copies: Annotated[int, Opt("Files an item gives.")] = 1
+    crash: Annotated[str, Opt("Fails after the first file of items that hold this.")] = ""
+
+
+def copy(options: Options, item: Item, output: Output) -> Iterator[Result]:
+    """Copies of a file; a line in `log` tells that the work was done."""
+    with open("log", "a") as log:
+        log.write(ascii(item.path) + "\n")
+    with open(item.path, "rb") as file:
+        data = file.read()
+    time.sleep(options.sleep)
+    if data == b"text":
+        raise PassedOver("no image")
+    if data == b"nothing":
+        yield item.rejected("empty")
+    for n in range(0 if data == b"nothing" else options.copies):
+        suffix = f".{n}" if options.copies > 1 else ".copy"
+        content = data + b"!" * options.size
+        yield item.made(output.write(suffix, lambda: content), number=n, pid=os.getpid())  # noqa: B023
+        if options.crash and options.crash.encode() in data:
+            raise ItemError("it crashed")
+
+
+def number(options: Options, item: Item, output: Output) -> Iterator[Result]:
+    """A file from no file."""
+    yield item.made(output.write("", lambda: item.path.encode()), number=item.facts["number"])
+
+
+def wait(options: Options, item: Item, output: Output) -> Iterator[Result]:
+    """Pass on after a while that differs from item to item."""
+    digest = hashlib.sha256(item.path.encode("utf-8", "surrogateescape")).digest()
+    time.sleep(options.sleep * digest[0] / 256)
+    if item.path.endswith("bug"):
+        raise ZeroDivisionError("a bug")
+    yield item.noted(seen=item.facts.get("seen", 0) + 1)
+
+
+def every_other(results: Iterator[Result]) -> Iterator[Result]:
+    """Keep the first, third, fifth."""
+    for n, result in enumerate(results):
+        if isinstance(result, Item):
+            yield Rejected(result.path, "even", "of no account") if n % 2 else result
+
+
+@command(out="copies")
+def copier(options: Options, stream: Stream) -> int:
+    """Copy files."""
+    return stream.map(partial(copy, options))
+
+
+@command(out="copies", pool=processes)
+def forked(options: Options, stream: Stream) -> int:
+    """Copy files, in processes."""
+    return stream.map(partial(copy, options))
+
+
+@command(out="numbers", reads=False)
+def counter(options: Options, stream: Stream) -> int:
+    """Write numbered files."""
+    items = (Item(f"{n % 3}/{n}", {"number": n}) for n in range(options.size))
+    return stream.map(partial(number, options), items)
+
+
+@command()
+def waiter(options: Options, stream: Stream) -> int:
+    """Pass paths on."""
+    return stream.map(partial(wait, options))
+
+
+@command()
+def halver(options: Options, stream: Stream) -> int:
+    """Pass every other path on."""
+    return stream.fold(partial(wait, options), every_other)
+
+
+@command()
+def fatal(options: Options, stream: Stream) -> int:
+    """Cannot run."""
+    raise FatalError("the moon is full: wait a day")
+
+
+class Inline(Executor):
+    """An executor that is neither threads nor processes."""
+
+    def __init__(self, jobs: int) -> None:
+        self.jobs = jobs
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Do it at once."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except BaseException as error:  # noqa: BLE001
+            future.set_exception(error)
+        return future
+
+
+@command(out="copies", pool=Inline)
+def inline(options: Options, stream: Stream) -> int:
+    """Copy files in an executor of our own."""
+    return stream.map(partial(copy, options))
+
+
+COMMANDS = [copier, forked, counter, waiter, halver, fatal, inline]
+
+if __name__ == "__main__":
+    name = sys.argv.pop(1)
+    next(c for c in COMMANDS if c.name == name)()
