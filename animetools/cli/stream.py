@@ -99,6 +99,8 @@ class Stream:
         Raises FatalError if the run cannot start or go on.
         """
         self.report.begin()
+        if self.report.bar and self.files and "-" not in self.files:
+            self.report.total = sum(1 for _ in self.items())  # a person wants to know how long
         for result in gather(self.items() if items is None else items, partial(self.run, work)):
             if isinstance(result, Rejected):
                 self.report.reject(result.path, result.reason, result.evidence)
@@ -136,6 +138,7 @@ class Stream:
                         entry.future.add_done_callback(partial(_arrive, line, entry))
                     else:
                         line.put(entry)
+                self.report.total = count
                 line.put(count)
             except BaseException as error:  # noqa: BLE001  the main thread raises it
                 line.put(error)
@@ -148,7 +151,7 @@ class Stream:
                 if isinstance(entry, BaseException):
                     raise entry
                 if isinstance(entry, int):
-                    total = self.report.total = entry
+                    total = entry
                     continue
                 done += 1
                 self.report.read += 1

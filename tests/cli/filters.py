@@ -24,7 +24,6 @@ class Options:
     mirror: Annotated[bool, Opt("A switch.")] = False
     sleep: Annotated[float, Opt("Seconds an item takes.")] = 0
     copies: Annotated[int, Opt("Files an item gives.")] = 1
-    crash: Annotated[str, Opt("Fails after the first file of items that hold this.")] = ""
 
 
 def copy(options: Options, item: Item, output: Output) -> Iterator[Result]:
@@ -42,7 +41,7 @@ def copy(options: Options, item: Item, output: Output) -> Iterator[Result]:
         suffix = f".{n}" if options.copies > 1 else ".copy"
         content = data + b"!" * options.size
         yield item.made(output.write(suffix, lambda: content), number=n, pid=os.getpid())  # noqa: B023
-        if options.crash and options.crash.encode() in data:
+        if os.environ.get("CRASH", "-").encode() in data:
             raise ItemError("it crashed")
 
 
