@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Callable
 from functools import lru_cache
 from io import BytesIO
-from typing import Literal
 
 import cv2
 import numpy as np
@@ -125,23 +124,25 @@ def check_file(data: bytes) -> None:
 
 def encode_png(pixels: Pixels) -> bytes:
     """PNG file of uint8 [H, W, 3] sRGB or [H, W] grey pixels, without loss."""
-    return _encode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 3])
+    # One filter instead of five tried a line, measured on drawings: 5.2 ms and 2.49 MB where
+    # OpenCV's default takes 8.4 and 2.57, and level 6 26 and 2.31.
+    settings = [cv2.IMWRITE_PNG_COMPRESSION, 2, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP]
+    return _encode(".png", pixels, settings)
 
 
 def encode_jpeg(pixels: Pixels, quality: int) -> bytes:
     """JPEG file of uint8 [H, W, 3] sRGB or [H, W] grey pixels; quality 1 to 100.
 
-    Colour is halved in both directions (4:2:0), as ImageMagick's -quality does below 90.
+    Colour is halved in both directions (4:2:0), as ImageMagick's -quality does below 90. Huffman
+    tables of its own make a file 17 % smaller, for 0.4 ms at 512 x 512.
     """
-    return _encode(
-        ".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1]
-    )
+    settings = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1]
+    return _encode(".jpg", pixels, settings)
 
 
-def _encode(extension: Literal[".png", ".jpg"], pixels: Pixels, settings: list[int]) -> bytes:
-    if pixels.ndim == 3:
-        pixels = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)  # type: ignore[assignment]
-    return cv2.imencode(extension, pixels, settings)[1].tobytes()
+def _encode(extension: str, pixels: Pixels, settings: list[int]) -> bytes:
+    ordered = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if pixels.ndim == 3 else pixels
+    return cv2.imencode(extension, ordered, settings)[1].tobytes()
 
 
 def _check_regular(status: os.stat_result) -> None:
