@@ -29,8 +29,8 @@ class Option:
 
     @property
     def flag(self) -> str:
-        """The long option: `min_size` is `--min-size`."""
-        return "--" + self.name.replace("_", "-")
+        """The long option: `min_size` is `--min-size`, and what is on by default has a --no-."""
+        return ("--no-" if self.default is True else "--") + self.name.replace("_", "-")
 
     @property
     def unit(self) -> str:

@@ -74,7 +74,9 @@ class Command:
         app = typer.Typer(
             add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
         )
-        app.command(name=self.name, help=self._help(), epilog=self._epilog())(self._signature())
+        # \b keeps click from wrapping the lines after it
+        epilog = "\b\nExamples:\n" + "\n".join(f"  {line}" for line in self.examples)
+        app.command(name=self.name, help=self.text, epilog=epilog)(self._signature())
         line = typer.main.get_command(app)
         try:
             status = line.main(arguments, prog_name=self.name, standalone_mode=False)
@@ -84,12 +86,6 @@ class Command:
                 raise
             return usage_error(self.name, " ".join(tell().split()).rstrip("."))
         return int(status or 0)
-
-    def _help(self) -> str:
-        return self.text.replace("\n\n", "\n\n\b\n") if "\b" in self.text else self.text
-
-    def _epilog(self) -> str | None:
-        return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in self.examples) or None
 
     def _signature(self) -> Callable[..., int]:
         """A function with one parameter per option, for typer to read."""
@@ -109,8 +105,6 @@ class Command:
         for option in [*self.options, *self.shared]:
             flags = [option.flag] + ([f"-{option.opt.short}"] if option.opt.short else [])
             if option.kind is bool:
-                if option.default:
-                    flags[0] = f"--no-{option.name.replace('_', '-')}"
                 info = typer.Option(*flags, help=option.opt.help, show_default=False)
                 parameters.append(_parameter(option.name, bool, info, False))
             else:

@@ -302,6 +302,8 @@ def _follow_parent() -> None:
 def die_of(number: int, _frame: object = None) -> NoReturn:
     """End as a Unix tool ends of a signal, leaving no half-written file."""
     whole.abandon()
+    if os.isatty(2):  # the bar had hidden the cursor
+        write_all(2, b"\r\x1b[K\x1b[?25h")
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
     raise SystemExit(128 + number)

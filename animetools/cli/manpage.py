@@ -1,0 +1,165 @@
+"""A command into its man page and its completions, from the declarations that make its help."""
+
+import re
+from collections.abc import Sequence
+
+import animetools
+from animetools.cli.command import Command
+from animetools.options import Option
+
+EXITS = [
+    ("0", "Every input was done, even if nothing was printed."),
+    ("1", "Some inputs failed, with a line on standard error each; the rest went on."),
+    ("2", "Wrong usage, or the run could not start or go on."),
+]
+STREAM = (
+    "FILE is an image or a folder of images; with none, or -, paths are read from standard input, "
+    "one a line, or JSON objects with a path as --json prints them. Folders in such a list are "
+    "passed over, since find lists their files too."
+)
+ACCOUNT = "The last line on standard error accounts for every input."
+JOURNAL = (
+    "The output folder remembers what was made from what (.animetools.sqlite), so that the same "
+    "command run again, after a crash or with more images, passes over what is done and lists it "
+    "again. What was made with other settings, or by somebody else, is never overwritten without "
+    "--force."
+)
+
+
+def man_page(command: Command, names: Sequence[str]) -> str:
+    """The roff of a command's page; `names` are the commands of the suite."""
+    lines = [
+        f'.TH "{command.name.upper()}" "1" "" "animetools {animetools.__version__}" "animetools"',
+        ".SH NAME",
+        f"{command.name} \\- {_text(command.summary[:1].lower() + command.summary[1:].rstrip('.'))}",
+        ".SH SYNOPSIS",
+        f".B {command.name}",
+        "[\\fIOPTION\\fR]..." + (" [\\fIFILE\\fR]..." if command.reads else ""),
+        ".SH DESCRIPTION",
+        *_paragraphs(command.text.split("\n\n")),
+        *(_paragraphs([STREAM, ACCOUNT]) if command.reads else []),
+        *(_paragraphs([JOURNAL]) if command.out else []),
+        ".SH OPTIONS",
+        *_options(command.options),
+        ".SS Shared by all commands",
+        *_options(command.shared),
+        *_option("\\fB\\-\\-version\\fR", "Show the version."),
+        *_option("\\fB\\-\\-help\\fR", "Show the options."),
+        ".SH EXIT STATUS",
+        *(line for status, words in EXITS for line in _option(f"\\fB{status}\\fR", words)),
+        ".SH EXAMPLES",
+        ".nf",
+        *(_text(example) for example in command.examples),
+        ".fi",
+        ".SH SEE ALSO",
+        ", ".join(f"\\fB{name}\\fR(1)" for name in names if name != command.name),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def bash_completion(command: Command) -> str:
+    """For bash-completion's folder, under the command's name."""
+    function = f"_{command.name}"
+    cases = "".join(
+        f'        {flags}) COMPREPLY=($(compgen -W "{" ".join(option.choices)}" -- "$word")); return ;;\n'
+        for option, flags in _with_flags(command, "|")
+        if option.choices
+    )
+    values = "|".join(
+        flags for option, flags in _with_flags(command, "|") if option.kind is not bool
+    )
+    words = " ".join(_all_flags(command))
+    return (
+        f"{function}() {{\n"
+        "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}\n"
+        "    case $before in\n"
+        f"{cases}"
+        f'        {values}) COMPREPLY=($(compgen -f -- "$word")); return ;;\n'
+        "    esac\n"
+        '    if [[ $word == -* ]]; then COMPREPLY=($(compgen -W "'
+        f'{words}" -- "$word"))\n'
+        '    else COMPREPLY=($(compgen -f -- "$word")); fi\n'
+        "}\n"
+        f"complete -o filenames -F {function} {command.name}\n"
+    )
+
+
+def zsh_completion(command: Command) -> str:
+    """For a folder of zsh's fpath, as _NAME."""
+    lines = [f"#compdef {command.name}", "", "_arguments \\"]
+    for option in _all(command):
+        words = re.sub(r"([][\\:'\"`$])", r"\\\1", option.opt.help).replace("\\'", "'\\''")
+        value = (
+            ""
+            if option.kind is bool
+            else f":{option.unit.lower().split('|')[0]}:{_zsh_value(option)}"
+        )
+        long = f"'{option.flag}[{words}]{value}'"
+        if option.opt.short:
+            short = f"-{option.opt.short}"
+            both = f"'({short} {option.flag})'{{{short},{option.flag}}}'[{words}]{value}'"
+            lines.append(f"    {both} \\")
+        else:
+            lines.append(f"    {long} \\")
+    lines.append("    '--version[Show the version.]' '--help[Show the options.]' \\")
+    lines.append("    '*:file:_files'" if command.reads else "    '*: :'")
+    return "\n".join(lines) + "\n"
+
+
+def fish_completion(command: Command) -> str:
+    """For fish's completions folder, as NAME.fish."""
+    lines = [] if command.reads else [f"complete -c {command.name} -f"]
+    for option in _all(command):
+        short = f" -s {option.opt.short}" if option.opt.short else ""
+        value = " -x -a '" + " ".join(option.choices) + "'" if option.choices else " -r"
+        words = option.opt.help.replace("\\", "\\\\").replace("'", "\\'")
+        lines.append(
+            f"complete -c {command.name}{short} -l {option.flag[2:]}"
+            f"{'' if option.kind is bool else value} -d '{words}'"
+        )
+    lines.append(f"complete -c {command.name} -l version -d 'Show the version.'")
+    lines.append(f"complete -c {command.name} -l help -d 'Show the options.'")
+    return "\n".join(lines) + "\n"
+
+
+def _all(command: Command) -> list[Option]:
+    return [*command.options, *command.shared]
+
+
+def _with_flags(command: Command, between: str) -> list[tuple[Option, str]]:
+    return [(option, between.join(_flags(option))) for option in _all(command)]
+
+
+def _flags(option: Option) -> list[str]:
+    return [option.flag] + ([f"-{option.opt.short}"] if option.opt.short else [])
+
+
+def _all_flags(command: Command) -> list[str]:
+    return [flag for option in _all(command) for flag in _flags(option)] + ["--version", "--help"]
+
+
+def _zsh_value(option: Option) -> str:
+    return f"({' '.join(option.choices)})" if option.choices else "_files"
+
+
+def _options(options: Sequence[Option]) -> list[str]:
+    lines = []
+    for option in options:
+        flags = ", ".join(f"\\fB{_text(flag)}\\fR" for flag in reversed(_flags(option)))
+        unit = f" \\fI{_text(option.unit)}\\fR" if option.unit else ""
+        usual = f" The default is {option.usual}." if option.usual else ""
+        lines += _option(flags + unit, option.opt.help + usual)
+    return lines
+
+
+def _option(term: str, words: str) -> list[str]:
+    return [".TP", term, _text(words)]
+
+
+def _paragraphs(paragraphs: Sequence[str]) -> list[str]:
+    return [line for words in paragraphs for line in (".PP", _text(" ".join(words.split())))]
+
+
+def _text(words: str) -> str:
+    words = words.replace("\\", "\\e").replace("-", "\\-")
+    return "\\&" + words if words.startswith((".", "'")) else words

@@ -1,0 +1,61 @@
+"""How values are read."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from animetools.options import Opt, options_of
+
+
+@dataclass(frozen=True)
+class Some:
+    """One option of each kind."""
+
+    min_size: Annotated[int, Opt("A whole number.", "m", "PIXELS", min=0)] = 128
+    near: Annotated[float | None, Opt("A share.", unit="SHARE", max=1)] = None
+    fit: Annotated[Literal["pad", "cover"], Opt("One of two.")] = "pad"
+    name: Annotated[str, Opt("A word.")] = ""
+    enlarge: Annotated[bool, Opt("Leave small ones small.")] = True
+
+
+SIZE, NEAR, FIT, NAME, ENLARGE = options_of(Some)
+
+
+def test_flags_and_units_come_from_the_fields() -> None:
+    assert [option.flag for option in (SIZE, NEAR, FIT, NAME, ENLARGE)] == [
+        "--min-size", "--near", "--fit", "--name", "--no-enlarge",
+    ]  # fmt: skip
+    assert [option.unit for option in (SIZE, NEAR, FIT, NAME, ENLARGE)] == [
+        "PIXELS", "SHARE", "pad|cover", "TEXT", "",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("0", 0), ("40k", 40_000), ("178M", 178_000_000), ("2G", 2 * 10**9)]
+)
+def test_whole_numbers_take_thousands(text: str, value: int) -> None:
+    assert SIZE.parse(text) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("99%", 0.99), ("0.5", 0.5), (".5", 0.5), ("1e-4", 1e-4), ("-1", -1)]
+)
+def test_numbers_take_hundredths(text: str, value: float) -> None:
+    assert NEAR.parse(text) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("option", [SIZE, NEAR])
+@given(text=st.text(max_size=8))
+def test_anything_else_is_a_sentence_with_the_option(option, text: str) -> None:  # type: ignore[no-untyped-def]
+    try:
+        assert isinstance(option.parse(text), int | float)
+    except ValueError as why:
+        assert option.flag in str(why)
+
+
+def test_choices_are_listed() -> None:
+    with pytest.raises(ValueError, match="--fit is one of pad, cover, not 'x'"):
+        FIT.parse("x")

@@ -1,0 +1,124 @@
+"""What every command promises alike."""
+
+import re
+import shlex
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from animetools.cli.command import Command
+from animetools.cli.manpage import man_page
+from tests.conftest import ROOT, Shell
+from tests.pages import commands, pages
+
+COMMANDS = commands()
+EVERY = pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+READING = pytest.mark.parametrize(
+    "command", [c for c in COMMANDS if c.reads], ids=lambda command: command.name
+)
+HEAVY = {"torch", "cv2", "numpy", "PIL", "imagehash", "scipy", "rich", "pooch", "sqlite3"}
+
+
+def test_commands_launchers_scripts_and_pages_are_one_list() -> None:
+    names = {command.name for command in COMMANDS}
+    files = {path.stem for path in (ROOT / "animetools/commands").glob("[!_]*.py")}
+    assert files == names
+    assert {path.name for path in (ROOT / "bin").iterdir()} == names | {"launch"}
+    assert {path.stem for path in (ROOT / "man").iterdir()} == names
+
+
+def test_pages_and_completions_are_what_the_declarations_give() -> None:
+    stale = [name for name, text in pages().items() if (ROOT / name).read_text() != text]
+    assert not stale, "run: .venv/bin/python -m tests.pages"
+
+
+def test_a_short_option_means_the_same_everywhere() -> None:
+    meanings = defaultdict(set)
+    for command in COMMANDS:
+        flags = [option.opt.short for option in [*command.options, *command.shared]]
+        shorts = [flag for flag in flags if flag]
+        assert len(shorts) == len(set(shorts)), command.name
+        for option in command.shared:
+            meanings[option.opt.short].add(option.flag)
+        assert len([option for option in command.options if option.opt.short]) <= 1
+    assert all(len(flags) == 1 for short, flags in meanings.items() if short)
+
+
+@EVERY
+def test_help_shows_every_option_and_loads_nothing_heavy(command: Command) -> None:
+    code = f"import sys; sys.argv = ['{command.name}', '--help']\nfrom {command.main.__module__} import {command.name} as c; c()"
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True
+    )
+    assert done.returncode == 0
+    page = man_page(command, []).replace("\\-", "-")
+    for option in [*command.options, *command.shared]:
+        assert option.flag in done.stdout
+        assert option.flag in page
+    loaded = set(re.findall(r"\|\s+(\w+)", done.stderr))
+    assert not loaded & HEAVY
+
+
+@EVERY
+def test_version(shell: Shell, command: Command) -> None:
+    done = shell(f"{command.name} --version")
+    assert done.stdout.split()[0] == command.name
+
+
+@EVERY
+def test_an_unknown_option_is_one_sentence(shell: Shell, command: Command) -> None:
+    done = shell(f"{command.name} --nonsense < /dev/null")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+
+
+@READING
+def test_a_missing_file_costs_one_line(shell: Shell, command: Command) -> None:
+    done = shell(f"printf 'gone.png\\n' | {command.name}")
+    assert done.returncode in (1, 2)
+    assert f"{command.name}: gone.png: no such file or directory\n" in done.stderr
+    assert done.stdout == ""
+
+
+def test_man_pages_are_roff_without_faults() -> None:
+    if subprocess.run(["which", "man"], capture_output=True).returncode:
+        pytest.skip("no man here")
+    for path in sorted((ROOT / "man").iterdir()):
+        done = subprocess.run(
+            ["man", "--warnings", "-l", str(path)],
+            capture_output=True,
+            text=True,
+            env={"MANWIDTH": "80", "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"},
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "EXAMPLES" in done.stdout
+
+
+@EVERY
+def test_completions_are_read_by_their_shells(command: Command, tmp_path: Path) -> None:
+    path = ROOT / "completions/bash" / command.name
+    script = f'. {shlex.quote(str(path))}; COMP_WORDS=({command.name} --j); COMP_CWORD=1; _{command.name}; echo "${{COMPREPLY[@]}}"'
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
+    assert (done.stdout.split(), done.stderr) == (["--jobs", "--json"], "")
+    for shell_name, file in [
+        ("zsh", f"completions/zsh/_{command.name}"),
+        ("fish", f"completions/fish/{command.name}.fish"),
+    ]:
+        if not subprocess.run(["which", shell_name], capture_output=True).returncode:
+            done = subprocess.run(
+                [shell_name, "-n", str(ROOT / file)], capture_output=True, text=True
+            )
+            assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_launcher_without_its_venv_names_the_cure(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    launch = tmp_path / "bin/launch"
+    launch.write_bytes((ROOT / "bin/launch").read_bytes())
+    launch.chmod(0o755)
+    (tmp_path / "bin/animecrop").symlink_to("launch")
+    done = subprocess.run([tmp_path / "bin/animecrop"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == f"animecrop: not set up yet: run {tmp_path}/setup first\n"

@@ -1,0 +1,39 @@
+"""Who may import whom."""
+
+import ast
+
+from tests.conftest import ROOT
+
+ALLOWED = {
+    "options": set(),
+    "errors": set(),
+    "whole": set(),
+    "cli": {"options", "errors", "whole"},
+    "booru": {"errors"},
+    "images": {"errors", "whole"},
+    "dataset": {"images", "errors", "whole"},
+}
+
+
+def test_rooms_import_only_what_they_may() -> None:
+    wrong = []
+    for path in (ROOT / "animetools").rglob("*.py"):
+        room = path.relative_to(ROOT / "animetools").parts[0].removesuffix(".py")
+        if room == "__init__":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = []
+            if isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{path}: relative import"
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+            elif isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            for name in names:
+                whole, _, rest = name.partition(".")
+                other = rest.split(".")[0]
+                if whole != "animetools" or other in ("", room):
+                    continue
+                if room == "commands" or other in ALLOWED[room]:
+                    continue
+                wrong.append(f"{path.relative_to(ROOT)} imports {name}")
+    assert not wrong
