@@ -1,0 +1,614 @@
+"""Hair: what hangs behind, what is tied, and the fringe over the forehead.
+
+Coordinates are the face's: the crown is near y = -1.4, the brow at y = -0.2, the chin at 1.14.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import PCG64, Generator
+
+from animetools.booru.canvas import Canvas
+from animetools.booru.character import Character, Hair
+from animetools.booru.colors import Color, light, line_of, mix, shade
+from animetools.booru.curves import (
+    Frame,
+    Points,
+    bend,
+    ellipse,
+    join,
+    mirrored,
+    points,
+    ribbon,
+    spline,
+)
+from animetools.booru.face import Style
+
+CROWN_Y = -1.36
+
+# The right edge of the hair behind the head, from the temple down, and the ragged end's roughness.
+BACKS: dict[str, tuple[list[tuple[float, float]], float]] = {
+    "short": ([(1.18, 0.0), (1.15, 0.45), (0.98, 0.86), (0.78, 1.02)], 0.16),
+    "spiky": ([(1.16, 0.0), (1.12, 0.4), (0.95, 0.8), (0.7, 0.98)], 0.22),
+    "bob": ([(1.23, 0.0), (1.33, 0.6), (1.3, 1.05), (1.02, 1.3)], 0.1),
+    "medium": ([(1.21, 0.0), (1.3, 0.7), (1.38, 1.4), (1.24, 2.0)], 0.34),
+    "long": ([(1.22, 0.0), (1.32, 0.8), (1.46, 1.8), (1.58, 3.0), (1.42, 4.1)], 0.6),
+    "very_long": ([(1.22, 0.0), (1.35, 0.9), (1.6, 2.4), (1.85, 4.5), (1.7, 7.0)], 0.9),
+}
+
+
+@dataclass(frozen=True)
+class Mass:
+    """One body of hair: its pieces, and the strands inside it, all as pixels."""
+
+    pieces: list[Points]
+    strands: list[Points]
+    slivers: list[Points]
+    top: Points
+    bottom: Points
+
+
+def _rng(hair: Hair, part: int) -> Generator:
+    """Each part of the hair has its own chance, so that one part does not change another."""
+    return Generator(PCG64([hair.seed, part]))
+
+
+def _paint(
+    canvas: Canvas,
+    frame: Frame,
+    who: Character,
+    style: Style,
+    mass: Mass,
+    deep: float,
+    inked: bool = True,
+) -> None:
+    """Ink the outline of all the pieces as one, fill them, and draw the strands; `deep`: 0 lit, 1 in shadow."""
+    hair = who.hair
+    width = style.line * frame.size
+    ink = line_of(hair.color, style.ink)
+    for piece in mass.pieces if inked else []:
+        canvas.stroke(piece, width * 2, ink, closed=True)
+    base, tip = shade(hair.color, 0.55 * deep), shade(hair.tip, 0.4 * deep)
+    dark = shade(base, 0.5)
+    with canvas.clip(*mass.pieces) as inside:
+        stops = [light(base, 0.18), base, mix(base, tip, 0.5), tip]
+        inside.gradient(
+            mass.top, mass.bottom, stops if style.soft or hair.tip != hair.color else [base, tip]
+        )
+        for sliver in mass.slivers:
+            inside.fill(sliver, mix(base, dark, 0.75))
+        for strand in mass.strands:
+            inside.stroke(strand, width * 0.75, mix(dark, ink, 0.3), (0.15, 0.15))
+
+
+# -- behind the head -------------------------------------------------------------------------
+
+
+def draw_back(canvas: Canvas, frame: Frame, who: Character, style: Style) -> None:
+    """The hair behind the neck and the body, and bundles tied high."""
+    hair = who.hair
+    rng = _rng(hair, 1)
+    if hair.bundle in ("twintails", "ponytail", "side_ponytail"):
+        for spine in _high_tails(hair, rng):
+            draw_tail(canvas, frame, who, style, spine, rng, deep=0.35)
+    if hair.bundle == "double_bun":
+        for side in (-1, 1):
+            _bun(canvas, frame, who, style, side)
+    edge, rough = BACKS[hair.length]
+    right = spline([(0.0, -1.3), (0.6, -1.16), (1.02, -0.74), *edge])
+    right[:, 0] += hair.wave * 0.09 * np.sin(right[:, 1] * 4.2) * np.clip(right[:, 1], 0, 1)
+    left = mirrored(right)[::-1]
+    sway = 0.05 * float(rng.normal()) * np.clip(right[:, 1] - 0.6, 0, None) ** 1.2
+    right[:, 0] += sway
+    left[:, 0] += sway[::-1]
+    low_right, low_left = right[-1], left[0]
+    count = 5 if rough < 0.3 else 7
+    ends = _zigzag(low_right, low_left, count, rough, rng)
+    silhouette = frame.flat(join(right, ends, left), -0.22)
+    depth = float(low_right[1])
+    strands = []
+    for share in np.linspace(-0.9, 0.9, 13):
+        x = share * 1.1
+        bottom = share * float(low_right[0])
+        way = spline(
+            [
+                (x * 0.9, 0.2),
+                (x * 1.05, 0.2 + (depth - 0.2) * 0.5),
+                (bottom, depth * rng.uniform(0.85, 1.02)),
+            ]
+        )
+        way[:, 0] += hair.wave * 0.09 * np.sin(way[:, 1] * 4.2 + share)
+        strands.append(frame.flat(way, -0.22))
+    slivers = [
+        frame.flat(
+            ribbon(bend((x, 0.6), (x * 1.05, depth * 0.6), (x * 1.1, depth)), [0.0, 0.07, 0.0]),
+            -0.22,
+        )
+        for x in rng.uniform(-1.1, 1.1, 4)
+    ]
+    pieces = [silhouette]
+    if hair.length == "spiky":
+        pieces += _spikes(frame, rng)
+    mass = Mass(pieces, strands, slivers, frame.flat((0, -0.6)), frame.flat((0, depth)))
+    _paint(canvas, frame, who, style, mass, deep=0.3)
+    with canvas.clip(*pieces) as inside:
+        inside.glow(
+            frame.flat((0, 0.9)),
+            (1.25 * frame.size, 1.5 * frame.size),
+            shade(hair.color, 1.0),
+            0.85,
+        )
+
+
+def _zigzag(start: Points, end: Points, count: int, rough: float, rng: Generator) -> Points:
+    """Pointed ends of hair from one place to another."""
+    pieces = []
+    places = np.linspace(0, 1, count + 1)
+    for k in range(count):
+        a, b = start + (end - start) * places[k], start + (end - start) * places[k + 1]
+        tip = a + (b - a) * rng.uniform(0.3, 0.7) + (0, rough * rng.uniform(0.5, 1.1))
+        notch = b - (0, rough * rng.uniform(0.0, 0.3)) if k < count - 1 else b
+        pieces += [bend(a, a * 0.5 + tip * 0.5 + (0.04, 0.1 * rough), tip, 6)]
+        pieces += [bend(tip, tip * 0.5 + notch * 0.5 + (-0.04, 0.1 * rough), notch, 6)]
+        start = start + (notch - b) * 0
+    return join(*pieces)
+
+
+def _spikes(frame: Frame, rng: Generator) -> list[Points]:
+    """Locks that stand out around the head."""
+    spikes = []
+    for angle in np.linspace(-200, 20, 12):
+        turn = np.deg2rad(angle + rng.uniform(-6, 6))
+        out = np.array([np.cos(turn), np.sin(turn)])
+        across = np.array([-out[1], out[0]])
+        root = np.array([0, -0.2]) + out * (1.08, 1.1)
+        lean = 0.3 if out[0] > 0 else -0.3
+        tip = np.array([0, -0.2]) + out * rng.uniform(1.36, 1.62) + across * lean * 0.6 + (0, 0.08)
+        one, two = root - across * 0.26, root + across * 0.26
+        spikes.append(
+            frame.flat(
+                join(
+                    bend(one, one * 0.4 + tip * 0.6 + out * 0.06, tip),
+                    bend(tip, two * 0.5 + tip * 0.5, two),
+                ),
+                -0.05,
+            )
+        )
+    return spikes
+
+
+def _high_tails(hair: Hair, rng: Generator) -> list[Points]:
+    """The spines of tails tied high on the head."""
+    long = float(rng.uniform(0.75, 1.35))
+    out = float(rng.uniform(0.85, 1.2))
+    match hair.bundle:
+        case "twintails":
+            high = float(rng.uniform(-0.95, -0.55))
+            spine = spline(
+                [
+                    (0.95, high),
+                    (1.45 * out, high - 0.12),
+                    (1.8 * out, high + 0.75),
+                    (1.75 * out, high + 2.0 * long),
+                    (1.55 * out, high + 3.2 * long),
+                    (1.75 * out, high + 4.0 * long),
+                ]
+            )
+            return [spine, mirrored(spine)]
+        case "ponytail":
+            side = float(rng.choice([-1, 1]))
+            return [
+                spline(
+                    [
+                        (0.1, -1.2),
+                        (0.85, -1.62),
+                        (1.6 * out, -1.1),
+                        (1.75 * out, 0.3),
+                        (1.5, 1.5 * long),
+                        (1.7, 2.6 * long),
+                    ]
+                )
+                * points((side, 1))
+            ]
+        case _:
+            side = -1.0 if hair.part > 0 else 1.0
+            return [
+                spline(
+                    [
+                        (0.9, -0.55),
+                        (1.4, -0.75),
+                        (1.7 * out, 0.1),
+                        (1.6 * out, 1.4 * long),
+                        (1.4, 2.5 * long),
+                        (1.6, 3.2 * long),
+                    ]
+                )
+                * points((side, 1))
+            ]
+
+
+def draw_tail(
+    canvas: Canvas,
+    frame: Frame,
+    who: Character,
+    style: Style,
+    spine: Points,
+    rng: Generator,
+    deep: float,
+    depth: float = -0.15,
+    thick: float = 1.0,
+) -> None:
+    """One tied tail of hair along a spine, splitting into pointed ends."""
+    wave = who.hair.wave
+    place = np.linspace(0, 1, len(spine))
+    if wave:
+        spine = spine + np.stack([np.sin(place * 14) * 0.1 * wave, place * 0], 1)
+    widths = np.array([0.12, 0.3, 0.4, 0.4, 0.33, 0.2, 0.0]) * thick
+    pieces = [ribbon(spine, widths)]
+    side = np.stack([place**1.5 * 0.3, -(place**2) * 0.35], 1) * thick
+    pieces += [
+        ribbon(spine[: len(spine) - 4] + side[: len(spine) - 4] * (way, 1), widths * 0.62)
+        for way in (-1, 1)
+    ]
+    strands = []
+    for share in (-0.66, -0.35, 0.0, 0.3, 0.62):
+        ease = np.interp(place, np.linspace(0, 1, len(widths)), widths) * share
+        offset = np.stack([np.cos(place * 0) * ease, ease * 0.15], 1)
+        first = int(rng.integers(2, 9))
+        strands.append(
+            frame.flat((spine + offset)[first : int(len(spine) * rng.uniform(0.75, 1))], depth)
+        )
+    cut = int(len(spine) * 0.3)
+    slivers = [
+        frame.flat(
+            ribbon(
+                (spine + (way * 0.2 * thick, 0.1))[cut:-3], [0.0, 0.07 * thick, 0.04 * thick, 0.0]
+            ),
+            depth,
+        )
+        for way in (-0.9, 0.7)
+    ]
+    outlines = [frame.flat(piece, depth) for piece in pieces]
+    mass = Mass(
+        outlines, strands, slivers, frame.flat(spine[0], depth), frame.flat(spine[-1], depth)
+    )
+    _paint(canvas, frame, who, style, mass, deep)
+
+
+def _bun(canvas: Canvas, frame: Frame, who: Character, style: Style, side: int) -> None:
+    """A round bun on top of the head."""
+    center = (side * 0.82, -1.16)
+    ball = frame.flat(ellipse(center, (0.44, 0.42)), -0.1)
+    whirl = [
+        frame.flat(points(center) + np.stack([np.cos(a), np.sin(a)], 1) * r, -0.1)
+        for r, a in ((0.3, np.linspace(0.4, 4.4, 20)), (0.17, np.linspace(3.2, 7.6, 20)))
+    ]
+    low = frame.flat(ellipse((center[0] - side * 0.1, center[1] + 0.34), (0.4, 0.2)), -0.1)
+    _paint(
+        canvas,
+        frame,
+        who,
+        style,
+        Mass([ball], whirl, [low], frame.flat((center[0], -1.6)), frame.flat((center[0], -0.7))),
+        0.15,
+    )
+
+
+# -- in front --------------------------------------------------------------------------------
+
+
+def fringe(frame: Frame, who: Character) -> tuple[Points, list[tuple[Points, Points]]]:
+    """The edge of the fringe from the viewer's left to right, as head units, and each lock's
+    notch and tip.
+    """
+    hair = who.hair
+    rng = _rng(hair, 2)
+    part = hair.part
+    toward = -1.0 if part > 0 else 1.0
+    count = {"blunt": 8, "between": 6}.get(hair.fringe, 7)
+    if hair.fringe == "between" and rng.random() < 0.5:
+        count = 5
+    bounds = np.linspace(-1.04, 1.04, count + 1)
+    bounds[1:-1] += rng.uniform(-0.06, 0.06, count - 1)
+    locks: list[tuple[Points, Points]] = []
+    pieces = []
+    for k in range(count):
+        left, right = float(bounds[k]), float(bounds[k + 1])
+        x = (left + right) / 2
+        tip_y, rise, lean = _lock(hair.fringe, x, part, toward, rng)
+        sink = 0.3 * max(abs(x) - 0.55, 0)
+        tip = np.array([x + lean, tip_y + sink])
+        start = np.array([left, _notch(hair, left, part, toward, rise)])
+        end = np.array([right, _notch(hair, right, part, toward, rise)])
+        curl = lean * 0.35
+        control_left = (start + tip) / 2 + (-0.05 - curl, 0.02)
+        control_right = (end + tip) / 2 + (0.05 - curl, 0.05)
+        pieces += [bend(start, control_left, tip, 8), bend(tip, control_right, end, 8)]
+        locks.append((points(end), points(tip)))
+    return join(*pieces), locks
+
+
+def _lock(
+    style: str, x: float, part: float, toward: float, rng: Generator
+) -> tuple[float, float, float]:
+    """One lock's tip height, its length above the notch, and how far its tip leans."""
+    jitter = float(rng.uniform(-1, 1))
+    away = x - part
+    match style:
+        case "blunt":
+            return -0.08 + 0.03 * jitter, 0.12, 0.02 * jitter
+        case "swept":
+            reach = 0.1 + 0.12 * toward * away
+            return reach + 0.07 * jitter, 0.34, toward * 0.2 * (1 if away * toward > -0.3 else -0.7)
+        case "parted":
+            return (
+                -0.55 + 0.85 * min(abs(away), 1) ** 0.8 + 0.06 * jitter,
+                0.3,
+                0.16 * float(np.sign(away)),
+            )
+        case "one_eye":
+            hidden = away * toward > 0.12
+            return (
+                (0.6 if hidden else -0.12 - 0.1 * away * toward) + 0.06 * jitter,
+                0.4,
+                toward * 0.16,
+            )
+        case _:
+            center = max(0.0, 1 - abs(x) / 0.3)
+            return (
+                0.06 + 0.2 * center + 0.1 * jitter,
+                0.38,
+                -0.12 * float(np.sign(x)) * min(abs(x), 0.5) + 0.05 * jitter,
+            )
+
+
+def _notch(hair: Hair, x: float, part: float, toward: float, rise: float) -> float:
+    """Where the hair opens between two locks."""
+    side = 0.45 * max(abs(x) - 0.6, 0) / 0.44
+    match hair.fringe:
+        case "blunt":
+            return -0.2 + side
+        case "parted":
+            return -0.95 + 0.75 * min(abs(x - part) / 0.9, 1) ** 0.7 + side
+        case "one_eye":
+            return (0.12 if (x - part) * toward > 0.2 else -0.4) + side
+        case _:
+            return -0.04 - rise + side
+
+
+def front_pieces(frame: Frame, who: Character) -> list[Points]:
+    """The outlines of the hair over the forehead, for the shadow it throws."""
+    edge, _ = fringe(frame, who)
+    return [join(frame.flat(_cap_arc()), frame.round(edge[::-1], 0.85, 1.3))]
+
+
+def _cap_arc() -> Points:
+    """The outer edge of the hair over the skull, from the viewer's left ear to the right one."""
+    angle = np.linspace(np.pi * 1.13, -np.pi * 0.13, 40)
+    return np.stack([np.cos(angle) * 1.17, -0.2 - np.sin(angle) * 1.19], 1)
+
+
+def draw_front(canvas: Canvas, frame: Frame, who: Character, style: Style) -> None:
+    """The fringe, the hair over the skull with its ring of light, the side locks."""
+    hair = who.hair
+    rng = _rng(hair, 3)
+    _, locks = fringe(frame, who)
+    (cap,) = front_pieces(frame, who)
+    pole = (hair.part * 0.8, CROWN_Y + 0.05)
+
+    def meridian(to: Points, start: float, stop: float) -> Points:
+        x, y = to[0]
+        way = bend(pole, (x * 1.12 + pole[0] * 0.1, pole[1] + 0.3 * (y - pole[1])), (x, y), 24)
+        return way[int(start * 24) : max(int(stop * 24), int(start * 24) + 2) + 1]
+
+    def put(curve: Points) -> Points:
+        return frame.round(curve, 0.85, 1.3)
+
+    strands, slivers = [], []
+    for notch, tip in locks:
+        strands.append(put(meridian(notch, rng.uniform(0.3, 0.6), 1.0)))
+        strands.append(
+            put(
+                meridian(
+                    tip * 0.7 + notch * 0.3 + (rng.uniform(-0.06, 0.06), 0),
+                    rng.uniform(0.5, 0.7),
+                    0.97,
+                )
+            )
+        )
+        way = meridian(notch + (0.03, 0.0), 0.5, 1.0)
+        slivers.append(put(ribbon(way, [0.0, 0.03, 0.0])))
+    for _ in range(5):
+        x = float(rng.uniform(-1, 1))
+        strands.append(
+            put(meridian(points((x, -0.3)), rng.uniform(0.0, 0.15), rng.uniform(0.3, 0.55)))
+        )
+    _side_locks(canvas, frame, who, style)
+    mass = Mass([cap], strands, slivers, frame.flat((0, -1.4)), frame.flat((0, 0.25)))
+    _paint(canvas, frame, who, style, mass, deep=0.0, inked=False)
+    with canvas.clip(cap) as inside:
+        _ring(inside, frame, hair, style, rng)
+        if style.soft and not style.sketch:
+            dark = shade(hair.color, 0.5)
+            for side, strength in ((1, 0.55), (-1, 0.3)):
+                inside.glow(
+                    frame.flat((side * 1.25, -0.1)),
+                    (0.6 * frame.size, 1.3 * frame.size),
+                    dark,
+                    strength,
+                )
+    # The sides of the cap stay open: there it runs into the hair behind.
+    ink = line_of(hair.color, style.ink)
+    edge, _ = fringe(frame, who)
+    canvas.stroke(put(edge), style.line * frame.size, ink, (0.2, 0.2))
+    canvas.stroke(frame.flat(_cap_arc()[5:-5]), style.line * frame.size * 1.1, ink, (0.1, 0.1))
+    if hair.ahoge:
+        _ahoge(canvas, frame, who, style, rng)
+
+
+def _ring(canvas: Canvas, frame: Frame, hair: Hair, style: Style, rng: Generator) -> None:
+    """The band of light around the crown, ragged as the strands are."""
+    if style.sketch:
+        return
+    shine = light(hair.color, 0.62)
+    height = float(rng.uniform(-0.98, -0.82))
+    for start, stop in ((-0.92, 0.05), (0.14, 0.62), (0.7, 0.9)):
+        xs = np.linspace(start, stop, max(int((stop - start) * 22), 4))
+        bow = height + 0.5 * xs**2
+        fade = np.sin(np.linspace(0, np.pi, len(xs))) ** 0.6
+        up = bow - fade * rng.uniform(0.02, 0.09, len(xs))
+        down = bow + fade * rng.uniform(0.02, 0.15, len(xs)) * np.where(
+            np.arange(len(xs)) % 2, 1.0, 0.35
+        )
+        band = join(np.stack([xs, up], 1), np.stack([xs, down], 1)[::-1])
+        canvas.fill(frame.round(band, 0.85, 1.35), shine, 0.8)
+
+
+def _side_locks(canvas: Canvas, frame: Frame, who: Character, style: Style) -> None:
+    """Locks that frame the face in front of the ears."""
+    hair = who.hair
+    rng = _rng(hair, 4)
+    if hair.sides == "none":
+        return
+    reach = {"locks": rng.uniform(0.75, 1.15), "long_locks": rng.uniform(1.6, 2.6)}.get(
+        hair.sides, 0.92
+    )
+    for side in (-1, 1):
+        long = float(reach + rng.uniform(-0.1, 0.1))
+        if hair.sides == "hime":
+            shape = join(
+                spline([(0.8, -0.5), (0.83, 0.2), (0.82, 0.95)]),
+                [(1.18, 1.0)],
+                spline([(1.2, 0.6), (1.2, 0.0), (1.1, -0.6)]),
+            )
+            pieces = [shape]
+            inner = [spline([(x, -0.3), (x + 0.02, 0.3), (x, 0.92)]) for x in (0.92, 1.0, 1.09)]
+        else:
+            wave = hair.wave * 0.1
+            spine = spline(
+                [
+                    (0.8, -0.85),
+                    (1.04, 0.0),
+                    (0.99 + wave, long * 0.62),
+                    (1.03 - wave, long * 0.85),
+                    (0.9, long + 0.12),
+                ]
+            )
+            pieces = [ribbon(spine, [0.03, 0.12, 0.15, 0.14, 0.12, 0.0])]
+            second = spline([(0.85, -0.75), (1.12, 0.1), (1.12, long * 0.55), (1.1, long * 0.85)])
+            pieces.append(ribbon(second, [0.02, 0.1, 0.11, 0.08, 0.0]))
+            inner = [spine[6:-4] + (0.02, 0), spine[10:-2] + (-0.05, 0)]
+        sign = points((side, 1))
+        mass = Mass(
+            [frame.flat(piece * sign, 0.3) for piece in pieces],
+            [frame.flat(line * sign, 0.3) for line in inner],
+            [],
+            frame.flat((side, -0.6), 0.3),
+            frame.flat((side, long + 0.2), 0.3),
+        )
+        _paint(canvas, frame, who, style, mass, deep=0.08)
+
+
+def _ahoge(canvas: Canvas, frame: Frame, who: Character, style: Style, rng: Generator) -> None:
+    """A lock that stands up from the crown."""
+    side = float(rng.choice([-1, 1]))
+    spine = spline(
+        [(0.02, -1.3), (0.02 + 0.1 * side, -1.65), (0.38 * side, -1.82), (0.62 * side, -1.62)]
+    )
+    curl = frame.flat(ribbon(spine + (who.hair.part * 0.5, 0), [0.06, 0.07, 0.05, 0.0]))
+    canvas.fill(curl, who.hair.color)
+    canvas.stroke(curl[2:-2], style.line * frame.size * 0.9, line_of(who.hair.color, style.ink))
+
+
+def draw_low_bundles(canvas: Canvas, frame: Frame, who: Character, style: Style) -> None:
+    """Bundles that hang over the shoulders, in front of the body."""
+    hair = who.hair
+    rng = _rng(hair, 5)
+    sides = (
+        (-1, 1)
+        if hair.bundle in ("low_twintails", "twin_braids", "drills")
+        else (int(rng.choice([-1, 1])),)
+    )
+    long = float(rng.uniform(0.8, 1.2))
+    for side in sides:
+        sign = points((side, 1))
+        if hair.bundle == "low_twintails":
+            spine = spline(
+                [(0.9, 0.8), (1.25, 1.4), (1.32, 2.2 * long), (1.15, 3.0 * long), (1.3, 3.6 * long)]
+            )
+            draw_tail(canvas, frame, who, style, spine * sign, rng, 0.1, 0.05, 0.75)
+            _tie(canvas, frame, (side * 0.97, 0.95), 0.16, who.accent, style)
+        elif hair.bundle in ("braid", "twin_braids"):
+            _braid(canvas, frame, who, style, side, long)
+        elif hair.bundle == "drills":
+            _drill(canvas, frame, who, style, side, long)
+
+
+def _tie(
+    canvas: Canvas, frame: Frame, at: tuple[float, float], radius: float, color: Color, style: Style
+) -> None:
+    """A band around a bundle."""
+    band = frame.flat(ellipse(at, (radius, radius * 0.6)), 0.05)
+    canvas.fill(band, color)
+    canvas.stroke(band, style.line * frame.size, line_of(color, style.ink), closed=True)
+
+
+def _braid(
+    canvas: Canvas, frame: Frame, who: Character, style: Style, side: int, long: float
+) -> None:
+    """Plaits: overlapping leaves, left and right in turn."""
+    spine = spline(
+        [(0.88, 0.75), (1.12, 1.35), (1.02, 2.1 * long), (0.85, 3.1 * long)], steps=20
+    ) * points((side, 1))
+    count = 9
+    for k in range(count * 2):
+        share = k / (count * 2)
+        at = spine[int(share * (len(spine) - 1))]
+        way = 1 if k % 2 else -1
+        size = 0.23 * (1 - 0.35 * share)
+        leaf = spline(
+            [(-0.2, -0.5), (0.55, -0.75), (0.95, 0.0), (0.3, 0.85), (-0.35, 0.6)], closed=True
+        )
+        leaf = leaf * points((way * size, size)) + at
+        place = frame.flat(leaf, 0.05)
+        stroke = frame.flat(
+            spline([(0.6, -0.5), (0.5, 0.0), (0.1, 0.6)]) * points((way * size, size)) + at, 0.05
+        )
+        base = mix(who.hair.color, who.hair.tip, share)
+        ink = line_of(base, style.ink)
+        canvas.fill(place, base if way > 0 else shade(base, 0.15))
+        canvas.stroke(place, style.line * frame.size * 0.9, ink, closed=True)
+        canvas.stroke(stroke, style.line * frame.size * 0.6, shade(base, 0.6), (0.2, 0.2))
+    end = spine[-1]
+    tuft = spline([end + (0, -0.05), end + (0.1, 0.25), end + (0.0, 0.55)])
+    mass = Mass(
+        [frame.flat(ribbon(tuft, [0.1, 0.17, 0.0]), 0.05)],
+        [],
+        [],
+        frame.flat(end),
+        frame.flat(end + (0, 0.5)),
+    )
+    _paint(canvas, frame, who, style, mass, 0.0)
+    _tie(canvas, frame, (float(end[0]), float(end[1])), 0.15, who.accent, style)
+
+
+def _drill(
+    canvas: Canvas, frame: Frame, who: Character, style: Style, side: int, long: float
+) -> None:
+    """A ringlet: bands that widen, then narrow downwards."""
+    count = 9
+    for k in range(count, -1, -1):
+        share = k / count
+        x, y = side * (1.2 + 0.14 * np.sin(share * 4)), 0.0 + share * 2.5 * long
+        wide = 0.36 * np.sin(np.pi * (0.22 + 0.78 * share)) ** 0.8 + 0.03
+        band = spline(
+            [(-1, -0.6), (0, -1), (1, -0.85), (1.04, 0.1), (0.2, 0.95), (-0.95, 0.75)], closed=True
+        )
+        place = frame.flat(band * points((wide * side, 0.24)) + points((x, y)), 0.05)
+        base = mix(who.hair.color, who.hair.tip, share)
+        canvas.stroke(place, style.line * frame.size * 2, line_of(base, style.ink), closed=True)
+        with canvas.clip(place) as inside:
+            left, right = frame.flat([(x - wide, y - 0.1 * side), (x + wide, y + 0.1 * side)], 0.05)
+            inside.gradient(
+                left, right, [shade(base, 0.4), base, light(base, 0.5), base, shade(base, 0.3)]
+            )
