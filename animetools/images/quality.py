@@ -1,0 +1,53 @@
+"""Whether a picture has anything to show: colours, greyness, flatness."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+
+_CELLS = 64  # the picture is shrunk to so many a side at most, so that JPEG's noise averages out
+_GREY_CHROMA = 16  # levels between the channels of a cell
+_GREY_SHARE = 0.01  # of the cells may have more
+_FLAT_DEVIATION = 4.0  # levels
+
+
+def count_colors(rgb: Pixels) -> int:
+    """The number of distinct colours, as ImageMagick's `identify -format %k` counts them.
+
+    rgb is uint8 [H, W, 3].
+    """
+    seen = np.zeros(1 << 24, np.bool_)  # four times as fast as sorting, at 512 x 512
+    seen[cv2.cvtColor(rgb, cv2.COLOR_RGB2RGBA).view(np.uint32) & 0xFFFFFF] = True
+    return int(np.count_nonzero(seen))
+
+
+def is_grey(rgb: Pixels) -> bool:
+    """Whether the picture is grey, or so nearly that no colour of it means anything.
+
+    rgb is uint8 [H, W, 3]. In a picture of 64 cells a side, at most 1 % of them may have channels
+    more than 16 levels apart. Of 72 illustrations, the grey ones have at most 9 there, the others
+    at least 40; a grey one saved as JPEG has 0. Sepia and blueprints are coloured.
+    """
+    cells = shrunk(rgb, _CELLS)
+    chroma = cells.max(axis=2) - cells.min(axis=2)
+    return float(np.mean(chroma > _GREY_CHROMA)) <= _GREY_SHARE
+
+
+def is_flat(grey: NDArray[np.uint8]) -> bool:
+    """Whether there is next to nothing to tell the picture by.
+
+    grey is uint8 [H, W], small enough that noise has averaged out. The flattest of 72 illustrations
+    deviates by 12.6 levels.
+    """
+    return float(np.std(grey)) < _FLAT_DEVIATION
+
+
+def shrunk(pixels: Pixels, side: int) -> Pixels:
+    """The picture averaged down to at most `side` pixels a side; its proportions are not kept.
+
+    pixels is uint8 [H, W, 3] or [H, W].
+    """
+    height, width = pixels.shape[:2]
+    size = (min(width, side), min(height, side))
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
