@@ -1,0 +1,132 @@
+"""animepack: make one dataset of many images."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from animetools.cli import Item, Opt, Output, Rejected, Stream, command
+from animetools.cli.stream import Run
+from animetools.errors import FatalError, ItemError, PassedOver
+
+if TYPE_CHECKING:
+    from animetools.dataset.journal import Listed
+    from animetools.dataset.packing import Packing
+
+SAMPLE = 8  # images encoded before the others, to tell how large it all becomes
+
+
+@dataclass(frozen=True)
+class PackOptions:
+    """What animepack can be told."""
+
+    size: Annotated[
+        int, Opt("Width and height of every image.", unit="PIXELS", min=4, max=4096)
+    ] = 512
+    fit: Annotated[
+        Literal["pad", "cover", "top", "stretch"],
+        Opt("Bars around it; crop both ends; crop the bottom; change its shape."),
+    ] = "pad"
+    enlarge: Annotated[bool, Opt("Put black around images that are too small.")] = True
+    quality: Annotated[int | None, Opt("JPEG of this quality instead of PNG.", min=1, max=100)] = (
+        None
+    )
+    background: Annotated[str, Opt("What transparency is laid on.", unit="COLOUR")] = "white"
+    max_pixels: Annotated[int, Opt("Refuse images of more pixels.", min=1)] = 178_000_000
+
+
+@command(
+    out="dataset.zip",
+    examples=[
+        "find faces/ | animepack --size 256 -o faces.zip",
+        "find faces/ | animepack --fit cover --quality 90 -o dataset/",
+    ],
+)
+def animepack(options: PackOptions, stream: Stream) -> int:
+    """Make one dataset of many images, all of one size.
+
+    Reads image paths and writes the path of the dataset when it is whole: a StyleGAN2-ADA zip, or
+    a folder of the same files where the name does not end in .zip. An image that cannot be read is
+    left out. A run that was killed is gone on with by the next; a dataset of the same images is
+    left as it is.
+    """
+    told = replace(stream.options, unordered=False)  # the order is what names the images
+    inputs = replace(stream, out="", options=told)
+    return inputs.collect(partial(pack, options), partial(gather, options, stream))
+
+
+def pack(options: PackOptions, item: Item, output: Output) -> Iterator[Item]:
+    """One image, fitted and encoded."""
+    from animetools.dataset.encode import Packable, encode
+    from animetools.images.colours import colour
+    from animetools.images.files import read_rgb
+    from animetools.images.fit import fit
+
+    rgb = read_rgb(item.path, max_pixels=options.max_pixels, background=colour(options.background))
+    height, width = rgb.shape[:2]
+    square, how = fit(rgb, options.size, options.fit, enlarge=options.enlarge)
+    packable = Packable(encode(square, options.quality), width, height, how)
+    yield item.noted(packable=packable)
+
+
+def gather(
+    options: PackOptions, stream: Stream, items: Iterable[Item], run: Run
+) -> Iterator[Item | Rejected]:
+    """List everything, tell what it will cost, pack what is missing."""
+    from animetools.dataset.packing import Packing
+    from animetools.images.colours import colour
+
+    settings = {
+        "size": options.size,
+        "fit": options.fit,
+        "enlarge": options.enlarge,
+        "quality": options.quality,
+        "background": list(colour(options.background)),
+    }
+    told = stream.options
+    with Packing(stream.out, settings, force=told.force, dry=told.dry_run) as packing:
+        entries = ((i.path, i.size, i.mtime, i.facts, i.trouble) for i in items)
+        if not packing.enlist(entries):
+            raise FatalError(f"no images came in, so there is no {stream.out}")
+        stream.report.read += packing.match()
+        packing.settle(_retried(stream, run(_items(packing.doubtful()))))
+        if not packing.made:
+            _foretell(options, stream, packing)
+            if not told.dry_run:
+                for result in run(_items(packing.todo())):
+                    assert isinstance(result, Item)
+                    packing.add(result.facts["position"], result.facts["packable"])
+                packing.finish()
+    yield Item(stream.out)
+
+
+def _items(listed: "Iterable[Listed]") -> Iterator[Item]:
+    for one in listed:
+        yield Item(one.path, {"position": one.position}, mtime=one.mtime, trouble=one.trouble)
+
+
+def _retried(stream: Stream, results: Iterable[Item | Rejected]) -> Iterator[int]:
+    """The positions of images that can be had now; they come again when they are packed."""
+    for result in results:
+        assert isinstance(result, Item)
+        stream.report.read -= 1
+        yield result.facts["position"]
+
+
+def _foretell(options: PackOptions, stream: Stream, packing: "Packing") -> None:
+    """Say how large it all becomes, from a few images; stop where there surely is no room."""
+    from animetools.dataset.forecast import forecast
+
+    sizes = []
+    sample = packing.sample(SAMPLE)
+    for listed, item in zip(sample, _items(sample), strict=True):
+        with suppress(ItemError, PassedOver, OSError):  # told when its turn comes
+            (result,) = pack(options, item, Output(dry=True))
+            sizes.append(len(result.facts["packable"].data) + len(listed.origin))
+    if not sizes:
+        return
+    seen = forecast(sizes, packing.left(), stream.out)
+    stream.report.note(f"{stream.out}: {seen}")
+    if seen.least > seen.free:
+        raise FatalError(f"{stream.out}: there is no room for it: choose another -o, or make room")

@@ -1,0 +1,183 @@
+"""The same dataset as a folder of files, under the names that they have in the zip."""
+
+import fcntl
+import os
+import shutil
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+
+from animetools import whole
+from animetools.dataset.members import METADATA, SUMMARY, Member, is_image_name
+from animetools.errors import FatalError, ItemError
+
+LONGEST_FILE = 1 << 30  # bytes; no image of a dataset is larger
+
+
+class FolderPart:
+    """A folder on its way to `path`: it fills as `.NAME.part` and gets its name when it is whole.
+
+    Raises FatalError if another process is at it, OSError if it cannot be written.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.name = whole.part_name(path)
+        self.lock = _locked(self.name, path)
+        self.fresh: list[str] = []  # written and perhaps not on the disk yet
+
+    def append(self, name: str, data: bytes) -> Member:
+        """Add a file."""
+        path = os.path.join(self.name, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(data)
+        self.fresh.append(path)
+        return Member(name, 0, len(data), zlib.crc32(data))
+
+    def holds(self, member: Member) -> bool:
+        """Whether a file is there, to the last byte."""
+        try:
+            with open(os.path.join(self.name, member.name), "rb") as file:
+                data = file.read(member.length + 1)
+        except OSError:
+            return False
+        return len(data) == member.length and zlib.crc32(data) == member.crc
+
+    def cut(self, last: Member | None) -> None:
+        """Forget all that comes after a file; after None: everything."""
+        self.fresh.clear()
+        for name in _names(self.name):
+            if last is None or name > last.name:
+                os.unlink(os.path.join(self.name, name))
+
+    def sync(self) -> None:
+        """Wait until the disk has it."""
+        for path in self.fresh:
+            _sync(path)
+        self.fresh.clear()
+
+    def finish(
+        self,
+        members: Iterable[Member],
+        lines: Callable[[], Iterable[bytes]],
+        summary: bytes,
+        mtime: int,
+    ) -> None:
+        """Add metadata.jsonl and dataset.json, which takes this time in nanoseconds.
+
+        The folder then takes its name; what had it is removed.
+
+        Raises FatalError if a file has been taken out of the part.
+        """
+        for member in members:
+            path = os.path.join(self.name, member.name)
+            if not os.path.exists(path) or os.path.getsize(path) != member.length:
+                raise FatalError(f"{path} is gone or changed; -f begins anew")
+        self.sync()
+        with open(os.path.join(self.name, METADATA), "wb") as file:
+            file.writelines(lines())
+        path = os.path.join(self.name, SUMMARY)
+        with open(path, "wb") as file:
+            file.write(summary)
+        os.utime(path, ns=(mtime, mtime))
+        for path in (METADATA, SUMMARY, "."):
+            _sync(os.path.join(self.name, path))
+        old = whole.part_name(self.path + ".old")
+        shutil.rmtree(old, ignore_errors=True)
+        with suppress(FileNotFoundError):
+            os.rename(self.path, old)
+        os.rename(self.name, self.path)
+        shutil.rmtree(old, ignore_errors=True)
+        os.close(self.lock)
+        self.lock = -1
+
+    def close(self) -> None:
+        """Leave it for the next run; an empty one goes."""
+        if self.lock >= 0:
+            with suppress(OSError):
+                os.rmdir(self.name)
+            os.close(self.lock)
+
+
+class FolderFiles:
+    """The images of a finished folder, in the order of their names, and what else is in it.
+
+    Raises FatalError if the folder cannot be read.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        try:
+            self.names = list(_names(path))
+            summary = os.path.join(path, SUMMARY)
+            self.mtime = os.stat(summary if os.path.exists(summary) else path).st_mtime_ns
+        except OSError as why:
+            raise FatalError(f"{path}: {why.strerror}") from None
+
+    def __len__(self) -> int:
+        """The number of images."""
+        return len(self.names)
+
+    def name(self, index: int) -> str:
+        """What an image is called."""
+        return self.names[index]
+
+    def read(self, index: int) -> bytes:
+        """The file of an image.
+
+        Raises ItemError if it is too large to be one.
+        """
+        with open(os.path.join(self.path, self.names[index]), "rb") as file:
+            if os.fstat(file.fileno()).st_size > LONGEST_FILE:
+                raise ItemError(f"{self.path}: {self.names[index]}: too large for an image")
+            return file.read()
+
+    def lines(self, name: str) -> Iterator[bytes]:
+        """The lines of a file that is a text; none if it is not there."""
+        with suppress(FileNotFoundError), open(os.path.join(self.path, name), "rb") as file:
+            yield from file
+
+
+def strangers(path: str) -> Iterator[str]:
+    """The files of a folder that are no part of a dataset."""
+    for folder, _, names in os.walk(path):
+        for name in names:
+            inside = os.path.relpath(os.path.join(folder, name), path)
+            if not is_image_name(inside) and inside not in (SUMMARY, METADATA):
+                yield inside
+
+
+def _locked(name: str, path: str) -> int:
+    """The part, made and opened, and nobody else's."""
+    while True:
+        os.makedirs(name, exist_ok=True)
+        descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise FatalError(f"{path} is being made by another process") from None
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), os.stat(name)):
+                return descriptor
+        os.close(descriptor)  # it has just been finished and renamed
+
+
+def _names(path: str, below: str = "") -> Iterator[str]:
+    """The images below a folder, sorted, one folder in memory at a time."""
+    with os.scandir(os.path.join(path, below)) as entries:
+        found = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
+    for name, is_folder in found:
+        if is_folder:
+            yield from _names(path, os.path.join(below, name))
+        elif is_image_name(name):
+            yield os.path.join(below, name)
+
+
+def _sync(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

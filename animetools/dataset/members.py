@@ -1,0 +1,28 @@
+"""The files inside a dataset: how they are called and what is known of each."""
+
+from dataclasses import dataclass
+
+SUMMARY = "dataset.json"
+METADATA = "metadata.jsonl"
+PER_FOLDER = 1000
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file of a dataset; the offset is that of its header, where all are in one file."""
+
+    name: str
+    offset: int
+    length: int
+    crc: int
+
+
+def image_name(number: int, suffix: str) -> str:
+    """As StyleGAN2-ADA calls the image of this number."""
+    return f"{number // PER_FOLDER:05d}/img{number:08d}.{suffix}"
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a member is an image, and one that lies inside the dataset."""
+    inside = not name.startswith("/") and ".." not in name.split("/")
+    return inside and name.lower().endswith((".png", ".jpg", ".jpeg"))

@@ -1,0 +1,319 @@
+"""StyleGAN2-ADA zips: images stored as they are, one after the other, of any number and size.
+
+Format: PKWARE APPNOTE 6.3.10, sections 4.3 and 4.5.3 (zip64). Python's zipfile keeps an object per
+member and cannot go on with an archive that has no directory yet; both matter here.
+"""
+
+import fcntl
+import os
+import zlib
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from itertools import chain
+from struct import Struct, error
+from typing import BinaryIO
+from weakref import finalize
+
+import numpy as np
+
+from animetools import whole
+from animetools.dataset.members import METADATA, SUMMARY, Member, is_image_name
+from animetools.errors import FatalError, ItemError
+
+LOCAL = Struct("<4sHHHHHLLLHH")
+CENTRAL = Struct("<4sHHHHHHLLLHHHHHLL")
+END = Struct("<4sHHHHLLH")
+END64 = Struct("<4sQHHLLQQQQ")
+LOCATOR = Struct("<4sLQL")
+FULL16, FULL32 = 0xFFFF, 0xFFFFFFFF  # "look in the zip64 record"
+EPOCH = (0, 33)  # 1980-01-01 00:00, the first time a zip knows: the same images, the same bytes
+LONGEST_COMMENT = 1 << 16
+
+
+class ZipPart:
+    """A zip on its way to `path`: it grows in `.NAME.part` and gets its name when it is whole.
+
+    Raises FatalError if another process is at it, OSError if it cannot be written.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.name = whole.part_name(path)
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        self.file = _locked(self.name, path)
+        self.end = os.fstat(self.file.fileno()).st_size
+
+    def append(self, name: str, data: bytes) -> Member:
+        """Add a member."""
+        member = Member(name, self.end, len(data), zlib.crc32(data))
+        self.file.seek(self.end)  # where a write that failed left off is no matter
+        self._write(_local_header(member) + data)
+        self.file.flush()
+        return member
+
+    def holds(self, member: Member) -> bool:
+        """Whether a member is there, to the last byte."""
+        header = _local_header(member)
+        self.file.seek(member.offset)
+        if self.file.read(len(header)) != header:
+            return False
+        data = self.file.read(member.length)
+        return len(data) == member.length and zlib.crc32(data) == member.crc
+
+    def cut(self, last: Member | None) -> None:
+        """Forget all that comes after a member; after None: everything."""
+        self.end = last.offset + len(_local_header(last)) + last.length if last else 0
+        self.file.truncate(self.end)
+
+    def sync(self) -> None:
+        """Wait until the disk has it."""
+        os.fdatasync(self.file.fileno())
+
+    def finish(
+        self,
+        members: Iterable[Member],
+        lines: Callable[[], Iterable[bytes]],
+        summary: bytes,
+        mtime: int,
+    ) -> None:
+        """Add metadata.jsonl (`lines` gives its lines, twice), dataset.json and the directory.
+
+        The zip then takes its name, over whatever had it, and this time in nanoseconds.
+        """
+        crc = length = 0
+        for line in lines():
+            crc = zlib.crc32(line, crc)
+            length += len(line)
+        metadata = Member(METADATA, self.end, length, crc)
+        self.file.seek(self.end)
+        self._write(_local_header(metadata))
+        for line in lines():
+            self._write(line)
+        dataset = self.append(SUMMARY, summary)
+        begin, count = self.end, 0
+        for member in chain(members, [metadata, dataset]):
+            self._write(_central_header(member))
+            count += 1
+        self._write(_ending(begin, self.end - begin, count))
+        self.file.flush()
+        os.utime(self.file.fileno(), ns=(mtime, mtime))
+        os.fsync(self.file.fileno())
+        os.replace(self.name, self.path)
+        self.file.close()
+
+    def close(self) -> None:
+        """Leave it for the next run; an empty one goes."""
+        if not self.file.closed:
+            if self.end == 0:
+                os.unlink(self.name)
+            with suppress(OSError):  # close() flushes, and the disk may be full
+                self.file.close()
+
+    def _write(self, data: bytes) -> None:
+        self.file.write(data)
+        self.end += len(data)
+
+
+class ZipFiles:
+    """The images of a finished zip, in the order of their names, and what else is in it.
+
+    Memory: 16 bytes an image. Any number of threads may read; a pickled one opens the zip again.
+
+    Raises FatalError if it is no zip, or not one of stored images.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        try:
+            self.descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            finalize(self, os.close, self.descriptor)
+            self.mtime = os.fstat(self.descriptor).st_mtime_ns
+            self._index()
+        except (OSError, error, ValueError, OverflowError) as why:
+            raise FatalError(f"{path}: not a zip of images: {why}") from None
+
+    def __reduce__(self) -> tuple[type["ZipFiles"], tuple[str]]:
+        """Another process opens the file for itself."""
+        return (ZipFiles, (self.path,))
+
+    def __len__(self) -> int:
+        """The number of images."""
+        return len(self.offsets)
+
+    def name(self, index: int) -> str:
+        """What an image is called."""
+        return self._local(int(self.offsets[index]))[0]
+
+    def read(self, index: int) -> bytes:
+        """The file of an image.
+
+        Raises ItemError if it is not what the directory says.
+        """
+        name, begin = self._local(int(self.offsets[index]))
+        data = os.pread(self.descriptor, int(self.lengths[index]), begin)
+        if len(data) != self.lengths[index] or zlib.crc32(data) != self.crcs[index]:
+            raise ItemError(f"{self.path}: {name}: damaged: its checksum does not agree")
+        return data
+
+    def lines(self, name: str) -> Iterator[bytes]:
+        """The lines of a member that is a text; none if it is not there."""
+        member = self.texts.get(name)
+        if member:
+            with open(self.path, "rb") as file:
+                file.seek(self._local(member.offset)[1])
+                left = member.length
+                while left > 0 and (line := file.readline(left)):
+                    left -= len(line)
+                    yield line
+
+    def _index(self) -> None:
+        offsets, lengths, crcs, self.texts = array("Q"), array("I"), array("I"), {}
+        last, in_order = "", True
+        for member in self._directory():
+            if is_image_name(member.name):
+                offsets.append(member.offset)
+                lengths.append(member.length)
+                crcs.append(member.crc)
+                in_order, last = in_order and last < member.name, member.name
+            elif member.name in (SUMMARY, METADATA):
+                self.texts[member.name] = member
+        self.offsets, self.lengths, self.crcs = (np.array(a) for a in (offsets, lengths, crcs))
+        if not in_order:
+            names = [member.name for member in self._directory() if is_image_name(member.name)]
+            order = sorted(range(len(names)), key=names.__getitem__)
+            self.offsets, self.lengths, self.crcs = (
+                a[order] for a in (self.offsets, self.lengths, self.crcs)
+            )
+
+    def _directory(self) -> Iterator[Member]:
+        """The central directory; a member that is compressed or enciphered is refused."""
+        with open(self.path, "rb") as file:
+            begin, length = _find_directory(file)
+            file.seek(begin)
+            end = begin + length
+            while file.tell() < end:
+                yield self._entry(file, begin)
+
+    def _entry(self, file: BinaryIO, directory: int) -> Member:
+        fields = CENTRAL.unpack(file.read(CENTRAL.size))
+        signature, _, _, flags, method, _, _, crc, stored, length, n, m, k, *_, offset = fields
+        if signature != b"PK\x01\x02":
+            raise ValueError("damaged directory")
+        name = file.read(n).decode("utf-8", "replace")
+        extra = file.read(m)
+        file.seek(k, os.SEEK_CUR)
+        length, stored, offset = _widened(extra, length, stored, offset)
+        wanted = is_image_name(name) or name in (SUMMARY, METADATA)
+        if wanted and (method != 0 or flags & 1 or stored != length):
+            raise ValueError(f"{name} is compressed or enciphered; images are stored as they are")
+        if wanted and offset + length > directory:
+            raise ValueError(f"{name} does not lie inside it")
+        return Member(name, offset, length, crc)
+
+    def _local(self, offset: int) -> tuple[str, int]:
+        """The name in a local header, and where the data behind it begin."""
+        header = os.pread(self.descriptor, LOCAL.size, offset)
+        if len(header) < LOCAL.size or not header.startswith(b"PK\x03\x04"):
+            raise ItemError(f"{self.path}: damaged: no member at {offset}")
+        *_, n, m = LOCAL.unpack(header)
+        name = os.pread(self.descriptor, n, offset + LOCAL.size)
+        return name.decode("utf-8", "replace"), offset + LOCAL.size + n + m
+
+
+def _locked(name: str, path: str) -> BinaryIO:
+    """The part, opened for reading and writing, and nobody else's."""
+    while True:
+        descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        file = os.fdopen(descriptor, "r+b")
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise FatalError(f"{path} is being made by another process") from None
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), os.stat(name)):
+                return file
+        file.close()  # it has just been finished and renamed
+
+
+def _local_header(member: Member) -> bytes:
+    name = member.name.encode()
+    extra, length = b"", member.length
+    if length >= FULL32:
+        extra, length = Struct("<HHQQ").pack(1, 16, length, length), FULL32
+    version = 45 if extra else 20
+    return (
+        LOCAL.pack(
+            b"PK\3\4", version, 0, 0, *EPOCH, member.crc, length, length, len(name), len(extra)
+        )
+        + name
+        + extra
+    )
+
+
+def _central_header(member: Member) -> bytes:
+    name = member.name.encode()
+    wide = [member.length] * 2 if member.length >= FULL32 else []
+    wide += [member.offset] if member.offset >= FULL32 else []
+    extra = Struct(f"<HH{len(wide)}Q").pack(1, 8 * len(wide), *wide) if wide else b""
+    length, offset = min(member.length, FULL32), min(member.offset, FULL32)
+    version = 45 if extra else 20
+    made_by = 3 << 8 | version  # Unix, or the permissions below mean nothing
+    return (
+        CENTRAL.pack(
+            b"PK\1\2", made_by, version, 0, 0, *EPOCH, member.crc, length, length,
+            len(name), len(extra), 0, 0, 0, 0o100644 << 16, offset,
+        )
+        + name
+        + extra
+    )  # fmt: skip
+
+
+def _ending(begin: int, length: int, count: int) -> bytes:
+    """What ends a zip whose directory has so many members; the zip64 records where needed."""
+    wide = b""
+    if count >= FULL16 or length >= FULL32 or begin >= FULL32:
+        made_by = 3 << 8 | 45
+        wide = END64.pack(b"PK\6\6", 44, made_by, 45, 0, 0, count, count, length, begin)
+        wide += LOCATOR.pack(b"PK\6\7", 0, begin + length, 1)
+    count, length, begin = min(count, FULL16), min(length, FULL32), min(begin, FULL32)
+    return wide + END.pack(b"PK\5\6", 0, 0, count, count, length, begin, 0)
+
+
+def _find_directory(file: BinaryIO) -> tuple[int, int]:
+    """Where the directory begins, and its length in bytes.
+
+    Raises ValueError if there is none.
+    """
+    size = file.seek(0, os.SEEK_END)
+    tail_begin = max(0, size - LONGEST_COMMENT - END.size - LOCATOR.size)
+    file.seek(tail_begin)
+    tail = file.read()
+    at = tail.rfind(b"PK\5\6")
+    if at < 0:
+        raise ValueError("it has no directory; was it cut short?")
+    *_, length, begin, _ = END.unpack_from(tail, at)
+    if at >= LOCATOR.size and tail.startswith(b"PK\6\7", at - LOCATOR.size):
+        _, _, where, _ = LOCATOR.unpack_from(tail, at - LOCATOR.size)
+        file.seek(where)
+        signature, *_, length, begin = END64.unpack(file.read(END64.size))
+        if signature != b"PK\6\6":
+            raise ValueError("damaged directory")
+    if begin + length > size:
+        raise ValueError("damaged directory")
+    return begin, length
+
+
+def _widened(extra: bytes, *values: int) -> Iterator[int]:
+    """The values, those that are full replaced from the zip64 record, in its order."""
+    wide = b""
+    while len(extra) >= 4:
+        kind, length = Struct("<HH").unpack_from(extra)
+        if kind == 1:
+            wide = extra[4 : 4 + length]
+        extra = extra[4 + length :]
+    for value in values:
+        if value == FULL32:
+            (value,), wide = Struct("<Q").unpack(wide[:8]), wide[8:]
+        yield value

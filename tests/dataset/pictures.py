@@ -1,0 +1,59 @@
+"""Small pictures, and datasets of them, for the tests of this room."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from animetools.dataset.encode import Packable, encode
+from animetools.dataset.packing import Entry, Packing
+from animetools.images.files import encode_png
+from animetools.images.fit import Rgb, fit
+
+SETTINGS: dict[str, Any] = {"size": 16, "fit": "pad", "enlarge": True, "quality": None}
+
+
+def picture(seed: int, width: int = 16, height: int = 16) -> Rgb:
+    """Random pixels."""
+    return np.random.RandomState(seed).randint(0, 256, (height, width, 3)).astype(np.uint8)
+
+
+def sources(folder: Path, count: int) -> list[str]:
+    """So many image files."""
+    folder.mkdir(exist_ok=True)
+    paths = [folder / f"{seed}.png" for seed in range(count)]
+    for seed, path in enumerate(paths):
+        path.write_bytes(encode_png(picture(seed)))
+    return [str(path) for path in paths]
+
+
+def entry(path: str, **facts: Any) -> Entry:
+    """A file as a list has it."""
+    found = Path(path).stat()
+    return path, found.st_size, found.st_mtime_ns, facts, ""
+
+
+def packable(seed: int) -> Packable:
+    """A picture ready to be packed."""
+    square, how = fit(picture(seed), 16)
+    return Packable(encode(square), 16, 16, how)
+
+
+def pack(
+    packing: Packing, paths: list[str], limit: int | None = None, bad: set[str] | None = None
+) -> None:
+    """What the command does, in short; `bad` cannot be read, after `limit` images it is killed."""
+    bad = bad or set()
+    packing.enlist(map(entry, paths))
+    packing.match()
+    packing.settle(one.position for one in packing.doubtful() if one.path not in bad)
+    if packing.made:
+        return
+    for one in packing.todo():
+        if one.path not in bad:
+            if limit is not None and packing.count >= limit:
+                break
+            packing.add(one.position, packable(int(Path(one.path).stem)))
+    if limit is not None:
+        raise KeyboardInterrupt
+    packing.finish()
