@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.random import PCG64, Generator, SeedSequence
 
-from animetools.booru import clothes, face, hair, scenery, tags, things, wear
+from animetools.booru import clothes, face, hair, profile, scenery, tags, things, wear
 from animetools.booru.canvas import Canvas, Pixels
 from animetools.booru.character import Character, invent, pick
 from animetools.booru.colors import WHITE, Color, grey
@@ -28,6 +28,8 @@ _ARTISTS: dict[str, Style] = {
     "kumo_cel": Style(0.018, 0.6, False, False),
     "minato_brush": Style(0.026, 0.55, True, False),
 }
+# The colour of the air, on everything in sight.
+_AMBIENT: dict[str, Color] = {"sunset": (255, 232, 214), "night": (236, 234, 252)}
 _SKETCHER = ("pencil_room", Style(0.016, 0.9, False, True))
 
 
@@ -81,6 +83,9 @@ def draw(seed: int, index: int) -> Drawing:
         names = ["traditional_media", "sketch"] if style.sketch else scenery.paint_background(scene)
         people, faces = _draw_people(canvas, rng, width, height, style, count)
         names = [*people, *names]
+        for lit, glass in _AMBIENT.items():
+            if lit in names:
+                canvas.tint(glass)
         if not style.sketch and rng.random() < 0.1:
             names += scenery.petals(scene) if rng.random() < 0.5 else scenery.sparkles(scene)
     if style.soft and rng.random() < 0.3:
@@ -147,10 +152,19 @@ def _draw_people(
         y = shot.y + float(rng.uniform(-0.15, 0.25)) * shot.size * (count > 1)
         head = Frame(x, y, shot.size * tall, who.roll, who.yaw, who.pitch, (0.0, 1.0))
         bottom = (height - y) / head.size + 0.2
+        # The side view is drawn looking to the left: on a mirrored picture it looks to the right.
+        flipped = who.view == "profile" and bool(rng.random() < 0.5)
+        if flipped:
+            head = replace(head, x=width - head.x)
+            canvas.mirror()
         draw_character(canvas, head, who, style, bottom)
         seen = tags.face_tags(who)
         names += [*seen, *tags.body_tags(who, bottom)]
         box = _face_box(head, who, width, height)
+        if flipped:
+            canvas.mirror()
+        if box and flipped:
+            box = (width - box[0] - box[2], *box[1:])
         if box:
             faces.append(DrawnFace(box, _is_frontal(who), seen))
     return list(dict.fromkeys(names)), faces
@@ -161,6 +175,18 @@ def draw_character(
 ) -> None:
     """A character from the back to the front; `bottom`: the lowest y in sight, in head units."""
     body = replace(head, y=head.y - 0.2 * head.size, roll=0.0, yaw=0.0, pitch=0.0, pivot=(0.0, 0.0))
+    if who.view == "profile":
+        profile.draw_side_back(canvas, head, who, style)
+        clothes.draw_body(canvas, body, head, who, style, bottom)
+        profile.draw_profile(canvas, head, who, style)
+        return
+    if who.view == "from_behind":
+        clothes.draw_body(canvas, body, head, who, style, bottom)
+        face.draw_ears(canvas, head, who, style)
+        hair.draw_back(canvas, head, who, style)
+        profile.draw_behind_head(canvas, head, who, style)
+        wear.draw_on(canvas, head, who, style)
+        return
     wear.draw_behind(canvas, head, who, style)
     hair.draw_back(canvas, head, who, style)
     clothes.draw_body(canvas, body, head, who, style, bottom)
@@ -193,8 +219,9 @@ def _face_box(
     """The square that a person would mark: cheek to cheek, from the forehead to the chin."""
     if who.view == "from_behind":
         return None
-    center_x, center_y = head.flat((0.0, 0.17), 0.45)[0]
-    side = 2.05 * head.size
+    middle = (-0.3, 0.25) if who.view == "profile" else (0.0, 0.27)
+    center_x, center_y = head.flat(middle, 0.45)[0]
+    side = 2.24 * head.size
     left, top = max(center_x - side / 2, 0), max(center_y - side / 2, 0)
     right, bottom = min(center_x + side / 2, width), min(center_y + side / 2, height)
     if right - left < side * 0.6 or bottom - top < side * 0.6:

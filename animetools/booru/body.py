@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from animetools.booru.canvas import Canvas
 from animetools.booru.character import Character
 from animetools.booru.colors import Color, line_of, shade, skin_shade
-from animetools.booru.curves import Frame, Points, mirrored, points, ribbon, spline
+from animetools.booru.curves import Frame, Points, mirrored, moved, points, ribbon, spline
 from animetools.booru.face import Style
 
 HIP_Y = 6.2
@@ -156,7 +156,7 @@ def draw_neck(canvas: Canvas, frame: Frame, head: Frame, who: Character, style: 
     joint = points(head.flat((0.0, 0.75), 0.2))[0]
     foot_left, foot_right = frame.flat([(-width - 0.04, 1.7), (width + 0.04, 1.7)])
     size = frame.size
-    top_left, top_right = joint - (width * size, 0), joint + (width * size, 0)
+    top_left, top_right = moved(joint, -width * size, 0)[0], moved(joint, width * size, 0)[0]
     chest = frame.flat([(0.9, 2.05), (0.6, 2.7 + low - 2), (0.0, 3.0), (-0.6, 2.7), (-0.9, 2.05)])
     shape = points([top_left, top_right, foot_right, *chest, foot_left])
     canvas.fill(shape, who.skin)

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from animetools.booru.colors import Color
-from animetools.booru.curves import Points, points
+from animetools.booru.curves import Points, join, moved, points
 
 Pixels = NDArray[np.uint8]
 
@@ -68,7 +69,7 @@ class Canvas:
         thick = np.maximum(1, np.round(share * width * self.scale)).astype(int)
         fixed = self._fixed(curve)
         breaks = [0, *(np.flatnonzero(np.diff(thick)) + 1).tolist(), len(thick)]
-        for first, last in zip(breaks[:-1], breaks[1:], strict=True):
+        for first, last in pairwise(breaks):
             cv2.polylines(
                 self.pixels,
                 [fixed[first : last + 1]],
@@ -107,12 +108,16 @@ class Canvas:
         share = np.clip((down[:, None] + along[None]) * 255, 0, 255).astype(np.uint8)
         self.pixels[:] = cv2.applyColorMap(share, _ramp(colors))
 
+    def mirror(self) -> None:
+        """Swap left and right."""
+        self.pixels[:] = self.pixels[:, ::-1].copy()
+
     def glow(
         self, center: ArrayLike, radii: tuple[float, float], color: Color, opacity: float
     ) -> None:
         """Airbrush a soft ellipse that fades to nothing at its radii."""
         at, (wide, high) = points(center)[0], radii
-        box = points([at - (wide, high), at + (wide, high)])
+        box = join(moved(at, -wide, -high), moved(at, wide, high))
         left, top, right, bottom = self._bounds([box])
         if right <= left or bottom <= top:
             return

@@ -1,7 +1,7 @@
 """The design of a character: everything about it is drawn by lot before a line is drawn."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
@@ -9,7 +9,7 @@ from numpy.random import Generator
 from animetools.booru.colors import WHITE, Color, hue, mix, vary
 
 HAIR_COLORS: dict[str, Color] = {
-    "blonde_hair": (250, 219, 138),
+    "blonde_hair": (243, 203, 112),
     "brown_hair": (140, 94, 72),
     "black_hair": (62, 56, 70),
     "blue_hair": (92, 134, 214),
@@ -137,11 +137,20 @@ def invent(rng: Generator, view: str = "front") -> Character:
     skin_name = pick(rng, {"fair": 5, "pale": 3, "rosy": 3, "tan": 1, "dark_skin": 0.7})
     mood = pick(rng, {"calm": 4, "happy": 5, "shy": 2, "angry": 1.2, "sad": 1, "cool": 1.5})
     hair = _hair(rng, girl)
+    if view == "profile":
+        hair = replace(hair, bundle="none", tip=hair.color, ahoge=False, wave=0.0)
+        hair = replace(hair, length="bob" if hair.length == "spiky" else hair.length)
+    elif view == "from_behind":
+        tied = hair.bundle if hair.bundle in ("twintails", "double_bun") else "none"
+        hair = replace(hair, bundle=tied, ahoge=False)
     hat = pick(rng, {"": 9, "witch_hat": 0.7, "beret": 0.8, "baseball_cap": 0.6, "straw_hat": 0.8})
     animal_ears = ""
-    if not hat:
+    plain = view == "profile"
+    if view != "front":
+        hat = ""
+    if not hat and not plain:
         animal_ears = pick(rng, {"": 8, "cat_ears": 1.5, "fox_ears": 0.7, "rabbit_ears": 0.5})
-    horns = not hat and not animal_ears and bool(rng.random() < 0.05)
+    horns = view == "front" and not hat and not animal_ears and bool(rng.random() < 0.05)
     outfits = {o: w for o, w in OUTFITS.items() if girl or o in BOY_OUTFITS}
     outfit = "robe" if hat == "witch_hat" and girl else pick(rng, outfits)
     pastel = bool(rng.random() < 0.5)
@@ -167,9 +176,9 @@ def invent(rng: Generator, view: str = "front") -> Character:
         blush=float({"shy": 0.75, "happy": 0.45}.get(mood, 0.25) * rng.uniform(0.5, 1.3)),
         animal_ears=animal_ears,
         horns=horns,
-        halo=not hat and bool(rng.random() < 0.025),
+        halo=view == "front" and not hat and bool(rng.random() < 0.025),
         hat=hat,
-        ornaments=_ornaments(rng, girl, bool(hat), hair.bundle),
+        ornaments=_ornaments(rng, girl, bool(hat), hair.bundle) if view == "front" else (),
         glasses=pick(rng, {"": 9, "round": 0.6, "square": 0.7}) if view == "front" else "",
         eyepatch=view == "front" and bool(rng.random() < 0.012),
         accent=accent,

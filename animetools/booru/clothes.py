@@ -20,7 +20,17 @@ from animetools.booru.body import (
 from animetools.booru.canvas import Canvas
 from animetools.booru.character import Character
 from animetools.booru.colors import WHITE, Color, grey, light, line_of, mix, shade
-from animetools.booru.curves import Frame, Points, ellipse, join, mirrored, points, ribbon, spline
+from animetools.booru.curves import (
+    Frame,
+    Points,
+    ellipse,
+    join,
+    mirrored,
+    moved,
+    points,
+    ribbon,
+    spline,
+)
 from animetools.booru.face import Style
 
 
@@ -88,7 +98,8 @@ def draw_body(
     _trunk(canvas, frame, who, style, build, top)
     if bottom > 5.0:
         _lower(canvas, frame, who, style, build)
-    _GARMENTS[who.outfit](canvas, frame, who, style)
+    if who.view != "from_behind":
+        _GARMENTS[who.outfit](canvas, frame, who, style)
     if "choker" in who.ornaments:
         band = points(
             [(-0.34, 1.5), (0.0, 1.58), (0.34, 1.5), (0.34, 1.62), (0.0, 1.7), (-0.34, 1.62)]
@@ -159,11 +170,11 @@ def _wide_sleeve(
     drop = points([(0.0, 1.7)])[0]
     hang = spline(
         [
-            elbow + (0.4 * side, -0.1),
-            wrist + (0.45 * side, 0.1),
-            wrist + drop * 0.8 + (0.5 * side, 0),
-            wrist * 0.5 + elbow * 0.5 + drop + (0, 0.1),
-            elbow + (-0.35 * side, 0.3),
+            elbow + np.array([0.4 * side, -0.1]),
+            wrist + np.array([0.45 * side, 0.1]),
+            wrist + drop * 0.8 + np.array([0.5 * side, 0]),
+            wrist * 0.5 + elbow * 0.5 + drop,
+            elbow + np.array([-0.35 * side, 0.3]),
         ],
         closed=True,
     )
@@ -367,7 +378,7 @@ def _lower(canvas: Canvas, frame: Frame, who: Character, style: Style, build: Bu
     if lower == "gown":
         frill = np.stack([xs, sag - 0.35], 1)
         lace = WHITE if who.outfit == "maid" else light(color, 0.55)
-        band = join(frill, (edge + (0, 0.1))[::-1])
+        band = join(frill, moved(edge, 0, 0.1)[::-1])
         paint_part(canvas, frame, style, band, lace)
     belt = points(
         [

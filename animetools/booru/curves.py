@@ -79,6 +79,11 @@ def ribbon(spine: Points, widths: ArrayLike) -> Points:
     return np.concatenate([spine + side, (spine - side)[::-1]])
 
 
+def moved(curve: ArrayLike, x: float, y: float) -> Points:
+    """The curve shifted."""
+    return points(curve) + np.array([x, y])
+
+
 def mirrored(curve: Points) -> Points:
     """The curve on the other side of x = 0."""
     return curve * points((-1, 1))

@@ -21,9 +21,19 @@ from animetools.booru.colors import (
     skin_shade,
     times,
 )
-from animetools.booru.curves import Frame, Points, bend, ellipse, join, points, ribbon, spline
+from animetools.booru.curves import (
+    Frame,
+    Points,
+    bend,
+    ellipse,
+    join,
+    moved,
+    points,
+    ribbon,
+    spline,
+)
 
-EYE_X, EYE_Y = 0.475, 0.24
+EYE_X, EYE_Y = 0.448, 0.24
 
 
 @dataclass(frozen=True)
@@ -46,14 +56,14 @@ def face_outline(frame: Frame, who: Character) -> Points:
     right = points(
         [
             (0.0, -1.0),
-            (0.55, -0.86),
-            (0.92, -0.45),
-            (0.965, 0.0),
-            (0.94, 0.3),
-            (0.83 + jaw, 0.6),
-            (0.545 + 1.8 * jaw, 0.915 + jaw),
-            (0.2 + jaw, 1.13 + jaw),
-            (0.0, 1.185 + jaw),
+            (0.53, -0.86),
+            (0.89, -0.45),
+            (0.93, 0.0),
+            (0.905, 0.3),
+            (0.805 + jaw, 0.62),
+            (0.53 + 1.8 * jaw, 0.95 + jaw),
+            (0.19 + jaw, 1.175 + jaw),
+            (0.0, 1.235 + jaw),
         ]
     )
     left = right[-2:0:-1] * points((-1, 1))
@@ -98,7 +108,7 @@ def draw_skin(
                 edge = frame.flat([(side * 1.05, 0.55)], 0.2)
                 skin.glow(edge, (0.42 * size, 0.8 * size), dark, 0.55)
         for shape in over:
-            fall = shape + (0.02 * size, 0.13 * size)
+            fall = moved(shape, 0.02 * size, 0.13 * size)
             skin.fill(fall, mix(who.skin, dark, 0.9))
     canvas.stroke(outline, style.line * size, line_of(who.skin, style.ink), closed=True)
 
@@ -140,7 +150,7 @@ def draw_mouth(canvas: Canvas, frame: Frame, who: Character, style: Style) -> No
     thin = style.line * 0.95 * size
 
     def put(curve: Points) -> Points:
-        return frame.round(curve + points((0, 0.83)), 0.9)
+        return frame.round(curve + points((0, 0.86)), 0.9)
 
     def line(curve: Points, taper: tuple[float, float] = (0.35, 0.35)) -> None:
         canvas.stroke(put(curve), thin, ink, taper)
@@ -204,7 +214,7 @@ def _eye_point(eyes: Eyes, side: int, frame: Frame, curve: Points) -> Points:
     """An eye's own coordinates (u outward, v down, both about -1..1) as pixels."""
     tilted = curve.copy()
     tilted[:, 1] -= curve[:, 0] * eyes.slant
-    own = tilted * points((0.276 * eyes.width, 0.325 * eyes.height))
+    own = tilted * points((0.262 * eyes.width, 0.322 * eyes.height))
     return frame.round(own * points((side, 1)) + points((side * EYE_X, EYE_Y)), 0.8)
 
 
@@ -294,7 +304,7 @@ def _iris(
 ) -> None:
     """The coloured part of an eye, painted pixel by pixel."""
     u, v = ball.disc(frame.axes(center))
-    u = u / np.float32(0.226 * (0.9 + 0.1 * eyes.width))
+    u = u / np.float32(0.214 * (0.9 + 0.1 * eyes.width))
     v = v / np.float32(0.33 * (0.35 + 0.65 * eyes.height))
     far = np.sqrt(u * u + v * v)
     angle = np.arctan2(v, u)

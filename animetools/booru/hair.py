@@ -18,6 +18,7 @@ from animetools.booru.curves import (
     ellipse,
     join,
     mirrored,
+    moved,
     points,
     ribbon,
     spline,
@@ -53,7 +54,7 @@ def _rng(hair: Hair, part: int) -> Generator:
     return Generator(PCG64([hair.seed, part]))
 
 
-def _paint(
+def paint_mass(
     canvas: Canvas,
     frame: Frame,
     who: Character,
@@ -103,7 +104,7 @@ def draw_back(canvas: Canvas, frame: Frame, who: Character, style: Style) -> Non
     left[:, 0] += sway[::-1]
     low_right, low_left = right[-1], left[0]
     count = 5 if rough < 0.3 else 7
-    ends = _zigzag(low_right, low_left, count, rough, rng)
+    ends = ragged(low_right, low_left, count, rough, rng)
     silhouette = frame.flat(join(right, ends, left), -0.22)
     depth = float(low_right[1])
     strands = []
@@ -126,11 +127,11 @@ def draw_back(canvas: Canvas, frame: Frame, who: Character, style: Style) -> Non
         )
         for x in rng.uniform(-1.1, 1.1, 4)
     ]
-    pieces = [silhouette]
+    pieces = [silhouette, *_tufts(frame, rng, low=min(depth, 1.6))]
     if hair.length == "spiky":
         pieces += _spikes(frame, rng)
     mass = Mass(pieces, strands, slivers, frame.flat((0, -0.6)), frame.flat((0, depth)))
-    _paint(canvas, frame, who, style, mass, deep=0.3)
+    paint_mass(canvas, frame, who, style, mass, deep=0.3)
     with canvas.clip(*pieces) as inside:
         inside.glow(
             frame.flat((0, 0.9)),
@@ -140,7 +141,7 @@ def draw_back(canvas: Canvas, frame: Frame, who: Character, style: Style) -> Non
         )
 
 
-def _zigzag(start: Points, end: Points, count: int, rough: float, rng: Generator) -> Points:
+def ragged(start: Points, end: Points, count: int, rough: float, rng: Generator) -> Points:
     """Pointed ends of hair from one place to another."""
     pieces = []
     places = np.linspace(0, 1, count + 1)
@@ -150,8 +151,23 @@ def _zigzag(start: Points, end: Points, count: int, rough: float, rng: Generator
         notch = b - (0, rough * rng.uniform(0.0, 0.3)) if k < count - 1 else b
         pieces += [bend(a, a * 0.5 + tip * 0.5 + (0.04, 0.1 * rough), tip, 6)]
         pieces += [bend(tip, tip * 0.5 + notch * 0.5 + (-0.04, 0.1 * rough), notch, 6)]
-        start = start + (notch - b) * 0
     return join(*pieces)
+
+
+def _tufts(frame: Frame, rng: Generator, low: float) -> list[Points]:
+    """A few strands that stray from the outline."""
+    tufts = []
+    for side in (-1, 1):
+        for _ in range(int(rng.integers(1, 4))):
+            y = float(rng.uniform(-0.1, low - 0.4))
+            out = float(rng.uniform(0.1, 0.24))
+            spine = spline(
+                [(1.0, y - 0.5), (1.15, y), (1.18 + out * 0.6, y + 0.3), (1.22 + out, y + 0.62)]
+            )
+            tufts.append(
+                frame.flat(ribbon(spine, [0.05, 0.1, 0.06, 0.0]) * points((side, 1)), -0.15)
+            )
+    return tufts
 
 
 def _spikes(frame: Frame, rng: Generator) -> list[Points]:
@@ -262,7 +278,7 @@ def draw_tail(
     slivers = [
         frame.flat(
             ribbon(
-                (spine + (way * 0.2 * thick, 0.1))[cut:-3], [0.0, 0.07 * thick, 0.04 * thick, 0.0]
+                moved(spine, way * 0.2 * thick, 0.1)[cut:-3], [0.0, 0.07 * thick, 0.04 * thick, 0.0]
             ),
             depth,
         )
@@ -272,7 +288,7 @@ def draw_tail(
     mass = Mass(
         outlines, strands, slivers, frame.flat(spine[0], depth), frame.flat(spine[-1], depth)
     )
-    _paint(canvas, frame, who, style, mass, deep)
+    paint_mass(canvas, frame, who, style, mass, deep)
 
 
 def _bun(canvas: Canvas, frame: Frame, who: Character, style: Style, side: int) -> None:
@@ -284,7 +300,7 @@ def _bun(canvas: Canvas, frame: Frame, who: Character, style: Style, side: int) 
         for r, a in ((0.3, np.linspace(0.4, 4.4, 20)), (0.17, np.linspace(3.2, 7.6, 20)))
     ]
     low = frame.flat(ellipse((center[0] - side * 0.1, center[1] + 0.34), (0.4, 0.2)), -0.1)
-    _paint(
+    paint_mass(
         canvas,
         frame,
         who,
@@ -385,7 +401,7 @@ def front_pieces(frame: Frame, who: Character) -> list[Points]:
 def _cap_arc() -> Points:
     """The outer edge of the hair over the skull, from the viewer's left ear to the right one."""
     angle = np.linspace(np.pi * 1.13, -np.pi * 0.13, 40)
-    return np.stack([np.cos(angle) * 1.17, -0.2 - np.sin(angle) * 1.19], 1)
+    return np.stack([np.cos(angle) * 1.14, -0.2 - np.sin(angle) * 1.19], 1)
 
 
 def draw_front(canvas: Canvas, frame: Frame, who: Character, style: Style) -> None:
@@ -416,7 +432,7 @@ def draw_front(canvas: Canvas, frame: Frame, who: Character, style: Style) -> No
                 )
             )
         )
-        way = meridian(notch + (0.03, 0.0), 0.5, 1.0)
+        way = meridian(moved(notch, 0.03, 0.0), 0.5, 1.0)
         slivers.append(put(ribbon(way, [0.0, 0.03, 0.0])))
     for _ in range(5):
         x = float(rng.uniform(-1, 1))
@@ -425,7 +441,7 @@ def draw_front(canvas: Canvas, frame: Frame, who: Character, style: Style) -> No
         )
     _side_locks(canvas, frame, who, style)
     mass = Mass([cap], strands, slivers, frame.flat((0, -1.4)), frame.flat((0, 0.25)))
-    _paint(canvas, frame, who, style, mass, deep=0.0, inked=False)
+    paint_mass(canvas, frame, who, style, mass, deep=0.0, inked=False)
     with canvas.clip(cap) as inside:
         _ring(inside, frame, hair, style, rng)
         if style.soft and not style.sketch:
@@ -437,6 +453,17 @@ def draw_front(canvas: Canvas, frame: Frame, who: Character, style: Style) -> No
                     dark,
                     strength,
                 )
+    _loose_locks(
+        canvas,
+        who,
+        style,
+        [
+            put(meridian(moved(n * 0.55 + t * 0.45, 0, 0.02), 0.42, 1.0))
+            for n, t in locks
+            if rng.random() < 0.4
+        ],
+        frame.size,
+    )
     # The sides of the cap stay open: there it runs into the hair behind.
     ink = line_of(hair.color, style.ink)
     edge, _ = fringe(frame, who)
@@ -444,6 +471,27 @@ def draw_front(canvas: Canvas, frame: Frame, who: Character, style: Style) -> No
     canvas.stroke(frame.flat(_cap_arc()[5:-5]), style.line * frame.size * 1.1, ink, (0.1, 0.1))
     if hair.ahoge:
         _ahoge(canvas, frame, who, style, rng)
+
+
+def _loose_locks(
+    canvas: Canvas, who: Character, style: Style, spines: list[Points], size: float
+) -> None:
+    """Single locks that lie over the fringe and end in front of it."""
+    ink = line_of(who.hair.color, style.ink)
+    for spine in spines:
+        onward = spine[-1] + (spine[-1] - spine[-4]) * (0.5, 0.9)
+        whole = np.concatenate([spine, onward[None]])
+        lock = ribbon(whole, np.array([0.0, 0.03, 0.05, 0.055, 0.045, 0.0]) * size)
+        half = len(lock) // 2
+        with canvas.clip(lock) as inside:
+            stops = [
+                who.hair.color,
+                light(who.hair.color, 0.16),
+                mix(who.hair.color, who.hair.tip, 0.7),
+            ]
+            inside.gradient(spine[0], onward, stops)
+        for edge in (lock[:half], lock[half:][::-1]):
+            canvas.stroke(edge, style.line * 0.8 * size, ink, (0.05, 0.6))
 
 
 def _ring(canvas: Canvas, frame: Frame, hair: Hair, style: Style, rng: Generator) -> None:
@@ -497,7 +545,7 @@ def _side_locks(canvas: Canvas, frame: Frame, who: Character, style: Style) -> N
             pieces = [ribbon(spine, [0.03, 0.12, 0.15, 0.14, 0.12, 0.0])]
             second = spline([(0.85, -0.75), (1.12, 0.1), (1.12, long * 0.55), (1.1, long * 0.85)])
             pieces.append(ribbon(second, [0.02, 0.1, 0.11, 0.08, 0.0]))
-            inner = [spine[6:-4] + (0.02, 0), spine[10:-2] + (-0.05, 0)]
+            inner = [moved(spine[6:-4], 0.02, 0), moved(spine[10:-2], -0.05, 0)]
         sign = points((side, 1))
         mass = Mass(
             [frame.flat(piece * sign, 0.3) for piece in pieces],
@@ -506,7 +554,7 @@ def _side_locks(canvas: Canvas, frame: Frame, who: Character, style: Style) -> N
             frame.flat((side, -0.6), 0.3),
             frame.flat((side, long + 0.2), 0.3),
         )
-        _paint(canvas, frame, who, style, mass, deep=0.08)
+        paint_mass(canvas, frame, who, style, mass, deep=0.08)
 
 
 def _ahoge(canvas: Canvas, frame: Frame, who: Character, style: Style, rng: Generator) -> None:
@@ -515,7 +563,7 @@ def _ahoge(canvas: Canvas, frame: Frame, who: Character, style: Style, rng: Gene
     spine = spline(
         [(0.02, -1.3), (0.02 + 0.1 * side, -1.65), (0.38 * side, -1.82), (0.62 * side, -1.62)]
     )
-    curl = frame.flat(ribbon(spine + (who.hair.part * 0.5, 0), [0.06, 0.07, 0.05, 0.0]))
+    curl = frame.flat(ribbon(moved(spine, who.hair.part * 0.5, 0), [0.06, 0.07, 0.05, 0.0]))
     canvas.fill(curl, who.hair.color)
     canvas.stroke(curl[2:-2], style.line * frame.size * 0.9, line_of(who.hair.color, style.ink))
 
@@ -580,15 +628,15 @@ def _braid(
         canvas.stroke(place, style.line * frame.size * 0.9, ink, closed=True)
         canvas.stroke(stroke, style.line * frame.size * 0.6, shade(base, 0.6), (0.2, 0.2))
     end = spine[-1]
-    tuft = spline([end + (0, -0.05), end + (0.1, 0.25), end + (0.0, 0.55)])
+    tuft = spline(moved([(0, -0.05), (0.1, 0.25), (0.0, 0.55)], float(end[0]), float(end[1])))
     mass = Mass(
         [frame.flat(ribbon(tuft, [0.1, 0.17, 0.0]), 0.05)],
         [],
         [],
         frame.flat(end),
-        frame.flat(end + (0, 0.5)),
+        frame.flat(moved(end, 0, 0.5)),
     )
-    _paint(canvas, frame, who, style, mass, 0.0)
+    paint_mass(canvas, frame, who, style, mass, 0.0)
     _tie(canvas, frame, (float(end[0]), float(end[1])), 0.15, who.accent, style)
 
 

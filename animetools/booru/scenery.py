@@ -10,7 +10,7 @@ from numpy.random import Generator
 from animetools.booru.canvas import Canvas
 from animetools.booru.character import pick
 from animetools.booru.colors import WHITE, Color, hue, light, mix, shade
-from animetools.booru.curves import Points, ellipse, join, points, rectangle, ribbon, spline
+from animetools.booru.curves import Points, ellipse, join, moved, points, rectangle, ribbon, spline
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ def _cloud(scene: Scene, at: tuple[float, float], size: float, bright: Color, da
             [bright, bright, mix(bright, dark, 0.5), dark],
         )
         for puff in puffs[1::2]:
-            cloud.fill(puff + (size * 0.04, size * 0.13), mix(bright, dark, 0.35), 0.45)
+            cloud.fill(moved(puff, size * 0.04, size * 0.13), mix(bright, dark, 0.35), 0.45)
 
 
 def _clouds(scene: Scene, horizon: float, bright: Color, dark: Color, count: int) -> None:
@@ -387,7 +387,7 @@ def _meadow(scene: Scene) -> list[str]:
         at = points((scene.between(0, scene.width), y))
         shade_of = mix(tone, WHITE, scene.between(0, 0.6))
         for turn in np.arange(5) * 2 * np.pi / 5 + scene.between(0, 1):
-            petal = at + (np.cos(turn) * radius * 0.6, np.sin(turn) * radius * 0.45)
+            petal = moved(at, np.cos(turn) * radius * 0.6, np.sin(turn) * radius * 0.45)
             scene.canvas.fill(
                 ellipse(petal[0].tolist(), (radius * 0.5, radius * 0.4), 12), shade_of
             )

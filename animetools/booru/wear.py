@@ -6,8 +6,9 @@ from animetools.booru.canvas import Canvas
 from animetools.booru.character import Character
 from animetools.booru.clothes import bow, flower
 from animetools.booru.colors import WHITE, Color, light, line_of, mix, shade
-from animetools.booru.curves import Frame, Points, ellipse, join, points, ribbon, spline
+from animetools.booru.curves import Frame, Points, ellipse, join, moved, points, ribbon, spline
 from animetools.booru.face import EYE_X, EYE_Y, Style
+from animetools.booru.hair import front_pieces
 
 GOLD: Color = (240.0, 204.0, 110.0)
 
@@ -125,7 +126,8 @@ def _animal_ears(canvas: Canvas, frame: Frame, who: Character, style: Style) -> 
                     spline([(0.5, -1.2), (0.6, -1.5), (0.84, -1.76)]),
                     spline([(0.84, -1.76), (1.0, -1.4), (0.98, -0.95)]),
                 )
-        place = _part(canvas, frame, style, outer * sign, color, -0.02)
+        place = frame.flat(outer * sign, -0.02)
+        canvas.fill(place, color)
         with canvas.clip(place) as inside:
             inside.fill(
                 frame.flat(hollow * sign, -0.02), inner if not style.sketch else (210, 208, 214)
@@ -147,7 +149,8 @@ def _ornament(canvas: Canvas, frame: Frame, who: Character, style: Style, name: 
     match name:
         case "hairclip":
             for k in range(2):
-                bar = points([(-0.2, 0.0), (0.2, -0.1), (0.21, -0.03), (-0.19, 0.07)]) + (
+                bar = moved(
+                    [(-0.2, 0.0), (0.2, -0.1), (0.21, -0.03), (-0.19, 0.07)],
                     side * 0.78,
                     -0.5 + 0.15 * k,
                 )
@@ -170,17 +173,12 @@ def _ornament(canvas: Canvas, frame: Frame, who: Character, style: Style, name: 
                 mix(who.accent, WHITE, 0.35),
             )
         case "hairband":
-            band = ribbon(
-                spline(
-                    [(-1.12, -0.35), (-0.86, -0.92), (0.0, -1.24), (0.86, -0.92), (1.12, -0.35)]
-                ),
-                [0.07, 0.08, 0.09, 0.08, 0.07],
-            )
-            place = frame.round(band, 0.6, 1.25)
-            canvas.fill(place, who.accent)
-            canvas.stroke(
-                place, style.line * frame.size, line_of(who.accent, style.ink), closed=True
-            )
+            arc = [(-1.2, -0.2), (-0.92, -0.86), (0.0, -1.2), (0.92, -0.86), (1.2, -0.2)]
+            place = frame.round(ribbon(spline(arc), [0.05, 0.08, 0.09, 0.08, 0.05]), 0.6, 1.25)
+            with canvas.clip(*front_pieces(frame, who)) as inside:
+                inside.fill(place, who.accent)
+                ink = line_of(who.accent, style.ink)
+                inside.stroke(place, style.line * frame.size, ink, closed=True)
         case "hair_bow":
             bow(canvas, frame, style, (side * 0.5, -1.28), 0.55, who.accent, 0.1)
         case "hair_ribbon":
