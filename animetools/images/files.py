@@ -49,6 +49,10 @@ class ImageError(ItemError):
     """The file claims to be an image, and what is in it cannot be read as one."""
 
 
+class TooManyPixels(ImageError):  # noqa: N818  an ImageError by its base
+    """The image would take more memory than it may."""
+
+
 def read_rgb(path: str, *, max_pixels: int = MAX_PIXELS, background: Colour = WHITE) -> Pixels:
     """Decode an image file to what every command works on.
 
@@ -94,7 +98,7 @@ def decode_rgb(data: bytes, *, max_pixels: int = MAX_PIXELS, background: Colour 
         with Image.open(BytesIO(data), formats=(image_format,)) as image:
             width, height = image.size
             if width * height > max_pixels:
-                raise ImageError(
+                raise TooManyPixels(
                     f"image of {width}x{height} pixels, more than --max-pixels "
                     f"{max_pixels / 1e6:g}M"
                 )
@@ -102,7 +106,7 @@ def decode_rgb(data: bytes, *, max_pixels: int = MAX_PIXELS, background: Colour 
             pixels = np.asarray(_to_rgb(image, background))
             turn = _UPRIGHT.get(_orientation(image))
         return pixels if turn is None else np.ascontiguousarray(turn(pixels))
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     except Exception as error:  # Pillow raises nearly every type
         raise ImageError(_what_is_wrong(data, image_format, error)) from error
@@ -155,8 +159,6 @@ def _what_is_wrong(data: bytes, image_format: str, error: Exception) -> str:
         check_whole(data, image_format)
     except Fault as fault:
         return str(fault)
-    if isinstance(error, MemoryError):
-        return f"{image_format} that needs more memory than there is"
     return f"damaged {image_format}"
 
 

@@ -4,6 +4,7 @@ import hashlib
 import os
 import sqlite3
 from dataclasses import astuple, dataclass
+from itertools import count
 from typing import Literal
 
 import cv2
@@ -23,6 +24,7 @@ _SHRUNK = 64  # pixels a side that imagehash gets; it would take ten times as lo
 _COLOR_SIDE = 8
 _COLOR_TOLERANCE = 6  # levels of Cr and Cb
 _MOST_CHUNKS = 16  # of 16 bits; shorter ones are shared by too many
+_BLOCK = 1 << 14  # hashes
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class Gallery:
             """
             PRAGMA journal_mode = OFF;
             PRAGMA synchronous = OFF;
-            PRAGMA cache_size = -65536;
+            PRAGMA cache_size = -4096;
             CREATE TABLE images (
                 number INTEGER PRIMARY KEY, path BLOB, content BLOB, pixels BLOB, shape BLOB,
                 colors BLOB
@@ -125,7 +127,7 @@ class Gallery:
         )
         keys = [_key(picture.pixels)]
         if self.scan:
-            self.scan.add(self.count, picture.shape)
+            self.scan.add(picture.shape)
         elif self.near and picture.shape:
             keys += self._chunk_keys(picture.shape)
         self.database.executemany(
@@ -165,22 +167,26 @@ class _Scan:
     """All hashes in memory, compared one by one: for thresholds too low for chunks."""
 
     def __init__(self) -> None:
-        self.shapes = np.empty((1024, HASH_BITS // 64), np.uint64)
+        self.blocks: list[NDArray[np.uint64]] = []
         self.count = 0
 
-    def add(self, number: int, shape: bytes) -> None:
-        """Put a hash, or none, at `number`, which only grows."""
-        if number >= len(self.shapes):
-            self.shapes = np.concatenate([self.shapes, np.empty_like(self.shapes)])
-        self.shapes[number] = np.frombuffer(shape or bytes(HASH_BITS // 8), np.uint64)
-        self.count = number + 1
+    def add(self, shape: bytes) -> None:
+        """Append a hash; nothing stands for none."""
+        row = self.count % _BLOCK
+        if row == 0:
+            self.blocks.append(np.zeros((_BLOCK, HASH_BITS // 64), np.uint64))
+        self.blocks[-1][row] = np.frombuffer(shape or bytes(HASH_BITS // 8), np.uint64)
+        self.count += 1
 
     def near(self, shape: bytes, most_bits: int) -> list[int]:
-        """The numbers whose hashes differ from `shape` in at most so many bits."""
-        differing = self.shapes[: self.count] ^ np.frombuffer(shape, np.uint64)
-        bits = np.bitwise_count(differing).sum(axis=1, dtype=np.uint16)
-        found: list[int] = np.flatnonzero(bits <= most_bits).tolist()
-        return found
+        """The places of those that differ from `shape` in at most so many bits."""
+        wanted = np.frombuffer(shape, np.uint64)
+        places: list[int] = []
+        for start, block in zip(count(0, _BLOCK), self.blocks, strict=False):
+            differing = np.bitwise_count(block[: self.count - start] ^ wanted)
+            found = np.flatnonzero(differing.sum(axis=1, dtype=np.uint16) <= most_bits)
+            places += (found + start).tolist()
+        return places
 
 
 def _key(content: bytes) -> int:
