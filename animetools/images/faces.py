@@ -8,7 +8,7 @@ faces that it would miss, and takes fewer other things for faces.
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -33,6 +33,9 @@ LBP_TILTED_NEIGHBOURS = 3
 LBP_ROOM = 0.6
 NVXS_LONGEST = 4096  # the library sums pixels up in float32, too coarse for larger pictures
 NVXS_SMALL_LONGEST = 384
+# Eyes are known of 46 of 60 faces found by lbp, in 8 ms a face; of 48, in 24 ms, at most.
+EYES_LONGEST = 128
+EYES_ROOM = 0.3  # around the box, in face widths
 TILT = 15  # degrees
 WITHIN = 0.9  # the share of a tilted box that must lie in the picture, not in the border
 TWIN = 0.4  # boxes of one face overlap by this much (intersection over union)
@@ -121,6 +124,25 @@ def find_faces(rgb: Pixels, stages: tuple[Stage, ...]) -> list[Face]:
         if faces := stage(grey):
             return sorted(faces, key=lambda face: (-face.score, face.box))
     return []
+
+
+def with_landmarks(rgb: Pixels, face: Face) -> Face:
+    """The face with the landmarks that nvxs finds in it, if it does, whatever found the face."""
+    if face.landmarks is not None:
+        return face
+    x, y, width, height = face.box
+    room = round(EYES_ROOM * max(width, height))
+    left, top = max(0, x - room), max(0, y - room)
+    near = rgb[top : y + height + room, left : x + width + room]
+    best, found = TWIN, face
+    for twin in find_faces(near, (partial(_nvxs, longest=EYES_LONGEST),)):
+        at = twin.box
+        shared = overlap((at[0] + left, at[1] + top, at[2], at[3]), face.box)
+        if shared > best:
+            marks = twin.landmarks or {}
+            moved = {name: (mark[0] + left, mark[1] + top) for name, mark in marks.items()}
+            best, found = shared, replace(face, landmarks=moved)
+    return found
 
 
 def overlap(one: Box, other: Box) -> float:

@@ -1,0 +1,154 @@
+"""animecrop: cut anime faces out of images."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from animetools.cli import Item, Opt, Output, Rejected, Stream, command
+from animetools.errors import FatalError
+
+if TYPE_CHECKING:
+    from animetools.images.crop import Crop
+    from animetools.images.faces import Detector, Face
+    from animetools.images.files import Colour, Pixels
+
+
+@dataclass(frozen=True)
+class CropOptions:
+    """What animecrop can be told."""
+
+    detector: Annotated[
+        Literal["auto", "lbp", "nvxs"],
+        Opt("What finds the faces; auto asks lbp, and nvxs where lbp finds none."),
+    ] = "auto"
+    cascade: Annotated[
+        str, Opt("The cascade of lbp, instead of the one fetched once.", unit="FILE")
+    ] = ""
+    equalize: Annotated[bool, Opt("Have lbp search equalised grey, as the article did.")] = False
+    min_size: Annotated[int, Opt("Smallest face side.", unit="PIXELS", min=0)] = 128
+    margin: Annotated[
+        float, Opt("Room kept on each side of a face, in face widths.", "m", "RATIO", min=0, max=10)
+    ] = 0.25
+    portrait: Annotated[bool, Opt("Instead of the margin, keep hair, ears, hats and neckline.")] = (
+        False
+    )
+    free: Annotated[bool, Opt("Keep a face's own proportions instead of a square.")] = False
+    border: Annotated[
+        Literal["shift", "pad", "clip"],
+        Opt("At the image's edge: move the crop in, fill it up, or cut it off."),
+    ] = "shift"
+    align: Annotated[
+        bool,
+        Opt("Turn and scale crops so that the eyes, where found, are level and in one place."),
+    ] = False
+    largest: Annotated[bool, Opt("Only the largest face of an image.")] = False
+    max_faces: Annotated[int, Opt("At most so many faces of an image; 0 is all.", min=0)] = 0
+    one_face: Annotated[bool, Opt("Skip crops that hold a second face.")] = False
+    format: Annotated[Literal["png", "jpg"], Opt("The files that are written.")] = "png"
+    quality: Annotated[int, Opt("Of JPEG files.", min=1, max=100)] = 95
+    background: Annotated[
+        str, Opt("Laid under transparent images and beyond the edge.", unit="COLOR")
+    ] = "white"
+    max_pixels: Annotated[int, Opt("Refuse larger images.", unit="PIXELS", min=1)] = 178_000_000
+
+    def __post_init__(self) -> None:
+        """Refuse a colour that is none; raises ValueError."""
+        self.colour()
+
+    def colour(self) -> "Colour":
+        """The background."""
+        from PIL import ImageColor
+
+        try:
+            red, green, blue = ImageColor.getrgb(self.background)[:3]
+        except ValueError:
+            raise ValueError(
+                f"--background takes a colour as white or #ffffff, not '{self.background}'"
+            ) from None
+        return red, green, blue
+
+
+@command(
+    out="faces",
+    examples=[
+        "find raw/ | animecrop",
+        "find raw/ -name '*.png' | animecrop --portrait --one-face -o portraits",
+        "animecrop -n --json --min-size 64 raw/",
+    ],
+)
+def animecrop(options: CropOptions, stream: Stream) -> int:
+    """Cut anime faces out of images.
+
+    Reads image paths and writes the path of each crop, in the order of the input; the faces of an
+    image are counted from 0, the surest first. Crops are never enlarged. An image without a face
+    writes nothing. With --json a crop comes with its source, the face's box [x, y, width, height]
+    in it, score, detector and, where they are known, landmarks. With -n faces are only looked for.
+    """
+    from animetools.images import nvxs
+    from animetools.images.faces import choose_detector
+
+    if options.align and not nvxs.is_installed():
+        raise FatalError("--align needs the nvxs detector to find the eyes, which is not installed")
+    detector = choose_detector(
+        options.detector,
+        cascade=options.cascade,
+        equalize=options.equalize,
+        smallest=0 if options.one_face else options.min_size,  # a second face may be a small one
+    )
+    return stream.map(partial(crop, options, detector))
+
+
+def crop(
+    options: CropOptions, detector: "Detector", item: Item, output: Output
+) -> Iterator[Item | Rejected]:
+    """Every face of one image as a file of its own."""
+    from animetools.images.files import read_rgb
+
+    rgb = read_rgb(item.path, max_pixels=options.max_pixels, background=options.colour())
+    found = detector(rgb)
+    faces = [face for face in found if min(face.box[2:]) >= options.min_size]
+    if not faces:
+        yield item.rejected("face too small" if found else "no face")
+        return
+    if options.largest:
+        faces = [max(faces, key=lambda face: face.box[2] * face.box[3])]
+    made = 0
+    for face in faces:
+        if made and made == options.max_faces:
+            break
+        face, part = _planned(options, rgb, face)
+        if options.one_face and sum(part.holds(other.box) for other in found) > 1:
+            continue
+        encode = partial(_encoded, options, rgb, part)
+        path = output.write(f".{made}.{options.format}", encode)
+        made += 1
+        marks = {"landmarks": face.landmarks} if face.landmarks else {}
+        score = round(face.score, 4)
+        yield item.made(path, box=face.box, score=score, detector=face.detector, **marks)
+    if not made:
+        yield item.rejected("second face in the crop")
+
+
+def _planned(options: CropOptions, rgb: "Pixels", face: "Face") -> "tuple[Face, Crop]":
+    """The face, with its eyes if they are asked for, and the crop around it."""
+    from animetools.images.crop import aligned_crop_of, crop_of, margin, portrait
+    from animetools.images.faces import with_landmarks
+
+    square = not options.free
+    frame = portrait(square=square) if options.portrait else margin(options.margin, square=square)
+    if options.align:
+        face = with_landmarks(rgb, face)
+        aligned = aligned_crop_of(face, frame)
+        if aligned:
+            return face, aligned
+    return face, crop_of(face.box, frame, (rgb.shape[1], rgb.shape[0]), options.border)
+
+
+def _encoded(options: CropOptions, rgb: "Pixels", part: "Crop") -> bytes:
+    from animetools.images.files import encode_jpeg, encode_png
+
+    pixels = part.pixels(rgb, options.colour())
+    if options.format == "png":
+        return encode_png(pixels)
+    return encode_jpeg(pixels, options.quality)
