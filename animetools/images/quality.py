@@ -29,8 +29,8 @@ def is_grey(rgb: Pixels) -> bool:
     more than 16 levels apart. Of 72 illustrations, the grey ones have at most 9 there, the others
     at least 40; a grey one saved as JPEG has 0. Sepia and blueprints are coloured.
     """
-    cells = shrunk(rgb, _CELLS)
-    chroma = cells.max(axis=2) - cells.min(axis=2)
+    red, green, blue = cv2.split(shrunk(rgb, _CELLS))
+    chroma = cv2.max(cv2.max(red, green), blue) - cv2.min(cv2.min(red, green), blue)
     return float(np.mean(chroma > _GREY_CHROMA)) <= _GREY_SHARE
 
 
