@@ -155,7 +155,7 @@ class Canvas:
 
     def _place(self, curve: Points) -> Points:
         """Own pixel coordinates: the centre of pixel 0 is 0."""
-        return curve * self.scale - 0.5 - np.asarray(self._corner)
+        return np.subtract(curve * self.scale - 0.5, self._corner)
 
     def _fixed(self, curve: Points) -> NDArray[np.int32]:
         """Fixed-point coordinates as cv2 takes them; far points are held where it still counts."""

@@ -39,8 +39,8 @@ SKINS: dict[str, Color] = {
     "fair": (255, 231, 217),
     "pale": (255, 240, 232),
     "rosy": (254, 222, 204),
-    "tan": (232, 186, 150),
-    "dark_skin": (176, 122, 90),
+    "tan": (243, 205, 174),
+    "dark_skin": (206, 156, 122),
 }
 OUTFITS: dict[str, float] = {
     "serafuku": 4,
@@ -60,6 +60,16 @@ BOY_OUTFITS = frozenset(
     {"blazer", "hoodie", "kimono", "sweater", "t-shirt", "armor", "robe", "military_uniform"}
     | {"collared_shirt"}
 )
+
+
+_MOUTHS: dict[str, dict[str, float]] = {
+    "calm": {"smile": 4, "line": 2, "small_open": 1.5, "cat": 0.4},
+    "happy": {"smile": 3, "laugh": 4, "cat": 0.8, "fang": 0.8, "grin": 0.6},
+    "shy": {"small_open": 2, "wavy": 1, "pout": 1, "smile": 1},
+    "angry": {"frown": 2, "grit": 0.6, "pout": 1},
+    "sad": {"frown": 2, "small_open": 1},
+    "cool": {"line": 2, "smirk": 2},
+}
 
 
 @dataclass(frozen=True)
@@ -134,7 +144,7 @@ def pick(rng: Generator, weights: Mapping[str, float]) -> str:
 def invent(rng: Generator, view: str = "front") -> Character:
     """Draw a character by lot; `view`: front, profile or from_behind."""
     girl = bool(rng.random() < 0.84)
-    skin_name = pick(rng, {"fair": 5, "pale": 3, "rosy": 3, "tan": 1, "dark_skin": 0.7})
+    skin_name = pick(rng, {"fair": 5, "pale": 3, "rosy": 3, "tan": 1, "dark_skin": 0.5})
     mood = pick(rng, {"calm": 4, "happy": 5, "shy": 2, "angry": 1.2, "sad": 1, "cool": 1.5})
     hair = _hair(rng, girl)
     if view == "profile":
@@ -172,7 +182,7 @@ def invent(rng: Generator, view: str = "front") -> Character:
         brows={"angry": "angry", "sad": "worried", "shy": "worried", "happy": "raised"}.get(
             mood, "calm"
         ),
-        mouth=_mouth(rng, mood),
+        mouth=pick(rng, _MOUTHS[mood]),
         blush=float({"shy": 0.75, "happy": 0.45}.get(mood, 0.25) * rng.uniform(0.5, 1.3)),
         animal_ears=animal_ears,
         horns=horns,
@@ -266,20 +276,6 @@ def _eyes(rng: Generator, girl: bool, mood: str) -> Eyes:
         if away
         else (0.0, 0.0),
         pupil=pick(rng, {"round": 12, "slit": 0.5, "heart": 0.3, "star": 0.3}),
-    )
-
-
-def _mouth(rng: Generator, mood: str) -> str:
-    return pick(
-        rng,
-        {
-            "calm": {"smile": 4, "line": 2, "small_open": 1.5, "cat": 0.4},
-            "happy": {"smile": 3, "laugh": 4, "cat": 0.8, "fang": 0.8, "grin": 0.6},
-            "shy": {"small_open": 2, "wavy": 1, "pout": 1, "smile": 1},
-            "angry": {"frown": 2, "grit": 0.6, "pout": 1},
-            "sad": {"frown": 2, "small_open": 1},
-            "cool": {"line": 2, "smirk": 2},
-        }[mood],
     )
 
 

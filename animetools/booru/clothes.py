@@ -360,12 +360,12 @@ def _lower(canvas: Canvas, frame: Frame, who: Character, style: Style, build: Bu
         return
     hem, flare = {"pleated": (7.7, 0.75), "skirt": (7.5, 0.6), "gown": (9.2, 1.6)}[lower]
     top = 4.75
-    side = spline([(build.waist + 0.03, top), (build.hip + 0.2, 5.9), (build.hip + flare, hem)])
+    flank = spline([(build.waist + 0.03, top), (build.hip + 0.2, 5.9), (build.hip + flare, hem)])
     count = 9
     xs = np.linspace(build.hip + flare, -build.hip - flare, 2 * count + 1)
     sag = hem + 0.3 * (1 - (xs / xs[0]) ** 2)
     edge = np.stack([xs, sag - 0.1 * (np.arange(len(xs)) % 2)], 1)
-    paint_part(canvas, frame, style, join(side, edge, mirrored(side)[::-1]), color, 0.2)
+    paint_part(canvas, frame, style, join(flank, edge, mirrored(flank)[::-1]), color, 0.2)
     for k in range(2, 2 * count - 1, 2):
         x, y = edge[k]
         crease(

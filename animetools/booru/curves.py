@@ -81,7 +81,7 @@ def ribbon(spine: Points, widths: ArrayLike) -> Points:
 
 def moved(curve: ArrayLike, x: float, y: float) -> Points:
     """The curve shifted."""
-    return points(curve) + np.array([x, y])
+    return np.add(points(curve), (x, y))
 
 
 def mirrored(curve: Points) -> Points:
@@ -118,7 +118,8 @@ class Frame:
         angle = np.deg2rad(self.roll)
         matrix = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
         pivot = points(self.pivot)
-        return ((turned - pivot) @ matrix + pivot) * self.size + points((self.x, self.y))
+        rolled = (turned - pivot) @ matrix + pivot
+        return np.add(rolled * self.size, (self.x, self.y))
 
     def round(self, curve: ArrayLike, bulge: float = 0.8, radius: float = 1.15) -> Points:
         """Points on a ball of that radius, flattened to `bulge`, as pixels."""

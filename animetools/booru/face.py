@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from animetools.booru.canvas import Canvas
 from animetools.booru.character import Character, Eyes
@@ -32,6 +33,8 @@ from animetools.booru.curves import (
     ribbon,
     spline,
 )
+
+Plane = NDArray[np.float32]
 
 EYE_X, EYE_Y = 0.448, 0.24
 
@@ -70,12 +73,8 @@ def face_outline(frame: Frame, who: Character) -> Points:
     knots = np.concatenate([right, left])
     # The chin stands further out than the temples, so it moves further when the head turns.
     depth = np.interp(knots[:, 1], [-1, -0.2, 0.3, 1.15], [0.1, 0.12, 0.2, 0.42])
-    turned = frame.flat(spline(knots, closed=True), _smooth_depth(depth))
-    return turned
-
-
-def _smooth_depth(depth: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
-    return spline(np.stack([depth, depth], 1), closed=True)[:, 0]
+    smooth = spline(np.stack([depth, depth], 1), closed=True)[:, 0]
+    return frame.flat(spline(knots, closed=True), smooth)
 
 
 def draw_ears(canvas: Canvas, frame: Frame, who: Character, style: Style) -> None:
@@ -339,15 +338,15 @@ def _iris(
     ball.pixels[:] = np.clip(mixed, 0, 255).astype(np.uint8)
 
 
-def _symbol(name: str, u: np.ndarray, v: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _symbol(name: str, u: Plane, v: Plane) -> Plane:
     """A heart or a star as a pupil, 0..1."""
     if name == "heart":
-        y = -v + 0.15
-        level = (u * u + y * y - 0.55) ** 3 - u * u * y**3
-        return np.clip(-level * 14, 0, 1)
-    angle = np.arctan2(u, -v)
-    reach = 0.62 + 0.33 * np.cos(angle * 5)
-    return np.clip((reach - np.hypot(u, v)) * 6, 0, 1)
+        y = 0.15 - v
+        level = -14 * ((u * u + y * y - 0.55) ** 3 - u * u * y**3)
+    else:
+        turn = (np.arctan2(u, -v) / (2 * np.pi) * 5) % 1
+        level = 6 * (1.05 - 1.2 * np.minimum(turn, 1 - turn) - np.hypot(u, v))
+    return np.clip(level, 0, 1).astype(np.float32)
 
 
 def _highlights(canvas: Canvas, frame: Frame, eyes: Eyes, side: int, drop: float) -> None:

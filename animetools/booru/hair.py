@@ -3,6 +3,7 @@
 Coordinates are the face's: the crown is near y = -1.4, the brow at y = -0.2, the chin at 1.14.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -385,7 +386,7 @@ def _notch(hair: Hair, x: float, part: float, toward: float, rise: float) -> flo
         case "blunt":
             return -0.2 + side
         case "parted":
-            return -0.95 + 0.75 * min(abs(x - part) / 0.9, 1) ** 0.7 + side
+            return -0.95 + 0.75 * math.sqrt(min(abs(x - part) / 0.9, 1)) + side
         case "one_eye":
             return (0.12 if (x - part) * toward > 0.2 else -0.4) + side
         case _:

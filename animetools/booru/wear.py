@@ -220,8 +220,8 @@ def _ornament(canvas: Canvas, frame: Frame, who: Character, style: Style, name: 
 
 
 def _glasses(canvas: Canvas, frame: Frame, who: Character, style: Style) -> None:
-    color = mix(who.accent, (40, 34, 44), 0.7)
-    width = max(0.034, style.line * 1.4) * frame.size
+    color = mix(who.accent, (70, 60, 74), 0.5)
+    width = max(0.024, style.line) * frame.size
     for side in (-1, 1):
         if who.glasses == "round":
             rim = ellipse((side * EYE_X, EYE_Y + 0.05), (0.37, 0.36))

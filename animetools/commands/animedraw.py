@@ -1,0 +1,80 @@
+"""animedraw: draw a synthetic booru."""
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Annotated
+
+from animetools import whole
+from animetools.cli import Item, Opt, Output, Rejected, Stream, command, processes
+from animetools.cli.journal import settings_of
+
+
+@dataclass(frozen=True)
+class DrawOptions:
+    """What animedraw can be told."""
+
+    count: Annotated[int, Opt("Pictures to draw.", "c", min=1)] = 100
+    seed: Annotated[int, Opt("Which booru: one seed always gives the same files.", min=0)] = 0
+    flaws: Annotated[
+        float, Opt("Bad files to add, as a share of the pictures.", unit="SHARE", min=0, max=1)
+    ] = 0.0
+
+
+@command(
+    out="raw",
+    reads=False,
+    pool=processes,
+    examples=[
+        "animedraw --count 20 -o raw",
+        "animedraw --count 20 --seed 7 --flaws 0.2 -o raw | animecrop -o faces",
+    ],
+)
+def animedraw(options: DrawOptions, stream: Stream) -> int:
+    """Draw a synthetic booru of anime pictures.
+
+    Writes original/BUCKET/ID.EXT as Danbooru's dumps have it, metadata.jsonl with tags that say
+    what was drawn, and boxes.jsonl with the true boxes of the faces; prints the path of each
+    picture. A larger count later adds to what is there.
+    """
+    # The count is no setting: the same picture is the same in a larger booru.
+    stream = replace(stream, settings=settings_of("animedraw", replace(options, count=1)))
+    return stream.fold(partial(draw, options), partial(tell, stream), numbers(options))
+
+
+def numbers(options: DrawOptions) -> Iterator[Item]:
+    """The items: a number each. As a path from the root it is the same from every folder."""
+    from animetools.booru.posts import total
+
+    for number in range(1, total(options.count, options.flaws) + 1):
+        yield Item(f"/original/{number % 1000:04d}/{number}")
+
+
+def draw(options: DrawOptions, item: Item, output: Output) -> Iterator[Item]:
+    """One picture, with what is told of it."""
+    from animetools.booru.posts import make_post
+
+    number = int(item.path.rsplit("/", 1)[1])
+    post = make_post(options.seed, number, options.flaws)
+    suffix = post.path[post.path.rindex(".") :]
+    path = output.write(suffix, lambda: post.data)
+    yield item.made(path, metadata=post.metadata, boxes=post.boxes)
+
+
+def tell(stream: Stream, results: Iterable[Item | Rejected]) -> Iterator[Item | Rejected]:
+    """Pass the pictures on and write what is told of them, whole, when all are there."""
+    with ExitStack() as files:
+        told = {}
+        if not stream.options.dry_run:
+            for name in ("metadata", "boxes"):
+                told[name] = files.enter_context(whole.writing(f"{stream.out}/{name}.jsonl"))
+        for result in results:
+            if isinstance(result, Rejected):
+                yield result
+                continue
+            for name, file in told.items():
+                file.write(json.dumps(result.facts[name]).encode() + b"\n")
+            faces = result.facts["boxes"]["faces"]
+            yield Item(result.path, {"faces": faces})
