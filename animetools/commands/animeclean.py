@@ -2,9 +2,7 @@
 
 import errno
 import os
-import pickle
 import shutil
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -145,6 +143,9 @@ def keep_largest(near: float, results: Iterator[Result]) -> Iterator[Result]:
 
     What waits lies in a temporary database on the disk.
     """
+    import pickle
+    import sqlite3
+
     from animetools.images.hashes import Gallery
 
     gallery = Gallery(near)
@@ -242,6 +243,8 @@ def _duplicate(item: Item, twin: "Twin") -> Rejected:
 
 @contextmanager
 def _index_trouble() -> Iterator[None]:
+    import sqlite3
+
     try:
         yield
     except sqlite3.OperationalError as why:
