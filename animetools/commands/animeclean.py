@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Literal, TextIO
+from io import RawIOBase
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from animetools.cli import Item, Opt, Output, Rejected, Stream, command
 from animetools.cli.item import FATAL, Result, below, reason_of
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 LISTED_TWICE = "listed twice"
 DUPLICATES = ("same bytes", "same pixels", "near-duplicate")  # their evidence is the other's path
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-_PRINT = "fingerprint"  # the fact in which an image's hashes travel from measure to the choice
+_PRINT = "animeclean's fingerprint"  # the fact in which it travels from measure to the choice
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,17 @@ def animeclean(options: CleanOptions, stream: Stream) -> int:
 
     Reads image paths and writes those of the images that are whole, large and colourful enough and
     no duplicates, in input order. Nothing happens to the others unless --delete or --move asks for
-    it. The file of --rejects grows as the work goes; a tab, newline or backslash in a path is
-    written as in C.
+    it. The file of --rejects grows as the work goes; tabs, newlines and backslashes in paths are
+    written as in C. Of a file that is listed twice, or has several names, nothing is removed.
     """
-    choose = partial(keep_largest if options.keep == "largest" else keep_first, options.near)
-    dispose_of = partial(dispose, options, stream.report, dry=stream.options.dry_run)
-    return stream.fold(partial(measure, options), lambda results: dispose_of(choose(results)))
+
+    def through(results: Iterator[Result]) -> Iterator[Result]:
+        if not options.keep_duplicates:
+            choose = keep_largest if options.keep == "largest" else keep_first
+            results = choose(options.near, results)
+        return dispose(options, stream.report, results, dry=stream.options.dry_run)
+
+    return stream.fold(partial(measure, options), through)
 
 
 def measure(options: CleanOptions, item: Item, output: Output) -> Iterator[Result]:
@@ -127,7 +133,7 @@ def keep_first(near: float, results: Iterator[Result]) -> Iterator[Result]:
 
     gallery = Gallery(near)
     for result in results:
-        if isinstance(result, Rejected) or _PRINT not in result.facts:
+        if isinstance(result, Rejected):
             yield result
             continue
         item, picture = _parted(result)
@@ -161,7 +167,7 @@ def keep_largest(near: float, results: Iterator[Result]) -> Iterator[Result]:
             """
         )
     for result in results:
-        if isinstance(result, Rejected) or _PRINT not in result.facts:
+        if isinstance(result, Rejected):
             yield result
             continue
         facts = result.facts
@@ -252,14 +258,14 @@ def _index_trouble() -> Iterator[None]:
 
 
 @contextmanager
-def _rejects_file(path: str) -> Iterator[TextIO | None]:
+def _rejects_file(path: str) -> Iterator[RawIOBase | None]:
     if not path:
         yield None
         return
-    with open(path, "w", buffering=1, errors="surrogateescape", newline="\n") as file:
+    with open(path, "wb", buffering=0) as file:
         yield file
 
 
-def _tsv(reject: Rejected) -> str:
+def _tsv(reject: Rejected) -> bytes:
     texts = (reject.path, reject.reason, reject.evidence)
-    return "\t".join(text.translate(_ESCAPES) for text in texts) + "\n"
+    return os.fsencode("\t".join(text.translate(_ESCAPES) for text in texts) + "\n")

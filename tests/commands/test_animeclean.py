@@ -127,6 +127,13 @@ def test_json_tells_what_was_measured(shell: Shell, raw: Path) -> None:
     assert record == expected | {"bytes": size, "colors": colors}
 
 
+def test_facts_of_upstream_survive_whatever_their_name(shell: Shell, raw: Path) -> None:
+    record = '{"path": "raw/a-good.png", "fingerprint": "x", "pixels": [1]}'
+    for option in ("", "--keep-duplicates", "--keep largest"):
+        done = shell(f"echo '{record}' | animeclean --json {option}")
+        assert json.loads(done.stdout).items() >= json.loads(record).items()
+
+
 def test_delete_removes_the_rejects_only(shell: Shell, raw: Path) -> None:
     done = shell("ls raw/* | animeclean --delete -n")
     assert done.stderr.count("would be deleted") == 10
