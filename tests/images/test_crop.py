@@ -1,0 +1,189 @@
+"""Crops around faces."""
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from animetools.errors import ItemError
+from animetools.images.crop import Border, Crop, Frame, aligned_crop_of, crop_of, margin, portrait
+from animetools.images.faces import Face
+from animetools.images.nvxs import Box
+
+SIZE = (400, 300)
+sizes = st.tuples(st.integers(1, 900), st.integers(1, 900))
+room = st.floats(0, 4)
+
+
+@st.composite
+def boxes_in(draw: st.DrawFn, size: tuple[int, int]) -> Box:
+    """A box inside a picture of a size."""
+    width, height = draw(st.integers(1, size[0])), draw(st.integers(1, size[1]))
+    x, y = draw(st.integers(0, size[0] - width)), draw(st.integers(0, size[1] - height))
+    return x, y, width, height
+
+
+def is_inside(box: Box, other: Box) -> bool:
+    """Whether a box lies in another."""
+    x, y, width, height = box
+    left, top, wide, high = other
+    return left <= x and top <= y and x + width <= left + wide and y + height <= top + high
+
+
+@given(st.data(), sizes, room)
+def test_shifted_squares_hold_the_face_and_stay_inside_where_they_can(
+    data: st.DataObject, size: tuple[int, int], room: float
+) -> None:
+    face = data.draw(boxes_in(size))
+    crop = crop_of(face, margin(room), size)
+    assert crop.box[2] == crop.box[3]
+    assert is_inside(face, crop.box)
+    if max(face[2:]) <= min(size):
+        assert is_inside(crop.box, (0, 0, *size))
+
+
+@given(st.data(), sizes, room)
+def test_free_crops_stay_inside_and_keep_proportions_far_from_the_edge(
+    data: st.DataObject, size: tuple[int, int], room: float
+) -> None:
+    face = data.draw(boxes_in(size))
+    shifted = crop_of(face, margin(room, square=False), size)
+    assert is_inside(face, shifted.box)
+    assert is_inside(shifted.box, (0, 0, *size))
+    padded = crop_of(face, margin(room, square=False), size, "pad")
+    assert padded.box[2:] == tuple(max(1, round(side * (1 + 2 * room))) for side in face[2:])
+
+
+@given(st.data(), sizes, room)
+def test_clipped_crops_are_the_padded_ones_without_the_padding(
+    data: st.DataObject, size: tuple[int, int], room: float
+) -> None:
+    face = data.draw(boxes_in(size))
+    x, y, width, height = crop_of(face, margin(room), size, "pad").box
+    left, top, right, low = max(0, x), max(0, y), min(size[0], x + width), min(size[1], y + height)
+    assert crop_of(face, margin(room), size, "clip").box == (left, top, right - left, low - top)
+
+
+@given(st.data(), sizes, st.sampled_from([margin(0.3), portrait()]))
+def test_padded_crops_have_the_face_in_the_same_place(
+    data: st.DataObject, size: tuple[int, int], frame: Frame
+) -> None:
+    x, y, width, height = data.draw(boxes_in(size))
+    here = crop_of((x, y, width, height), frame, size, "pad").box
+    there = crop_of((x + 7, y + 5, width, height), frame, size, "pad").box
+    # Python rounds halves to even, so that a middle between two pixels may go either way.
+    assert abs(there[0] - here[0] - 7) <= 1
+    assert abs(there[1] - here[1] - 5) <= 1
+    assert there[2:] == here[2:]
+
+
+@pytest.mark.parametrize(
+    ("face", "border", "box"),
+    [
+        ((100, 100, 80, 80), "shift", (60, 40, 160, 160)),
+        ((100, 100, 80, 60), "shift", (60, 35, 160, 160)),  # grown to 160 x 120 from y 55
+        ((0, 100, 80, 80), "shift", (0, 40, 160, 160)),  # moved in from the left
+        ((320, 220, 80, 80), "shift", (240, 140, 160, 160)),
+        ((100, 100, 160, 160), "shift", (20, -20, 320, 320)),  # 320 rows of 300: padded last
+        ((100, 100, 160, 160), "pad", (20, -20, 320, 320)),
+        ((0, 100, 80, 80), "pad", (-40, 40, 160, 160)),
+        ((0, 100, 80, 80), "clip", (0, 40, 120, 160)),
+    ],
+)
+def test_portrait_is_grown_as_the_danbooru_portraits(face: Box, border: Border, box: Box) -> None:
+    assert crop_of(face, portrait(), SIZE, border).box == box
+
+
+def test_what_sticks_out_on_both_sides_is_padded_as_little_as_can_be() -> None:
+    assert crop_of((120, 0, 160, 160), portrait(), SIZE).box == (40, -20, 320, 320)
+    assert crop_of((120, 140, 160, 160), portrait(), SIZE).box == (40, 0, 320, 320)
+
+
+def test_a_margin_gives_way_where_the_picture_ends() -> None:
+    assert crop_of((50, 10, 200, 200), margin(0.5), SIZE).box == (0, 0, 300, 300)
+    assert crop_of((50, 10, 200, 200), margin(0.5), SIZE, "pad").box == (-50, -90, 400, 400)
+
+
+def test_pixels_are_the_pictures_own_and_background_beyond() -> None:
+    rgb = np.random.default_rng(1).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    assert np.array_equal(Crop((5, 6, 10, 12)).pixels(rgb), rgb[6:18, 5:15])
+    crop = Crop((-4, 25, 10, 10)).pixels(rgb, (1, 2, 3))
+    assert crop.shape == (10, 10, 3)
+    assert np.array_equal(crop[:5, 4:], rgb[25:, :6])
+    assert (crop[5:] == (1, 2, 3)).all()
+    assert (crop[:, :4] == (1, 2, 3)).all()
+    assert (Crop((100, 100, 4, 4)).pixels(rgb, (9, 9, 9)) == 9).all()
+
+
+def test_turned_crops_agree_with_straight_ones_at_right_angles() -> None:
+    rgb = np.random.default_rng(2).integers(0, 256, (60, 60, 3), dtype=np.uint8)
+    for side in (20, 21):
+        straight = rgb[10 : 10 + side, 15 : 15 + side]
+        turned = Crop((15, 10, side, side), 90).pixels(rgb)
+        assert np.abs(turned.astype(int) - np.rot90(straight)).max() <= 1
+
+
+def test_a_crop_beyond_all_bounds_is_refused() -> None:
+    with pytest.raises(ItemError, match="too large"):
+        Crop((0, 0, 100_000, 100_000)).pixels(np.zeros((9, 9, 3), np.uint8))
+
+
+def test_a_second_face_is_held_by_its_middle_or_by_half_of_it() -> None:
+    crop = Crop((100, 100, 100, 100))
+    assert crop.holds((120, 120, 20, 20))
+    assert crop.holds((160, 90, 70, 70))  # its middle
+    assert crop.holds((0, 0, 400, 400))  # the middle of a larger one
+    assert not crop.holds((190, 120, 40, 40))
+    assert not crop.holds((0, 0, 50, 50))
+    turned = Crop((100, 100, 100, 100), 45)
+    assert not turned.holds((96, 96, 12, 12))  # in the corner that is turned away
+    assert turned.holds((196, 145, 12, 10))
+
+
+@given(st.floats(-40, 40), st.integers(60, 140), st.integers(60, 140), st.sampled_from([0.25, 0.6]))
+def test_aligned_crops_have_the_eyes_level_and_in_one_place(
+    degrees: float, x: int, y: int, room: float
+) -> None:
+    """Two dots are the eyes of a turned face; in the crop they are found where they belong."""
+    apart = 32
+    angle = np.radians(degrees)
+    half = np.array([np.cos(angle), np.sin(angle)]) * apart / 2
+    middle = np.array([x, y])
+    right, left = middle - half, middle + half
+    rgb = np.zeros((200, 200, 3), np.uint8)
+    for at, colour in ((right, (255, 0, 0)), (left, (0, 255, 0))):
+        cv2.circle(rgb, (round(at[0]), round(at[1])), 3, colour, cv2.FILLED)
+    marks = {
+        "right_eye": (round(right[0]), round(right[1])),
+        "left_eye": (round(left[0]), round(left[1])),
+    }
+    crop = aligned_crop_of(Face((x - 40, y - 36, 80, 80), 1, "nvxs", marks), margin(room))
+    assert crop
+    side = crop.box[2]
+    pixels = crop.pixels(rgb, (0, 0, 0)).astype(float)
+    assume(min(pixels[..., 0].sum(), pixels[..., 1].sum()) > 3000)
+    found = [
+        (np.indices(plane.shape) * plane).sum((1, 2)) / plane.sum()
+        for plane in (pixels[..., 0], pixels[..., 1])
+    ]
+    (right_down, right_across), (left_down, left_across) = found
+    face = side / (1 + 2 * room)
+    level = (0.455 + room) * face
+    assert right_down == pytest.approx(left_down, abs=1.5)
+    assert left_down == pytest.approx(level, abs=2)
+    assert left_across - right_across == pytest.approx(face / 2.5, abs=2)
+    assert (left_across + right_across) / 2 == pytest.approx(side / 2, abs=2)
+
+
+def test_unknown_or_impossible_eyes_align_nothing() -> None:
+    assert aligned_crop_of(Face((0, 0, 80, 80), 1, "lbp"), margin(0)) is None
+    upright = {"right_eye": (40, 10), "left_eye": (42, 60)}
+    assert aligned_crop_of(Face((0, 0, 80, 80), 1, "nvxs", upright), margin(0)) is None
+
+
+def test_eyes_close_together_do_not_make_a_face_small() -> None:
+    marks = {"right_eye": (40, 40), "left_eye": (48, 40)}
+    crop = aligned_crop_of(Face((0, 0, 80, 80), 1, "nvxs", marks), margin(0))
+    assert crop
+    assert crop.box[2:] == (68, 68)
