@@ -12,7 +12,7 @@ from animetools.errors import FatalError, ItemError, PassedOver
 
 if TYPE_CHECKING:
     from animetools.dataset.journal import Listed
-    from animetools.dataset.packing import Packing
+    from animetools.dataset.packing import Entry, Packing
 
 SAMPLE = 8  # images encoded before the others, to tell how large it all becomes
 
@@ -33,7 +33,7 @@ class PackOptions:
         None
     )
     background: Annotated[str, Opt("What transparency is laid on.", unit="COLOUR")] = "white"
-    max_pixels: Annotated[int, Opt("Refuse images of more pixels.", min=1)] = 178_000_000
+    max_pixels: Annotated[int, Opt("Refuse larger images.", unit="PIXELS", min=1)] = 178_000_000
 
 
 @command(
@@ -85,9 +85,10 @@ def gather(
         "background": list(colour(options.background)),
     }
     told = stream.options
+    if options.size & (options.size - 1):
+        stream.report.note(f"--size {options.size} is no power of two, as StyleGANs want it")
     with Packing(stream.out, settings, force=told.force, dry=told.dry_run) as packing:
-        entries = ((i.path, i.size, i.mtime, i.facts, i.trouble) for i in items)
-        if not packing.enlist(entries):
+        if not packing.enlist(_entries(stream, items, packing)):
             raise FatalError(f"no images came in, so there is no {stream.out}")
         stream.report.read += packing.match()
         packing.settle(_retried(stream, run(_items(packing.doubtful()))))
@@ -99,6 +100,15 @@ def gather(
                     packing.add(result.facts["position"], result.facts["packable"])
                 packing.finish()
     yield Item(stream.out)
+
+
+def _entries(stream: Stream, items: Iterable[Item], packing: "Packing") -> "Iterator[Entry]":
+    for item in items:
+        if packing.is_own(item.path):  # `find .` lists an earlier run's dataset
+            stream.report.read += 1
+            stream.report.pass_over(item.path, "the dataset itself")
+        else:
+            yield item.path, item.size, item.mtime, item.facts, item.trouble
 
 
 def _items(listed: "Iterable[Listed]") -> Iterator[Item]:

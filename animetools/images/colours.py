@@ -15,7 +15,5 @@ def colour(text: str) -> Colour:
     try:
         red, green, blue = ImageColor.getrgb(text)[:3]
     except ValueError:
-        raise FatalError(
-            f"'{text}' is no colour; white, '#ff8800' and 'rgb(255,136,0)' are"
-        ) from None
+        raise FatalError(f"'{text}' is no colour, as white or #ffffff are") from None
     return red, green, blue

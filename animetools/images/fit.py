@@ -1,6 +1,6 @@
 """Pictures of any size on squares of one size, and the way back."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import cv2
@@ -42,9 +42,7 @@ class Fit:
 
     def record(self) -> dict[str, Any]:
         """This as JSON has it."""
-        return {
-            name: value if name == "how" else list(value) for name, value in asdict(self).items()
-        }
+        return {"how": self.how, "source": list(self.source), "target": list(self.target)}
 
 
 def fit(rgb: Rgb, size: int, how: How = "pad", *, enlarge: bool = True) -> tuple[Rgb, Fit]:

@@ -1,0 +1,328 @@
+"""animepack, through real pipes."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+import zipfile
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from functools import partial
+from io import BytesIO
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from animetools.cli.item import Item, Output, finish
+from animetools.commands.animepack import PackOptions, pack
+from animetools.dataset.reading import Dataset
+from tests.conftest import REAL, ROOT, Shell
+
+
+def picture(path: Path, mode: str = "RGB", size: tuple[int, int] = (40, 30), **saving: Any) -> Path:
+    """A file of random colours."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.random.RandomState(len(path.name)).randint(0, 256, (size[1], size[0], 4))
+    image = Image.fromarray(noise.astype(np.uint8), "RGBA")
+    image.convert("RGB").convert(mode).save(path, **saving) if mode != "RGBA" else image.save(path)
+    return path
+
+
+def pictures(folder: Path, count: int, side: int = 40) -> None:
+    """So many files, each different."""
+    for number in range(count):
+        picture(folder / f"{'x' * (number % 7)}{number:04d}.png", size=(side, side - number % 9))
+
+
+def images(path: Path) -> list[Image.Image]:
+    """Every image of a zip."""
+    with zipfile.ZipFile(path) as archive:
+        names = [name for name in archive.namelist() if name.endswith((".png", ".jpg"))]
+        return [Image.open(BytesIO(archive.read(name))) for name in names]
+
+
+def records(path: Path) -> list[dict[str, Any]]:
+    """What the zip says of its images."""
+    with zipfile.ZipFile(path) as archive:
+        return [json.loads(line) for line in archive.read("metadata.jsonl").splitlines()]
+
+
+def test_plain_pipe_makes_a_stylegan_zip(shell: Shell, tmp_path: Path) -> None:
+    pictures(tmp_path / "faces", 12)
+    done = shell("find faces/ | sort | animepack")
+    assert (done.returncode, done.stdout) == (0, "dataset.zip\n")
+    assert done.stderr.splitlines()[0].startswith("animepack: dataset.zip: 12 images, about ")
+    assert done.stderr.splitlines()[1].startswith("animepack: read 12 = kept 12 + rejected 0")
+    assert {(image.size, image.mode) for image in images(tmp_path / "dataset.zip")} == {
+        ((512, 512), "RGB")
+    }
+    with zipfile.ZipFile(tmp_path / "dataset.zip") as archive:
+        assert archive.testzip() is None
+        assert archive.namelist()[:2] == ["00000/img00000000.png", "00000/img00000001.png"]
+        summary = json.loads(archive.read("dataset.json"))
+    assert summary["labels"] is None
+    assert summary["animepack"]["images"] == 12
+    assert [record["path"] for record in records(tmp_path / "dataset.zip")] == sorted(
+        f"faces/{path.name}" for path in (tmp_path / "faces").iterdir()
+    )
+    assert sorted(os.listdir(tmp_path)) == ["dataset.zip", "faces"]
+
+
+def test_every_kind_of_image_comes_out_as_rgb(shell: Shell, tmp_path: Path) -> None:
+    for mode in ("L", "LA", "P", "RGBA", "1", "I;16"):
+        picture(tmp_path / f"in/{mode[0]}{len(mode)}.png", mode)
+    picture(tmp_path / "in/cmyk.jpg", "CMYK")
+    picture(
+        tmp_path / "in/turned.jpg", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\6\0\0"
+    )
+    picture(tmp_path / "in/one.png", size=(1, 1))
+    done = shell("find in | sort | animepack --size 32 -o x.zip")
+    assert (done.returncode, done.stdout) == (0, "x.zip\n"), done.stderr
+    assert {(i.size, i.mode) for i in images(tmp_path / "x.zip")} == {((32, 32), "RGB")}
+    sizes = {r["path"]: (r["width"], r["height"]) for r in records(tmp_path / "x.zip")}
+    assert len(sizes) == 9
+    assert sizes["in/turned.jpg"] == (30, 40)
+
+
+def test_fits_and_backgrounds(shell: Shell, tmp_path: Path) -> None:
+    Image.new("RGBA", (64, 32), (0, 0, 0, 0)).save(tmp_path / "clear.png")
+    assert shell("animepack --size 32 --background '#ff0000' -o a.zip clear.png").returncode == 0
+    (pad,) = images(tmp_path / "a.zip")
+    assert pad.getpixel((16, 7)) == (0, 0, 0)
+    assert pad.getpixel((16, 8)) == (255, 0, 0)
+    assert shell("animepack --size 32 --fit cover -o b.zip clear.png").returncode == 0
+    (cover,) = images(tmp_path / "b.zip")
+    assert cover.getextrema() == ((255, 255),) * 3
+    assert records(tmp_path / "b.zip")[0]["fit"]["source"] == [16, 0, 32, 32]
+    assert shell("animepack --size 128 --no-enlarge -o c.zip clear.png").returncode == 0
+    assert records(tmp_path / "c.zip")[0]["fit"]["target"] == [32, 48, 64, 32]
+
+
+def test_article_settings_give_jpegs(shell: Shell, tmp_path: Path) -> None:
+    pictures(tmp_path / "in", 3)
+    done = shell("find in | animepack --size 64 --fit pad --no-enlarge --quality 33")
+    assert done.returncode == 0
+    assert {(i.size, i.format) for i in images(tmp_path / "dataset.zip")} == {((64, 64), "JPEG")}
+
+
+def test_folder_holds_the_same_files(shell: Shell, tmp_path: Path) -> None:
+    pictures(tmp_path / "in", 5)
+    done = shell(
+        "animepack --size 32 -o dataset/ in; animepack -q --size 32 -o d.zip in; unzip -q d.zip -d z; diff -r z dataset"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout == "dataset\nd.zip\n"
+    assert len(Dataset(str(tmp_path / "dataset"))) == 5
+
+
+def test_unreadable_images_are_left_out_and_told(shell: Shell, tmp_path: Path) -> None:
+    pictures(tmp_path / "in", 4)
+    whole = (tmp_path / "in/x0001.png").read_bytes()
+    (tmp_path / "in/x0001.png").write_bytes(whole[:1000])
+    (tmp_path / "in/notes.txt").write_text("no image")
+    line = "printf '%s\\n' in/* in/missing.png | animepack --size 32"
+    done = shell(line)
+    assert (done.returncode, done.stdout) == (1, "dataset.zip\n")
+    told = done.stderr.splitlines()
+    assert sum("in/x0001.png: " in one for one in told) == 1
+    assert "animepack: in/missing.png: no such file or directory" in told
+    assert told[-1].startswith("animepack: read 6 = kept 3 + rejected 0 + passed over 1")
+    assert told[-1].endswith("failed 2")
+    assert len(images(tmp_path / "dataset.zip")) == 3
+
+    again = shell(line)
+    assert (again.returncode, again.stdout) == (1, "dataset.zip\n")
+    assert again.stderr.splitlines()[-1] == told[-1]
+
+    (tmp_path / "in/x0001.png").write_bytes(whole)
+    done = shell(line)
+    assert done.returncode == 2
+    assert "dataset.zip was made without in/x0001.png: choose another -o, or -f" in done.stderr
+    assert shell(line + " -f").returncode == 1
+    assert len(images(tmp_path / "dataset.zip")) == 4
+
+
+def test_nothing_to_pack_is_refused(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    done = shell("find empty/ | animepack")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no images came in" in done.stderr
+    (tmp_path / "notes.txt").write_text("no image")
+    done = shell("animepack notes.txt")
+    assert done.returncode == 2
+    assert "none of the images could be packed" in done.stderr
+    assert sorted(os.listdir(tmp_path)) == ["empty", "notes.txt"]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("animepack --background blurple in", "'blurple' is no colour"),
+        ("animepack --size 2 in", "--size is at least 4"),
+        ("animepack --quality 0 in", "--quality is at least 1"),
+        ("animepack -o in in", "in is a folder of other things"),
+        ("animepack -o in/0000.png in", "in/0000.png is a file: end the name"),
+        ("animepack -o in/0000.png/x.zip in", "in/0000.png: file exists"),
+    ],
+)
+def test_wrong_usage_is_told_in_one_line(
+    shell: Shell, tmp_path: Path, line: str, reason: str
+) -> None:
+    pictures(tmp_path / "in", 1)
+    done = shell(line)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert reason in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_other_settings_or_images_are_never_mixed(shell: Shell, tmp_path: Path) -> None:
+    pictures(tmp_path / "in", 3)
+    assert shell("animepack --size 32 in").returncode == 0
+    before = (tmp_path / "dataset.zip").read_bytes()
+    done = shell("animepack --size 64 in")
+    assert done.returncode == 2
+    assert (
+        "dataset.zip was made with --size 32, this run is with --size 64: "
+        "choose another -o, or -f to replace it" in done.stderr
+    )
+    picture(tmp_path / "in/z.png")
+    assert shell("animepack --size 32 in").returncode == 2
+    assert (tmp_path / "dataset.zip").read_bytes() == before
+    assert shell("animepack --size 64 -f in").stdout == "dataset.zip\n"
+    assert len(images(tmp_path / "dataset.zip")) == 4
+
+
+def test_dry_run_writes_nothing(shell: Shell, tmp_path: Path) -> None:
+    pictures(tmp_path / "in", 3)
+    done = shell("find in | animepack -n")
+    assert (done.returncode, done.stdout) == (0, "dataset.zip\n")
+    assert "3 images, about" in done.stderr
+    assert os.listdir(tmp_path) == ["in"]
+
+
+@pytest.mark.parametrize("name", ["d.zip", "d/"])
+def test_dataset_is_never_packed_into_itself(shell: Shell, tmp_path: Path, name: str) -> None:
+    pictures(tmp_path / "in", 3)
+    line = f"find . | sort | animepack --size 32 -o {name}"
+    assert shell(line).returncode == 0
+    (tmp_path / "in/zzz.png").write_bytes((tmp_path / "in/0000.png").read_bytes())
+    (tmp_path / ".d.part/00000").mkdir(parents=True)
+    picture(tmp_path / ".d.part/00000/img00000000.png")
+    done = shell(f"{line} -f")
+    assert (done.returncode, done.stdout) == (0, name.rstrip("/") + "\n"), done.stderr
+    assert len(Dataset(str(tmp_path / name))) == 4 + (name == "d.zip")
+
+
+def test_size_that_no_stylegan_takes_is_remarked(shell: Shell, tmp_path: Path) -> None:
+    pictures(tmp_path / "in", 1)
+    done = shell("animepack --size 48 in")
+    assert done.returncode == 0
+    assert "48 is no power of two" in done.stderr
+
+
+def test_odd_names_and_facts_travel(shell: Shell, tmp_path: Path) -> None:
+    names = [b"-dash.png", b"a b\nc.png", b"\xff\xfe.png", "\u732b.png".encode()]
+    for name in names:
+        picture(tmp_path / "in" / os.fsdecode(name))
+    done = shell("find in -type f -print0 | sort -z | animepack -0 --size 16")
+    assert (done.returncode, done.stdout) == (0, "dataset.zip\0")
+    found = [os.fsencode(record["path"]) for record in records(tmp_path / "dataset.zip")]
+    assert sorted(found) == sorted(b"in/" + name for name in names)
+    assert shell("find in -type f -print0 | sort -z | animepack -0 --size 16").returncode == 0
+
+    line = json.dumps({"path": "in/-dash.png", "source": "raw/7.jpg", "id": 7, "score": 0.5})
+    (tmp_path / "list").write_text(line + "\n")
+    assert shell("animepack --size 16 -o facts.zip < list").returncode == 0
+    (record,) = records(tmp_path / "facts.zip")
+    assert (record["source"], record["id"], record["score"]) == ("raw/7.jpg", 7, 0.5)
+    assert (record["path"], record["width"]) == ("in/-dash.png", 40)
+
+
+def test_order_is_the_lists_whatever_the_jobs(shell: Shell, tmp_path: Path) -> None:
+    pictures(tmp_path / "in", 20)
+    shell("animepack -j1 --size 32 -o a.zip in; animepack -j8 --unordered --size 32 -o b.zip in")
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["d.zip", "d"])
+def test_killed_runs_go_on_and_end_in_the_same_bytes(
+    shell: Shell, tmp_path: Path, name: str
+) -> None:
+    pictures(tmp_path / "in", 60)
+    (tmp_path / "in/0007.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    command = [str(ROOT / "bin/animepack"), "-q", "--size", "256", "-o", name, "in"]
+    part = tmp_path / f".{name}.part"
+    kept = 0
+    for _ in range(2):
+        run = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL)
+        while _packed(part) < kept + 8:
+            assert run.poll() is None
+            time.sleep(0.005)
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+        assert not (tmp_path / name).exists()
+        kept = _packed(part)
+    second = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (second.returncode, second.stdout) == (1, f"{name}\n")
+    fresh = shell("mkdir fresh; cd fresh; ln -s ../in in; animepack -q --size 256 -o d.zip in")
+    assert fresh.returncode == 1
+    assert second.stderr.count("0007.png") == 1
+    if name == "d":
+        assert shell("unzip -q fresh/d.zip -d z && diff -r z d").returncode == 0
+    else:
+        assert (tmp_path / name).read_bytes() == (tmp_path / "fresh/d.zip").read_bytes()
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def _packed(part: Path) -> int:
+    """About how many images a part holds."""
+    if part.is_dir():
+        return sum(1 for _ in part.glob("*/*"))
+    return part.stat().st_size // 5000 if part.exists() else 0
+
+
+def test_second_process_is_told(shell: Shell, tmp_path: Path) -> None:
+    pictures(tmp_path / "in", 2)
+    done = shell(
+        "(sleep 2; find in -type f) | animepack --size 32 & sleep 1; animepack --size 32 in; echo $?; wait"
+    )
+    assert done.stdout == "2\ndataset.zip\n"
+    assert "animepack: dataset.zip is being made by another process" in done.stderr
+
+
+def test_full_disk_is_told_before_work_starts(shell: Shell, tmp_path: Path) -> None:
+    pictures(tmp_path / "in", 30)
+    (tmp_path / "disk").mkdir()
+    if shell("mount -t tmpfs -o size=512k none disk").returncode:
+        pytest.skip("a small disk cannot be mounted here")
+    try:
+        done = shell("animepack -o disk/d.zip in")
+        assert done.returncode == 2
+        assert "there is no room for it" in done.stderr
+        assert os.listdir(tmp_path / "disk") == []
+    finally:
+        shell("umount disk")
+
+
+def test_processes_give_the_same_bytes(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    options = replace(PackOptions(), size=64)
+    work = partial(finish, partial(pack, options), Item(str(tmp_path / "a.png")), Output(dry=True))
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        (there,), _ = pool.submit(work).result()
+    (here,), _ = work()
+    assert isinstance(here, Item)
+    assert isinstance(there, Item)
+    assert here.facts == there.facts
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="no real images here")
+def test_real_images(shell: Shell, tmp_path: Path) -> None:
+    done = shell(f"find {REAL} -type f | sort | head -8 | animepack --size 128")
+    assert (done.returncode, done.stdout) == (0, "dataset.zip\n")
+    assert {(i.size, i.mode) for i in images(tmp_path / "dataset.zip")} == {((128, 128), "RGB")}
