@@ -219,9 +219,9 @@ def _face_box(
     """The square that a person would mark: cheek to cheek, from the forehead to the chin."""
     if who.view == "from_behind":
         return None
-    middle = (-0.3, 0.25) if who.view == "profile" else (0.0, 0.27)
+    middle = (-0.3, 0.25) if who.view == "profile" else (0.0, 0.31)
     center_x, center_y = head.flat(middle, 0.45)[0]
-    side = 2.24 * head.size
+    side = 2.3 * head.size
     left, top = max(center_x - side / 2, 0), max(center_y - side / 2, 0)
     right, bottom = min(center_x + side / 2, width), min(center_y + side / 2, height)
     if right - left < side * 0.6 or bottom - top < side * 0.6:

@@ -262,9 +262,9 @@ def draw_hand(canvas: Canvas, frame: Frame, who: Character, style: Style, limb: 
 
 def legs(build: Build) -> tuple[Limb, Limb]:
     """Both legs, standing."""
-    x = build.hip * 0.5
+    x = build.hip * 0.47
     spine = spline(
         [(x, HIP_Y - 0.4), (x + 0.04, 8.2), (x + 0.02, 10.2), (x + 0.06, 12.2), (x, 14.2)]
     )
-    widths = (0.58, 0.55, 0.44, 0.36, 0.36, 0.27, 0.19)
+    widths = (0.53, 0.52, 0.43, 0.36, 0.35, 0.27, 0.19)
     return Limb(mirrored(spine), widths, False), Limb(spine, widths, False)

@@ -301,7 +301,7 @@ def _legs(canvas: Canvas, frame: Frame, who: Character, style: Style, build: Bui
         x = float(limb.spine[-1, 0])
         if lower == "trousers":
             cloth = shade(mix(who.cloth, (60, 62, 84), 0.6), 0.2)
-            draw_limb(canvas, frame, style, limb, cloth, 1.0, 1.12)
+            draw_limb(canvas, frame, style, limb, cloth, 1.0, 1.06)
         else:
             draw_limb(canvas, frame, style, limb, who.skin)
             cut = int(len(limb.spine) * 0.52)

@@ -119,7 +119,13 @@ class Frame:
         matrix = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
         pivot = points(self.pivot)
         rolled = (turned - pivot) @ matrix + pivot
-        return np.add(rolled * self.size, (self.x, self.y))
+        return moved(rolled * self.size, self.x, self.y)
+
+    def hang(self, curve: ArrayLike, depth: float = 0.0) -> Points:
+        """Points as `flat` has them, but what hangs below the ears hangs down, not with the roll."""
+        own = points(curve).copy()
+        own[:, 0] += np.tan(np.deg2rad(self.roll)) * 0.85 * np.maximum(own[:, 1] - 0.3, 0)
+        return self.flat(own, depth)
 
     def round(self, curve: ArrayLike, bulge: float = 0.8, radius: float = 1.15) -> Points:
         """Points on a ball of that radius, flattened to `bulge`, as pixels."""

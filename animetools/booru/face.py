@@ -341,12 +341,12 @@ def _iris(
 def _symbol(name: str, u: Plane, v: Plane) -> Plane:
     """A heart or a star as a pupil, 0..1."""
     if name == "heart":
-        y = 0.15 - v
-        level = -14 * ((u * u + y * y - 0.55) ** 3 - u * u * y**3)
+        x, y = u * 1.2, 0.2 - v * 1.2
+        level = -5 * ((x * x + y * y - 1) ** 3 - x * x * y**3)
     else:
         turn = (np.arctan2(u, -v) / (2 * np.pi) * 5) % 1
         level = 6 * (1.05 - 1.2 * np.minimum(turn, 1 - turn) - np.hypot(u, v))
-    return np.clip(level, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(level, 0, 1), np.float32)
 
 
 def _highlights(canvas: Canvas, frame: Frame, eyes: Eyes, side: int, drop: float) -> None:

@@ -106,7 +106,7 @@ def draw_back(canvas: Canvas, frame: Frame, who: Character, style: Style) -> Non
     low_right, low_left = right[-1], left[0]
     count = 5 if rough < 0.3 else 7
     ends = ragged(low_right, low_left, count, rough, rng)
-    silhouette = frame.flat(join(right, ends, left), -0.22)
+    silhouette = frame.hang(join(right, ends, left), -0.22)
     depth = float(low_right[1])
     strands = []
     for share in np.linspace(-0.9, 0.9, 13):
@@ -120,9 +120,9 @@ def draw_back(canvas: Canvas, frame: Frame, who: Character, style: Style) -> Non
             ]
         )
         way[:, 0] += hair.wave * 0.09 * np.sin(way[:, 1] * 4.2 + share)
-        strands.append(frame.flat(way, -0.22))
+        strands.append(frame.hang(way, -0.22))
     slivers = [
-        frame.flat(
+        frame.hang(
             ribbon(bend((x, 0.6), (x * 1.05, depth * 0.6), (x * 1.1, depth)), [0.0, 0.07, 0.0]),
             -0.22,
         )
@@ -131,11 +131,11 @@ def draw_back(canvas: Canvas, frame: Frame, who: Character, style: Style) -> Non
     pieces = [silhouette, *_tufts(frame, rng, low=min(depth, 1.6))]
     if hair.length == "spiky":
         pieces += _spikes(frame, rng)
-    mass = Mass(pieces, strands, slivers, frame.flat((0, -0.6)), frame.flat((0, depth)))
+    mass = Mass(pieces, strands, slivers, frame.hang((0, -0.6)), frame.hang((0, depth)))
     paint_mass(canvas, frame, who, style, mass, deep=0.3)
     with canvas.clip(*pieces) as inside:
         inside.glow(
-            frame.flat((0, 0.9)),
+            frame.hang((0, 0.9)),
             (1.25 * frame.size, 1.5 * frame.size),
             shade(hair.color, 1.0),
             0.85,
@@ -166,27 +166,31 @@ def _tufts(frame: Frame, rng: Generator, low: float) -> list[Points]:
                 [(1.0, y - 0.5), (1.15, y), (1.18 + out * 0.6, y + 0.3), (1.22 + out, y + 0.62)]
             )
             tufts.append(
-                frame.flat(ribbon(spine, [0.05, 0.1, 0.06, 0.0]) * points((side, 1)), -0.15)
+                frame.hang(ribbon(spine, [0.05, 0.1, 0.06, 0.0]) * points((side, 1)), -0.15)
             )
     return tufts
 
 
 def _spikes(frame: Frame, rng: Generator) -> list[Points]:
-    """Locks that stand out around the head."""
+    """Locks that stand out around the head, combed to one side."""
+    way = float(rng.choice([-1, 1]))
     spikes = []
-    for angle in np.linspace(-200, 20, 12):
-        turn = np.deg2rad(angle + rng.uniform(-6, 6))
+    for angle in (-205, -188, -170, -150, -128, -104, -80, -56, -32, -10, 8, 25):
+        turn = np.deg2rad(angle + rng.uniform(-8, 8))
         out = np.array([np.cos(turn), np.sin(turn)])
+        # On top they lie over to one side, at the sides they fall.
+        fall = np.array([way * 0.34 * max(-out[1], 0), 0.34 * abs(out[0]) ** 2])
+        reach, half = float(rng.uniform(1.3, 1.6)), float(rng.uniform(0.22, 0.36))
         across = np.array([-out[1], out[0]])
-        root = np.array([0, -0.2]) + out * (1.08, 1.1)
-        lean = 0.3 if out[0] > 0 else -0.3
-        tip = np.array([0, -0.2]) + out * rng.uniform(1.36, 1.62) + across * lean * 0.6 + (0, 0.08)
-        one, two = root - across * 0.26, root + across * 0.26
+        middle = np.array([0, -0.2])
+        tip = middle + out * reach + fall
+        one, two = middle + out * 1.05 - across * half, middle + out * 1.05 + across * half
+        swell = out * 0.14
         spikes.append(
             frame.flat(
                 join(
-                    bend(one, one * 0.4 + tip * 0.6 + out * 0.06, tip),
-                    bend(tip, two * 0.5 + tip * 0.5, two),
+                    bend(one, (one + tip) / 2 + swell - fall * 0.4, tip),
+                    bend(tip, (two + tip) / 2 - fall * 0.3, two),
                 ),
                 -0.05,
             )
@@ -273,11 +277,11 @@ def draw_tail(
         offset = np.stack([np.cos(place * 0) * ease, ease * 0.15], 1)
         first = int(rng.integers(2, 9))
         strands.append(
-            frame.flat((spine + offset)[first : int(len(spine) * rng.uniform(0.75, 1))], depth)
+            frame.hang((spine + offset)[first : int(len(spine) * rng.uniform(0.75, 1))], depth)
         )
     cut = int(len(spine) * 0.3)
     slivers = [
-        frame.flat(
+        frame.hang(
             ribbon(
                 moved(spine, way * 0.2 * thick, 0.1)[cut:-3], [0.0, 0.07 * thick, 0.04 * thick, 0.0]
             ),
@@ -285,9 +289,9 @@ def draw_tail(
         )
         for way in (-0.9, 0.7)
     ]
-    outlines = [frame.flat(piece, depth) for piece in pieces]
+    outlines = [frame.hang(piece, depth) for piece in pieces]
     mass = Mass(
-        outlines, strands, slivers, frame.flat(spine[0], depth), frame.flat(spine[-1], depth)
+        outlines, strands, slivers, frame.hang(spine[0], depth), frame.hang(spine[-1], depth)
     )
     paint_mass(canvas, frame, who, style, mass, deep)
 
@@ -549,11 +553,11 @@ def _side_locks(canvas: Canvas, frame: Frame, who: Character, style: Style) -> N
             inner = [moved(spine[6:-4], 0.02, 0), moved(spine[10:-2], -0.05, 0)]
         sign = points((side, 1))
         mass = Mass(
-            [frame.flat(piece * sign, 0.3) for piece in pieces],
-            [frame.flat(line * sign, 0.3) for line in inner],
+            [frame.hang(piece * sign, 0.3) for piece in pieces],
+            [frame.hang(line * sign, 0.3) for line in inner],
             [],
-            frame.flat((side, -0.6), 0.3),
-            frame.flat((side, long + 0.2), 0.3),
+            frame.hang((side, -0.6), 0.3),
+            frame.hang((side, long + 0.2), 0.3),
         )
         paint_mass(canvas, frame, who, style, mass, deep=0.08)
 
@@ -597,7 +601,7 @@ def _tie(
     canvas: Canvas, frame: Frame, at: tuple[float, float], radius: float, color: Color, style: Style
 ) -> None:
     """A band around a bundle."""
-    band = frame.flat(ellipse(at, (radius, radius * 0.6)), 0.05)
+    band = frame.hang(ellipse(at, (radius, radius * 0.6)), 0.05)
     canvas.fill(band, color)
     canvas.stroke(band, style.line * frame.size, line_of(color, style.ink), closed=True)
 
@@ -619,8 +623,8 @@ def _braid(
             [(-0.2, -0.5), (0.55, -0.75), (0.95, 0.0), (0.3, 0.85), (-0.35, 0.6)], closed=True
         )
         leaf = leaf * points((way * size, size)) + at
-        place = frame.flat(leaf, 0.05)
-        stroke = frame.flat(
+        place = frame.hang(leaf, 0.05)
+        stroke = frame.hang(
             spline([(0.6, -0.5), (0.5, 0.0), (0.1, 0.6)]) * points((way * size, size)) + at, 0.05
         )
         base = mix(who.hair.color, who.hair.tip, share)
@@ -631,11 +635,11 @@ def _braid(
     end = spine[-1]
     tuft = spline(moved([(0, -0.05), (0.1, 0.25), (0.0, 0.55)], float(end[0]), float(end[1])))
     mass = Mass(
-        [frame.flat(ribbon(tuft, [0.1, 0.17, 0.0]), 0.05)],
+        [frame.hang(ribbon(tuft, [0.1, 0.17, 0.0]), 0.05)],
         [],
         [],
-        frame.flat(end),
-        frame.flat(moved(end, 0, 0.5)),
+        frame.hang(end),
+        frame.hang(moved(end, 0, 0.5)),
     )
     paint_mass(canvas, frame, who, style, mass, 0.0)
     _tie(canvas, frame, (float(end[0]), float(end[1])), 0.15, who.accent, style)
@@ -653,11 +657,11 @@ def _drill(
         band = spline(
             [(-1, -0.6), (0, -1), (1, -0.85), (1.04, 0.1), (0.2, 0.95), (-0.95, 0.75)], closed=True
         )
-        place = frame.flat(band * points((wide * side, 0.24)) + points((x, y)), 0.05)
+        place = frame.hang(band * points((wide * side, 0.24)) + points((x, y)), 0.05)
         base = mix(who.hair.color, who.hair.tip, share)
         canvas.stroke(place, style.line * frame.size * 2, line_of(base, style.ink), closed=True)
         with canvas.clip(place) as inside:
-            left, right = frame.flat([(x - wide, y - 0.1 * side), (x + wide, y + 0.1 * side)], 0.05)
+            left, right = frame.hang([(x - wide, y - 0.1 * side), (x + wide, y + 0.1 * side)], 0.05)
             inside.gradient(
                 left, right, [shade(base, 0.4), base, light(base, 0.5), base, shade(base, 0.3)]
             )

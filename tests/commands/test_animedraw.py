@@ -1,0 +1,35 @@
+"""animedraw at the shell."""
+
+import json
+from pathlib import Path
+
+from tests.conftest import Shell
+
+
+def test_it_draws_a_booru_and_prints_its_files(shell: Shell, tmp_path: Path) -> None:
+    run = shell("animedraw --count 5 --seed 2 --flaws 0.4 -o raw")
+    assert run.returncode == 0, run.stderr
+    paths = run.stdout.split()
+    assert len(paths) == 7
+    metadata = [json.loads(line) for line in (tmp_path / "raw/metadata.jsonl").open()]
+    boxes = [json.loads(line) for line in (tmp_path / "raw/boxes.jsonl").open()]
+    assert [f"raw/{line['path']}" for line in boxes] == paths
+    assert [line["id"] for line in metadata] == [str(number) for number in range(1, 8)]
+    for path in paths:
+        assert (tmp_path / path).is_file()
+
+
+def test_it_is_the_same_whatever_the_jobs_and_grows(shell: Shell, tmp_path: Path) -> None:
+    shell("animedraw --count 3 -o a -j 1 && animedraw --count 5 -o a -j 2")
+    run = shell("animedraw --count 5 -o b -j 3; diff -r -x .animetools.sqlite\\* a b")
+    assert run.returncode == 0, run.stdout + run.stderr
+    again = shell("animedraw --count 5 -o b")
+    assert "written" not in again.stderr
+    assert len(again.stdout.split()) == 5
+
+
+def test_a_dry_run_writes_nothing(shell: Shell, tmp_path: Path) -> None:
+    run = shell("animedraw --count 2 -n")
+    assert run.returncode == 0
+    assert len(run.stdout.split()) == 2
+    assert not (tmp_path / "raw").exists()
