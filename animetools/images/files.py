@@ -1,16 +1,19 @@
 """Pixels from any image file, and image files from pixels. Nothing else opens images."""
 
+import ctypes
+import logging
 import os
 import stat
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from io import BytesIO
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms
+from PIL import ExifTags, Image, ImageCms, _imaging
 
 from animetools.errors import ItemError
 from animetools.images.containers import (
@@ -30,8 +33,14 @@ WHITE: Colour = (255, 255, 255)
 
 # Pillow's own limit could not be raised by --max-pixels; ours is checked after each header.
 Image.MAX_IMAGE_PIXELS = None
-# Pillow's warnings name no file. catch_warnings is no way out: it is not safe in threads.
+# Pillow's warnings name no file, nor does its log, which Python would print to standard error.
+# catch_warnings is no way out: it is not safe in threads.
 warnings.filterwarnings("ignore", module=r"PIL\.")
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+# libtiff prints what it thinks of damaged files to standard error itself; a Pillow with a libtiff
+# that cannot be reached so is only noisier.
+with suppress(OSError, AttributeError):
+    ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
 
 _SPACES = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK"}  # Pillow's mode: the ICC colour space
 _UPRIGHT: dict[object, Callable[[Pixels], Pixels]] = {  # EXIF 2.32, section 4.6.4, tag 0x0112

@@ -3,6 +3,7 @@
 import os
 import struct
 import zlib
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -359,6 +360,16 @@ def test_jpegs_that_the_first_announces_are_no_rubbish() -> None:
         check_file(data[:-1])
     with pytest.raises(ImageError, match="after the end"):
         check_file(data + b"rubbish")
+
+
+def test_decoders_print_nothing_of_their_own(capfd: pytest.CaptureFixture[str]) -> None:
+    for compression in ("tiff_lzw", "tiff_adobe_deflate", "jpeg"):
+        data = saved(Image.fromarray(scene(64, 64)), "TIFF", compression=compression)
+        for place in range(8, len(data) - 150, 7):
+            damaged = data[:place] + b"\xa5" + data[place + 1 :]
+            with suppress(ImageError):
+                decode_rgb(damaged)
+    assert capfd.readouterr() == ("", "")
 
 
 @settings(max_examples=250, deadline=None)
