@@ -72,6 +72,7 @@ def draw(seed: int, index: int) -> Drawing:
     width, height = _size(rng, count)
     artist, style = _hand(rng)
     canvas = Canvas.blank(width, height, _SUPERSAMPLING, WHITE)
+    canvas.rough = 0.9 if style.sketch else 0.0
     scene = scenery.Scene(canvas, width, height, rng)
     faces: list[DrawnFace] = []
     if kind == "place":

@@ -20,12 +20,20 @@ class Canvas:
     """A picture in the making.
 
     Coordinates are the finished picture's pixels; `scale` times finer ones are drawn on and
-    averaged by `finish`. `pixels`: uint8 [H * scale, W * scale, 3], RGB.
+    averaged by `finish`. `pixels`: uint8 [H * scale, W * scale, 3], RGB. `rough`: ink every line a
+    second time with an unsteady hand, so many widths of it off.
     """
 
-    def __init__(self, pixels: Pixels, scale: float, corner: tuple[int, int] = (0, 0)) -> None:
+    def __init__(
+        self,
+        pixels: Pixels,
+        scale: float,
+        corner: tuple[int, int] = (0, 0),
+        rough: float = 0.0,
+    ) -> None:
         self.pixels = pixels
         self.scale = scale
+        self.rough = rough
         self._corner = corner
 
     @classmethod
@@ -61,6 +69,13 @@ class Canvas:
         """Ink a curve; `taper` gives the share of the width at its start and at its end."""
         if closed:
             curve = np.concatenate([curve, curve[:1]])
+        if self.rough:
+            swing = np.linspace(0, len(curve) * 0.25, len(curve))[:, None]
+            off = np.hstack([np.sin(swing + curve[0, 0]), np.cos(swing * 0.7 + curve[0, 1])])
+            self._ink(curve + off * width * self.rough, width * 0.6, color, taper)
+        self._ink(curve, width, color, taper)
+
+    def _ink(self, curve: Points, width: float, color: Color, taper: tuple[float, float]) -> None:
         place = np.linspace(0, 1, len(curve) - 1)
         start, end = taper
         share = np.minimum(
@@ -89,7 +104,7 @@ class Canvas:
             return
         corner = (left + self._corner[0], top + self._corner[1])
         region = self.pixels[top:bottom, left:right]
-        inside = Canvas(region.copy(), self.scale, corner)
+        inside = Canvas(region.copy(), self.scale, corner, self.rough)
         cover = np.zeros(region.shape[:2], np.uint8)
         for shape in shapes:
             cv2.fillPoly(cover, [inside._fixed(shape)], (255,), cv2.LINE_AA, _SUBPIXEL_BITS)

@@ -74,7 +74,7 @@ _MOUTHS: dict[str, dict[str, float]] = {
 
 @dataclass(frozen=True)
 class Hair:
-    """A head of hair; `tip` is the colour at its ends."""
+    """A head of hair; `tip` is the colour at its ends, `volume` how far it stands off the skull."""
 
     name: str
     color: Color
@@ -85,17 +85,22 @@ class Hair:
     fringe: str
     sides: str
     part: float
+    volume: float
     ahoge: bool
     seed: int
 
 
 @dataclass(frozen=True)
 class Eyes:
-    """A pair of eyes: viewer's left and right colour; sizes as shares of the usual."""
+    """A pair of eyes: viewer's left and right colour; sizes as shares of the usual; `x`, `y`: where
+    the right one lies.
+    """
 
     names: tuple[str, str]
     colors: tuple[Color, Color]
     slant: float
+    x: float
+    y: float
     width: float
     height: float
     lids: tuple[str, str]
@@ -243,6 +248,7 @@ def _hair(rng: Generator, girl: bool) -> Hair:
         fringe=fringe,
         sides=sides,
         part=float(np.clip(rng.normal(0, 0.28), -0.5, 0.5)),
+        volume=float(rng.uniform(0.98, 1.07)),
         ahoge=bool(rng.random() < 0.28),
         seed=int(rng.integers(2**31)),
     )
@@ -269,6 +275,8 @@ def _eyes(rng: Generator, girl: bool, mood: str) -> Eyes:
         names=(first, second),
         colors=(color, other),
         slant=slant,
+        x=float(rng.uniform(0.432, 0.462)),
+        y=float(rng.uniform(0.2, 0.27)),
         width=float(rng.uniform(0.94, 1.1)),
         height=float(rng.uniform(0.92, 1.12) if girl else rng.uniform(0.72, 0.92)),
         lids=lids,

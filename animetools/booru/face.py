@@ -36,8 +36,6 @@ from animetools.booru.curves import (
 
 Plane = NDArray[np.float32]
 
-EYE_X, EYE_Y = 0.448, 0.24
-
 
 @dataclass(frozen=True)
 class Style:
@@ -77,6 +75,13 @@ def face_outline(frame: Frame, who: Character) -> Points:
     return frame.flat(spline(knots, closed=True), smooth)
 
 
+def hatch(canvas: Canvas, frame: Frame) -> None:
+    """Pencil strokes side by side over the whole canvas."""
+    for place in np.arange(-4.0, 4.0, 0.075):
+        line = frame.flat([(place - 2.0, 2.0), (place + 2.0, -2.0)])
+        canvas.stroke(line, 0.014 * frame.size, (120.0, 120.0, 126.0))
+
+
 def draw_ears(canvas: Canvas, frame: Frame, who: Character, style: Style) -> None:
     """Both ears, to be covered by the face and the hair."""
     for side in (-1, 1):
@@ -108,7 +113,11 @@ def draw_skin(
                 skin.glow(edge, (0.42 * size, 0.8 * size), dark, 0.55)
         for shape in over:
             fall = moved(shape, 0.02 * size, 0.13 * size)
-            skin.fill(fall, mix(who.skin, dark, 0.9))
+            if style.sketch:
+                with skin.clip(fall) as under:
+                    hatch(under, frame)
+            else:
+                skin.fill(fall, mix(who.skin, dark, 0.9))
     canvas.stroke(outline, style.line * size, line_of(who.skin, style.ink), closed=True)
 
 
@@ -214,7 +223,7 @@ def _eye_point(eyes: Eyes, side: int, frame: Frame, curve: Points) -> Points:
     tilted = curve.copy()
     tilted[:, 1] -= curve[:, 0] * eyes.slant
     own = tilted * points((0.262 * eyes.width, 0.322 * eyes.height))
-    return frame.round(own * points((side, 1)) + points((side * EYE_X, EYE_Y)), 0.8)
+    return frame.round(own * points((side, 1)) + points((side * eyes.x, eyes.y)), 0.8)
 
 
 def draw_eye(canvas: Canvas, frame: Frame, who: Character, style: Style, side: int) -> None:
@@ -265,8 +274,8 @@ def draw_eye(canvas: Canvas, frame: Frame, who: Character, style: Style, side: i
     with canvas.clip(put(white)) as ball:
         ball.pixels[:] = np.round(mix(WHITE, who.skin, 0.08))
         center = (
-            side * EYE_X + eyes.gaze[0] * 0.2 - side * 0.015,
-            EYE_Y + 0.012 + eyes.gaze[1] * 0.2,
+            side * eyes.x + eyes.gaze[0] * 0.2 - side * 0.015,
+            eyes.y + 0.012 + eyes.gaze[1] * 0.2,
         )
         _iris(ball, frame, eyes, color, center, style)
         brow_shade = put(upper + points((0, 0.24)))
@@ -313,6 +322,9 @@ def _iris(
         dark = mix(times(color, color), (30, 16, 44), 0.55)
         mid, bright = color, mix(light(color, 0.5), (255, 255, 255), 0.08)
     height = np.clip((v + 1) / 2, 0, 1)
+    if not style.soft:
+        # Cut like the rest of the shading: a dark and a light half with a short way between.
+        height = np.clip((height - 0.5) * 2.6 + 0.5, 0.12, 0.88)
     stops = np.array([0, 0.3, 0.62, 1.0])
     tones = np.array([dark, mix(dark, mid, 0.45), mid, bright])
     paint = np.stack([np.interp(height, stops, tones[:, k]) for k in range(3)], 2)
@@ -351,8 +363,8 @@ def _symbol(name: str, u: Plane, v: Plane) -> Plane:
 
 def _highlights(canvas: Canvas, frame: Frame, eyes: Eyes, side: int, drop: float) -> None:
     """Two lights in the eye, on the same side in both eyes."""
-    x = side * EYE_X + eyes.gaze[0] * 0.2 - side * 0.015
-    y = EYE_Y + eyes.gaze[1] * 0.2 + drop * 0.14
+    x = side * eyes.x + eyes.gaze[0] * 0.2 - side * 0.015
+    y = eyes.y + eyes.gaze[1] * 0.2 + drop * 0.14
     high = eyes.height
     main = ellipse((x - 0.08, y - 0.125 * high), (0.07, 0.085 * high))
     canvas.fill(frame.round(main), WHITE)
@@ -368,7 +380,7 @@ def draw_brows(canvas: Canvas, frame: Frame, who: Character, style: Style) -> No
         "raised": (-0.06, 0.0, 0.0),
     }.get(who.brows, (0.0, 0.01, 0.0))
     color = mix(line_of(who.hair.color, 0.45), who.hair.color, 0.2)
-    top = EYE_Y - 0.42 * (0.5 + 0.5 * who.eyes.height) - 0.06 + lift
+    top = who.eyes.y - 0.42 * (0.5 + 0.5 * who.eyes.height) - 0.06 + lift
     for side in (-1, 1):
         arc = spline(
             [(0.2, top + inner), (0.42, top - 0.045 + inner * 0.3), (0.74, top + 0.05 + outer)]

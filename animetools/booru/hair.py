@@ -11,7 +11,7 @@ from numpy.random import PCG64, Generator
 
 from animetools.booru.canvas import Canvas
 from animetools.booru.character import Character, Hair
-from animetools.booru.colors import Color, light, line_of, mix, shade
+from animetools.booru.colors import WHITE, Color, light, line_of, mix, shade
 from animetools.booru.curves import (
     Frame,
     Points,
@@ -24,7 +24,7 @@ from animetools.booru.curves import (
     ribbon,
     spline,
 )
-from animetools.booru.face import Style
+from animetools.booru.face import Style, hatch
 
 CROWN_Y = -1.36
 
@@ -99,6 +99,7 @@ def draw_back(canvas: Canvas, frame: Frame, who: Character, style: Style) -> Non
     edge, rough = BACKS[hair.length]
     right = spline([(0.0, -1.3), (0.6, -1.16), (1.02, -0.74), *edge])
     right[:, 0] += hair.wave * 0.09 * np.sin(right[:, 1] * 4.2) * np.clip(right[:, 1], 0, 1)
+    right[:, 0] *= 0.5 + 0.5 * hair.volume
     left = mirrored(right)[::-1]
     sway = 0.05 * float(rng.normal()) * np.clip(right[:, 1] - 0.6, 0, None) ** 1.2
     right[:, 0] += sway
@@ -179,7 +180,8 @@ def _spikes(frame: Frame, rng: Generator) -> list[Points]:
         turn = np.deg2rad(angle + rng.uniform(-8, 8))
         out = np.array([np.cos(turn), np.sin(turn)])
         # On top they lie over to one side, at the sides they fall.
-        fall = np.array([way * 0.34 * max(-out[1], 0), 0.34 * abs(out[0]) ** 2])
+        lean = way if abs(out[0]) < 0.4 else np.sign(out[0])
+        fall = np.array([lean * 0.3 * max(-out[1], 0), 0.34 * abs(out[0]) ** 2])
         reach, half = float(rng.uniform(1.3, 1.6)), float(rng.uniform(0.22, 0.36))
         across = np.array([-out[1], out[0]])
         middle = np.array([0, -0.2])
@@ -400,13 +402,13 @@ def _notch(hair: Hair, x: float, part: float, toward: float, rise: float) -> flo
 def front_pieces(frame: Frame, who: Character) -> list[Points]:
     """The outlines of the hair over the forehead, for the shadow it throws."""
     edge, _ = fringe(frame, who)
-    return [join(frame.flat(_cap_arc()), frame.round(edge[::-1], 0.85, 1.3))]
+    return [join(frame.flat(_cap_arc(who.hair)), frame.round(edge[::-1], 0.85, 1.3))]
 
 
-def _cap_arc() -> Points:
+def _cap_arc(hair: Hair) -> Points:
     """The outer edge of the hair over the skull, from the viewer's left ear to the right one."""
     angle = np.linspace(np.pi * 1.13, -np.pi * 0.13, 40)
-    return np.stack([np.cos(angle) * 1.14, -0.2 - np.sin(angle) * 1.19], 1)
+    return np.stack([np.cos(angle) * 1.14, -0.2 - np.sin(angle) * 1.19 * hair.volume], 1)
 
 
 def draw_front(canvas: Canvas, frame: Frame, who: Character, style: Style) -> None:
@@ -444,20 +446,13 @@ def draw_front(canvas: Canvas, frame: Frame, who: Character, style: Style) -> No
         strands.append(
             put(meridian(points((x, -0.3)), rng.uniform(0.0, 0.15), rng.uniform(0.3, 0.55)))
         )
-    _side_locks(canvas, frame, who, style)
+    hanging = _side_locks(canvas, frame, who, style)
     mass = Mass([cap], strands, slivers, frame.flat((0, -1.4)), frame.flat((0, 0.25)))
     paint_mass(canvas, frame, who, style, mass, deep=0.0, inked=False)
     with canvas.clip(cap) as inside:
         _ring(inside, frame, hair, style, rng)
-        if style.soft and not style.sketch:
-            dark = shade(hair.color, 0.5)
-            for side, strength in ((1, 0.55), (-1, 0.3)):
-                inside.glow(
-                    frame.flat((side * 1.25, -0.1)),
-                    (0.6 * frame.size, 1.3 * frame.size),
-                    dark,
-                    strength,
-                )
+    with canvas.clip(cap, *hanging) as inside:
+        _side_shadow(inside, frame, hair, style)
     _loose_locks(
         canvas,
         who,
@@ -473,7 +468,7 @@ def draw_front(canvas: Canvas, frame: Frame, who: Character, style: Style) -> No
     ink = line_of(hair.color, style.ink)
     edge, _ = fringe(frame, who)
     canvas.stroke(put(edge), style.line * frame.size, ink, (0.2, 0.2))
-    canvas.stroke(frame.flat(_cap_arc()[5:-5]), style.line * frame.size * 1.1, ink, (0.1, 0.1))
+    canvas.stroke(frame.flat(_cap_arc(hair)[5:-5]), style.line * frame.size * 1.1, ink, (0.1, 0.1))
     if hair.ahoge:
         _ahoge(canvas, frame, who, style, rng)
 
@@ -517,15 +512,41 @@ def _ring(canvas: Canvas, frame: Frame, hair: Hair, style: Style, rng: Generator
         canvas.fill(frame.round(band, 0.85, 1.35), shine, 0.8)
 
 
-def _side_locks(canvas: Canvas, frame: Frame, who: Character, style: Style) -> None:
-    """Locks that frame the face in front of the ears."""
+def _side_shadow(canvas: Canvas, frame: Frame, hair: Hair, style: Style) -> None:
+    """The side of the hair that is turned from the light."""
+    if style.soft:
+        dark = shade(hair.color, 0.5)
+        for way, strength in ((1, 0.55), (-1, 0.3)):
+            radii = (0.6 * frame.size, 1.3 * frame.size)
+            canvas.glow(frame.flat((way * 1.25, -0.1)), radii, dark, strength)
+        return
+    knots = [
+        (1.5, -1.3),
+        (0.98, -0.95),
+        (0.74, -0.4),
+        (0.8, 0.3),
+        (0.95, 1.0),
+        (1.0, 3.0),
+        (1.5, 3.0),
+    ]
+    place = frame.hang(spline(knots))
+    if style.sketch:
+        with canvas.clip(place) as dim:
+            hatch(dim, frame)
+    else:
+        canvas.shadow(place, color=shade(WHITE, 0.35))
+
+
+def _side_locks(canvas: Canvas, frame: Frame, who: Character, style: Style) -> list[Points]:
+    """Locks that frame the face in front of the ears; gives their outlines."""
     hair = who.hair
     rng = _rng(hair, 4)
     if hair.sides == "none":
-        return
+        return []
     reach = {"locks": rng.uniform(0.75, 1.15), "long_locks": rng.uniform(1.6, 2.6)}.get(
         hair.sides, 0.92
     )
+    drawn: list[Points] = []
     for side in (-1, 1):
         long = float(reach + rng.uniform(-0.1, 0.1))
         if hair.sides == "hime":
@@ -556,10 +577,12 @@ def _side_locks(canvas: Canvas, frame: Frame, who: Character, style: Style) -> N
             [frame.hang(piece * sign, 0.3) for piece in pieces],
             [frame.hang(line * sign, 0.3) for line in inner],
             [],
-            frame.hang((side, -0.6), 0.3),
+            frame.flat((0, -1.4)),
             frame.hang((side, long + 0.2), 0.3),
         )
-        paint_mass(canvas, frame, who, style, mass, deep=0.08)
+        paint_mass(canvas, frame, who, style, mass, deep=0.0)
+        drawn += mass.pieces
+    return drawn
 
 
 def _ahoge(canvas: Canvas, frame: Frame, who: Character, style: Style, rng: Generator) -> None:
@@ -587,7 +610,14 @@ def draw_low_bundles(canvas: Canvas, frame: Frame, who: Character, style: Style)
         sign = points((side, 1))
         if hair.bundle == "low_twintails":
             spine = spline(
-                [(0.9, 0.8), (1.25, 1.4), (1.32, 2.2 * long), (1.15, 3.0 * long), (1.3, 3.6 * long)]
+                [
+                    (0.84, 0.3),
+                    (0.95, 0.9),
+                    (1.26, 1.5),
+                    (1.32, 2.2 * long),
+                    (1.15, 3.0 * long),
+                    (1.3, 3.6 * long),
+                ]
             )
             draw_tail(canvas, frame, who, style, spine * sign, rng, 0.1, 0.05, 0.75)
             _tie(canvas, frame, (side * 0.97, 0.95), 0.16, who.accent, style)

@@ -14,7 +14,6 @@ from animetools.booru.colors import (
     light,
     line_of,
     mix,
-    shade,
     skin_shade,
     times,
 )
@@ -138,9 +137,18 @@ def _side_hair(canvas: Canvas, head: Frame, who: Character, style: Style) -> Non
     hair = who.hair
     rng = Generator(PCG64([hair.seed, 6]))
     crown = spline(
-        [(-0.98, -0.2), (-0.95, -0.75), (-0.5, -1.25), (0.15, -1.4), (0.85, -1.15), (1.24, -0.5)]
+        [
+            (-0.98, -0.2),
+            (-0.95, -0.75),
+            (-0.5, -1.25),
+            (0.15, -1.4),
+            (0.85, -1.15),
+            (1.22, -0.5),
+            (1.27, 0.1),
+            (1.12, 0.7),
+            (0.9, 1.05),
+        ]
     )
-    nape = spline([(1.24, -0.5), (1.28, 0.1), (1.12, 0.7), (0.9, 1.05)])
     edges = [
         bend((0.9, 1.05), (0.72, 0.95), (0.6, 0.75)),
         bend((0.6, 0.75), (0.5, 0.3), (0.46, -0.1)),
@@ -158,7 +166,7 @@ def _side_hair(canvas: Canvas, head: Frame, who: Character, style: Style) -> Non
             bend(notch, points(notch)[0] * 0.5 + points(tip)[0] * 0.5 + np.array([0.1, 0.05]), tip)
         )
         at = edges[-1][-1]
-    shape = head.flat(join(crown, nape, *edges))
+    shape = head.flat(join(crown, *edges))
     pole = (0.35, -1.2)
     strands = []
     for end in (
@@ -239,4 +247,4 @@ def _ring(
             np.arange(len(xs)) % 2, 1.0, 0.35
         )
         band = join(np.stack([xs + x, up], 1), np.stack([xs + x, down], 1)[::-1])
-        canvas.fill(head.flat(band), light(shade(who.hair.color, 0.0), 0.6), 0.8)
+        canvas.fill(head.flat(band), light(who.hair.color, 0.6), 0.8)

@@ -230,17 +230,13 @@ def _night_sky(scene: Scene) -> list[str]:
         at = (scene.width * scene.between(0.12, 0.88), scene.height * scene.between(0.1, 0.35))
         radius = size * scene.between(0.04, 0.09)
         scene.canvas.glow(at, (radius * 3, radius * 3), (236, 236, 255), 0.5)
-        scene.canvas.fill(ellipse(at, (radius, radius), 64), (255, 248, 220))
         if scene.rng.random() < 0.5:
-            scene.canvas.fill(
-                ellipse(
-                    (at[0] + radius * 0.45, at[1] - radius * 0.15),
-                    (radius * 0.85, radius * 0.85),
-                    64,
-                ),
-                (34, 40, 96),
-            )
+            turn = np.deg2rad(np.linspace(-105, 105, 40))
+            out = np.stack([-np.cos(turn), np.sin(turn)], 1)
+            hollow = out[::-1] * (0.62, 1.0) + np.array([0.1, 0.0])
+            scene.canvas.fill(moved(join(out, hollow) * radius, *at), (255, 248, 220))
             return [*tags, "moon", "crescent_moon"]
+        scene.canvas.fill(ellipse(at, (radius, radius), 64), (255, 248, 220))
         for dx, dy, r in ((-0.3, -0.2, 0.2), (0.3, 0.25, 0.26), (0.1, -0.45, 0.12)):
             scene.canvas.fill(
                 ellipse((at[0] + dx * radius, at[1] + dy * radius), (r * radius, r * radius)),

@@ -7,7 +7,7 @@ from animetools.booru.character import Character
 from animetools.booru.clothes import bow, flower
 from animetools.booru.colors import WHITE, Color, light, line_of, mix, shade
 from animetools.booru.curves import Frame, Points, ellipse, join, moved, points, ribbon, spline
-from animetools.booru.face import EYE_X, EYE_Y, Style
+from animetools.booru.face import Style
 from animetools.booru.hair import front_pieces
 
 GOLD: Color = (240.0, 204.0, 110.0)
@@ -224,7 +224,7 @@ def _glasses(canvas: Canvas, frame: Frame, who: Character, style: Style) -> None
     width = max(0.024, style.line) * frame.size
     for side in (-1, 1):
         if who.glasses == "round":
-            rim = ellipse((side * EYE_X, EYE_Y + 0.05), (0.37, 0.36))
+            rim = ellipse((side * who.eyes.x, who.eyes.y + 0.05), (0.37, 0.36))
         else:
             box = spline(
                 [
@@ -238,26 +238,28 @@ def _glasses(canvas: Canvas, frame: Frame, who: Character, style: Style) -> None
                 ],
                 closed=True,
             )
-            rim = box * points((side, 1)) + points((side * EYE_X, EYE_Y + 0.05))
+            rim = box * points((side, 1)) + points((side * who.eyes.x, who.eyes.y + 0.05))
         place = frame.round(rim, 0.92)
         with canvas.clip(place, opacity=0.16) as inside:
             inside.fill(
                 frame.round(
                     [
-                        (side * EYE_X - 0.3, 0.6),
-                        (side * EYE_X + 0.05, -0.2),
-                        (side * EYE_X + 0.3, -0.2),
-                        (side * EYE_X - 0.05, 0.65),
+                        (side * who.eyes.x - 0.3, 0.6),
+                        (side * who.eyes.x + 0.05, -0.2),
+                        (side * who.eyes.x + 0.3, -0.2),
+                        (side * who.eyes.x - 0.05, 0.65),
                     ],
                     0.92,
                 ),
                 WHITE,
             )
         canvas.stroke(place, width, color, closed=True)
-        arm = frame.round([(side * (EYE_X + 0.36), EYE_Y - 0.03), (side * 1.0, EYE_Y - 0.06)], 0.9)
+        arm = frame.round(
+            [(side * (who.eyes.x + 0.36), who.eyes.y - 0.03), (side * 1.0, who.eyes.y - 0.06)], 0.9
+        )
         canvas.stroke(arm, width, color)
     bridge = frame.round(
-        spline([(-0.11, EYE_Y + 0.0), (0.0, EYE_Y - 0.05), (0.11, EYE_Y + 0.0)]), 1.0
+        spline([(-0.11, who.eyes.y + 0.0), (0.0, who.eyes.y - 0.05), (0.11, who.eyes.y + 0.0)]), 1.0
     )
     canvas.stroke(bridge, width, color)
 
