@@ -80,11 +80,15 @@ def animeclean(options: CleanOptions, stream: Stream) -> int:
             results = choose(options.near, results)
         return dispose(options, stream.report, results, dry=stream.options.dry_run)
 
-    return stream.fold(partial(measure, options), through)
+    work = partial(measure, options, exact=stream.options.json)
+    return stream.fold(work, through)
 
 
-def measure(options: CleanOptions, item: Item, output: Output) -> Iterator[Result]:
-    """What one image is like, from the cheap to the dear; a reject where that is reason enough."""
+def measure(options: CleanOptions, item: Item, output: Output, *, exact: bool) -> Iterator[Result]:
+    """What one image is like, from the cheap to the dear; a reject where that is reason enough.
+
+    Unless `exact`, colours are counted only until there are enough.
+    """
     from animetools.images.files import (
         ImageError,
         TooManyPixels,
@@ -113,7 +117,7 @@ def measure(options: CleanOptions, item: Item, output: Output) -> Iterator[Resul
     if min(height, width) < options.min_side:
         yield item.rejected("too small", f"{width}x{height}")
         return
-    colors = count_colors(rgb)
+    colors = count_colors(rgb, None if exact else options.min_colors)
     if colors < options.min_colors:
         yield item.rejected("too few colours", str(colors))
         return

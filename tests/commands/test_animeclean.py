@@ -229,4 +229,4 @@ def test_measuring_is_the_same_in_a_process(raw: Path) -> None:
 
 
 def _measured(options: CleanOptions, path: str) -> list[object]:
-    return list(measure(options, Item(path), Output()))
+    return list(measure(options, Item(path), Output(), exact=True))

@@ -1,5 +1,8 @@
 """Twins are found, others are not, and the database finds what comparing all with all would."""
 
+import os
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -111,6 +114,24 @@ def test_gallery_finds_what_comparing_all_finds(seed: int, near: float, flips: l
         assert (found and found.path) == (str(close[0]) if close else None)
         gallery.add(str(number), picture)
         shapes.append(bits)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="memory is read from /proc")
+@pytest.mark.parametrize(("near", "pictures"), [(0.99, 40_000), (0.9, 10_000)])
+def test_memory_per_picture(near: float, pictures: int) -> None:
+    rng = np.random.default_rng(0)
+    gallery = Gallery(near)
+
+    def see(count: int) -> int:
+        for number in range(count):
+            picture = Fingerprint(rng.bytes(16), rng.bytes(16), rng.bytes(32), rng.bytes(128))
+            assert gallery.twin(picture) is None
+            gallery.add(f"some/where/in/a/folder/{number:09}.png", picture)
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+    before = see(20_000)  # the database's own cache is full by then
+    assert see(pictures) - before <= 100 * pictures
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="no real images here")

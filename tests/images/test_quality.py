@@ -27,6 +27,16 @@ def test_colors_are_counted_exactly(colors: list[tuple[int, int, int]], repeats:
     assert count_colors(rgb) == len(set(colors))
 
 
+def test_counting_stops_only_where_there_are_enough() -> None:
+    many = noise(512, 512)
+    assert 257 <= count_colors(many, 257) <= count_colors(many)
+    few = many // 64
+    assert count_colors(few, 257) == count_colors(few) == len(np.unique(few.reshape(-1, 3), axis=0))
+    hidden = np.zeros((512, 512, 3), np.uint8)
+    hidden[0, 1:91] = noise(512, 512)[0, 1:91]  # between the pixels that are looked at first
+    assert count_colors(hidden, 20) == count_colors(hidden) > 20
+
+
 def test_colors_that_differ_in_one_channel_are_different() -> None:
     ramp = np.arange(256, dtype=np.uint8)[:, None]
     for channel in range(3):
