@@ -175,17 +175,17 @@ class _Scan:
         """Append a hash; nothing stands for none."""
         row = self.count % _BLOCK
         if row == 0:
-            self.blocks.append(np.zeros((_BLOCK, HASH_BITS // 64), np.uint64))
-        self.blocks[-1][row] = np.frombuffer(shape or bytes(HASH_BITS // 8), np.uint64)
+            self.blocks.append(np.zeros((HASH_BITS // 64, _BLOCK), np.uint64))
+        self.blocks[-1][:, row] = np.frombuffer(shape or bytes(HASH_BITS // 8), np.uint64)
         self.count += 1
 
     def near(self, shape: bytes, most_bits: int) -> list[int]:
         """The places of those that differ from `shape` in at most so many bits."""
-        wanted = np.frombuffer(shape, np.uint64)
+        wanted = np.frombuffer(shape, np.uint64)[:, None]
         places: list[int] = []
         for start, block in zip(count(0, _BLOCK), self.blocks, strict=False):
-            differing = np.bitwise_count(block[: self.count - start] ^ wanted)
-            found = np.flatnonzero(differing.sum(axis=1, dtype=np.uint16) <= most_bits)
+            differing = np.bitwise_count(block[:, : self.count - start] ^ wanted)
+            found = np.flatnonzero(differing.sum(axis=0, dtype=np.uint16) <= most_bits)
             places += (found + start).tolist()
         return places
 

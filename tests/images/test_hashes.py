@@ -134,11 +134,12 @@ def test_memory_per_picture(near: float, pictures: int) -> None:
     assert see(pictures) - before <= 100 * pictures
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL.is_dir(), reason="no real images here")
 def test_real_images_find_their_copies_and_nothing_else() -> None:
     gallery = Gallery(0.99)
     found = 0
-    paths = sorted(str(path) for path in REAL.iterdir())
+    paths = sorted(str(path) for path in REAL.iterdir())[::3]
     for path in paths:
         rgb = read_rgb(path)
         assert gallery.twin(printed(rgb)) is None
