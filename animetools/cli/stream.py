@@ -126,12 +126,15 @@ class Stream:
         room = threading.Semaphore(WINDOW * jobs)
         pool = self.pool(jobs)
         desk = _Desk(self, work, pool)
+        ended = threading.Event()
 
         def feed() -> None:  # a thread of its own: a finished item never waits for the next line
             count = 0
             try:
                 for item in items:
                     room.acquire()
+                    if ended.is_set():
+                        return
                     entry = desk.take(item)
                     count += 1
                     if self.options.unordered:
@@ -159,6 +162,8 @@ class Stream:
                 self.report.step(done)
                 room.release()
         finally:
+            ended.set()
+            room.release()  # the feeder may be waiting for it
             pool.shutdown(wait=False, cancel_futures=True)
             desk.close()
 

@@ -1,0 +1,63 @@
+"""Every example of the README, the man pages and examples/ does what it says."""
+
+import re
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REAL, ROOT, Shell
+from tests.pages import commands
+
+CASCADE = REAL.parent / "lbpcascade_animeface.xml"
+
+
+def readme_examples() -> list[str]:
+    """The lines of README's sh blocks that are no scripts of ours."""
+    blocks = re.findall(r"^ *```sh\n(.*?)^ *```", (ROOT / "README.md").read_text(), re.M | re.S)
+    lines = [line.strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if not line.startswith("./")]
+
+
+EXAMPLES = readme_examples() + [line for command in commands() for line in command.examples]
+
+
+@pytest.fixture(scope="session")
+def booru(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dozen drawn pictures, below raw/."""
+    folder = tmp_path_factory.mktemp("booru")
+    done = subprocess.run(
+        [ROOT / "bin/animedraw", "--count", "12", "--seed", "3"], cwd=folder, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr
+    return folder / "raw"
+
+
+@pytest.mark.parametrize("line", list(dict.fromkeys(EXAMPLES)))
+def test_example(shell: Shell, booru: Path, tmp_path: Path, line: str) -> None:
+    shutil.copytree(booru, tmp_path / "raw")
+    if "faces" in line and "animecrop" not in line:
+        assert shell("find raw/ | animecrop").returncode == 0
+    if "kept.txt" in line and "> kept.txt" not in line:
+        assert shell("find faces/ | animeclean > kept.txt").returncode == 0
+    done = shell(line)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_article_step_by_step(shell: Shell, booru: Path, tmp_path: Path) -> None:
+    if not CASCADE.exists():
+        pytest.skip("no cascade without the network")
+    done = shell(f"{ROOT}/examples/article.sh {booru} --cascade {CASCADE}")
+    assert (done.returncode, done.stdout) == (0, "dataset.zip\n"), done.stderr
+
+
+def test_quickstart(shell: Shell, tmp_path: Path) -> None:
+    done = shell(f"{ROOT}/examples/quickstart.sh {tmp_path}/q")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "dataset.zip"
+    with zipfile.ZipFile(tmp_path / "q/dataset.zip") as made:
+        assert len([name for name in made.namelist() if name.endswith(".png")]) > 20
+    assert (tmp_path / "q/sheet.jpg").stat().st_size > 10_000
