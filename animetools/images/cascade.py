@@ -80,8 +80,11 @@ def _load(path: str) -> cv2.CascadeClassifier:
     return found
 
 
-def _cause(error: BaseException) -> str:
-    """The innermost reason of a failed download, which requests wraps several times."""
-    while error.__cause__ or error.__context__:
-        error = error.__cause__ or error.__context__ or error
-    return str(error)
+def _cause(why: OSError | ValueError) -> str:
+    """What went wrong in a download, out of the several errors that requests wraps it in."""
+    if not isinstance(why, OSError):
+        return "what came is another file"  # its checksum says so
+    innermost: BaseException = why
+    while innermost.__cause__ or innermost.__context__:
+        innermost = innermost.__cause__ or innermost.__context__ or innermost
+    return getattr(innermost, "strerror", None) or str(innermost)

@@ -1,0 +1,254 @@
+"""Faces and the detectors that find them."""
+
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from animetools.errors import Advice, FatalError
+from animetools.images import faces as room
+from animetools.images import nvxs
+from animetools.images.faces import (
+    Face,
+    View,
+    choose_detector,
+    find_faces,
+    overlap,
+    with_landmarks,
+)
+from animetools.images.files import read_rgb
+from animetools.images.nvxs import Box, Pixels
+from tests.conftest import REAL
+
+CASCADE = str(REAL.parent / "lbpcascade_animeface.xml")
+needs_nvxs = pytest.mark.skipif(not nvxs.is_installed(), reason="no wheel of animeface here")
+needs_real = pytest.mark.skipif(not REAL.is_dir(), reason="no real images here")
+
+# A real picture for every stage: where its face is.
+BY_LBP = ("p109_lllyasviel.jpg", (55, 67, 164, 172))
+BY_NVXS = ("p005_kiteretsu77.png", (389, 91, 245, 230))
+BY_TILTED = ("p142_nagadomi.png", (223, 187, 288, 259))
+
+boxes = st.tuples(*[st.integers(0, 50)] * 2, *[st.integers(1, 50)] * 2)
+
+
+def no_cascade() -> str:
+    """Stands for a fetch without a network."""
+    raise FatalError("it cannot be fetched")
+
+
+def drawn(scale: float = 1, degrees: float = 0) -> Pixels:
+    """The drawn face on white, 100 pixels from the left and 90 from above, perhaps turned."""
+    canvas = np.full((260, 260), 255, np.uint8)
+    turn = cv2.getRotationMatrix2D((48, 48), degrees, 1) + np.array([[0, 0, 100], [0, 0, 90]])
+    cv2.warpAffine(
+        nvxs.drawn_face(), turn, (260, 260), dst=canvas, borderMode=cv2.BORDER_TRANSPARENT
+    )
+    larger = cv2.resize(canvas, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    return cv2.cvtColor(larger, cv2.COLOR_GRAY2RGB).astype(np.uint8)
+
+
+def real(name: str) -> Pixels:
+    """A real picture."""
+    return read_rgb(str(REAL / name))
+
+
+@given(boxes, boxes)
+def test_overlap_is_of_pixels(one: Box, other: Box) -> None:
+    masks = []
+    for x, y, width, height in (one, other):
+        mask = np.zeros((100, 100), bool)
+        mask[y : y + height, x : x + width] = True
+        masks.append(mask)
+    both, any_of_them = (masks[0] & masks[1]).sum(), (masks[0] | masks[1]).sum()
+    assert overlap(one, other) == overlap(other, one) == pytest.approx(both / any_of_them)
+
+
+@given(
+    st.integers(0, 299),
+    st.integers(0, 199),
+    st.sampled_from([100, 150, 333, 1000]),
+    st.sampled_from([0, 15, -15, 80]),
+)
+def test_points_of_a_view_lead_back_to_the_source(
+    x: int, y: int, longest: int, degrees: int
+) -> None:
+    grey = np.zeros((200, 300), np.uint8)
+    grey[max(0, y - 4) : y + 5, max(0, x - 4) : x + 5] = 255
+    view = View.of(grey, longest, degrees)
+    pixels = 255.0 - view.pixels if degrees else view.pixels.astype(float)
+    if degrees:  # the border is white, too
+        blank = View.of(np.zeros_like(grey), longest, degrees).pixels
+        pixels = np.clip(view.pixels.astype(float) - blank, 0, None)
+    down, across = (np.indices(pixels.shape) * pixels).sum((1, 2)) / pixels.sum()
+    dots = np.argwhere(grey)
+    expected = dots.mean(axis=0)
+    assert view.point_in_source(across + 0.5, down + 0.5) == pytest.approx(
+        (expected[1] + 0.5, expected[0] + 0.5), abs=0.8 + 0.5 / view.scale
+    )
+
+
+@given(st.floats(-300, 600), st.floats(-300, 600), st.floats(1, 900), st.sampled_from([0, 15, -15]))
+def test_boxes_lie_in_the_source(x: float, y: float, side: float, degrees: int) -> None:
+    box = View.of(np.zeros((200, 300), np.uint8), 150, degrees).box_in_source(x, y, side)
+    if box:
+        assert 0 <= box[0] < box[0] + box[2] <= 300
+        assert 0 <= box[1] < box[1] + box[3] <= 200
+
+
+def test_boxes_in_the_border_of_a_turned_view_are_none() -> None:
+    view = View.of(np.zeros((200, 300), np.uint8), 300, 15)
+    height, width = view.pixels.shape
+    assert (view.pixels[0, 0], view.pixels[-1, -1], view.pixels[height // 2, width // 2]) == (
+        255,
+        255,
+        0,
+    )
+    assert view.box_in_source(10, 10, 20) is None
+    assert view.box_in_source(width / 2, height / 2, 100) == (100, 50, 100, 100)
+    assert view.box_in_source(width / 2, height / 2, 600) is None
+    assert View.of(np.zeros((200, 300), np.uint8), 300).box_in_source(0, 0, 40) == (0, 0, 20, 20)
+
+
+def test_stages_are_asked_until_one_finds() -> None:
+    asked: list[str] = []
+
+    def stage(name: str, *found: Face) -> room.Stage:
+        def look(grey: Pixels) -> list[Face]:
+            asked.append(name)
+            assert grey.shape == (20, 30)
+            return list(found)
+
+        return look
+
+    poor, good = Face((0, 0, 9, 9), 0.5, "a"), Face((9, 9, 9, 9), 0.9, "a")
+    stages = (stage("first"), stage("second", poor, good), stage("third", poor))
+    assert find_faces(np.zeros((20, 30, 3), np.uint8), stages) == [good, poor]
+    assert asked == ["first", "second"]
+    assert find_faces(np.zeros((20, 30, 3), np.uint8), stages[:1]) == []
+
+
+@needs_nvxs
+@pytest.mark.parametrize("scale", [1, 1.5, 2])
+def test_boxes_and_landmarks_are_in_pixels_of_the_picture(scale: float) -> None:
+    (face,) = choose_detector("nvxs")(drawn(scale))
+    x, y, width, height = (side / scale for side in face.box)
+    assert (x + width / 2, y + height / 2) == pytest.approx((148, 140), abs=9)
+    assert 60 <= width <= 95
+    assert face.landmarks
+    eye, other = face.landmarks["right_eye"], face.landmarks["left_eye"]
+    assert (eye[0] / scale, eye[1] / scale) == pytest.approx((131, 142), abs=8)
+    assert (other[0] / scale, other[1] / scale) == pytest.approx((165, 142), abs=8)
+
+
+@needs_nvxs
+def test_a_tilted_face_is_found_tilted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "fetch", no_cascade)
+    with pytest.warns(Advice, match="nvxs detector alone"):
+        detector = choose_detector("auto")
+    rgb = drawn(degrees=45)
+    assert choose_detector("nvxs")(rgb) == []
+    (face,) = detector(rgb)
+    assert face.landmarks
+    (left, low), (right, high) = face.landmarks["left_eye"], face.landmarks["right_eye"]
+    # Turned anticlockwise, the eye on the viewer's right is the higher one.
+    assert np.degrees(np.arctan2(high - low, left - right)) == pytest.approx(45, abs=12)
+
+
+@needs_nvxs
+def test_nobody_is_found_in_empty_and_tiny_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "fetch", no_cascade)
+    with pytest.warns(Advice):
+        detector = choose_detector("auto")
+    for shape in ((1, 1, 3), (1, 3000, 3), (3000, 1, 3), (300, 200, 3)):
+        assert detector(np.full(shape, 200, np.uint8)) == []
+
+
+def test_lbp_without_a_cascade_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "fetch", no_cascade)
+    with pytest.raises(FatalError, match="cannot be fetched"):
+        choose_detector("lbp")
+    monkeypatch.setattr(nvxs, "is_installed", lambda: False)
+    with pytest.raises(FatalError, match="cannot be fetched"):
+        choose_detector("auto")
+
+
+def test_a_bad_cascade_is_an_error_to_auto_too(tmp_path: object) -> None:
+    with pytest.raises(FatalError, match="cannot be read"):
+        choose_detector("auto", cascade=f"{tmp_path}/none.xml")
+
+
+@needs_real
+def test_auto_without_nvxs_is_lbp_upright_and_turned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nvxs, "is_installed", lambda: False)
+    with pytest.warns(Advice, match="lbp alone"):
+        detector = choose_detector("auto", cascade=CASCADE)
+    lbp = choose_detector("lbp", cascade=CASCADE)
+    rgb = real(BY_NVXS[0])
+    assert lbp(rgb) == []
+    (face,) = detector(rgb)
+    assert overlap(face.box, BY_NVXS[1]) > 0.6
+    assert face.detector == "lbp"
+
+
+@needs_nvxs
+@needs_real
+@pytest.mark.parametrize(
+    ("picture", "detector"), [(BY_LBP, "lbp"), (BY_NVXS, "nvxs"), (BY_TILTED, "nvxs")]
+)
+def test_every_stage_of_auto_finds_a_real_face(picture: tuple[str, Box], detector: str) -> None:
+    (face,) = choose_detector("auto", cascade=CASCADE)(real(picture[0]))
+    assert overlap(face.box, picture[1]) > 0.6
+    assert face.detector == detector
+    assert 0.5 <= face.score <= 1
+    assert (face.landmarks is None) == (detector == "lbp")
+
+
+@needs_real
+@pytest.mark.parametrize("smallest", [64, 128, 250])
+def test_small_faces_left_out_change_no_other(smallest: int) -> None:
+    whole = choose_detector("lbp", cascade=CASCADE)
+    short = choose_detector("lbp", cascade=CASCADE, smallest=smallest)
+    for name in ("p030_shuhongchen.png", "p035_animede.jpg", "p074_kanosawa.png", BY_LBP[0]):
+        kept = [face for face in whole(real(name)) if min(face.box[2:]) >= smallest]
+        assert [face for face in short(real(name)) if min(face.box[2:]) >= smallest] == kept
+
+
+@needs_real
+def test_equalised_grey_is_another_search() -> None:
+    plain = choose_detector("lbp", cascade=CASCADE)
+    equalised = choose_detector("lbp", cascade=CASCADE, equalize=True)
+    assert plain(real("p035_animede.jpg")) != equalised(real("p035_animede.jpg"))
+
+
+@needs_nvxs
+@needs_real
+def test_eyes_are_found_in_a_face_of_lbp() -> None:
+    rgb = real("p073_jonathonyan.jpg")
+    (face,) = choose_detector("lbp", cascade=CASCADE)(rgb)
+    marks = with_landmarks(rgb, face).landmarks
+    assert marks
+    x, y, width, height = face.box
+    for name, across, down in (("right_eye", 0.3, 0.5), ("left_eye", 0.7, 0.5)):
+        assert marks[name] == pytest.approx((x + across * width, y + down * height), abs=width / 8)
+
+
+@needs_nvxs
+def test_where_there_are_no_eyes_a_face_stays_as_it_is() -> None:
+    face = Face((50, 50, 100, 100), 0.5, "lbp")
+    assert with_landmarks(np.full((200, 200, 3), 255, np.uint8), face) == face
+
+
+@needs_nvxs
+@needs_real
+def test_detectors_go_to_threads_and_processes() -> None:
+    detector = choose_detector("auto", cascade=CASCADE)
+    copy = pickle.loads(pickle.dumps(detector))
+    pictures = [real(name) for name, _ in (BY_LBP, BY_NVXS, BY_TILTED)] * 2
+    alone = [detector(picture) for picture in pictures]
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(copy, pictures)) == alone
