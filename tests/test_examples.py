@@ -37,13 +37,14 @@ def booru(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("line", list(dict.fromkeys(EXAMPLES)))
 def test_example(shell: Shell, booru: Path, tmp_path: Path, line: str) -> None:
-    shutil.copytree(booru, tmp_path / "raw")
+    if not line.startswith("animedraw"):
+        shutil.copytree(booru, tmp_path / "raw")
     if "faces" in line and "animecrop" not in line:
         assert shell("find raw/ | animecrop").returncode == 0
     if "kept.txt" in line and "> kept.txt" not in line:
         assert shell("find faces/ | animeclean > kept.txt").returncode == 0
     done = shell(line)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == (1 if "--flaws" in line else 0), done.stderr
     assert "Traceback" not in done.stderr
 
 

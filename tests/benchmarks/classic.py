@@ -104,7 +104,7 @@ def make_crops(raw: list[str], folder: Path) -> None:
     """Distinct 512 px squares out of the illustrations."""
     random = np.random.default_rng(0)
     folder.mkdir()
-    pictures = [picture for picture in map(read_rgb, raw) if min(picture.shape[:2]) >= 512]
+    pictures = [picture for picture in map(read_rgb, raw) if min(picture.shape[:2]) >= 600]
     for n in range(CROPS):
         picture = pictures[n % len(pictures)]
         y, x = (int(random.integers(0, side - 511)) for side in picture.shape[:2])
