@@ -6,7 +6,18 @@ import cv2
 import numpy as np
 from numpy.random import PCG64, Generator, SeedSequence
 
-from animetools.booru import clothes, face, hair, profile, scenery, tags, things, wear
+from animetools.booru import (
+    back_hair,
+    clothes,
+    face,
+    hair,
+    patterns,
+    profile,
+    scenery,
+    tags,
+    things,
+    wear,
+)
 from animetools.booru.canvas import Canvas, Pixels
 from animetools.booru.character import Character, invent, pick
 from animetools.booru.colors import WHITE, Color, grey
@@ -73,7 +84,7 @@ def draw(seed: int, index: int) -> Drawing:
     artist, style = _hand(rng)
     canvas = Canvas.blank(width, height, _SUPERSAMPLING, WHITE)
     canvas.rough = 0.9 if style.sketch else 0.0
-    scene = scenery.Scene(canvas, width, height, rng)
+    scene = patterns.Scene(canvas, width, height, rng)
     faces: list[DrawnFace] = []
     if kind == "place":
         names = scenery.paint_place(scene)
@@ -88,7 +99,7 @@ def draw(seed: int, index: int) -> Drawing:
             if lit in names:
                 canvas.tint(glass)
         if not style.sketch and rng.random() < 0.1:
-            names += scenery.petals(scene) if rng.random() < 0.5 else scenery.sparkles(scene)
+            names += patterns.petals(scene) if rng.random() < 0.5 else patterns.sparkles(scene)
     if style.soft and rng.random() < 0.3:
         face.blurred_light(canvas, 0.35)
     rgb = canvas.finish(width, height)
@@ -184,12 +195,12 @@ def draw_character(
     if who.view == "from_behind":
         clothes.draw_body(canvas, body, head, who, style, bottom)
         face.draw_ears(canvas, head, who, style)
-        hair.draw_back(canvas, head, who, style)
+        back_hair.draw_back(canvas, head, who, style)
         profile.draw_behind_head(canvas, head, who, style)
         wear.draw_on(canvas, head, who, style)
         return
     wear.draw_behind(canvas, head, who, style)
-    hair.draw_back(canvas, head, who, style)
+    back_hair.draw_back(canvas, head, who, style)
     clothes.draw_body(canvas, body, head, who, style, bottom)
     face.draw_ears(canvas, head, who, style)
     face.draw_skin(canvas, head, who, style, hair.front_pieces(head, who))
@@ -201,7 +212,7 @@ def draw_character(
     hair.draw_front(canvas, head, who, style)
     face.draw_brows(canvas, head, who, style)
     wear.draw_on(canvas, head, who, style)
-    hair.draw_low_bundles(canvas, head, who, style)
+    back_hair.draw_low_bundles(canvas, head, who, style)
 
 
 def _is_frontal(who: Character) -> bool:

@@ -39,20 +39,25 @@ class Canvas:
     @classmethod
     def blank(cls, width: int, height: int, scale: float, color: Color) -> "Canvas":
         """A picture of one colour."""
-        pixels = np.empty((round(height * scale), round(width * scale), 3), np.uint8)
-        pixels[:] = np.round(color)
-        return cls(pixels, scale)
+        canvas = cls(np.empty((round(height * scale), round(width * scale), 3), np.uint8), scale)
+        canvas.flood(color)
+        return canvas
 
     def finish(self, width: int, height: int) -> Pixels:
         """The picture at its own size."""
         small = cv2.resize(self.pixels, (width, height), interpolation=cv2.INTER_AREA)
         return np.asarray(small, np.uint8)
 
+    def flood(self, color: Color) -> None:
+        """Make it all one colour."""
+        height, width = self.pixels.shape[:2]
+        cv2.rectangle(self.pixels, (0, 0), (width, height), _rounded(color), cv2.FILLED)
+
     def fill(self, shape: Points, color: Color, opacity: float = 1.0) -> None:
         """Fill a closed curve (even-odd where it crosses itself)."""
         if opacity < 1:
             with self.clip(shape, opacity=opacity) as inside:
-                inside.pixels[:] = np.round(color)
+                inside.flood(color)
             return
         cv2.fillPoly(
             self.pixels, [self._fixed(shape)], _rounded(color), cv2.LINE_AA, _SUBPIXEL_BITS
@@ -142,9 +147,9 @@ class Canvas:
         far = np.minimum(down[:, None] + across[None], 1).astype(np.float32)
         cover = ((1 - far) ** 2 * (255 * opacity)).astype(np.uint8)
         region = self.pixels[top:bottom, left:right]
-        paint = np.empty_like(region)
-        paint[:] = np.round(color)
-        _blend(region, paint, cover)
+        paint = Canvas(np.empty_like(region), 1)
+        paint.flood(color)
+        _blend(region, paint.pixels, cover)
 
     def tint(self, color: Color) -> None:
         """Show the whole canvas through a coloured glass."""

@@ -166,7 +166,7 @@ def draw_mouth(canvas: Canvas, frame: Frame, who: Character, style: Style) -> No
     def open_mouth(shape: Points, teeth: float, tongue: float) -> None:
         inside = mix((150, 52, 60), who.skin, 0.08) if not style.sketch else (120.0, 116.0, 120.0)
         with canvas.clip(put(shape)) as mouth:
-            mouth.pixels[:] = np.round(inside)
+            mouth.flood(inside)
             low, high = float(shape[:, 1].max()), float(shape[:, 1].min())
             red = (236.0, 128.0, 128.0) if not style.sketch else (214.0, 210.0, 214.0)
             mouth.fill(put(ellipse((0, low + 0.03), (0.13, (low - high) * tongue))), red)
@@ -272,7 +272,7 @@ def draw_eye(canvas: Canvas, frame: Frame, who: Character, style: Style, side: i
     )
     white = join(upper, lower)
     with canvas.clip(put(white)) as ball:
-        ball.pixels[:] = np.round(mix(WHITE, who.skin, 0.08))
+        ball.flood(mix(WHITE, who.skin, 0.08))
         center = (
             side * eyes.x + eyes.gaze[0] * 0.2 - side * 0.015,
             eyes.y + 0.012 + eyes.gaze[1] * 0.2,

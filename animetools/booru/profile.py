@@ -6,6 +6,7 @@ The side view looks to the viewer's left in its own coordinates; the skull's mid
 import numpy as np
 from numpy.random import PCG64, Generator
 
+from animetools.booru.back_hair import BACKS, ragged
 from animetools.booru.canvas import Canvas
 from animetools.booru.character import Character
 from animetools.booru.colors import (
@@ -28,7 +29,7 @@ from animetools.booru.curves import (
     spline,
 )
 from animetools.booru.face import Style
-from animetools.booru.hair import BACKS, Mass, paint_mass, ragged
+from animetools.booru.hair import Mass, paint_mass
 
 _MOUTH_CORNERS = {"smile": -0.04, "laugh": -0.04, "cat": -0.03, "grin": -0.04, "fang": -0.04}
 
@@ -107,7 +108,7 @@ def _eye(canvas: Canvas, head: Frame, who: Character, style: Style) -> None:
             spline([(-0.42, top + 0.2), (-0.5, low - 0.06), (-0.68, low), (-0.78, low - 0.16)]),
         )
         with canvas.clip(head.flat(white)) as ball:
-            ball.pixels[:] = np.round(mix(WHITE, who.skin, 0.08))
+            ball.flood(mix(WHITE, who.skin, 0.08))
             color = who.eyes.colors[0]
             dark = mix(times(color, color), (30, 16, 44), 0.5) if not style.sketch else (70.0,) * 3
             iris = ellipse((-0.7, 0.24), (0.13, 0.28 * tall))

@@ -2,8 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from tests.conftest import Shell
+
+
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def test_it_draws_a_booru_and_prints_its_files(shell: Shell, tmp_path: Path) -> None:
@@ -11,8 +16,8 @@ def test_it_draws_a_booru_and_prints_its_files(shell: Shell, tmp_path: Path) -> 
     assert run.returncode == 0, run.stderr
     paths = run.stdout.split()
     assert len(paths) == 7
-    metadata = [json.loads(line) for line in (tmp_path / "raw/metadata.jsonl").open()]
-    boxes = [json.loads(line) for line in (tmp_path / "raw/boxes.jsonl").open()]
+    metadata = lines_of(tmp_path / "raw/metadata.jsonl")
+    boxes = lines_of(tmp_path / "raw/boxes.jsonl")
     assert [f"raw/{line['path']}" for line in boxes] == paths
     assert [line["id"] for line in metadata] == [str(number) for number in range(1, 8)]
     for path in paths:
