@@ -1,0 +1,282 @@
+"""animecrop, through real pipes."""
+
+import json
+import pickle
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from animetools.cli.item import Output, finish, look
+from animetools.commands.animecrop import CropOptions, crop
+from animetools.images import nvxs
+from animetools.images.faces import choose_detector
+from animetools.images.files import read_rgb
+from tests.conftest import REAL, Shell
+
+CASCADE = REAL.parent / "lbpcascade_animeface.xml"
+needs_real = pytest.mark.skipif(not REAL.is_dir(), reason="no real images here")
+needs_nvxs = pytest.mark.skipif(not nvxs.is_installed(), reason="no wheel of animeface here")
+pytestmark = needs_nvxs
+
+NO_NETWORK = "export https_proxy=http://127.0.0.1:1 XDG_CACHE_HOME=$PWD/cache; "
+
+
+def face(side: int = 144) -> nvxs.Pixels:
+    """The drawn face, on a square of its own."""
+    grey = cv2.resize(nvxs.drawn_face(), (side, side), interpolation=cv2.INTER_CUBIC)
+    return cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB).astype(np.uint8)
+
+
+def picture(*places: tuple[int, int], size: tuple[int, int] = (700, 400)) -> Image.Image:
+    """White, with drawn faces at these places."""
+    canvas = Image.new("RGB", size, "white")
+    for place in places:
+        canvas.paste(Image.fromarray(face()), place)
+    return canvas
+
+
+def records(text: str) -> list[dict[str, Any]]:
+    """The lines of --json."""
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    """One face, two faces side by side, none, and a text."""
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    picture((240, 100)).save(folder / "one.png")
+    picture((100, 100), (280, 100)).save(folder / "two.png")
+    picture().save(folder / "none.png")
+    (folder / "notes.txt").write_text("no picture\n")
+    return folder
+
+
+def test_faces_become_files(shell: Shell, raw: Path, tmp_path: Path) -> None:
+    done = shell("find raw/ -type f | sort | animecrop --detector nvxs")
+    assert done.returncode == 0, done.stderr
+    paths = ["faces/raw/one.png.0.png", "faces/raw/two.png.0.png", "faces/raw/two.png.1.png"]
+    assert done.stdout.splitlines() == paths
+    assert done.stderr.splitlines()[-1] == (
+        "animecrop: read 4 = kept 2 (3 written) + rejected 1 (1 no face) + "
+        "passed over 1 (1 no image by name or content) + failed 0"
+    )
+    for path in paths:
+        with Image.open(tmp_path / path) as image:
+            assert image.mode == "RGB"
+            assert image.width == image.height > 150
+
+
+def test_a_record_says_where_the_face_is(shell: Shell, raw: Path, tmp_path: Path) -> None:
+    done = shell("animecrop --detector nvxs --json --margin 0 raw/one.png")
+    (record,) = records(done.stdout)
+    assert record["source"] == "raw/one.png"
+    assert record["detector"] == "nvxs"
+    assert 0.5 <= record["score"] <= 1
+    x, y, width, height = record["box"]
+    assert width == height
+    assert abs(x + width / 2 - 312) < 20
+    assert set(record["landmarks"]) == {"left_eye", "right_eye", "nose", "mouth", "chin"}
+    source = read_rgb(str(raw / "one.png"))
+    crop = read_rgb(str(tmp_path / record["path"]))
+    assert np.array_equal(crop, source[y : y + height, x : x + width])
+
+
+def test_a_dry_run_says_the_same_and_writes_nothing(
+    shell: Shell, raw: Path, tmp_path: Path
+) -> None:
+    dry = shell("animecrop --detector nvxs --json -n raw/")
+    assert not (tmp_path / "faces").exists()
+    assert dry.stdout == shell("animecrop --detector nvxs --json raw/").stdout != ""
+
+
+@pytest.mark.parametrize(
+    ("options", "count", "reason"),
+    [
+        ("--min-size 0", 2, ""),
+        ("--min-size 300", 0, "1 face too small"),
+        ("--largest", 1, ""),
+        ("--max-faces 1", 1, ""),
+        ("--one-face --margin 0.1", 2, ""),
+        ("--one-face --margin 1.5", 0, "1 second face in the crop"),
+        ("--one-face --margin 0.1 --max-faces 1", 1, ""),
+    ],
+)
+def test_which_faces(shell: Shell, raw: Path, options: str, count: int, reason: str) -> None:
+    done = shell(f"animecrop --detector nvxs -n {options} raw/two.png")
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) == count
+    assert reason in done.stderr
+
+
+def test_largest_is_by_area(shell: Shell, tmp_path: Path) -> None:
+    canvas = picture((400, 100))
+    canvas.paste(Image.fromarray(face(112)), (40, 100))
+    canvas.save(tmp_path / "it.png")
+    every = records(shell("animecrop --detector nvxs -n --json --min-size 64 it.png").stdout)
+    assert len(every) == 2
+    (record,) = records(
+        shell("animecrop --detector nvxs -n --json --min-size 64 --largest it.png").stdout
+    )
+    assert record["box"][0] > 380
+
+
+@pytest.mark.parametrize(
+    ("options", "scale"),
+    [("--margin 0", 1), ("--margin 50%", 2), ("--portrait", 2), ("--portrait --margin 3", 2)],
+)
+def test_how_wide(shell: Shell, tmp_path: Path, options: str, scale: float) -> None:
+    picture((400, 400), size=(1000, 1000)).save(tmp_path / "it.png")
+    (record,) = records(shell(f"animecrop --detector nvxs --json {options} it.png").stdout)
+    with Image.open(tmp_path / record["path"]) as image:
+        assert image.size == (scale * record["box"][2], scale * record["box"][3])
+
+
+def test_beyond_the_edge(shell: Shell, tmp_path: Path) -> None:
+    picture((4, 4), size=(500, 300)).save(tmp_path / "it.png")
+    line = "animecrop --detector nvxs --portrait --background '#00ff00' it.png -o "
+    crops = {}
+    for border in ("shift", "pad", "clip"):
+        assert shell(f"{line}{border} --border {border}").returncode == 0
+        crops[border] = read_rgb(str(tmp_path / border / "it.png.0.png"))
+    green = {border: (pixels == (0, 255, 0)).all(axis=2).sum() for border, pixels in crops.items()}
+    assert green["shift"] == green["clip"] == 0
+    assert green["pad"] > 1000
+    height, width = crops["pad"].shape[:2]
+    assert crops["shift"].shape == (height, width, 3)
+    assert green["pad"] == height * width - crops["clip"].shape[0] * crops["clip"].shape[1]
+
+
+def test_jpeg(shell: Shell, raw: Path, tmp_path: Path) -> None:
+    sizes = []
+    for quality in (30, 95):
+        line = (
+            f"animecrop --detector nvxs --format jpg --quality {quality} raw/one.png -o {quality}"
+        )
+        done = shell(line)
+        assert done.stdout == f"{quality}/raw/one.png.0.jpg\n"
+        with Image.open(tmp_path / done.stdout.strip()) as image:
+            assert image.format == "JPEG"
+        sizes.append((tmp_path / done.stdout.strip()).stat().st_size)
+    assert sizes[0] < sizes[1]
+
+
+def test_orientation_is_obeyed_and_alpha_laid_on_the_background(
+    shell: Shell, tmp_path: Path
+) -> None:
+    upright = picture((240, 100))
+    upright.save(tmp_path / "upright.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise
+    upright.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "turned.png", exif=exif)
+    clear = upright.convert("RGBA")
+    clear.putalpha(Image.fromarray((np.asarray(upright.convert("L")) < 255).astype(np.uint8) * 255))
+    clear.save(tmp_path / "clear.png")
+    for name in ("upright", "turned", "clear"):
+        assert shell(f"animecrop --detector nvxs --json {name}.png > {name}.json").returncode == 0
+    crops = [
+        read_rgb(str(tmp_path / f"faces/{name}.png.0.png"))
+        for name in ("upright", "turned", "clear")
+    ]
+    assert np.array_equal(crops[0], crops[1])
+    assert np.array_equal(crops[0], crops[2])
+    boxes = [
+        json.loads((tmp_path / f"{name}.json").read_text())["box"] for name in ("upright", "turned")
+    ]
+    assert boxes[0] == boxes[1]
+
+
+def test_aligned_eyes_are_level(shell: Shell, tmp_path: Path) -> None:
+    turned = picture((240, 100)).rotate(18, Image.Resampling.BICUBIC, fillcolor="white")
+    turned.save(tmp_path / "it.png")
+    shell("animecrop --detector nvxs --min-size 64 --align --margin 0.5 it.png -o aligned")
+    shell("animecrop --detector nvxs --min-size 64 --margin 0.5 it.png -o plain")
+    leaning = {}
+    for name in ("aligned", "plain"):
+        crop = read_rgb(str(tmp_path / name / "it.png.0.png"))
+        (found,) = choose_detector("nvxs")(crop)
+        assert found.landmarks
+        (left, low), (right, high) = found.landmarks["left_eye"], found.landmarks["right_eye"]
+        leaning[name] = abs(np.degrees(np.arctan2(low - high, left - right)))
+    assert leaning["aligned"] < 8 < leaning["plain"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--background nocolour", "--background takes a colour as white or #ffffff"),
+        ("--detector lbp --cascade none.xml", "--cascade none.xml cannot be read"),
+        ("--cascade raw/notes.txt", "--cascade raw/notes.txt is no cascade file"),
+        ("--min-size -1", "--min-size is at least 0"),
+        ("--detector cascade", "--detector is one of auto, lbp, nvxs"),
+        ("--quality 101 --format jpg", "--quality is at most 100"),
+    ],
+)
+def test_wrong_options_are_told_before_the_first_image(
+    shell: Shell, raw: Path, tmp_path: Path, options: str, message: str
+) -> None:
+    done = shell(f"{NO_NETWORK} animecrop {options} raw/one.png")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "faces").exists()
+
+
+def test_without_the_network_auto_says_so_once_and_goes_on(shell: Shell, raw: Path) -> None:
+    done = shell(f"{NO_NETWORK} animecrop raw/")
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) == 3
+    advice, account = done.stderr.splitlines()
+    assert "cannot be fetched" in advice
+    assert advice.endswith("going on with the nvxs detector alone")
+    assert account.startswith("animecrop: read 4")
+
+
+def test_without_the_network_lbp_names_the_cure(shell: Shell, raw: Path) -> None:
+    done = shell(f"{NO_NETWORK} animecrop --detector lbp raw/")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "raw.githubusercontent.com" in done.stderr
+    assert "--cascade FILE" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_bomb_is_refused(shell: Shell, tmp_path: Path) -> None:
+    picture((240, 100)).save(tmp_path / "it.png")
+    done = shell("animecrop --detector nvxs --max-pixels 200k it.png")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "it.png: image of 700x400 pixels, more than --max-pixels" in done.stderr
+
+
+def test_processes_make_the_same_bytes(raw: Path, tmp_path: Path) -> None:
+    work = partial(crop, CropOptions(align=True), choose_detector("nvxs"))
+    item = look(str(raw / "two.png"), {})
+    assert item
+    here, files = finish(work, item, Output(str(tmp_path / "here")))
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        there, others = pool.submit(
+            finish, pickle.loads(pickle.dumps(work)), item, Output(str(tmp_path / "there"))
+        ).result()
+    assert len(here) == len(there) == len(files) == 2
+    for one, other in zip(files, others, strict=True):
+        assert Path(one.path).read_bytes() == Path(other.path).read_bytes()
+
+
+@needs_real
+def test_real_pictures_in_the_order_of_the_input(shell: Shell) -> None:
+    names = ["p109_lllyasviel.jpg", "n295_xinntao.png", "p005_kiteretsu77.png", "p074_kanosawa.png"]
+    listed = "\n".join(str(REAL / name) for name in names)
+    done = shell(f"echo '{listed}' | animecrop -n --json --min-size 64 --cascade '{CASCADE}' -j 4")
+    found = records(done.stdout)
+    order = [names.index(Path(record["source"]).name) for record in found]
+    assert order == sorted(order)
+    assert [order.count(n) for n in range(4)] == [1, 0, 1, 5]
+    assert {record["detector"] for record in found} == {"lbp", "nvxs"}
+    scores = [record["score"] for record in found if "p074" in record["source"]]
+    assert scores == sorted(scores, reverse=True)
