@@ -280,9 +280,8 @@ def draw_low_bundles(canvas: Canvas, frame: Frame, who: Character, style: Style)
         if hair.bundle == "low_twintails":
             spine = spline(
                 [
-                    (0.84, 0.3),
-                    (0.95, 0.9),
-                    (1.26, 1.5),
+                    (0.98, 0.95),
+                    (1.22, 1.5),
                     (1.32, 2.2 * long),
                     (1.15, 3.0 * long),
                     (1.3, 3.6 * long),

@@ -168,7 +168,7 @@ def draw_neck(canvas: Canvas, frame: Frame, head: Frame, who: Character, style: 
     ink = line_of(who.skin, style.ink)
     canvas.stroke(points([top_left, foot_left]), style.line * size, ink)
     canvas.stroke(points([top_right, foot_right]), style.line * size, ink)
-    for side in (-1, 1):
+    for side in (-1, 1) if who.view != "from_behind" else ():
         bone = frame.flat([(side * 0.12, 2.02), (side * 0.5, 1.93), (side * 0.75, 1.95)])
         canvas.stroke(bone, style.line * 0.8 * size, skin_shade(who.skin, 1.0), (0.5, 0.1))
 

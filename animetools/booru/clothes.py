@@ -218,7 +218,7 @@ def _trunk(
             ),
             dark,
         )
-        if who.girl and who.outfit not in ("kimono", "armor"):
+        if who.girl and who.view != "from_behind" and who.outfit not in ("kimono", "armor"):
             for side in (-1, 1):
                 inside.fill(
                     frame.flat(

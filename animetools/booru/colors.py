@@ -60,6 +60,13 @@ def vary(rng: Generator, color: Color, spread: float = 0.04) -> Color:
     )
 
 
+def glint(color: Color) -> Color:
+    """The brighter hue beside a colour: what light through it looks like."""
+    h, s, v = colorsys.rgb_to_hsv(*(part / 255 for part in color))
+    backward = 40 < h * 360 < 70 or 180 < h * 360 < 250
+    return hue(h * 360 + (-26 if backward else 26), s * 0.8, min(v * 1.15, 1))
+
+
 def grey(color: Color) -> float:
     """The lightness of a colour, 0..1."""
     return (0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2]) / 255

@@ -13,8 +13,10 @@ from animetools.booru.canvas import Canvas
 from animetools.booru.character import Character, Eyes
 from animetools.booru.colors import (
     BLACK,
+    INK,
     WHITE,
     Color,
+    glint,
     light,
     line_of,
     mix,
@@ -147,7 +149,10 @@ def draw_nose(canvas: Canvas, frame: Frame, who: Character, style: Style) -> Non
     canvas.fill(frame.round(wedge, 1.0), mix(who.skin, skin_shade(who.skin, 0.9), 0.7))
     mark = bend((tip + 0.045 * turn, 0.575), (tip + 0.05 * turn, 0.61), (tip - 0.005 * turn, 0.618))
     canvas.stroke(
-        frame.round(mark, 1.0), style.line * 0.8 * size, line_of(who.skin, 0.4), (0.3, 0.5)
+        frame.round(mark, 1.0),
+        style.line * 0.8 * size,
+        mix(skin_shade(who.skin, 1.0), INK, 0.3),
+        (0.3, 0.5),
     )
 
 
@@ -278,7 +283,7 @@ def draw_eye(canvas: Canvas, frame: Frame, who: Character, style: Style, side: i
             eyes.y + 0.012 + eyes.gaze[1] * 0.2,
         )
         _iris(ball, frame, eyes, color, center, style)
-        brow_shade = put(upper + points((0, 0.24)))
+        brow_shade = put(upper + points((0, 0.32)))
         cover = np.concatenate([brow_shade, put(points([(1.4, -1.4), (-1.4, -1.4)]))])
         ball.shadow(cover, color=(196, 186, 214), opacity=0.85)
     _highlights(canvas, frame, eyes, side, drop)
@@ -299,8 +304,8 @@ def draw_eye(canvas: Canvas, frame: Frame, who: Character, style: Style, side: i
             bend((1.36, -0.18 + drop), (1.1, 0.02 + drop), (0.96, 0.1 + drop * 0.6)),
         )
         canvas.fill(put(flick), lash)
-    under = spline([(0.97, 0.25), (0.82, 0.62), (0.4, 0.88), (-0.1, 0.94)])
-    canvas.fill(put(ribbon(under, [0.01, 0.05, 0.035, 0.0])), mix(lash, who.skin, 0.15))
+    under = spline([(1.02, 0.0), (0.96, 0.3), (0.82, 0.62), (0.4, 0.88), (-0.1, 0.94)])
+    canvas.fill(put(ribbon(under, [0.04, 0.05, 0.035, 0.0])), mix(lash, who.skin, 0.15))
     fold = spline(
         [(-0.72, -0.86 + drop), (-0.2, -1.17 + drop), (0.4, -1.18 + drop), (0.95, -0.82 + drop)]
     )
@@ -320,7 +325,7 @@ def _iris(
         dark, mid, bright = (58.0, 56.0, 62.0), (130.0, 128.0, 134.0), (226.0, 224.0, 228.0)
     else:
         dark = mix(times(color, color), (30, 16, 44), 0.55)
-        mid, bright = color, mix(light(color, 0.5), (255, 255, 255), 0.08)
+        mid, bright = color, light(glint(color), 0.42)
     height = np.clip((v + 1) / 2, 0, 1)
     if not style.soft:
         # Cut like the rest of the shading: a dark and a light half with a short way between.
@@ -332,7 +337,7 @@ def _iris(
     spokes = 0.5 + 0.5 * np.sin(angle * 23) * np.sin(angle * 9 + 1)
     paint += ((spokes - 0.5) * 26 * np.clip(far - 0.35, 0, 0.4) * 2.5)[..., None]
     crescent = np.clip(1 - np.abs(far - 0.74) * 5, 0, 1) * np.clip(v * 1.6, 0, 1)
-    paint += (np.asarray(light(color, 0.75) if not style.sketch else WHITE) - paint) * (
+    paint += (np.asarray(light(glint(color), 0.7) if not style.sketch else WHITE) - paint) * (
         0.75 * crescent[..., None]
     )
     rim = np.clip((far - 0.82) * 9, 0, 1)[..., None] * 0.85

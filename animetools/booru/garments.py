@@ -207,7 +207,7 @@ def _sweater(canvas: Canvas, frame: Frame, who: Character, style: Style) -> None
         line = frame.flat([(x, 1.5), (x * 1.25, 1.93)])
         canvas.stroke(line, style.line * 0.7 * frame.size, shade(who.cloth, 0.6), (0.3, 0.3))
     for x in (-0.45, 0.45):
-        for y in np.arange(2.4, 5.6, 0.42):
+        for y in np.arange(2.4, 4.4, 0.42):
             knit = frame.flat(spline([(x - 0.12, y), (x, y + 0.14), (x + 0.12, y)]))
             canvas.stroke(knit, style.line * 0.7 * frame.size, shade(who.cloth, 0.7), (0.3, 0.3))
 

@@ -343,6 +343,6 @@ def _ahoge(canvas: Canvas, frame: Frame, who: Character, style: Style, rng: Gene
     spine = spline(
         [(0.02, -1.3), (0.02 + 0.1 * side, -1.65), (0.38 * side, -1.82), (0.62 * side, -1.62)]
     )
-    curl = frame.flat(ribbon(moved(spine, who.hair.part * 0.5, 0), [0.06, 0.07, 0.05, 0.0]))
+    curl = frame.flat(ribbon(moved(spine, who.hair.part * 0.5, 0), [0.0, 0.06, 0.07, 0.05, 0.0]))
     canvas.fill(curl, who.hair.color)
     canvas.stroke(curl[2:-2], style.line * frame.size * 0.9, line_of(who.hair.color, style.ink))
