@@ -283,7 +283,7 @@ def _eyes(rng: Generator, girl: bool, mood: str) -> Eyes:
         gaze=(float(rng.choice([-0.3, 0.3])), float(rng.uniform(-0.1, 0.1)))
         if away
         else (0.0, 0.0),
-        pupil=pick(rng, {"round": 12, "slit": 0.5, "heart": 0.3, "star": 0.3}),
+        pupil=pick(rng, {"round": 12, "slit": 0.5, "heart": 0.1, "star": 0.1}),
     )
 
 
