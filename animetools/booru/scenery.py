@@ -26,7 +26,7 @@ def _cloud(scene: Scene, at: tuple[float, float], size: float, bright: Color, da
                 (radius * 1.25, radius),
             )
         )
-    base = rectangle(at[0] - size * 1.15, at[1] - size * 0.04, size * 2.3, size * 0.1)
+    base = ellipse(at, (size * 1.2, size * 0.07))
     with scene.canvas.clip(*puffs, base) as cloud:
         cloud.gradient(
             (0, at[1] - size * 0.5),
@@ -172,10 +172,10 @@ def _forest(scene: Scene) -> list[str]:
     size = scene.height
     for layer in range(3):
         tone = mix((170, 214, 180), (64, 132, 84), 0.25 + 0.3 * layer)
+        _hills(scene, 0.7 + 0.1 * layer, mix((178, 222, 150), (110, 176, 92), layer / 2), 0.01)
         for k in range(6 - layer):
             x = scene.width * (k + scene.between(0, 1)) / (6 - layer)
             _tree(scene, x, size * (0.72 + 0.1 * layer), size * (0.36 + 0.13 * layer), tone)
-    _hills(scene, 0.86, (110, 176, 92), 0.012)
     for _ in range(5):
         x = scene.between(0, scene.width)
         beam = points(
