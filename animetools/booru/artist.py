@@ -22,7 +22,7 @@ from animetools.booru.canvas import Canvas, Pixels
 from animetools.booru.character import Character, invent, pick
 from animetools.booru.colors import WHITE, Color, grey
 from animetools.booru.curves import Frame
-from animetools.booru.face import Style
+from animetools.booru.style import Style
 from animetools.booru.tags import Tag
 
 # Finer pixels that are averaged at the end.
@@ -101,7 +101,7 @@ def draw(seed: int, index: int) -> Drawing:
         if not style.sketch and rng.random() < 0.1:
             names += patterns.petals(scene) if rng.random() < 0.5 else patterns.sparkles(scene)
     if style.soft and rng.random() < 0.3:
-        face.blurred_light(canvas, 0.35)
+        canvas.bloom(0.35)
     rgb = canvas.finish(width, height)
     if (style.sketch and kind == "people") or rng.random() < 0.02:
         rgb, toned = _monochrome(rgb, rng)

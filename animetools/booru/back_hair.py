@@ -21,8 +21,8 @@ from animetools.booru.curves import (
     ribbon,
     spline,
 )
-from animetools.booru.face import Style
 from animetools.booru.hair import Mass, chance, paint_mass
+from animetools.booru.style import Style
 
 BACKS: dict[str, tuple[list[tuple[float, float]], float]] = {
     "short": ([(1.18, 0.0), (1.15, 0.45), (0.98, 0.86), (0.78, 1.02)], 0.16),

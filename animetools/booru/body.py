@@ -10,7 +10,7 @@ from animetools.booru.canvas import Canvas
 from animetools.booru.character import Character
 from animetools.booru.colors import Color, line_of, shade, skin_shade
 from animetools.booru.curves import Frame, Points, mirrored, moved, points, ribbon, spline
-from animetools.booru.face import Style
+from animetools.booru.style import Style
 
 HIP_Y = 6.2
 SOLE_Y = 14.6

@@ -162,6 +162,15 @@ class Canvas:
         with self.clip(*shapes, opacity=opacity) as inside:
             inside.tint(color)
 
+    def bloom(self, amount: float) -> None:
+        """Let the bright parts of the whole picture glow a little."""
+        small = cv2.resize(self.pixels, None, fx=0.125, fy=0.125, interpolation=cv2.INTER_AREA)
+        soft = cv2.GaussianBlur(small, (0, 0), 5)
+        wide = cv2.resize(soft, self.pixels.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        dark = cv2.multiply(cv2.bitwise_not(self.pixels), cv2.bitwise_not(wide), scale=1 / 255)
+        screen = cv2.bitwise_not(dark)
+        self.pixels[:] = cv2.addWeighted(self.pixels, 1 - amount, screen, amount, 0)
+
     def disc(self, axes: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Every pixel's place (u, v) in the drawing that the affine map [2, 3] lays here."""
         height, width = self.pixels.shape[:2]

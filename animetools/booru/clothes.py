@@ -30,8 +30,8 @@ from animetools.booru.curves import (
     ribbon,
     spline,
 )
-from animetools.booru.face import Style
 from animetools.booru.garments import GARMENTS, flower, top_color
+from animetools.booru.style import Style
 
 
 @dataclass(frozen=True)

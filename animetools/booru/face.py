@@ -3,9 +3,6 @@
 Coordinates: the cheeks lie near x = -1 and 1, the eyes' line at y = 0.2, the chin at y = 1.14.
 """
 
-from dataclasses import dataclass
-
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,22 +32,9 @@ from animetools.booru.curves import (
     ribbon,
     spline,
 )
+from animetools.booru.style import Style, hatch
 
 Plane = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Style:
-    """How a picture is drawn.
-
-    `line`: width of the ink in head units; `ink`: its darkness 0..1; `soft`: shading is airbrushed
-    as well as cut; `sketch`: lines on paper, no colours.
-    """
-
-    line: float
-    ink: float
-    soft: bool
-    sketch: bool
 
 
 def face_outline(frame: Frame, who: Character) -> Points:
@@ -75,13 +59,6 @@ def face_outline(frame: Frame, who: Character) -> Points:
     depth = np.interp(knots[:, 1], [-1, -0.2, 0.3, 1.15], [0.1, 0.12, 0.2, 0.42])
     smooth = spline(np.stack([depth, depth], 1), closed=True)[:, 0]
     return frame.flat(spline(knots, closed=True), smooth)
-
-
-def hatch(canvas: Canvas, frame: Frame) -> None:
-    """Pencil strokes side by side over the whole canvas."""
-    for place in np.arange(-4.0, 4.0, 0.075):
-        line = frame.flat([(place - 2.0, 2.0), (place + 2.0, -2.0)])
-        canvas.stroke(line, 0.014 * frame.size, (120.0, 120.0, 126.0))
 
 
 def draw_ears(canvas: Canvas, frame: Frame, who: Character, style: Style) -> None:
@@ -393,14 +370,3 @@ def draw_brows(canvas: Canvas, frame: Frame, who: Character, style: Style) -> No
         thick = [0.018, 0.03, 0.024, 0.006] if who.girl else [0.03, 0.045, 0.035, 0.008]
         brow = frame.round(ribbon(arc, thick) * points((side, 1)), 0.85)
         canvas.fill(brow, color, 0.75)
-
-
-def blurred_light(canvas: Canvas, amount: float) -> None:
-    """Let the bright parts of the whole picture glow a little."""
-    small = cv2.resize(canvas.pixels, None, fx=0.125, fy=0.125, interpolation=cv2.INTER_AREA)
-    soft = cv2.GaussianBlur(small, (0, 0), 5)
-    wide = cv2.resize(soft, canvas.pixels.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    screen = cv2.bitwise_not(
-        cv2.multiply(cv2.bitwise_not(canvas.pixels), cv2.bitwise_not(wide), scale=1 / 255)
-    )
-    canvas.pixels[:] = cv2.addWeighted(canvas.pixels, 1 - amount, screen, amount, 0)

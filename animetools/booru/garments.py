@@ -7,7 +7,7 @@ from animetools.booru.canvas import Canvas
 from animetools.booru.character import Character
 from animetools.booru.colors import WHITE, Color, grey, light, line_of, mix, shade
 from animetools.booru.curves import Frame, ellipse, join, mirrored, points, ribbon, spline
-from animetools.booru.face import Style
+from animetools.booru.style import Style
 
 
 def top_color(who: Character) -> Color:

@@ -22,7 +22,7 @@ from animetools.booru.curves import (
     ribbon,
     spline,
 )
-from animetools.booru.face import Style, hatch
+from animetools.booru.style import Style, hatch
 
 CROWN_Y = -1.36
 

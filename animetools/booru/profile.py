@@ -28,8 +28,8 @@ from animetools.booru.curves import (
     ribbon,
     spline,
 )
-from animetools.booru.face import Style
 from animetools.booru.hair import Mass, paint_mass
+from animetools.booru.style import Style
 
 _MOUTH_CORNERS = {"smile": -0.04, "laugh": -0.04, "cat": -0.03, "grin": -0.04, "fang": -0.04}
 

@@ -6,9 +6,9 @@ from animetools.booru.canvas import Canvas
 from animetools.booru.character import Character
 from animetools.booru.colors import WHITE, Color, light, line_of, mix, shade
 from animetools.booru.curves import Frame, Points, ellipse, join, moved, points, ribbon, spline
-from animetools.booru.face import Style
 from animetools.booru.garments import bow, flower
 from animetools.booru.hair import front_pieces
+from animetools.booru.style import Style
 
 GOLD: Color = (240.0, 204.0, 110.0)
 
