@@ -69,8 +69,8 @@ def choose_detector(
     """The detector of a name, checked and ready for any worker.
 
     `cascade` is the file for lbp (else fetched once, see cascade.py), searched on equalised grey
-    with `equalize`. lbp may leave out faces with a side below `smallest`. auto goes on without what
-    cannot be had, and warns of it.
+    with `equalize`. Faces with a side below `smallest` may be left out, to save time. auto goes on
+    without what cannot be had, and warns of it.
 
     Raises FatalError where that leaves nothing, or what there is does not work.
     """
@@ -87,14 +87,12 @@ def choose_detector(
         warnings.warn(f"{why}; going on with the nvxs detector alone", Advice, stacklevel=2)
     if cascade:
         classifier(cascade)
-        stages.append(
-            partial(
-                _lbp,
-                cascade=cascade,
-                equalize=equalize,
-                smallest=smallest if name == "lbp" else 0,  # to auto small faces are faces, too
-            )
-        )
+        lbp = partial(_lbp, cascade=cascade, equalize=equalize, smallest=smallest)
+        stages.append(lbp)
+        if name == "auto" and smallest:
+            # Small faces are faces, too: they end the search. Where there is a large one, nobody
+            # needs to look for them, which takes most of the time.
+            stages.append(partial(lbp, only_smaller=True))
     if name == "auto" and has_nvxs:
         nvxs.load()
         small = partial(_nvxs, longest=NVXS_SMALL_LONGEST)
@@ -164,12 +162,18 @@ def _lbp(
     longest: int = LBP_LONGEST,
     neighbours: int = LBP_NEIGHBOURS,
     smallest: int = 0,
+    only_smaller: bool = False,
 ) -> list[Face]:
     view = View.of(grey, longest, degrees)
     pixels = cv2.equalizeHist(view.pixels) if equalize else view.pixels
     window = max(LBP_WINDOW, int(smallest * view.scale * LBP_ROOM))
+    least, most = (LBP_WINDOW, window - 1) if only_smaller else (window, max(pixels.shape))
     boxes, counts = classifier(cascade).detectMultiScale2(
-        pixels, scaleFactor=1.1, minNeighbors=neighbours, minSize=(window, window)
+        pixels,
+        scaleFactor=1.1,
+        minNeighbors=neighbours,
+        minSize=(least, least),
+        maxSize=(most, most),
     )
     faces = []
     for (x, y, side, _), count in zip(boxes, counts, strict=True):
