@@ -101,14 +101,15 @@ def decoding(files: list[str]) -> float:
 
 
 def make_crops(raw: list[str], folder: Path) -> None:
-    """Distinct 512 px squares out of the illustrations."""
+    """Distinct squares out of the illustrations, of the sizes that faces come in."""
     random = np.random.default_rng(0)
     folder.mkdir()
     pictures = [picture for picture in map(read_rgb, raw) if min(picture.shape[:2]) >= 600]
     for n in range(CROPS):
         picture = pictures[n % len(pictures)]
-        y, x = (int(random.integers(0, side - 511)) for side in picture.shape[:2])
-        cv2.imwrite(str(folder / f"{n}.png"), picture[y : y + 512, x : x + 512, ::-1])
+        side = int(random.integers(250, min(900, *picture.shape[:2])))
+        y, x = (int(random.integers(0, length - side + 1)) for length in picture.shape[:2])
+        cv2.imwrite(str(folder / f"{n}.png"), picture[y : y + side, x : x + side, ::-1])
 
 
 def main() -> None:
@@ -135,7 +136,7 @@ def main() -> None:
         make_crops(raw, folder / "crops")
         crops = [str(path) for path in sorted((folder / "crops").iterdir())]
         print(
-            f"{len(raw)} illustrations, {len(crops)} crops of 512 px, 2 workers, best of {ROUNDS}"
+            f"{len(raw)} illustrations, {len(crops)} crops of 250 to 900 px, 2 workers, best of {ROUNDS}"
         )
 
         def fresh() -> None:

@@ -379,9 +379,10 @@ def test_a_full_disk_ends_the_run_and_leaves_whole_files(
 # Ends
 
 
-def test_a_reader_that_leaves_ends_us_by_sigpipe(shell: Shell, raw: Path) -> None:
-    done = shell("$FILTERS waiter raw | head -1; echo ${PIPESTATUS[0]}")
-    assert done.stdout.split() == ["raw/a/00.png", "141"]
+@pytest.mark.parametrize("name", ["copier", "forked"])
+def test_a_reader_that_leaves_ends_us_by_sigpipe(shell: Shell, raw: Path, name: str) -> None:
+    done = shell(f"$FILTERS {name} raw --sleep 0.1 | head -1; echo ${{PIPESTATUS[0]}}; sleep 0.3")
+    assert done.stdout.split() == ["copies/raw/a/00.png.copy", "141"]
     assert done.stderr == ""
 
 
