@@ -169,10 +169,11 @@ def invent(rng: Generator, view: str = "front") -> Character:
     outfits = {o: w for o, w in OUTFITS.items() if girl or o in BOY_OUTFITS}
     outfit = "robe" if hat == "witch_hat" and girl else pick(rng, outfits)
     pastel = bool(rng.random() < 0.5)
-    cloth = hue(rng.uniform(0, 360), *((0.28, 0.95) if pastel else (0.5, 0.62)))
+    # Pale orange, hues 5 to 50, would look like skin.
+    cloth = hue(rng.uniform(50, 365), *((0.28, 0.95) if pastel else (0.5, 0.62)))
     if rng.random() < 0.35:
         cloth = vary(rng, pick_color(rng, [WHITE, (66, 70, 96), (70, 62, 74), (240, 232, 220)]))
-    accent = hue(rng.uniform(0, 360), rng.uniform(0.45, 0.8), rng.uniform(0.75, 1))
+    accent = hue(rng.uniform(50, 365), rng.uniform(0.45, 0.8), rng.uniform(0.75, 1))
     lively = 0.22 if view == "front" else 0.0
     roll = float(np.clip(rng.normal(0, 5.5), -20, 20))
     if rng.random() < 0.08:
