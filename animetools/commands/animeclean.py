@@ -14,6 +14,7 @@ from animetools.cli import Item, Opt, Output, Rejected, Stream, command
 from animetools.cli.item import FATAL, Result, below, reason_of
 from animetools.cli.report import Report
 from animetools.errors import FatalError
+from animetools.images.containers import MAX_PIXELS
 
 if TYPE_CHECKING:
     from animetools.images.hashes import Fingerprint, Twin
@@ -32,7 +33,7 @@ class CleanOptions:
     strict: Annotated[
         bool, Opt("Let pass files that decode, but have no proper end or a wrong checksum.")
     ] = True
-    max_pixels: Annotated[int, Opt("Most pixels of an image.", unit="PIXELS", min=1)] = 178_000_000
+    max_pixels: Annotated[int, Opt("Most pixels of an image.", unit="PIXELS", min=1)] = MAX_PIXELS
     min_side: Annotated[int, Opt("Smallest width and height.", unit="PIXELS", min=1)] = 32
     min_colors: Annotated[int, Opt("Fewest distinct colours.", min=1)] = 257
     keep_grey: Annotated[bool, Opt("Let pass grey and nearly grey images.")] = False

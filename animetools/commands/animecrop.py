@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from animetools.cli import Item, Opt, Output, Rejected, Stream, command
 from animetools.errors import FatalError
+from animetools.images.containers import MAX_PIXELS
 
 if TYPE_CHECKING:
+    from animetools.images.colours import Colour
     from animetools.images.crop import Crop
     from animetools.images.faces import Detector, Face
-    from animetools.images.files import Colour, Pixels
+    from animetools.images.files import Pixels
 
 
 @dataclass(frozen=True)
@@ -50,23 +52,7 @@ class CropOptions:
     background: Annotated[
         str, Opt("Laid under transparent images and beyond the edge.", unit="COLOR")
     ] = "white"
-    max_pixels: Annotated[int, Opt("Refuse larger images.", unit="PIXELS", min=1)] = 178_000_000
-
-    def __post_init__(self) -> None:
-        """Refuse a colour that is none; raises ValueError."""
-        self.colour()
-
-    def colour(self) -> "Colour":
-        """The background."""
-        from PIL import ImageColor
-
-        try:
-            red, green, blue = ImageColor.getrgb(self.background)[:3]
-        except ValueError:
-            raise ValueError(
-                f"--background takes a colour as white or #ffffff, not '{self.background}'"
-            ) from None
-        return red, green, blue
+    max_pixels: Annotated[int, Opt("Refuse larger images.", unit="PIXELS", min=1)] = MAX_PIXELS
 
 
 @command(
@@ -86,8 +72,10 @@ def animecrop(options: CropOptions, stream: Stream) -> int:
     in it, score, detector and, where they are known, landmarks. With -n faces are only looked for.
     """
     from animetools.images import nvxs
+    from animetools.images.colours import colour
     from animetools.images.faces import choose_detector
 
+    background = colour(options.background)
     if options.align and not nvxs.is_installed():
         raise FatalError("--align needs the nvxs detector to find the eyes, which is not installed")
     detector = choose_detector(
@@ -96,16 +84,16 @@ def animecrop(options: CropOptions, stream: Stream) -> int:
         equalize=options.equalize,
         smallest=0 if options.one_face else options.min_size,  # a second face may be a small one
     )
-    return stream.map(partial(crop, options, detector))
+    return stream.map(partial(crop, options, background, detector))
 
 
 def crop(
-    options: CropOptions, detector: "Detector", item: Item, output: Output
+    options: CropOptions, background: "Colour", detector: "Detector", item: Item, output: Output
 ) -> Iterator[Item | Rejected]:
     """Every face of one image as a file of its own."""
     from animetools.images.files import read_rgb
 
-    rgb = read_rgb(item.path, max_pixels=options.max_pixels, background=options.colour())
+    rgb = read_rgb(item.path, max_pixels=options.max_pixels, background=background)
     found = detector(rgb)
     faces = [face for face in found if min(face.box[2:]) >= options.min_size]
     if not faces:
@@ -120,7 +108,7 @@ def crop(
         face, part = _planned(options, rgb, face)
         if options.one_face and sum(part.holds(other.box) for other in found) > 1:
             continue
-        encode = partial(_encoded, options, rgb, part)
+        encode = partial(_encoded, options, background, rgb, part)
         path = output.write(f".{made}.{options.format}", encode)
         made += 1
         marks = {"landmarks": face.landmarks} if face.landmarks else {}
@@ -145,10 +133,10 @@ def _planned(options: CropOptions, rgb: "Pixels", face: "Face") -> "tuple[Face, 
     return face, crop_of(face.box, frame, (rgb.shape[1], rgb.shape[0]), options.border)
 
 
-def _encoded(options: CropOptions, rgb: "Pixels", part: "Crop") -> bytes:
+def _encoded(options: CropOptions, background: "Colour", rgb: "Pixels", part: "Crop") -> bytes:
     from animetools.images.files import encode_jpeg, encode_png
 
-    pixels = part.pixels(rgb, options.colour())
+    pixels = part.pixels(rgb, background)
     if options.format == "png":
         return encode_png(pixels)
     return encode_jpeg(pixels, options.quality)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from animetools.cli import Item, Opt, Output, Rejected, Stream, command
 from animetools.cli.stream import Run
 from animetools.errors import FatalError, ItemError, PassedOver
+from animetools.images.containers import MAX_PIXELS
 
 if TYPE_CHECKING:
     from animetools.dataset.journal import Listed
@@ -33,7 +34,7 @@ class PackOptions:
         None
     )
     background: Annotated[str, Opt("What transparency is laid on.", unit="COLOUR")] = "white"
-    max_pixels: Annotated[int, Opt("Refuse larger images.", unit="PIXELS", min=1)] = 178_000_000
+    max_pixels: Annotated[int, Opt("Refuse larger images.", unit="PIXELS", min=1)] = MAX_PIXELS
 
 
 @command(

@@ -13,7 +13,8 @@ from animetools.dataset.folders import FolderFiles
 from animetools.dataset.members import METADATA, SUMMARY
 from animetools.dataset.zips import ZipFiles
 from animetools.errors import FatalError, ItemError
-from animetools.images.files import MAX_PIXELS, decode_rgb
+from animetools.images.containers import MAX_PIXELS
+from animetools.images.files import decode_rgb
 from animetools.images.fit import Rgb
 
 

@@ -6,6 +6,8 @@ from animetools.errors import FatalError
 
 Colour = tuple[int, int, int]
 
+WHITE: Colour = (255, 255, 255)
+
 
 def colour(text: str) -> Colour:
     """The sRGB levels of a name or a CSS notation: white, #f80, rgb(255,136,0).
@@ -15,5 +17,5 @@ def colour(text: str) -> Colour:
     try:
         red, green, blue = ImageColor.getrgb(text)[:3]
     except ValueError:
-        raise FatalError(f"'{text}' is no colour, as white or #ffffff are") from None
+        raise FatalError(f"--background takes a colour as white or #ffffff, not '{text}'") from None
     return red, green, blue

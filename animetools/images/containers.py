@@ -23,6 +23,7 @@ EXTENSIONS = {
     ".tiff": "TIFF",
     ".webp": "WEBP",
 }
+MAX_PIXELS = 178_000_000  # what is decoded unless a person asks for more
 HEAD_BYTES = 64  # enough for every signature below
 
 _SIGNATURES = {

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from animetools.errors import ItemError
+from animetools.images.colours import WHITE, Colour
+from animetools.images.containers import MAX_PIXELS
 from animetools.images.faces import Face
-from animetools.images.files import MAX_PIXELS, WHITE, Colour
 from animetools.images.nvxs import Box, Pixels
 
 Border = Literal["shift", "pad", "clip"]

@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, _imaging
 
 from animetools.errors import ItemError
+from animetools.images.colours import WHITE, Colour
 from animetools.images.containers import (
     HEAD_BYTES,
+    MAX_PIXELS,
     Fault,
     check_whole,
     format_by_content,
@@ -25,11 +27,8 @@ from animetools.images.containers import (
 )
 
 Pixels = NDArray[np.uint8]
-Colour = tuple[int, int, int]
 
-MAX_PIXELS = 178_000_000
 MAX_FILE_BYTES = 1 << 30
-WHITE: Colour = (255, 255, 255)
 
 # Pillow's own limit could not be raised by --max-pixels; ours is checked after each header.
 Image.MAX_IMAGE_PIXELS = None

@@ -162,7 +162,7 @@ def test_nothing_to_pack_is_refused(shell: Shell, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("animepack --background blurple in", "'blurple' is no colour"),
+        ("animepack --background blurple in", "takes a colour as white or #ffffff, not 'blurple'"),
         ("animepack --size 2 in", "--size is at least 4"),
         ("animepack --quality 0 in", "--quality is at least 1"),
         ("animepack -o in in", "in is a folder of other things"),
