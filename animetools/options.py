@@ -106,5 +106,5 @@ def _whole_number(text: str) -> int | None:
 
 
 def _number(text: str) -> float | None:
-    found = re.fullmatch(r"(-?(?:\d+\.?\d*|\.\d+)(?:e-?\d{1,2})?)(%?)", text, re.ASCII)
+    found = re.fullmatch(r"(-?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d{1,2})?)(%?)", text, re.ASCII)
     return float(found[1]) / (100 if found[2] else 1) if found else None

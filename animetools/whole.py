@@ -3,7 +3,7 @@
 import fcntl
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
@@ -24,17 +24,17 @@ class Part:
         self.path = path
         self.name = part_name(path)
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-        with _guard:
-            if _leaving:
-                raise InterruptedError("the run is ending")
-            _parts.add(self)
-        try:
-            self.file = _locked(self.name)
-        except BaseException:
-            _parts.discard(self)
-            raise
+        while True:
+            with _guard:  # so that abandon() sees every part that is ours, and no other's
+                if _leaving:
+                    raise InterruptedError("the run is ending")
+                if file := _locked(self.name):
+                    self.file = file
+                    _parts.add(self)
+                    return
+            _await_other(self.name)
 
-    def commit(self, *, durable: bool = False) -> os.stat_result:
+    def commit(self, *, durable: bool = False) -> None:
         """Give the part its name, over whatever had it; `durable` waits for the disk."""
         try:
             self.file.flush()
@@ -46,9 +46,7 @@ class Part:
             raise
         with _guard:
             _parts.discard(self)
-        found = os.fstat(self.file.fileno())
         self.file.close()
-        return found
 
     def drop(self) -> None:
         """Forget the part."""
@@ -90,13 +88,17 @@ def write(path: str, data: bytes) -> None:
         file.write(data)
 
 
-def sweep(stem: str) -> None:
-    """Remove the parts of dead writers whose names begin as `stem` does."""
-    folder, name = os.path.split(stem)
-    with suppress(OSError), os.scandir(folder or ".") as entries:
-        for entry in entries:
-            if entry.name.startswith(f".{name}") and is_part(entry.name):
-                _remove_if_dead(entry.path)
+def sweep(stems: Iterable[str]) -> None:
+    """Remove the parts of dead writers whose names begin as one of these paths does."""
+    folders: dict[str, list[str]] = {}
+    for stem in stems:
+        folder, name = os.path.split(stem)
+        folders.setdefault(folder, []).append(f".{name}")
+    for folder, names in folders.items():
+        with suppress(OSError), os.scandir(folder or ".") as entries:
+            for entry in entries:
+                if is_part(entry.name) and entry.name.startswith(tuple(names)):
+                    _remove_if_dead(entry.path)
 
 
 def abandon() -> None:
@@ -109,16 +111,21 @@ def abandon() -> None:
                 os.unlink(part.name)
 
 
-def _locked(name: str) -> BinaryIO:
-    """`name` opened empty and locked, after its other writer, if any, has ended."""
-    while True:
-        file = os.fdopen(os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), "wb")
-        fcntl.flock(file, fcntl.LOCK_EX)
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(file.fileno()), os.stat(name)):
-                file.truncate(0)
-                return file
-        file.close()  # the other writer has renamed or removed what we had opened
+def _locked(name: str) -> BinaryIO | None:
+    """`name` opened empty and locked; None while another writer has it."""
+    file = os.fdopen(os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), "wb")
+    with suppress(BlockingIOError, FileNotFoundError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(file.fileno()), os.stat(name)):
+            file.truncate(0)
+            return file
+    file.close()  # or the other writer has just renamed or removed what we had opened
+    return None
+
+
+def _await_other(name: str) -> None:
+    with suppress(FileNotFoundError), open(name, "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
 
 
 def _remove_if_dead(name: str) -> None:

@@ -48,11 +48,11 @@ def test_sweeping_spares_the_parts_of_the_living(tmp_path: Path) -> None:
     writer.stdout.readline()
     (tmp_path / ".a.2.part").write_bytes(b"left by a dead run")
     (tmp_path / ".b.part").write_bytes(b"of another input")
-    whole.sweep(str(tmp_path / "a"))
+    whole.sweep([str(tmp_path / "a")])
     assert sorted(os.listdir(tmp_path)) == [".a.1.part", ".b.part"]
     writer.kill()
     writer.communicate()
-    whole.sweep(str(tmp_path / "a"))
+    whole.sweep([str(tmp_path / "a")])
     assert os.listdir(tmp_path) == [".b.part"]
 
 

@@ -62,10 +62,18 @@ class Command:
 
     def __call__(self) -> NoReturn:
         """Run as the console script; the exit status is the process's."""
+        _fill_standard_files()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays nohup
                 signal.signal(number, die_of)
-        status = self._parse(sys.argv[1:])
+        try:
+            status = self._parse(sys.argv[1:])
+            sys.stdout.flush()  # --help and --version
+        except BrokenPipeError:
+            die_of(signal.SIGPIPE)
+        except OSError as why:
+            Report(self.name).fatal(f"standard output: {why.strerror}")
+            os._exit(2)  # Python's own end would try to flush again
         sys.exit(status)
 
     def _parse(self, arguments: list[str]) -> int:
@@ -112,7 +120,7 @@ class Command:
                 info = typer.Option(
                     *flags, help=option.opt.help + usual, metavar=option.unit, show_default=False
                 )
-                parameters.append(_parameter(option.name, str, info, ""))
+                parameters.append(_parameter(option.name, str | None, info, None))
         version = typer.Option("--version", help="Show the version.", show_default=False)
         parameters.append(_parameter("version", bool, version, False))
         run.__signature__ = inspect.Signature(parameters, return_annotation=int)  # type: ignore[attr-defined]
@@ -129,7 +137,7 @@ class Command:
                 option.name: _value(option, given[option.name])
                 for option in [*self.options, *self.shared]
             }
-            out = os.path.normpath(values.pop("out")) if self.out else ""
+            out = _folder(values.pop("out")) if self.out else ""
             shared = {
                 option.name: values.pop(option.name)
                 for option in self.shared
@@ -186,10 +194,25 @@ def _guarded(main: Callable[[], int], report: Report, *, debug: bool) -> int:
     os._exit(2)  # workers may be deep in a long computation: nobody waits for them
 
 
+def _fill_standard_files() -> None:
+    """Have no file of ours become standard output: what is closed fails, and is not reused."""
+    for number, mode in enumerate((os.O_WRONLY, os.O_RDONLY, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, mode)  # takes the lowest free number, which is this one
+
+
 def _value(option: Option, given: Any) -> Any:
     if option.kind is bool:
         return given != option.default  # --no-x is given for what is on by default
-    return option.parse(given) if given != "" else option.default
+    return option.default if given is None else option.parse(given)
+
+
+def _folder(out: str) -> str:
+    if not out:
+        raise ValueError("--out is empty")
+    return out.rstrip("/") or "/"
 
 
 def _parameter(name: str, kind: Any, info: Any, default: Any) -> inspect.Parameter:

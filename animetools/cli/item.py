@@ -13,6 +13,9 @@ from animetools.errors import ItemError
 
 Facts = dict[str, Any]
 
+NO_FILE = -1  # the size of an item whose path is no file: a seed, a number
+LATEST = (1 << 63) - 1  # nanoseconds; file systems know later times than SQLite
+
 
 @dataclass(frozen=True)
 class Item:
@@ -20,18 +23,19 @@ class Item:
 
     path: str
     facts: Facts = field(default_factory=dict)
-    size: int = 0  # of the file in bytes; 0 where the path is no file
-    mtime: int = 0  # of the file, nanoseconds
+    size: int = NO_FILE  # of the file, in bytes
+    mtime: int = 0  # of the file, in nanoseconds
     trouble: str = ""  # why it cannot even be tried
+    own: Facts = field(default_factory=dict)  # those facts that this command found
 
     def noted(self, **facts: Any) -> "Item":
         """The same item with more facts: what a filter passes on."""
-        return replace(self, facts=self.facts | facts)
+        return replace(self, facts=self.facts | facts, own=self.own | facts)
 
     def made(self, path: str, **facts: Any) -> "Item":
         """A file made from this item; `source` stays the first file of the pipe."""
-        source = {"source": self.path} if self.mtime else {}
-        return Item(path, source | self.facts | facts)
+        source = {} if self.size == NO_FILE else {"source": self.path}
+        return Item(path, source | self.facts | facts, own=self.own | facts)
 
     def rejected(self, reason: str, evidence: str = "") -> "Rejected":
         """This item, looked at and not taken."""
@@ -78,7 +82,7 @@ def look(path: str, facts: Facts) -> Item | None:
         return None
     if not stat.S_ISREG(found.st_mode):  # opening a FIFO would wait for ever
         return Item(path, facts, trouble="neither a file nor a folder")
-    return Item(path, facts, found.st_size, found.st_mtime_ns)
+    return Item(path, facts, found.st_size, min(found.st_mtime_ns, LATEST))
 
 
 def reason_of(why: BaseException) -> str:
@@ -101,12 +105,22 @@ class Written:
     size: int
     mtime: int
 
+    @classmethod
+    def now(cls, path: str) -> "Written":
+        """The file as it is.
+
+        Raises OSError if it is not there.
+        """
+        found = os.lstat(path)
+        return cls(path, found.st_size, min(found.st_mtime_ns, LATEST))
+
 
 @dataclass
 class Output:
     """Where the files of one item go; all of them appear together, or none."""
 
     stem: str = ""
+    source: str = ""
     dry: bool = False
     force: bool = False
     owned: tuple[Written, ...] = ()  # what an earlier run made of this item
@@ -117,14 +131,13 @@ class Output:
 
         In a dry run nothing is encoded.
 
-        Raises ItemError rather than overwrite a file that this command did not make.
+        Raises ItemError rather than overwrite the input, or a file that this command did not make.
         """
         path = self.stem + suffix
         if self.dry:
             return path
         data = encode()
-        if not (self.force or self._may_write(path, data)):
-            raise ItemError(f"{path} exists and is not of this making; -f overwrites it")
+        self._check_free(path, data)
         part = whole.Part(path)
         self.parts.append(part)
         part.file.write(data)
@@ -132,10 +145,9 @@ class Output:
 
     def commit(self) -> list[Written]:
         """Give every file its name."""
-        done = []
         for part in self.parts:
-            found = part.commit()
-            done.append(Written(part.path, found.st_size, found.st_mtime_ns))
+            part.commit()
+        done = [Written.now(part.path) for part in self.parts]
         self.parts.clear()
         return done
 
@@ -145,18 +157,26 @@ class Output:
             part.drop()
         self.parts.clear()
 
-    def _may_write(self, path: str, data: bytes) -> bool:
-        """Whether the name is free, ours, or holds these very bytes (a run was killed just then)."""
+    def _check_free(self, path: str, data: bytes) -> None:
+        """Let pass a name that is free or ours; one with these very bytes was ours when killed."""
         try:
-            found = os.lstat(path)
+            there = Written.now(path)
         except FileNotFoundError:
-            return True
-        if Written(path, found.st_size, found.st_mtime_ns) in self.owned:
-            return True
-        if not stat.S_ISREG(found.st_mode) or found.st_size != len(data):
-            return False
-        with open(path, "rb") as file:
-            return file.read() == data
+            return
+        if self.source and os.path.exists(path) and os.path.samefile(path, self.source):
+            raise ItemError("it would be overwritten itself: choose another -o")
+        emptied = there.size == 0 and path in (file.path for file in self.owned)  # a power cut
+        if self.force or emptied or there in self.owned or _holds(path, data):
+            return
+        raise ItemError(f"{path} exists and is not of this making; -f overwrites it")
+
+
+def _holds(path: str, data: bytes) -> bool:
+    found = os.lstat(path)
+    if not stat.S_ISREG(found.st_mode) or found.st_size != len(data):
+        return False
+    with open(path, "rb") as file:
+        return file.read() == data
 
 
 FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM}

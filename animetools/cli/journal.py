@@ -1,13 +1,13 @@
 """What an output folder already holds, from which input and made how: one SQLite file in it.
 
-A run that is killed loses nothing: a row is finished only after its files have their names, and
-rows that were begun tell the next run where half-written parts may lie.
+A row is finished only after its files have their names, so a killed run goes on where it was; rows
+that were begun tell the next run where half-written parts may lie.
 """
 
 import json
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Any, TypeVar
@@ -25,27 +25,35 @@ CREATE TABLE IF NOT EXISTS done (
     source BLOB NOT NULL,      -- the input, absolute
     size INTEGER NOT NULL,
     mtime INTEGER NOT NULL,
-    settings INTEGER NOT NULL,
-    begun INTEGER NOT NULL,    -- 1 while somebody works on it
-    results TEXT NOT NULL,     -- [[path, facts] or [reason, evidence, null], ...]
-    files TEXT NOT NULL        -- [[path, size, mtime], ...]
+    settings INTEGER NOT NULL REFERENCES settings,
+    begun INTEGER NOT NULL,    -- 1 from when somebody works on it until it is done
+    results TEXT NOT NULL      -- [[path, null, facts] or [reason, evidence, null], ...]
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS begun ON done (begun) WHERE begun;
+CREATE TABLE IF NOT EXISTS files (
+    path BLOB PRIMARY KEY,     -- below the folder
+    stem BLOB NOT NULL REFERENCES done,
+    size INTEGER NOT NULL,
+    mtime INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS of ON files (stem);
 """
 
 T = TypeVar("T")
+Statement = tuple[str, Sequence[Any]]
 
 
 class Journal:
     """The journal of one folder; several threads and processes may use it at once.
 
-    Raises FatalError if the folder cannot be written or holds another kind of journal.
+    Raises FatalError, at any step, if the folder cannot be written or holds a damaged journal.
     """
 
     def __init__(self, folder: str, settings: dict[str, Any], *, force: bool = False) -> None:
         import sqlite3
 
         self.folder = folder
+        self.root = os.path.join(os.path.abspath(folder), "")
         self.settings = settings
         self.force = force
         self.lock = threading.Lock()
@@ -55,14 +63,14 @@ class Journal:
         except OSError as why:
             raise FatalError(f"{folder}: cannot make the output folder: {why.strerror}") from None
         path = os.path.join(folder, NAME)
-        self.base = sqlite3.connect(
-            path, timeout=60, isolation_level=None, check_same_thread=False, cached_statements=16
+        self.base = self._try(
+            lambda: sqlite3.connect(path, 60, isolation_level=None, check_same_thread=False)
         )
         self._try(self._open)
 
     def _open(self) -> None:
-        # WAL with NORMAL: a killed process loses nothing; a power cut may lose the last rows,
-        # whose files are then compared and adopted.
+        # WAL with NORMAL: a killed process loses nothing; a power cut may lose the last rows, and
+        # what they told of is made again.
         self.base.execute("PRAGMA journal_mode = WAL")
         self.base.execute("PRAGMA synchronous = NORMAL")
         self.base.executescript(_TABLES)
@@ -70,8 +78,20 @@ class Journal:
         self.base.execute("INSERT OR IGNORE INTO settings (words) VALUES (?)", [words])
         row = self.base.execute("SELECT id FROM settings WHERE words = ?", [words]).fetchone()
         self.settings_id = row[0]
-        for (stem,) in self.base.execute("SELECT stem FROM done WHERE begun").fetchall():
-            whole.sweep(os.path.join(self.folder, os.fsdecode(stem)))
+        begun = self.base.execute("SELECT stem FROM done WHERE begun").fetchall()
+        whole.sweep(os.path.join(self.folder, os.fsdecode(stem)) for (stem,) in begun)
+
+    def is_own(self, item: Item) -> bool:
+        """Whether the item is a file that this very command made here."""
+        path = os.path.abspath(item.path)
+        if not path.startswith(self.root):
+            return False
+        words = self._ask(
+            "SELECT words FROM files JOIN done USING (stem) JOIN settings ON settings.id = settings"
+            " WHERE path = ?",
+            os.fsencode(path[len(self.root) :]),
+        )
+        return bool(words) and json.loads(words[0][0])["command"] == self.settings["command"]
 
     def begin(self, item: Item) -> list[Result] | Output:
         """What `item` gave before, if that still stands; otherwise where to put its files.
@@ -80,33 +100,35 @@ class Journal:
         made with other settings.
         """
         stem = below(self.folder, item.path)
-        key = os.fsencode(stem[len(self.folder) + 1 :])
-        source = os.path.abspath(item.path)
-        row = self._do(
-            "SELECT source, size, mtime, settings, begun, results, files FROM done WHERE stem = ?",
-            [key],
+        key = self._key(stem)
+        now = (item.size, item.mtime, self.settings_id)
+        row = self._ask(
+            "SELECT source, size, mtime, settings, begun, results FROM done WHERE stem = ?", key
         )
-        owned: list[Written] = []
+        owned = [
+            Written(below(self.folder, os.fsdecode(path)), size, mtime)
+            for path, size, mtime in self._ask(
+                "SELECT path, size, mtime FROM files WHERE stem = ?", key
+            )
+        ]
         if row:
-            old_source, size, mtime, settings, begun, results, files = row[0]
-            owned = [
-                Written(os.path.join(self.folder, path), *rest) for path, *rest in json.loads(files)
-            ]
-            refuse_another(os.fsdecode(old_source), source, stem)
-            if not self.force:
-                standing = [file for file in owned if _stands(file)]
-                if settings != self.settings_id and standing:
-                    raise FatalError(self._difference(standing[0].path, settings))
-                same = (size, mtime, settings) == (item.size, item.mtime, self.settings_id)
-                if same and not begun and len(standing) == len(owned):
-                    return [self._recall(item, *result) for result in json.loads(results)]
+            source, *then, begun, results = row[0]
+            moved = self.force or then[:2] == [item.size, item.mtime]
+            refuse_another(os.fsdecode(source), item.path, stem, moved=moved)
+            standing = [file for file in owned if _stands(file)]
+            if standing and then[2] != self.settings_id and not self.force:
+                raise FatalError(self._difference(standing[0].path, then[2]))
+            if then == [*now] and not begun and len(standing) == len(owned) and not self.force:
+                return self._recall(item, results)
         self._do(
-            "INSERT INTO done VALUES (?, ?, ?, ?, ?, 1, '[]', '[]') ON CONFLICT (stem) DO UPDATE SET"
-            " source = excluded.source, size = excluded.size, mtime = excluded.mtime,"
-            " settings = excluded.settings, begun = 1",
-            [key, os.fsencode(source), item.size, item.mtime, self.settings_id],
+            (
+                "INSERT INTO done VALUES (?, ?, ?, ?, ?, 1, '[]') ON CONFLICT (stem) DO UPDATE SET"
+                " source = excluded.source, size = excluded.size, mtime = excluded.mtime,"
+                " settings = excluded.settings, begun = 1",
+                [key, os.fsencode(os.path.abspath(item.path)), *now],
+            )
         )
-        return Output(stem, force=self.force, owned=tuple(owned))
+        return Output(stem, item.path, force=self.force, owned=tuple(owned))
 
     def finish(
         self, output: Output, item: Item, results: list[Result], files: list[Written]
@@ -114,76 +136,108 @@ class Journal:
         """Remember what became of an item; files of an earlier making that are no more go."""
         kept = {file.path for file in files}
         for old in output.owned:
-            if old.path not in kept and _is_untouched(old):
+            if old.path not in kept and old.path.startswith(output.stem) and _is_untouched(old):
                 with suppress(OSError):
                     os.unlink(old.path)
-        facts = [self._remember(item, result) for result in results]
-        written = [[self._inside(file.path), file.size, file.mtime] for file in files]
+        key = self._key(output.stem)
+        source = os.fsencode(os.path.abspath(item.path))
+        told = json.dumps([self._told(item, result) for result in results])
+        rows = []
+        for file in files:
+            with suppress(FileNotFoundError):  # as it is now: another process may have made it too
+                file = Written.now(file.path)
+            rows.append([self._key(file.path), key, file.size, file.mtime])
         self._do(
-            "UPDATE done SET begun = 0, results = ?, files = ? WHERE stem = ?",
-            [json.dumps(facts), json.dumps(written), self._key(output)],
+            (
+                "INSERT OR REPLACE INTO done VALUES (?, ?, ?, ?, ?, 0, ?)",
+                [key, source, item.size, item.mtime, self.settings_id, told],
+            ),
+            ("DELETE FROM files WHERE stem = ?", [key]),
+            *(("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", row) for row in rows),
         )
 
     def give_up(self, output: Output) -> None:
-        """An item failed: the next run tries it again."""
-        if output.owned:  # what an earlier run made is still there and still ours
-            self._do("UPDATE done SET begun = 0, size = -1 WHERE stem = ?", [self._key(output)])
-        else:
-            self._do("DELETE FROM done WHERE stem = ?", [self._key(output)])
+        """An item failed: the next run tries it again; what an earlier one made is still ours."""
+        if not output.owned:
+            self._do(("DELETE FROM done WHERE stem = ? AND begun", [self._key(output.stem)]))
 
     def close(self) -> None:
         """Nothing more will be asked."""
         with self.lock:
             self.base.close()
 
-    def _key(self, output: Output) -> bytes:
-        return os.fsencode(self._inside(output.stem))
+    def _key(self, path: str) -> bytes:
+        return os.fsencode(path[len(self.folder) + 1 :])
 
-    def _inside(self, path: str) -> str:
-        return path[len(self.folder) + 1 :]
-
-    def _remember(self, item: Item, result: Result) -> list[Any]:
+    def _told(self, item: Item, result: Result) -> list[Any]:
         """A result as the journal keeps it: without what came with the item from upstream."""
         if isinstance(result, Rejected):
             return [result.reason, result.evidence, None]
-        upstream = item.facts | {"source": result.facts.get("source")}
-        facts = {name: fact for name, fact in result.facts.items() if fact != upstream.get(name)}
-        return [self._inside(result.path), None, facts]
+        name = "" if result.path == item.path else result.path[len(self.folder) + 1 :]
+        return [name, None, result.own]
 
-    def _recall(self, item: Item, name: str, evidence: str, facts: dict[str, Any] | None) -> Result:
+    def _recall(self, item: Item, results: str) -> list[Result]:
+        try:
+            return [self._recalled(item, *told) for told in json.loads(results)]
+        except (ValueError, TypeError, RecursionError):
+            raise FatalError(f"{self.folder}/{NAME} is damaged: remove it") from None
+
+    def _recalled(
+        self, item: Item, name: str, evidence: str, facts: dict[str, Any] | None
+    ) -> Result:
         if facts is None:
             return Rejected(item.path, name, evidence)
-        return item.made(os.path.join(self.folder, name), **facts)
+        return item.made(below(self.folder, name), **facts) if name else item.noted(**facts)
 
     def _difference(self, path: str, settings: int) -> str:
-        row = self._do("SELECT words FROM settings WHERE id = ?", [settings])
+        row = self._ask("SELECT words FROM settings WHERE id = ?", settings)
         old = json.loads(row[0][0])
-        for name in [*old, *self.settings]:
-            was, now = old.get(name), self.settings.get(name)
-            if was != now:
-                flag = name if name == "command" else "--" + name.replace("_", "-")
-                return f"{path} was made with {flag} {was}, this run has {now}: choose another -o, or -f makes it anew"
-        return f"{path} was made with other settings: choose another -o, or -f makes it anew"
+        name = next(
+            name for name in [*self.settings, *old] if old.get(name) != self.settings.get(name)
+        )
+        flag = name if name == "command" else "--" + name.replace("_", "-")
+        return (
+            f"{path} was made with {flag} {old.get(name)}, this run has {self.settings.get(name)}: "
+            "choose another -o, or -f makes it anew"
+        )
 
-    def _do(self, statement: str, values: list[Any]) -> list[Any]:
-        return self._try(lambda: self.base.execute(statement, values).fetchall())
+    def _ask(self, query: str, *values: Any) -> list[Any]:
+        return self._try(lambda: self.base.execute(query, values).fetchall())
+
+    def _do(self, *statements: Statement) -> None:
+        """All of them, or none."""
+
+        def run() -> None:
+            if len(statements) > 1:
+                self.base.execute("BEGIN IMMEDIATE")
+            for statement in statements:
+                self.base.execute(*statement)
+            if len(statements) > 1:
+                self.base.execute("COMMIT")
+
+        self._try(run)
 
     def _try(self, action: Callable[[], T]) -> T:
         try:
             with self.lock:
                 return action()
         except self.error as why:
-            raise FatalError(f"{self.folder}/{NAME}: {why}") from None
+            raise FatalError(f"{self.folder}/{NAME}: {why}: choose another -o") from None
 
 
-def refuse_another(old: str, new: str, stem: str) -> None:
-    """Raise ItemError if two inputs would share outputs; a folder that was moved is the same one."""
-    if old == new or not os.path.exists(old):
+def refuse_another(old: str, new: str, stem: str, *, moved: bool = False) -> None:
+    """Raise ItemError if two inputs would share outputs; one that has `moved` is the same."""
+    if os.path.abspath(old) == os.path.abspath(new) or (moved and not os.path.exists(old)):
         return
     with suppress(OSError):
         if os.path.samefile(old, new):
             return
     raise ItemError(f"its files would take the place of those of {old} ({stem}*)")
+
+
+def settings_of(command: str, options: Any) -> dict[str, Any]:
+    """What an output depends on: the command and its own options."""
+    return {"command": command} | asdict(options)
 
 
 def _stands(file: Written) -> bool:
@@ -195,13 +249,6 @@ def _stands(file: Written) -> bool:
 
 
 def _is_untouched(file: Written) -> bool:
-    try:
-        found = os.lstat(file.path)
-    except OSError:
-        return False
-    return (found.st_size, found.st_mtime_ns) == (file.size, file.mtime)
-
-
-def settings_of(command: str, options: Any) -> dict[str, Any]:
-    """What an output depends on: the command and its own options."""
-    return {"command": command} | asdict(options)
+    with suppress(OSError):
+        return Written.now(file.path) == file
+    return False

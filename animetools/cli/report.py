@@ -1,16 +1,16 @@
 """Standard error: one line per failed input, notes, a progress bar, and the account at the end."""
 
 import os
-import sys
 import threading
 from collections import Counter
+from contextlib import suppress
 from typing import Any
-
-from animetools.cli.item import Item
 
 
 class Report:
     """All that a command says; nothing else prints to standard error."""
+
+    drawing = False  # whether this process has a bar on the terminal
 
     def __init__(self, name: str, *, quiet: bool = False, verbose: bool = False) -> None:
         self.name = name
@@ -81,13 +81,14 @@ class Report:
             BarColumn(),
             TextColumn("{task.fields[account]}"),
             TimeElapsedColumn(),
-            console=Console(stderr=True),
+            console=Console(stderr=True, emoji=False),  # :cat: is part of a name
             redirect_stdout=False,
             redirect_stderr=False,
             transient=True,
         )
         self.task = self.bar.add_task(self.name, total=None, account="")
         self.bar.start()
+        Report.drawing = True
 
     def step(self, done: int) -> None:
         """So many inputs have been dealt with."""
@@ -102,7 +103,7 @@ class Report:
                 self.task, completed=done, total=self.total, account=f"{done}{of}{rate}{eta}{why}"
             )
 
-    def show(self, item: Item, line: str) -> bool:
+    def show(self, line: str) -> bool:
         """Print a path above the bar; False if there is no bar to print above."""
         if not (self.bar and os.isatty(1)):
             return False
@@ -126,13 +127,15 @@ class Report:
         if self.bar:
             self.bar.stop()
             self.bar = None
+            Report.drawing = False
 
     def _print(self, line: str) -> None:
         with self.guard:
             if self.bar:
                 self.bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
             else:
-                write_all(2, line.encode("utf-8", "replace") + b"\n")
+                with suppress(OSError):  # nobody listens; the work goes on
+                    write_all(2, line.encode("utf-8", "replace") + b"\n")
 
 
 def shown(text: str) -> str:
@@ -165,5 +168,5 @@ def _listed(counts: Counter[str]) -> str:
 
 def usage_error(name: str, reason: str) -> int:
     """Say what is wrong with a command line; the status to end with."""
-    sys.stderr.write(f"{name}: {shown(reason)} (see {name} --help)\n")
+    Report(name).fatal(f"{reason} (see {name} --help)")
     return 2

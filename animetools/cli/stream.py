@@ -8,6 +8,7 @@ order of the input.
 import os
 import queue
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
@@ -39,6 +40,8 @@ from animetools.options import Opt
 WINDOW = 4  # items on their way per worker: enough that none waits, few enough to stay small
 LONGEST_LINE = 1 << 24  # bytes; what is longer is no list of paths
 
+DEAD_WORKER = "a worker process died, perhaps for want of memory: try fewer --jobs"
+
 Run = Callable[[Iterable[Item]], Iterator[Result]]
 Done = tuple[list[Result], list[Written]]
 
@@ -47,7 +50,9 @@ Done = tuple[list[Result], list[Written]]
 class StreamOptions:
     """What every command can be told."""
 
-    jobs: Annotated[int, Opt("Inputs worked on at once; 0 is one per core.", "j", min=0)] = 0
+    jobs: Annotated[
+        int, Opt("Inputs worked on at once; 0 is one per core.", "j", min=0, max=1024)
+    ] = 0
     null: Annotated[bool, Opt("Paths end in NUL instead of newline, in and out.", "0")] = False
     unordered: Annotated[bool, Opt("Print results as they come, not in the input's order.")] = False
     json: Annotated[bool, Opt("Print a JSON object per line: the path and what is known.")] = False
@@ -117,11 +122,11 @@ class Stream:
                 yield from filter(None, map(read_item, lines))  # `find` lists its folders too
             else:
                 item = look(source, {})
-                yield from [item] if item else _walk(source)
+                yield from [item] if item else _walk(source, self.out)
 
     def run(self, work: Work, items: Iterable[Item]) -> Iterator[Result]:
         """Do the work on `items`; give results in order, report failures and go on."""
-        jobs = self.options.jobs or len(os.sched_getaffinity(0))
+        jobs = self.options.jobs or _cores()
         line: _Line = queue.SimpleQueue()
         room = threading.Semaphore(WINDOW * jobs)
         pool = self.pool(jobs)
@@ -129,6 +134,9 @@ class Stream:
         ended = threading.Event()
 
         def feed() -> None:  # a thread of its own: a finished item never waits for the next line
+            # Workers are started from here and inherit the mask: a signal goes to all of a terminal's
+            # processes, and the parent decides.
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
             count = 0
             try:
                 for item in items:
@@ -151,6 +159,8 @@ class Stream:
         try:
             while done != total:
                 entry = line.get()
+                if isinstance(entry, BrokenExecutor):
+                    raise FatalError(DEAD_WORKER)
                 if isinstance(entry, BaseException):
                     raise entry
                 if isinstance(entry, int):
@@ -180,19 +190,17 @@ class Stream:
                 ) from why
             self.report.error(entry.item.path, _one_sentence(entry.item, why))
         except BrokenExecutor:
-            raise FatalError(
-                "a worker process died, perhaps for want of memory: try fewer --jobs"
-            ) from None
+            raise FatalError(DEAD_WORKER) from None
         else:
             desk.finish(entry, results, files)
-            self.report.written += len(files)
+            self.report.written += len(files) if entry.output else 0
             return results
         desk.give_up(entry)
         return []
 
     def _print(self, item: Item) -> None:
         text = item.line(self.options.json)
-        if self.report.show(item, text):
+        if self.report.show(text):
             return
         try:
             write_all(1, os.fsencode(text) + (b"\0" if self.options.null else b"\n"))
@@ -240,11 +248,13 @@ class _Desk:
         twin = self.under_way.get(stem)
         try:
             if twin:
-                refuse_another(os.path.abspath(twin.item.path), os.path.abspath(item.path), stem)
+                refuse_another(twin.item.path, item.path, stem)
                 return _Entry(item, twin.future)
             if self.journal is None:
                 force = self.stream.options.force
                 self.journal = Journal(self.stream.out, self.stream.settings, force=force)
+            if self.journal.is_own(item):
+                return _Entry(item, _failed(PassedOver("made here")))
             begun = self.journal.begin(item)
         except ItemError as why:
             return _Entry(item, _failed(why))
@@ -295,8 +305,6 @@ def processes(jobs: int) -> Executor:
 def _follow_parent() -> None:
     from multiprocessing import parent_process
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the parent decides
-
     def watch() -> None:
         parent = parent_process()
         if parent:
@@ -310,7 +318,7 @@ def _follow_parent() -> None:
 def die_of(number: int, _frame: object = None) -> NoReturn:
     """End as a Unix tool ends of a signal, leaving no half-written file."""
     whole.abandon()
-    if os.isatty(2):  # the bar had hidden the cursor
+    if Report.drawing:  # it had hidden the cursor
         write_all(2, b"\r\x1b[K\x1b[?25h")
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
@@ -339,23 +347,34 @@ def _lines(end: bytes) -> Iterator[bytes]:
         yield rest
 
 
-def _walk(folder: str) -> Iterator[Item]:
-    """The files below a folder, hidden ones apart, in the order of their names."""
-    try:
-        with os.scandir(folder) as entries:
-            found = sorted(entries, key=lambda entry: entry.name)
-    except OSError as why:
-        yield Item(folder, trouble=reason_of(why))
-        return
-    for entry in found:
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(entry.path)
-        else:
-            item = look(entry.path, {})
+def _walk(folder: str, out: str) -> Iterator[Item]:
+    """The files below a folder in the order of their names, without hidden ones and what is made."""
+    waiting = [folder]
+    while waiting:
+        path = waiting.pop()
+        if not os.path.isdir(path) or (os.path.islink(path) and path != folder):
+            item = look(path, {})
             if item:
                 yield item
+        elif path == folder or not (out and _is_same(path, out)):
+            try:
+                names = sorted(name for name in os.listdir(path) if not name.startswith("."))
+            except OSError as why:
+                yield Item(path, trouble=reason_of(why))
+            else:
+                waiting += [os.path.join(path, name) for name in reversed(names)]
+
+
+def _is_same(one: str, other: str) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return False
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def _one_sentence(item: Item, why: BaseException) -> str:

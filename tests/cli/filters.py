@@ -78,6 +78,22 @@ def forked(options: Options, stream: Stream) -> int:
     return stream.map(partial(copy, options))
 
 
+def keep(options: Options, item: Item, output: Output) -> Iterator[Result]:
+    """The same path, or a file with its very name."""
+    time.sleep(options.sleep)
+    if options.mirror:
+        yield item.made(output.write("", lambda: b"mirrored"))
+        time.sleep(options.sleep)
+    else:
+        yield item.noted(kept=True)
+
+
+@command(out="copies")
+def keeper(options: Options, stream: Stream) -> int:
+    """Pass on or write under the same name."""
+    return stream.map(partial(keep, options))
+
+
 @command(out="numbers", reads=False)
 def counter(options: Options, stream: Stream) -> int:
     """Write numbered files."""
@@ -125,7 +141,7 @@ def inline(options: Options, stream: Stream) -> int:
     return stream.map(partial(copy, options))
 
 
-COMMANDS = [copier, forked, counter, waiter, halver, fatal, inline]
+COMMANDS = [copier, forked, counter, keeper, waiter, halver, fatal, inline]
 
 if __name__ == "__main__":
     name = sys.argv.pop(1)

@@ -46,13 +46,13 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 
 def test_output_is_in_the_order_of_the_input(shell: Shell, raw: Path) -> None:
-    done = shell("find raw -type f | tee list | $FILTERS waiter -j 8 --sleep 0.1 | cmp - list")
+    done = shell("find raw -type f > list; $FILTERS waiter -j 8 --sleep 0.1 < list | cmp - list")
     assert (done.returncode, done.stdout) == (0, "")
 
 
 def test_unordered_gives_the_same_lines(shell: Shell, raw: Path) -> None:
     done = shell(
-        "find raw -type f | tee list | $FILTERS waiter --unordered -j 8 --sleep 0.1 | tee got | sort | cmp - <(sort list); cmp -s got list"
+        "find raw -type f > list; $FILTERS waiter --unordered -j 8 --sleep 0.1 < list | tee got | sort | cmp - <(sort list); cmp -s got list"
     )
     assert (done.returncode, done.stdout) == (1, "")
 
@@ -195,6 +195,8 @@ def test_names_cannot_forge_messages(shell: Shell) -> None:
         ("waiter --size 0", "--size is at least 1, not 0"),
         ("waiter --size 11k", "--size is at most 10000, not 11k"),
         ("waiter --share 1%%", "--share takes a number, not '1%%'"),
+        ("waiter --size ''", "--size takes a whole number, not ''"),
+        ("copier -o ''", "--out is empty"),
         ("waiter -f", "-f"),
         ("fatal", "the moon is full: wait a day"),
     ],
@@ -376,6 +378,133 @@ def test_a_full_disk_ends_the_run_and_leaves_whole_files(
         subprocess.run(["umount", small_disk], check=True)
 
 
+@pytest.mark.parametrize(
+    ("closed", "status"), [(">&-", "2"), ("2>&-", "0"), ("<&-", "0"), (">&- 2>&- <&-", "2")]
+)
+def test_a_closed_standard_file_is_never_one_of_ours(
+    shell: Shell, raw: Path, closed: str, status: str
+) -> None:
+    done = shell(f"$FILTERS copier raw/a/02.png {closed}; echo $?")
+    assert done.stdout.splitlines()[-1] == status
+    contents = {path.read_bytes() for path in raw.parent.rglob("*.copy")}
+    assert contents <= {b"data 2!!!!!"}
+
+
+def test_an_unwritable_standard_error_does_not_stop_the_work(shell: Shell, raw: Path) -> None:
+    done = shell("$FILTERS waiter gone raw/a/00.png 2> /dev/full")
+    assert (done.returncode, done.stdout) == (1, "raw/a/00.png\n")
+
+
+@pytest.mark.parametrize("words", ["--help", "--version"])
+def test_help_into_a_full_file_is_one_sentence(shell: Shell, words: str) -> None:
+    done = shell(f"$FILTERS waiter {words} > /dev/full")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+
+
+def test_ending_one_process_spares_the_parts_of_another(raw: Path, tmp_path: Path) -> None:
+    words = ["keeper", "--mirror", "--sleep", "1", "raw/a/00.png"]
+    first = start(*words, cwd=tmp_path)
+    part = tmp_path / "copies/raw/a/.00.png.part"
+    while not part.exists():
+        time.sleep(0.02)
+    second = start(*words, "--sleep", "0", cwd=tmp_path)
+    time.sleep(0.5)
+    second.terminate()
+    second.communicate()
+    assert first.communicate()[0] == b"copies/raw/a/00.png\n"
+    assert (tmp_path / "copies/raw/a/00.png").read_bytes() == b"mirrored"
+
+
+def test_outputs_outlive_their_source_and_are_not_given_to_another(shell: Shell, raw: Path) -> None:
+    shell(
+        "mkdir one two; echo first > one/x; echo second > two/x; cd one; $FILTERS copier -o ../o x; rm x"
+    )
+    done = shell("cd two; $FILTERS copier -o ../o x")
+    assert done.returncode == 1
+    assert "would take the place of those of" in done.stderr
+    assert (raw.parent / "o/x.copy").read_bytes().startswith(b"first")
+
+
+def test_a_folder_that_moved_is_the_same_one(shell: Shell, raw: Path) -> None:
+    shell("mkdir one; mv raw one; cd one; $FILTERS copier -o o raw; cd ..; mv one two; rm two/log")
+    done = shell("cd two; $FILTERS copier -o o raw")
+    assert done.stdout.count("\n") == 20
+    assert not (raw.parent / "two/log").exists()
+
+
+def test_facts_are_the_same_when_listed_again_whatever_came_with_the_path(
+    shell: Shell, raw: Path
+) -> None:
+    line = "| $FILTERS copier --json"
+    shell("""echo '{"path": "raw/a/00.png", "number": 0, "id": 1}' """ + line)
+    again = json.loads(
+        shell("""echo '{"path": "raw/a/00.png", "number": 7, "id": 2}' """ + line).stdout
+    )
+    assert (again["number"], again["id"]) == (0, 2)
+    assert json.loads(shell("echo raw/a/00.png" + line).stdout)["number"] == 0
+
+
+def test_what_is_passed_on_is_passed_on_again(shell: Shell, raw: Path) -> None:
+    first = shell("$FILTERS keeper raw --json")
+    assert json.loads(first.stdout.splitlines()[0]) == {"path": "raw/a/00.png", "kept": True}
+    assert shell("$FILTERS keeper raw --json").stdout == first.stdout
+
+
+def test_an_input_is_never_overwritten_even_by_force(shell: Shell, raw: Path) -> None:
+    done = shell("$FILTERS keeper --mirror -f -o . raw/a/00.png")
+    assert done.returncode == 1
+    assert "would be overwritten itself" in done.stderr
+    assert (raw / "a/00.png").read_bytes() == b"data 0"
+
+
+def test_a_command_does_not_feed_on_what_it_made(shell: Shell, raw: Path) -> None:
+    first = shell("$FILTERS copier .")
+    assert first.stdout.count("\n") == 20
+    assert shell("rm log; $FILTERS copier .").stdout.count("\n") == 20
+    found = shell("rm -f log; find . -name '*.png*' | $FILTERS copier")
+    assert found.stdout.count("\n") == 20
+    assert "passed over 20 (20 made here)" in found.stderr
+    other = shell("find copies -name '*.copy' | $FILTERS forked -o copies")
+    assert other.stdout.count("\n") == 20
+
+
+def test_odd_times_are_times(shell: Shell, raw: Path) -> None:
+    shell("touch -d @0 raw/a/00.png; touch -d 2300-01-01 raw/a/02.png")
+    first = shell("$FILTERS copier raw --json")
+    assert first.returncode == 0
+    assert json.loads(first.stdout.splitlines()[0])["source"] == "raw/a/00.png"
+    assert shell("$FILTERS copier raw --json").stdout == first.stdout
+
+
+def test_a_damaged_journal_is_named(shell: Shell, raw: Path) -> None:
+    (raw.parent / "copies").mkdir()
+    (raw.parent / "copies/.animetools.sqlite").write_bytes(b"garbage" * 1000)
+    done = shell("$FILTERS copier raw")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "copies/.animetools.sqlite: file is not a database" in done.stderr
+    shell("rm copies/.animetools.sqlite; mkdir copies/.animetools.sqlite")
+    assert "unable to open" in shell("$FILTERS copier raw").stderr
+
+
+def test_a_folder_may_be_named_through_a_link(shell: Shell, raw: Path) -> None:
+    done = shell("ln -s raw link; ln -s .. raw/a/loop; $FILTERS copier link")
+    assert done.stdout.count("\n") == 20
+
+
+def test_an_emptied_file_is_made_again(shell: Shell, raw: Path) -> None:
+    shell("$FILTERS copier raw; truncate -s 0 copies/raw/a/00.png.copy")
+    assert shell("$FILTERS copier raw").returncode == 0
+    assert (raw.parent / "copies/raw/a/00.png.copy").read_bytes() == b"data 0!!!!!"
+
+
+def test_a_folder_whose_files_two_processes_made_is_still_ours(shell: Shell, raw: Path) -> None:
+    shell(
+        "$FILTERS copier --sleep 0.3 -j 1 raw/a/00.png raw/a/02.png & sleep 0.45; $FILTERS copier --sleep 0.3 raw/a/02.png; wait"
+    )
+    (raw / "a/02.png").write_bytes(b"changed")
+    assert shell("$FILTERS copier --sleep 0.3 raw/a/02.png").returncode == 0
+
+
 # Ends
 
 
@@ -396,8 +525,9 @@ def test_a_signal_ends_us_within_a_second(
     while not log.exists():  # the workers are at work
         time.sleep(0.02)
     began = time.monotonic()
-    process.send_signal(number)
-    process.communicate()  # until the last of its processes has closed its pipes
+    os.killpg(process.pid, number)  # as a terminal does
+    said = process.communicate()[1]  # until the last of its processes has closed its pipes
+    assert said == b""
     assert time.monotonic() - began < 1
     assert process.returncode == -number
     assert not list(tmp_path.glob("copies/**/.*part"))
