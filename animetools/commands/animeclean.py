@@ -98,7 +98,7 @@ def measure(options: CleanOptions, item: Item, output: Output, *, exact: bool) -
         read_bytes,
     )
     from animetools.images.hashes import fingerprint
-    from animetools.images.quality import count_colors, is_grey
+    from animetools.images.quality import count_colors, is_grey, shrunk
 
     try:
         data = read_bytes(item.path)
@@ -122,14 +122,15 @@ def measure(options: CleanOptions, item: Item, output: Output, *, exact: bool) -
     if colors < options.min_colors:
         yield item.rejected("too few colours", str(colors))
         return
-    if not options.keep_grey and is_grey(rgb):
+    small = shrunk(rgb)
+    if not options.keep_grey and is_grey(small):
         yield item.rejected("grey")
         return
     measured = item.noted(width=width, height=height, bytes=len(data), colors=colors)
     if options.keep_duplicates:
         yield measured
     else:
-        yield measured.noted(**{_PRINT: fingerprint(data, rgb)})
+        yield measured.noted(**{_PRINT: fingerprint(data, rgb, small)})
 
 
 def keep_first(near: float, results: Iterator[Result]) -> Iterator[Result]:

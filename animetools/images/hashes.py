@@ -13,14 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from animetools.images.quality import is_flat, shrunk
+from animetools.images.quality import is_flat
 
 Pixels = NDArray[np.uint8]
 Kind = Literal["same bytes", "same pixels", "near-duplicate"]
 
 HASH_SIDE = 16
 HASH_BITS = HASH_SIDE**2
-_SHRUNK = 64  # pixels a side that imagehash gets; it would take ten times as long for the whole
 _COLOR_SIDE = 8
 _COLOR_TOLERANCE = 6  # levels of Cr and Cb
 _MOST_CHUNKS = 16  # of 16 bits; shorter ones are shared by too many
@@ -45,8 +44,10 @@ class Twin:
     kind: Kind
 
 
-def fingerprint(data: bytes, rgb: Pixels) -> Fingerprint:
+def fingerprint(data: bytes, rgb: Pixels, small: Pixels) -> Fingerprint:
     """The fingerprint of a file's bytes and of the picture in it, uint8 [H, W, 3].
+
+    `small` is the picture as quality.shrunk gives it.
 
     The hash is imagehash's average_hash of 256 bits, which is also the nearest to what
     findimagedupes does. Of 116 illustrations and faces, it differed by at most 2 bits (99 % equal)
@@ -54,7 +55,6 @@ def fingerprint(data: bytes, rgb: Pixels) -> Fingerprint:
     64 and 66, dhash 49, 58 and 44, whash 90, 82 and 79; different pictures were 13 bits or more
     apart.
     """
-    small = shrunk(rgb, _SHRUNK)
     grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
     shape = b""
     if not is_flat(grey):

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 Pixels = NDArray[np.uint8]
 
 _STEP = 97  # pixels; a prime, so that no width makes it a column
-_CELLS = 64  # the picture is shrunk to so many a side at most, so that JPEG's noise averages out
+_CELLS = 64  # a side: so few that JPEG's noise averages out, and imagehash is ten times as fast
 _GREY_CHROMA = 16  # levels between the channels of a cell
 _GREY_SHARE = 0.01  # of the cells may have more
 _FLAT_DEVIATION = 4.0  # levels
@@ -26,14 +26,13 @@ def count_colors(rgb: Pixels, enough: int | None = None) -> int:
     return int(np.count_nonzero(seen))
 
 
-def is_grey(rgb: Pixels) -> bool:
-    """Whether the picture is grey, or so nearly that no colour of it means anything.
+def is_grey(small: Pixels) -> bool:
+    """Whether a picture is grey, or so nearly that no colour of it means anything.
 
-    rgb is uint8 [H, W, 3]. In a picture of 64 cells a side, at most 1 % of them may have channels
-    more than 16 levels apart. Of 72 illustrations, the grey ones have at most 9 there, the others
+    small is the picture as `shrunk` gives it. At most 1 % of its pixels may have channels more than 16 levels apart. Of 72 illustrations, the grey ones have at most 9 there, the others
     at least 40; a grey one saved as JPEG has 0. Sepia and blueprints are coloured.
     """
-    red, green, blue = cv2.split(shrunk(rgb, _CELLS))
+    red, green, blue = cv2.split(small)
     chroma = cv2.max(cv2.max(red, green), blue) - cv2.min(cv2.min(red, green), blue)
     return float(np.mean(chroma > _GREY_CHROMA)) <= _GREY_SHARE
 
@@ -47,11 +46,11 @@ def is_flat(grey: NDArray[np.uint8]) -> bool:
     return float(np.std(grey)) < _FLAT_DEVIATION
 
 
-def shrunk(pixels: Pixels, side: int) -> Pixels:
-    """The picture averaged down to at most `side` pixels a side; its proportions are not kept.
+def shrunk(rgb: Pixels) -> Pixels:
+    """The picture averaged down to at most 64 pixels a side; its proportions are not kept.
 
-    pixels is uint8 [H, W, 3] or [H, W].
+    rgb is uint8 [H, W, 3].
     """
-    height, width = pixels.shape[:2]
-    size = (min(width, side), min(height, side))
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+    height, width = rgb.shape[:2]
+    size = (min(width, _CELLS), min(height, _CELLS))
+    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)

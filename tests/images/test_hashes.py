@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from animetools.images.files import Pixels, decode_rgb, encode_jpeg, encode_png, read_rgb
 from animetools.images.hashes import HASH_BITS, Fingerprint, Gallery, Twin, fingerprint
+from animetools.images.quality import shrunk
 from tests.conftest import REAL
 from tests.images.test_quality import noise
 
 
 def printed(rgb: Pixels) -> Fingerprint:
     """The fingerprint of a picture saved as PNG."""
-    return fingerprint(encode_png(rgb), rgb)
+    return fingerprint(encode_png(rgb), rgb, shrunk(rgb))
 
 
 def scaled(rgb: Pixels, factor: float) -> Pixels:
@@ -38,9 +39,9 @@ def twin_of(first: Fingerprint, second: Fingerprint, near: float = 0.99) -> str 
 def test_kinds_of_twins() -> None:
     picture = noise(256, 256)
     data = encode_png(picture)
-    first = fingerprint(data, picture)
-    assert twin_of(first, fingerprint(data, picture)) == "same bytes"
-    assert twin_of(first, fingerprint(data + b" ", picture)) == "same pixels"
+    first = fingerprint(data, picture, shrunk(picture))
+    assert twin_of(first, fingerprint(data, picture, shrunk(picture))) == "same bytes"
+    assert twin_of(first, fingerprint(data + b" ", picture, shrunk(picture))) == "same pixels"
     assert twin_of(first, printed(scaled(picture, 0.5))) == "near-duplicate"
     assert twin_of(first, printed(decode_rgb(encode_jpeg(picture, 60)))) == "near-duplicate"
     assert twin_of(first, printed(noise(256, 256, seed=1))) is None

@@ -48,27 +48,27 @@ def test_colors_that_differ_in_one_channel_are_different() -> None:
 @pytest.mark.parametrize("quality", [30, 60, 95])
 def test_grey_saved_as_colored_jpeg_is_grey(quality: int) -> None:
     grey = noise(200, 160)[..., :1].repeat(3, axis=2)
-    assert is_grey(grey)
-    assert is_grey(decode_rgb(encode_jpeg(np.ascontiguousarray(grey), quality)))
+    assert is_grey(shrunk(grey))
+    assert is_grey(shrunk(decode_rgb(encode_jpeg(np.ascontiguousarray(grey), quality))))
 
 
 def test_tinted_paper_is_grey_and_sepia_is_not() -> None:
     grey = noise(200, 160)[..., :1].repeat(3, axis=2).astype(int)
-    assert is_grey(np.clip(grey + np.array([4, 2, -4]), 0, 255).astype(np.uint8))
+    assert is_grey(shrunk(np.clip(grey + np.array([4, 2, -4]), 0, 255).astype(np.uint8)))
     sepia = np.clip(grey * [1.0, 0.85, 0.65], 0, 255).astype(np.uint8)
-    assert not is_grey(sepia)
+    assert not is_grey(shrunk(sepia))
 
 
 def test_a_spot_of_color_is_colour() -> None:
     grey = noise(512, 512)[..., :1].repeat(3, axis=2)
     grey[100:160, 200:280] = (220, 40, 60)
-    assert not is_grey(grey)
+    assert not is_grey(shrunk(grey))
 
 
 def test_single_coloured_pixels_are_not_colour() -> None:
     grey = noise(512, 512)[..., :1].repeat(3, axis=2)
     grey[10:14, 10:14] = (255, 0, 0)
-    assert is_grey(grey)
+    assert is_grey(shrunk(grey))
 
 
 def test_flat_and_nearly_flat() -> None:
@@ -79,13 +79,13 @@ def test_flat_and_nearly_flat() -> None:
 
 
 def test_shrunk_never_enlarges() -> None:
-    assert shrunk(noise(32, 256), 64).shape == (32, 64, 3)
-    assert shrunk(noise(16, 16), 64).shape == (16, 16, 3)
+    assert shrunk(noise(32, 256)).shape == (32, 64, 3)
+    assert shrunk(noise(16, 16)).shape == (16, 16, 3)
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="no real images here")
 def test_real_images() -> None:
-    grey = {path.name for path in REAL.iterdir() if is_grey(read_rgb(str(path)))}
+    grey = {path.name for path in REAL.iterdir() if is_grey(shrunk(read_rgb(str(path))))}
     assert grey == {
         "n293_renpy.png",
         "p184_lllyasviel.jpg",
