@@ -58,33 +58,6 @@ class Rejected:
 Result = Item | Rejected
 
 
-def read_item(line: bytes) -> Item | None:
-    """A line of a list: a path, or a JSON object with one; None for a folder."""
-    if line.startswith(b"{"):
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            record = None
-        if isinstance(record, dict) and isinstance(record.get("path"), str) and record["path"]:
-            return look(record.pop("path"), record)
-    return look(os.fsdecode(line), {})
-
-
-def look(path: str, facts: Facts) -> Item | None:
-    """The item of a path, with what the file system says of it; None for a folder."""
-    try:
-        found = os.stat(path)
-    except ValueError:  # a NUL inside, or a surrogate that is no byte
-        return Item(path, facts, trouble="not a file name")
-    except OSError as why:
-        return Item(path, facts, trouble=reason_of(why))
-    if stat.S_ISDIR(found.st_mode):
-        return None
-    if not stat.S_ISREG(found.st_mode):  # opening a FIFO would wait for ever
-        return Item(path, facts, trouble="neither a file nor a folder")
-    return Item(path, facts, found.st_size, min(found.st_mtime_ns, LATEST))
-
-
 def reason_of(why: BaseException) -> str:
     """An exception in a few words, without the path that the message already has."""
     if isinstance(why, OSError) and why.strerror:

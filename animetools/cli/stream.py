@@ -17,6 +17,7 @@ from functools import partial
 from typing import Annotated, NoReturn
 
 from animetools import whole
+from animetools.cli.inputs import items_of
 from animetools.cli.item import (
     FATAL,
     Facts,
@@ -28,8 +29,6 @@ from animetools.cli.item import (
     Written,
     below,
     finish,
-    look,
-    read_item,
     reason_of,
 )
 from animetools.cli.journal import Journal, refuse_another
@@ -38,8 +37,6 @@ from animetools.errors import FatalError, ItemError, PassedOver
 from animetools.options import Opt
 
 WINDOW = 4  # items on their way per worker: enough that none waits, few enough to stay small
-LONGEST_LINE = 1 << 24  # bytes; what is longer is no list of paths
-
 DEAD_WORKER = "a worker process died, perhaps for want of memory: try fewer --jobs"
 
 Run = Callable[[Iterable[Item]], Iterator[Result]]
@@ -115,14 +112,9 @@ class Stream:
         return 1 if self.report.failed else 0
 
     def items(self) -> Iterator[Item]:
-        """The items of the arguments, or of the lines of standard input."""
-        for source in self.files or ["-"]:
-            if source == "-":
-                lines = _lines(b"\0" if self.options.null else b"\n")
-                yield from filter(None, map(read_item, lines))  # `find` lists its folders too
-            else:
-                item = look(source, {})
-                yield from [item] if item else _walk(source, self.out)
+        """The items of the arguments, or of standard input."""
+        end = b"\0" if self.options.null else b"\n"
+        return items_of(self.files, end=end, out=self.out)
 
     def run(self, work: Work, items: Iterable[Item]) -> Iterator[Result]:
         """Do the work on `items`; give results in order, report failures and go on."""
@@ -323,53 +315,6 @@ def die_of(number: int, _frame: object = None) -> NoReturn:
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
     raise SystemExit(128 + number)
-
-
-def _lines(end: bytes) -> Iterator[bytes]:
-    """Standard input in pieces; os.read, since a thread that waits in sys.stdin aborts at exit.
-
-    Raises FatalError if it is a terminal, or no list of paths.
-    """
-    if os.isatty(0):
-        raise FatalError(
-            "no FILE, and standard input is a terminal: pipe a list of paths in, or name files"
-        )
-    rest = b""
-    try:
-        while chunk := os.read(0, 1 << 16):
-            *lines, rest = (rest + chunk).split(end)
-            yield from filter(None, lines)
-            if len(rest) > LONGEST_LINE:
-                raise FatalError("standard input is not a list of paths")
-    except OSError as why:
-        raise FatalError(f"standard input: {reason_of(why)}") from None
-    if rest:
-        yield rest
-
-
-def _walk(folder: str, out: str) -> Iterator[Item]:
-    """The files below a folder in the order of their names, without hidden ones and what is made."""
-    waiting = [folder]
-    while waiting:
-        path = waiting.pop()
-        if not os.path.isdir(path) or (os.path.islink(path) and path != folder):
-            item = look(path, {})
-            if item:
-                yield item
-        elif path == folder or not (out and _is_same(path, out)):
-            try:
-                names = sorted(name for name in os.listdir(path) if not name.startswith("."))
-            except OSError as why:
-                yield Item(path, trouble=reason_of(why))
-            else:
-                waiting += [os.path.join(path, name) for name in reversed(names)]
-
-
-def _is_same(one: str, other: str) -> bool:
-    try:
-        return os.path.samefile(one, other)
-    except OSError:
-        return False
 
 
 def _cores() -> int:

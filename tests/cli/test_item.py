@@ -6,7 +6,8 @@ import os
 from hypothesis import given
 from hypothesis import strategies as st
 
-from animetools.cli.item import Item, below, read_item
+from animetools.cli.inputs import read_item
+from animetools.cli.item import Item, below
 from animetools.cli.report import shown
 
 NAMES = st.binary(min_size=1, max_size=40).filter(lambda b: b"\n" not in b and b"\0" not in b)

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from animetools.cli.item import Output, finish, look
+from animetools.cli.inputs import look
+from animetools.cli.item import Output, finish
 from animetools.commands.animecrop import CropOptions, crop
 from animetools.images import nvxs
 from animetools.images.colours import WHITE

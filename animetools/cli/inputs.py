@@ -1,0 +1,99 @@
+"""The items of a command line: files and folders that are named, and lists of them."""
+
+import json
+import os
+import stat
+from collections.abc import Iterator, Sequence
+
+from animetools.cli.item import LATEST, Facts, Item, reason_of
+from animetools.errors import FatalError
+
+LONGEST_LINE = 1 << 24  # bytes; what is longer is no list of paths
+
+
+def items_of(files: Sequence[str], *, end: bytes, out: str) -> Iterator[Item]:
+    """The items that the arguments name, or, with none or for -, the lines of standard input.
+
+    Lines end in `end`. Folders are walked, without `out`; those in a list are passed over in
+    silence, since `find` lists their files too.
+    """
+    for file in files or ["-"]:
+        if file == "-":
+            yield from filter(None, map(read_item, _lines(end)))
+        else:
+            item = look(file, {})
+            yield from [item] if item else _walk(file, out)
+
+
+def read_item(line: bytes) -> Item | None:
+    """A line of a list: a path, or a JSON object with one; None for a folder."""
+    if line.startswith(b"{"):
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            record = None
+        if isinstance(record, dict) and isinstance(record.get("path"), str) and record["path"]:
+            return look(record.pop("path"), record)
+    return look(os.fsdecode(line), {})
+
+
+def look(path: str, facts: Facts) -> Item | None:
+    """The item of a path, with what the file system says of it; None for a folder."""
+    try:
+        found = os.stat(path)
+    except ValueError:  # a NUL inside, or a surrogate that is no byte
+        return Item(path, facts, trouble="not a file name")
+    except OSError as why:
+        return Item(path, facts, trouble=reason_of(why))
+    if stat.S_ISDIR(found.st_mode):
+        return None
+    if not stat.S_ISREG(found.st_mode):  # opening a FIFO would wait for ever
+        return Item(path, facts, trouble="neither a file nor a folder")
+    return Item(path, facts, found.st_size, min(found.st_mtime_ns, LATEST))
+
+
+def _lines(end: bytes) -> Iterator[bytes]:
+    """Standard input in pieces; os.read, since a thread that waits in sys.stdin aborts at exit.
+
+    Raises FatalError if it is a terminal, or no list of paths.
+    """
+    if os.isatty(0):
+        raise FatalError(
+            "no FILE, and standard input is a terminal: pipe a list of paths in, or name files"
+        )
+    rest = b""
+    try:
+        while chunk := os.read(0, 1 << 16):
+            *lines, rest = (rest + chunk).split(end)
+            yield from filter(None, lines)
+            if len(rest) > LONGEST_LINE:
+                raise FatalError("standard input is not a list of paths")
+    except OSError as why:
+        raise FatalError(f"standard input: {reason_of(why)}") from None
+    if rest:
+        yield rest
+
+
+def _walk(folder: str, out: str) -> Iterator[Item]:
+    """The files below a folder in the order of their names, without hidden ones and what is made."""
+    waiting = [folder]
+    while waiting:
+        path = waiting.pop()
+        if not os.path.isdir(path) or (os.path.islink(path) and path != folder):
+            item = look(path, {})
+            if item:
+                yield item
+        elif path == folder or not (out and _is_same(path, out)):
+            try:
+                names = sorted(name for name in os.listdir(path) if not name.startswith("."))
+            except OSError as why:
+                yield Item(path, trouble=reason_of(why))
+            else:
+                waiting += [os.path.join(path, name) for name in reversed(names)]
+
+
+def _is_same(one: str, other: str) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return False
