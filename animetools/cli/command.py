@@ -1,5 +1,6 @@
 """Option dataclasses into a command line: typer parses, we convert, run and end."""
 
+import gc
 import inspect
 import os
 import signal
@@ -63,6 +64,7 @@ class Command:
     def __call__(self) -> NoReturn:
         """Run as the console script; the exit status is the process's."""
         _fill_standard_files()
+        gc.set_threshold(50_000)  # Python's 700 costs a sixth of a run, and a third of a start
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays nohup
                 signal.signal(number, die_of)

@@ -2,6 +2,7 @@
 
 import re
 import zlib
+from collections.abc import Iterator
 
 from animetools.errors import PassedOver
 
@@ -23,6 +24,9 @@ EXTENSIONS = {
     ".tiff": "TIFF",
     ".webp": "WEBP",
 }
+# Others may change the colours or turn the picture.
+_PLAIN_CHUNKS = {b"IHDR", b"IDAT", b"IEND", b"pHYs", b"tIME", b"sRGB"}
+
 MAX_PIXELS = 178_000_000  # what is decoded unless a person asks for more
 HEAD_BYTES = 64  # enough for every signature below
 
@@ -103,7 +107,25 @@ def check_whole(data: bytes, image_format: str) -> None:
         raise Fault(f"{len(data) - end} bytes after the end of the {image_format}")
 
 
+def is_plain_png(data: bytes) -> bool:
+    """Whether a PNG file is whole and just 8-bit RGB: no profile, orientation or transparency."""
+    try:
+        kinds = {kind for kind, _ in _chunks_of_png(data)}
+    except (Fault, IndexError):
+        return False
+    return data[24:26] == b"\x08\x02" and kinds <= _PLAIN_CHUNKS
+
+
 def _end_of_png(data: bytes) -> int:
+    *_, (_, end) = _chunks_of_png(data)
+    return end
+
+
+def _chunks_of_png(data: bytes) -> Iterator[tuple[bytes, int]]:
+    """The kind and the end of each chunk.
+
+    Raises Fault for a wrong checksum and IndexError where the file ends too early.
+    """
     view = memoryview(data)
     position, kind = 8, b""
     while kind != b"IEND":
@@ -111,12 +133,12 @@ def _end_of_png(data: bytes) -> int:
         kind = bytes(view[position + 4 : position + 8])
         body_end = position + 8 + length
         if body_end + 4 > len(data):
-            return len(data) + 1
+            raise IndexError
         checksum = int.from_bytes(view[body_end : body_end + 4])
         if zlib.crc32(view[position + 4 : body_end]) != checksum:
             raise Fault(f"PNG with a wrong checksum in its {kind.decode('latin-1')!r} chunk")
         position = body_end + 4
-    return position
+        yield kind, position
 
 
 def _end_of_jpegs(data: bytes) -> int:

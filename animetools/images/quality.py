@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 Pixels = NDArray[np.uint8]
 
 _STEP = 97  # pixels; a prime, so that no width makes it a column
+_PLACES = np.array([1, 1 << 8, 1 << 16], np.uint32)
 _CELLS = 64  # a side: so few that JPEG's noise averages out, and imagehash is ten times as fast
 _GREY_CHROMA = 16  # levels between the channels of a cell
 _GREY_SHARE = 0.01  # of the cells may have more
@@ -18,9 +19,11 @@ def count_colors(rgb: Pixels, enough: int | None = None) -> int:
 
     rgb is uint8 [H, W, 3]. With `enough`, counting may stop there: what is less is exact.
     """
+    if enough is not None:
+        sample = rgb.reshape(-1, 3)[::_STEP].astype(np.uint32) @ _PLACES
+        if (few := np.unique(sample).size) >= enough:
+            return int(few)
     colors = cv2.cvtColor(rgb, cv2.COLOR_RGB2RGBA).view(np.uint32).ravel() & 0xFFFFFF
-    if enough is not None and (few := np.unique(colors[::_STEP]).size) >= enough:
-        return int(few)
     seen = np.zeros(1 << 24, np.bool_)  # four times as fast as sorting, at 512 x 512
     seen[colors] = True
     return int(np.count_nonzero(seen))

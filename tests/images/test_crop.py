@@ -52,7 +52,8 @@ def test_free_crops_stay_inside_and_keep_proportions_far_from_the_edge(
     assert is_inside(face, shifted.box)
     assert is_inside(shifted.box, (0, 0, *size))
     padded = crop_of(face, margin(room, square=False), size, "pad")
-    assert padded.box[2:] == tuple(max(1, round(side * (1 + 2 * room))) for side in face[2:])
+    for side, of in zip(padded.box[2:], face[2:], strict=True):
+        assert abs(side - max(1, of * (1 + 2 * room))) <= 1
 
 
 @given(st.data(), sizes, room)
