@@ -107,7 +107,7 @@ class Command:
         parameters = []
         if self.reads:
             files = typer.Argument(
-                metavar="FILE",
+                metavar="FILE ...",
                 show_default=False,
                 help="Images, or folders of them; none or -: a list on standard input.",
             )

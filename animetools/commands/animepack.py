@@ -49,8 +49,8 @@ def animepack(options: PackOptions, stream: Stream) -> int:
 
     Reads image paths and writes the path of the dataset when it is whole: a StyleGAN2-ADA zip, or
     a folder of the same files where the name does not end in .zip. An image that cannot be read is
-    left out. A run that was killed is gone on with by the next; a dataset of the same images is
-    left as it is.
+    left out. The next run continues one that was killed, and leaves a finished dataset of the same
+    images as it is.
     """
     told = replace(stream.options, unordered=False)  # the order is what names the images
     inputs = replace(stream, out="", options=told)
