@@ -5,17 +5,17 @@
 #
 # Usage: article.sh RAW [animecrop's options, as --cascade FILE]
 # Makes faces/, rejects.tsv and dataset.zip in the current folder.
-set -euo pipefail
+set -euo pipefail # status 1 only says that some files were bad
 root=$(cd "$(dirname "$0")/.." && pwd)
 export PATH="$root/bin:$PATH"
 raw=$1
 shift
 
 # The article's cascade on equalised grey. Its PNG crops are what the 40 kB are measured on.
-find "$raw" | animecrop --detector lbp --equalize --min-size 250 "$@" >crops.txt
+find "$raw" | animecrop --detector lbp --equalize --min-size 250 "$@" >crops.txt || [ $? = 1 ]
 
 # Small files and few colours are sketches, chibis and backgrounds; twins are reposts.
-animeclean --min-bytes 40k --min-colors 257 --near 99% --rejects rejects.tsv <crops.txt >kept.txt
+animeclean --min-bytes 40k --min-colors 257 --near 99% --rejects rejects.tsv <crops.txt >kept.txt || [ $? = 1 ]
 
 # Only shrunk, never enlarged: black bars around what is smaller.
-animepack --size 512 --fit pad --no-enlarge --quality 33 <kept.txt
+animepack --size 512 --fit pad --no-enlarge --quality 33 <kept.txt || [ $? = 1 ]

@@ -108,8 +108,6 @@ def draw(seed: int, index: int) -> Drawing:
         names += toned
     found = [Tag(name) for name in dict.fromkeys(names)]
     found += [Tag(artist, tags.ARTIST), Tag("original", tags.COPYRIGHT)]
-    if width >= 1600 or height >= 1200:
-        found.append(Tag("highres", tags.META))
     return Drawing(rgb, found, faces)
 
 

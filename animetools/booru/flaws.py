@@ -70,7 +70,9 @@ def _page(rgb: Pixels, data: bytes, extension: str, rng: Generator) -> Made:
 
 
 def _tiny(rgb: Pixels, data: bytes, extension: str, rng: Generator) -> Made:
-    return "png", _saved(Image.fromarray(rgb).resize((20, 20)), "PNG"), 0.0
+    scale = 20 / max(rgb.shape[:2])
+    size = (round(rgb.shape[1] * scale), round(rgb.shape[0] * scale))
+    return "png", _saved(Image.fromarray(rgb).resize(size), "PNG"), scale
 
 
 def _cmyk(rgb: Pixels, data: bytes, extension: str, rng: Generator) -> Made:

@@ -6,6 +6,7 @@ from typing import Any
 from numpy.random import PCG64, Generator, SeedSequence
 
 from animetools.booru.artist import draw
+from animetools.booru.character import EYE_COLORS, HAIR_COLORS
 from animetools.booru.flaws import FLAWS, encode
 from animetools.booru.metadata import record
 from animetools.booru.tags import META, Tag
@@ -13,6 +14,8 @@ from animetools.booru.tags import META, Tag
 # Keep the chances of a file's kind and of its flaw apart from those of the picture.
 _FILE_STREAM, _FLAW_STREAM = 1, 2
 _PNG_SHARE = 0.15
+
+_COLOR_NAMES = {*HAIR_COLORS, *EYE_COLORS, "gradient_hair", "multicolored_hair", "heterochromia"}
 
 # What a flaw adds to what can be said of the picture.
 _FLAW_TAGS = {
@@ -76,9 +79,16 @@ def make_post(seed: int, number: int, share: float = 0.0) -> Post:
     boxes = {"path": path, "width": width, "height": height, "faces": faces}
     if flaw:
         boxes["flaw"] = flaw
-    tags = list(dict.fromkeys([*drawing.tags, *_FLAW_TAGS.get(flaw, [])]))
+    tags = _tags(list(dict.fromkeys([*drawing.tags, *_FLAW_TAGS.get(flaw, [])])), width, height)
     told = record(seed, number, data, extension, (width, height), tags)
     return Post(path, data, told, boxes)
+
+
+def _tags(tags: list[Tag], width: int, height: int) -> list[Tag]:
+    """What is true of the file: a grey one shows no colours, a small one is not highres."""
+    if Tag("monochrome") in tags:
+        tags = [tag for tag in tags if tag.name not in _COLOR_NAMES]
+    return tags + [Tag("highres", META)] * (width >= 1600 or height >= 1200)
 
 
 def extension_of(seed: int, number: int) -> str:

@@ -5,7 +5,7 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 
-from animetools.cli.item import LATEST, Facts, Item, reason_of
+from animetools.cli.item import LATEST, Facts, Item, is_same_file, reason_of
 from animetools.errors import FatalError
 
 LONGEST_LINE = 1 << 24  # bytes; what is longer is no list of paths
@@ -83,17 +83,10 @@ def _walk(folder: str, out: str) -> Iterator[Item]:
             item = look(path, {})
             if item:
                 yield item
-        elif path == folder or not (out and _is_same(path, out)):
+        elif path == folder or not (out and is_same_file(path, out)):
             try:
                 names = sorted(name for name in os.listdir(path) if not name.startswith("."))
             except OSError as why:
                 yield Item(path, trouble=reason_of(why))
             else:
                 waiting += [os.path.join(path, name) for name in reversed(names)]
-
-
-def _is_same(one: str, other: str) -> bool:
-    try:
-        return os.path.samefile(one, other)
-    except OSError:
-        return False

@@ -136,12 +136,20 @@ class Output:
             there = Written.now(path)
         except FileNotFoundError:
             return
-        if self.source and os.path.exists(path) and os.path.samefile(path, self.source):
+        if is_same_file(path, self.source):
             raise ItemError("it would be overwritten itself: choose another -o")
         emptied = there.size == 0 and path in (file.path for file in self.owned)  # a power cut
         if self.force or emptied or there in self.owned or _holds(path, data):
             return
         raise ItemError(f"{path} exists and is not of this making; -f overwrites it")
+
+
+def is_same_file(one: str, other: str) -> bool:
+    """Whether both are there, and one file or folder."""
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return False
 
 
 def _holds(path: str, data: bytes) -> bool:

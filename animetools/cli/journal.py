@@ -13,7 +13,7 @@ from dataclasses import asdict
 from typing import Any, TypeVar
 
 from animetools import whole
-from animetools.cli.item import Item, Output, Rejected, Result, Written, below
+from animetools.cli.item import Item, Output, Rejected, Result, Written, below, is_same_file
 from animetools.errors import FatalError, ItemError
 
 NAME = ".animetools.sqlite"
@@ -192,14 +192,10 @@ class Journal:
     def _difference(self, path: str, settings: int) -> str:
         row = self._ask("SELECT words FROM settings WHERE id = ?", settings)
         old = json.loads(row[0][0])
-        name = next(
-            name for name in [*self.settings, *old] if old.get(name) != self.settings.get(name)
-        )
-        flag = name if name == "command" else "--" + name.replace("_", "-")
-        return (
-            f"{path} was made with {flag} {old.get(name)}, this run has {self.settings.get(name)}: "
-            "choose another -o, or -f makes it anew"
-        )
+        names = [*self.settings, *old]
+        name = next(name for name in names if old.get(name) != self.settings.get(name))
+        was, now = (_typed(name, settings.get(name)) for settings in (old, self.settings))
+        return f"{path} was made {was}, this run is {now}: choose another -o, or -f makes it anew"
 
     def _ask(self, query: str, *values: Any) -> list[Any]:
         return self._try(lambda: self.base.execute(query, values).fetchall())
@@ -229,15 +225,24 @@ def refuse_another(old: str, new: str, stem: str, *, moved: bool = False) -> Non
     """Raise ItemError if two inputs would share outputs; one that has `moved` is the same."""
     if os.path.abspath(old) == os.path.abspath(new) or (moved and not os.path.exists(old)):
         return
-    with suppress(OSError):
-        if os.path.samefile(old, new):
-            return
+    if is_same_file(old, new):
+        return
     raise ItemError(f"its files would take the place of those of {old} ({stem}*)")
 
 
 def settings_of(command: str, options: Any) -> dict[str, Any]:
     """What an output depends on: the command and its own options."""
     return {"command": command} | asdict(options)
+
+
+def _typed(name: str, value: Any) -> str:
+    """A setting as a person types it: with --size 5, without --mirror, by animecrop."""
+    if name == "command":
+        return f"by {value}"
+    flag = "--" + name.replace("_", "-")
+    if value is None or value is False or value == "":
+        return f"without {flag}"
+    return f"with {flag}" if value is True else f"with {flag} {value}"
 
 
 def _stands(file: Written) -> bool:

@@ -10,6 +10,7 @@ from functools import partial
 from io import RawIOBase
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from animetools import whole
 from animetools.cli import Item, Opt, Output, Rejected, Stream, command
 from animetools.cli.item import FATAL, Result, below, reason_of
 from animetools.cli.report import Report
@@ -72,7 +73,8 @@ def animeclean(options: CleanOptions, stream: Stream) -> int:
     Reads image paths and writes those of the images that are whole, large and colourful enough and
     no duplicates, in input order. Nothing happens to the others unless --delete or --move asks for
     it. The file of --rejects grows as the work goes; tabs, newlines and backslashes in paths are
-    written as in C. Of a file that is listed twice, or has several names, nothing is removed.
+    written as in C. Other names of an image that is
+    kept are never removed. What is damaged inside the data of a JPEG cannot be told.
     """
 
     def through(results: Iterator[Result]) -> Iterator[Result]:
@@ -222,6 +224,8 @@ def _remove(options: CleanOptions, report: Report, reject: Rejected, *, dry: boo
     """
     if not (options.delete or options.move) or reject.reason == LISTED_TWICE:
         return
+    if not os.path.lexists(reject.path):  # listed twice: it is gone already
+        return
     if reject.reason in DUPLICATES:
         os.stat(reject.evidence)
     target = below(options.move, reject.path)
@@ -235,7 +239,20 @@ def _remove(options: CleanOptions, report: Report, reject: Rejected, *, dry: boo
         raise FileExistsError(errno.EEXIST, f"{target} is there already")
     else:
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        shutil.move(reject.path, target)
+        _move(reject.path, target)
+
+
+def _move(path: str, target: str) -> None:
+    """Rename a file; to another file system, copy it whole before it goes."""
+    try:
+        os.rename(path, target)
+    except OSError as why:
+        if why.errno != errno.EXDEV:
+            raise
+        with open(path, "rb") as source, whole.writing(target) as copy:
+            shutil.copyfileobj(source, copy)
+        shutil.copystat(path, target)
+        os.unlink(path)
 
 
 def _parted(item: Item) -> tuple[Item, "Fingerprint"]:
@@ -268,6 +285,12 @@ def _rejects_file(path: str) -> Iterator[RawIOBase | None]:
     if not path:
         yield None
         return
+    if os.path.isfile(path):
+        from animetools.images.containers import HEAD_BYTES, format_by_content
+
+        with open(path, "rb") as file:
+            if format_by_content(file.read(HEAD_BYTES)):
+                raise FatalError(f"--rejects {path} is an image, and would be overwritten")
     with open(path, "wb", buffering=0) as file:
         yield file
 

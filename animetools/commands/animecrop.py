@@ -1,7 +1,7 @@
 """animecrop: cut anime faces out of images."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -28,7 +28,9 @@ class CropOptions:
         str, Opt("The cascade of lbp, instead of the one fetched once.", unit="FILE")
     ] = ""
     equalize: Annotated[bool, Opt("Have lbp search equalised grey, as the article did.")] = False
-    min_size: Annotated[int, Opt("Smallest face side.", unit="PIXELS", min=0)] = 128
+    min_size: Annotated[int, Opt("Leave out faces with a smaller side.", unit="PIXELS", min=0)] = (
+        128
+    )
     margin: Annotated[
         float, Opt("Room kept on each side of a face, in face widths.", "m", "RATIO", min=0, max=10)
     ] = 0.25
@@ -42,10 +44,15 @@ class CropOptions:
     ] = "shift"
     align: Annotated[
         bool,
-        Opt("Turn and scale crops so that the eyes, where found, are level and in one place."),
+        Opt(
+            "Turn and scale crops so that the eyes, where found, are level and in one place;"
+            " what lies beyond the edge is filled up."
+        ),
     ] = False
     largest: Annotated[bool, Opt("Only the largest face of an image.")] = False
-    max_faces: Annotated[int, Opt("At most so many faces of an image; 0 is all.", min=0)] = 0
+    max_faces: Annotated[
+        int, Opt("At most so many faces of an image, the surest; 0 is all.", min=0)
+    ] = 0
     one_face: Annotated[bool, Opt("Skip crops that hold a second face.")] = False
     format: Annotated[Literal["png", "jpg"], Opt("The files that are written.")] = "png"
     quality: Annotated[int, Opt("Of JPEG files.", min=1, max=100)] = 95
@@ -84,6 +91,10 @@ def animecrop(options: CropOptions, stream: Stream) -> int:
         equalize=options.equalize,
         smallest=0 if options.one_face else options.min_size,  # a second face may be a small one
     )
+    # What a crop depends on: neither the limit nor the place of the cascade, but what was there.
+    settings = stream.settings | {"detector": detector.searched}
+    del settings["max_pixels"], settings["cascade"]
+    stream = replace(stream, settings=settings)
     return stream.map(partial(crop, options, background, detector))
 
 

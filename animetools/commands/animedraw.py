@@ -1,8 +1,8 @@
 """animedraw: draw a synthetic booru."""
 
 import json
+import os
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated
@@ -10,6 +10,8 @@ from typing import Annotated
 from animetools import whole
 from animetools.cli import Item, Opt, Output, Rejected, Stream, command, processes
 from animetools.cli.journal import settings_of
+
+TOLD = ("metadata", "boxes")  # the facts of a picture that go into files of their own
 
 
 @dataclass(frozen=True)
@@ -64,17 +66,33 @@ def draw(options: DrawOptions, item: Item, output: Output) -> Iterator[Item]:
 
 
 def tell(stream: Stream, results: Iterable[Item | Rejected]) -> Iterator[Item | Rejected]:
-    """Pass the pictures on and write what is told of them, whole, when all are there."""
-    with ExitStack() as files:
-        told = {}
-        if not stream.options.dry_run:
-            for name in ("metadata", "boxes"):
-                told[name] = files.enter_context(whole.writing(f"{stream.out}/{name}.jsonl"))
+    """Pass the pictures on and write what is told of them, whole, when all are there.
+
+    Where a picture failed, or a larger booru has been told of, what is there stays.
+    """
+    parts: dict[str, whole.Part] = {}
+    told = 0
+    try:
         for result in results:
-            if isinstance(result, Rejected):
-                yield result
-                continue
-            for name, file in told.items():
-                file.write(json.dumps(result.facts[name]).encode() + b"\n")
-            faces = result.facts["boxes"]["faces"]
-            yield Item(result.path, {"faces": faces})
+            if isinstance(result, Item):
+                for name in () if stream.options.dry_run else TOLD:
+                    if name not in parts:
+                        parts[name] = whole.Part(os.path.join(stream.out, f"{name}.jsonl"))
+                    parts[name].file.write(json.dumps(result.facts[name]).encode() + b"\n")
+                told += 1
+                result = Item(result.path, {"faces": result.facts["boxes"]["faces"]})
+            yield result
+        for name in list(parts):
+            if not stream.report.failed and told >= _lines(parts[name].path):
+                parts.pop(name).commit(durable=True)
+    finally:
+        for part in parts.values():
+            part.drop()
+
+
+def _lines(path: str) -> int:
+    try:
+        with open(path, "rb") as file:
+            return sum(1 for _ in file)
+    except FileNotFoundError:
+        return 0

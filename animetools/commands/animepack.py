@@ -95,7 +95,9 @@ def gather(
         packing.settle(_retried(stream, run(_items(packing.doubtful()))))
         if not packing.made:
             _foretell(options, stream, packing)
-            if not told.dry_run:
+            if told.dry_run:
+                stream.report.read += packing.left()
+            else:
                 for result in run(_items(packing.todo())):
                     assert isinstance(result, Item)
                     packing.add(result.facts["position"], result.facts["packable"])

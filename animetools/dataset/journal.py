@@ -1,13 +1,12 @@
 """What is to be packed and what is packed already, on disk: memory stays flat, a kill loses nothing."""
 
 import json
+import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
-from os import unlink
 from typing import Any
 
 from animetools.errors import FatalError
@@ -179,8 +178,8 @@ class Journal:
 def remove(path: str) -> None:
     """Remove the journal of this name, if there is one."""
     for suffix in ("", "-wal", "-shm"):
-        with suppress(FileNotFoundError):
-            unlink(path + suffix)
+        if os.path.lexists(path + suffix):  # to remove nothing is an error on a read-only disk
+            os.unlink(path + suffix)
 
 
 def origin_of(path: str, size: int, facts: dict[str, Any]) -> str:

@@ -215,6 +215,8 @@ class Packing:
             return None
         if self._is_folder() and not is_folder:
             raise FatalError(f"{self.path} is a file: end the name of an archive in .zip")
+        if not is_folder and not os.path.isfile(self.path):
+            raise FatalError(f"{self.path} is no file: choose another -o")
         if is_folder and not os.path.exists(os.path.join(self.path, SUMMARY)):
             raise FatalError(f"{self.path} is a folder of other things: choose another -o")
         if self.force:
@@ -229,6 +231,9 @@ class Packing:
         if not isinstance(ours, dict) or not isinstance(ours.get("settings"), dict):
             raise FatalError(f"{self.path} exists and was not made by {OURS}: {REPLACE}")
         self._compare(ours["settings"], f"{self.path} was made", REPLACE)
+        if len(made) != ours.get("images"):
+            lost = f"holds {len(made)} of {ours.get('images')} images"
+            raise FatalError(f"{self.path} is damaged: it {lost}: {REPLACE}")
         if not os.path.lexists(whole.part_name(self.path)):
             remove(self._journal_name())  # of a run that was killed in its last moment
         return made

@@ -43,6 +43,12 @@ def fetch(url: str = HOME, folder: str | None = None) -> str:
         ) from why
 
 
+def other_cascade(path: str) -> str:
+    """What to call a cascade file, if it is not the one that is fetched."""
+    digest = pooch.file_hash(path)
+    return "" if digest == SHA256 else f" with cascade {digest[:12]}"
+
+
 def classifier(path: str) -> cv2.CascadeClassifier:
     """This thread's own detector made from a cascade file.
 

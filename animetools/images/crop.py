@@ -71,7 +71,7 @@ class Crop:
     degrees: float = 0.0
 
     def holds(self, face: Box) -> bool:
-        """Whether a face is to be seen in it: its middle, or more than half of it."""
+        """Whether a face is to be seen in it: its middle, or more than a fifth of it."""
         x, y, width, height = face
         corners = np.array(
             [(x, y), (x + width, y), (x + width, y + height), (x, y + height)], np.float32
@@ -79,7 +79,7 @@ class Crop:
         shared, _ = cv2.intersectConvexConvex(corners, self._corners())
         middle = (x + width / 2, y + height / 2)
         inside = cv2.pointPolygonTest(self._corners(), middle, measureDist=False) >= 0
-        return inside or shared > width * height / 2
+        return inside or shared > width * height / 5
 
     def pixels(self, rgb: Pixels, background: Colour = WHITE) -> Pixels:
         """What it shows of a picture, at the picture's own scale; background beyond the edge.

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from animetools.errors import Advice, FatalError
 from animetools.images import nvxs
-from animetools.images.cascade import classifier, fetch
+from animetools.images.cascade import classifier, fetch, other_cascade
 from animetools.images.nvxs import Box, Pixels, Point
 
 Name = Literal["auto", "lbp", "nvxs"]
@@ -60,7 +60,18 @@ class Face:
 
 
 Stage = Callable[[Pixels], list[Face]]  # of grey uint8 [H, W]
-Detector = Callable[[Pixels], list[Face]]  # of rgb uint8 [H, W, 3]
+
+
+@dataclass(frozen=True)
+class Detector:
+    """Finds the faces of rgb uint8 [H, W, 3]; may be pickled, and used by several threads."""
+
+    stages: tuple[Stage, ...]
+    searched: str  # what it looks with: auto, auto without lbp, lbp with another cascade
+
+    def __call__(self, rgb: Pixels) -> list[Face]:
+        """The faces, best score first."""
+        return find_faces(rgb, self.stages)
 
 
 def choose_detector(
@@ -76,7 +87,8 @@ def choose_detector(
     """
     if name == "nvxs":
         nvxs.load()
-        return partial(find_faces, stages=(partial(_nvxs, longest=NVXS_LONGEST),))
+        return Detector((partial(_nvxs, longest=NVXS_LONGEST),), name)
+    searched: str = name
     stages: list[Stage] = []
     has_nvxs = nvxs.is_installed()
     try:
@@ -85,8 +97,10 @@ def choose_detector(
         if name == "lbp" or not has_nvxs:
             raise
         warnings.warn(f"{why}; going on with the nvxs detector alone", Advice, stacklevel=2)
+        searched += " without lbp"
     if cascade:
         classifier(cascade)
+        searched += other_cascade(cascade)
         lbp = partial(_lbp, cascade=cascade, equalize=equalize, smallest=smallest)
         stages.append(lbp)
         if name == "auto" and smallest:
@@ -98,6 +112,7 @@ def choose_detector(
         small = partial(_nvxs, longest=NVXS_SMALL_LONGEST)
         stages += [small, partial(_tilted, search=small)]
     elif name == "auto":
+        searched += " without nvxs"
         warnings.warn(
             "no nvxs detector here (pip install animeface==2.0.3 has it where there are wheels); "
             "going on with lbp alone",
@@ -112,7 +127,7 @@ def choose_detector(
             neighbours=LBP_TILTED_NEIGHBOURS,
         )
         stages.append(partial(_tilted, search=loose))
-    return partial(find_faces, stages=tuple(stages))
+    return Detector(tuple(stages), searched)
 
 
 def find_faces(rgb: Pixels, stages: tuple[Stage, ...]) -> list[Face]:

@@ -26,13 +26,16 @@ import numpy as np
 
 from animetools.errors import Advice
 from animetools.images import nvxs
-from animetools.images.faces import Detector, Face, choose_detector, overlap
+from animetools.images.faces import Face, choose_detector, overlap
 from animetools.images.files import read_rgb
 from animetools.images.nvxs import Box, Pixels
 from tests.conftest import REAL
 
 ENOUGH = 0.4
 TILE = 320
+
+
+Find = Callable[[Pixels], list[Face]]
 
 
 @dataclass
@@ -93,7 +96,7 @@ def side(box: Box) -> float:
 
 
 def measure(
-    name: str, detector: Detector, images: dict[str, Pixels], labels: dict[str, Labels]
+    name: str, detector: Find, images: dict[str, Pixels], labels: dict[str, Labels]
 ) -> dict[str, list[Box]]:
     """Print one line for a detector; returns what it found."""
     seconds = math.inf
@@ -138,7 +141,7 @@ def sheet(
     return np.asarray(np.vstack(rows), np.uint8)
 
 
-def usual(cascade: str) -> Detector:
+def usual(cascade: str) -> Find:
     """The cascade as it is usually called: the whole picture, equalised; its boxes adjusted."""
     classifier = cv2.CascadeClassifier(cascade)
 
@@ -156,7 +159,7 @@ def usual(cascade: str) -> Detector:
     return detect
 
 
-def without_nvxs(cascade: str) -> Detector:
+def without_nvxs(cascade: str) -> Find:
     """What auto is where there is no wheel of animeface."""
     with mock.patch.object(nvxs, "is_installed", lambda: False), warnings.catch_warnings():
         warnings.simplefilter("ignore", Advice)
@@ -186,7 +189,7 @@ def main() -> None:
         f"{'':22} {'all faces':22} mean IoU   {'of 128 px and more':22} {'of 250 px':18} ms/image"
     )
 
-    chosen: dict[str, Callable[[], Detector]] = {
+    chosen: dict[str, Callable[[], Find]] = {
         "lbp as usual": lambda: usual(told.cascade),
         "lbp": lambda: choose_detector("lbp", cascade=told.cascade),
         "lbp --equalize": lambda: choose_detector("lbp", cascade=told.cascade, equalize=True),

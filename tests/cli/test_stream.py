@@ -289,10 +289,10 @@ def test_other_settings_are_named_and_force_makes_it_anew(shell: Shell, raw: Pat
     before = tree(raw.parent / "copies")
     done = shell("$FILTERS copier raw --size 6")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "was made with --size 5, this run has 6" in done.stderr
+    assert "was made with --size 5, this run is with --size 6" in done.stderr
     assert tree(raw.parent / "copies") == before
     other = shell("$FILTERS forked raw")
-    assert "was made with command copier, this run has forked" in other.stderr
+    assert "was made by copier, this run is by forked" in other.stderr
     assert shell("$FILTERS copier raw --size 6 -f").returncode == 0
     assert (raw.parent / "copies/raw/a/00.png.copy").read_bytes() == b"data 0!!!!!!"
 

@@ -230,3 +230,38 @@ def test_measuring_is_the_same_in_a_process(raw: Path) -> None:
 
 def _measured(options: CleanOptions, path: str) -> list[object]:
     return list(measure(options, Item(path), Output(), exact=True))
+
+
+def test_rejects_are_never_written_over_an_image(shell: Shell, tmp_path: Path) -> None:
+    picture = noise(64, 64)
+    (tmp_path / "a.png").write_bytes(encode_png(picture))
+    before = (tmp_path / "a.png").read_bytes()
+    done = shell("animeclean a.png --rejects a.png")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "--rejects a.png is an image" in done.stderr
+    assert (tmp_path / "a.png").read_bytes() == before
+
+
+def test_a_reject_that_is_listed_twice_is_removed_once(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(encode_png(noise(64, 64)))
+    (tmp_path / "b.png").write_bytes(b"")
+    done = shell("animeclean a.png b.png b.png --delete")
+    assert (done.returncode, done.stdout) == (0, "a.png\n")
+    assert not (tmp_path / "b.png").exists()
+
+
+def test_moving_to_another_disk_is_whole_or_not_at_all(shell: Shell, tmp_path: Path) -> None:
+    if shell("mkdir disk && mount -t tmpfs -o size=64k none disk").returncode:
+        pytest.skip("may not mount")
+    try:
+        (tmp_path / "a.png").write_bytes(encode_png(noise(64, 64)))
+        (tmp_path / "b.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(200_000))
+        full = shell("animeclean a.png b.png --move disk")
+        assert full.returncode == 2
+        assert shell("find disk -type f").stdout == ""
+        shell("mount -o remount,size=1M disk")
+        assert shell("animeclean a.png b.png --move disk").returncode == 0
+        assert (tmp_path / "disk/b.png").stat().st_size == 200_008
+        assert not (tmp_path / "b.png").exists()
+    finally:
+        shell("umount disk")

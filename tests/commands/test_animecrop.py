@@ -282,3 +282,21 @@ def test_real_pictures_in_the_order_of_the_input(shell: Shell) -> None:
     assert {record["detector"] for record in found} == {"lbp", "nvxs"}
     scores = [record["score"] for record in found if "p074" in record["source"]]
     assert scores == sorted(scores, reverse=True)
+
+
+def test_limits_and_the_cascades_place_are_no_settings(shell: Shell, raw: Path) -> None:
+    first = shell("animecrop --detector nvxs --max-pixels 1M raw")
+    again = shell("animecrop --detector nvxs --max-pixels 2M raw")
+    assert (again.returncode, again.stdout) == (first.returncode, first.stdout)
+
+
+def test_what_was_made_without_a_detector_is_told(shell: Shell, raw: Path) -> None:
+    if not CASCADE.exists():
+        pytest.skip("no cascade without the network")
+    first = shell(f"{NO_NETWORK} animecrop raw")
+    assert first.stdout
+    done = shell(f"animecrop --cascade {CASCADE} raw")
+    assert done.returncode == 2
+    assert (
+        "was made with --detector auto without lbp, this run is with --detector auto" in done.stderr
+    )

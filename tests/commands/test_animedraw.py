@@ -38,3 +38,45 @@ def test_a_dry_run_writes_nothing(shell: Shell, tmp_path: Path) -> None:
     assert run.returncode == 0
     assert len(run.stdout.split()) == 2
     assert not (tmp_path / "raw").exists()
+
+
+def test_it_goes_on_without_its_journal_and_by_force(shell: Shell, tmp_path: Path) -> None:
+    shell("animedraw --count 3 -o a; cp -r a b; rm b/.animetools.sqlite*")
+    run = shell(
+        "animedraw --count 3 -o b; animedraw --count 3 -f -o b; diff -r -x .animetools.sqlite\\* a b"
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_a_smaller_count_forgets_nothing(shell: Shell, tmp_path: Path) -> None:
+    run = shell(
+        "animedraw --count 4 -o a; cp -r a b; animedraw --count 2 -o a; diff -r -x .animetools.sqlite\\* a b"
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_a_file_in_the_place_of_the_folder_is_named(shell: Shell, tmp_path: Path) -> None:
+    run = shell("touch raw; animedraw --count 1")
+    assert run.returncode == 2
+    assert run.stderr == "animedraw: raw: cannot make the output folder: File exists\n"
+
+
+def test_grey_pictures_have_no_tags_of_colour(shell: Shell, tmp_path: Path) -> None:
+    shell("animedraw --count 30 --seed 3 --flaws 50%")
+    for line in lines_of(tmp_path / "raw/metadata.jsonl"):
+        names = {tag["name"] for tag in line["tags"]}
+        if "monochrome" in names:
+            assert not {name for name in names if name.endswith("_hair")} & {
+                "pink_hair",
+                "blonde_hair",
+                "blue_hair",
+                "brown_hair",
+                "black_hair",
+                "red_hair",
+                "green_hair",
+                "purple_hair",
+                "aqua_hair",
+            }
+        assert ("highres" in names) == (
+            int(line["image_width"]) >= 1600 or int(line["image_height"]) >= 1200
+        )

@@ -326,3 +326,18 @@ def test_real_images(shell: Shell, tmp_path: Path) -> None:
     done = shell(f"find {REAL} -type f | sort | head -8 | animepack --size 128")
     assert (done.returncode, done.stdout) == (0, "dataset.zip\n")
     assert {(i.size, i.mode) for i in images(tmp_path / "dataset.zip")} == {((128, 128), "RGB")}
+
+
+def test_a_folder_that_lost_an_image_is_no_dataset(shell: Shell, tmp_path: Path) -> None:
+    for n in range(3):
+        picture(tmp_path / f"{n}.png")
+    assert shell("animepack --size 16 -o d *.png").returncode == 0
+    shell("rm d/00000/img00000001.png")
+    done = shell("animepack --size 16 -o d *.png")
+    assert done.returncode == 2
+    assert "d is damaged: it holds 2 of 3 images" in done.stderr
+
+
+def test_a_dry_run_accounts_for_its_inputs(shell: Shell, tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    assert "read 1 = kept 1" in shell("animepack -n a.png").stderr

@@ -130,12 +130,13 @@ def test_a_crop_beyond_all_bounds_is_refused() -> None:
         Crop((0, 0, 100_000, 100_000)).pixels(np.zeros((9, 9, 3), np.uint8))
 
 
-def test_a_second_face_is_held_by_its_middle_or_by_half_of_it() -> None:
+def test_a_second_face_is_held_by_its_middle_or_by_a_fifth_of_it() -> None:
     crop = Crop((100, 100, 100, 100))
     assert crop.holds((120, 120, 20, 20))
     assert crop.holds((160, 90, 70, 70))  # its middle
     assert crop.holds((0, 0, 400, 400))  # the middle of a larger one
-    assert not crop.holds((190, 120, 40, 40))
+    assert crop.holds((190, 120, 40, 40))  # a quarter of it
+    assert not crop.holds((193, 120, 40, 40))
     assert not crop.holds((0, 0, 50, 50))
     turned = Crop((100, 100, 100, 100), 45)
     assert not turned.holds((96, 96, 12, 12))  # in the corner that is turned away
