@@ -13,7 +13,6 @@ from animetools.booru.curves import Frame, Points, mirrored, moved, points, ribb
 from animetools.booru.style import Style
 
 HIP_Y = 6.2
-SOLE_Y = 14.6
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from animetools.errors import PassedOver
 
 # Raster formats that Pillow decodes inside this process. Nothing that runs a program
 # (EPS starts Ghostscript) and nothing that is a document.
-FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 EXTENSIONS = {
     ".apng": "PNG",
     ".avif": "AVIF",
