@@ -12,6 +12,9 @@ ALLOWED = {
     "booru": {"errors"},
     "images": {"errors", "whole"},
     "dataset": {"images", "errors", "whole"},
+    "networks": {"errors", "whole"},
+    "sampling": {"networks", "images", "errors", "whole"},
+    "ranking": {"networks", "images", "errors", "whole"},
 }
 
 
