@@ -1,8 +1,19 @@
 """What all commands share: options, the stream of paths, messages, man pages."""
 
+from animetools.cli.batches import Batches
 from animetools.cli.command import command
 from animetools.cli.item import Item, Output, Rejected
 from animetools.cli.stream import Stream, processes, threads
 from animetools.options import Opt
 
-__all__ = ["Item", "Opt", "Output", "Rejected", "Stream", "command", "processes", "threads"]
+__all__ = [
+    "Batches",
+    "Item",
+    "Opt",
+    "Output",
+    "Rejected",
+    "Stream",
+    "command",
+    "processes",
+    "threads",
+]

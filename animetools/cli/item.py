@@ -163,9 +163,10 @@ def _holds(path: str, data: bytes) -> bool:
 FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 Work = Callable[[Item, Output], Iterable[Result]]
+Done = tuple[list[Result], list[Written]]
 
 
-def finish(work: Work, item: Item, output: Output) -> tuple[list[Result], list[Written]]:
+def finish(work: Work, item: Item, output: Output) -> Done:
     """Do one item, in whatever thread, process or machine this runs."""
     try:
         results = list(work(item, output))

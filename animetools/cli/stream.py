@@ -17,9 +17,11 @@ from functools import partial
 from typing import Annotated, NoReturn
 
 from animetools import whole
+from animetools.cli.batches import Batches, Belt
 from animetools.cli.inputs import items_of
 from animetools.cli.item import (
     FATAL,
+    Done,
     Facts,
     Item,
     Output,
@@ -40,7 +42,6 @@ WINDOW = 4  # items on their way per worker: enough that none waits, few enough 
 DEAD_WORKER = "a worker process died, perhaps for want of memory: try fewer --jobs"
 
 Run = Callable[[Iterable[Item]], Iterator[Result]]
-Done = tuple[list[Result], list[Written]]
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,13 @@ class Stream:
         """Print what `work` gives for each item: none, one or many."""
         return self.fold(work, iter, items)
 
+    def batches(self, work: Batches, items: Iterable[Item] | None = None) -> int:
+        """The same for a network, which wants several items at once."""
+        return self.fold(work, iter, items)
+
     def fold(
         self,
-        work: Work,
+        work: Work | Batches,
         through: Callable[[Iterator[Result]], Iterable[Result]],
         items: Iterable[Item] | None = None,
     ) -> int:
@@ -90,7 +95,7 @@ class Stream:
 
     def collect(
         self,
-        work: Work,
+        work: Work | Batches,
         gather: Callable[[Iterable[Item], Run], Iterable[Result]],
         items: Iterable[Item] | None = None,
     ) -> int:
@@ -116,13 +121,18 @@ class Stream:
         end = b"\0" if self.options.null else b"\n"
         return items_of(self.files, end=end, out=self.out)
 
-    def run(self, work: Work, items: Iterable[Item]) -> Iterator[Result]:
+    def run(self, work: Work | Batches, items: Iterable[Item]) -> Iterator[Result]:
         """Do the work on `items`; give results in order, report failures and go on."""
-        jobs = self.options.jobs or _cores()
+        jobs = self.options.jobs or cores()
         line: _Line = queue.SimpleQueue()
-        room = threading.Semaphore(WINDOW * jobs)
         pool = self.pool(jobs)
-        desk = _Desk(self, work, pool)
+        belt: Belt | None = None
+        if isinstance(work, Batches):
+            belt = Belt(work, pool)
+            desk = _Desk(self, belt.submit)
+        else:
+            desk = _Desk(self, lambda item, output: pool.submit(finish, work, item, output))
+        room = threading.Semaphore(WINDOW * jobs + (belt.work.room if belt else 0))
         ended = threading.Event()
 
         def feed() -> None:  # a thread of its own: a finished item never waits for the next line
@@ -167,6 +177,8 @@ class Stream:
             ended.set()
             room.release()  # the feeder may be waiting for it
             pool.shutdown(wait=False, cancel_futures=True)
+            if belt:
+                belt.close()
             desk.close()
 
     def _results(self, desk: "_Desk", entry: "_Entry") -> list[Result]:
@@ -217,10 +229,9 @@ _Line = queue.SimpleQueue[_Entry | BaseException | int]  # an int is how many en
 class _Desk:
     """Decides what is still to do, and has the journal remember what was done."""
 
-    def __init__(self, stream: Stream, work: Work, pool: Executor) -> None:
+    def __init__(self, stream: Stream, start: Callable[[Item, Output], Future[Done]]) -> None:
         self.stream = stream
-        self.work = work
-        self.pool = pool
+        self.start = start
         self.journal: Journal | None = None
         self.under_way: dict[str, _Entry] = {}  # by stem: a path listed twice is done once
 
@@ -232,7 +243,7 @@ class _Desk:
             return _Entry(item, _failed(PassedOver("half-written file")))
         if not self.stream.out or self.stream.options.dry_run:
             output = Output(below(self.stream.out, item.path), dry=True)
-            return _Entry(item, self.pool.submit(finish, self.work, item, output))
+            return _Entry(item, self.start(item, output))
         return self._take_journalled(item)
 
     def _take_journalled(self, item: Item) -> _Entry:
@@ -252,7 +263,7 @@ class _Desk:
             return _Entry(item, _failed(why))
         if not isinstance(begun, Output):
             return _Entry(item, _ready((begun, [])))
-        entry = _Entry(item, self.pool.submit(finish, self.work, item, begun), begun)
+        entry = _Entry(item, self.start(item, begun), begun)
         self.under_way[stem] = entry
         return entry
 
@@ -317,7 +328,7 @@ def die_of(number: int, _frame: object = None) -> NoReturn:
     raise SystemExit(128 + number)
 
 
-def _cores() -> int:
+def cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
