@@ -1,0 +1,89 @@
+"""What a network file holds, whoever wrote it: configs, tensors and facts."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from animetools.errors import ItemError
+from animetools.networks.config import (
+    Config,
+    StyleGAN1Discriminator,
+    StyleGAN1Generator,
+    StyleGAN2Generator,
+)
+
+Layout = Literal["tensorflow", "pytorch", "animetools", "safetensors", "rosinality"]
+
+
+@dataclass(frozen=True)
+class Network:
+    """One network: its config, and its tensors by the names that its module gives them."""
+
+    config: Config
+    state: dict[str, Tensor]
+
+    def build(self) -> nn.Module:
+        """The module, in float32, for evaluation and without gradients.
+
+        It is made without memory of its own, and takes the tensors of `state` as they are: nothing
+        is allocated before every name and shape is found to be right. So what a module computes
+        once and does not keep in its state must say `device="cpu"` where it is made.
+
+        Raises ItemError naming the first tensor that is missing, unknown or of the wrong shape.
+        """
+        with torch.device("meta"):
+            module = _module(self.config)
+        wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+        for name, shape in wanted.items():
+            if name not in self.state:
+                raise ItemError(f"the network lacks the tensor {name}")
+            if (found := tuple(self.state[name].shape)) != shape:
+                raise ItemError(f"the tensor {name} is {found}, not {shape}")
+        if unknown := next((name for name in self.state if name not in wanted), None):
+            raise ItemError(f"the network has no place for the tensor {unknown!a:.80}")
+        module.load_state_dict({n: v.float() for n, v in self.state.items()}, assign=True)
+        return module.requires_grad_(False).eval()
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The networks of a file, by "G", "D" and "G_ema" (the moving average: sample with it)."""
+
+    layout: Layout
+    networks: dict[str, Network]
+    facts: dict[str, Any]  # plain JSON: kimg, what the network was trained with
+
+    @property
+    def generator(self) -> Network:
+        """The moving average of the generator, else the generator itself.
+
+        Raises ItemError if the file has neither.
+        """
+        for name in ("G_ema", "G"):
+            if name in self.networks:
+                return self.networks[name]
+        raise ItemError("there is no generator in this file")
+
+    @property
+    def discriminator(self) -> Network:
+        """The discriminator.
+
+        Raises ItemError if the file has none.
+        """
+        if "D" not in self.networks:
+            raise ItemError("there is no discriminator in this file")
+        return self.networks["D"]
+
+
+def _module(config: Config) -> nn.Module:
+    from animetools.networks import stylegan1, stylegan2  # late: many a reader builds nothing
+
+    if isinstance(config, StyleGAN1Generator):
+        return stylegan1.Generator(config)
+    if isinstance(config, StyleGAN1Discriminator):
+        return stylegan1.Discriminator(config)
+    if isinstance(config, StyleGAN2Generator):
+        return stylegan2.Generator(config)
+    return stylegan2.Discriminator(config)
