@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
 
-from animetools.cli import Item, Opt, Output, Rejected, Stream, command, processes
+from animetools.cli import Batches, Item, Opt, Output, Rejected, Stream, command, processes
 from animetools.cli.item import Result
 from animetools.errors import FatalError, ItemError, PassedOver
 
@@ -24,6 +24,7 @@ class Options:
     mirror: Annotated[bool, Opt("A switch.")] = False
     sleep: Annotated[float, Opt("Seconds an item takes.")] = 0
     copies: Annotated[int, Opt("Files an item gives.")] = 1
+    devices: Annotated[int, Opt("Networks that compute at once.")] = 1
 
 
 def copy(options: Options, item: Item, output: Output) -> Iterator[Result]:
@@ -43,6 +44,57 @@ def copy(options: Options, item: Item, output: Output) -> Iterator[Result]:
         yield item.made(output.write(suffix, lambda: content), number=n, pid=os.getpid())  # noqa: B023
         if os.environ.get("CRASH", "-").encode() in data:
             raise ItemError("it crashed")
+
+
+def read(options: Options, item: Item) -> bytes:
+    """The bytes of a file; a line in `log` tells that they were read."""
+    with open("log", "a") as log:
+        log.write(ascii(item.path) + "\n")
+    with open(item.path, "rb") as file:
+        data = file.read()
+    if data == b"text":
+        raise PassedOver("no image")
+    if data == b"broken":
+        raise ItemError("it is broken")
+    if data == b"vast":
+        raise MemoryError
+    return data
+
+
+def shout(options: Options, device: int, batch: list[bytes]) -> list[bytes]:
+    """A network: loud; a line in `batches` tells how many it was given."""
+    with open("batches", "a") as log:
+        log.write(f"{device} {len(batch)}\n")
+    time.sleep(options.sleep)
+    if b"poison" in batch:
+        raise ItemError("it was poisoned")
+    if b"lost" in batch:
+        raise FatalError("the device is lost: try another --device")
+    if b"bug" in batch:
+        raise ZeroDivisionError("a bug")
+    if b"large" in batch:
+        raise MemoryError
+    return [data.upper() for data in batch]
+
+
+def save(options: Options, result: bytes, item: Item, output: Output) -> Iterator[Result]:
+    """Copies of what the network gave."""
+    for n in range(options.copies):
+        suffix = f".{n}" if options.copies > 1 else ".loud"
+        yield item.made(output.write(suffix, lambda: result), number=n, pid=os.getpid())
+        if os.environ.get("CRASH", "-").encode() in result:
+            raise ItemError("it crashed")
+
+
+def told(options: Options, result: bytes, item: Item, output: Output) -> Iterator[Result]:
+    """What the network gave, without a file."""
+    yield item.noted(said=result.decode())
+
+
+def batches(options: Options, encode: Any) -> Batches:
+    """The three steps of a command with a network."""
+    networks = [partial(shout, options, device) for device in range(options.devices)]
+    return Batches(options.size, partial(read, options), networks, partial(encode, options))
 
 
 def number(options: Options, item: Item, output: Output) -> Iterator[Result]:
@@ -101,6 +153,24 @@ def counter(options: Options, stream: Stream) -> int:
     return stream.map(partial(number, options), items)
 
 
+@command(out="copies")
+def shouter(options: Options, stream: Stream) -> int:
+    """Copy files through a network."""
+    return stream.batches(batches(options, save))
+
+
+@command(out="copies", pool=processes)
+def forkedshouter(options: Options, stream: Stream) -> int:
+    """Copy files through a network, read and written in processes."""
+    return stream.batches(batches(options, save))
+
+
+@command()
+def grader(options: Options, stream: Stream) -> int:
+    """Ask a network about files."""
+    return stream.batches(batches(options, told))
+
+
 @command()
 def waiter(options: Options, stream: Stream) -> int:
     """Pass paths on."""
@@ -141,7 +211,19 @@ def inline(options: Options, stream: Stream) -> int:
     return stream.map(partial(copy, options))
 
 
-COMMANDS = [copier, forked, counter, keeper, waiter, halver, fatal, inline]
+COMMANDS = [
+    copier,
+    forked,
+    counter,
+    keeper,
+    shouter,
+    forkedshouter,
+    grader,
+    waiter,
+    halver,
+    fatal,
+    inline,
+]
 
 if __name__ == "__main__":
     name = sys.argv.pop(1)

@@ -5,42 +5,13 @@ import os
 import pty
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, Shell
-
-FILTERS = [sys.executable, str(ROOT / "tests/cli/filters.py")]
-
-
-@pytest.fixture
-def raw(tmp_path: Path) -> Path:
-    """Twenty small files in two folders."""
-    folder = tmp_path / "raw"
-    for n in range(20):
-        path = folder / "ab"[n % 2] / f"{n:02}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"data %d" % n)
-    return folder
-
-
-def start(*words: str, cwd: Path, **options: object) -> subprocess.Popen[bytes]:
-    pipe = subprocess.PIPE
-    given = {"stdin": pipe, "stdout": pipe, "stderr": pipe} | options
-    return subprocess.Popen([*FILTERS, *words], cwd=cwd, **given)  # type: ignore[call-overload,no-any-return]
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    """Every visible file below a folder."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.name.startswith(".animetools")
-    }
-
+from tests.cli.conftest import peak_memory, start, tree
+from tests.conftest import Shell
 
 # Order, lists, names
 
@@ -593,27 +564,11 @@ def test_processes_are_several(shell: Shell, raw: Path) -> None:
 
 def test_memory_does_not_grow_with_the_list(tmp_path: Path) -> None:
     def peak(count: int) -> int:
-        script = (
-            (
-                "import resource, runpy, sys; sys.argv = ['filters', 'waiter']\n"
-                "try: runpy.run_path(sys.argv.pop(0) and PATH, run_name='__main__')\n"
-                "finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
-            )
-            .replace("PATH", repr(FILTERS[1]))
-            .replace("sys.argv = ['filters', 'waiter']", "sys.argv = ['x', 'filters', 'waiter']")
-        )
-        process = subprocess.Popen(
-            [sys.executable, "-c", script],
-            cwd=tmp_path,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
         lines = b"gone\nhere\n" * (count // 2)
-        return int(process.communicate(lines)[1].split()[-1])
+        return peak_memory("waiter", cwd=tmp_path, lines=lines, results=count // 2)
 
     (tmp_path / "here").write_bytes(b"x")
-    assert peak(30_000) < 1.2 * peak(300)
+    assert peak(30_000) < 1.1 * peak(10_000)
 
 
 # The terminal
