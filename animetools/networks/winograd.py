@@ -1,0 +1,178 @@
+"""3x3 convolutions of one image on a CPU, twice and more as fast as the direct algorithm.
+
+Winograd's F(4x4, 3x3) takes 36 products where the direct algorithm takes 144 (Lavin and Gray 2015,
+arXiv:1509.09308, section 4.3). Images are [H, W, C]: every step is then a few additions of long
+rows, and the products are 36 plain matrix multiplications, which torch does near the processor's
+limit. The image goes through in chunks of rows that stay in the cache from the first step to what
+the caller does with the finished rows; each chunk is the same whoever computes it, so the result
+is equal to the bit whatever the number of threads.
+"""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor
+
+import torch
+from torch import Tensor
+
+TILE = 4  # outputs of a tile along an axis
+POINTS = 6  # products of a tile along an axis
+CHUNK = 256  # tiles worked on at once: their products fill the cache and no more
+
+# From three taps to the values at the points 0, 1, -1, 2, -2 and infinity.
+_WEIGHTS = (
+    (1 / 4, 0, 0),
+    (-1 / 6, -1 / 6, -1 / 6),
+    (-1 / 6, 1 / 6, -1 / 6),
+    (1 / 24, 1 / 12, 1 / 6),
+    (1 / 24, -1 / 12, 1 / 6),
+    (0, 0, 1),
+)
+
+_own = threading.local()
+
+Finish = Callable[[int, int], None]
+
+
+def transform(weight: Tensor) -> Tensor:
+    """The weights [O, C, 3, 3] as `convolve` takes them: [36, C, O], columns' points first."""
+    points = torch.tensor(_WEIGHTS, dtype=torch.float64, device=weight.device)
+    products = torch.einsum("ia,ocab,jb->jico", points, weight.double(), points)
+    return products.flatten(0, 1).to(weight.dtype).contiguous()
+
+
+def fold_up(weight: Tensor, low_pass: Tensor) -> Tensor:
+    """A stride-2 transposed convolution and the low-pass after it as one plain convolution.
+
+    weight [O, C, 3, 3] as for conv_transpose2d but for the order of its axes; low_pass [4], of one
+    axis, of gain 2. Returns [4 O, C, 3, 3], which gives the four pixels (row, column) of every
+    pixel: `convolve(..., up=True)` shuffles them.
+    """
+    fold = weight.new_zeros(2, 3, 3, dtype=torch.float64)  # phase, tap of the result, tap of weight
+    for phase in range(2):
+        for k, value in enumerate(low_pass.flip(0).tolist()):
+            for tap in range(3):
+                if (phase + k - 1 - tap) % 2 == 0:
+                    fold[phase, (phase + k - 1 - tap) // 2 + 1, tap] += value
+    out = torch.einsum("pia,qjb,ocab->pqocij", fold, fold, weight.double())
+    return out.flatten(0, 2).to(weight.dtype)
+
+
+def convolve(
+    x: Tensor,
+    products: Tensor,
+    y: Tensor,
+    *,
+    bias: Tensor | None = None,
+    up: bool = False,
+    finish: Finish | None = None,
+    crew: Executor | None = None,
+) -> None:
+    """Write to y [H, W, O] the convolution of x, and call finish(first, end) for finished rows of y.
+
+    x is contiguous and has its zero border in it: [H + 2, W + 2, C]; with `up`, [H / 2 + 2, W / 2 +
+    2, C], where the products are those of `fold_up`. H and W of what is in x are multiples of 4. y
+    may be the inside of such a tensor. x and y are float32; products come from `transform`, in
+    float32 or bfloat16. A bias [O] is added. The chunks are shared out among the `crew`.
+    """
+    p = 2 if up else 1
+    rows, columns = y.shape[0] // (TILE * p), y.shape[1] // (TILE * p)
+    height = max(1, min(rows, CHUNK // columns))
+
+    @torch.inference_mode()  # each thread has its own
+    def chunk(first: int) -> None:
+        count = min(height, rows - first)
+        _chunk(x, products, y, bias, first, count, p)
+        if finish:
+            finish(first * TILE * p, (first + count) * TILE * p)
+
+    for _ in (crew.map if crew else map)(chunk, range(0, rows, height)):
+        pass
+
+
+def _chunk(
+    x: Tensor,
+    products: Tensor,
+    y: Tensor,
+    bias: Tensor | None,
+    first: int,
+    count: int,
+    p: int,
+) -> None:
+    """`count` rows of tiles; p is the scale of y over x."""
+    columns = y.shape[1] // (TILE * p)
+    width = x.shape[1] * x.shape[2]  # of a row of x
+    c, o = x.shape[2], p * p * y.shape[2]  # of a pixel of x, and of all that it gives
+    tiles = count * columns
+    first_pass, products_in, products_out, spare = _scratch(
+        max(POINTS * count * width, TILE * POINTS * tiles * o),
+        POINTS**2 * tiles * c,
+        POINTS**2 * tiles * o,
+        4 * max(count * width, POINTS * tiles * max(c, o)),
+    )
+
+    # The inputs of rows, then of columns, to their points.
+    start = x.storage_offset() + first * TILE * width
+    rows = x.as_strided((POINTS, count, width), (width, TILE * width, 1), start)
+    tall = _part(first_pass, POINTS, count, width)
+    _to_points(rows, tall, _part(spare, 4, count, width))
+    shape = (POINTS, POINTS, count, columns, c)
+    strides = (c, count * width, width, TILE * c, 1)
+    grid = products_in.view(shape)
+    _to_points(tall.as_strided(shape, strides), grid, _part(spare, 4, *shape[1:]))
+
+    values = products_out.view(POINTS**2, tiles, o)
+    if products.dtype == torch.float32:
+        torch.bmm(products_in.view(POINTS**2, tiles, c), products, out=values)
+    else:  # the sums before and after stay float32
+        few = products_in.view(POINTS**2, tiles, c).to(products.dtype)
+        values.copy_(torch.bmm(few, products))
+    if bias is not None:
+        # The value at the point 1 goes to all outputs of a tile alike.
+        values[POINTS + 1].view(-1, y.shape[2]).add_(bias)
+
+    # The products of columns, then of rows, to the outputs.
+    parts = (POINTS, POINTS, count, columns, p, p, y.shape[2])
+    wide = _part(first_pass, TILE, *parts[1:])
+    _from_points(values.view(parts), wide, _part(spare, 4, *parts[1:]))
+    out = y[first * TILE * p : (first + count) * TILE * p]
+    out = torch.unflatten(torch.unflatten(out, 0, (count, TILE, p)), 3, (columns, TILE, p))
+    out = out.permute(1, 4, 0, 3, 2, 5, 6)
+    _from_points(wide.transpose(0, 1), out, _part(spare, *out.shape))
+
+
+def _to_points(taps: Tensor, out: Tensor, spare: Tensor) -> None:
+    """Six inputs of a tile to their values at the six points, along the first axis."""
+    step = torch.sub(taps[2:6], taps[0:4], out=spare)
+    torch.sub(step[2:4], step[0:2], alpha=4, out=out[0::5])
+    torch.add(step[2], step[1], alpha=2, out=out[3])
+    torch.sub(step[2], step[1], alpha=2, out=out[4])
+    odd, even = torch.sub(taps[3:5], taps[1:3], alpha=4, out=spare[:2])
+    torch.add(even, odd, out=out[1])
+    torch.sub(even, odd, out=out[2])
+
+
+def _from_points(values: Tensor, out: Tensor, spare: Tensor) -> None:
+    """Six products of a tile to its four outputs, along the first axis."""
+    near, far = torch.add(values[1:5:2], values[2:5:2], out=spare[:2])
+    near_odd, far_odd = torch.sub(values[1:5:2], values[2:5:2], out=spare[2:])
+    torch.add(near, values[0], out=out[0]).add_(far)
+    torch.add(near_odd, far_odd, alpha=2, out=out[1])
+    torch.add(near, far, alpha=4, out=out[2])
+    torch.add(near_odd, far_odd, alpha=8, out=out[3]).add_(values[5])
+
+
+def _scratch(*sizes: int) -> list[Tensor]:
+    """So many numbers each, in memory that the thread keeps: fresh pages would cost more."""
+    kept: Tensor | None = getattr(_own, "memory", None)
+    if kept is None or kept.numel() < sum(sizes):
+        kept = _own.memory = torch.empty(sum(sizes))
+    return list(torch.split(kept[: sum(sizes)], list(sizes)))
+
+
+def _part(memory: Tensor, *shape: int) -> Tensor:
+    """The beginning of `memory` in this shape."""
+    count = 1
+    for size in shape:
+        count *= size
+    return memory[:count].view(shape)

@@ -1,0 +1,88 @@
+"""Winograd's convolution against torch's own."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from animetools.networks import winograd
+
+sizes = st.integers(1, 9)
+tiles = st.integers(1, 12)
+
+
+def bordered(image: Tensor) -> Tensor:
+    """[C, H, W] as [H + 2, W + 2, C]."""
+    return F.pad(image, (1, 1, 1, 1)).permute(1, 2, 0).contiguous()
+
+
+@settings(max_examples=30, deadline=None)
+@given(outputs=sizes, inputs=sizes, rows=tiles, columns=tiles, seed=st.integers(0, 99))
+def test_any_shape_agrees_with_the_direct_algorithm(
+    outputs: int, inputs: int, rows: int, columns: int, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    image = torch.randn(inputs, 4 * rows, 4 * columns)
+    weight = torch.randn(outputs, inputs, 3, 3) / (9 * inputs) ** 0.5
+    bias = torch.randn(outputs)
+    expected = F.conv2d(image[None].double(), weight.double(), bias.double(), padding=1)[0]
+
+    y = torch.empty(4 * rows, 4 * columns, outputs)
+    winograd.convolve(bordered(image), winograd.transform(weight), y, bias=bias)
+
+    torch.testing.assert_close(y.permute(2, 0, 1).double(), expected, rtol=1e-4, atol=1e-4)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    outputs=sizes,
+    inputs=sizes,
+    rows=tiles,
+    columns=tiles,
+    low_pass=st.lists(st.floats(-2, 2, width=32), min_size=4, max_size=4),
+)
+def test_folded_doubling_agrees_with_the_two_steps_to_the_border(
+    outputs: int, inputs: int, rows: int, columns: int, low_pass: list[float]
+) -> None:
+    torch.manual_seed(rows)
+    image = torch.randn(inputs, 4 * rows, 4 * columns)
+    weight = torch.randn(outputs, inputs, 3, 3) / (9 * inputs) ** 0.5
+    taps = torch.tensor(low_pass)
+    wide = F.conv_transpose2d(image[None].double(), weight.transpose(0, 1).double(), stride=2)
+    kernel = torch.outer(taps, taps).double().flip(0, 1).expand(outputs, 1, 4, 4)
+    expected = F.conv2d(wide, kernel, padding=1, groups=outputs)[0]
+
+    y = torch.empty(8 * rows, 8 * columns, outputs)
+    products = winograd.transform(winograd.fold_up(weight, taps))
+    winograd.convolve(bordered(image), products, y, up=True)
+
+    torch.testing.assert_close(y.permute(2, 0, 1).double(), expected, rtol=1e-4, atol=1e-3)
+
+
+def test_threads_change_no_bit_and_finish_sees_every_row_once() -> None:
+    x = bordered(torch.randn(3, 80, 256))
+    products = winograd.transform(torch.randn(5, 3, 3, 3))
+    alone, together = torch.empty(80, 256, 5), torch.empty(80, 256, 5)
+    seen: list[tuple[int, int]] = []
+
+    winograd.convolve(x, products, alone)
+    with ThreadPoolExecutor(4) as crew:
+        winograd.convolve(x, products, together, crew=crew, finish=lambda *rows: seen.append(rows))
+
+    assert torch.equal(alone, together)
+    assert sorted(seen) == [(first, first + 16) for first in range(0, 80, 16)]
+
+
+def test_bfloat16_keeps_its_sums_in_float32() -> None:
+    torch.manual_seed(0)
+    image, weight = torch.randn(64, 16, 16), torch.randn(64, 64, 3, 3) / 24
+    expected = F.conv2d(image[None], weight, padding=1)[0]
+    y = torch.empty(16, 16, 64)
+
+    winograd.convolve(bordered(image), winograd.transform(weight).bfloat16(), y)
+
+    error = (y.permute(2, 0, 1) - expected).square().mean().sqrt()
+    assert error < 0.05 * expected.std()
