@@ -82,6 +82,7 @@ class StyleGAN1Generator:
 
     mapping: MappingConfig
     channels: tuple[int, ...]
+    base: tuple[int, int] = (4, 4)
     image_channels: int = 3
     progressive: bool = True  # False: only the last block has a ToRGB
     fused_from: int = 128  # resolution from which up-convolutions are fused; 0 is all of them
@@ -101,6 +102,7 @@ class StyleGAN1Discriminator:
     """A discriminator of StyleGAN 1, and of StyleGAN 2's config A."""
 
     channels: tuple[int, ...]
+    base: tuple[int, int] = (4, 4)
     image_channels: int = 3
     progressive: bool = True
     fused_from: int = 128
@@ -116,3 +118,9 @@ class StyleGAN1Discriminator:
 Generator = StyleGAN2Generator | StyleGAN1Generator
 Discriminator = StyleGAN2Discriminator | StyleGAN1Discriminator
 Config = Generator | Discriminator
+
+
+def image_size(config: Config) -> tuple[int, int]:
+    """Height and width of a network's images, in pixels."""
+    doublings = len(config.channels) - 1
+    return config.base[0] << doublings, config.base[1] << doublings

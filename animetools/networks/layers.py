@@ -1,0 +1,303 @@
+"""What the networks of both generations are made of."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from animetools.networks import ops
+from animetools.networks.config import Discriminator, Generator, MappingConfig, image_size
+
+Noise = Literal["const", "random", "none"] | Sequence[Tensor]
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """How layers scale and bend their numbers, the same in a whole network.
+
+    `weight_gain` belongs to the weights (StyleGAN 1), `output_gain` to the activation (StyleGAN 2).
+    """
+
+    activation: str = "linear"
+    weight_gain: float = 1.0
+    output_gain: float = 1.0
+    equalized: bool = True
+    clamp: float | None = None
+
+    def scales(self, fan_in: int, lrmul: float = 1.0) -> tuple[float, float]:
+        """The deviation of a new weight, and the factor of a stored one when it is used.
+
+        Source: Karras et al. 2018 (Progressive GAN), section 4.1 (equalised learning rate).
+        """
+        proper = self.weight_gain / math.sqrt(fan_in)
+        return (1 / lrmul, proper * lrmul) if self.equalized else (proper / lrmul, lrmul)
+
+    def activate(self, x: Tensor, bias: Tensor | None) -> Tensor:
+        """Bias, activation, gain and clamp."""
+        return ops.activate(x, bias, self.activation, self.output_gain, self.clamp)
+
+
+LINEAR = Scheme()
+
+
+class Dense(nn.Module):
+    """[n, inputs] to [n, outputs]. `bias` is its initial value; None is none."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        scheme: Scheme = LINEAR,
+        *,
+        lrmul: float = 1.0,
+        bias: float | None = 0.0,
+    ) -> None:
+        super().__init__()
+        deviation, self.scale = scheme.scales(inputs, lrmul)
+        self.scheme, self.lrmul = scheme, lrmul
+        self.weight = nn.Parameter(torch.randn(outputs, inputs) * deviation)
+        self.bias = None if bias is None else nn.Parameter(torch.full((outputs,), bias))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.linear(x, self.weight * self.scale)
+        return self.scheme.activate(x, None if self.bias is None else self.bias * self.lrmul)
+
+
+class Conv(nn.Module):
+    """[n, inputs, H, W] to [n, outputs, H, W], or half the size with the kernel `down`."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        size: int,
+        scheme: Scheme = LINEAR,
+        *,
+        bias: bool = True,
+        down: Sequence[float] = (),
+    ) -> None:
+        super().__init__()
+        deviation, self.scale = scheme.scales(inputs * size * size)
+        self.scheme = scheme
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, size, size) * deviation)
+        self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
+        self.down: Tensor | None
+        self.register_buffer("down", ops.resampling(down) if down else None, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight * self.scale
+        size = weight.shape[-1]
+        if self.down is None:
+            x = ops.conv(x, weight)
+        elif size == 1:
+            x = ops.conv(ops.downsample(x, self.down), weight)
+        else:
+            x = ops.conv_down(x, weight, self.down)
+        return self.scheme.activate(x, self.bias)
+
+
+class Mapping(nn.Module):
+    """From z [n, z_dim], and labels c [n, c_dim], to rows of w [n, rows, w_dim].
+
+    Without rows it maps the labels of a discriminator to [n, w_dim], and keeps no average.
+    `w_avg` is moved by the trainer only.
+    Source: Karras et al. 2018 (StyleGAN), section 2.
+    """
+
+    def __init__(self, config: MappingConfig, rows: int | None, scheme: Scheme) -> None:
+        super().__init__()
+        self.config, self.rows = config, rows
+        embedded = 0
+        if config.c_dim:
+            concat = config.labels == "concat"
+            embedded = config.z_dim if concat else config.w_dim
+            plain = Scheme(
+                weight_gain=math.sqrt(config.c_dim), equalized=False
+            )  # N(0, 1), as it is
+            scheme_, bias = (plain, None) if concat else (LINEAR, 0.0)
+            self.embed = Dense(config.c_dim, embedded, scheme_, bias=bias)
+        widths = [config.z_dim + embedded, *[config.width] * (config.layers - 1), config.w_dim]
+        for i in range(config.layers):
+            layer = Dense(widths[i], widths[i + 1], scheme, lrmul=config.lrmul)
+            self.add_module(f"fc{i}", layer)
+        if rows is not None:
+            self.w_avg: Tensor
+            self.register_buffer("w_avg", torch.zeros(config.w_dim))
+
+    def forward(self, z: Tensor | None, c: Tensor | None = None) -> Tensor:
+        """Untruncated; z is None where z_dim is 0, labels that are left out are zeros.
+
+        Raises ValueError if a width is not the config's.
+        """
+        config = self.config
+        parts = []
+        if z is not None:
+            parts.append(check_width(z, config.z_dim, "latents"))
+        if config.c_dim:
+            if c is None:
+                c = self.embed.weight.new_zeros(1 if z is None else len(z), config.c_dim)
+            parts.append(self.embed(check_width(c, config.c_dim, "labels")))
+        if config.normalize and config.labels == "embed":
+            parts = [ops.normalize(part) for part in parts]
+        x = torch.cat(parts, 1)
+        if config.normalize and config.labels == "concat":
+            x = ops.normalize(x)
+        for i in range(config.layers):
+            x = getattr(self, f"fc{i}")(x)
+        return x if self.rows is None else x[:, None].expand(-1, self.rows, -1)
+
+
+class AnyGenerator(nn.Module):
+    """What the generators of both generations have in common: from z and labels to images."""
+
+    def __init__(self, config: Generator, mapping: Mapping, synthesis: nn.Module) -> None:
+        super().__init__()
+        self.config, self.mapping, self.synthesis = config, mapping, synthesis
+
+    @property
+    def num_ws(self) -> int:
+        """How many rows of w the synthesis takes."""
+        assert self.mapping.rows is not None
+        return self.mapping.rows
+
+    @property
+    def height(self) -> int:
+        """Of an image, in pixels."""
+        return image_size(self.config)[0]
+
+    @property
+    def width(self) -> int:
+        """Of an image, in pixels."""
+        return image_size(self.config)[1]
+
+    @property
+    def noise_shapes(self) -> list[tuple[int, int]]:
+        """Height and width of each noise input, from the lowest layer upwards."""
+        return [(const.shape[0], const.shape[1]) for const in self.synthesis.noise_consts]
+
+    def truncated_rows(self, cutoff: int | None) -> int:
+        """How many rows of w a truncation changes."""
+        raise NotImplementedError
+
+    def truncate(self, ws: Tensor, psi: float | Tensor, cutoff: int | None = None) -> Tensor:
+        """Draw the first rows of ws [n, num_ws, w_dim] to the average w; psi 1 changes nothing.
+
+        Source: Karras et al. 2018 (StyleGAN), appendix B.
+        """
+        rows = self.truncated_rows(cutoff)
+        return torch.cat([self.mapping.w_avg.lerp(ws[:, :rows], psi), ws[:, rows:]], 1)
+
+    def forward(
+        self,
+        z: Tensor,
+        c: Tensor | None = None,
+        psi: float | Tensor = 1.0,
+        cutoff: int | None = None,
+        noise: Noise = "const",
+    ) -> Tensor:
+        """z [n, z_dim], labels c [n, c_dim] to images [n, C, H, W], about -1..1, not clipped."""
+        images: Tensor = self.synthesis(self.truncate(self.mapping(z, c), psi, cutoff), noise)
+        return images
+
+
+def noises_of(noise: Noise, consts: Sequence[Tensor], count: int) -> Sequence[Tensor | None]:
+    """A noise input for each layer, which broadcasts to [count, C, H, W].
+
+    Raises ValueError if noise is not what `Noise` says, or of other shapes than the stored consts.
+    """
+    if noise == "const":
+        return consts
+    if noise == "none":
+        return [None] * len(consts)
+    if noise == "random":
+        return [torch.randn(count, 1, *const.shape).to(const) for const in consts]
+    if isinstance(noise, str) or len(noise) != len(consts):
+        raise ValueError(f"noise is const, random, none, or {len(consts)} tensors")
+    for given, const in zip(noise, consts, strict=True):
+        if given.shape not in [(n, 1, *const.shape) for n in (1, count)]:
+            raise ValueError(
+                f"noise of shape {list(given.shape)} for a layer of {list(const.shape)}"
+            )
+    return [given.to(const) for given, const in zip(noise, consts, strict=True)]
+
+
+class Head(nn.Module):
+    """A discriminator's last part, from [n, channels, *base] to [n, outputs].
+
+    Source: Karras et al. 2018 (Progressive GAN), section 3 and table 2.
+    """
+
+    fromrgb: Conv
+
+    def __init__(
+        self,
+        channels: int,
+        base: tuple[int, int],
+        dense: int,
+        outputs: int,
+        features: int,
+        scheme: Scheme,
+    ) -> None:
+        super().__init__()
+        self.channels, self.features = channels, features
+        self.conv = Conv(channels + features, channels, 3, scheme)
+        self.fc = Dense(channels * base[0] * base[1], dense, replace(scheme, clamp=None))
+        self.out = Dense(dense, outputs, Scheme(equalized=scheme.equalized))
+
+    def forward(self, x: Tensor, group: int | None) -> Tensor:
+        if self.features:
+            x = ops.minibatch_deviation(x, group, self.features)
+        x = self.out(self.fc(self.conv(x).flatten(1)))
+        return x
+
+
+def descend(blocks: Sequence[Any], images: Tensor, lod: float) -> Tensor:
+    """Through a discriminator's blocks, from the image side, each one halving the size.
+
+    Only the first has a fromRGB, or all have (and the head after them, the last here, whose other
+    parts do not run), of which `lod` chooses: at 1.5 the upper one is skipped, and the next fades
+    into the one below.
+    Source: Karras et al. 2018 (Progressive GAN), figure 2.
+    """
+    first = max(0, min(int(lod), len(blocks) - 1))
+    if first:
+        images = functional.avg_pool2d(images, 2**first)
+    x: Tensor = blocks[first].fromrgb(images)
+    for i, block in enumerate(blocks[first:-1], first):
+        x = block(x)
+        if i < lod:
+            x = x.lerp(blocks[i + 1].fromrgb(functional.avg_pool2d(images, 2)), lod - i)
+    return x
+
+
+def class_score(outputs: Tensor, c: Tensor | None, c_dim: int) -> Tensor:
+    """The scores [n]: of the classes c where there are any, else the only output there is."""
+    if c_dim == 0:
+        return outputs[:, 0]
+    if c is None:
+        return torch.zeros_like(outputs[:, 0])
+    return (outputs * check_width(c, c_dim, "labels")).sum(1)
+
+
+def check_width(x: Tensor, width: int, what: str) -> Tensor:
+    """x [n, width], or a ValueError that says what is not as wide as that."""
+    if x.dim() != 2 or x.shape[1] != width:
+        raise ValueError(f"{what} of shape {list(x.shape)}; the network takes [n, {width}]")
+    return x
+
+
+def check_rows(ws: Tensor, rows: int, width: int) -> None:
+    """Raise a ValueError if ws is not [n, rows, width]."""
+    if ws.dim() != 3 or ws.shape[1:] != (rows, width):
+        raise ValueError(f"ws of shape {list(ws.shape)}; the network takes [n, {rows}, {width}]")
+
+
+def check_images(images: Tensor, config: Discriminator) -> None:
+    """Raise a ValueError if images are not [n, C, H, W] as the discriminator takes them."""
+    wanted = [config.image_channels, *image_size(config)]
+    if images.dim() != 4 or list(images.shape[1:]) != wanted:
+        raise ValueError(f"images of shape {list(images.shape)}; the network takes [n, *{wanted}]")
