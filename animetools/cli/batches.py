@@ -23,7 +23,8 @@ class Batches:
 
     `decode` gives a value for an item. Each of `devices` turns at most `size` such values into as
     many results, in a thread of its own and one batch at a time; what comes out for an item must
-    not depend on its companions. `encode` is work with the result as its first argument.
+    not depend on its companions, and an ItemError among the results fails that item alone.
+    `encode` is work with the result as its first argument.
     """
 
     size: int
@@ -88,6 +89,9 @@ class Belt:
             try:
                 results = compute([each.value for each in batch])
                 for each, result in list(zip(batch, results, strict=True)):
+                    if isinstance(result, ItemError):
+                        each.done.set_exception(result)
+                        continue
                     work = partial(self.work.encode, result)
                     encoded = self.pool.submit(finish, work, each.item, each.output)
                     encoded.add_done_callback(partial(_pass_on, each.done))

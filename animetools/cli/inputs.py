@@ -19,7 +19,7 @@ def items_of(files: Sequence[str], *, end: bytes, out: str) -> Iterator[Item]:
     """
     for file in files or ["-"]:
         if file == "-":
-            yield from filter(None, map(read_item, _lines(end)))
+            yield from filter(None, map(read_item, lines_of_input(end)))
         else:
             item = look(file, {})
             yield from [item] if item else _walk(file, out)
@@ -52,8 +52,8 @@ def look(path: str, facts: Facts) -> Item | None:
     return Item(path, facts, found.st_size, min(found.st_mtime_ns, LATEST))
 
 
-def _lines(end: bytes) -> Iterator[bytes]:
-    """Standard input in pieces; os.read, since a thread that waits in sys.stdin aborts at exit.
+def lines_of_input(end: bytes) -> Iterator[bytes]:
+    """The lines of standard input; os.read, since a thread that waits in sys.stdin aborts at exit.
 
     Raises FatalError if it is a terminal, or no list of paths.
     """

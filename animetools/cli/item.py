@@ -27,6 +27,7 @@ class Item:
     mtime: int = 0  # of the file, in nanoseconds
     trouble: str = ""  # why it cannot even be tried
     own: Facts = field(default_factory=dict)  # those facts that this command found
+    load: Any = None  # what the work needs and nobody is told
 
     def noted(self, **facts: Any) -> "Item":
         """The same item with more facts: what a filter passes on."""

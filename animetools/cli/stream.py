@@ -106,7 +106,7 @@ class Stream:
         Raises FatalError if the run cannot start or go on.
         """
         self.report.begin()
-        if self.report.bar and self.files and "-" not in self.files:
+        if items is None and self.report.bar and self.files and "-" not in self.files:
             self.report.total = sum(1 for _ in self.items())  # a person wants to know how long
         for result in gather(self.items() if items is None else items, partial(self.run, work)):
             if isinstance(result, Rejected):

@@ -61,7 +61,7 @@ def read(options: Options, item: Item) -> bytes:
     return data
 
 
-def shout(options: Options, device: int, batch: list[bytes]) -> list[bytes]:
+def shout(options: Options, device: int, batch: list[bytes]) -> list[bytes | ItemError]:
     """A network: loud; a line in `batches` tells how many it was given."""
     with open("batches", "a") as log:
         log.write(f"{device} {len(batch)}\n")
@@ -74,7 +74,7 @@ def shout(options: Options, device: int, batch: list[bytes]) -> list[bytes]:
         raise ZeroDivisionError("a bug")
     if b"large" in batch:
         raise MemoryError
-    return [data.upper() for data in batch]
+    return [ItemError("it is mute") if data == b"mute" else data.upper() for data in batch]
 
 
 def save(options: Options, result: bytes, item: Item, output: Output) -> Iterator[Result]:

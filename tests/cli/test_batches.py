@@ -84,6 +84,13 @@ def test_what_cannot_be_read_costs_its_own_item_only(shell: Shell, raw: Path) ->
     assert done.stdout.count("\n") == 17
 
 
+def test_one_result_that_is_an_error_spares_its_batch(shell: Shell, raw: Path) -> None:
+    (raw / "a/02.png").write_bytes(b"mute")
+    done = shell("$FILTERS shouter raw --size 20 -j 4")
+    assert (done.returncode, done.stdout.count("\n")) == (1, 19)
+    assert done.stderr.splitlines()[0] == "shouter: raw/a/02.png: it is mute"
+
+
 @pytest.mark.parametrize(
     ("data", "said"), [(b"poison", "it was poisoned"), (b"large", "not enough memory for it")]
 )
