@@ -18,6 +18,7 @@ from torch import Tensor
 
 from animetools.networks import winograd
 from animetools.networks.config import StyleGAN2Discriminator, StyleGAN2Generator
+from animetools.networks.layers import Noise
 
 GAIN = math.sqrt(2)
 SLOPE = 0.2
@@ -26,6 +27,18 @@ MANY = 128 * 128  # pixels: from here on, a low-pass of its own costs more than 
 ROWS = 16  # of a map, worked on at once: they fit the cache
 
 State = dict[str, Tensor]
+
+
+def can_synthesize(config: StyleGAN2Generator) -> bool:
+    """Whether Synthesis knows such a network."""
+    known = config.architecture in ("skip", "orig") and config.activation == "lrelu"
+    return known and len(config.kernel) == 4
+
+
+def can_look(config: StyleGAN2Discriminator) -> bool:
+    """Whether Trunk knows such a network."""
+    known = config.architecture == "resnet" and config.activation == "lrelu"
+    return known and len(config.kernel) == 4 and len(config.channels) > 1
 
 
 class Synthesis:
@@ -61,7 +74,7 @@ class Synthesis:
                 self.to_rgb[len(self.layers) - 1] = _ToRGB(state, block + "torgb.", row)
 
     @torch.inference_mode()
-    def __call__(self, ws: Tensor, noise: str | list[Tensor] = "const") -> Tensor:
+    def __call__(self, ws: Tensor, noise: Noise = "const") -> Tensor:
         """ws [N, rows, w_dim] to images [N, C, H, W] in about -1..1, float32.
 
         noise is const, random, none, or a tensor [N or 1, 1, H, W] for each layer.
@@ -84,15 +97,14 @@ class Synthesis:
             y = self.space.padded(f"conv{i % 2}", height, width, layer.channels)
             torgb = self.to_rgb.get(i)
             if torgb:
-                image = torgb.bias.expand(-1, height, width) + (
-                    0 if image is None else self._double(image)
-                )
+                below, image = image, torch.zeros(len(torgb.bias), height, width)
+                if below is not None:
+                    image.copy_(self._double(below))
             follow = partial(
                 self._follow,
                 y,
                 layer.noise(noise if isinstance(noise, str) else noise[i]),
-                image if torgb else None,
-                torgb.weights(w) if torgb else None,
+                (image, torgb.weights(w), torgb.bias) if torgb and image is not None else None,
                 styles[i + 1] if i + 1 < len(layers) and not layers[i + 1].on_weights else None,
             )
             layer.run(x, y, style, follow, self.crew)
@@ -104,8 +116,7 @@ class Synthesis:
         self,
         y: Tensor,
         noise: Tensor | None,
-        image: Tensor | None,
-        to_rgb: Tensor | None,
+        to_rgb: tuple[Tensor, Tensor, Tensor] | None,
         next_style: Tensor | None,
         scale: Tensor | None,
         bias: Tensor | None,
@@ -119,12 +130,17 @@ class Synthesis:
         if noise is not None:
             rows.add_(noise[first:end])
         F.leaky_relu_(rows, SLOPE)
-        if self.config.clamp is not None:
-            rows.clamp_(-self.config.clamp * GAIN, self.config.clamp * GAIN)
-        if image is not None and to_rgb is not None:
+        clamp = self.config.clamp
+        if clamp is not None:
+            rows.clamp_(-clamp * GAIN, clamp * GAIN)
+        if to_rgb is not None:
+            image, weights, shift = to_rgb
             whole = y[first + 1 : end + 1]  # with its border: these rows are contiguous
-            rgb = torch.mm(whole.flatten(0, 1), to_rgb).view(*whole.shape[:2], -1)
-            image[:, first:end].add_(rgb[:, 1:-1].permute(2, 0, 1))
+            rgb = torch.addmm(shift, whole.flatten(0, 1), weights)
+            if clamp is not None:
+                rgb.clamp_(-clamp, clamp)
+            rgb = rgb.view(*whole.shape[:2], -1)[:, 1:-1]
+            image[:, first:end].add_(rgb.permute(2, 0, 1))
         if next_style is not None:
             rows.mul_(next_style)
 
@@ -227,7 +243,7 @@ class _ToRGB:
         self.row = row
         self.weight = weight / math.sqrt(len(weight))
         self.affine = _dense(state, name + "affine")
-        self.bias = state[name + "bias"].float()[:, None, None]
+        self.bias = state[name + "bias"].float()
 
     def weights(self, w: Tensor) -> Tensor:
         """The weights [I, C] for this w."""

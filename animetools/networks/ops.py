@@ -108,7 +108,10 @@ def normalize_instances(x: Tensor) -> Tensor:
 def activate(
     x: Tensor, bias: Tensor | None, kind: str, gain: float = 1.0, clamp: float | None = None
 ) -> Tensor:
-    """Add the bias [C] along axis 1; "lrelu" (slope 0.2), "relu" or "linear"; times gain; clamp."""
+    """Add the bias [C] along axis 1; "lrelu" (slope 0.2), "relu" or "linear"; times gain.
+
+    The result is cut to clamp * gain.
+    """
     if bias is not None:
         x = x + bias.view(-1, *(1,) * (x.dim() - 2))
     if kind == "lrelu":
@@ -117,7 +120,7 @@ def activate(
         x = functional.relu(x)
     if gain != 1:
         x = x * gain
-    return x if clamp is None else x.clamp(-clamp, clamp)
+    return x if clamp is None else x.clamp(-clamp * gain, clamp * gain)
 
 
 def minibatch_deviation(x: Tensor, group: int | None, features: int) -> Tensor:

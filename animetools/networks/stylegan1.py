@@ -217,10 +217,16 @@ class Discriminator(nn.Module):
 
         Raises ValueError if a shape is wrong, or the batch no multiple of the minibatch group.
         """
+        return self.judge(self.features(images), c)
+
+    def features(self, images: Tensor) -> Tensor:
+        """images [n, C, H, W] to what the head sees of them, [n, C, 4, 4], each for itself."""
         check_images(images, self.config)
-        lod = float(self.lod) if self.config.progressive else 0.0
-        x = descend(self.blocks, images, lod)
-        return class_score(self.b4(x, self.mbstd_group), c, self.config.c_dim)
+        return descend(self.blocks, images, float(self.lod) if self.config.progressive else 0.0)
+
+    def judge(self, features: Tensor, c: Tensor | None = None) -> Tensor:
+        """The scores [n] of features that are compared with each other as one batch."""
+        return class_score(self.b4(features, self.mbstd_group), c, self.config.c_dim)
 
 
 class DiscriminatorBlock(nn.Module):

@@ -221,14 +221,21 @@ class Discriminator(nn.Module):
 
         Raises ValueError if a shape is wrong, or the batch no multiple of the minibatch group.
         """
+        return self.judge(self.features(images), c)
+
+    def features(self, images: Tensor) -> Tensor:
+        """images [n, C, H, W] to what the head sees of them, [n, C, *base], each for itself."""
         config = self.config
         check_images(images, config)
         if config.architecture == "skip":
-            x = self._gather(images)
-        else:
-            lod = float(self.lod) if config.architecture == "progressive" else 0.0
-            x = descend(self.blocks, images, lod)
-        scores: Tensor = self.b4(x, self.mbstd_group)
+            return self._gather(images)
+        lod = float(self.lod) if config.architecture == "progressive" else 0.0
+        return descend(self.blocks, images, lod)
+
+    def judge(self, features: Tensor, c: Tensor | None = None) -> Tensor:
+        """The scores [n] of features that are compared with each other as one batch."""
+        config = self.config
+        scores: Tensor = self.b4(features, self.mbstd_group)
         if self.mapping is not None:
             classes: Tensor = self.mapping(None, c)
             return (scores * classes).sum(1) / math.sqrt(scores.shape[1])

@@ -1,0 +1,117 @@
+"""A network in its fastest form on a device, for sampling and ranking.
+
+On a CPU StyleGAN 2 takes the form of cpu.py, and everything else stays the plain module. On a card
+the module runs in the asked precision, channels last, fused by torch.compile where that works.
+"""
+
+import copy
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from animetools.networks import cpu, stylegan1, stylegan2
+from animetools.networks.config import StyleGAN2Discriminator, StyleGAN2Generator
+from animetools.networks.layers import Noise
+
+Generator = stylegan1.Generator | stylegan2.Generator
+Discriminator = stylegan1.Discriminator | stylegan2.Discriminator
+Synthesis = Callable[[Tensor, Noise], Tensor]
+Features = Callable[[Tensor], Tensor]
+
+
+def synthesis(
+    generator: Generator, device: torch.device, dtype: torch.dtype, threads: int = 1
+) -> Synthesis:
+    """The generator's synthesis: (ws [n, num_ws, w_dim], noise) to float32 images on the device.
+
+    On a CPU an image does not depend on its batch, to the last bit, and `threads` share the work
+    on it; bfloat16 is used where the processor multiplies it, and float16 is float32.
+    """
+    if device.type != "cpu":
+        return _on_card(generator.synthesis, device, dtype)
+    config, state = generator.config, generator.state_dict()
+    if isinstance(config, StyleGAN2Generator) and cpu.can_synthesize(config):
+        return cpu.Synthesis(config, state, _native(dtype), threads)
+    return functools.partial(_one_by_one, generator.synthesis)
+
+
+def features(
+    discriminator: Discriminator, device: torch.device, dtype: torch.dtype, threads: int = 1
+) -> Features:
+    """The discriminator's features: images [n, C, H, W] in -1..1 to float32 on the device.
+
+    The discriminator's `judge` takes them, together or each alone. On a CPU an image's do not
+    depend on its batch.
+    """
+    if device.type != "cpu":
+        return _on_card(_Features(discriminator), device, dtype)
+    config, state = discriminator.config, discriminator.state_dict()
+    if isinstance(config, StyleGAN2Discriminator) and cpu.can_look(config):
+        return cpu.Trunk(config, state, _native(dtype), threads)
+    return functools.partial(_one_by_one, discriminator.features)
+
+
+def _native(dtype: torch.dtype) -> torch.dtype:
+    """What the CPU computes fast in place of `dtype`."""
+    able = torch.cpu.get_capabilities()
+    has_bf16 = able.get("avx512_bf16") or able.get("amx_bf16")
+    return dtype if dtype == torch.bfloat16 and has_bf16 else torch.float32
+
+
+@torch.inference_mode()
+def _one_by_one(run: Callable[..., Tensor], x: Tensor, noise: Noise | None = None) -> Tensor:
+    """Each image alone: torch's convolutions may round otherwise in another batch."""
+    images = []
+    for i in range(len(x)):
+        if noise is None:
+            images.append(run(x[i : i + 1]))
+        elif isinstance(noise, str):
+            images.append(run(x[i : i + 1], noise))
+        else:
+            images.append(run(x[i : i + 1], [layer[i % len(layer)][None] for layer in noise]))
+    return torch.cat(images).float()
+
+
+class _Features(nn.Module):
+    """A discriminator without its head."""
+
+    def __init__(self, discriminator: Discriminator) -> None:
+        super().__init__()
+        self.discriminator = discriminator
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.discriminator.features(images)
+
+
+def _on_card(module: nn.Module, device: torch.device, dtype: torch.dtype) -> Callable[..., Tensor]:
+    """A copy of the module on the device, compiled; plain once it turns out not to compile."""
+    plain = copy.deepcopy(module).to(device, dtype)
+    plain = plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    ways: list[Callable[[], Callable[..., Any]]] = [
+        functools.cache(lambda: torch.compile(plain, dynamic=False)),
+        lambda: plain,
+    ]
+
+    def there(x: Any) -> Any:
+        return x.to(device, dtype) if isinstance(x, Tensor) else x
+
+    @torch.inference_mode()
+    def run(x: Tensor, noise: Noise | None = None) -> Tensor:
+        given = [there(x)]
+        if noise is not None:
+            given.append(noise if isinstance(noise, str) else [there(layer) for layer in noise])
+        if len(ways) > 1:
+            try:
+                out: Tensor = ways[0]()(*given).float()
+                return out
+            except torch.OutOfMemoryError:
+                raise
+            except Exception:  # noqa: BLE001  no Triton, no compiler: whatever it is, plain works
+                del ways[0]
+        out = ways[0]()(*given).float()
+        return out
+
+    return run

@@ -1,0 +1,156 @@
+"""The fast forms against the plain modules."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from animetools.networks import cpu, fast, stylegan1, stylegan2
+from animetools.networks.config import (
+    MappingConfig,
+    StyleGAN1Discriminator,
+    StyleGAN1Generator,
+    StyleGAN2Discriminator,
+    StyleGAN2Generator,
+)
+
+CPU = torch.device("cpu")
+SMALL = MappingConfig(z_dim=8, w_dim=8, width=8, layers=2)
+PLAIN = StyleGAN2Generator(SMALL, (8, 8, 6, 6, 4))  # 64 px: layers of every kind but the widest
+HEAD = StyleGAN2Discriminator((8, 8, 6, 6, 4), dense=8)
+
+
+def lively(module: nn.Module) -> nn.Module:
+    """The same with no parameter left at the zero it begins with."""
+    torch.manual_seed(0)
+    for parameter in module.parameters():
+        parameter.data += 0.1 * torch.randn(parameter.shape)
+    return module.eval().requires_grad_(False)
+
+
+@pytest.fixture(autouse=True, params=[2**14, 2**8], ids=["", "all-winograd"])
+def folded_from(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have small networks take the way of wide layers too."""
+    monkeypatch.setattr(cpu, "MANY", request.param)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        PLAIN,
+        replace(PLAIN, architecture="orig"),
+        replace(PLAIN, clamp=0.5),
+        replace(PLAIN, base=(5, 3), image_channels=1),
+        replace(PLAIN, base=(4, 8), channels=(8, 12, 4, 8, 8)),
+        replace(PLAIN, kernel=(1, 2, 3, 5)),
+        replace(PLAIN, kernel=(1, 2, 1)),
+        replace(PLAIN, architecture="resnet"),
+        replace(PLAIN, channels=(8,)),
+    ],
+)
+@pytest.mark.parametrize("noise", ["const", "none", "given"])
+def test_images_are_those_of_the_module(config: StyleGAN2Generator, noise: str) -> None:
+    generator = lively(stylegan2.Generator(config))
+    assert isinstance(generator, stylegan2.Generator)
+    ws = torch.randn(3, generator.num_ws, 8)
+    given: Any = noise
+    if noise == "given":
+        given = [torch.randn(3, 1, *shape) for shape in generator.noise_shapes]
+    expected = generator.synthesis(ws, given)
+
+    images = fast.synthesis(generator, CPU, torch.float32)(ws, given)
+
+    torch.testing.assert_close(images, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("architecture", ["skip", "resnet"])
+def test_an_image_does_not_depend_on_its_batch_or_threads(architecture: str) -> None:
+    config = replace(PLAIN, architecture=architecture)  # type: ignore[arg-type]
+    generator = lively(stylegan2.Generator(config))
+    assert isinstance(generator, stylegan2.Generator)
+    ws = torch.randn(5, generator.num_ws, 8)
+    noise = [torch.randn(5, 1, *shape) for shape in generator.noise_shapes]
+
+    together = fast.synthesis(generator, CPU, torch.float32, threads=3)(ws, noise)
+    alone = fast.synthesis(generator, CPU, torch.float32)(ws[2:3], [n[2:3] for n in noise])
+
+    assert torch.equal(together[2:3], alone)
+
+
+def test_random_noise_is_drawn_anew() -> None:
+    generator = lively(stylegan2.Generator(PLAIN))
+    assert isinstance(generator, stylegan2.Generator)
+    draw = fast.synthesis(generator, CPU, torch.float32)
+    ws = torch.randn(1, generator.num_ws, 8)
+
+    assert not torch.equal(draw(ws, "random"), draw(ws, "random"))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        HEAD,
+        replace(HEAD, clamp=0.5),
+        replace(HEAD, base=(5, 3), image_channels=1),
+        replace(HEAD, base=(4, 8), channels=(8, 12, 4, 8, 8)),
+        replace(HEAD, kernel=(1, 2, 3, 5)),
+        replace(HEAD, architecture="skip"),
+        replace(HEAD, architecture="orig"),
+        replace(HEAD, channels=(8,)),
+    ],
+)
+def test_features_are_those_of_the_module(config: StyleGAN2Discriminator) -> None:
+    discriminator = lively(stylegan2.Discriminator(config))
+    assert isinstance(discriminator, stylegan2.Discriminator)
+    scale = 1 << len(config.channels) - 1
+    images = torch.rand(3, config.image_channels, config.base[0] * scale, config.base[1] * scale)
+    look = fast.features(discriminator, CPU, torch.float32, threads=2)
+
+    found = look(images)
+
+    torch.testing.assert_close(found, discriminator.features(images), rtol=1e-4, atol=1e-4)
+    assert torch.equal(look(images[1:2]), found[1:2])
+    torch.testing.assert_close(discriminator.judge(found), discriminator(images))
+
+
+def test_stylegan_1_goes_one_by_one() -> None:
+    generator = lively(stylegan1.Generator(StyleGAN1Generator(SMALL, (8, 8, 6))))
+    discriminator = lively(stylegan1.Discriminator(StyleGAN1Discriminator((8, 8, 6), dense=8)))
+    assert isinstance(generator, stylegan1.Generator)
+    assert isinstance(discriminator, stylegan1.Discriminator)
+    ws = torch.randn(3, generator.num_ws, 8)
+
+    images = fast.synthesis(generator, CPU, torch.float32)(ws, "const")
+    found = fast.features(discriminator, CPU, torch.float32)(images)
+
+    torch.testing.assert_close(images, generator.synthesis(ws, "const"), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(found, discriminator.features(images), rtol=1e-4, atol=1e-4)
+
+
+def test_bfloat16_stays_close() -> None:
+    generator = lively(stylegan2.Generator(PLAIN))
+    discriminator = lively(stylegan2.Discriminator(HEAD))
+    assert isinstance(generator, stylegan2.Generator)
+    assert isinstance(discriminator, stylegan2.Discriminator)
+    half = torch.bfloat16  # by hand: on a CPU that lacks it, `fast` takes float32
+    ws = torch.randn(2, generator.num_ws, 8)
+    exact = generator.synthesis(ws, "const")
+
+    rough = cpu.Synthesis(PLAIN, generator.state_dict(), half)(ws)
+    seen = cpu.Trunk(HEAD, discriminator.state_dict(), half)(exact)
+
+    assert (rough - exact).square().mean().sqrt() < 0.06 * exact.std()  # 40 dB of 6 deviations
+    features = discriminator.features(exact)
+    assert (seen - features).square().mean().sqrt() < 0.06 * features.std()
+
+
+def test_what_does_not_compile_runs_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "/no/compiler")
+    generator = lively(stylegan2.Generator(replace(PLAIN, channels=(8, 8))))
+    assert isinstance(generator, stylegan2.Generator)
+    run = fast._on_card(generator.synthesis, CPU, torch.float32)
+    ws = torch.randn(2, generator.num_ws, 8)
+
+    torch.testing.assert_close(run(ws, "const"), generator.synthesis(ws, "const"))
