@@ -13,6 +13,7 @@ from animetools.networks.config import (
     StyleGAN1Generator,
     StyleGAN2Generator,
 )
+from animetools.networks.pickles import refuse_shared
 
 Layout = Literal["tensorflow", "pytorch", "animetools", "safetensors", "rosinality"]
 
@@ -31,7 +32,8 @@ class Network:
         is allocated before every name and shape is found to be right. So what a module computes
         once and does not keep in its state must say `device="cpu"` where it is made.
 
-        Raises ItemError naming the first tensor that is missing, unknown or of the wrong shape.
+        Raises ItemError naming the first tensor that is missing, unknown, of the wrong shape or
+        not finite.
         """
         with torch.device("meta"):
             module = _module(self.config)
@@ -43,7 +45,12 @@ class Network:
                 raise ItemError(f"the tensor {name} is {found}, not {shape}")
         if unknown := next((name for name in self.state if name not in wanted), None):
             raise ItemError(f"the network has no place for the tensor {unknown!a:.80}")
-        module.load_state_dict({n: v.float() for n, v in self.state.items()}, assign=True)
+        refuse_shared(self.state.values())
+        state = {name: value.float().contiguous() for name, value in self.state.items()}
+        for name, value in state.items():
+            if not value.sum().isfinite():
+                raise ItemError(f"the tensor {name} holds numbers that are not finite")
+        module.load_state_dict(state, assign=True)
         return module.requires_grad_(False).eval()
 
 
