@@ -34,6 +34,9 @@ MEAN = (1.0, 1.0)  # every change of size is by pixels repeated or averaged
 class Generator(AnyGenerator):
     """From z and labels to images."""
 
+    config: StyleGAN1Generator
+    synthesis: "Synthesis"
+
     def __init__(self, config: StyleGAN1Generator) -> None:
         rows = 2 * len(config.channels) if config.styles else 1
         scheme = Scheme(config.mapping.activation, GAIN, equalized=config.wscale)

@@ -35,6 +35,9 @@ HALVES = math.sqrt(0.5)  # a sum of two branches keeps its variance
 class Generator(AnyGenerator):
     """From z and labels to images."""
 
+    config: StyleGAN2Generator
+    synthesis: "Synthesis"
+
     def __init__(self, config: StyleGAN2Generator) -> None:
         scheme = Scheme(config.mapping.activation, output_gain=GAIN)
         mapping = Mapping(config.mapping, 2 * len(config.channels), scheme)
