@@ -21,6 +21,8 @@ from animetools.options import Opt, Option, options_of
 
 Main = Callable[[Any, Stream], int]
 
+FILES = ("FILE ...", "Images, or folders of them; none or -: a list on standard input.")
+
 
 @dataclass(frozen=True)
 class Command:
@@ -30,6 +32,7 @@ class Command:
     own: type
     out: str = ""
     reads: bool = True
+    arguments: tuple[str, str] | None = FILES
     examples: Sequence[str] = ()
     pool: Callable[[int], Executor] = threads
     options: list[Option] = field(init=False)
@@ -105,12 +108,9 @@ class Command:
             return self._run(given)
 
         parameters = []
-        if self.reads:
-            files = typer.Argument(
-                metavar="FILE ...",
-                show_default=False,
-                help="Images, or folders of them; none or -: a list on standard input.",
-            )
+        if self.arguments:
+            metavar, text = self.arguments
+            files = typer.Argument(metavar=metavar, show_default=False, help=text)
             parameters.append(_parameter("files", list[str], files, []))
         for option in [*self.options, *self.shared]:
             flags = [option.flag] + ([f"-{option.opt.short}"] if option.opt.short else [])
@@ -162,18 +162,21 @@ def command(
     *,
     out: str = "",
     reads: bool = True,
+    arguments: tuple[str, str] | None = None,
     examples: Sequence[str] = (),
     pool: Callable[[int], Executor] = threads,
 ) -> Callable[[Main], Command]:
     """Make a function of its options and a Stream into a console script.
 
     `out` is where its files go by default (none: it is a filter); `reads` is False where the items
-    come from options.
+    come from options. `arguments` are how they are shown and what they are, where that is not FILES;
+    they come as the stream's files.
     """
 
     def wrap(main: Callable[[Any, Stream], int]) -> Command:
         own = get_type_hints(main)["options"]
-        return Command(main, own, out, reads, examples, pool)
+        shown = arguments or (FILES if reads else None)
+        return Command(main, own, out, reads, shown, examples, pool)
 
     return wrap
 

@@ -34,7 +34,7 @@ def man_page(command: Command, names: Sequence[str]) -> str:
         f"{command.name} \\- {_text(command.summary[:1].lower() + command.summary[1:].rstrip('.'))}",
         ".SH SYNOPSIS",
         f".B {command.name}",
-        "[\\fIOPTION\\fR]..." + (" [\\fIFILE\\fR]..." if command.reads else ""),
+        "[\\fIOPTION\\fR]..." + _synopsis(command),
         ".SH DESCRIPTION",
         *_paragraphs(command.text.split("\n\n")),
         *(_paragraphs([STREAM, ACCOUNT]) if command.reads else []),
@@ -55,6 +55,16 @@ def man_page(command: Command, names: Sequence[str]) -> str:
         ", ".join(f"\\fB{name}\\fR(1)" for name in names if name != command.name),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _synopsis(command: Command) -> str:
+    """The arguments: those before the list of files are needed."""
+    if not command.arguments:
+        return ""
+    *needed, last = command.arguments[0].removesuffix(" ...").split()
+    many = command.arguments[0].endswith(" ...")
+    shown = [f"\\fI{name}\\fR" for name in needed]
+    return " " + " ".join([*shown, f"[\\fI{last}\\fR]..." if many else f"\\fI{last}\\fR"])
 
 
 def bash_completion(command: Command) -> str:
