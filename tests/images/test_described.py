@@ -15,7 +15,7 @@ from animetools.images.files import check_file, decode_rgb, encode_jpeg
 
 SIDE = 24
 NOISE = np.random.default_rng(0).integers(0, 255, (6, 6, 4), dtype=np.uint8)
-SMOOTH = cv2.resize(NOISE, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+SMOOTH = np.asarray(cv2.resize(NOISE, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC), np.uint8)
 KINDS = {"L": SMOOTH[..., 0], "RGB": SMOOTH[..., :3], "RGBA": SMOOTH}
 TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=200)
 
