@@ -1,4 +1,4 @@
-"""Pictures of any size on squares of one size, and the way back."""
+"""Pictures of any size in frames of one size, and the way back."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,9 +19,9 @@ GAP = 3  # times too large is what is averaged down before
 
 @dataclass(frozen=True)
 class Fit:
-    """Which part of a picture went where on a square: all that is needed to undo it.
+    """Which part of a picture went where in a frame: all that is needed to undo it.
 
-    `source` is the box of the picture that was taken, `target` the box of the square that it was
+    `source` is the box of the picture that was taken, `target` the box of the frame that it was
     scaled to; what is outside `target` is black.
     """
 
@@ -30,64 +30,77 @@ class Fit:
     target: Box
 
     def to_target(self, x: float, y: float) -> tuple[float, float]:
-        """Where a point of the picture lies on the square."""
+        """Where a point of the picture lies in the frame."""
         return _carry(x, y, self.source, self.target)
 
     def to_source(self, x: float, y: float) -> tuple[float, float]:
-        """Where a point of the square lies in the picture."""
+        """Where a point of the frame lies in the picture."""
         return _carry(x, y, self.target, self.source)
 
-    def undo(self, square: Rgb) -> Rgb:
-        """The part of the picture that is on the square, without bars, at its own size."""
+    def undo(self, frame: Rgb) -> Rgb:
+        """The part of the picture that is in the frame, without bars, at its own size."""
         x, y, width, height = self.target
-        return resized(square[y : y + height, x : x + width], *self.source[2:])
+        return resized(frame[y : y + height, x : x + width], *self.source[2:])
 
     def record(self) -> dict[str, Any]:
         """This as JSON has it."""
         return {"how": self.how, "source": list(self.source), "target": list(self.target)}
 
 
-def fit(rgb: Rgb, size: int, how: How = "pad", *, enlarge: bool = True) -> tuple[Rgb, Fit]:
-    """Make a picture exactly `size` x `size`; rgb and the result are uint8 [H, W, 3].
+def fit(
+    rgb: Rgb, size: int | tuple[int, int], how: How = "pad", *, enlarge: bool = True
+) -> tuple[Rgb, Fit]:
+    """Make a picture exactly `size` (a square's side, or width and height); uint8 [H, W, 3].
 
-    pad scales it until its longer side is `size`, cover until its shorter side is; what sticks out
-    is cut off on both sides, for top only at the bottom of a tall picture; stretch scales both
-    sides. Without `enlarge` nothing is scaled up. What stays empty is black, the same on both
-    sides.
+    pad scales it until it fits inside, cover until nothing stays empty; what sticks out is cut off
+    on both sides, for top only at the bottom of a tall picture; stretch scales both sides. Without
+    `enlarge` nothing is scaled up. What stays empty is black, the same on both sides.
     """
     height, width = rgb.shape[:2]
     if min(height, width) < 1:
         raise ItemError("an image without pixels")
+    wide, high = _sides(size)
     placed = place(width, height, size, how, enlarge=enlarge)
     x, y, w, h = placed.source
     part = resized(rgb[y : y + h, x : x + w], *placed.target[2:])
     x, y, w, h = placed.target
-    if (w, h) == (size, size):
+    if (w, h) == (wide, high):
         return part, placed
-    square = np.zeros((size, size, 3), np.uint8)
-    square[y : y + h, x : x + w] = part
-    return square, placed
+    frame = np.zeros((high, wide, 3), np.uint8)
+    frame[y : y + h, x : x + w] = part
+    return frame, placed
 
 
-def place(width: int, height: int, size: int, how: How = "pad", *, enlarge: bool = True) -> Fit:
+def place(
+    width: int,
+    height: int,
+    size: int | tuple[int, int],
+    how: How = "pad",
+    *,
+    enlarge: bool = True,
+) -> Fit:
     """Where a picture of width x height goes, as `fit` puts it."""
+    wide, high = _sides(size)
+    took, put = (width, height), (wide, high)
+    flat = width * high >= height * wide  # flatter than the frame, or of its shape
     if how == "pad":
-        longer = max(width, height)
-        to = size if enlarge else min(size, longer)
-        took = (width, height)
-        put = (max(1, round(width * to / longer)), max(1, round(height * to / longer)))
-    elif how == "stretch":
-        took = (width, height)
-        put = (size, size) if enlarge else (min(size, width), min(size, height))
-    else:
-        side = min(width, height)
-        if side < size and not enlarge:
-            took = put = (min(size, width), min(size, height))
+        if not enlarge and width <= wide and height <= high:
+            put = took
+        elif flat:
+            put = (wide, max(1, round(height * wide / width)))
         else:
-            took, put = (side, side), (size, size)
+            put = (max(1, round(width * high / height)), high)
+    elif how == "stretch":
+        put = (wide, high) if enlarge else (min(wide, width), min(high, height))
+    elif not enlarge and (width < wide or height < high):
+        took = put = (min(wide, width), min(high, height))
+    elif flat:
+        took = (max(1, round(height * wide / high)), height)
+    else:
+        took = (width, max(1, round(width * high / wide)))
     top = 0 if how == "top" else (height - took[1]) // 2
     source = ((width - took[0]) // 2, top, *took)
-    return Fit(how, source, ((size - put[0]) // 2, (size - put[1]) // 2, *put))
+    return Fit(how, source, ((wide - put[0]) // 2, (high - put[1]) // 2, *put))
 
 
 def resized(rgb: Rgb, width: int, height: int) -> Rgb:
@@ -108,6 +121,10 @@ def resized(rgb: Rgb, width: int, height: int) -> Rgb:
     if max(across.size, down.size) > 1:
         rgb = np.asarray(cv2.sepFilter2D(rgb, -1, across, down, borderType=cv2.BORDER_REFLECT_101))
     return np.asarray(cv2.resize(rgb, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
+def _sides(size: int | tuple[int, int]) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else size
 
 
 def _low_pass(scale: float) -> NDArray[np.float32]:

@@ -110,3 +110,26 @@ def test_extreme_shape_keeps_one_pixel() -> None:
     square, placed = fit(noise(3000, 2), 64)
     assert placed.target[2:] == (64, 1)
     assert square.shape == (64, 64, 3)
+
+
+@given(
+    width=st.integers(1, 300),
+    height=st.integers(1, 300),
+    frame=st.tuples(st.integers(1, 200), st.integers(1, 200)),
+    how=st.sampled_from(["pad", "cover", "top", "stretch"]),
+)
+def test_a_frame_need_not_be_square(
+    width: int, height: int, frame: tuple[int, int], how: How
+) -> None:
+    placed = place(width, height, frame, how)
+
+    for (x, y, w, h), (wide, high) in (
+        (placed.source, (width, height)),
+        (placed.target, frame),
+    ):
+        assert 0 <= x <= x + w <= wide and 0 <= y <= y + h <= high and w and h
+    if how == "pad":
+        assert placed.source == (0, 0, width, height)
+        assert placed.target[2] == frame[0] or placed.target[3] == frame[1]
+    else:
+        assert placed.target == (0, 0, *frame)
