@@ -1,0 +1,92 @@
+"""Where a network file is: on the disk, behind an address, or the newest that was trained here."""
+
+import os
+import re
+from urllib.parse import urlsplit
+
+import pooch  # type: ignore[import-untyped]  # it ships no types
+from pooch.utils import unique_file_name  # type: ignore[import-untyped]
+
+from animetools import whole
+from animetools.errors import FatalError
+
+RESULTS = "results"  # where sgtrain puts its snapshots
+TIMEOUT_SECONDS = (5, 20)  # to connect, to wait for the next bytes
+
+
+def locate(name: str, sha256: str | None = None, cache: str | None = None) -> str:
+    """The path of the file that `name` means.
+
+    A path is itself. An address (http or https) is downloaded to `cache`, the user's own unless
+    another is named, once. `latest` is the newest snapshot (*.pkl) under results/.
+
+    Raises FatalError, with the cure, if there is no such file, if it cannot be had, or if its
+    SHA-256 is not `sha256`; nothing of a failed download is kept.
+    """
+    wanted = sha256 and sha256.lower()
+    if wanted is not None and not re.fullmatch("[0-9a-f]{64}", wanted):
+        raise FatalError(f"--sha256 takes 64 hexadecimal digits, not {sha256}")
+    if re.match("https?://", name, re.IGNORECASE):
+        return _download(name, wanted, cache or str(pooch.os_cache("animetools")))
+    path = _latest() if name == "latest" else name
+    if not os.path.isfile(path):
+        missing = "is no file" if os.path.exists(path) else "does not exist"
+        raise FatalError(f"{_shown(path)} {missing}; name a network file, its address, or latest")
+    try:
+        found = wanted and pooch.file_hash(path)
+    except OSError as why:
+        raise FatalError(f"{_shown(path)} cannot be read: {why.strerror}") from why
+    if found != wanted:
+        raise FatalError(f"{_shown(path)} is not the file that is wanted: its SHA-256 is {found}")
+    return path
+
+
+def _latest() -> str:
+    """The snapshot that was written last, of all below results/."""
+    found = [
+        os.path.join(folder, name)
+        for folder, _, names in os.walk(RESULTS)
+        for name in names
+        if name.endswith(".pkl") and not whole.is_part(name)
+    ]
+    if not found:
+        raise FatalError(
+            f"there is no snapshot (*.pkl) under {RESULTS}/ in this folder; "
+            "train one, or name a network file"
+        )
+    return max(found, key=lambda path: (os.stat(path).st_mtime_ns, path))
+
+
+def _download(url: str, sha256: str | None, cache: str) -> str:
+    try:
+        urlsplit(url)
+    except ValueError as why:
+        raise FatalError(f"{_shown(url)} is no address: {why}") from why
+    path = os.path.join(cache, unique_file_name(url))
+    try:
+        if os.path.exists(path) and (sha256 is None or pooch.file_hash(path) == sha256):
+            return path
+        with whole.writing(path) as file:
+            pooch.HTTPDownloader(timeout=TIMEOUT_SECONDS)(url, file, None)
+            file.flush()
+            found = sha256 and pooch.file_hash(whole.part_name(path))
+            if found != sha256:
+                raise ValueError(f"what came is another file, its SHA-256 is {found}")
+    except (OSError, ValueError) as why:
+        raise FatalError(
+            f"{_shown(url)} cannot be fetched ({_cause(why)}); "
+            "get it some other way and name the file"
+        ) from why
+    return path
+
+
+def _cause(why: OSError | ValueError) -> str:
+    """What went wrong in a download, out of the several errors that requests wraps it in."""
+    innermost: BaseException = why
+    while innermost.__cause__ or innermost.__context__:
+        innermost = innermost.__cause__ or innermost.__context__ or innermost
+    return getattr(innermost, "strerror", None) or str(innermost)
+
+
+def _shown(name: str) -> str:
+    return name.encode(errors="surrogateescape").decode(errors="replace")
