@@ -1,0 +1,113 @@
+"""Which pictures a run makes, each from a latent and a psi, and what is told of them."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from animetools.errors import ItemError
+from animetools.images.files import Pixels
+from animetools.networks.fast import Generator
+from animetools.sampling.latents import Drawn, Floats, Latent, Manner, draw
+from animetools.sampling.render import Renderer
+from animetools.sampling.seeds import compact
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture: where it comes from, and how far its w, or its z, is drawn in."""
+
+    latent: Latent
+    psi: float
+
+    @property
+    def identity(self) -> int:
+        """A number that changes with the picture."""
+        return zlib.crc32(repr((self.latent.seed, self.latent.entropy, self.psi)).encode())
+
+
+@dataclass(frozen=True)
+class Making:
+    """How all pictures of a run are made.
+
+    `classes` are the names of the labels, or their numbers; `told` is what is said of every picture.
+    """
+
+    generator: Generator
+    manner: Manner
+    classes: tuple[str, ...]
+    told: dict[str, Any]
+
+    def draw(self, picture: Picture) -> Drawn:
+        """What the synthesis takes for a picture.
+
+        Raises ItemError as `latents.draw` does.
+        """
+        return draw(self.generator, self.manner, picture.latent, picture.psi)
+
+    def facts(self, pictures: Sequence[Picture]) -> dict[str, Any]:
+        """Where a picture, or a sheet of them, comes from: enough to make it again."""
+        facts: dict[str, Any] = {}
+        seeds = [p.latent.seed for p in pictures if p.latent.seed is not None]
+        psis = list(dict.fromkeys(picture.psi for picture in pictures))
+        if len(pictures) > 1:
+            facts["pictures"] = len(pictures)
+        if seeds:
+            facts |= {"seed": seeds[0]} if len(pictures) == 1 else {"seeds": compact(seeds)}
+        facts["psi"] = psis[0] if len(psis) == 1 else psis
+        if self.classes and self.manner.labels is None and len(pictures) == 1:
+            facts["class"] = self.class_of(pictures[0])
+        return facts | self.told
+
+    def class_of(self, picture: Picture) -> str:
+        """The class that a picture draws where nobody chose one."""
+        return self.classes[picture.latent.chance_class(len(self.classes))]
+
+
+@dataclass(frozen=True)
+class Made:
+    """A picture or a sheet, with the w [n, num_ws, w_dim] that it was made from."""
+
+    pixels: Pixels
+    ws: Floats
+
+
+def make_each(renderer: Renderer, drawn: Sequence[Drawn]) -> list[Made | ItemError]:
+    """A picture for each, or why there is none.
+
+    Raises FatalError as the renderer does.
+    """
+    return [
+        pixels if isinstance(pixels, ItemError) else Made(pixels, each.ws.numpy())
+        for each, pixels in zip(drawn, renderer(drawn), strict=True)
+    ]
+
+
+def make_sheet(
+    making: Making, columns: int, renderer: Renderer, pictures: Sequence[Picture]
+) -> Made | ItemError:
+    """All the pictures on one sheet, row by row; what is left of the last row is black.
+
+    Raises FatalError as the renderer does.
+    """
+    columns = min(columns, len(pictures))
+    rows = -(-len(pictures) // columns)
+    height, width = making.generator.height, making.generator.width
+    sheet: Pixels | None = None
+    ws = []
+    place = iter(range(len(pictures)))
+    for first in range(0, len(pictures), renderer.batch):
+        drawn = list(renderer.threads.map(making.draw, pictures[first : first + renderer.batch]))
+        ws += [each.ws for each in drawn]
+        for pixels in renderer(drawn):
+            if isinstance(pixels, ItemError):
+                return pixels
+            if sheet is None:
+                sheet = np.zeros((rows * height, columns * width, *pixels.shape[2:]), np.uint8)
+            row, column = divmod(next(place), columns)
+            sheet[row * height : (row + 1) * height, column * width : (column + 1) * width] = pixels
+    assert sheet is not None
+    return Made(sheet, torch.cat(ws).numpy())

@@ -1,0 +1,107 @@
+"""From what was drawn to pixels, so that an image has the same bytes in any company."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+from torch import Tensor
+
+from animetools.errors import Advice, FatalError, ItemError
+from animetools.images.files import Pixels
+from animetools.networks import fast
+from animetools.networks.fast import Generator
+from animetools.networks.layers import Noise
+from animetools.sampling.latents import Drawn
+
+GROUP_PIXELS = 1 << 21  # of a group on a card: eight images of 512 x 512
+LARGEST_GROUP = 64
+LESS = "try a smaller --batch, or --dtype bf16"
+
+
+class Renderer:
+    """The synthesis of a generator on one device.
+
+    A CPU makes each image alone, `batch` of them side by side with a thread each: that is also
+    the fastest, and no thread count can change a sum. A card makes them in groups whose size
+    follows from the network alone, filled up where images lack, since another size may choose
+    other kernels, which round otherwise.
+    """
+
+    def __init__(
+        self, generator: Generator, device: torch.device, dtype: torch.dtype, batch: int
+    ) -> None:
+        self.device = device
+        self.batch = batch
+        self.group = 1
+        if device.type != "cpu":
+            pixels = generator.height * generator.width
+            self.group = max(1, min(GROUP_PIXELS // pixels, LARGEST_GROUP))
+        self.synthesis = fast.synthesis(generator, device, dtype)
+        self.threads = ThreadPoolExecutor(batch, initializer=torch.set_num_threads, initargs=(1,))
+
+    def __call__(self, drawn: Sequence[Drawn]) -> list[Pixels | ItemError]:
+        """Pixels [H, W, 3], [H, W, 4] or, of one channel, [H, W] uint8, for each image.
+
+        An image whose numbers are none is an ItemError in its place.
+
+        Raises FatalError if the device fails, or has no memory for a single image.
+        """
+        try:
+            if self.device.type == "cpu":
+                return list(self.threads.map(self._alone, drawn))
+            return list(self._in_groups(drawn))
+        except RuntimeError as why:
+            what = str(why).split("\n", 1)[0]
+            if "CUDA" in what:
+                raise FatalError(f"{self.device} has failed: {what}") from why
+            if "not enough memory" in what:  # a CPU's; torch has no type for it
+                raise FatalError(f"no memory for {self.batch} images at once: {LESS}") from why
+            raise
+
+    def _alone(self, drawn: Drawn) -> Pixels | ItemError:
+        return next(self._together([drawn]))
+
+    def _in_groups(self, drawn: Sequence[Drawn]) -> Iterator[Pixels | ItemError]:
+        while drawn:
+            some = drawn[: self.group]
+            try:
+                made = list(self._together(some))
+            except torch.OutOfMemoryError:
+                self._make_groups_smaller()
+            else:
+                yield from made
+                drawn = drawn[len(some) :]
+
+    def _make_groups_smaller(self) -> None:
+        if self.group == 1:
+            raise FatalError(f"{self.device} has no memory for one image: {LESS}")
+        self.group //= 2
+        warnings.warn(
+            f"{self.device} has little memory: groups of {self.group} images, which may differ"
+            " in the last bit from those of other cards",
+            Advice,
+            stacklevel=1,
+        )
+
+    @torch.inference_mode()
+    def _together(self, drawn: Sequence[Drawn]) -> Iterator[Pixels | ItemError]:
+        full = [*drawn, *[drawn[-1]] * (self.group - len(drawn))]
+        noise: Noise
+        if isinstance(drawn[0].noise, str):
+            noise = drawn[0].noise
+        else:
+            layers = zip(*(each.noise for each in full), strict=True)
+            noise = [torch.cat(layer) for layer in layers]
+        images = self.synthesis(torch.cat([each.ws for each in full]), noise)[: len(drawn)]
+        sound = images.flatten(1).isfinite().all(1).tolist()
+        for pixels, is_sound in zip(to_pixels(images).cpu().numpy(), sound, strict=True):
+            if is_sound:
+                yield pixels[..., 0] if pixels.shape[2] == 1 else pixels
+            else:
+                yield ItemError("its pixels are no numbers: try --dtype fp32, or another network")
+
+
+def to_pixels(images: Tensor) -> Tensor:
+    """Images [n, C, H, W], -1..1, as uint8 [n, H, W, C], rounded as all StyleGANs' programs do."""
+    return (images * 127.5 + 128).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
