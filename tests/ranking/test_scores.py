@@ -1,0 +1,138 @@
+"""Scores alone, scores in company, and ranks."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from animetools.errors import ItemError
+from animetools.networks import stylegan1, stylegan2
+from animetools.networks.config import (
+    MappingConfig,
+    StyleGAN1Discriminator,
+    StyleGAN2Discriminator,
+)
+from animetools.ranking.scores import (
+    Judge,
+    Memory,
+    Pixels,
+    check_minibatch,
+    labels_of,
+    prepared,
+    ranks_of,
+    shuffled_scores,
+)
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def network() -> stylegan2.Discriminator:
+    torch.manual_seed(1)
+    made = stylegan2.Discriminator(StyleGAN2Discriminator((8, 6, 4), dense=8))
+    return made.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def judge(network: stylegan2.Discriminator) -> Judge:
+    return Judge(network, CPU, torch.float32)
+
+
+def pictures(count: int) -> list[Pixels]:
+    return list(np.random.default_rng(0).integers(0, 256, (count, 3, 16, 16), np.uint8))
+
+
+def remembered(judge: Judge, some: list[Pixels]) -> Memory:
+    memory = Memory()
+    for features in judge.features(some):
+        memory.add(features)
+    return memory
+
+
+def test_alone_is_a_batch_of_one(network: stylegan2.Discriminator, judge: Judge) -> None:
+    some = pictures(5)
+    expected = [float(network(torch.from_numpy(one[None]).float() * (2 / 255) - 1)) for one in some]
+
+    together = judge.alone(judge.features(some))
+
+    assert together == pytest.approx(expected, abs=1e-5)
+    assert [judge.alone(judge.features([one]))[0] for one in some] == together
+
+
+def test_company_is_that_of_the_minibatch(network: stylegan2.Discriminator, judge: Judge) -> None:
+    some = pictures(6)
+    order = np.random.default_rng(3).permutation(6)
+    images = torch.from_numpy(np.stack(some)).float() * (2 / 255) - 1
+    filled = [*order[4:], *order[:2]]  # the last minibatch goes on with the first pictures
+    expected = np.zeros(6)
+    expected[order[:4]] = network(images[order[:4]]).numpy()
+    expected[order[4:]] = network(images[filled])[:2].numpy()
+
+    with remembered(judge, some) as memory:
+        found = shuffled_scores(judge, memory, shuffles=1, minibatch=4, seed=3)
+
+    assert found == pytest.approx(expected, abs=1e-5)
+    alone = judge.alone(judge.features(some))
+    assert found != pytest.approx(alone, abs=1e-5)  # or the test would say nothing
+
+
+def test_shuffles_are_averaged(judge: Judge) -> None:
+    with remembered(judge, pictures(4)) as memory:
+        one = shuffled_scores(judge, memory, shuffles=1, minibatch=2, seed=0)
+        many = shuffled_scores(judge, memory, shuffles=8, minibatch=2, seed=0)
+        again = shuffled_scores(judge, memory, shuffles=8, minibatch=2, seed=0)
+
+    assert not np.allclose(one, many)
+    assert np.array_equal(many, again)
+
+
+def test_nothing_has_no_scores(judge: Judge) -> None:
+    with Memory() as memory:
+        assert len(shuffled_scores(judge, memory, shuffles=2, minibatch=4, seed=0)) == 0
+
+
+@given(st.lists(st.floats(allow_nan=False, width=32), max_size=20))
+def test_ranks_are_a_permutation_in_the_order_of_the_scores(scores: list[float]) -> None:
+    ranks = ranks_of(scores)
+
+    assert sorted(ranks) == list(range(1, len(scores) + 1))
+    best_first = [score for _, score in sorted(zip(ranks, scores, strict=True))]
+    assert best_first == sorted(scores, reverse=True)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_pictures_are_prepared_as_training_shows_them(channels: int) -> None:
+    config = StyleGAN2Discriminator((4, 4, 4), base=(4, 3), image_channels=channels, dense=4)
+    red = np.zeros((40, 30, 3), np.uint8)
+    red[..., 0] = 255
+
+    shown = prepared(red, stylegan2.Discriminator(config), "pad")
+
+    assert shown.shape == (channels, 16, 12)
+    expected = {1: [76], 3: [255, 0, 0], 4: [255, 0, 0, 255]}[channels]
+    assert shown[:, 8, 6].tolist() == expected
+
+
+def test_labels_are_asked_for_where_the_network_wants_them() -> None:
+    mapping = MappingConfig(z_dim=0, c_dim=3, w_dim=4, layers=1, width=4)
+    ada = stylegan2.Discriminator(StyleGAN2Discriminator((4, 4), dense=4, c_dim=3, mapping=mapping))
+    old = stylegan1.Discriminator(StyleGAN1Discriminator((4, 4), dense=4, c_dim=3))
+    none = stylegan1.Discriminator(StyleGAN1Discriminator((4, 4), dense=4))
+
+    for network in (ada, old):
+        found = labels_of(network, "2")
+        assert found is not None and found.tolist() == [0, 0, 1]
+        for wrong in ("", "3", "-1", "red"):
+            with pytest.raises(ItemError, match="0 to 2"):
+                labels_of(network, wrong)
+    assert labels_of(none, "") is None
+    with pytest.raises(ItemError, match="no classes"):
+        labels_of(none, "1")
+
+
+def test_a_minibatch_divides_into_groups(network: stylegan2.Discriminator) -> None:
+    for good in (1, 3, 4, 8):
+        check_minibatch(network, good)
+    with pytest.raises(ItemError, match="multiple of 4"):
+        check_minibatch(network, 6)
