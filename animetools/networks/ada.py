@@ -36,7 +36,7 @@ def read(value: Any) -> Snapshot:
     """
     if type(value) is not dict:
         refuse("the pickle holds no networks of StyleGAN")
-    names = [name for name in ("G", "D", "G_ema") if value.get(name) is not None]
+    names = [name for name in ("G_ema", "G", "D") if value.get(name) is not None]
     if not names:
         refuse("the pickle holds a dict without G, D and G_ema: no networks of StyleGAN")
     modules = {name: _Modules(value[name]) for name in names}
@@ -48,7 +48,7 @@ def read(value: Any) -> Snapshot:
         networks[name] = Network(generator, modules[name].tensors)
     if "D" in modules:
         networks["D"] = Network(_discriminator(modules["D"], base), modules["D"].tensors)
-    return Snapshot(layout="pytorch", networks=networks, facts=_facts(value, modules[names[-1]]))
+    return Snapshot(layout="pytorch", networks=networks, facts=_facts(value, modules[names[0]]))
 
 
 class _Modules:
