@@ -29,8 +29,12 @@ class Option:
 
     @property
     def flag(self) -> str:
-        """The long option: `min_size` is `--min-size`, and what is on by default has a --no-."""
-        return ("--no-" if self.default is True else "--") + self.name.replace("_", "-")
+        """The long option: `min_size` is `--min-size`, and what is on by default has a --no-.
+
+        A word that Python keeps for itself has a _ behind it: `class_` is `--class`.
+        """
+        word = self.name.rstrip("_").replace("_", "-")
+        return ("--no-" if self.default is True else "--") + word
 
     @property
     def unit(self) -> str:

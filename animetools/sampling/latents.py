@@ -58,10 +58,14 @@ class Manner:
 
 @dataclass(frozen=True)
 class Drawn:
-    """What the synthesis takes for one image: ws [1, num_ws, w_dim] float32, truncated, and noise."""
+    """What the synthesis takes for one image: ws [1, num_ws, w_dim] float32, truncated, and noise.
+
+    `labels` [1, c_dim] are those that the mapping was given, if any.
+    """
 
     ws: Tensor
     noise: Noise
+    labels: Tensor | None = None
 
 
 @torch.inference_mode()
@@ -77,6 +81,7 @@ def draw(generator: Generator, manner: Manner, latent: Latent, psi: float) -> Dr
     """
     mapping = generator.mapping.config
     stream = None if latent.seed is None else np.random.RandomState(latent.seed)
+    c = None
     if latent.kind == "w":
         assert latent.values is not None
         ws = torch.from_numpy(latent.values).expand(1, generator.num_ws, -1)
@@ -88,7 +93,6 @@ def draw(generator: Generator, manner: Manner, latent: Latent, psi: float) -> Dr
             z = stream.randn(1, mapping.z_dim)
             if manner.truncate == "z":
                 _redraw(z, psi, stream)
-        c = None
         if mapping.c_dim:
             labels = manner.labels
             if labels is None:
@@ -97,7 +101,7 @@ def draw(generator: Generator, manner: Manner, latent: Latent, psi: float) -> Dr
         ws = generator.mapping(torch.from_numpy(z.astype(np.float32)), c)
     if manner.truncate == "w":
         ws = generator.truncate(ws, psi, manner.cutoff)
-    return Drawn(ws.contiguous(), _noise(generator, manner, latent, stream))
+    return Drawn(ws.contiguous(), _noise(generator, manner, latent, stream), c)
 
 
 def _redraw(z: NDArray[np.float64], bound: float, stream: np.random.RandomState) -> None:

@@ -5,6 +5,7 @@ import re
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 FIELDS = {
     "seed": r"0?\d{0,2}d?",
@@ -13,7 +14,9 @@ FIELDS = {
     "class": "",
     "file": "",
 }
-FORMATS = {".png": "png", ".jpg": "jpg", ".jpeg": "jpg", ".webp": "webp"}
+Format = Literal["png", "jpg", "webp"]
+
+FORMATS: dict[str, Format] = {".png": "png", ".jpg": "jpg", ".jpeg": "jpg", ".webp": "webp"}
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Name:
         )
 
 
-def parse_name(text: str, image_format: str | None) -> tuple[Name, str]:
+def parse_name(text: str, image_format: Format | None) -> tuple[Name, str]:
     """The pattern of a --name without its extension, and the extension.
 
     Raises ValueError, in one sentence, if the extension contradicts --format, or the pattern is none.

@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,8 @@ import torch
 from animetools.errors import ItemError
 from animetools.images.files import Pixels
 from animetools.networks.fast import Generator
+from animetools.networks.snapshot import Snapshot
+from animetools.sampling.labels import classes_of, labels_of
 from animetools.sampling.latents import Drawn, Floats, Latent, Manner, draw
 from animetools.sampling.render import Renderer
 from animetools.sampling.seeds import compact
@@ -40,6 +42,36 @@ class Making:
     manner: Manner
     classes: tuple[str, ...]
     told: dict[str, Any]
+
+    @classmethod
+    def of(
+        cls, snapshot: Snapshot, manner: Manner, label: str, tags: str, told: dict[str, Any]
+    ) -> "Making":
+        """With the generator of a network file, and in its own manner where none is wished for.
+
+        `label` is one class by number or name, `tags` several.
+
+        Raises ItemError for a file without generator, or with numbers that are none; FatalError
+        for a class that the network does not know.
+        """
+        generator = snapshot.generator.build()
+        assert isinstance(generator, Generator)
+        classes = classes_of(snapshot.facts, generator.config.mapping.c_dim)
+        if label:
+            manner = replace(manner, labels=labels_of(classes, [label], "--class"))
+        elif tags:
+            manner = replace(manner, labels=labels_of(classes, tags.split(","), "--tags"))
+        if manner.cutoff is None:
+            manner = replace(manner, cutoff=generator.config.truncation.cutoff)
+        drawn_in = {"truncate": "z"} if manner.truncate == "z" else {"cutoff": manner.cutoff}
+        chosen = {"class": label or None, "tags": tags or None, **drawn_in, "noise": manner.noise}
+        said = {key: value for key, value in chosen.items() if value is not None}
+        return cls(generator, manner, classes, said | told)
+
+    def pictures(self, latent: Latent, psis: Sequence[float]) -> list[Picture]:
+        """A latent at each psi; without any at the network's own, and w that was kept as it is."""
+        usual = 1.0 if latent.kind == "w" else self.generator.config.truncation.psi
+        return [Picture(latent, psi) for psi in psis or [usual]]
 
     def draw(self, picture: Picture) -> Drawn:
         """What the synthesis takes for a picture.
@@ -86,13 +118,19 @@ def make_each(renderer: Renderer, drawn: Sequence[Drawn]) -> list[Made | ItemErr
     ]
 
 
-def make_sheet(
+def make_sheets(
+    making: Making, columns: int, renderer: Renderer, lists: Sequence[Sequence[Picture]]
+) -> list[Made | ItemError]:
+    """For each list one sheet with its pictures row by row; what is left of it is black.
+
+    Raises ItemError and FatalError as what draws and renders the pictures.
+    """
+    return [_sheet(making, columns, renderer, pictures) for pictures in lists]
+
+
+def _sheet(
     making: Making, columns: int, renderer: Renderer, pictures: Sequence[Picture]
 ) -> Made | ItemError:
-    """All the pictures on one sheet, row by row; what is left of the last row is black.
-
-    Raises FatalError as the renderer does.
-    """
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
     height, width = making.generator.height, making.generator.width

@@ -22,23 +22,27 @@ LESS = "try a smaller --batch, or --dtype bf16"
 class Renderer:
     """The synthesis of a generator on one device.
 
-    A CPU makes each image alone, `batch` of them side by side with a thread each: that is also
-    the fastest, and no thread count can change a sum. A card makes them in groups whose size
-    follows from the network alone, filled up where images lack, since another size may choose
-    other kernels, which round otherwise.
+    A CPU makes each image alone, as many side by side as it has `cores`, with a thread each: that
+    is also the fastest, and no number of threads can change a sum. A card makes them in groups
+    whose size follows from the network alone, filled up where images lack, since another size may
+    choose other kernels, which round otherwise. `batch` is how many it should be given at once; 0
+    suits it.
+
+    From then on torch uses one thread wherever this process calls it.
     """
 
     def __init__(
-        self, generator: Generator, device: torch.device, dtype: torch.dtype, batch: int
+        self, generator: Generator, device: torch.device, dtype: torch.dtype, batch: int, cores: int
     ) -> None:
+        torch.set_num_threads(1)
         self.device = device
-        self.batch = batch
         self.group = 1
         if device.type != "cpu":
             pixels = generator.height * generator.width
             self.group = max(1, min(GROUP_PIXELS // pixels, LARGEST_GROUP))
+        self.batch = batch or (cores if device.type == "cpu" else self.group)
+        self.threads = ThreadPoolExecutor(self.batch if device.type == "cpu" else cores)
         self.synthesis = fast.synthesis(generator, device, dtype)
-        self.threads = ThreadPoolExecutor(batch, initializer=torch.set_num_threads, initargs=(1,))
 
     def __call__(self, drawn: Sequence[Drawn]) -> list[Pixels | ItemError]:
         """Pixels [H, W, 3], [H, W, 4] or, of one channel, [H, W] uint8, for each image.

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 LARGEST_SEED = 2**32 - 1  # that numpy's RandomState takes
 MOST_PSI = 1000
+LEAST_BOUND = 0.01  # of |z|: below, hundreds of redraws find nothing
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,481 @@
+"""sggen: draw pictures with a StyleGAN."""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from io import BytesIO
+from itertools import chain
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from zlib import crc32
+
+from animetools.cli import Batches, Item, Opt, Output, Stream, command
+from animetools.cli.inputs import lines_of_input, look, read_item
+from animetools.cli.item import Result, Work, reason_of
+from animetools.cli.stream import Run, cores
+from animetools.errors import FatalError, ItemError
+from animetools.sampling.naming import parse_name, shown
+from animetools.sampling.plan import Plan
+from animetools.sampling.seeds import LEAST_BOUND, Seeds, parse_grid, parse_psis
+
+if TYPE_CHECKING:
+    from animetools.networks.snapshot import Snapshot
+    from animetools.ranking.scores import Judge
+    from animetools.sampling.latents import Drawn
+    from animetools.sampling.pictures import Made, Making
+    from animetools.sampling.render import Renderer
+
+DEFAULT_NETWORK = ""  # the one that ships with the suite: none yet
+SAMPLE = 8  # files, after the first, that tell what all will cost
+
+
+@dataclass(frozen=True)
+class GenOptions:
+    """What sggen can be told."""
+
+    network: Annotated[
+        str,
+        Opt("Which network draws; latest is the newest snapshot under results/.", unit="FILE|URL"),
+    ] = DEFAULT_NETWORK
+    sha256: Annotated[str, Opt("What the network file must be.", unit="HEX")] = ""
+    seeds: Annotated[
+        str, Opt("Whose pictures, such as 0-50000,60000; both ends count.", "s", unit="SEEDS")
+    ] = ""
+    psi: Annotated[
+        str,
+        Opt(
+            "How far w may be from the average: 0.8; several as 0.5,0.8 or from:to:step; the"
+            " network's own where nothing is said.",
+            unit="PSI",
+        ),
+    ] = ""
+    cutoff: Annotated[
+        int | None,
+        Opt("Truncate so many rows of w, instead of the network's own choice.", min=0),
+    ] = None
+    truncate: Annotated[
+        Literal["w", "z"],
+        Opt("What psi is about: drawing w in, or drawing z again until it lies within +-psi."),
+    ] = "w"
+    noise: Annotated[
+        Literal["const", "random", "none", "seed"],
+        Opt("The file's, one per picture, none, or the seed's own as run_generator.py had it."),
+    ] = "const"
+    class_: Annotated[
+        str, Opt("The class, by number or name; without it each seed draws one.", unit="CLASS")
+    ] = ""
+    tags: Annotated[
+        str, Opt("Several classes at once, by numbers or names: long_hair,smile.", unit="TAGS")
+    ] = ""
+    accept: Annotated[
+        float | None,
+        Opt("Keep this share, as 10%, that the network's discriminator likes best.", min=0, max=1),
+    ] = None
+    grid: Annotated[
+        str, Opt("Sheets of so many columns and rows instead of single files.", unit="10x10")
+    ] = ""
+    format: Annotated[
+        Literal["png", "jpg", "webp"] | None, Opt("The files that are written [png].")
+    ] = None
+    quality: Annotated[int, Opt("Of JPEG and WebP files.", min=1, max=100)] = 95
+    name: Annotated[
+        str,
+        Opt("What files are called: example-{seed}-{psi}.jpg; {index} counts from 0.", unit="NAME"),
+    ] = ""
+    save_w: Annotated[bool, Opt("Write w beside each picture, as NAME.npy.")] = False
+    device: Annotated[
+        str, Opt("auto, cpu, cuda, cuda:1, mps, or all: every card.", unit="DEVICE")
+    ] = "auto"
+    dtype: Annotated[Literal["fp32", "bf16", "fp16"], Opt("Precision of the network.")] = "fp32"
+    batch: Annotated[
+        int, Opt("Pictures that a device makes at once; 0 suits it.", min=0, max=1024)
+    ] = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense, before anything heavy is loaded."""
+        if self.seeds:
+            Seeds.parse(self.seeds)
+        if self.grid:
+            parse_grid(self.grid)
+        if self.class_ and self.tags:
+            raise ValueError("--class and --tags exclude each other")
+        if self.accept == 0:
+            raise ValueError("--accept is a share above 0, such as 10%")
+        psis = parse_psis(self.psi) if self.psi else ()
+        if self.truncate == "z" and not psis:
+            raise ValueError("--truncate z needs --psi, within which z must lie")
+        if self.truncate == "z" and min(psis) < LEAST_BOUND:
+            raise ValueError(f"--psi is at least {LEAST_BOUND} with --truncate z")
+        if self.accept and len(psis) > 1:
+            raise ValueError("--accept compares pictures of one --psi, not of several")
+        if self.name:
+            parse_name(self.name, self.format)
+
+
+@command(
+    out="images",
+    reads=False,
+    arguments=(
+        "FILE ...",
+        "Latents (z or w) in .npy or .npz files; -: seeds, or names of such files, one per line of"
+        " standard input.",
+    ),
+    examples=[
+        "sggen --network network.pkl --seeds 0-9 --psi 0.8",
+        "sggen --network network.pkl --seeds 0-8 --psi 0.5,1 --name 'psi{psi}/{seed}.jpg'",
+        "sggen --network network.pkl --seeds 0-199 --grid 10x10 --accept 50%",
+        "seq 5 7 | sggen --network latest -",
+    ],
+)
+def sggen(options: GenOptions, stream: Stream) -> int:
+    """Draw pictures with a StyleGAN.
+
+    Reads the files of StyleGAN 1, 2, 2-ADA and 2-ext and never runs what is in them. Seeds mean
+    what they always meant: an old seed on an old network gives the old picture, and the same file
+    whatever else is drawn beside it.
+
+    Prints the path of each picture: images/seed0000.png; with several psi seed0000-psi0.5.png; for
+    a row of latents images/FILE.ROW.png; for a sheet of them FIRST-LAST.png. Every file says in
+    its Description (PNG) or ImageDescription (EXIF) where it comes from, and --json prints it.
+
+    w from a file is taken as it is, unless --psi is given. What --save-w writes gives the same
+    picture again.
+    """
+    if not options.seeds and not stream.files:
+        raise FatalError("nothing to draw: give --seeds, such as 0-99, or files of latents")
+    if not options.network:
+        raise FatalError(
+            "no network ships with animetools yet: name one with --network (a file, its address,"
+            " or latest)"
+        )
+    from animetools.sampling.pictures import make_each, make_sheets
+
+    plan = _plan(options, stream)
+    snapshot, making = _opened(options)
+    generator = making.generator
+    plan.check_image(generator.width, generator.height, generator.config.image_channels)
+    stream = replace(stream, settings=_settings(options, plan, making))
+    stream.report.total = plan.count
+    renderers = _renderers(options, making)
+    encode = partial(save, options, plan, making)
+    work: Work | Batches = Batches(
+        renderers[0].batch,
+        partial(drawn, making),
+        [partial(make_each, r) for r in renderers],
+        encode,
+    )
+    if plan.sheet:
+        draw = [partial(make_sheets, making, plan.columns, renderer) for renderer in renderers]
+        work = Batches(1, load_of, draw, encode)
+    if stream.options.dry_run:
+        work = partial(encode, None)
+    judging = _judging(options, making, snapshot, renderers) if options.accept else None
+    items = pictures(plan, making, latents(options, stream, making))
+    return stream.collect(work, partial(gather, options, stream, plan, making, judging), items)
+
+
+def latents(options: GenOptions, stream: Stream, making: "Making") -> Iterator[Item]:
+    """What the options name, then what the arguments name, one item for each latent."""
+    from animetools.sampling.latents import Latent
+
+    def seeded(text: str) -> Iterator[Item]:
+        for seed in Seeds.parse(text):
+            yield Item(f"/seed{seed:04}", load=Latent(seed))
+
+    if options.seeds:
+        yield from seeded(options.seeds)
+    for file in stream.files:
+        if file != "-":
+            yield from _rows(look(file, {}), file, making)
+            continue
+        for line in lines_of_input(b"\0" if stream.options.null else b"\n"):
+            text = os.fsdecode(line)
+            if set(text) <= set("0123456789-,"):
+                try:
+                    yield from seeded(text)
+                except ValueError as why:
+                    yield Item(text, trouble=str(why))
+            else:
+                yield from _rows(read_item(line), text, making)
+
+
+def _rows(item: Item | None, path: str, making: "Making") -> Iterator[Item]:
+    """An item for each latent of a file."""
+    from animetools.sampling.latent_files import read
+
+    item = item or Item(path, trouble="a folder: name the files of latents in it")
+    if not item.trouble:
+        try:
+            kept = read(item.path, making.generator)
+            if kept.kind == "w" and making.manner.truncate == "z":
+                raise ItemError("these latents are w, and --truncate z is about z")
+        except (ItemError, OSError) as why:
+            item = replace(item, trouble=reason_of(why))
+    if item.trouble:
+        yield item
+        return
+    for row, latent in enumerate(kept):
+        facts = {"source": item.path} | item.facts | {"row": row}
+        yield replace(item, path=f"{item.path}.{row}", facts=facts, load=latent)
+
+
+def pictures(plan: Plan, making: "Making", items: Iterable[Item]) -> Iterator[Item]:
+    """An item for each picture: every latent at every psi."""
+    index = 0
+    for item in items:
+        if item.trouble:
+            yield item
+            continue
+        for picture in making.pictures(item.load, plan.psis):
+            facts = making.facts([picture]) | {"index": index}
+            facts["file"] = os.path.basename(item.facts.get("source", ""))
+            index += 1
+            # What an item is made from is told by its time, so that the journal sees a change.
+            mtime = item.mtime or picture.identity
+            yield replace(item, path=plan.stem(item.path, facts), mtime=mtime, load=picture)
+
+
+def sheets(plan: Plan, making: "Making", items: Iterable[Item]) -> Iterator[Item]:
+    """An item for each sheet of pictures."""
+    waiting: list[Item] = []
+    index = 0
+    for item in chain(items, [None]):
+        if item and item.trouble:
+            yield item
+            continue
+        if item:
+            waiting.append(item)
+        if len(waiting) == plan.sheet or (waiting and not item):
+            load = tuple(each.load for each in waiting)
+            facts = making.facts(load[:1]) | {"index": index}
+            path = plan.sheet_stem(waiting[0].path, waiting[-1].path, facts)
+            identity = crc32(repr([picture.identity for picture in load]).encode())
+            yield Item(path, mtime=identity, load=load)
+            waiting = []
+            index += 1
+
+
+def load_of(item: Item) -> Any:
+    """What the item carries."""
+    return item.load
+
+
+def drawn(making: "Making", item: Item) -> "Drawn":
+    """What the synthesis takes for the picture that the item carries."""
+    return making.draw(item.load)
+
+
+def save(
+    options: GenOptions,
+    plan: Plan,
+    making: "Making",
+    made: "Made | None",
+    item: Item,
+    output: Output,
+) -> Iterator[Item]:
+    """A picture, or a sheet, as a file; nothing has been made in a dry run."""
+    import numpy as np
+
+    from animetools.images.described import encode_described
+
+    load = item.load if plan.sheet else (item.load,)
+    facts = making.facts(load)
+
+    def encode() -> bytes:
+        assert made
+        return encode_described(made.pixels, plan.image_format, options.quality, json.dumps(facts))
+
+    def encode_w() -> bytes:
+        assert made
+        file = BytesIO()
+        np.save(file, made.ws)
+        return file.getvalue()
+
+    path = output.write(plan.suffix, encode)
+    if options.save_w:
+        facts["w"] = output.write(".npy", encode_w)
+    yield item.made(path, **facts)
+
+
+def gather(
+    options: GenOptions,
+    stream: Stream,
+    plan: Plan,
+    making: "Making",
+    judging: Batches | None,
+    items: Iterable[Item],
+    run: Run,
+) -> Iterator[Result]:
+    """Choose among the pictures if asked, put them on sheets if asked, make them."""
+    if judging and options.accept:
+        items = yield from accepted(options.accept, stream, judging, items)
+    if plan.sheet:
+        items = sheets(plan, making, items)
+    yield from foretold(stream, run(items))
+
+
+def accepted(
+    share: float, stream: Stream, judging: Batches, items: Iterable[Item]
+) -> Generator[Result, None, list[Item]]:
+    """The share of the pictures that score best, in their own order; the others are rejects.
+
+    The journal keeps the scores, so that a run that was killed goes on judging where it was.
+    """
+    asked = (replace(item, path=f"/.scores/{item.path}", load=item) for item in items)
+    scored: list[tuple[float, Item]] = []
+    for result in stream.run(judging, asked):
+        assert isinstance(result, Item)
+        scored.append((result.facts["score"], result.load))
+    order = sorted(range(len(scored)), key=lambda n: -scored[n][0])
+    kept = set(order[: max(1, round(share * len(scored)))])
+    stream.report.read -= len(kept)  # they come again when they are made
+    chosen = []
+    for n, (score, item) in enumerate(scored):
+        if n in kept:
+            chosen.append(replace(item, facts=item.facts | {"score": score}))
+        else:
+            yield item.rejected("scored lower", f"{score:.4f}")
+    return chosen
+
+
+def score_each(
+    renderer: "Renderer", judge: "Judge", batch: "Sequence[Drawn]"
+) -> list[float | ItemError]:
+    """What the discriminator thinks of the pictures, each by itself, as a file would show them."""
+    import numpy as np
+    import torch
+
+    made = renderer(batch)
+    planes = {
+        n: np.atleast_3d(pixels).transpose(2, 0, 1)
+        for n, pixels in enumerate(made)
+        if not isinstance(pixels, ItemError)
+    }
+
+    @torch.inference_mode()
+    def score(some: list[int]) -> list[float]:
+        features = judge.features([planes[n] for n in some])
+        pairs = zip(features[:, None], some, strict=True)
+        return [float(judge.head.judge(one, batch[n].labels)) for one, n in pairs]
+
+    groups = [[n] for n in planes] if judge.is_on_cpu or not planes else [list(planes)]
+    scores = chain.from_iterable(renderer.threads.map(score, groups))
+    return [each if isinstance(each, ItemError) else next(scores) for each in made]
+
+
+def note_score(score: float, item: Item, output: Output) -> Iterator[Item]:
+    """What the journal keeps of a picture that was judged."""
+    yield item.noted(score=score)
+
+
+def foretold(stream: Stream, results: Iterable[Result]) -> Iterator[Result]:
+    """Pass the results on; once the first files are there, say what all will cost."""
+    from animetools.dataset.forecast import forecast
+
+    report, sizes, began, before = stream.report, list[int](), 0.0, 0
+    for result in results:
+        yield result
+        if len(sizes) > SAMPLE or not report.written or not isinstance(result, Item):
+            continue
+        if not sizes:
+            began, before = time.monotonic(), report.read
+        sizes.append(os.stat(result.path).st_size)
+        if len(sizes) > SAMPLE and report.total and report.total > 10 * SAMPLE:
+            left = report.total - report.read
+            seen = forecast(sizes, left, os.path.join(stream.out, "x"))
+            seconds = (time.monotonic() - began) / (report.read - before) * left
+            report.note(f"{stream.out}: still {seen}; {_duration(seconds)} to go")
+            if seen.least > seen.free:
+                raise FatalError(f"{stream.out}: no room for it: choose another -o, or make room")
+
+
+def _duration(seconds: float) -> str:
+    for unit, length in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
+        if seconds >= 2 * length:
+            return f"about {seconds / length:.0f} {unit}"
+    return f"about {seconds:.0f} seconds"
+
+
+def _plan(options: GenOptions, stream: Stream) -> Plan:
+    seeds = None if stream.files else Seeds.parse(options.seeds).count
+    try:
+        return Plan.of(options.psi, options.grid, options.name, options.format, seeds)
+    except ValueError as why:
+        raise FatalError(str(why)) from None
+
+
+def _opened(options: GenOptions) -> "tuple[Snapshot, Making]":
+    """The network file, and how it is made to draw."""
+    from animetools.networks.checkpoints import read
+    from animetools.networks.fetch import locate
+    from animetools.sampling.latents import Manner
+    from animetools.sampling.pictures import Making
+
+    path = locate(options.network, options.sha256 or None)
+    try:
+        snapshot = read(path)
+        with open(path, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        manner = Manner(options.truncate, options.cutoff, options.noise)
+        told = {"dtype": options.dtype, "network": os.path.basename(path), "sha256": digest}
+        return snapshot, Making.of(snapshot, manner, options.class_, options.tags, told)
+    except (ItemError, OSError) as why:
+        raise FatalError(f"{path}: {reason_of(why)}") from None
+
+
+def _settings(options: GenOptions, plan: Plan, making: "Making") -> dict[str, Any]:
+    """What a file depends on, besides what is in its name."""
+    psis = plan.psis or (making.generator.config.truncation.psi,)
+    return {
+        "command": "sggen",
+        "network": making.told["sha256"][:16],
+        "psi": None if plan.names_have_psi else ",".join(map(shown, psis)),
+        "truncate": options.truncate,
+        "cutoff": making.manner.cutoff,
+        "noise": options.noise,
+        "class": options.class_,
+        "tags": options.tags,
+        "grid": options.grid,
+        "format": plan.image_format,
+        "quality": None if plan.image_format == "png" else options.quality,
+        "save_w": options.save_w,
+        "dtype": options.dtype,
+    }
+
+
+def _renderers(options: GenOptions, making: "Making") -> "list[Renderer]":
+    from animetools.networks.devices import DTYPES, devices
+    from animetools.sampling.render import Renderer
+
+    dtype = DTYPES[options.dtype]
+    return [
+        Renderer(making.generator, device, dtype, options.batch, cores())
+        for device in devices(options.device)
+    ]
+
+
+def _judging(
+    options: GenOptions, making: "Making", snapshot: "Snapshot", renderers: "list[Renderer]"
+) -> Batches:
+    """How pictures are judged by the network's own discriminator."""
+    from animetools.networks.devices import DTYPES
+    from animetools.networks.fast import Discriminator
+    from animetools.ranking.scores import Judge, frame_of
+
+    try:
+        discriminator = snapshot.discriminator.build()
+    except ItemError as why:
+        raise FatalError(f"--accept: {why}") from None
+    assert isinstance(discriminator, Discriminator)
+    frame = (making.generator.width, making.generator.height)
+    if frame_of(discriminator) != frame:
+        raise FatalError("--accept: the discriminator in this file is for pictures of another size")
+    dtype = DTYPES[options.dtype]
+    devices = [
+        partial(score_each, each, Judge(discriminator, each.device, dtype, group=each.group))
+        for each in renderers
+    ]
+    return Batches(renderers[0].batch, partial(drawn, making), devices, note_score)
