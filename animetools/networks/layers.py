@@ -139,7 +139,7 @@ class Mapping(nn.Module):
             parts.append(check_width(z, config.z_dim, "latents"))
         if config.c_dim:
             if c is None:
-                c = self.embed.weight.new_zeros(1 if z is None else len(z), config.c_dim)
+                c = self.embed.weight.new_zeros(1 if z is None else z.shape[0], config.c_dim)
             parts.append(self.embed(check_width(c, config.c_dim, "labels")))
         if config.normalize and config.labels == "embed":
             parts = [ops.normalize(part) for part in parts]

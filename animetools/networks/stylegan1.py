@@ -80,7 +80,7 @@ class Synthesis(nn.Module):
         """
         config, blocks = self.config, self.blocks
         check_rows(ws, 2 * len(blocks) if config.styles else 1, config.mapping.w_dim)
-        noises = noises_of(noise, self.noise_consts, len(ws)) or [None] * 2 * len(blocks)
+        noises = noises_of(noise, self.noise_consts, ws.shape[0]) or [None] * 2 * len(blocks)
         lod = float(self.lod) if config.progressive else 0.0
         x = blocks[0].start(ws[:, 0])
         image: Tensor | None = None
@@ -118,9 +118,9 @@ class SynthesisBlock(nn.Module):
     def start(self, w: Tensor) -> Tensor:
         """What the lowest block begins with, [n, C, *base]."""
         if hasattr(self, "const"):
-            return self.const.expand(len(w), -1, -1, -1)
+            return self.const.expand(w.shape[0], -1, -1, -1)
         x: Tensor = self.dense(w)
-        return x.view(len(w), -1, *self.size)
+        return x.view(w.shape[0], -1, *self.size)
 
     def forward(self, x: Tensor, ws: Tensor, noises: Sequence[Tensor | None]) -> Tensor:
         x = self.conv0(x, ws[:, 0], noises[0])

@@ -81,9 +81,9 @@ class Synthesis(nn.Module):
         """
         blocks = self.blocks
         check_rows(ws, 2 * len(blocks), self.config.mapping.w_dim)
-        noises = noises_of(noise, self.noise_consts, len(ws))
+        noises = noises_of(noise, self.noise_consts, ws.shape[0])
         lod = float(self.lod) if self.config.architecture == "progressive" else 0.0
-        x = self.blocks[0].const.expand(len(ws), -1, -1, -1)
+        x = self.blocks[0].const.expand(ws.shape[0], -1, -1, -1)
         image: Tensor | None = None
         for i, block in enumerate(blocks):
             left = len(blocks) - 1 - i  # how often the image will be doubled still

@@ -1,0 +1,262 @@
+"""The .pt files that GANSpace, e4e, StyleCLIP and others take: rosinality's StyleGAN 2 in PyTorch.
+
+{"g_ema": state, "latent_avg": w}, in training also "g", "d" and "args"; e4e keeps its generator as
+"decoder." within a "state_dict". Only the skip generator and the resnet discriminator, both square
+and without labels, exist there.
+"""
+
+import re
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from animetools.errors import Advice, ItemError
+from animetools.networks.config import (
+    MappingConfig,
+    StyleGAN2Discriminator,
+    StyleGAN2Generator,
+)
+from animetools.networks.machine import refuse
+from animetools.networks.snapshot import Network, Snapshot
+
+KERNEL = (1.0, 3.0, 3.0, 1.0)
+LRMUL = 0.01
+MOST_PARTS = 64  # blocks, or layers of a mapping network
+SAMPLES = 4096  # for an average w that a file lacks
+
+# A tensor's name there and here, and how many axes of 1 it has more there, in front and behind.
+Pair = tuple[str, str, int, int]
+
+
+def read(value: Any) -> Snapshot:
+    """The networks in what `pickles` made of a file.
+
+    The average w of a file that has none is that of 4096 seeds, as the programs of this layout
+    take it.
+    Raises ItemError for what is no such file.
+    """
+    states = {ours: value.get(theirs) for theirs, ours in _KEYS.items()}
+    whole = value.get("state_dict")
+    if type(whole) is dict and "g_ema" not in value:
+        decoder = {str(n)[8:]: part for n, part in whole.items() if str(n).startswith("decoder.")}
+        states = {"G_ema": decoder or None}
+    networks = {}
+    for name, state in states.items():
+        if state is None:
+            continue
+        if type(state) is not dict or not all(isinstance(v, Tensor) for v in state.values()):
+            refuse("the file holds a network that is no dict of tensors")
+        left = {str(key): tensor for key, tensor in state.items()}
+        networks[name] = _discriminator(left) if name == "D" else _generator(left, value)
+        if left:
+            refuse(f"the network has the tensor {next(iter(left))!a:.80}: this layout has no such")
+    if not networks:
+        refuse("a torch checkpoint of something else: no StyleGAN is in it")
+    return Snapshot("rosinality", networks, {})
+
+
+def content(snapshot: Snapshot) -> dict[str, Any]:
+    """What the .pt of a snapshot holds.
+
+    A discriminator that does not fit is left out, and that is told.
+    Raises ItemError, with the reason, if the generator does not fit.
+    """
+    generator = snapshot.generator
+    networks = {"G_ema": generator} | snapshot.networks
+    made: dict[str, Any] = {"latent_avg": generator.state["mapping.w_avg"].clone()}
+    for theirs, ours in _KEYS.items():
+        if ours not in networks:
+            continue
+        try:
+            made[theirs] = _encoded(networks[ours])
+        except ItemError as why:
+            if ours != "D":
+                raise
+            warnings.warn(f"the discriminator is left out: {why}", Advice, stacklevel=2)
+    return made
+
+
+_KEYS = {"g_ema": "G_ema", "g": "G", "d": "D"}
+
+
+def _generator(left: dict[str, Tensor], value: dict[Any, Any]) -> Network:
+    """The network of the tensors, which are taken away."""
+    blocks = 1 + _count(left, r"to_rgbs\.\d+\.bias")
+    layers = _count(left, r"style\.\d+\.weight")
+    state = _taken(left, _generator_pairs(blocks, layers))
+    _take_filters(left, _generator_filters(blocks), gain=4)
+    width, z_dim = _shape(state, "mapping.fc0.weight", 2)
+    mapping = MappingConfig(z_dim, 0, width, layers, width, LRMUL)
+    channels = [_shape(state, f"synthesis.b{4 << i}.conv1.bias", 1)[0] for i in range(blocks)]
+    config = StyleGAN2Generator(mapping, tuple(channels))
+    average = value.get("latent_avg")
+    if isinstance(average, Tensor) and average.numel() >= width and average.shape[-1] == width:
+        state["mapping.w_avg"] = average.reshape(-1, width)[0].clone()
+    else:
+        state["mapping.w_avg"] = torch.zeros(width)
+        module = Network(config, state).build()
+        z = torch.randn(SAMPLES, z_dim, generator=torch.Generator().manual_seed(0))
+        state["mapping.w_avg"] = module.get_submodule("mapping")(z)[:, 0].mean(0)
+    return Network(config, state)
+
+
+def _discriminator(left: dict[str, Tensor]) -> Network:
+    blocks = 1 + _count(left, r"convs\.\d+\.conv1\.0\.weight")
+    state = _taken(left, _discriminator_pairs(blocks))
+    _take_filters(left, _discriminator_filters(blocks), gain=1)
+    channels = [_shape(state, "b4.conv.bias", 1)[0]]
+    channels += [_shape(state, f"b{4 << i}.conv0.bias", 1)[0] for i in range(1, blocks)]
+    dense = _shape(state, "b4.fc.bias", 1)[0]
+    return Network(StyleGAN2Discriminator(tuple(channels), dense=dense), state)
+
+
+def _encoded(network: Network) -> dict[str, Tensor]:
+    """The tensors of a network by their names there."""
+    config, state = network.config, network.state
+    if unfit := _unfit(config):
+        raise ItemError(f"the .pt layout has no {unfit}")
+    if getattr(config, "clamp", None) is not None:
+        warnings.warn(
+            "the .pt layout has no clamp; it only matters in float16", Advice, stacklevel=3
+        )
+    blocks = len(config.channels)
+    filters: list[str]
+    if isinstance(config, StyleGAN2Generator):
+        pairs = _generator_pairs(blocks, config.mapping.layers)
+        filters, gain = _generator_filters(blocks), 4
+        scale = config.mapping.lrmul / LRMUL
+    else:
+        pairs = _discriminator_pairs(blocks)
+        filters, gain = _discriminator_filters(blocks), 1
+        scale = 1.0
+    made = {}
+    for theirs, ours, before, behind in pairs:
+        value = state[ours] * (scale if ours.startswith("mapping.fc") else 1.0)
+        made[theirs] = value.reshape((1,) * before + tuple(value.shape) + (1,) * behind)
+    taps = torch.tensor(KERNEL)
+    return made | {name: torch.outer(taps, taps) / 64 * gain for name in filters}
+
+
+def _unfit(config: Any) -> str:
+    """What of a network this layout has no room for; empty if it fits."""
+    if not isinstance(config, StyleGAN2Generator | StyleGAN2Discriminator):
+        return "StyleGAN 1"
+    if config.base != (4, 4):
+        return "images that are not square"
+    if config.image_channels != 3:
+        return f"images of {config.image_channels} channels"
+    if tuple(config.kernel) != KERNEL:
+        return "other low-pass filter than [1, 3, 3, 1]"
+    if config.activation != "lrelu":
+        return f"activation {config.activation}"
+    wanted = "skip" if isinstance(config, StyleGAN2Generator) else "resnet"
+    if config.architecture != wanted:
+        return f"{config.architecture} architecture, only {wanted}"
+    if isinstance(config, StyleGAN2Discriminator):
+        if config.c_dim:
+            return "labels"
+        if (config.mbstd_group, config.mbstd_features) != (4, 1):
+            return "other minibatch deviation than of 4 images in 1 feature"
+        return ""
+    mapping = config.mapping
+    if mapping.c_dim:
+        return "labels"
+    if not mapping.normalize:
+        return "latents that are not normalised"
+    if mapping.activation != "lrelu":
+        return f"activation {mapping.activation}"
+    if not mapping.layers or {mapping.z_dim, mapping.width, mapping.w_dim} != {mapping.w_dim}:
+        return "mapping network whose layers are not all of one width"
+    return ""
+
+
+def _generator_pairs(blocks: int, layers: int) -> Iterator[Pair]:
+    for i in range(layers):
+        yield f"style.{i + 1}.weight", f"mapping.fc{i}.weight", 0, 0
+        yield f"style.{i + 1}.bias", f"mapping.fc{i}.bias", 0, 0
+    yield "input.input", "synthesis.b4.const", 1, 0
+    for i in range(2 * blocks - 1):
+        there = f"convs.{i - 1}" if i else "conv1"
+        here = f"synthesis.b{4 << (i + 1) // 2}.conv{(i + 1) % 2}"
+        yield f"{there}.conv.weight", f"{here}.weight", 1, 0
+        yield f"{there}.conv.modulation.weight", f"{here}.affine.weight", 0, 0
+        yield f"{there}.conv.modulation.bias", f"{here}.affine.bias", 0, 0
+        yield f"{there}.noise.weight", f"{here}.noise_strength", 1, 0
+        yield f"{there}.activate.bias", f"{here}.bias", 0, 0
+        yield f"noises.noise_{i}", f"{here}.noise_const", 2, 0
+    for i in range(blocks):
+        there = f"to_rgbs.{i - 1}" if i else "to_rgb1"
+        here = f"synthesis.b{4 << i}.torgb"
+        yield f"{there}.conv.weight", f"{here}.weight", 1, 0
+        yield f"{there}.conv.modulation.weight", f"{here}.affine.weight", 0, 0
+        yield f"{there}.conv.modulation.bias", f"{here}.affine.bias", 0, 0
+        yield f"{there}.bias", f"{here}.bias", 1, 2
+
+
+def _generator_filters(blocks: int) -> list[str]:
+    ups = [f"convs.{2 * i}.conv.blur.kernel" for i in range(blocks - 1)]
+    return ups + [f"to_rgbs.{i}.upsample.kernel" for i in range(blocks - 1)]
+
+
+def _discriminator_pairs(blocks: int) -> Iterator[Pair]:
+    names = [("convs.0.0.weight", f"b{4 << blocks - 1}.fromrgb.weight")]
+    names += [("convs.0.1.bias", f"b{4 << blocks - 1}.fromrgb.bias")]
+    for i in range(1, blocks):
+        there, here = f"convs.{i}", f"b{4 << blocks - i}"
+        names += [(f"{there}.conv1.0.weight", f"{here}.conv0.weight")]
+        names += [(f"{there}.conv1.1.bias", f"{here}.conv0.bias")]
+        names += [(f"{there}.conv2.1.weight", f"{here}.conv1.weight")]
+        names += [(f"{there}.conv2.2.bias", f"{here}.conv1.bias")]
+        names += [(f"{there}.skip.1.weight", f"{here}.skip.weight")]
+    names += [("final_conv.0.weight", "b4.conv.weight"), ("final_conv.1.bias", "b4.conv.bias")]
+    for i, here in enumerate(("b4.fc", "b4.out")):
+        names += [(f"final_linear.{i}.{leaf}", f"{here}.{leaf}") for leaf in ("weight", "bias")]
+    for there, here in names:
+        yield there, here, 0, 0
+
+
+def _discriminator_filters(blocks: int) -> list[str]:
+    return [f"convs.{i}.{place}.0.kernel" for i in range(1, blocks) for place in ("conv2", "skip")]
+
+
+def _taken(left: dict[str, Tensor], pairs: Iterator[Pair]) -> dict[str, Tensor]:
+    """The tensors of the pairs by their names here, out of what is left."""
+    state = {}
+    for theirs, ours, before, behind in pairs:
+        if theirs not in left:
+            refuse(f"the network lacks the tensor {theirs}")
+        value = left.pop(theirs)
+        shape = tuple(value.shape)
+        inner = shape[before : len(shape) - behind]
+        if shape != (1,) * before + inner + (1,) * behind:
+            refuse(f"the tensor {theirs} is {shape}: this layout has no such")
+        state[ours] = value.reshape(inner)
+    return state
+
+
+def _take_filters(left: dict[str, Tensor], names: list[str], gain: float) -> None:
+    taps = torch.tensor(KERNEL)
+    usual = torch.outer(taps, taps) / 64 * gain
+    for name in names:
+        if name in left:
+            found = left.pop(name)
+            if found.shape != usual.shape or not torch.allclose(found.float(), usual, atol=1e-6):
+                refuse("a network with another filter than [1, 3, 3, 1], which is not supported")
+
+
+def _count(left: dict[str, Tensor], pattern: str) -> int:
+    """How many tensors there are of a kind."""
+    found = sum(1 for name in left if re.fullmatch(pattern, name))
+    if not 0 < found <= MOST_PARTS:
+        refuse("a torch checkpoint of something else: no StyleGAN is in it")
+    return found
+
+
+def _shape(state: dict[str, Tensor], name: str, axes: int) -> tuple[int, ...]:
+    shape = tuple(state[name].shape)
+    if len(shape) != axes:
+        refuse(f"the tensor {name} has {len(shape)} axes, not {axes}")
+    return shape
