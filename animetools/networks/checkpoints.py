@@ -22,6 +22,7 @@ from torch import Tensor
 
 from animetools import whole
 from animetools.networks import ada, pickles, rosinality, tensorflow
+from animetools.networks.config import Discriminator
 from animetools.networks.machine import refuse
 from animetools.networks.plain import from_plain, to_plain
 from animetools.networks.snapshot import Layout, Network, Snapshot
@@ -131,6 +132,8 @@ def _checked(layout: Layout, parts: list[tuple[Any, Any, Any]], facts: Any) -> S
         ):
             refuse(f"the state of {name} holds something else than tensors")
         networks[name] = Network(from_plain(config), state)
+        if isinstance(networks[name].config, Discriminator) != (name == "D"):
+            refuse(f"{name} is a network of the wrong kind")
     if not networks:
         refuse("the file holds no network")
     if type(facts) is not dict or not _are_plain(facts):

@@ -44,6 +44,12 @@ class Scheme:
 LINEAR = Scheme()
 
 
+def normal(*shape: int, deviation: float = 1.0) -> Tensor:
+    """New numbers of torch's generator; none are drawn on the meta device, which loads slowly."""
+    value = torch.empty(shape)
+    return value if value.is_meta else value.normal_(0, deviation)
+
+
 class Dense(nn.Module):
     """[n, inputs] to [n, outputs]. `bias` is its initial value; None is none."""
 
@@ -59,7 +65,7 @@ class Dense(nn.Module):
         super().__init__()
         deviation, self.scale = scheme.scales(inputs, lrmul)
         self.scheme, self.lrmul = scheme, lrmul
-        self.weight = nn.Parameter(torch.randn(outputs, inputs) * deviation)
+        self.weight = nn.Parameter(normal(outputs, inputs, deviation=deviation))
         self.bias = None if bias is None else nn.Parameter(torch.full((outputs,), bias))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -83,7 +89,7 @@ class Conv(nn.Module):
         super().__init__()
         deviation, self.scale = scheme.scales(inputs * size * size)
         self.scheme = scheme
-        self.weight = nn.Parameter(torch.randn(outputs, inputs, size, size) * deviation)
+        self.weight = nn.Parameter(normal(outputs, inputs, size, size, deviation=deviation))
         self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
         self.down: Tensor | None
         self.register_buffer("down", ops.resampling(down) if down else None, persistent=False)
@@ -214,7 +220,7 @@ def noises_of(noise: Noise, consts: Sequence[Tensor], count: int) -> Sequence[Te
     if noise == "none":
         return [None] * len(consts)
     if noise == "random":
-        return [torch.randn(count, 1, *const.shape).to(const) for const in consts]
+        return [torch.randn_like(const.expand(count, 1, -1, -1)) for const in consts]
     if isinstance(noise, str) or len(noise) != len(consts):
         raise ValueError(f"noise is const, random, none, or {len(consts)} tensors")
     for given, const in zip(noise, consts, strict=True):

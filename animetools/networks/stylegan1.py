@@ -25,6 +25,7 @@ from animetools.networks.layers import (
     class_score,
     descend,
     noises_of,
+    normal,
 )
 
 GAIN = math.sqrt(2)  # of every weight before an activation
@@ -147,12 +148,12 @@ class Layer(nn.Module):
         self.weight: Tensor | None = None
         if inputs is not None:
             deviation, self.scale = self.scheme.scales(inputs * 9)
-            self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3) * deviation)
+            self.weight = nn.Parameter(normal(outputs, inputs, 3, 3, deviation=deviation))
         self.bias = nn.Parameter(torch.zeros(outputs))
         if config.noise:
             self.noise_strength = nn.Parameter(torch.zeros(outputs))
             self.noise_const: Tensor
-            self.register_buffer("noise_const", torch.randn(size))
+            self.register_buffer("noise_const", normal(*size))
         if config.styles:
             linear = Scheme(equalized=config.wscale)
             self.affine = Dense(config.mapping.w_dim, 2 * outputs, linear)

@@ -26,6 +26,7 @@ from animetools.networks.layers import (
     class_score,
     descend,
     noises_of,
+    normal,
 )
 
 GAIN = math.sqrt(2)  # of every activation
@@ -108,7 +109,7 @@ class SynthesisBlock(nn.Module):
         self.first = max(2 * i - 1, 0)  # its first layer: row of w, and noise input
         self.resnet = config.architecture == "resnet" and i > 0
         if i == 0:
-            self.const = nn.Parameter(torch.randn(channels, *size))
+            self.const = nn.Parameter(normal(channels, *size))
         else:
             self.conv0 = Layer(config, config.channels[i - 1], channels, size, up=True)
         self.conv1 = Layer(config, channels, channels, size)
@@ -149,12 +150,12 @@ class Layer(nn.Module):
     ) -> None:
         super().__init__()
         self.scheme = Scheme(config.activation, output_gain=GAIN, clamp=config.clamp)
-        self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3))
+        self.weight = nn.Parameter(normal(outputs, inputs, 3, 3))
         self.affine = Dense(config.mapping.w_dim, inputs, bias=1.0)
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.noise_strength = nn.Parameter(torch.zeros(()))
         self.noise_const: Tensor
-        self.register_buffer("noise_const", torch.randn(size))
+        self.register_buffer("noise_const", normal(*size))
         self.up: Tensor
         self.register_buffer("up", ops.resampling(config.kernel) if up else None, persistent=False)
 
@@ -171,7 +172,7 @@ class ToRGB(nn.Module):
     def __init__(self, config: StyleGAN2Generator, inputs: int) -> None:
         super().__init__()
         self.scheme = Scheme(clamp=config.clamp)
-        self.weight = nn.Parameter(torch.randn(config.image_channels, inputs, 1, 1))
+        self.weight = nn.Parameter(normal(config.image_channels, inputs, 1, 1))
         self.affine = Dense(config.mapping.w_dim, inputs, bias=1.0)
         self.bias = nn.Parameter(torch.zeros(config.image_channels))
 

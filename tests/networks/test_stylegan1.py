@@ -48,6 +48,15 @@ def test_golden_layers() -> None:
     assert error(image, wanted["image"]) < CLOSE
 
 
+def test_sizes_are_the_published_ones() -> None:
+    widths = (*[512] * 4, 256, 128, 64, 32, 16)
+    with torch.device("meta"):
+        generator = stylegan1.Generator(StyleGAN1Generator(MappingConfig(), widths))
+        discriminator = stylegan1.Discriminator(StyleGAN1Discriminator(widths))
+    counts = [sum(p.numel() for p in m.parameters()) for m in (generator, discriminator)]
+    assert counts == [26_219_627, 23_087_249]
+
+
 @pytest.mark.parametrize("lod", [0.0, 0.5, 2.0])
 def test_one_step_changes_every_parameter_in_use(lod: float) -> None:
     torch.manual_seed(0)

@@ -136,6 +136,24 @@ def test_new_networks_begin_as_the_papers_say() -> None:
     assert state["mapping.fc0.weight"].std().item() == pytest.approx(100, rel=0.25)
 
 
+@pytest.mark.parametrize(
+    ("mapping", "widths", "parameters"),
+    [
+        (MappingConfig(), [512] * 5 + [256, 128, 64], (30_276_583, 28_982_849)),
+        (MappingConfig(), [512] * 5 + [256, 128, 64, 32], (30_370_060, 29_012_513)),
+        (MappingConfig(1024, 0, 1024, 4, 1024), [1024] * 5 + [512, 256, 128], (116_836_263, None)),
+    ],
+)
+def test_sizes_are_the_published_ones(
+    mapping: MappingConfig, widths: list[int], parameters: tuple[int, int | None]
+) -> None:
+    with torch.device("meta"):
+        generator = stylegan2.Generator(StyleGAN2Generator(mapping, tuple(widths)))
+        discriminator = stylegan2.Discriminator(StyleGAN2Discriminator(tuple(widths)))
+    for module, count in zip((generator, discriminator), parameters, strict=True):
+        assert count in (None, sum(parameter.numel() for parameter in module.parameters()))
+
+
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_images_need_not_be_square(architecture: Architecture) -> None:
     generator = stylegan2.Generator(small(architecture))
