@@ -163,9 +163,6 @@ def _discriminator(modules: _Modules, base: tuple[int, int]) -> StyleGAN2Discrim
     settings, last = modules.settings(f"{blocks[-1]}.conv1"), modules.settings("b4")
     below, inputs = modules.shape("b4.conv.weight", 4)[:2]
     pixels = modules.shape("b4.fc.weight", 2)[1] / max(below, 1)
-    features = inputs - below
-    if features < 0 or (features and below % features):
-        refuse("the network compares a batch in features that do not fit its channels")
     projected = "mapping.embed.weight" in modules.tensors
     group = None
     if last.get("mbstd_group_size", 4) is not None:
@@ -182,7 +179,7 @@ def _discriminator(modules: _Modules, base: tuple[int, int]) -> StyleGAN2Discrim
         c_dim=modules.shape("mapping.embed.weight", 2)[1] if projected else 0,
         mapping=_mapping(modules) if projected else None,
         mbstd_group=group,
-        mbstd_features=features,
+        mbstd_features=inputs - below,
     )
 
 

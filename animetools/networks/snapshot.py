@@ -14,6 +14,7 @@ from animetools.networks.config import (
     StyleGAN2Generator,
 )
 from animetools.networks.pickles import refuse_shared
+from animetools.networks.plain import from_plain, to_plain
 
 Layout = Literal["tensorflow", "pytorch", "animetools", "safetensors", "rosinality"]
 
@@ -24,6 +25,10 @@ class Network:
 
     config: Config
     state: dict[str, Tensor]
+
+    def __post_init__(self) -> None:
+        """Refuse, by an ItemError, a config that no module can be built from."""
+        from_plain(to_plain(self.config))
 
     def build(self) -> nn.Module:
         """The module, in float32, for evaluation and without gradients.

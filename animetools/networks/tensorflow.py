@@ -262,8 +262,6 @@ def _discriminator(opened: _Opened) -> Network:
     image_channels = tensors.shape(f"{colours[blocks - 1]}/weight", 4)[2]
     dense = tensors.shape("4x4/Dense0/bias", 1)[0]
     features = tensors.shape("4x4/Conv/weight", 4)[2] - below
-    if features < 0 or (features and below % features):
-        refuse("the network compares a batch in features that do not fit its channels")
     group = max(arguments.whole(settings, "mbstd_group_size", 4), 1)
     outputs = tensors.shape(f"{score}/bias", 1)[0]
     label_size = arguments.whole(settings, "label_size", 0)

@@ -202,6 +202,18 @@ def test_the_labels_of_ext_do_not_reach_the_score() -> None:
         assert (config.c_dim, config.labels) == (labels, kind)
 
 
+def emptied(gs: State, synthesis: State, d: State) -> None:
+    """A change: every array has no numbers."""
+    for state in (synthesis, d, gs["components"]["mapping"].state):
+        state["variables"] = [
+            (
+                name,
+                value[..., :0] if isinstance(value, np.ndarray) and "noise" not in name else value,
+            )
+            for name, value in state["variables"]
+        ]
+
+
 def add(name: str, shape: tuple[int, ...] = (4,)) -> Callable[[State, State, State], object]:
     """A change: one variable more in the synthesis network."""
     return lambda gs, s, d: s["variables"].append((name, np.ones(shape, np.float32)))
@@ -256,11 +268,12 @@ REFUSED: list[tuple[str, Callable[[State, State, State], object]]] = [
     ("normalize_latents is neither", given(normalize_latents=[])),
     ("nonlinearity is neither lrelu", given(nonlinearity="tanh")),
     ("resample_kernel is no filter", given(resample_kernel=[1, -1])),
+    ("a channels that no network has", emptied),
     ("resample_kernel is no filter", given(resample_kernel=[1] * 99)),
     ("truncation_psi is no number", given(truncation_psi="a")),
     ("truncation_cutoff is no count", given(truncation_cutoff=1.5)),
     ("mbstd_group_size is no count", given(mbstd_group_size=-1)),
-    ("features that do not fit", misfit),
+    ("a mbstd_features that no network has", misfit),
 ]
 
 
