@@ -19,7 +19,7 @@ from animetools.cli.stream import Run, cores
 from animetools.errors import FatalError, ItemError
 from animetools.sampling.naming import parse_name, shown
 from animetools.sampling.plan import Plan
-from animetools.sampling.seeds import LEAST_BOUND, Seeds, parse_grid, parse_psis
+from animetools.sampling.seeds import LARGEST_SEED, LEAST_BOUND, Seeds, parse_grid, parse_psis
 
 if TYPE_CHECKING:
     from animetools.networks.snapshot import Snapshot
@@ -159,7 +159,7 @@ def sggen(options: GenOptions, stream: Stream) -> int:
     plan.check_image(generator.width, generator.height, generator.config.image_channels)
     stream = replace(stream, settings=_settings(options, plan, making))
     stream.report.total = plan.count
-    renderers = _renderers(options, making)
+    renderers = _renderers(options, plan, making)
     encode = partial(save, options, plan, making)
     work: Work | Batches = Batches(
         renderers[0].batch,
@@ -198,8 +198,13 @@ def latents(options: GenOptions, stream: Stream, making: "Making") -> Iterator[I
                     yield from seeded(text)
                 except ValueError as why:
                     yield Item(text, trouble=str(why))
+                continue
+            item = read_item(line)
+            seed = item.facts.get("seed") if item else None
+            if type(seed) is int and 0 <= seed <= LARGEST_SEED:  # a record of our own
+                yield from seeded(str(seed))
             else:
-                yield from _rows(read_item(line), text, making)
+                yield from _rows(item, text, making)
 
 
 def _rows(item: Item | None, path: str, making: "Making") -> Iterator[Item]:
@@ -324,11 +329,11 @@ def accepted(
 
     The journal keeps the scores, so that a run that was killed goes on judging where it was.
     """
-    asked = (replace(item, path=f"/.scores/{item.path}", load=item) for item in items)
+    asked = (replace(item, path=f"/.scores/{item.path}", load=(item.load, item)) for item in items)
     scored: list[tuple[float, Item]] = []
     for result in stream.run(judging, asked):
         assert isinstance(result, Item)
-        scored.append((result.facts["score"], result.load))
+        scored.append((result.facts["score"], result.load[1]))
     order = sorted(range(len(scored)), key=lambda n: -scored[n][0])
     kept = set(order[: max(1, round(share * len(scored)))])
     stream.report.read -= len(kept)  # they come again when they are made
@@ -339,6 +344,11 @@ def accepted(
         else:
             yield item.rejected("scored lower", f"{score:.4f}")
     return chosen
+
+
+def drawn_to_judge(making: "Making", item: Item) -> "Drawn":
+    """The same for an item that carries the picture and its own item."""
+    return making.draw(item.load[0])
 
 
 def score_each(
@@ -383,8 +393,8 @@ def foretold(stream: Stream, results: Iterable[Result]) -> Iterator[Result]:
         if not sizes:
             began, before = time.monotonic(), report.read
         sizes.append(os.stat(result.path).st_size)
-        if len(sizes) > SAMPLE and report.total and report.total > 10 * SAMPLE:
-            left = report.total - report.read
+        left = (report.total or 0) - report.read
+        if len(sizes) > SAMPLE and left > 10 * SAMPLE:
             seen = forecast(sizes, left, os.path.join(stream.out, "x"))
             seconds = (time.monotonic() - began) / (report.read - before) * left
             report.note(f"{stream.out}: still {seen}; {_duration(seconds)} to go")
@@ -446,13 +456,20 @@ def _settings(options: GenOptions, plan: Plan, making: "Making") -> dict[str, An
     }
 
 
-def _renderers(options: GenOptions, making: "Making") -> "list[Renderer]":
+def _renderers(options: GenOptions, plan: Plan, making: "Making") -> "list[Renderer]":
     from animetools.networks.devices import DTYPES, devices
     from animetools.sampling.render import Renderer
 
-    dtype = DTYPES[options.dtype]
+    expected = plan.count and plan.count * max(1, plan.sheet)
     return [
-        Renderer(making.generator, device, dtype, options.batch, cores())
+        Renderer(
+            making.generator,
+            device,
+            DTYPES[options.dtype],
+            batch=options.batch,
+            cores=cores(),
+            expected=expected,
+        )
         for device in devices(options.device)
     ]
 
@@ -478,4 +495,4 @@ def _judging(
         partial(score_each, each, Judge(discriminator, each.device, dtype, group=each.group))
         for each in renderers
     ]
-    return Batches(renderers[0].batch, partial(drawn, making), devices, note_score)
+    return Batches(renderers[0].batch, partial(drawn_to_judge, making), devices, note_score)

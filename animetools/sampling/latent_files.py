@@ -1,6 +1,7 @@
 """Latents in NumPy's files, .npy and .npz, of which nothing is ever executed."""
 
 import re
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -16,6 +17,12 @@ from animetools.networks.fast import Generator
 from animetools.sampling.latents import Latent
 
 LARGEST = 1 << 30  # bytes of an array in an .npz, which may be packed a thousandfold
+_PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# What NumPy and zipfile raise for damaged files.
+_DAMAGE = (
+    *(ValueError, EOFError, OverflowError, MemoryError, RuntimeError, OSError),
+    *(tokenize.TokenError, zipfile.BadZipFile, zlib.error),
+)
 _WORDS: dict[str, Literal["z", "w"]] = {
     "z": "z",
     "w": "w",
@@ -52,7 +59,7 @@ def read(path: str, generator: Generator) -> Latents:
     if head == b"\x93NUMPY":
         try:
             return _recognise(np.load(path, "r", allow_pickle=False), path, generator)
-        except (ValueError, EOFError, OverflowError, MemoryError) as why:
+        except _DAMAGE as why:
             raise ItemError(_told(why)) from None
     if head[:4] == b"PK\x03\x04":
         return _one_of(path, generator)
@@ -69,15 +76,15 @@ def _one_of(path: str, generator: Generator) -> Latents:
                 name = info.filename.removesuffix(".npy")
                 if name == info.filename:
                     continue
+                if info.flag_bits & 1 or info.compress_type not in _PACKED:
+                    raise ItemError("an .npz file packed in a way that NumPy does not use")
                 with members.open(info) as file:
                     try:
                         found[name] = _recognise(_array(file), name, generator)
                     except ItemError as why:
                         refused.append(ItemError(f"array {name}: {why}"))
-    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, NotImplementedError) as why:
+    except _DAMAGE as why:
         raise ItemError(_told(why)) from None
-    except RuntimeError:  # zipfile's word for a password
-        raise ItemError("an encrypted .npz file") from None
     if len(found) > 1:
         raise ItemError(f"latents in several arrays ({', '.join(found)}): keep one of them")
     if not found:

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
@@ -22,27 +23,43 @@ LESS = "try a smaller --batch, or --dtype bf16"
 class Renderer:
     """The synthesis of a generator on one device.
 
-    A CPU makes each image alone, as many side by side as it has `cores`, with a thread each: that
-    is also the fastest, and no number of threads can change a sum. A card makes them in groups
-    whose size follows from the network alone, filled up where images lack, since another size may
-    choose other kernels, which round otherwise. `batch` is how many it should be given at once; 0
-    suits it.
+    A CPU makes each image alone, with `cores` shared among the `batch` of them that are side by
+    side. A card makes them in groups whose size follows from the network alone, filled up where
+    images lack, since another size may choose other kernels, which round otherwise; `batch` is
+    how many it is given at once. Batch 0 is what suits the device, where no more than `expected`
+    are to come.
 
     From then on torch uses one thread wherever this process calls it.
     """
 
     def __init__(
-        self, generator: Generator, device: torch.device, dtype: torch.dtype, batch: int, cores: int
+        self,
+        generator: Generator,
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        batch: int = 0,
+        cores: int = 1,
+        expected: int | None = None,
     ) -> None:
         torch.set_num_threads(1)
         self.device = device
-        self.group = 1
-        if device.type != "cpu":
+        if device.type == "cpu":
+            self.group = 1
+            self.batch = batch or min(cores, expected or cores)
+            self.threads = ThreadPoolExecutor(self.batch)
+        else:
             pixels = generator.height * generator.width
             self.group = max(1, min(GROUP_PIXELS // pixels, LARGEST_GROUP))
-        self.batch = batch or (cores if device.type == "cpu" else self.group)
-        self.threads = ThreadPoolExecutor(self.batch if device.type == "cpu" else cores)
-        self.synthesis = fast.synthesis(generator, device, dtype)
+            self.batch = batch or self.group
+            self.threads = ThreadPoolExecutor(cores)
+        share = max(1, cores // self.batch)
+        self._prepare = partial(fast.synthesis, generator, device, dtype, share)
+
+    @cached_property
+    def synthesis(self) -> fast.Synthesis:
+        """The prepared network; late, since it takes a second and a run may have nothing to do."""
+        return self._prepare()
 
     def __call__(self, drawn: Sequence[Drawn]) -> list[Pixels | ItemError]:
         """Pixels [H, W, 3], [H, W, 4] or, of one channel, [H, W] uint8, for each image.
@@ -52,9 +69,10 @@ class Renderer:
         Raises FatalError if the device fails, or has no memory for a single image.
         """
         try:
+            synthesis = self.synthesis
             if self.device.type == "cpu":
-                return list(self.threads.map(self._alone, drawn))
-            return list(self._in_groups(drawn))
+                return list(self.threads.map(partial(self._alone, synthesis), drawn))
+            return list(self._in_groups(synthesis, drawn))
         except RuntimeError as why:
             what = str(why).split("\n", 1)[0]
             if "CUDA" in what:
@@ -63,14 +81,16 @@ class Renderer:
                 raise FatalError(f"no memory for {self.batch} images at once: {LESS}") from why
             raise
 
-    def _alone(self, drawn: Drawn) -> Pixels | ItemError:
-        return next(self._together([drawn]))
+    def _alone(self, synthesis: fast.Synthesis, drawn: Drawn) -> Pixels | ItemError:
+        return next(self._together(synthesis, [drawn]))
 
-    def _in_groups(self, drawn: Sequence[Drawn]) -> Iterator[Pixels | ItemError]:
+    def _in_groups(
+        self, synthesis: fast.Synthesis, drawn: Sequence[Drawn]
+    ) -> Iterator[Pixels | ItemError]:
         while drawn:
             some = drawn[: self.group]
             try:
-                made = list(self._together(some))
+                made = list(self._together(synthesis, some))
             except torch.OutOfMemoryError:
                 self._make_groups_smaller()
             else:
@@ -89,7 +109,9 @@ class Renderer:
         )
 
     @torch.inference_mode()
-    def _together(self, drawn: Sequence[Drawn]) -> Iterator[Pixels | ItemError]:
+    def _together(
+        self, synthesis: fast.Synthesis, drawn: Sequence[Drawn]
+    ) -> Iterator[Pixels | ItemError]:
         full = [*drawn, *[drawn[-1]] * (self.group - len(drawn))]
         noise: Noise
         if isinstance(drawn[0].noise, str):
@@ -97,7 +119,7 @@ class Renderer:
         else:
             layers = zip(*(each.noise for each in full), strict=True)
             noise = [torch.cat(layer) for layer in layers]
-        images = self.synthesis(torch.cat([each.ws for each in full]), noise)[: len(drawn)]
+        images = synthesis(torch.cat([each.ws for each in full]), noise)[: len(drawn)]
         sound = images.flatten(1).isfinite().all(1).tolist()
         for pixels, is_sound in zip(to_pixels(images).cpu().numpy(), sound, strict=True):
             if is_sound:

@@ -1,0 +1,184 @@
+"""Files of latents, from friends and strangers."""
+
+import os
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from animetools.errors import ItemError
+from animetools.networks.config import MappingConfig, StyleGAN2Generator
+from animetools.networks.stylegan2 import Generator
+from animetools.sampling.latent_files import LARGEST, read
+from tests.sampling.tiny import generator
+
+G = generator()  # z 12 wide, w 8, 6 rows
+ALIKE = Generator(StyleGAN2Generator(MappingConfig(8, 0, 8, 1, 8), (4, 4)))  # z and w 8 wide
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind", "count"),
+    [((12,), "z", 1), ((5, 12), "z", 5), ((8,), "w", 1), ((5, 8), "w", 5), ((5, 6, 8), "w", 5)],
+)
+@pytest.mark.parametrize("suffix", ["npy", "npz"])
+def test_the_shape_tells_what_it_is(
+    tmp_path: Path, shape: tuple[int, ...], kind: str, count: int, suffix: str
+) -> None:
+    values = np.random.default_rng(0).standard_normal(shape)
+    path = str(tmp_path / f"x.{suffix}")
+    if suffix == "npy":
+        np.save(path, values)
+    else:
+        np.savez_compressed(path, values)
+    latents = read(path, G)
+    found = list(latents)
+    assert (latents.kind, len(found)) == (kind, count)
+    wanted = values.reshape(count, *shape[1:] if len(shape) > 1 else shape).astype(np.float32)
+    for latent, value in zip(found, wanted, strict=True):
+        assert latent.values is not None
+        assert latent.values.dtype == np.float32
+        assert (latent.values == value).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("w", "w"), ("projected_w", "w"), ("W+", "w"), ("z", "z"), ("walk", "z"), ("dlatents", "w")],
+)
+def test_the_name_decides_where_widths_are_alike(tmp_path: Path, name: str, kind: str) -> None:
+    values = np.zeros((3, 8), np.float32)
+    np.save(tmp_path / f"{name}.npy", values)
+    with zipfile.ZipFile(tmp_path / "file.npz", "w") as archive:
+        archive.write(tmp_path / f"{name}.npy", f"{name}.npy")
+    assert read(str(tmp_path / f"{name}.npy"), ALIKE).kind == kind
+    assert read(str(tmp_path / "file.npz"), ALIKE).kind == kind
+
+
+def test_one_array_among_others_is_found(tmp_path: Path) -> None:
+    path = str(tmp_path / "x.npz")
+    np.savez(path, w=np.zeros((1, 6, 8)), distance=np.zeros(7), name=np.array("a face"))
+    assert read(path, G).kind == "w"
+    np.savez(path, w=np.zeros((1, 6, 8)), z=np.zeros((1, 12)))
+    with pytest.raises(ItemError, match=r"several arrays \(w, z\)"):
+        read(path, G)
+
+
+def test_fortran_order_and_whole_numbers_are_read(tmp_path: Path) -> None:
+    values = np.asfortranarray(np.arange(24).reshape(2, 12))
+    for suffix, save in (("npy", np.save), ("npz", np.savez)):
+        path = str(tmp_path / f"x.{suffix}")
+        save(path, values)
+        found = [latent.values for latent in read(path, G)]
+        assert found[1] is not None
+        assert found[1].tolist() == list(range(12, 24))
+
+
+class Bomb:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.mkdir, (self.path,)
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz"])
+def test_nothing_is_executed(tmp_path: Path, suffix: str) -> None:
+    path, owned = str(tmp_path / f"x.{suffix}"), tmp_path / "owned"
+    values = np.array([Bomb(str(owned)), None], object)
+    if suffix == "npy":
+        np.save(path, values, allow_pickle=True)
+    else:
+        np.savez(path, values)
+    with pytest.raises(ItemError, match="not an array of numbers"):
+        read(path, G)
+    assert not owned.exists()
+    loaded = np.load(path, allow_pickle=True)
+    if suffix == "npz":
+        with loaded:
+            assert loaded["arr_0"].shape == (2,)
+    assert owned.exists()  # it would have gone off
+
+
+def test_an_array_larger_than_its_file_is_refused_before_it_is_allocated(tmp_path: Path) -> None:
+    header = {"descr": "<f4", "fortran_order": False, "shape": (1 << 40, 12)}
+    path = tmp_path / "x.npy"
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        file.write(bytes(48))
+    data = path.read_bytes()
+    with pytest.raises(ItemError, match="damaged"):
+        read(str(path), G)
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("z.npy", data)
+    with pytest.raises(
+        ItemError, match=f"array z: an array of {48 << 40} bytes, more than {LARGEST}"
+    ):
+        read(str(tmp_path / "x.npz"), G)
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        ((3, 7), "shape 3x7; this network takes z [n, 12] or w [n, 8] or [n, 6, 8]"),
+        ((3, 5, 8), "shape 3x5x8"),
+        ((), r"shape ()"),
+        ((0, 12), "no latents in it"),
+        ((1, 1, 6, 8), "shape 1x1x6x8"),
+    ],
+)
+def test_a_wrong_shape_is_one_sentence(tmp_path: Path, shape: tuple[int, ...], said: str) -> None:
+    np.save(tmp_path / "x.npy", np.zeros(shape))
+    with pytest.raises(ItemError) as why:
+        read(str(tmp_path / "x.npy"), G)
+    assert said in str(why.value)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"text",
+        b"\x93NUMPY",
+        b"\x93NUMPY\x01\x00\x05\x00{'a'}",
+        b"PK\x03\x04junk",
+        pickle.dumps(1),
+    ],
+)
+def test_what_is_no_such_file_is_one_sentence(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "x.npy").write_bytes(data)
+    with pytest.raises(ItemError) as why:
+        read(str(tmp_path / "x.npy"), G)
+    assert "\n" not in str(why.value)
+
+
+@pytest.fixture(scope="module")
+def whole_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("latents")
+    np.save(folder / "x.npy", np.zeros((3, 12), np.float32))
+    np.savez_compressed(folder / "x.npz", w=np.zeros((3, 6, 8), np.float32))
+    return folder
+
+
+@pytest.mark.filterwarnings("ignore")  # what Python says of damaged headers
+@settings(max_examples=300, deadline=None)
+@given(data=st.data(), suffix=st.sampled_from(["npy", "npz"]))
+def test_a_damaged_file_is_latents_or_one_sentence(
+    whole_files: Path, data: st.DataObject, suffix: str
+) -> None:
+    content = bytearray((whole_files / f"x.{suffix}").read_bytes())
+    for _ in range(data.draw(st.integers(0, 3))):
+        content[data.draw(st.integers(0, min(len(content) - 1, 200)))] = data.draw(
+            st.integers(0, 255)
+        )
+    end = data.draw(st.integers(0, len(content)))
+    path = whole_files / "mutated"
+    path.write_bytes(content[:end] if data.draw(st.booleans()) else content)
+    try:
+        assert len(list(read(str(path), G))) >= 1
+    except ItemError as why:
+        assert "\n" not in str(why)
