@@ -76,25 +76,11 @@ class Judge:
         return self.head.judge(features, labels)
 
 
-def labels_of(discriminator: Discriminator, label: str) -> Floats | None:
-    """The labels [c_dim] of a class, by its number; None for a network without labels.
-
-    Raises ItemError if there is no such class, or if the network wants one and none is named.
-    """
+def classes_judged(discriminator: Discriminator) -> int:
+    """How many labels it is told with a picture; 0 for a network without classes."""
     config = discriminator.config
-    count = config.c_dim
-    if isinstance(config, StyleGAN2Discriminator) and config.labels == "ignored":
-        count = 0
-    if not count:
-        if label:
-            raise ItemError("this network has no classes: leave --label out")
-        return None
-    if not label:
-        raise ItemError(f"this network judges images as of a class: --label 0 to {count - 1}")
-    if not (label.isascii() and label.isdecimal()) or int(label) >= count:
-        raise ItemError(f"--label is 0 to {count - 1} for this network, not '{label}'")
-    labels: Floats = np.eye(count, dtype=np.float32)[int(label)]
-    return labels
+    is_ext = isinstance(config, StyleGAN2Discriminator) and config.labels == "ignored"
+    return 0 if is_ext else config.c_dim
 
 
 def ranks_of(scores: Sequence[float]) -> list[int]:

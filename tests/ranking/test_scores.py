@@ -18,7 +18,7 @@ from animetools.ranking.scores import (
     Memory,
     Pixels,
     check_minibatch,
-    labels_of,
+    classes_judged,
     prepared,
     ranks_of,
     shuffled_scores,
@@ -114,21 +114,27 @@ def test_pictures_are_prepared_as_training_shows_them(channels: int) -> None:
     assert shown[:, 8, 6].tolist() == expected
 
 
-def test_labels_are_asked_for_where_the_network_wants_them() -> None:
+def test_labels_go_with_every_picture() -> None:
+    torch.manual_seed(2)
     mapping = MappingConfig(z_dim=0, c_dim=3, w_dim=4, layers=1, width=4)
-    ada = stylegan2.Discriminator(StyleGAN2Discriminator((4, 4), dense=4, c_dim=3, mapping=mapping))
-    old = stylegan1.Discriminator(StyleGAN1Discriminator((4, 4), dense=4, c_dim=3))
-    none = stylegan1.Discriminator(StyleGAN1Discriminator((4, 4), dense=4))
+    config = StyleGAN2Discriminator((4, 4, 4), dense=4, c_dim=3, mapping=mapping)
+    network = stylegan2.Discriminator(config).eval().requires_grad_(False)
+    labels = np.array([0, 0, 1], np.float32)
+    images = torch.from_numpy(np.stack(pictures(3))).float() * (2 / 255) - 1
+    judge = Judge(network, CPU, torch.float32, labels)
 
-    for network in (ada, old):
-        found = labels_of(network, "2")
-        assert found is not None and found.tolist() == [0, 0, 1]
-        for wrong in ("", "3", "-1", "red"):
-            with pytest.raises(ItemError, match="0 to 2"):
-                labels_of(network, wrong)
-    assert labels_of(none, "") is None
-    with pytest.raises(ItemError, match="no classes"):
-        labels_of(none, "1")
+    scores = judge.together(judge.features(pictures(3)))
+
+    expected = network(images, torch.tensor([[0.0, 0, 1]]).expand(3, -1))
+    torch.testing.assert_close(scores, expected)
+
+
+def test_ext_judges_without_classes() -> None:
+    one = StyleGAN2Discriminator((4, 4), dense=4, c_dim=3, labels="ignored")
+    other = StyleGAN1Discriminator((4, 4), dense=4, c_dim=3)
+
+    assert classes_judged(stylegan2.Discriminator(one)) == 0
+    assert classes_judged(stylegan1.Discriminator(other)) == 3
 
 
 def test_a_minibatch_divides_into_groups(network: stylegan2.Discriminator) -> None:

@@ -1,0 +1,314 @@
+"""dranker: rank images by what a discriminator thinks of them."""
+
+import math
+import os
+from array import array
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from animetools import whole
+from animetools.cli import Batches, Item, Opt, Output, Stream, command
+from animetools.cli.item import Result
+from animetools.errors import FatalError, ItemError, PassedOver
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from animetools.images.fit import How
+    from animetools.networks.fast import Discriminator
+    from animetools.ranking.scores import Judge, Pixels
+
+Scored = tuple[float, "Tensor | None"]
+
+_FEATURES = "dranker's features"  # the fact in which they travel to the shuffles
+TAIL = 32  # pictures of each end on a sheet
+
+
+@dataclass(frozen=True)
+class RankOptions:
+    """What dranker can be told."""
+
+    best: Annotated[
+        str, Opt("Print the paths of the best: a share, as 10%, or so many.", unit="SHARE")
+    ] = ""
+    worst: Annotated[
+        str, Opt("Print the paths of the worst: a share, or so many.", unit="SHARE")
+    ] = ""
+    sort: Annotated[bool, Opt("Print the paths, best first (with --worst, worst first).")] = False
+    threshold: Annotated[
+        float | None, Opt("Print the paths that score at least this.", unit="SCORE")
+    ] = None
+    shuffles: Annotated[
+        int,
+        Opt("Compare images within random minibatches, so many times over, and average.", min=0),
+    ] = 0
+    minibatch: Annotated[int, Opt("Images in a minibatch of --shuffles.", min=1)] = 4
+    seed: Annotated[int, Opt("What --shuffles shuffle by.", min=0)] = 0
+    class_: Annotated[
+        str,
+        Opt(
+            "What a conditional network judges the images as: a class, by number or name.",
+            unit="CLASS",
+        ),
+    ] = ""
+    tags: Annotated[
+        str, Opt("The same with several classes at once: long_hair,smile.", unit="TAGS")
+    ] = ""
+    fit: Annotated[
+        Literal["pad", "cover", "top", "stretch"],
+        Opt("How an image of another shape is made to fit, as in animepack."),
+    ] = "pad"
+    sheet: Annotated[str, Opt("Write a contact sheet of the best and the worst.", unit="FILE")] = ""
+    batch: Annotated[
+        int, Opt("Images given to the network at once; 0 chooses.", unit="N", min=0, max=1024)
+    ] = 0
+    device: Annotated[
+        str, Opt("auto, cpu, cuda, cuda:1, mps, or all: every card.", unit="DEVICE")
+    ] = "auto"
+    dtype: Annotated[Literal["fp32", "bf16", "fp16"], Opt("Precision of the network.")] = "fp32"
+    sha256: Annotated[str, Opt("What the network file must be.", unit="HEX")] = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense together."""
+        asked = [bool(self.best), bool(self.worst), self.threshold is not None]
+        if sum(asked) > 1:
+            raise ValueError("--best, --worst and --threshold exclude each other")
+        for name, text in (("--best", self.best), ("--worst", self.worst)):
+            if text:
+                share_of(name, text, 1)
+        if self.class_ and self.tags:
+            raise ValueError("--class and --tags exclude each other")
+        if self.threshold is not None and not math.isfinite(self.threshold):
+            raise ValueError("--threshold is a number")
+
+
+@command(
+    arguments=(
+        "MODEL FILE ...",
+        "A network file, its address, or latest; then images, or folders of them (none or -: a "
+        "list on standard input).",
+    ),
+    examples=[
+        "dranker model.pkl faces/* | sort -g | head",
+        "find faces | dranker model.pkl --best 10% --sheet tails.png > best.txt",
+        "find faces | dranker model.pkl --worst 5% -0 | xargs -0 rm",
+    ],
+)
+def dranker(options: RankOptions, stream: Stream) -> int:
+    """Rank images by the score of a discriminator.
+
+    Reads image paths and prints the score, a tab and the path of each, in input order: the higher,
+    the more the image looks to the network like those that it was trained on. Every image is
+    scored alone. With --json each record has the rank beside the score, 1 for the best, since raw
+    scores mean little.
+
+    --shuffles ranks as "Making Anime Faces With StyleGAN" does: scores depend on the company of
+    an image in its minibatch, and are averaged over shuffles.
+    """
+    if not stream.files:
+        raise FatalError("a network file comes first: dranker MODEL FILE ...")
+    if options.sheet and os.path.lexists(options.sheet):
+        raise FatalError(f"--sheet {options.sheet} exists: name another")
+    if options.sheet and not options.sheet.endswith((".png", ".jpg", ".jpeg")):
+        raise FatalError(f"--sheet {options.sheet}: name a .png or .jpg file")
+    model, *files = stream.files
+    judges = judges_of(options, model)
+    told = replace(stream, files=tuple(files))
+    work = Batches(
+        1 if judges[0].is_on_cpu else options.batch,
+        partial(prepare, judges[0].head, options.fit),
+        [partial(score, options, judge) for judge in judges],
+        tell,
+    )
+    asked = [options.best, options.worst, options.sort, options.shuffles, options.sheet]
+    if any(asked) or stream.options.json:
+        return told.fold(work, partial(gathered, options, told, judges[0]))
+    return told.fold(work, partial(streamed, options, told))
+
+
+def prepare(discriminator: "Discriminator", how: "How", item: Item) -> "Pixels":
+    """One image as the network takes it."""
+    from animetools.images.files import read_rgb
+    from animetools.ranking.scores import prepared
+
+    return prepared(read_rgb(item.path), discriminator, how)
+
+
+def score(
+    options: RankOptions, judge: "Judge", batch: "list[Pixels]"
+) -> "list[Scored | ItemError]":
+    """The score of each image alone, with its features where shuffles want them."""
+    scored: list[Scored | ItemError] = []
+    features = judge.features(batch)
+    for value, mine in zip(judge.alone(features), features, strict=True):
+        if math.isfinite(value):
+            scored.append((value, mine if options.shuffles else None))
+        else:
+            scored.append(ItemError("its score is no number: try --dtype fp32, or another network"))
+    return scored
+
+
+def tell(scored: "Scored", item: Item, output: Output) -> Iterator[Item]:
+    """An image with its score."""
+    value, features = scored
+    yield (
+        item.noted(score=value)
+        if features is None
+        else item.noted(score=value, **{_FEATURES: features})
+    )
+
+
+def streamed(options: RankOptions, stream: Stream, results: Iterator[Result]) -> Iterator[Result]:
+    """Each image as soon as it is scored."""
+    scores = array("d")
+    for item in results:
+        assert isinstance(item, Item)
+        value = item.facts["score"]
+        scores.append(value)
+        if options.threshold is None:
+            yield _with_score(item)
+        elif value >= options.threshold:
+            yield item
+        else:
+            yield item.rejected("below the threshold", f"{value:.5f}")
+    _draw(stream, scores)
+
+
+def gathered(
+    options: RankOptions, stream: Stream, judge: "Judge", results: Iterator[Result]
+) -> Iterator[Result]:
+    """All images once the last is scored, with their ranks."""
+    from animetools.ranking.scores import Memory, ranks_of, shuffled_scores
+
+    items: list[Item] = []
+    scores = array("d")
+    with Memory() as memory:
+        for item in results:
+            assert isinstance(item, Item)
+            scores.append(item.facts["score"])
+            if options.shuffles:
+                memory.add(item.facts[_FEATURES])
+            facts = {name: fact for name, fact in item.facts.items() if name != _FEATURES}
+            items.append(replace(item, facts=facts))
+        if options.shuffles:
+            told = options.shuffles, options.minibatch, options.seed
+            scores = array("d", shuffled_scores(judge, memory, *told))
+    ranks = ranks_of(scores)
+    ranked = [
+        item.noted(score=value, rank=rank)
+        for item, value, rank in zip(items, scores, ranks, strict=True)
+    ]
+    if options.sheet and items and not stream.options.dry_run:
+        _write_sheet(options.sheet, stream, ranked)
+    _draw(stream, scores)
+    total = len(items)
+    order = sorted(ranked, key=_rank, reverse=bool(options.worst)) if options.sort else ranked
+    asked = bool(options.best or options.worst or options.sort or options.threshold is not None)
+    for item in order:
+        rank, value = item.facts["rank"], item.facts["score"]
+        if options.best and rank > share_of("--best", options.best, total):
+            yield item.rejected("not among the best", f"rank {rank} of {total}")
+        elif options.worst and rank <= total - share_of("--worst", options.worst, total):
+            yield item.rejected("not among the worst", f"rank {rank} of {total}")
+        elif options.threshold is not None and value < options.threshold:
+            yield item.rejected("below the threshold", f"{value:.5f}")
+        else:
+            yield item if asked or stream.options.json else _with_score(item)
+
+
+def share_of(name: str, text: str, total: int) -> int:
+    """How many of `total` are meant by 10% (at least one) or by a number.
+
+    Raises ValueError if none is.
+    """
+    number = text.removesuffix("%")
+    try:
+        value = float(number)
+    except ValueError:
+        value = math.nan
+    share = number != text
+    if not value > 0 or (share and value > 100) or not (share or value.is_integer()):
+        raise ValueError(f"{name} is a share, as 10%, or a number of images, not '{text}'")
+    return min(total, max(1, round(total * value / 100)) if share else int(value))
+
+
+def judges_of(options: RankOptions, model: str) -> "list[Judge]":
+    """The network on every device that was asked for; on a CPU once per core, with a thread each."""
+    from animetools.networks import fetch
+
+    path = fetch.locate(model, options.sha256 or None)
+    import torch
+
+    from animetools.networks import checkpoints
+    from animetools.networks.devices import DTYPES, devices
+    from animetools.networks.fast import Discriminator
+    from animetools.ranking.scores import Judge, check_minibatch, classes_judged
+    from animetools.sampling.labels import classes_of, labels_of
+
+    try:
+        snapshot = checkpoints.read(path)
+        network = snapshot.discriminator.build()
+        assert isinstance(network, Discriminator)
+        if options.shuffles:
+            check_minibatch(network, options.minibatch)
+    except ItemError as why:
+        raise FatalError(f"{model}: {why}") from why
+    count = classes_judged(network)
+    labels = None
+    if options.class_ or options.tags:
+        words = [options.class_] if options.class_ else options.tags.split(",")
+        option = "--class" if options.class_ else "--tags"
+        labels = labels_of(classes_of(snapshot.facts, count), words, option)
+    elif count:
+        raise FatalError(f"{model} judges images as of a class: say which with --class or --tags")
+    found = devices(options.device)
+    judges = [
+        Judge(network, device, DTYPES[options.dtype], labels, options.batch) for device in found
+    ]
+    return judges * torch.get_num_threads() if judges[0].is_on_cpu else judges
+
+
+def _rank(item: Item) -> int:
+    rank: int = item.facts["rank"]
+    return rank
+
+
+def _with_score(item: Item) -> Item:
+    """As it is printed where nothing is chosen."""
+    return replace(item, path=f"{item.facts['score']:.5f}\t{item.path}")
+
+
+def _draw(stream: Stream, scores: "array[float]") -> None:
+    """A histogram for a person who looks."""
+    if len(scores) > 1 and os.isatty(2) and not stream.options.quiet:
+        import numpy as np
+
+        from animetools.ranking.tails import histogram
+
+        for line in histogram(np.array(scores)):
+            stream.report.note(line)
+
+
+def _write_sheet(path: str, stream: Stream, ranked: list[Item]) -> None:
+    """Both ends as pictures."""
+    from animetools.images.files import encode_jpeg, encode_png, read_rgb
+    from animetools.ranking.tails import contact_sheet
+
+    order = sorted(ranked, key=_rank)
+    tails = []
+    for heading, items in (
+        (f"the best of {len(order)}", order[:TAIL]),
+        (f"the worst of {len(order)}, the very worst first", order[::-1][:TAIL]),
+    ):
+        shown = []
+        for item in items:
+            with suppress(ItemError, PassedOver, OSError):  # it was there a moment ago
+                words = f"{item.facts['rank']}: {item.facts['score']:.2f}"
+                shown.append((words, read_rgb(item.path)))
+        tails.append((heading, shown))
+    pixels = contact_sheet(tails)
+    whole.write(path, encode_png(pixels) if path.endswith(".png") else encode_jpeg(pixels, 90))
+    stream.report.note(f"{path} shows both ends")

@@ -1,0 +1,231 @@
+"""dranker from outside."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from animetools.commands.dranker import RankOptions, judges_of
+from animetools.errors import FatalError
+from animetools.images.files import decode_rgb, encode_png
+from animetools.networks import checkpoints
+from animetools.networks.snapshot import Network, Snapshot
+from tests.conftest import ROOT, Shell
+from tests.tiny import snapshot
+
+COUNT = 12
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network and a dozen pictures, a few of other sizes."""
+    folder = tmp_path_factory.mktemp("ranked")
+    checkpoints.write(str(folder / "model.pkl"), snapshot())
+    stream = np.random.default_rng(0)
+    (folder / "in").mkdir()
+    for n in range(COUNT):
+        size = (16, 16, 3) if n % 4 else (20, 31, 3)
+        pixels = stream.integers(0, 256, size, np.uint8)
+        (folder / f"in/{n:02}.png").write_bytes(encode_png(pixels))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scored(place: Path) -> list[tuple[float, str]]:
+    """What dranker prints of them, in their order."""
+    done = subprocess.run(
+        [ROOT / "bin/dranker", "model.pkl", "in"], cwd=place, capture_output=True, text=True
+    )
+    assert (done.returncode, "█" in done.stderr) == (0, False), done.stderr
+    return lines(done.stdout)
+
+
+@pytest.fixture
+def here(place: Path, tmp_path: Path) -> Path:
+    for name in ("model.pkl", "in"):
+        (tmp_path / name).symlink_to(place / name)
+    return tmp_path
+
+
+def lines(text: str) -> list[tuple[float, str]]:
+    pairs = [line.split("\t") for line in text.splitlines()]
+    return [(float(value), path) for value, path in pairs]
+
+
+@pytest.fixture(scope="module")
+def scores(place: Path) -> dict[str, float]:
+    """What the module itself says of each picture of the network's size."""
+    network = snapshot().discriminator.build()
+    found = {}
+    for path in sorted((place / "in").iterdir()):
+        pixels = decode_rgb(path.read_bytes())
+        if pixels.shape[0] == 16:
+            images = torch.from_numpy(pixels.transpose(2, 0, 1)[None].copy()).float()
+            found[f"in/{path.name}"] = float(network(images * (2 / 255) - 1))
+    return found
+
+
+def test_a_score_a_tab_and_the_path_in_the_order_of_the_input(
+    shell: Shell, here: Path, scores: dict[str, float]
+) -> None:
+    done = shell("ls in/* | sort -r | dranker model.pkl -j 4")
+
+    assert done.returncode == 0, done.stderr
+    found = lines(done.stdout)
+    assert [path for _, path in found] == [f"in/{n:02}.png" for n in reversed(range(COUNT))]
+    assert {path: value for value, path in found if path in scores} == pytest.approx(
+        scores, abs=1e-4
+    )
+    assert f"read {COUNT} = kept {COUNT} + " in done.stderr
+
+
+def test_a_score_depends_neither_on_company_nor_on_order(
+    shell: Shell, here: Path, scored: list[tuple[float, str]]
+) -> None:
+    assert lines(shell("dranker model.pkl in/07.png in/03.png").stdout) == [scored[7], scored[3]]
+
+
+def test_the_best_and_the_worst_are_paths(
+    shell: Shell, here: Path, scored: list[tuple[float, str]]
+) -> None:
+    ranking = [path for _, path in sorted(scored)]
+
+    best = shell("dranker model.pkl --best 25% in -0 | tr '\\0' '\\n'")
+    worst = shell("dranker model.pkl --sort --worst 3 in")
+
+    assert best.stdout.splitlines() == sorted(ranking[-3:])
+    assert f"rejected {COUNT - 3} ({COUNT - 3} not among the best)" in best.stderr
+    assert worst.stdout.splitlines() == ranking[:3]
+
+
+def test_a_threshold_is_a_filter(shell: Shell, here: Path, scored: list[tuple[float, str]]) -> None:
+    bound = sorted(value for value, _ in scored)[COUNT // 2]
+
+    done = shell(f"dranker model.pkl --threshold {bound - 1e-4} in")
+
+    assert done.stdout.splitlines() == [path for value, path in scored if value >= bound]
+
+
+def test_json_has_the_rank_and_keeps_what_came_in(shell: Shell, here: Path) -> None:
+    done = shell("""echo '{"path": "in/01.png", "seed": 5}' | cat - <(ls in/0[2-4]*) |
+        dranker model.pkl --json""")
+
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [record["path"] for record in records] == [f"in/0{n}.png" for n in range(1, 5)]
+    assert records[0]["seed"] == 5
+    by_rank = sorted(records, key=lambda record: record["rank"])
+    assert [record["rank"] for record in by_rank] == [1, 2, 3, 4]
+    values = [record["score"] for record in by_rank]
+    assert values == sorted(values, reverse=True)
+
+
+def test_shuffles_compare_images_with_each_other(
+    shell: Shell, here: Path, scored: list[tuple[float, str]]
+) -> None:
+    shuffled = shell("dranker model.pkl --shuffles 5 --minibatch 4 in")
+    again = shell("dranker model.pkl --shuffles 5 in -j 1")
+
+    assert shuffled.returncode == 0, shuffled.stderr
+    assert shuffled.stdout == again.stdout
+    assert [path for _, path in lines(shuffled.stdout)] == [path for _, path in scored]
+    assert lines(shuffled.stdout) != scored
+
+
+def test_the_sheet_shows_both_ends_and_overwrites_nothing(shell: Shell, here: Path) -> None:
+    done = shell("dranker model.pkl --best 1 --sheet tails.png in")
+    assert done.returncode == 0, done.stderr
+    made = (here / "tails.png").read_bytes()
+    assert decode_rgb(made).shape == (2 * (32 + 2 * 144), 1024, 3)
+
+    again = shell("dranker model.pkl --sheet tails.png in")
+    assert (again.returncode, again.stdout) == (2, "")
+    assert "--sheet tails.png exists" in again.stderr
+    assert (here / "tails.png").read_bytes() == made
+    assert shell("dranker model.pkl -n --sheet dry.png in").returncode == 0
+    assert not (here / "dry.png").exists()
+
+
+def test_a_histogram_is_for_a_person_only(shell: Shell, here: Path) -> None:
+    leader, follower = os.openpty()
+    run = subprocess.Popen(
+        [ROOT / "bin/dranker", "model.pkl", "in"], cwd=here, stdout=subprocess.PIPE, stderr=follower
+    )
+    os.close(follower)
+    said = b""
+    while True:
+        try:
+            piece = os.read(leader, 4096)
+        except OSError:
+            break
+        if not piece:
+            break
+        said += piece
+    os.close(leader)
+    assert len(run.communicate()[0].splitlines()) == COUNT
+    assert "█" in said.decode()
+
+
+def test_a_bad_image_costs_one_line(shell: Shell, here: Path) -> None:
+    (here / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    done = shell("dranker model.pkl in/01.png bad.png in/02.png --sort")
+    assert done.returncode == 1
+    assert sorted(done.stdout.split()) == ["in/01.png", "in/02.png"]
+    assert "dranker: bad.png: " in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("dranker", "a network file comes first"),
+        ("dranker gone.pkl in", "gone.pkl does not exist"),
+        ("dranker in in", "in is no file"),
+        ("dranker in/01.png in", "in/01.png: no network file"),
+        ("dranker model.pkl --best 0 in", "--best is a share"),
+        ("dranker model.pkl --best 101% in", "--best is a share"),
+        ("dranker model.pkl --worst a in", "--worst is a share"),
+        ("dranker model.pkl --best 1.5 in", "--best is a share"),
+        ("dranker model.pkl --best 1 --worst 1 in", "exclude each other"),
+        ("dranker model.pkl --threshold nan in", "--threshold"),
+        ("dranker model.pkl --sheet tails.gif in", "name a .png or .jpg"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(
+    shell: Shell, here: Path, line: str, words: str
+) -> None:
+    done = shell(line)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+    assert words in done.stderr
+
+
+def test_what_the_network_cannot_is_one_sentence(tmp_path: Path) -> None:
+    whole, path = snapshot(), str(tmp_path / "model.pkl")
+    network = whole.discriminator
+    state = network.state | {"b4.out.bias": torch.full((1,), torch.nan)}
+    no_numbers = Snapshot("animetools", {"D": Network(network.config, state)}, {})
+    no_judge = Snapshot("animetools", {"G_ema": whole.generator}, {})
+    for made, options, words in [
+        (whole, RankOptions(shuffles=1, minibatch=6), "multiple of 4"),
+        (whole, RankOptions(class_="0"), "knows no classes"),
+        (whole, RankOptions(device="cuda:99"), "--device cuda:99"),
+        (no_judge, RankOptions(), "there is no discriminator"),
+        (snapshot(c_dim=2), RankOptions(), "say which with --class"),
+        (snapshot(c_dim=2), RankOptions(class_="7"), "there is no class '7'"),
+        (no_numbers, RankOptions(), "b4.out.bias"),
+    ]:
+        checkpoints.write(path, made)
+        with pytest.raises(FatalError, match=words) as why:
+            judges_of(options, path)
+        assert "\n" not in str(why.value)
+
+
+def test_classes_are_named_or_numbered(shell: Shell, here: Path) -> None:
+    made = snapshot(c_dim=2, labels=["cat", "dog"])
+    checkpoints.write(str(here / "classes.pkl"), made)
+    dog = shell("dranker classes.pkl --class dog in/01.png")
+    both = shell("dranker classes.pkl --tags 0,dog in/01.png")
+    assert (dog.returncode, both.returncode) == (0, 0), dog.stderr
+    assert dog.stdout != both.stdout
