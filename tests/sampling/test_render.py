@@ -1,0 +1,105 @@
+"""Pixels are rounded as ever, and the same in any company."""
+
+import numpy as np
+import pytest
+import torch
+
+from animetools.errors import ItemError
+from animetools.images.files import Pixels
+from animetools.networks import fast
+from animetools.networks.config import MappingConfig, StyleGAN2Generator
+from animetools.networks.stylegan2 import Generator
+from animetools.sampling.latents import Drawn, Latent, Manner, draw
+from animetools.sampling.render import Renderer, to_pixels
+from tests.sampling.tiny import SIZE, generator, old_snapshot, state
+
+CPU = torch.device("cpu")
+
+
+def pixels_of(renderer: Renderer, drawn: list[Drawn]) -> list[Pixels]:
+    made = renderer(drawn)
+    assert all(isinstance(each, np.ndarray) for each in made)
+    return [each for each in made if not isinstance(each, ItemError)]
+
+
+def drawn_of(network: fast.Generator, count: int, noise: str = "const") -> list[Drawn]:
+    manner = Manner(noise=noise)  # type: ignore[arg-type]
+    return [draw(network, manner, Latent(seed), 0.7) for seed in range(count)]
+
+
+def test_floats_become_bytes_as_in_the_old_programs() -> None:
+    x = torch.tensor([-2.0, -1.0, -0.9999, 0.0, 0.00393, 0.9999, 1.0, 2.0]).view(1, 1, 2, 4)
+    wanted = np.trunc((x.numpy() * np.float32(127.5) + np.float32(128)).clip(0, 255))
+    assert to_pixels(x)[..., 0].tolist() == wanted[0].tolist()
+
+
+def wide_network() -> Generator:
+    """One with maps large enough for the fast forms, on which cores work together."""
+    config = StyleGAN2Generator(MappingConfig(8, 0, 8, 1, 8), (16,) * 6)
+    network = Generator(config)
+    network.load_state_dict(state(network, 3))
+    return network.requires_grad_(False).eval()
+
+
+@pytest.mark.parametrize("kind", ["small", "wide", "old"])
+@pytest.mark.parametrize("noise", ["const", "none", "random", "seed"])
+def test_an_image_is_the_same_whatever_the_batch_and_the_cores(kind: str, noise: str) -> None:
+    if kind == "wide":
+        network: fast.Generator = wide_network()
+    else:
+        built = generator() if kind == "small" else old_snapshot().generator.build()
+        assert isinstance(built, fast.Generator)
+        network = built
+    drawn = drawn_of(network, 5, noise)
+    alone = [pixels_of(Renderer(network, CPU, torch.float32, cores=1), [each])[0] for each in drawn]
+    for batch, cores in ((2, 1), (5, 5), (1, 3), (0, 4)):
+        renderer = Renderer(network, CPU, torch.float32, batch=batch, cores=cores)
+        together = pixels_of(renderer, drawn[::-1])[::-1]
+        for one, other in zip(alone, together, strict=True):
+            assert (one == other).all()
+    assert (alone[0] != alone[1]).any()
+
+
+def test_pixels_are_those_of_the_plain_network() -> None:
+    network = generator()
+    (pixels,) = pixels_of(Renderer(network, CPU, torch.float32), drawn_of(network, 1))
+    z = torch.tensor(np.random.RandomState(0).randn(1, 12), dtype=torch.float32)
+    plain = to_pixels(network(z, psi=0.7))[0].numpy()
+    assert pixels.shape == (SIZE, SIZE, 3)
+    assert np.abs(pixels.astype(int) - plain).max() <= 1
+
+
+@pytest.mark.parametrize(("channels", "shape"), [(1, (16, 16)), (4, (16, 16, 4))])
+def test_grey_and_opacity_are_drawn(channels: int, shape: tuple[int, ...]) -> None:
+    network = generator(image_channels=channels)
+    (pixels,) = pixels_of(Renderer(network, CPU, torch.float32), drawn_of(network, 1))
+    assert pixels.shape == shape
+
+
+def test_an_image_of_no_numbers_fails_alone() -> None:
+    network = generator()
+    drawn = drawn_of(network, 3)
+    drawn[1] = Drawn(drawn[1].ws * torch.nan, "const")
+    made = Renderer(network, CPU, torch.float32, batch=3)(drawn)
+    assert [isinstance(each, ItemError) for each in made] == [False, True, False]
+
+
+def test_groups_on_a_card_follow_from_the_network_alone() -> None:
+    card = torch.device("cuda", 0)
+    renderers = [Renderer(generator(), card, torch.float32, batch=batch) for batch in (0, 1, 100)]
+    assert [each.group for each in renderers] == [64, 64, 64]
+    assert [each.batch for each in renderers] == [64, 1, 100]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no card here")
+@pytest.mark.parametrize("noise", ["const", "random"])
+def test_on_a_card_an_image_is_the_same_whatever_the_batch(noise: str) -> None:
+    network = wide_network()
+    renderer = Renderer(network, torch.device("cuda", 0), torch.float32)
+    drawn = drawn_of(network, 5, noise)
+    together = pixels_of(renderer, drawn)
+    for each, pixels in zip(drawn, together, strict=True):
+        assert (pixels_of(renderer, [each])[0] == pixels).all()
+    on_cpu = pixels_of(Renderer(network, CPU, torch.float32), drawn)
+    assert np.abs(np.stack(on_cpu).astype(int) - np.stack(together)).max() <= 1
