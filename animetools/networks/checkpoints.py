@@ -36,12 +36,14 @@ LONGEST_HEADER = 1 << 20  # bytes; of safetensors, in memory it takes many times
 def read(path: str) -> Snapshot:
     """The networks of a file, whoever wrote it.
 
-    Nothing in it is executed, and no tensor is copied that the file can be mapped for. What the
-    configs say is held against the tensors where a network is built.
+    Nothing in it is executed, and no tensor is copied that the file can be mapped for. Configs are
+    such as networks can have; they are held against the tensors where a network is built.
 
     Raises OSError if the file cannot be opened, ItemError, one sentence, if it is no network file.
     """
     snapshot = _read(path, pickles.mapped(path))
+    for network in snapshot.networks.values():
+        from_plain(to_plain(network.config))  # for its checks
     # The original programs say how far they were in the name only.
     if name := re.search(r"network-snapshot-(\d{6,9})", os.path.basename(path)):
         snapshot.facts.setdefault("kimg", int(name[1]))

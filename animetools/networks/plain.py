@@ -118,7 +118,7 @@ def _contradiction(config: Config) -> str:
         if (mapping is not None) != (config.labels == "projection" and config.c_dim > 0):
             return "mapping"
         if mapping is not None:
-            fits = mapping.z_dim == 0 and mapping.c_dim == config.c_dim
+            fits = (mapping.z_dim, mapping.c_dim, mapping.labels) == (0, config.c_dim, "embed")
             return _contradiction_of_mapping(mapping) if fits else "mapping"
     return ""
 
