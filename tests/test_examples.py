@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from animetools.networks import checkpoints
 from tests.conftest import REAL, ROOT, Shell
 from tests.pages import commands
+from tests.tiny import snapshot
 
 CASCADE = REAL.parent / "lbpcascade_animeface.xml"
 
@@ -43,6 +45,12 @@ def test_example(shell: Shell, booru: Path, tmp_path: Path, line: str) -> None:
         assert shell("find raw/ | animecrop").returncode == 0
     if "kept.txt" in line and "> kept.txt" not in line:
         assert shell("find faces/ | animeclean > kept.txt").returncode == 0
+    for network in re.findall(r"[\w-]+\.(?:pkl|pt|safetensors(?= ))\b|latest|\*\.pkl", line):
+        path = {"latest": "results/00000/snapshot-000001.pkl", "*.pkl": "one.pkl"}.get(
+            network, network
+        )
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        checkpoints.write(str(tmp_path / path), snapshot())
     done = shell(line)
     assert done.returncode == (1 if "--flaws" in line else 0), done.stderr
     assert "Traceback" not in done.stderr

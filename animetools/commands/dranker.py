@@ -94,7 +94,7 @@ class RankOptions:
     examples=[
         "dranker model.pkl faces/* | sort -g | head",
         "find faces | dranker model.pkl --best 10% --sheet tails.png > best.txt",
-        "find faces | dranker model.pkl --worst 5% -0 | xargs -0 rm",
+        "find faces -print0 | dranker model.pkl --worst 5% -0 | xargs -0 rm",
     ],
 )
 def dranker(options: RankOptions, stream: Stream) -> int:
