@@ -1,3 +1,3 @@
-"""animetools: Unix filters that make anime image datasets."""
+"""animetools: Unix filters for anime images and StyleGANs."""
 
 __version__ = "0.1.0"
