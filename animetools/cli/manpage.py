@@ -112,13 +112,13 @@ def zsh_completion(command: Command) -> str:
         else:
             lines.append(f"    {long} \\")
     lines.append("    '--version[Show the version.]' '--help[Show the options.]' \\")
-    lines.append("    '*:file:_files'" if command.reads else "    '*: :'")
+    lines.append("    '*:file:_files'" if command.arguments else "    '*: :'")
     return "\n".join(lines) + "\n"
 
 
 def fish_completion(command: Command) -> str:
     """For fish's completions folder, as NAME.fish."""
-    lines = [] if command.reads else [f"complete -c {command.name} -f"]
+    lines = [] if command.arguments else [f"complete -c {command.name} -f"]
     for option in _all(command):
         short = f" -s {option.opt.short}" if option.opt.short else ""
         value = " -x -a '" + " ".join(option.choices) + "'" if option.choices else " -r"

@@ -64,10 +64,11 @@ def convert(
     options: ConvertOptions, target: str, dry: bool, item: Item, output: Output
 ) -> Iterator[Item]:
     """Write one network file as another."""
+    path = _located(options, item.path)  # before torch takes its seconds to load
     from animetools import whole
     from animetools.networks import checkpoints, onnx
 
-    snapshot = checkpoints.read(_located(options, item.path))
+    snapshot = checkpoints.read(path)
     for network in snapshot.networks.values():
         network.build()  # what cannot be built is not passed on
     if not dry and target.endswith(".onnx"):
@@ -79,10 +80,10 @@ def convert(
 
 def inform(options: ConvertOptions, as_json: bool, item: Item, output: Output) -> Iterator[Item]:
     """What is in one network file; as text where it is not wanted as facts."""
+    path = _located(options, item.path)
     from animetools.networks import checkpoints
     from animetools.networks.describe import describe
 
-    path = _located(options, item.path)
     facts = {"bytes": os.path.getsize(path)} | describe(checkpoints.read(path))
     if as_json:
         yield item.noted(**facts)
