@@ -16,8 +16,17 @@ from animetools.errors import FatalError
 from animetools.networks import fetch
 from animetools.networks.fetch import locate
 
+# pooch leaves the socket of a refused download to the garbage collector, which complains.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 CONTENT = bytes(range(256)) * 100
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.fixture(autouse=True)
+def _no_sockets_are_left() -> Iterator[None]:
+    yield
+    gc.collect()
 
 
 class Server(SimpleHTTPRequestHandler):
@@ -108,7 +117,6 @@ def test_a_cached_file_that_is_not_the_wanted_is_fetched_again(home: str, tmp_pa
     assert Path(path).read_bytes() == CONTENT
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
     ("address", "cause"),
     [
@@ -122,15 +130,12 @@ def test_a_cached_file_that_is_not_the_wanted_is_fetched_again(home: str, tmp_pa
 def test_what_cannot_be_had_is_said_and_not_kept(
     home: str, tmp_path: Path, address: str, cause: str
 ) -> None:
-    # pooch leaves the socket of a refused download to the garbage collector: hence the filter.
     cache = tmp_path / "cache"
     with pytest.raises(FatalError, match=cause) as error:
         locate(address.format(home=home), None, str(cache))
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 300
     assert not cache.exists() or os.listdir(cache) == []
-    del error
-    gc.collect()
 
 
 def test_a_download_of_another_file_is_not_kept(home: str, tmp_path: Path) -> None:
