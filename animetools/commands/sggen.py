@@ -72,7 +72,12 @@ class GenOptions:
     ] = ""
     accept: Annotated[
         float | None,
-        Opt("Keep this share, as 10%, that the network's discriminator likes best.", min=0, max=1),
+        Opt(
+            "Keep this share, as 10%, that the network's discriminator likes best.",
+            unit="SHARE",
+            min=0,
+            max=1,
+        ),
     ] = None
     grid: Annotated[
         str, Opt("Sheets of so many columns and rows instead of single files.", unit="10x10")
@@ -151,10 +156,11 @@ def sggen(options: GenOptions, stream: Stream) -> int:
             "no network ships with animetools yet: name one with --network (a file, its address,"
             " or latest)"
         )
-    from animetools.sampling.pictures import make_each, make_sheets
-
     plan = _plan(options, stream)
     snapshot, making = _opened(options)
+
+    from animetools.sampling.pictures import make_each, make_sheets
+
     generator = making.generator
     plan.check_image(generator.width, generator.height, generator.config.image_channels)
     stream = replace(stream, settings=_settings(options, plan, making))
@@ -419,12 +425,14 @@ def _plan(options: GenOptions, stream: Stream) -> Plan:
 
 def _opened(options: GenOptions) -> "tuple[Snapshot, Making]":
     """The network file, and how it is made to draw."""
-    from animetools.networks.checkpoints import read
     from animetools.networks.fetch import locate
+
+    path = locate(options.network, options.sha256 or None)  # before torch is loaded, for seconds
+
+    from animetools.networks.checkpoints import read
     from animetools.sampling.latents import Manner
     from animetools.sampling.pictures import Making
 
-    path = locate(options.network, options.sha256 or None)
     try:
         snapshot = read(path)
         with open(path, "rb") as file:

@@ -1,0 +1,352 @@
+"""sggen from outside."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from animetools.networks import checkpoints, fast
+from animetools.sampling.render import to_pixels
+from tests.conftest import ROOT, Shell
+from tests.networks.goldens import tf, tf_file
+from tests.quick import quick
+from tests.sampling.tiny import snapshot
+
+MAKE = "sggen --network network.pkl"
+
+
+@pytest.fixture(scope="module")
+def networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Network files of a few thousand numbers."""
+    folder = tmp_path_factory.mktemp("networks")
+    checkpoints.write(str(folder / "network.pkl"), snapshot())
+    names = {"labels": ["long_hair", "smile", "hat"]}
+    checkpoints.write(str(folder / "conditional.pkl"), snapshot(c_dim=3, facts=names))
+    checkpoints.write(str(folder / "clear.pkl"), snapshot(image_channels=4, discriminator=False))
+    (folder / "old.pkl").write_bytes(tf_file("s2f_32"))
+    sick = snapshot()
+    sick.networks["G_ema"].state["synthesis.b8.conv0.weight"][0, 0] = torch.nan
+    checkpoints.write(str(folder / "sick.pkl"), sick)
+    data = (folder / "network.pkl").read_bytes()
+    (folder / "short.pkl").write_bytes(data[: len(data) // 2])
+    (folder / "text.pkl").write_text("a text")
+    np.save(folder / "narrow.npy", np.zeros((1, 7)))
+    return folder
+
+
+@pytest.fixture
+def here(networks: Path, tmp_path: Path) -> Path:
+    for path in networks.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    return tmp_path
+
+
+def records(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def pixels(path: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Every visible file below a folder."""
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in paths
+        if not path.name.startswith(".animetools")
+    }
+
+
+# Pictures
+
+
+def test_seeds_become_pictures_that_say_where_they_come_from(here: Path) -> None:
+    done = quick(f"{MAKE} --seeds 0-2,7 --psi 0.8 --json", here)
+    assert (done.returncode, done.stderr.count("\n")) == (0, 1)
+    found = records(done.stdout)
+    assert [record.pop("path") for record in found] == [
+        f"images/seed000{n}.png" for n in (0, 1, 2, 7)
+    ]
+    built = snapshot().generator.build()
+    assert isinstance(built, fast.Generator)
+    for record, seed in zip(found, (0, 1, 2, 7), strict=True):
+        assert (record["seed"], record["psi"], record["network"]) == (seed, 0.8, "network.pkl")
+        assert len(record["sha256"]) == 64
+        path = here / f"images/seed000{seed}.png"
+        with Image.open(path) as image:
+            assert json.loads(image.info["Description"]) == record
+        z = torch.tensor(np.random.RandomState(seed).randn(1, 12), dtype=torch.float32)
+        plain = to_pixels(built(z, psi=0.8))[0].numpy()
+        assert np.abs(pixels(path).astype(int) - plain).max() <= 1
+
+
+def test_a_file_is_the_same_whatever_is_beside_it(here: Path) -> None:
+    make = f"{MAKE} --seeds 0-6 --noise random"
+    quick(f"{make} -o one", here)
+    first = tree(here / "one")
+    assert len(first) == 7
+    for n, words in enumerate(
+        ["--batch 1 -j 1", "--batch 2 -j 4 --unordered", "--batch 5 --seeds 6,5,4-4,0-3"]
+    ):
+        done = quick(f"{make} {words} -o other{n}", here)
+        assert done.returncode == 0
+        assert tree(here / f"other{n}") == first
+
+
+def test_a_second_run_makes_nothing_and_lists_the_same(here: Path) -> None:
+    first = quick(f"{MAKE} --seeds 0-3 --json", here)
+    (here / "images/seed0002.png").unlink()
+    second = quick(f"{MAKE} --seeds 0-3 --json --batch 3", here)
+    assert second.stdout == first.stdout
+    assert "kept 4 (1 written)" in second.stderr
+    other = quick(f"{MAKE} --seeds 0-3 --psi 0.5", here)
+    assert (other.returncode, other.stdout) == (2, "")
+    assert "was made with --psi 0.7, this run is with --psi 0.5" in other.stderr
+
+
+def test_old_seeds_on_an_old_network_give_the_old_pictures(here: Path) -> None:
+    done = quick("sggen --network old.pkl --seeds 6600,5 --psi 0.5 --noise seed", here)
+    assert done.returncode == 0, done.stderr
+    wanted = tf("s2f_32")[1]["run_generator_6600_5_psi_0.5"]
+    wanted = to_pixels(torch.from_numpy(wanted)).numpy()
+    for path, old in zip(done.stdout.split(), wanted, strict=True):
+        assert np.abs(pixels(here / path).astype(int) - old).max() <= 1
+
+
+def test_several_psi_have_names_of_their_own(here: Path) -> None:
+    done = quick(f"{MAKE} --seeds 3 --psi 0:1:0.5", here)
+    assert done.stdout.split() == [f"images/seed0003-psi{psi}.png" for psi in ("0", "0.5", "1")]
+    done = quick(f"{MAKE} --seeds 3 --psi 0.25,0.5 -n", here)
+    assert done.stdout.split() == [f"images/seed0003-psi{psi}.png" for psi in ("0.25", "0.5")]
+    assert not (here / "images/seed0003-psi0.25.png").exists()
+
+
+def test_names_and_formats_are_free(here: Path) -> None:
+    name = "'a/{seed:03}-{psi}-{index}.jpg'"
+    done = quick(f"{MAKE} --seeds 8-9 --psi 0.5 --quality 80 --name {name}", here)
+    assert done.stdout.split() == ["images/a/008-0.5-0.jpg", "images/a/009-0.5-1.jpg"]
+    done = quick(f"{MAKE} --seeds 8 --format webp -o w", here)
+    assert done.stdout.split() == ["w/seed0008.webp"]
+    done = quick("sggen --network clear.pkl --seeds 8 -o c", here)
+    assert done.stdout.split() == ["c/seed0008.png"]
+    for path in ("images/a/008-0.5-0.jpg", "w/seed0008.webp"):
+        with Image.open(here / path) as image:
+            assert json.loads(image.getexif()[0x10E])["seed"] == 8
+            assert image.format == ("JPEG" if path.endswith("jpg") else "WEBP")
+    assert pixels(here / "c/seed0008.png").shape == (16, 16, 4)
+
+
+def test_w_that_was_saved_gives_the_same_picture(here: Path) -> None:
+    saved = quick(f"{MAKE} --seeds 3-4 --psi 0.6 --save-w --json", here)
+    files = [record["w"] for record in records(saved.stdout)]
+    assert files == ["images/seed0003.npy", "images/seed0004.npy"]
+    done = quick(f"{MAKE} {' '.join(files)} -o again --json", here)
+    assert done.returncode == 0, done.stderr
+    first, second = records(done.stdout)
+    assert first["path"] == "again/images/seed0003.npy.0.png"
+    assert (first["source"], first["row"], first["psi"]) == ("images/seed0003.npy", 0, 1.0)
+    for seed, record in ((3, first), (4, second)):
+        assert (pixels(here / f"images/seed000{seed}.png") == pixels(here / record["path"])).all()
+
+
+def test_sheets_show_the_pictures_row_by_row(here: Path) -> None:
+    quick(f"{MAKE} --seeds 0-9 -o single", here)
+    first, last = records(quick(f"{MAKE} --seeds 0-9 --grid 3x2 --json", here).stdout)
+    assert first["path"] == "images/seed0000-seed0005.png"
+    assert (last["path"], last["seeds"], last["pictures"]) == (
+        "images/seed0006-seed0009.png",
+        "6-9",
+        4,
+    )
+    sheet = pixels(here / last["path"])
+    assert sheet.shape == (32, 48, 3)
+    for n in range(4):
+        row, column = divmod(n, 3)
+        part = sheet[row * 16 : row * 16 + 16, column * 16 : column * 16 + 16]
+        assert (part == pixels(here / f"single/seed000{6 + n}.png")).all()
+    assert not sheet[16:, 16:].any()
+
+
+def test_the_best_are_kept_and_dranker_agrees(here: Path) -> None:
+    done = quick(f"{MAKE} --seeds 0-9 --accept 30% --json", here)
+    kept = records(done.stdout)
+    quick(f"{MAKE} --seeds 0-9 -o all", here)
+    ranked = quick("dranker network.pkl all", here).stdout.splitlines()
+    scores = {path: float(score) for score, path in (line.split("\t") for line in ranked)}
+    best = sorted(sorted(scores, key=scores.__getitem__)[-3:])
+    assert [record["path"].replace("images", "all") for record in kept] == best
+    for record, path in zip(kept, best, strict=True):
+        assert record["score"] == pytest.approx(scores[path], abs=1e-4)
+        assert (here / record["path"]).read_bytes() == (here / path).read_bytes()
+    assert len(tree(here / "images")) == 3
+    assert "read 10 = kept 3 (3 written) + rejected 7 (7 scored lower)" in done.stderr
+    again = quick(f"{MAKE} --seeds 0-9 --accept 50% --batch 1 --grid 2x2 -n --json", here)
+    assert [record.get("pictures", 1) for record in records(again.stdout)] == [4, 1]
+
+
+def test_classes_by_number_name_and_chance(here: Path) -> None:
+    make = "sggen --network conditional.pkl --seeds 0-7"
+    quick(f"{make} --class 1 -o one", here)
+    quick(f"{make} --tags smile -o two", here)
+    drawn = {record["class"] for record in records(quick(f"{make} --json", here).stdout)}
+    assert drawn <= {"long_hair", "smile", "hat"}
+    assert len(drawn) > 1
+    for n in range(8):
+        one, two = (pixels(here / f"{name}/seed000{n}.png") for name in ("one", "two"))
+        assert (one == two).all()
+    chance = [pixels(here / f"images/seed000{n}.png") for n in range(8)]
+    assert any((c != pixels(here / f"one/seed000{n}.png")).any() for n, c in enumerate(chance))
+
+
+# Lists
+
+
+def test_a_dash_reads_seeds_latents_and_records(shell: Shell, here: Path) -> None:
+    np.savez(here / "z.npz", np.zeros((2, 12)))
+    record = json.dumps({"path": "images/seed0009.png", "seed": 9})
+    done = shell(f"printf '%s\\n' 5 z.npz 7-8 gone 9-2 '{record}' | {MAKE} -")
+    assert done.stdout.split() == [
+        "images/seed0005.png",
+        "images/z.npz.0.png",
+        "images/z.npz.1.png",
+        "images/seed0007.png",
+        "images/seed0008.png",
+        "images/seed0009.png",
+    ]
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[:2] == [
+        "sggen: gone: no such file or directory",
+        "sggen: 9-2: seeds 9-2 end before they begin",
+    ]
+
+
+def test_a_seed_is_answered_before_the_next_is_asked(here: Path) -> None:
+    process = subprocess.Popen(
+        [ROOT / "bin/sggen", "--network", "network.pkl", "-"],
+        cwd=here,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdin
+    assert process.stdout
+    for seed in (b"4", b"6"):
+        process.stdin.write(seed + b"\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == b"images/seed000" + seed + b".png\n"
+    process.communicate()
+
+
+def test_without_a_dash_the_list_is_left_alone(shell: Shell, here: Path) -> None:
+    done = shell(f"printf 'a\\nb\\n' | while read x; do {MAKE} --seeds 1 -o $x; done")
+    assert done.stdout.split() == ["a/seed0001.png", "b/seed0001.png"]
+
+
+def test_a_killed_run_is_taken_up_where_it_was(here: Path) -> None:
+    process = subprocess.Popen(
+        [ROOT / "bin/sggen", "--network", "network.pkl", "--seeds", "0-299", "-o", "killed"],
+        cwd=here,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdout
+    for _ in range(20):
+        process.stdout.readline()
+    process.kill()
+    process.communicate()
+    done = quick(f"{MAKE} --seeds 0-299 -o killed", here)
+    quick(f"{MAKE} --seeds 0-299 -o whole", here)
+    assert done.stdout.count("\n") == 300
+    assert tree(here / "killed") == tree(here / "whole")
+    written = int(done.stderr.partition("(")[2].partition(" ")[0])
+    assert 0 < written <= 280
+    assert "still" in done.stderr
+    assert "to go" in done.stderr
+
+
+def test_a_signal_ends_it_within_a_second(here: Path) -> None:
+    process = subprocess.Popen(
+        [ROOT / "bin/sggen", "--network", "network.pkl", "--seeds", "0-4000000000"],
+        cwd=here,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout
+    process.stdout.readline()
+    began = time.monotonic()
+    os.kill(process.pid, signal.SIGINT)
+    process.communicate()
+    assert time.monotonic() - began < 1
+    assert process.returncode == -signal.SIGINT
+    assert not list(here.glob("images/.*part"))
+
+
+# What cannot be
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--seeds 0-9 --psi 0.8", "no network ships with animetools yet"),
+        ("--network network.pkl", "nothing to draw: give --seeds"),
+        ("--network gone.pkl --seeds 0", "gone.pkl does not exist"),
+        ("--network network.pkl --sha256 00 --seeds 0", "--sha256"),
+        ("--network network.pkl --seeds 5-2", "seeds 5-2 end before they begin"),
+        ("--network network.pkl --seeds a-b", "not 'a-b'"),
+        ("--network network.pkl --seeds -1", "-1"),
+        ("--network network.pkl --seeds 0 --psi x", "--psi takes numbers"),
+        ("--network network.pkl --seeds 0 --psi nan", "--psi takes numbers"),
+        ("--network network.pkl --seeds 0 --truncate z", "--truncate z needs --psi"),
+        ("--network network.pkl --seeds 0 --truncate z --psi 0", "--psi is at least 0.01"),
+        ("--network network.pkl --seeds 0 --accept 0", "--accept is a share above 0"),
+        ("--network network.pkl --seeds 0 --accept 5", "--accept is at most 1"),
+        ("--network network.pkl --seeds 0 --accept 5% --psi 1,2", "--accept compares"),
+        ("--network network.pkl --seeds 0-1 --name x.png", "--name needs {seed} or {index}"),
+        ("--network network.pkl --seeds 0 --psi 1,2 --name x.png", "--name needs {psi}"),
+        ("--network network.pkl --seeds 0 --name '{sed}.png'", "--name {sed}"),
+        ("--network network.pkl --seeds 0 --name x.jpg --format png", "no name for --format png"),
+        ("--network network.pkl --seeds 0 --class 1 --tags 2", "exclude each other"),
+        ("--network network.pkl --seeds 0 --grid 0x3", "--grid takes columns and rows"),
+    ],
+)
+def test_what_cannot_run_is_one_sentence(here: Path, words: str, said: str) -> None:
+    done = quick(f"sggen {words}", here)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert said in done.stderr
+    assert not (here / "images").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--network text.pkl --seeds 0", "text.pkl: no network file"),
+        ("--network short.pkl --seeds 0", "short.pkl: "),
+        ("--network sick.pkl --seeds 0", "sick.pkl: the tensor synthesis.b8.conv0.weight"),
+        ("--network clear.pkl --seeds 0 --accept 50%", "--accept: there is no discriminator"),
+        ("--network clear.pkl --seeds 0 --format jpg", "opacity, which JPEG has not"),
+        ("--network network.pkl --seeds 0 --class 1", "--class: this network knows no classes"),
+        ("--network conditional.pkl --seeds 0 --tags hat,cat", "no class 'cat' among long_hair,"),
+        ("--network network.pkl --seeds 0 --grid 999x999", "too many for one png file"),
+        ("--network network.pkl --seeds 0 --device cuda:9", "--device cuda:9: there"),
+        ("--network network.pkl --seeds 0 -o text.pkl", "cannot make the output folder"),
+        ("--network network.pkl text.pkl", "text.pkl: neither an .npy nor an .npz file"),
+        ("--network network.pkl narrow.npy", "narrow.npy: an array of shape 1x7; this network"),
+    ],
+)
+def test_what_the_network_forbids_is_one_sentence(here: Path, words: str, said: str) -> None:
+    done = quick(f"sggen -q {words}", here)
+    assert done.returncode == (1 if ".np" in said else 2)
+    assert (done.stdout, done.stderr.count("\n")) == ("", 1)
+    assert said in done.stderr
+    assert not list(here.glob("images/*.png"))

@@ -1,0 +1,41 @@
+"""Runs of commands in forks of a process that has loaded torch, which takes most of a short run."""
+
+import importlib
+import multiprocessing
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(
+    [
+        "animetools.networks.checkpoints",
+        "animetools.sampling.pictures",
+        "animetools.images.described",
+    ]
+)
+
+
+def quick(line: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """One command, without a shell and with nothing on standard input, as `subprocess.run` has it."""
+    words = shlex.split(line)
+    with tempfile.TemporaryDirectory() as folder:
+        process = SERVER.Process(target=_run, args=(words, str(cwd), folder))
+        process.start()
+        process.join()
+        out, err = (Path(folder, name).read_bytes().decode() for name in ("1", "2"))
+    assert process.exitcode is not None
+    return subprocess.CompletedProcess(words, process.exitcode, out, err)
+
+
+def _run(words: list[str], cwd: str, folder: str) -> None:
+    os.chdir(cwd)
+    for number, path in enumerate((os.devnull, f"{folder}/1", f"{folder}/2")):
+        flags = os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT
+        os.dup2(os.open(path, flags), number)
+    sys.argv = words
+    command = getattr(importlib.import_module(f"animetools.commands.{words[0]}"), words[0])
+    command()
