@@ -14,11 +14,13 @@ import warnings
 from collections import Counter
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 
 from animetools.errors import ItemError
-from tests.networks.mutants import SEEDS, Mutants
+from tests.networks.mutants import ORIGINALS, Mutants, read
 
 SECONDS = 10
 SLACK = 64 << 20  # records of small things, and what malloc keeps
@@ -28,25 +30,25 @@ def child(kind: str, count: int, results: Connection) -> None:
     """Read so many mutants of a kind, and send what came of each and how long it took."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    make, read = SEEDS[kind]
-    original = make()
-    read(original)
+    original = ORIGINALS[kind]()
     mutants = Mutants(original, kind)
-    limit = address_space() + 3 * len(original) + SLACK
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    for _ in range(count):
-        data = mutants.next()
-        signal.alarm(SECONDS)
-        start = time.perf_counter()
-        try:
-            read(data)
-            end = "read"
-        except ItemError as why:
-            end = "refused" if "\n" not in str(why) else "refused in two lines"
-        except Exception as why:  # noqa: BLE001  which one it is, is the question
-            end = f"{type(why).__name__}: {why}"
-        signal.alarm(0)
-        results.send((end, time.perf_counter() - start))
+    with TemporaryDirectory() as folder:
+        read(original, Path(folder))  # what is imported late is there now
+        limit = address_space() + 3 * len(original) + SLACK
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        for _ in range(count):
+            data = mutants.next()
+            signal.alarm(SECONDS)
+            start = time.perf_counter()
+            try:
+                read(data, Path(folder))
+                end = "read"
+            except ItemError as why:
+                end = "refused" if "\n" not in str(why) else "refused in two lines"
+            except Exception as why:  # noqa: BLE001  which one it is, is the question
+                end = f"{type(why).__name__}: {why}"
+            signal.alarm(0)
+            results.send((end, time.perf_counter() - start))
 
 
 def address_space() -> int:
@@ -57,9 +59,9 @@ def address_space() -> int:
 
 def main(count: int) -> None:
     """Print, for each kind of file, how its mutants ended and how long the slowest took."""
-    for kind in SEEDS:
+    for kind in ORIGINALS:
         there, here = (context := get_context("spawn")).Pipe()
-        process = context.Process(target=child, args=(kind, count // len(SEEDS), here))
+        process = context.Process(target=child, args=(kind, count // len(ORIGINALS), here))
         process.start()
         here.close()
         ends: Counter[str] = Counter()

@@ -114,7 +114,7 @@ def tf_value(name: str, shape: list[int], info: dict[str, Any]) -> Array:
     return np.asarray(value * np.float32(scale) + np.float32(offset), np.float32)
 
 
-def tf_file(name: str) -> bytes:
+def tf_file(name: str, protocol: int = 4) -> bytes:
     """A golden network as the original programs write it: a pickle of (G, D, Gs), here G = Gs.
 
     Its source text raises where it is executed, and says what the network's does where it is read.
@@ -146,7 +146,7 @@ def tf_file(name: str) -> bytes:
     sys.modules.update(modules)
     try:
         networks = network(info["Gs"], called="G"), network(info["D"]), network(info["Gs"])
-        return pickle.dumps(networks, protocol=4)
+        return pickle.dumps(networks, protocol)
     finally:
         for module in names:
             del sys.modules[module]

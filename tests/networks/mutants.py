@@ -2,56 +2,62 @@
 
 import argparse
 import io
-import pickle
 import pickletools
 import random
 import re
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-import numpy as np
 import torch
 
-from animetools.networks import ada, tensorflow
-from animetools.networks.pickles import load_pickle, load_torch_legacy, load_torch_zip
+from animetools.networks import ada, checkpoints, rosinality
+from animetools.networks.pickles import load_pickle
 from tests.networks import files, goldens
 
-Read = Callable[[Any], Any]
 CODES = [ord(opcode.code) for opcode in pickletools.opcodes]
 EXTREME = [b"\x00", b"\xff", b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\x00\x00\x00\x80", b"\x80"]
 NAMES = [b"torch", b"numpy", b"posix", b"_codecs", b"FloatStorage", b"HalfStorage", b"float32"]
 
 
-def from_tensorflow(data: Any) -> Any:
-    """The generator of a file of TensorFlow, after all networks were read."""
-    return tensorflow.read(load_pickle(data)).generator.build()
+def read(data: bytes, folder: Path) -> None:
+    """Read a network file and build what is in it.
+
+    Raises ItemError for what is none.
+    """
+    path = folder / "network-snapshot-000001.pkl"
+    path.write_bytes(data)
+    for network in checkpoints.read(str(path)).networks.values():
+        network.build()
 
 
-def from_ada(data: Any) -> Any:
-    """The generator of a file of PyTorch, after all networks were read."""
-    return ada.read(load_pickle(data)).generator.build()
+def _written(end: str) -> bytes:
+    """A file of ours."""
+    snapshot = ada.read(load_pickle(files.ada_file("s2-configf-32-G", "s2-configf-32-D")))
+    with TemporaryDirectory() as folder:
+        path = f"{folder}/network{end}"
+        checkpoints.write(path, snapshot)
+        return Path(path).read_bytes()
 
 
-def _state(*, legacy: bool) -> bytes:
-    tensors = goldens.ada_state(files.ada_info("s2-orig-32-G"))
-    value = {"g_ema": tensors, "latent_avg": torch.zeros(4), "args": argparse.Namespace(size=32)}
+def _legacy() -> bytes:
+    """A .pt as torch wrote it before 1.6."""
+    snapshot = ada.read(load_pickle(files.ada_file("s2-configf-32-G", "s2-configf-32-D")))
+    content = rosinality.content(snapshot) | {"args": argparse.Namespace(size=32)}
     file = io.BytesIO()
-    torch.save(value, file, _use_new_zipfile_serialization=not legacy)
+    torch.save(content, file, _use_new_zipfile_serialization=False)
     return file.getvalue()
 
 
-def _old_arrays() -> bytes:
-    arrays = [np.random.RandomState(i).randn(9, i).astype(np.float32) for i in range(1, 20)]
-    return pickle.dumps({"arrays": arrays, "scalars": [np.float32(1), np.int64(2)]}, protocol=2)
-
-
-SEEDS: dict[str, tuple[Callable[[], bytes], Read]] = {
-    "stylegan": (lambda: goldens.tf_file("s1_32_labels"), from_tensorflow),
-    "stylegan2-ext": (lambda: goldens.tf_file("ext_32"), from_tensorflow),
-    "ada": (lambda: files.ada_file("s2-orig-32-G", "s2-skip-32-D"), from_ada),
-    "protocol 2": (_old_arrays, load_pickle),
-    "zip": (lambda: _state(legacy=False), load_torch_zip),
-    "legacy": (lambda: _state(legacy=True), load_torch_legacy),
+ORIGINALS: dict[str, Callable[[], bytes]] = {
+    "stylegan": lambda: goldens.tf_file("s1_32_labels"),
+    "stylegan2-ext": lambda: goldens.tf_file("ext_32"),
+    "protocol 2": lambda: goldens.tf_file("s2f_32", protocol=2),
+    "ada": lambda: files.ada_file("s2-orig-32-G", "s2-skip-32-D"),
+    "ours": lambda: _written(".pkl"),
+    "safetensors": lambda: _written(".safetensors"),
+    "rosinality": lambda: _written(".pt"),
+    "old torch": _legacy,
 }
 
 

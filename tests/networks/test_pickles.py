@@ -29,7 +29,6 @@ from animetools.networks.pickles import (
     refuse_shared,
 )
 from tests.networks import files, goldens
-from tests.networks.mutants import SEEDS, Mutants
 
 PROTOCOLS = [2, 3, 4, 5]
 Loader = Callable[[bytes], Any]
@@ -501,20 +500,3 @@ def test_mapping_tells_what_is_no_file(tmp_path: Path) -> None:
             mapped(str(tmp_path / name))
     with pytest.raises(FileNotFoundError):
         mapped(str(tmp_path / "none"))
-
-
-@pytest.mark.filterwarnings("ignore::animetools.errors.Advice")
-@pytest.mark.parametrize("kind", SEEDS)
-def test_broken_files_are_read_or_refused(kind: str) -> None:
-    make, read = SEEDS[kind]
-    original = make()
-    read(original)
-    mutants = Mutants(original, kind)
-    refusals = 0
-    for _ in range(40):
-        try:
-            read(mutants.next())
-        except ItemError as error:
-            assert "\n" not in str(error)
-            refusals += 1
-    assert refusals > 10
