@@ -9,7 +9,9 @@ bit is the same in every run.
 
 import math
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 
 import torch
@@ -56,7 +58,7 @@ class Synthesis:
         threads: int = 1,
     ) -> None:
         self.config = config
-        self.crew = _crew(threads)
+        self.threads, self.crew = threads, _crew(threads)
         self.space = _Space()
         self.const = state["synthesis.b4.const"].permute(1, 2, 0)
         self.low_pass = _axis(config.kernel) * 2
@@ -80,9 +82,10 @@ class Synthesis:
         noise is const, random, none, or a tensor [N or 1, 1, H, W] for each layer.
         """
         images = []
-        for n, w in enumerate(ws.float()):
-            given = noise if isinstance(noise, str) else [x[n % len(x), 0] for x in noise]
-            images.append(self._one(w, given))
+        with _intra_op(self.threads):
+            for n, w in enumerate(ws.float()):
+                given = noise if isinstance(noise, str) else [x[n % len(x), 0] for x in noise]
+                images.append(self._one(w, given))
         return torch.stack(images)
 
     def _one(self, w: Tensor, noise: str | list[Tensor]) -> Tensor:
@@ -265,7 +268,7 @@ class Trunk:
         threads: int = 1,
     ) -> None:
         self.config = config
-        self.crew = _crew(threads)
+        self.threads, self.crew = threads, _crew(threads)
         self.space = _Space()
         self.low_pass = _axis(config.kernel)
         top = len(config.channels) - 1
@@ -281,7 +284,8 @@ class Trunk:
     @torch.inference_mode()
     def __call__(self, images: Tensor) -> Tensor:
         """images [N, C, H, W] in -1..1 to features [N, O, h, w], float32."""
-        return torch.stack([self._one(image) for image in images.float()])
+        with _intra_op(self.threads):
+            return torch.stack([self._one(image) for image in images.float()])
 
     def _one(self, image: Tensor) -> Tensor:
         height, width = image.shape[1:]
@@ -393,6 +397,21 @@ def _crew(threads: int) -> Executor | None:
     if threads < 2:
         return None
     return ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+
+
+@contextmanager
+def _intra_op(threads: int) -> Iterator[None]:
+    """Have torch's own operations use so many threads, as far as this one calls them.
+
+    Operations this small lose more by waiting for each other than they win, so a caller's
+    surroundings must not decide it.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _axis(kernel: tuple[float, ...]) -> Tensor:
