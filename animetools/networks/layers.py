@@ -183,7 +183,8 @@ class AnyGenerator(nn.Module):
     @property
     def noise_shapes(self) -> list[tuple[int, int]]:
         """Height and width of each noise input, from the lowest layer upwards."""
-        return [(const.shape[0], const.shape[1]) for const in self.synthesis.noise_consts]
+        consts: Any = self.synthesis.noise_consts
+        return [(const.shape[0], const.shape[1]) for const in consts]
 
     def truncated_rows(self, cutoff: int | None) -> int:
         """How many rows of w a truncation changes."""
