@@ -114,12 +114,13 @@ def _of_safetensors(path: str) -> Snapshot:
         configs, facts = json.loads(metadata["networks"]), json.loads(metadata["facts"])
     except (KeyError, ValueError, RecursionError):
         refuse("a safetensors file whose metadata is broken")
-    parts = []
-    for name in configs if type(configs) is dict else ():
-        state = {n.partition(".")[2]: t for n, t in tensors.items() if n.partition(".")[0] == name}
-        parts.append((name, configs[name], state))
-    if sum(len(state) for _, _, state in parts) != len(tensors):
+    states: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        network, _, key = name.partition(".")
+        states.setdefault(network, {})[key] = tensor
+    if type(configs) is not dict or set(configs) != set(states):
         refuse("a safetensors file with tensors that belong to no network")
+    parts = [(name, config, states[name]) for name, config in configs.items()]
     return _checked("safetensors", parts, facts)
 
 
