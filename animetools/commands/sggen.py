@@ -166,6 +166,8 @@ def sggen(options: GenOptions, stream: Stream) -> int:
     stream = replace(stream, settings=_settings(options, plan, making))
     stream.report.total = plan.count
     renderers = _renderers(options, plan, making)
+    if options.dtype == "fp16" and renderers[0].device.type == "cpu":
+        stream.report.note("--dtype fp16 is for cards: this CPU computes in fp32")
     encode = partial(save, options, plan, making)
     work: Work | Batches = Batches(
         renderers[0].batch,

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 LARGEST_SEED = 2**32 - 1  # that numpy's RandomState takes
 MOST_PSI = 1000
+MOST_ON_A_SHEET = 4096  # so that a sheet's file can tell the seeds of all
 LEAST_BOUND = 0.01  # of |z|: below, hundreds of redraws find nothing
 
 
@@ -85,7 +86,10 @@ def parse_grid(text: str) -> tuple[int, int]:
     found = re.fullmatch(r"(\d{1,3})x(\d{1,3})", text, re.ASCII)
     if not found or "0" in found.groups():
         raise ValueError(f"--grid takes columns and rows, such as 10x10, not '{text}'")
-    return int(found[1]), int(found[2])
+    columns, rows = int(found[1]), int(found[2])
+    if columns * rows > MOST_ON_A_SHEET:
+        raise ValueError(f"--grid {text} is more than {MOST_ON_A_SHEET} pictures")
+    return columns, rows
 
 
 def compact(seeds: Iterable[int]) -> str:

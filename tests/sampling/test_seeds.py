@@ -77,6 +77,6 @@ def test_what_is_no_psi_is_one_sentence(text: str) -> None:
 
 def test_a_grid_is_columns_and_rows() -> None:
     assert parse_grid("10x4") == (10, 4)
-    for text in ("", "10", "0x4", "x", "10x", "-1x2", "2000x1"):
+    for text in ("", "10", "0x4", "x", "10x", "-1x2", "2000x1", "65x64"):
         with pytest.raises(ValueError, match="--grid"):
             parse_grid(text)
