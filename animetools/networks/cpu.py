@@ -27,6 +27,7 @@ SLOPE = 0.2
 FEW = 16 * 16  # pixels: below, a convolution reads more weights than image
 MANY = 128 * 128  # pixels: from here on, a low-pass of its own costs more than folding it
 ROWS = 16  # of a map, worked on at once: they fit the cache
+SHARE = 128  # channels of a narrow layer, worked on at once
 
 State = dict[str, Tensor]
 
@@ -58,7 +59,7 @@ class Synthesis:
         threads: int = 1,
     ) -> None:
         self.config = config
-        self.threads, self.crew = threads, _crew(threads)
+        self.crew = _crew(threads)
         self.space = _Space()
         self.const = state["synthesis.b4.const"].permute(1, 2, 0)
         self.low_pass = _axis(config.kernel) * 2
@@ -82,7 +83,7 @@ class Synthesis:
         noise is const, random, none, or a tensor [N or 1, 1, H, W] for each layer.
         """
         images = []
-        with _intra_op(self.threads):
+        with _alone():
             for n, w in enumerate(ws.float()):
                 given = noise if isinstance(noise, str) else [x[n % len(x), 0] for x in noise]
                 images.append(self._one(w, given))
@@ -183,13 +184,16 @@ class _Layer:
         self.on_weights = False
         if self.wide:
             full = weight if low_pass is None else winograd.fold_up(weight, low_pass)
-            self.weight = winograd.transform(full)
+            self.weight = winograd.transform(full).to(dtype)
             pixels = height * width * inputs + math.prod(size) * self.channels
             self.on_weights = self.weight.numel() < pixels
         else:
-            full = weight.transpose(0, 1) if self.up else weight
-            self.weight = full.contiguous(memory_format=torch.channels_last)
-        self.weight = self.weight.to(dtype)
+            self.shares = [
+                (some if low_pass is None else some.transpose(0, 1))
+                .to(dtype)
+                .contiguous(memory_format=torch.channels_last)
+                for some in torch.split(weight, SHARE)
+            ]
 
     def style(self, w: Tensor) -> Tensor:
         """The scale [I] of what comes in."""
@@ -228,13 +232,20 @@ class _Layer:
         if self.wide:
             winograd.convolve(x, self.weight, inside, up=self.up, finish=finish, crew=crew)
             return
-        if self.low_pass is not None:
-            low = _planes(x[1:-1, 1:-1]).to(self.weight.dtype)
-            out = F.conv_transpose2d(low, self.weight, stride=2).float()
-            out = _blur(out, self.low_pass, padding=1)
-        else:
-            out = F.conv2d(_planes(x).to(self.weight.dtype), self.weight)
-        inside.copy_(out[0].permute(1, 2, 0))
+        planes = _planes(x if self.low_pass is None else x[1:-1, 1:-1]).to(self.shares[0].dtype)
+
+        @torch.inference_mode()
+        def share(n: int) -> None:
+            if self.low_pass is None:
+                out = F.conv2d(planes, self.shares[n])
+            else:
+                out = F.conv_transpose2d(planes, self.shares[n], stride=2).float()
+                out = _blur(out, self.low_pass, padding=1)
+            some = inside[..., n * SHARE : (n + 1) * SHARE]
+            some.copy_(out[0].permute(1, 2, 0))
+
+        for _ in (crew.map if crew else map)(share, range(len(self.shares))):
+            pass
         finish(0, y.shape[0] - 2)
 
 
@@ -268,7 +279,7 @@ class Trunk:
         threads: int = 1,
     ) -> None:
         self.config = config
-        self.threads, self.crew = threads, _crew(threads)
+        self.crew = _crew(threads)
         self.space = _Space()
         self.low_pass = _axis(config.kernel)
         top = len(config.channels) - 1
@@ -284,7 +295,7 @@ class Trunk:
     @torch.inference_mode()
     def __call__(self, images: Tensor) -> Tensor:
         """images [N, C, H, W] in -1..1 to features [N, O, h, w], float32."""
-        with _intra_op(self.threads):
+        with _alone():
             return torch.stack([self._one(image) for image in images.float()])
 
     def _one(self, image: Tensor) -> Tensor:
@@ -400,14 +411,14 @@ def _crew(threads: int) -> Executor | None:
 
 
 @contextmanager
-def _intra_op(threads: int) -> Iterator[None]:
-    """Have torch's own operations use so many threads, as far as this one calls them.
+def _alone() -> Iterator[None]:
+    """Have torch's operations use the thread that calls them and no other.
 
-    Operations this small lose more by waiting for each other than they win, so a caller's
-    surroundings must not decide it.
+    So small they lose more by waiting for each other than they win, and their last bits depend on
+    how many threads share the sums.
     """
     before = torch.get_num_threads()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)
     try:
         yield
     finally:

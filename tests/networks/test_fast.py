@@ -65,9 +65,12 @@ def test_images_are_those_of_the_module(config: StyleGAN2Generator, noise: str) 
     torch.testing.assert_close(images, expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("architecture", ["skip", "resnet"])
-def test_an_image_does_not_depend_on_its_batch_or_threads(architecture: str) -> None:
-    config = replace(PLAIN, architecture=architecture)  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    "config",
+    [PLAIN, replace(PLAIN, architecture="resnet"), replace(PLAIN, channels=(160, 8, 8))],
+    ids=["", "resnet", "deep"],
+)
+def test_an_image_does_not_depend_on_its_batch_or_threads(config: StyleGAN2Generator) -> None:
     generator = lively(stylegan2.Generator(config))
     assert isinstance(generator, stylegan2.Generator)
     ws = torch.randn(5, generator.num_ws, 8)
