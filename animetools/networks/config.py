@@ -105,7 +105,6 @@ class StyleGAN1Discriminator:
     base: tuple[int, int] = (4, 4)
     image_channels: int = 3
     progressive: bool = True
-    fused_from: int = 128
     kernel: tuple[float, ...] = (1, 2, 1)
     activation: Activation = "lrelu"
     wscale: bool = True

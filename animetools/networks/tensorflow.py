@@ -273,7 +273,6 @@ def _discriminator(opened: _Opened) -> Network:
             channels=channels,
             image_channels=image_channels,
             progressive=architecture == "progressive",
-            fused_from=_fused(settings),
             kernel=arguments.kernel(settings, "blur_filter", (1, 2, 1), ()),
             activation=arguments.activation(settings, "nonlinearity"),
             wscale=arguments.flag(settings, "use_wscale", True),

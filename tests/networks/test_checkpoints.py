@@ -55,7 +55,7 @@ second = common | {
     "kernel": st.lists(st.floats(0.5, 3), min_size=1, max_size=6).map(tuple),
     "clamp": st.one_of(st.none(), st.just(256.0)),
 }
-first = common | {"progressive": st.booleans(), "fused_from": st.sampled_from([0, 128, 1 << 30])}
+first = common | {"progressive": st.booleans()}
 first |= {"kernel": st.sampled_from([(), (1, 2, 1)]), "wscale": st.booleans()}
 switches = ("constant", "noise", "styles", "pixel_norm", "instance_norm")
 generators: st.SearchStrategy[Config] = st.one_of(
@@ -64,6 +64,7 @@ generators: st.SearchStrategy[Config] = st.one_of(
         StyleGAN1Generator,
         mapping=mappings,
         truncation=truncations,
+        fused_from=st.sampled_from([0, 128, 1 << 30]),
         **first,
         **dict.fromkeys(switches, st.booleans()),
     ),
