@@ -243,8 +243,7 @@ def pictures(plan: Plan, making: "Making", items: Iterable[Item]) -> Iterator[It
             yield item
             continue
         for picture in making.pictures(item.load, plan.psis):
-            facts = making.facts([picture]) | {"index": index}
-            facts["file"] = os.path.basename(item.facts.get("source", ""))
+            facts = making.facts([picture]) | {"index": index, "file": os.path.basename(item.path)}
             index += 1
             # What an item is made from is told by its time, so that the journal sees a change.
             mtime = item.mtime or picture.identity

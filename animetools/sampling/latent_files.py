@@ -43,7 +43,7 @@ class Latents:
 
     def __iter__(self) -> Iterator[Latent]:
         for value in self.values:
-            yield Latent(None, self.kind, np.ascontiguousarray(value, np.float32))
+            yield Latent(None, self.kind, np.array(value, np.float32, order="C"))
 
 
 def read(path: str, generator: Generator) -> Latents:

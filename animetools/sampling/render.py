@@ -23,11 +23,11 @@ LESS = "try a smaller --batch, or --dtype bf16"
 class Renderer:
     """The synthesis of a generator on one device.
 
-    A CPU makes each image alone and with one thread, since more would add in another order, but
-    `batch` of them side by side: that is as fast. A card makes them in groups whose size follows
-    from the network alone, filled up where images lack, since another size may choose other
-    kernels, which round otherwise; `batch` is how many it is given at once. Batch 0 is what suits
-    the device and its `cores`, where no more than `expected` are to come.
+    A CPU makes each image alone, `batch` of them side by side, and shares its `cores` among them.
+    A card makes them in groups whose size follows from the network alone, filled up where images
+    lack, since another size may choose other kernels, which round otherwise; `batch` is how many
+    it is given at once. Batch 0 is what suits the device, where no more than `expected` are to
+    come.
 
     From then on torch uses one thread wherever this process calls it.
     """
@@ -53,7 +53,8 @@ class Renderer:
             self.group = max(1, min(GROUP_PIXELS // pixels, LARGEST_GROUP))
             self.batch = batch or self.group
             self.threads = ThreadPoolExecutor(cores)
-        self._prepare = partial(fast.synthesis, generator, device, dtype)
+        share = max(1, cores // self.batch)
+        self._prepare = partial(fast.synthesis, generator, device, dtype, share)
 
     @cached_property
     def synthesis(self) -> fast.Synthesis:
