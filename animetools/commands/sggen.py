@@ -251,23 +251,30 @@ def pictures(plan: Plan, making: "Making", items: Iterable[Item]) -> Iterator[It
 
 
 def sheets(plan: Plan, making: "Making", items: Iterable[Item]) -> Iterator[Item]:
-    """An item for each sheet of pictures."""
-    waiting: list[Item] = []
+    """An item for each sheet of pictures, all of one psi."""
+    waiting: dict[float, list[Item]] = {}
     index = 0
-    for item in chain(items, [None]):
-        if item and item.trouble:
+
+    def sheet(several: list[Item]) -> Item:
+        load = tuple(each.load for each in several)
+        facts = making.facts(load[:1]) | {"index": index}
+        path = plan.sheet_stem(several[0].path, several[-1].path, facts)
+        identity = crc32(repr([picture.identity for picture in load]).encode())
+        return Item(path, mtime=identity, load=load)
+
+    for item in items:
+        if item.trouble:
             yield item
             continue
-        if item:
-            waiting.append(item)
-        if len(waiting) == plan.sheet or (waiting and not item):
-            load = tuple(each.load for each in waiting)
-            facts = making.facts(load[:1]) | {"index": index}
-            path = plan.sheet_stem(waiting[0].path, waiting[-1].path, facts)
-            identity = crc32(repr([picture.identity for picture in load]).encode())
-            yield Item(path, mtime=identity, load=load)
-            waiting = []
+        several = waiting.setdefault(item.load.psi, [])
+        several.append(item)
+        if len(several) == plan.sheet:
+            yield sheet(several)
             index += 1
+            several.clear()
+    for several in filter(None, waiting.values()):
+        yield sheet(several)
+        index += 1
 
 
 def load_of(item: Item) -> Any:

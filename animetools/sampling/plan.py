@@ -37,9 +37,9 @@ class Plan:
         kind = FORMATS[suffix.lower()] if suffix else image_format or "png"
         columns, rows = parse_grid(grid) if grid else (0, 0)
         sheet = columns * rows
-        count = None if seeds is None else seeds * max(1, len(psis))
-        if count is not None and sheet:
-            count = -(-count // sheet)
+        count = seeds
+        if count is not None:
+            count = max(1, len(psis)) * (-(-count // sheet) if sheet else count)
         if pattern and count != 1:
             check_distinct(pattern, psis, several=seeds != 1, seeds=seeds is not None)
         return cls(psis, pattern, suffix or f".{kind}", kind, columns, sheet, count)
