@@ -1,37 +1,84 @@
 """Networks small enough for tests: of random weights, which is enough to tell whether things hold."""
 
 import sys
+from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from animetools.networks import checkpoints, stylegan2
+from animetools.networks import checkpoints, fast, stylegan1, stylegan2
 from animetools.networks.config import (
     MappingConfig,
+    StyleGAN1Generator,
     StyleGAN2Discriminator,
     StyleGAN2Generator,
+    Truncation,
 )
 from animetools.networks.snapshot import Network, Snapshot
 
+SIZE = 16
+CHANNELS = (8, 8, 8)
+MAPPING = MappingConfig(z_dim=12, w_dim=8, width=8, layers=2)
 
-def snapshot(*, seed: int = 0, c_dim: int = 0, **facts: Any) -> Snapshot:
+
+def snapshot(
+    *,
+    seed: int = 0,
+    c_dim: int = 0,
+    image_channels: int = 3,
+    truncation: Truncation | None = None,
+    **facts: Any,
+) -> Snapshot:
     """A StyleGAN 2 of 16 x 16 pixels, G_ema and D."""
-    torch.manual_seed(seed)
-    mapping = MappingConfig(z_dim=8, w_dim=8, width=8, layers=2, c_dim=c_dim)
-    judging = MappingConfig(z_dim=0, w_dim=8, width=8, layers=2, c_dim=c_dim)
-    ours = StyleGAN2Generator(mapping, (8, 8, 8))
+    truncation = truncation or Truncation()
+    mapping = replace(MAPPING, c_dim=c_dim)
+    ours = StyleGAN2Generator(
+        mapping, CHANNELS, image_channels=image_channels, truncation=truncation
+    )
     theirs = StyleGAN2Discriminator(
-        (8, 8, 8), dense=8, c_dim=c_dim, mapping=judging if c_dim else None
+        CHANNELS,
+        image_channels=image_channels,
+        dense=8,
+        c_dim=c_dim,
+        mapping=replace(mapping, z_dim=0) if c_dim else None,
     )
-    generator, discriminator = stylegan2.Generator(ours), stylegan2.Discriminator(theirs)
+    networks = {
+        "G_ema": Network(ours, state(stylegan2.Generator(ours), seed)),
+        "D": Network(theirs, state(stylegan2.Discriminator(theirs), seed + 1)),
+    }
+    return Snapshot("animetools", networks, {"kimg": 1, **facts})
+
+
+def old_snapshot() -> Snapshot:
+    """A StyleGAN 1 of 16 x 16 pixels, whose cutoff spares the upper rows."""
+    config = StyleGAN1Generator(MAPPING, CHANNELS, truncation=Truncation(0.7, 2))
     return Snapshot(
-        "animetools",
-        {
-            "G_ema": Network(ours, generator.state_dict()),
-            "D": Network(theirs, discriminator.state_dict()),
-        },
-        {"kimg": 1, **facts},
+        "animetools", {"G_ema": Network(config, state(stylegan1.Generator(config), 0))}, {}
     )
+
+
+def generator(**wishes: Any) -> fast.Generator:
+    """The generator of such a snapshot."""
+    built = snapshot(**wishes).generator.build()
+    assert isinstance(built, fast.Generator)
+    return built
+
+
+def state(module: torch.nn.Module, seed: int) -> dict[str, Tensor]:
+    """Numbers for a network: no strength, bias or average is 0 as in a new one, so that all show."""
+    stream = torch.Generator().manual_seed(seed)
+    made = {}
+    for name, value in module.state_dict().items():
+        drawn = torch.randn(value.shape, generator=stream)
+        if name.endswith(("affine.bias", "lod")):
+            drawn = value
+        elif "mapping.fc" in name:
+            drawn *= 100  # the inverse of its learning rate
+        elif name.endswith(("bias", "noise_strength", "w_avg")):
+            drawn *= 0.3
+        made[name] = drawn
+    return made
 
 
 if __name__ == "__main__":

@@ -13,12 +13,13 @@ import pytest
 import torch
 from PIL import Image
 
-from animetools.networks import checkpoints, fast
+from animetools.networks import checkpoints
+from animetools.networks.config import Truncation
 from animetools.sampling.render import to_pixels
 from tests.conftest import ROOT, Shell
 from tests.networks.goldens import tf, tf_file
 from tests.quick import quick
-from tests.sampling.tiny import snapshot
+from tests.tiny import generator, snapshot
 
 MAKE = "sggen --network network.pkl"
 
@@ -27,10 +28,12 @@ MAKE = "sggen --network network.pkl"
 def networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Network files of a few thousand numbers."""
     folder = tmp_path_factory.mktemp("networks")
-    checkpoints.write(str(folder / "network.pkl"), snapshot())
-    names = {"labels": ["long_hair", "smile", "hat"]}
-    checkpoints.write(str(folder / "conditional.pkl"), snapshot(c_dim=3, facts=names))
-    checkpoints.write(str(folder / "clear.pkl"), snapshot(image_channels=4, discriminator=False))
+    checkpoints.write(str(folder / "network.pkl"), snapshot(truncation=Truncation(0.7)))
+    names = ["long_hair", "smile", "hat"]
+    checkpoints.write(str(folder / "conditional.pkl"), snapshot(c_dim=3, labels=names))
+    clear = snapshot(image_channels=4)
+    del clear.networks["D"]
+    checkpoints.write(str(folder / "clear.pkl"), clear)
     (folder / "old.pkl").write_bytes(tf_file("s2f_32"))
     sick = snapshot()
     sick.networks["G_ema"].state["synthesis.b8.conv0.weight"][0, 0] = torch.nan
@@ -78,8 +81,7 @@ def test_seeds_become_pictures_that_say_where_they_come_from(here: Path) -> None
     assert [record.pop("path") for record in found] == [
         f"images/seed000{n}.png" for n in (0, 1, 2, 7)
     ]
-    built = snapshot().generator.build()
-    assert isinstance(built, fast.Generator)
+    built = generator()
     for record, seed in zip(found, (0, 1, 2, 7), strict=True):
         assert (record["seed"], record["psi"], record["network"]) == (seed, 0.8, "network.pkl")
         assert len(record["sha256"]) == 64
@@ -176,6 +178,16 @@ def test_sheets_show_the_pictures_row_by_row(here: Path) -> None:
         part = sheet[row * 16 : row * 16 + 16, column * 16 : column * 16 + 16]
         assert (part == pixels(here / f"single/seed000{6 + n}.png")).all()
     assert not sheet[16:, 16:].any()
+
+
+def test_a_sheet_shows_one_psi(here: Path) -> None:
+    made = records(quick(f"{MAKE} --seeds 0-4 --psi 0.5,1 --grid 2x2 --json", here).stdout)
+    assert [(record["psi"], record.get("pictures", 1)) for record in made] == [
+        (0.5, 4),
+        (1, 4),
+        (0.5, 1),
+        (1, 1),
+    ]
 
 
 def test_the_best_are_kept_and_dranker_agrees(here: Path) -> None:

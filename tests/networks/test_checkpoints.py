@@ -144,8 +144,8 @@ def test_torch_itself_reads_ours(tmp_path: Path) -> None:
 def test_a_view_is_written_without_what_it_is_a_view_of(tmp_path: Path) -> None:
     snapshot = tiny.snapshot()
     wide = torch.zeros(1000, 1000)
-    wide[:8, :8] = snapshot.generator.state["mapping.fc0.weight"]
-    snapshot.generator.state["mapping.fc0.weight"] = wide[:8, :8].T.T
+    wide[:8, :8] = snapshot.generator.state["mapping.fc1.weight"]
+    snapshot.generator.state["mapping.fc1.weight"] = wide[:8, :8].T.T
     for name in ("a.pkl", "a.safetensors"):
         checkpoints.write(str(tmp_path / name), snapshot)
         assert (tmp_path / name).stat().st_size < 200_000

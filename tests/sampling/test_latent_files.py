@@ -14,7 +14,7 @@ from animetools.errors import ItemError
 from animetools.networks.config import MappingConfig, StyleGAN2Generator
 from animetools.networks.stylegan2 import Generator
 from animetools.sampling.latent_files import LARGEST, read
-from tests.sampling.tiny import generator
+from tests.tiny import generator
 
 G = generator()  # z 12 wide, w 8, 6 rows
 ALIKE = Generator(StyleGAN2Generator(MappingConfig(8, 0, 8, 1, 8), (4, 4)))  # z and w 8 wide

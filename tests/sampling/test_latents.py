@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from animetools.errors import ItemError
 from animetools.networks.config import Truncation
 from animetools.sampling.latents import Drawn, Latent, Manner, draw
-from tests.sampling.tiny import generator
+from tests.tiny import generator
 
 G = generator()
 CONDITIONAL = generator(c_dim=3)

@@ -11,7 +11,7 @@ from animetools.networks.config import MappingConfig, StyleGAN2Generator
 from animetools.networks.stylegan2 import Generator
 from animetools.sampling.latents import Drawn, Latent, Manner, draw
 from animetools.sampling.render import Renderer, to_pixels
-from tests.sampling.tiny import SIZE, generator, old_snapshot, state
+from tests.tiny import SIZE, generator, old_snapshot, state
 
 CPU = torch.device("cpu")
 
