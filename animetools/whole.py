@@ -76,8 +76,10 @@ def writing(path: str) -> Iterator[BinaryIO]:
     part = Part(path)
     try:
         yield part.file
-    except BaseException:
+    except BaseException as why:
         part.drop()
+        if isinstance(why, OSError) and why.filename is None:
+            why.filename = path  # a write does not know whose it is
         raise
     part.commit(durable=True)
 

@@ -114,6 +114,9 @@ def dranker(options: RankOptions, stream: Stream) -> int:
         raise FatalError(f"--sheet {options.sheet} exists: name another")
     if options.sheet and not options.sheet.endswith((".png", ".jpg", ".jpeg")):
         raise FatalError(f"--sheet {options.sheet}: name a .png or .jpg file")
+    folder = os.path.dirname(options.sheet) or "."
+    if options.sheet and not (os.path.isdir(folder) and os.access(folder, os.W_OK)):
+        raise FatalError(f"--sheet {options.sheet}: nothing can be written to {folder}")
     model, *files = stream.files
     judges = judges_of(options, model)
     told = replace(stream, files=tuple(files))
@@ -256,6 +259,9 @@ def judges_of(options: RankOptions, model: str) -> "list[Judge]":
             check_minibatch(network, options.minibatch)
     except ItemError as why:
         raise FatalError(f"{model}: {why}") from why
+    channels = network.config.image_channels
+    if channels not in (1, 3, 4):
+        raise FatalError(f"{model} judges images of {channels} channels: no image file has that")
     count = classes_judged(network)
     labels = None
     if options.class_ or options.tags:

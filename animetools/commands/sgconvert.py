@@ -53,8 +53,10 @@ def sgconvert(options: ConvertOptions, stream: Stream) -> int:
     if len(stream.files) != 2:
         raise FatalError("one file is read and one is written: sgconvert IN OUT")
     source, target = stream.files
-    if not target.endswith(LAYOUTS):
+    if os.path.splitext(target)[1] not in LAYOUTS:
         raise FatalError(f"{target} does not end in one of {', '.join(LAYOUTS)}")
+    if os.path.isdir(target):
+        raise FatalError(f"{target} is a folder: name a file")
     if os.path.lexists(target) and not options.force:
         raise FatalError(f"{target} exists; -f writes over it")
     return stream.map(partial(convert, options, target, stream.options.dry_run), [Item(source)])

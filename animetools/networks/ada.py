@@ -25,6 +25,7 @@ from animetools.networks.snapshot import Network, Snapshot
 
 OBJECT = "torch_utils.persistence._reconstruct_persistent_obj"
 LONGEST_NAME = 200
+PARTS = ("_parameters", "_buffers", "_modules")
 LONGEST_FACT = 1000
 GROUPS = {"synthesis": "synthesis_kwargs", "mapping": "mapping_kwargs", "b4": "epilogue_kwargs"}
 
@@ -70,12 +71,15 @@ class _Modules:
         if re.match(r"synthesis\.(input$|L\d+_)", path):
             refuse("a network of StyleGAN3, which is not supported")
         # One that lay in two places could lie in a million.
-        if id(module) in self._seen or len(path) > LONGEST_NAME:
+        parts = {id(module), id(state), *(id(state.get(name)) for name in PARTS if state.get(name))}
+        if parts & self._seen or len(path) > LONGEST_NAME:
             refuse("the pickle holds a network with a module in two places")
-        self._seen.add(id(module))
+        self._seen |= parts
         dot = path and path + "."
         for name, tensor in (_dict(state, "_parameters") | _dict(state, "_buffers")).items():
             if isinstance(tensor, Tensor) and name == "resample_filter":
+                if tensor.dim() > 2 or max(tensor.shape, default=0) > arguments.LONGEST_KERNEL:
+                    refuse("the network has a filter that is none")
                 self.filters.append(tensor)
             elif isinstance(tensor, Tensor):
                 self.tensors[f"{dot}{name!s:.{LONGEST_NAME}}"] = tensor

@@ -9,6 +9,7 @@ torch.load(weights_only=True) reads too:
 A .safetensors holds the same: its tensors as G.mapping.w_avg and so on, the rest as JSON.
 """
 
+import io
 import json
 import os
 import re
@@ -30,6 +31,7 @@ from animetools.networks.snapshot import Layout, Network, Snapshot
 FORMAT, VERSION = "animetools", 1
 NAMES = ("G", "D", "G_ema")
 MOST_FACTS = 10_000
+LONGEST_FACTS = 1 << 20  # characters of all facts
 LONGEST_HEADER = 1 << 20  # bytes; of safetensors, in memory it takes many times as much
 
 
@@ -147,16 +149,19 @@ def _checked(layout: Layout, parts: list[tuple[Any, Any, Any]], facts: Any) -> S
 def _are_plain(facts: dict[Any, Any]) -> bool:
     """Whether these are values as JSON has them, and not more than a few thousand."""
     waiting: list[Any] = [facts]
+    room = LONGEST_FACTS
     for _ in range(MOST_FACTS):  # the same list may be in a pickle's lists a million times
-        if not waiting:
+        if not waiting or room < 0:
             break
         value = waiting.pop()
         if type(value) is dict:
-            waiting += value.values()
+            waiting += [*value, *value.values()]
         elif type(value) is list:
             waiting += value
+        elif type(value) is str:
+            room -= len(value)
     try:
-        return not waiting and bool(json.dumps(facts, allow_nan=False))
+        return not waiting and room >= 0 and bool(json.dumps(facts, allow_nan=False))
     except (TypeError, ValueError):
         return False
 
@@ -167,7 +172,7 @@ def _write_own(snapshot: Snapshot, file: BinaryIO) -> None:
         for name, network in snapshot.networks.items()
     }
     content = {"format": FORMAT, "version": VERSION, "facts": snapshot.facts, "networks": networks}
-    torch.save(content, file)
+    _save(content, file)
 
 
 def _write_safetensors(snapshot: Snapshot, file: BinaryIO) -> None:
@@ -187,7 +192,14 @@ def _write_safetensors(snapshot: Snapshot, file: BinaryIO) -> None:
 
 
 def _write_rosinality(snapshot: Snapshot, file: BinaryIO) -> None:
-    torch.save(rosinality.content(snapshot), file)
+    _save(rosinality.content(snapshot), file)
+
+
+def _save(content: dict[str, Any], file: BinaryIO) -> None:
+    """torch.save, by way of memory: it does not say what is wrong with a file that it writes to."""
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    file.write(buffer.getbuffer())
 
 
 def _owned(state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -308,7 +308,7 @@ class Trunk:
             last = self.space.padded(f"x{(i + 1) % 2}", height // 2, width // 2, block.channels)
             self._block(block, x, y, last)
             x = last
-        return x[1:-1, 1:-1].permute(2, 0, 1).contiguous()
+        return x[1:-1, 1:-1].permute(2, 0, 1).clone(memory_format=torch.contiguous_format)
 
     def _read(self, image: Tensor, x: Tensor) -> None:
         step = max(1, winograd.CHUNK * winograd.TILE**2 // image.shape[1])

@@ -20,8 +20,8 @@ def describe(snapshot: Snapshot) -> dict[str, Any]:
     """
     counts = {name: _parameters(network) for name, network in snapshot.networks.items()}
     told: dict[str, Any] = {"layout": snapshot.layout, "networks": list(counts)}
-    if "kimg" in snapshot.facts:
-        told["kimg"] = snapshot.facts["kimg"]
+    if type(kimg := snapshot.facts.get("kimg")) in (int, float):
+        told["kimg"] = kimg
     generator = next((name for name in ("G_ema", "G") if name in counts), "")
     config = snapshot.networks[generator or "D"].config
     height, width = image_size(config)
@@ -35,7 +35,7 @@ def describe(snapshot: Snapshot) -> dict[str, Any]:
             "z_dim": mapping.z_dim,
             "w_dim": mapping.w_dim,
             "c_dim": mapping.c_dim,
-            "w_avg_norm": float(snapshot.generator.state["mapping.w_avg"].float().norm()),
+            "w_avg_norm": float(snapshot.generator.state["mapping.w_avg"].double().norm()),
         }
     if "D" in counts:
         judge = snapshot.discriminator.config

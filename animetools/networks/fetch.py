@@ -60,9 +60,9 @@ def _latest() -> str:
 def _download(url: str, sha256: str | None, cache: str) -> str:
     try:
         urlsplit(url)
+        path = os.path.join(cache, unique_file_name(url))
     except ValueError as why:
         raise FatalError(f"{_shown(url)} is no address: {why}") from why
-    path = os.path.join(cache, unique_file_name(url))
     try:
         if os.path.exists(path) and (sha256 is None or pooch.file_hash(path) == sha256):
             return path

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from animetools.errors import ItemError
 
 MOST_OPCODES = 500_000  # of a whole file; the largest network files have some 50,000
-MOST_TEXT = 16 << 20  # bytes that are decoded for a whole file
+MOST_TEXT = 2 << 20  # bytes that are decoded for a whole file
 MOST_NUMBERS = 4096  # as keys of dicts: unlike texts, they can be chosen to collide
 LONG_TEXT = 64 << 10  # what is longer stays in the file: a module's source, an old array
 LONG_INTEGER = 16  # bytes; the magic number of torch has 10

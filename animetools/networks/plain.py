@@ -11,6 +11,7 @@ from animetools.networks.config import (
     StyleGAN1Generator,
     StyleGAN2Discriminator,
     StyleGAN2Generator,
+    image_size,
 )
 from animetools.networks.machine import refuse
 
@@ -26,6 +27,7 @@ KINDS: dict[str, Any] = {
 MOST = 1 << 30
 WIDEST = 1 << 17  # more than any network has; the sizes of its tensors can still be counted
 LONGEST = 16  # blocks, or taps of a filter
+LARGEST_SIDE = 8192  # pixels of an image
 RANGES: dict[str, tuple[float, float]] = {
     "base": (1, 1 << 10),
     "c_dim": (0, WIDEST),
@@ -36,7 +38,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "layers": (0, 64),
     "lrmul": (1e-9, MOST),
     "mbstd_features": (0, WIDEST),
-    "mbstd_group": (0, MOST),
+    "mbstd_group": (1, MOST),
     "w_dim": (1, WIDEST),
     "width": (1, WIDEST),
     "z_dim": (0, WIDEST),
@@ -107,6 +109,8 @@ def _contradiction(config: Config) -> str:
     unfiltered = isinstance(config, StyleGAN1Generator | StyleGAN1Discriminator)
     if not config.channels:
         return "channels"
+    if max(image_size(config)) > LARGEST_SIDE:  # its tensors need not be as large as its images
+        return "size"
     if not (sum(config.kernel) > 0 or (unfiltered and not config.kernel)):
         return "kernel"
     if isinstance(config, StyleGAN1Generator | StyleGAN2Generator):

@@ -89,6 +89,8 @@ def _generator(left: dict[str, Tensor], value: dict[Any, Any]) -> Network:
     state = _taken(left, _generator_pairs(blocks, layers))
     _take_filters(left, _generator_filters(blocks), gain=4)
     width, z_dim = _shape(state, "mapping.fc0.weight", 2)
+    if z_dim != width:
+        refuse(f"the layout of this file has z as wide as w, not {z_dim} and {width}")
     mapping = MappingConfig(z_dim, 0, width, layers, width, LRMUL)
     channels = [_shape(state, f"synthesis.b{4 << i}.conv1.bias", 1)[0] for i in range(blocks)]
     config = StyleGAN2Generator(mapping, tuple(channels))

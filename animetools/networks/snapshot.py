@@ -55,6 +55,8 @@ class Network:
         for name, value in state.items():
             if not value.sum().isfinite():
                 raise ItemError(f"the tensor {name} holds numbers that are not finite")
+            if name.rpartition(".")[2] == "lod" and value.item() < 0:
+                raise ItemError(f"the tensor {name} is {value.item():g}, which no network has")
         module.load_state_dict(state, assign=True)
         return module.requires_grad_(False).eval()
 

@@ -81,7 +81,7 @@ def _opened(call: Any, depth: int = 0) -> _Opened:
             **rest,
         }:
             parts = rest.get("components", {})
-            if type(parts) is not dict or depth > 1:
+            if type(parts) is not dict or depth > 1 or not set(parts) <= {"synthesis", "mapping"}:
                 refuse("the pickle holds a network whose parts are broken")
             return _Opened(
                 function,

@@ -127,12 +127,19 @@ class Memory:
     def add(self, features: Tensor) -> None:
         """Those of one picture more."""
         self.shape = tuple(features.shape)
-        self.file.write(features.numpy().tobytes())
+        try:
+            self.file.write(features.numpy().tobytes())
+            self.file.flush()
+        except OSError as why:
+            folder = tempfile.gettempdir()
+            raise FatalError(
+                f"{folder}: {why.strerror}, and --shuffles keeps there what it saw: name another"
+                " folder in TMPDIR"
+            ) from why
         self.count += 1
 
     def all(self) -> NDArray[np.float32]:
         """[n, ...], still on the disk."""
-        self.file.flush()
         if not self.count:
             return np.zeros((0,), np.float32)
         return np.memmap(self.file, np.float32, "r", shape=(self.count, *self.shape))
