@@ -191,6 +191,7 @@ def test_a_bad_image_costs_one_line(shell: Shell, here: Path) -> None:
         ("dranker model.pkl --best 1 --worst 1 in", "exclude each other"),
         ("dranker model.pkl --threshold nan in", "--threshold"),
         ("dranker model.pkl --sheet tails.gif in", "name a .png or .jpg"),
+        ("dranker model.pkl --sheet no/such/tails.png in", "nothing can be written to no/such"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(
