@@ -78,7 +78,7 @@ def writing(path: str) -> Iterator[BinaryIO]:
         yield part.file
     except BaseException as why:
         part.drop()
-        if isinstance(why, OSError) and why.filename is None:
+        if isinstance(why, OSError) and why.errno and not why.filename:
             why.filename = path  # a write does not know whose it is
         raise
     part.commit(durable=True)
