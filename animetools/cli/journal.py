@@ -13,7 +13,16 @@ from dataclasses import asdict
 from typing import Any, TypeVar
 
 from animetools import whole
-from animetools.cli.item import Item, Output, Rejected, Result, Written, below, is_same_file
+from animetools.cli.item import (
+    NO_FILE,
+    Item,
+    Output,
+    Rejected,
+    Result,
+    Written,
+    below,
+    is_same_file,
+)
 from animetools.errors import FatalError, ItemError
 
 NAME = ".animetools.sqlite"
@@ -118,6 +127,8 @@ class Journal:
             standing = [file for file in owned if _stands(file)]
             if standing and then[2] != self.settings_id and not self.force:
                 raise FatalError(self._difference(standing[0].path, then[2]))
+            if standing and item.size == NO_FILE and not self.force:
+                refuse_other_content(item, then[1], standing[0].path)
             if then == [*now] and not begun and len(standing) == len(owned) and not self.force:
                 return self._recall(item, results)
         self._do(
@@ -228,6 +239,12 @@ def refuse_another(old: str, new: str, stem: str, *, moved: bool = False) -> Non
     if is_same_file(old, new):
         return
     raise ItemError(f"its files would take the place of those of {old} ({stem}*)")
+
+
+def refuse_other_content(item: Item, mtime: int, place: str) -> None:
+    """Raise ItemError if an item that is no file is another than the one of that time."""
+    if item.mtime != mtime:
+        raise ItemError(f"{place} is another's: choose another name or -o, or -f overwrites it")
 
 
 def settings_of(command: str, options: Any) -> dict[str, Any]:

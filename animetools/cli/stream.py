@@ -21,6 +21,7 @@ from animetools.cli.batches import Batches, Belt
 from animetools.cli.inputs import items_of
 from animetools.cli.item import (
     FATAL,
+    NO_FILE,
     Done,
     Facts,
     Item,
@@ -33,7 +34,7 @@ from animetools.cli.item import (
     finish,
     reason_of,
 )
-from animetools.cli.journal import Journal, refuse_another
+from animetools.cli.journal import Journal, refuse_another, refuse_other_content
 from animetools.cli.report import Report, write_all
 from animetools.errors import FatalError, ItemError, PassedOver
 from animetools.options import Opt
@@ -252,6 +253,8 @@ class _Desk:
         try:
             if twin:
                 refuse_another(twin.item.path, item.path, stem)
+                if item.size == NO_FILE:
+                    refuse_other_content(item, twin.item.mtime, stem)
                 return _Entry(item, twin.future)
             if self.journal is None:
                 force = self.stream.options.force

@@ -14,7 +14,7 @@ from zlib import crc32
 
 from animetools.cli import Batches, Item, Opt, Output, Stream, command
 from animetools.cli.inputs import lines_of_input, look, read_item
-from animetools.cli.item import Result, Work, reason_of
+from animetools.cli.item import NO_FILE, Result, Work, reason_of
 from animetools.cli.stream import Run, cores
 from animetools.errors import FatalError, ItemError
 from animetools.sampling.naming import parse_name, shown
@@ -223,8 +223,8 @@ def _rows(item: Item | None, path: str, making: "Making") -> Iterator[Item]:
     if not item.trouble:
         try:
             kept = read(item.path, making.generator)
-            if kept.kind == "w" and making.manner.truncate == "z":
-                raise ItemError("these latents are w, and --truncate z is about z")
+            if making.manner.truncate == "z":
+                raise ItemError("--truncate z draws z again from its seed; these have none")
         except (ItemError, OSError) as why:
             item = replace(item, trouble=reason_of(why))
     if item.trouble:
@@ -246,8 +246,11 @@ def pictures(plan: Plan, making: "Making", items: Iterable[Item]) -> Iterator[It
             facts = making.facts([picture]) | {"index": index, "file": os.path.basename(item.path)}
             index += 1
             # What an item is made from is told by its time, so that the journal sees a change.
-            mtime = item.mtime or picture.identity
-            yield replace(item, path=plan.stem(item.path, facts), mtime=mtime, load=picture)
+            mtime, size = item.mtime or picture.identity, item.size
+            if plan.name:  # which does not say whose it is, as a file's own path does
+                mtime, size = picture.identity, NO_FILE
+            path = plan.stem(item.path, facts)
+            yield replace(item, path=path, size=size, mtime=mtime, load=picture)
 
 
 def sheets(plan: Plan, making: "Making", items: Iterable[Item]) -> Iterator[Item]:

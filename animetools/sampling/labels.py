@@ -14,7 +14,11 @@ TOLD = 12  # names that a message lists
 def classes_of(facts: dict[str, Any], c_dim: int) -> tuple[str, ...]:
     """What a network's labels are called: as its file says under "labels", else 0, 1, 2."""
     names = facts.get("labels")
-    if isinstance(names, list) and len(names) == c_dim and all(isinstance(n, str) for n in names):
+    if (
+        isinstance(names, list)
+        and len(names) == c_dim
+        and all(isinstance(n, str) and n.isprintable() for n in names)
+    ):
         return tuple(names)
     return tuple(map(str, range(c_dim)))
 

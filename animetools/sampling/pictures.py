@@ -90,7 +90,8 @@ class Making:
         if seeds:
             facts |= {"seed": seeds[0]} if len(pictures) == 1 else {"seeds": compact(seeds)}
         facts["psi"] = psis[0] if len(psis) == 1 else psis
-        if self.classes and self.manner.labels is None and len(pictures) == 1:
+        drew = self.classes and self.manner.labels is None and pictures[0].latent.kind == "z"
+        if drew and len(pictures) == 1:
             facts["class"] = self.class_of(pictures[0])
         return facts | self.told
 

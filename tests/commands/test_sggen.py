@@ -190,6 +190,27 @@ def test_a_sheet_shows_one_psi(here: Path) -> None:
     ]
 
 
+def test_a_name_never_passes_from_one_picture_to_another(here: Path) -> None:
+    quick(f"{MAKE} --seeds 0 --name x", here)
+    made = (here / "images/x.png").read_bytes()
+    other = quick(f"{MAKE} --seeds 1 --name x", here)
+    assert (other.returncode, other.stdout) == (1, "")
+    assert "images/x.png is another's" in other.stderr
+    assert (here / "images/x.png").read_bytes() == made
+    again = quick(f"{MAKE} --seeds 0 --name x", here)
+    assert (again.returncode, again.stdout) == (0, "images/x.png\n")
+    assert quick(f"{MAKE} --seeds 1 --name x -f", here).returncode == 0
+    assert (here / "images/x.png").read_bytes() != made
+
+
+def test_two_pictures_of_one_name_in_one_run_are_an_error(here: Path) -> None:
+    line = f"{MAKE} --seeds 1,11 --psi 0,10 --name '{{seed}}{{psi}}'"
+    done = quick(line, here)
+    assert done.returncode == 1
+    assert sorted(done.stdout.split()) == [f"images/{n}.png" for n in ("10", "110", "1110")]
+    assert "is another's" in done.stderr
+
+
 def test_the_best_are_kept_and_dranker_agrees(here: Path) -> None:
     done = quick(f"{MAKE} --seeds 0-9 --accept 30% --json", here)
     kept = records(done.stdout)
