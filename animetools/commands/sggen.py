@@ -42,7 +42,7 @@ class GenOptions:
     ] = DEFAULT_NETWORK
     sha256: Annotated[str, Opt("What the network file must be.", unit="HEX")] = ""
     seeds: Annotated[
-        str, Opt("Whose pictures, such as 0-50000,60000; both ends count.", "s", unit="SEEDS")
+        str, Opt("Which seeds to draw, such as 0-50000,60000; both ends count.", "s", unit="SEEDS")
     ] = ""
     psi: Annotated[
         str,
@@ -54,15 +54,17 @@ class GenOptions:
     ] = ""
     cutoff: Annotated[
         int | None,
-        Opt("Truncate so many rows of w, instead of the network's own choice.", min=0),
+        Opt("Apply psi to the first so many rows of w only.", min=0),
     ] = None
     truncate: Annotated[
         Literal["w", "z"],
-        Opt("What psi is about: drawing w in, or drawing z again until it lies within +-psi."),
+        Opt("What psi does: w draws w to its average, z draws z again until it is within +-psi."),
     ] = "w"
     noise: Annotated[
         Literal["const", "random", "none", "seed"],
-        Opt("The file's, one per picture, none, or the seed's own as run_generator.py had it."),
+        Opt(
+            "const: the file's own; random: each picture's own; seed: as run_generator.py drew it."
+        ),
     ] = "const"
     class_: Annotated[
         str, Opt("The class, by number or name; without it each seed draws one.", unit="CLASS")
@@ -334,6 +336,8 @@ def gather(
     """Choose among the pictures if asked, put them on sheets if asked, make them."""
     if judging and options.accept:
         items = yield from accepted(options.accept, stream, judging, items)
+        sheets_of = max(1, plan.sheet)
+        stream.report.total = stream.report.read + -(-len(items) // sheets_of)
     if plan.sheet:
         items = sheets(plan, making, items)
     yield from foretold(stream, run(items))
