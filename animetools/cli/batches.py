@@ -12,6 +12,7 @@ from typing import Any
 from animetools.cli.item import Done, Item, Output, Result, finish
 from animetools.errors import ItemError
 
+PATIENCE_SECONDS = 1.0  # with a device that computes what nobody waits for
 AHEAD = 3  # batches on their way per device: one in it, one before it and one behind it
 
 Compute = Callable[[list[Any]], Sequence[Any]]
@@ -58,8 +59,12 @@ class Belt:
         self.work = work
         self.pool = pool
         self.ready: queue.SimpleQueue[_Decoded | None] = queue.SimpleQueue()
-        for compute in work.devices:
-            threading.Thread(target=self._serve, args=[compute], daemon=True).start()
+        self.threads = [
+            threading.Thread(target=self._serve, args=[compute], daemon=True)
+            for compute in work.devices
+        ]
+        for thread in self.threads:
+            thread.start()
 
     def submit(self, item: Item, output: Output) -> Future[Done]:
         """Put one item on the belt."""
@@ -69,9 +74,15 @@ class Belt:
         return done
 
     def close(self) -> None:
-        """No more items: the devices' threads end."""
-        for _ in self.work.devices:
+        """No more items: the devices' threads end.
+
+        They are waited for where they have nothing left to do: Python would tear down what a
+        thread deep in a library still stands on, and abort.
+        """
+        for _ in self.threads:
             self.ready.put(None)
+        for thread in self.threads:
+            thread.join(PATIENCE_SECONDS / len(self.threads))
 
     def _arrive(self, item: Item, output: Output, done: Future[Done], decoded: Future[Any]) -> None:
         if decoded.cancelled():
