@@ -63,8 +63,8 @@ class RankOptions:
     ] = "pad"
     sheet: Annotated[str, Opt("Write a contact sheet of the best and the worst.", unit="FILE")] = ""
     batch: Annotated[
-        int, Opt("Images given to the network at once; 0 chooses.", unit="N", min=0, max=1024)
-    ] = 0
+        int, Opt("Images that a card is given at once; a CPU looks at each alone.", min=1, max=1024)
+    ] = 32
     device: Annotated[
         str, Opt("auto, cpu, cuda, cuda:1, mps, or all: every card.", unit="DEVICE")
     ] = "auto"

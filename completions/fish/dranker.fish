@@ -9,7 +9,7 @@ complete -c dranker -l class -r -d 'What a conditional network judges the images
 complete -c dranker -l tags -r -d 'The same with several classes at once: long_hair,smile.'
 complete -c dranker -l fit -x -a 'pad cover top stretch' -d 'How an image of another shape is made to fit, as in animepack.'
 complete -c dranker -l sheet -r -d 'Write a contact sheet of the best and the worst.'
-complete -c dranker -l batch -r -d 'Images given to the network at once; 0 chooses.'
+complete -c dranker -l batch -r -d 'Images that a card is given at once; a CPU looks at each alone.'
 complete -c dranker -l device -r -d 'auto, cpu, cuda, cuda:1, mps, or all: every card.'
 complete -c dranker -l dtype -x -a 'fp32 bf16 fp16' -d 'Precision of the network.'
 complete -c dranker -l sha256 -r -d 'What the network file must be.'

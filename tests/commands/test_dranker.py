@@ -14,6 +14,7 @@ from animetools.errors import FatalError
 from animetools.images.files import decode_rgb, encode_png
 from animetools.networks import checkpoints
 from animetools.networks.snapshot import Network, Snapshot
+from animetools.options import options_of
 from tests.conftest import ROOT, Shell
 from tests.tiny import snapshot
 
@@ -230,3 +231,10 @@ def test_classes_are_named_or_numbered(shell: Shell, here: Path) -> None:
     both = shell("dranker classes.pkl --tags 0,dog in/01.png")
     assert (dog.returncode, both.returncode) == (0, 0), dog.stderr
     assert dog.stdout != both.stdout
+
+
+def test_a_card_is_never_given_nothing() -> None:
+    # What a card is given is filled up to this many, so none would divide by zero there.
+    assert RankOptions().batch > 0
+    with pytest.raises(ValueError, match="--batch is at least 1"):
+        next(o for o in options_of(RankOptions) if o.name == "batch").parse("0")
