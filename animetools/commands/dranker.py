@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 Scored = tuple[float, "Tensor | None"]
 
-_FEATURES = "dranker's features"  # the fact in which they travel to the shuffles
 TAIL = 32  # pictures of each end on a sheet
 
 
@@ -84,6 +83,11 @@ class RankOptions:
         if self.threshold is not None and not math.isfinite(self.threshold):
             raise ValueError("--threshold is a number")
 
+    @property
+    def chooses(self) -> bool:
+        """Whether paths are printed without scores."""
+        return bool(self.best or self.worst or self.sort or self.threshold is not None)
+
 
 @command(
     arguments=(
@@ -126,8 +130,8 @@ def dranker(options: RankOptions, stream: Stream) -> int:
         [partial(score, options, judge) for judge in judges],
         tell,
     )
-    asked = [options.best, options.worst, options.sort, options.shuffles, options.sheet]
-    if any(asked) or stream.options.json:
+    needs_all = options.best or options.worst or options.sort or options.shuffles or options.sheet
+    if needs_all or stream.options.json:
         return told.fold(work, partial(gathered, options, told, judges[0]))
     return told.fold(work, partial(streamed, options, told))
 
@@ -155,13 +159,9 @@ def score(
 
 
 def tell(scored: "Scored", item: Item, output: Output) -> Iterator[Item]:
-    """An image with its score."""
+    """An image with its score, and the features that shuffles want."""
     value, features = scored
-    yield (
-        item.noted(score=value)
-        if features is None
-        else item.noted(score=value, **{_FEATURES: features})
-    )
+    yield replace(item.noted(score=value), load=features)
 
 
 def streamed(options: RankOptions, stream: Stream, results: Iterator[Result]) -> Iterator[Result]:
@@ -193,9 +193,8 @@ def gathered(
             assert isinstance(item, Item)
             scores.append(item.facts["score"])
             if options.shuffles:
-                memory.add(item.facts[_FEATURES])
-            facts = {name: fact for name, fact in item.facts.items() if name != _FEATURES}
-            items.append(replace(item, facts=facts))
+                memory.add(item.load)
+            items.append(replace(item, load=None))
         if options.shuffles:
             told = options.shuffles, options.minibatch, options.seed
             scores = array("d", shuffled_scores(judge, memory, *told))
@@ -208,18 +207,19 @@ def gathered(
         _write_sheet(options.sheet, stream, ranked)
     _draw(stream, scores)
     total = len(items)
+    best = share_of("--best", options.best, total) if options.best else total
+    worst = share_of("--worst", options.worst, total) if options.worst else total
     order = sorted(ranked, key=_rank, reverse=bool(options.worst)) if options.sort else ranked
-    asked = bool(options.best or options.worst or options.sort or options.threshold is not None)
     for item in order:
         rank, value = item.facts["rank"], item.facts["score"]
-        if options.best and rank > share_of("--best", options.best, total):
+        if rank > best:
             yield item.rejected("not among the best", f"rank {rank} of {total}")
-        elif options.worst and rank <= total - share_of("--worst", options.worst, total):
+        elif rank <= total - worst:
             yield item.rejected("not among the worst", f"rank {rank} of {total}")
         elif options.threshold is not None and value < options.threshold:
             yield item.rejected("below the threshold", f"{value:.5f}")
         else:
-            yield item if asked or stream.options.json else _with_score(item)
+            yield item if options.chooses or stream.options.json else _with_score(item)
 
 
 def share_of(name: str, text: str, total: int) -> int:
