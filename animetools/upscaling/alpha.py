@@ -1,0 +1,44 @@
+"""Transparency beside the colours: what lies under it, and how it is enlarged."""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+from animetools.upscaling.tiles import Pixels
+
+
+def filled(pixels: Pixels, alpha: Pixels) -> Pixels:
+    """The picture with the colour of the nearest pixel that can be seen where none can be.
+
+    pixels [H, W, C], alpha [H, W]. What programs leave under transparency is often black or white,
+    and a network would draw it into the edges.
+    """
+    hidden = (alpha == 0).astype(np.uint8)
+    if not hidden.any() or hidden.all():
+        return pixels
+    _, nearest = cv2.distanceTransformWithLabels(
+        hidden, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    seen = hidden == 0
+    colours = np.empty((int(nearest.max()) + 1, pixels.shape[2]), pixels.dtype)
+    colours[nearest[seen]] = pixels[seen]
+    return colours[nearest]
+
+
+def enlarged(alpha: Pixels, enlarge: Callable[[Pixels], Pixels]) -> Pixels:
+    """[H, W] at the size that `enlarge` gives a picture [H, W, 1].
+
+    What is wholly opaque or wholly transparent, with all around it, stays exactly so.
+    """
+    large = enlarge(alpha[:, :, None])[:, :, 0]
+    peak = np.iinfo(alpha.dtype).max
+    around = np.ones((3, 3), np.uint8)
+    size = large.shape[::-1]
+    for level, same in (
+        (0, cv2.dilate(alpha, around) == 0),
+        (peak, cv2.erode(alpha, around) == peak),
+    ):
+        sure = cv2.resize(same.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+        large[sure > 0] = level
+    return large

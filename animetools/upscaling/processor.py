@@ -1,0 +1,53 @@
+"""ncnn's networks on a CPU, by ncnn."""
+
+import os
+from collections.abc import Mapping
+
+import ncnn
+import numpy as np
+
+from animetools.errors import FatalError, ItemError
+from animetools.upscaling.engine import Form, Planes
+from animetools.upscaling.graph import Graph
+
+
+class Processor:
+    """A pair of ncnn's files, ready to run: an Engine.
+
+    Each run takes one thread, so that several at once share nothing and a picture's bytes do not
+    depend on how many there are.
+    """
+
+    def __init__(self, graph: Graph, param: str, bin: str) -> None:
+        """Load the files that `graph` was read from.
+
+        Raises FatalError if ncnn does not take them.
+        """
+        self.graph = graph
+        self.net = ncnn.Net()
+        options = self.net.opt
+        options.num_threads = 1
+        options.use_vulkan_compute = False
+        # Half the bits cost up to 10 grey levels, and on most processors time as well.
+        options.use_fp16_packed = options.use_fp16_storage = options.use_fp16_arithmetic = False
+        options.use_bf16_storage = options.use_bf16_packed = False
+        if self.net.load_param(os.fsencode(param)) or self.net.load_model(os.fsencode(bin)):
+            raise FatalError(f"{param} and its weights are not of a kind that ncnn can run")
+
+    @property
+    def form(self) -> Form:
+        """What the tiles must know of it."""
+        return self.graph.form
+
+    def run(
+        self, rgb: Planes, known: Mapping[str, Planes] | None = None, wanted: str | None = None
+    ) -> Planes:
+        """As Engine has it."""
+        extractor = self.net.create_extractor()
+        for name, blob in {self.graph.entry: rgb, **(known or {})}.items():
+            # A clone, because ncnn counts who uses its own memory, and computes in place in ours.
+            extractor.input(name, ncnn.Mat(blob).clone())
+        failed, found = extractor.extract(wanted or self.graph.exit)
+        if failed:
+            raise ItemError("not enough memory for it: try a smaller --tile")
+        return np.array(found)
