@@ -1,7 +1,8 @@
 """A network in its fastest form on a device, for sampling and ranking.
 
-On a CPU StyleGAN 2 takes the form of cpu.py, and everything else stays the plain module. On a card
-the module runs in the asked precision, channels last, fused by torch.compile where that works.
+On a CPU StyleGAN 2 takes the form of cpu_synthesis.py and cpu_trunk.py, and everything else stays
+the plain module. On a card the module runs in the asked precision, channels last, fused by
+torch.compile where that works.
 """
 
 import copy
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from animetools.networks import cpu, stylegan1, stylegan2
+from animetools.networks import cpu_synthesis, cpu_trunk, stylegan1, stylegan2
 from animetools.networks.config import StyleGAN2Discriminator, StyleGAN2Generator
 from animetools.networks.layers import Noise
 
@@ -33,8 +34,8 @@ def synthesis(
     if device.type != "cpu":
         return _on_card(generator.synthesis, device, dtype)
     config, state = generator.config, generator.state_dict()
-    if isinstance(config, StyleGAN2Generator) and cpu.can_synthesize(config):
-        return cpu.Synthesis(config, state, _native(dtype), threads)
+    if isinstance(config, StyleGAN2Generator) and cpu_synthesis.can_synthesize(config):
+        return cpu_synthesis.Synthesis(config, state, _native(dtype), threads)
     return functools.partial(_one_by_one, generator.synthesis)
 
 
@@ -49,8 +50,8 @@ def features(
     if device.type != "cpu":
         return _on_card(_Features(discriminator), device, dtype)
     config, state = discriminator.config, discriminator.state_dict()
-    if isinstance(config, StyleGAN2Discriminator) and cpu.can_look(config):
-        return cpu.Trunk(config, state, _native(dtype), threads)
+    if isinstance(config, StyleGAN2Discriminator) and cpu_trunk.can_look(config):
+        return cpu_trunk.Trunk(config, state, _native(dtype), threads)
     return functools.partial(_one_by_one, discriminator.features)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from animetools.networks import cpu, stylegan2
+from animetools.networks import cpu_synthesis, cpu_trunk, stylegan2
 from animetools.networks.config import (
     MappingConfig,
     StyleGAN2Discriminator,
@@ -58,8 +58,8 @@ def measure(
     x, weight = torch.randn(1, 256, 128, 128, dtype=dtype), torch.randn(256, 256, 3, 3, dtype=dtype)
     last = torch.channels_last
     flat, flat_weight = x.to(memory_format=last), weight.to(memory_format=last)
-    draw = cpu.Synthesis(generator.config, generator.state_dict(), dtype, threads)
-    look = cpu.Trunk(discriminator.config, discriminator.state_dict(), dtype, threads)
+    draw = cpu_synthesis.Synthesis(generator.config, generator.state_dict(), dtype, threads)
+    look = cpu_trunk.Trunk(discriminator.config, discriminator.state_dict(), dtype, threads)
     plain = copy.deepcopy(generator).to(dtype)
     ways: dict[str, Callable[[], object]] = {
         "limit": lambda: F.conv2d(x, weight, padding=1),

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from animetools.networks import cpu, fast, stylegan1, stylegan2
+from animetools.networks import cpu_synthesis, cpu_trunk, fast, stylegan1, stylegan2
 from animetools.networks.config import (
     MappingConfig,
     StyleGAN1Discriminator,
@@ -33,7 +33,7 @@ def lively(module: nn.Module) -> nn.Module:
 @pytest.fixture(autouse=True, params=[2**14, 2**8], ids=["", "all-winograd"])
 def folded_from(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have small networks take the way of wide layers too."""
-    monkeypatch.setattr(cpu, "MANY", request.param)
+    monkeypatch.setattr(cpu_synthesis, "MANY", request.param)
 
 
 @pytest.mark.parametrize(
@@ -141,8 +141,8 @@ def test_bfloat16_stays_close() -> None:
     ws = torch.randn(2, generator.num_ws, 8)
     exact = generator.synthesis(ws, "const")
 
-    rough = cpu.Synthesis(PLAIN, generator.state_dict(), half)(ws)
-    seen = cpu.Trunk(HEAD, discriminator.state_dict(), half)(exact)
+    rough = cpu_synthesis.Synthesis(PLAIN, generator.state_dict(), half)(ws)
+    seen = cpu_trunk.Trunk(HEAD, discriminator.state_dict(), half)(exact)
 
     assert (rough - exact).square().mean().sqrt() < 0.06 * exact.std()  # 40 dB of 6 deviations
     features = discriminator.features(exact)

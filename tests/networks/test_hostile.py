@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from animetools.errors import ItemError
-from animetools.networks import cpu, stylegan2
+from animetools.networks import cpu_trunk, stylegan2
 from animetools.networks.checkpoints import read, write
 from animetools.networks.config import (
     MappingConfig,
@@ -120,6 +120,6 @@ def test_features_of_one_pixel_are_not_the_scratch_of_the_next() -> None:
     network = stylegan2.Discriminator(config).eval().requires_grad_(False)
     images = torch.rand(3, 3, 4, 4)
 
-    found = cpu.Trunk(config, network.state_dict())(images)
+    found = cpu_trunk.Trunk(config, network.state_dict())(images)
 
     torch.testing.assert_close(found, network.features(images))
