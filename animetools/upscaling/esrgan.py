@@ -1,0 +1,336 @@
+"""ESRGAN's RRDB networks and Real-ESRGAN's compact ones, out of other people's files, in torch."""
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from animetools.errors import FatalError, ItemError
+from animetools.networks import pickles
+from animetools.networks.checkpoints import LONGEST_HEADER
+from animetools.networks.machine import refuse
+from animetools.upscaling.engine import Engine, Form, Planes
+
+WIDEST = 1024  # channels
+MOST_PARTS = 256  # blocks or layers
+LARGEST_SCALE = 8
+# RRDB networks see further. Beside a seam Real-ESRGAN's then differ by up to 7 levels of 255 from
+# the whole picture; with 16 it is 24, with 10 over 100.
+OVERLAP = 32
+MEMORY, MEMORY_OF_CARD = 200 << 20, 1 << 30  # bytes that the features of a tile may take
+STRIP = 1 << 17  # pixels that are enlarged at once
+MARGIN = 2  # rows that the enlarging layers look beyond a strip
+
+
+def open_esrgan(path: str, device: torch.device, dtype: torch.dtype) -> Engine:
+    """The network of a .pth or .safetensors file, ready to run on the device.
+
+    It is an RRDB network, as ESRGAN and Real-ESRGAN name its tensors, or Real-ESRGAN's compact
+    VGG network (SRVGGNetCompact); its sizes are those of its tensors, and nothing in the file is
+    executed. A card computes in `dtype`, the layers at both ends in float32; a CPU in float32.
+
+    On a CPU each run keeps to the thread that calls it (it sets torch's own for that thread to
+    one): who has more cores runs as many tiles at once.
+
+    Raises FatalError, one sentence, for a file that holds neither network.
+    Sources: Wang et al. 2018 (ESRGAN), section 3.1; Wang et al. 2021 (Real-ESRGAN), section 3.4.
+    """
+    try:
+        state = _tensors(_content(path))
+        network = _compact(state) if "body.0.weight" in state else _rrdb(state)
+    except OSError as why:
+        raise FatalError(f"{path} cannot be read: {why.strerror}") from why
+    except ItemError as why:
+        raise FatalError(
+            f"{path} is no ESRGAN (RRDB) or Real-ESRGAN compact network: {why}"
+        ) from why
+    return _Engine(network, device, torch.float32 if device.type == "cpu" else dtype)
+
+
+class _Engine:
+    """A network on its device: an Engine."""
+
+    def __init__(self, network: "_Network", device: torch.device, dtype: torch.dtype) -> None:
+        memory = MEMORY if device.type == "cpu" else MEMORY_OF_CARD
+        self.form = network.form(memory // dtype.itemsize)
+        self.device = device
+        self.network = network.to(device, dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for convolution in network.ends():
+            convolution.float()
+
+    @torch.inference_mode()
+    def run(
+        self, rgb: Planes, known: Mapping[str, Planes] | None = None, wanted: str | None = None
+    ) -> Planes:
+        """As Engine has it; there are no pools."""
+        if self.device.type == "cpu":
+            torch.set_num_threads(1)
+        try:
+            x = torch.from_numpy(np.array(rgb[None], np.float32)).to(self.device)
+            y: Tensor = self.network(x.contiguous(memory_format=torch.channels_last))
+            return y[0].cpu().contiguous().numpy()
+        except (MemoryError, RuntimeError) as why:  # torch has no kind of its own on a CPU
+            if isinstance(why, RuntimeError) and "memory" not in str(why):
+                raise
+            raise ItemError("not enough memory for it: try a smaller --tile") from None
+
+
+class _Network(nn.Module):
+    """What both families are: RGB [1, 3, h, w] in 0..1 to the same enlarged, float32."""
+
+    def ends(self) -> tuple[nn.Conv2d, nn.Conv2d]:
+        """The convolutions whose input or output is a picture, which stay in float32."""
+        raise NotImplementedError
+
+    def form(self, room: int) -> Form:
+        """How the output lies on the input, and the tile whose features are `room` numbers."""
+        raise NotImplementedError
+
+
+class _Compact(_Network):
+    """Convolutions and PReLUs in turn; what they give is added to the picture's nearest pixels."""
+
+    def __init__(self, features: int, layers: int, scale: int) -> None:
+        super().__init__()
+        parts: list[nn.Module] = []
+        for i in range(layers):
+            parts += [_convolution(features if i else 3, features), nn.PReLU(features)]
+        self.body = nn.ModuleList([*parts, _convolution(features, 3 * scale**2)])
+        self.features, self.layers, self.scale = features, layers, scale
+
+    def ends(self) -> tuple[nn.Conv2d, nn.Conv2d]:
+        return self.body[0], self.body[-1]  # type: ignore[return-value]
+
+    def form(self, room: int) -> Form:
+        overlap = self.layers + 1  # all that a pixel depends on
+        side = math.isqrt(room // (2 * self.features + 6 * self.scale**2)) - 2 * overlap
+        return Form(self.scale, overlap=overlap, tile=_tile(side))
+
+    def forward(self, x: Tensor) -> Tensor:
+        first, last = self.ends()
+        seen = first(x).to(self.body[1].weight.dtype)
+        for part in self.body[1:-1]:
+            seen = part(seen)
+        y = F.pixel_shuffle(last(seen.float()), self.scale)
+        return y.add_(F.interpolate(x, scale_factor=self.scale))
+
+
+class _Dense(nn.ModuleDict):
+    """Five convolutions, each of all that was before it."""
+
+    def __init__(self, features: int, growth: int) -> None:
+        widths = [(features + i * growth, growth) for i in range(4)]
+        widths += [(features + 4 * growth, features)]
+        super().__init__({f"conv{i + 1}": _convolution(*pair) for i, pair in enumerate(widths)})
+
+    def forward(self, x: Tensor) -> Tensor:
+        *convolutions, last = self.values()
+        seen = x
+        for convolution in convolutions:
+            seen = torch.cat((seen, _bent(convolution(seen))), 1)
+        return torch.add(x, last(seen), alpha=0.2)
+
+
+class _Block(nn.ModuleDict):
+    """A residual in residual dense block."""
+
+    def __init__(self, features: int, growth: int) -> None:
+        super().__init__({f"rdb{i}": _Dense(features, growth) for i in (1, 2, 3)})
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x
+        for dense in self.values():
+            y = dense(y)
+        return torch.add(x, y, alpha=0.2)
+
+
+class _Rrdb(_Network):
+    """A trunk of blocks at the size of the input, or of the input folded, and what enlarges it.
+
+    A network whose input is folded (pixel unshuffle) enlarges by so much less.
+    """
+
+    def __init__(self, fold: int, features: int, growth: int, blocks: int, ups: int) -> None:
+        super().__init__()
+        self.conv_first = _convolution(3 * fold**2, features)
+        self.body = nn.Sequential(*[_Block(features, growth) for _ in range(blocks)])
+        self.conv_body = _convolution(features, features)
+        self.ups = nn.ModuleDict({str(i + 1): _convolution(features, features) for i in range(ups)})
+        self.conv_hr = _convolution(features, features)
+        self.conv_last = _convolution(features, 3)
+        self.fold, self.enlarging = fold, 2**ups
+        self.numbers = 5 * features + 8 * growth  # at the widest place of a block
+
+    def ends(self) -> tuple[nn.Conv2d, nn.Conv2d]:
+        return self.conv_first, self.conv_last
+
+    def form(self, room: int) -> Form:
+        side = self.fold * math.isqrt(room // self.numbers) - 2 * OVERLAP
+        scale = self.enlarging // self.fold
+        return Form(scale, overlap=OVERLAP, align=self.fold, tile=_tile(side))
+
+    def forward(self, x: Tensor) -> Tensor:
+        seen = self.conv_first(F.pixel_unshuffle(x, self.fold)).to(self.conv_body.weight.dtype)
+        seen += self.conv_body(self.body(seen))
+        # Strip by strip: enlarged, the features are many times as large as in the trunk.
+        height, width = seen.shape[2:]
+        rows = max(MARGIN, STRIP // (width * self.enlarging**2))
+        strips = []
+        for top in range(0, height, rows):
+            first = max(0, top - MARGIN)
+            strip = self._enlarged(seen[:, :, first : top + rows + MARGIN])
+            begin = (top - first) * self.enlarging
+            strips.append(strip[:, :, begin : begin + rows * self.enlarging])
+        return torch.cat(strips, 2)
+
+    def _enlarged(self, seen: Tensor) -> Tensor:
+        for convolution in self.ups.values():
+            seen = _bent(convolution(F.interpolate(seen, scale_factor=2)))
+        enlarged: Tensor = self.conv_last(_bent(self.conv_hr(seen)).float())
+        return enlarged
+
+
+def _convolution(inputs: int, outputs: int) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 3, padding=1, device="meta")
+
+
+def _bent(x: Tensor) -> Tensor:
+    return F.leaky_relu_(x, 0.2)
+
+
+def _tile(side: int) -> int:
+    return max(64, min(side // 32 * 32, 512))
+
+
+def _content(path: str) -> Any:
+    """What a file of torch.save or safetensors holds, as plain values and tensors."""
+    data = pickles.mapped(path)
+    head = bytes(data[:9])
+    if head.startswith(b"PK\x03\x04"):
+        return pickles.load_torch_zip(data)
+    if pickles.is_torch_legacy(data):
+        return pickles.load_torch_legacy(data)
+    if not head.endswith(b"{") or int.from_bytes(head[:8], "little") > LONGEST_HEADER:
+        refuse("it is neither a file of torch.save nor safetensors")
+    try:
+        return safetensors.torch.load(bytes(data))
+    except (safetensors.SafetensorError, KeyError):  # the key is a type that torch lacks
+        refuse("a broken or truncated safetensors file")
+
+
+def _tensors(value: Any) -> dict[str, Tensor]:
+    """The tensors of the network in a file."""
+    for wrapper in ("params_ema", "params", "state_dict"):
+        if type(value) is dict and type(value.get(wrapper)) is dict:
+            value = value[wrapper]
+    if type(value) is not dict or not value:
+        refuse("it holds no tensors by their names")
+    for name, tensor in value.items():
+        if not isinstance(tensor, Tensor):
+            refuse(f"{name!a:.80} in it is no tensor")
+    pickles.refuse_shared(value.values())
+    return {str(name).removeprefix("module."): tensor for name, tensor in value.items()}
+
+
+# How others name their tensors, and Real-ESRGAN, whose names are those of the modules here.
+_NAMES = (
+    (r"model\.0\.", "conv_first."),
+    (r"model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0\.", r"body.\1.rdb\2.conv\3."),
+    (r"model\.1\.sub\.\d+\.", "conv_body."),
+    (r"RRDB_trunk\.(\d+)\.RDB(\d)\.", r"body.\1.rdb\2."),
+    (r"trunk_conv\.", "conv_body."),
+    (r"(?:upconv|conv_up)(\d)\.", r"ups.\1."),
+    (r"HRconv\.", "conv_hr."),
+)
+
+
+def _renamed(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of an RRDB network by their names here."""
+    # The oldest layout counts what follows the trunk, layers without tensors too: those that
+    # enlarge come three apart, then two more.
+    counted = [name for name in state if re.fullmatch(r"model\.\d+\.weight", name)]
+    ups = len(counted) - 3
+    tail = {f"model.{3 * i}.": f"ups.{i}." for i in range(1, ups + 1)}
+    tail |= {f"model.{3 * ups + 2}.": "conv_hr.", f"model.{3 * ups + 4}.": "conv_last."}
+    found = {}
+    for name, tensor in state.items():
+        place = name[: name.rfind(".") + 1]
+        ours = tail[place] + name.removeprefix(place) if place in tail else name
+        for pattern, replacement in _NAMES:
+            ours = re.sub(f"^{pattern}", replacement, ours)
+        if ours in found:
+            refuse(f"it has the tensor {ours!a:.80} twice")
+        found[ours] = tensor
+    return found
+
+
+def _rrdb(state: dict[str, Tensor]) -> _Network:
+    """The RRDB network of these tensors."""
+    state = _renamed(state)
+    features, channels = _sizes(state, "conv_first.weight")
+    growth, _ = _sizes(state, "body.0.rdb1.conv1.weight")
+    blocks = _count(state, r"body\.\d+\.rdb1\.conv1\.weight")
+    ups = _count(state, r"ups\.\d\.weight")
+    fold = math.isqrt(channels // 3)
+    if channels != 3 * fold**2 or fold not in (1, 2, 4):
+        refuse(f"it takes pictures of {channels} channels, not RGB")
+    if 2**ups > LARGEST_SCALE or 2**ups < fold:
+        refuse(f"it enlarges by {2**ups / fold:g}, which is not supported")
+    return _filled(_Rrdb(fold, features, growth, blocks, ups), state)
+
+
+def _compact(state: dict[str, Tensor]) -> _Network:
+    """The compact network of these tensors."""
+    features, _ = _sizes(state, "body.0.weight")
+    layers = (_count(state, r"body\.\d+\.weight") - 1) // 2
+    outputs, _ = _sizes(state, f"body.{2 * layers}.weight")
+    scale = math.isqrt(outputs // 3)
+    if layers < 1 or outputs != 3 * scale**2 or not 1 <= scale <= LARGEST_SCALE:
+        refuse(f"its last layer gives {outputs} channels, which are no enlarged RGB")
+    return _filled(_Compact(features, layers, scale), state)
+
+
+def _sizes(state: dict[str, Tensor], name: str) -> tuple[int, int]:
+    """The channels that a convolution gives and takes."""
+    if name not in state:
+        refuse(f"it has no tensor {name}")
+    match tuple(state[name].shape):
+        case (outputs, inputs, 3, 3) if 0 < outputs <= WIDEST and 0 < inputs <= WIDEST:
+            return outputs, inputs
+    refuse(f"its tensor {name} is {tuple(state[name].shape)}: no convolution of theirs")
+
+
+def _count(state: dict[str, Tensor], pattern: str) -> int:
+    count = sum(1 for name in state if re.fullmatch(pattern, name))
+    if count > MOST_PARTS:
+        refuse(f"it has {count} layers of a kind")
+    return count
+
+
+def _filled(network: _Network, state: dict[str, Tensor]) -> _Network:
+    """The network with these tensors, which must be all that it has, as float32."""
+    wanted = network.state_dict()
+    own = {}
+    for name, place in wanted.items():
+        if name not in state:
+            refuse(f"it has no tensor {name}")
+        if state[name].shape != place.shape:
+            refuse(f"its tensor {name} is {tuple(state[name].shape)}, not {tuple(place.shape)}")
+        if not state[name].is_floating_point():
+            refuse(f"its tensor {name} holds whole numbers")
+        # A copy: the file may change while it is used.
+        own[name] = state[name].to(torch.float32, copy=True)
+        if not own[name].isfinite().all():
+            refuse(f"its tensor {name} holds numbers that are none (NaN or infinite)")
+    for name in state:
+        if name not in wanted:
+            refuse(f"it has the tensor {name!a:.80}, which they have not")
+    network.load_state_dict(own, assign=True)
+    return network
