@@ -158,11 +158,17 @@ class Mapping(nn.Module):
 
 
 class AnyGenerator(nn.Module):
-    """What the generators of both generations have in common: from z and labels to images."""
+    """What the generators of both generations have in common: from z and labels to images.
 
-    def __init__(self, config: Generator, mapping: Mapping, synthesis: nn.Module) -> None:
+    `truncated` is how many rows of w a truncation changes where no cutoff says so.
+    """
+
+    def __init__(
+        self, config: Generator, mapping: Mapping, synthesis: nn.Module, truncated: int
+    ) -> None:
         super().__init__()
         self.config, self.mapping, self.synthesis = config, mapping, synthesis
+        self.truncated = truncated
 
     @property
     def num_ws(self) -> int:
@@ -186,16 +192,12 @@ class AnyGenerator(nn.Module):
         consts: Any = self.synthesis.noise_consts
         return [(const.shape[0], const.shape[1]) for const in consts]
 
-    def truncated_rows(self, cutoff: int | None) -> int:
-        """How many rows of w a truncation changes."""
-        raise NotImplementedError
-
     def truncate(self, ws: Tensor, psi: float | Tensor, cutoff: int | None = None) -> Tensor:
         """Draw the first rows of ws [n, num_ws, w_dim] to the average w; psi 1 changes nothing.
 
         Source: Karras et al. 2018 (StyleGAN), appendix B.
         """
-        rows = self.truncated_rows(cutoff)
+        rows = self.truncated if cutoff is None else max(cutoff, 0)
         return torch.cat([self.mapping.w_avg.lerp(ws[:, :rows], psi), ws[:, rows:]], 1)
 
     def forward(

@@ -41,11 +41,9 @@ class Generator(AnyGenerator):
     def __init__(self, config: StyleGAN1Generator) -> None:
         rows = 2 * len(config.channels) if config.styles else 1
         scheme = Scheme(config.mapping.activation, GAIN, equalized=config.wscale)
-        super().__init__(config, Mapping(config.mapping, rows, scheme), Synthesis(config))
-
-    def truncated_rows(self, cutoff: int | None) -> int:
-        """None of them where cutoff is None."""
-        return 0 if cutoff is None else max(cutoff, 0)
+        super().__init__(
+            config, Mapping(config.mapping, rows, scheme), Synthesis(config), truncated=0
+        )
 
 
 class Synthesis(nn.Module):

@@ -42,11 +42,7 @@ class Generator(AnyGenerator):
     def __init__(self, config: StyleGAN2Generator) -> None:
         scheme = Scheme(config.mapping.activation, output_gain=GAIN)
         mapping = Mapping(config.mapping, 2 * len(config.channels), scheme)
-        super().__init__(config, mapping, Synthesis(config))
-
-    def truncated_rows(self, cutoff: int | None) -> int:
-        """All of them where cutoff is None."""
-        return self.num_ws if cutoff is None else max(cutoff, 0)
+        super().__init__(config, mapping, Synthesis(config), truncated=2 * len(config.channels))
 
 
 class Synthesis(nn.Module):
