@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from animetools.networks import ops
-from animetools.networks.config import Discriminator, Generator, MappingConfig, image_size
+from animetools.networks.config import Generator, MappingConfig, image_size
 
 Noise = Literal["const", "random", "none"] | Sequence[Tensor]
 
@@ -234,64 +234,6 @@ def noises_of(noise: Noise, consts: Sequence[Tensor], count: int) -> Sequence[Te
     return [given.to(const) for given, const in zip(noise, consts, strict=True)]
 
 
-class Head(nn.Module):
-    """A discriminator's last part, from [n, channels, *base] to [n, outputs].
-
-    Source: Karras et al. 2018 (Progressive GAN), section 3 and table 2.
-    """
-
-    fromrgb: Conv
-
-    def __init__(
-        self,
-        channels: int,
-        base: tuple[int, int],
-        dense: int,
-        outputs: int,
-        features: int,
-        scheme: Scheme,
-    ) -> None:
-        super().__init__()
-        self.channels, self.features = channels, features
-        self.conv = Conv(channels + features, channels, 3, scheme)
-        self.fc = Dense(channels * base[0] * base[1], dense, replace(scheme, clamp=None))
-        self.out = Dense(dense, outputs, Scheme(equalized=scheme.equalized))
-
-    def forward(self, x: Tensor, group: int | None) -> Tensor:
-        if self.features:
-            x = ops.minibatch_deviation(x, group, self.features)
-        x = self.out(self.fc(self.conv(x).flatten(1)))
-        return x
-
-
-def descend(blocks: Sequence[Any], images: Tensor, lod: float) -> Tensor:
-    """Through a discriminator's blocks, from the image side, each one halving the size.
-
-    Only the first has a fromRGB, or all have (and the head after them, the last here, whose other
-    parts do not run), of which `lod` chooses: at 1.5 the upper one is skipped, and the next fades
-    into the one below.
-    Source: Karras et al. 2018 (Progressive GAN), figure 2.
-    """
-    first = max(0, min(int(lod), len(blocks) - 1))
-    if first:
-        images = functional.avg_pool2d(images, 2**first)
-    x: Tensor = blocks[first].fromrgb(images)
-    for i, block in enumerate(blocks[first:-1], first):
-        x = block(x)
-        if i < lod:
-            x = x.lerp(blocks[i + 1].fromrgb(functional.avg_pool2d(images, 2)), lod - i)
-    return x
-
-
-def class_score(outputs: Tensor, c: Tensor | None, c_dim: int) -> Tensor:
-    """The scores [n]: of the classes c where there are any, else the only output there is."""
-    if c_dim == 0:
-        return outputs[:, 0]
-    if c is None:
-        return torch.zeros_like(outputs[:, 0])
-    return (outputs * check_width(c, c_dim, "labels")).sum(1)
-
-
 def check_width(x: Tensor, width: int, what: str) -> Tensor:
     """x [n, width], or a ValueError that says what is not as wide as that."""
     if x.dim() != 2 or x.shape[1] != width:
@@ -303,10 +245,3 @@ def check_rows(ws: Tensor, rows: int, width: int) -> None:
     """Raise a ValueError if ws is not [n, rows, width]."""
     if ws.dim() != 3 or ws.shape[1:] != (rows, width):
         raise ValueError(f"ws of shape {list(ws.shape)}; the network takes [n, {rows}, {width}]")
-
-
-def check_images(images: Tensor, config: Discriminator) -> None:
-    """Raise a ValueError if images are not [n, C, H, W] as the discriminator takes them."""
-    wanted = [config.image_channels, *image_size(config)]
-    if images.dim() != 4 or list(images.shape[1:]) != wanted:
-        raise ValueError(f"images of shape {list(images.shape)}; the network takes [n, *{wanted}]")

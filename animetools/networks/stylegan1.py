@@ -11,19 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from animetools.networks import ops
-from animetools.networks.config import StyleGAN1Discriminator, StyleGAN1Generator
+from animetools.networks.config import Architecture, StyleGAN1Discriminator, StyleGAN1Generator
+from animetools.networks.discriminator import AnyDiscriminator, Block
 from animetools.networks.layers import (
     AnyGenerator,
     Conv,
     Dense,
-    Head,
     Mapping,
     Noise,
     Scheme,
-    check_images,
     check_rows,
-    class_score,
-    descend,
     noises_of,
     normal,
 )
@@ -187,54 +184,22 @@ class Layer(nn.Module):
         return x if self.blur is None else ops.blur(x, self.blur, "same")
 
 
-class Discriminator(nn.Module):
-    """From images, and labels, to scores.
+class Discriminator(AnyDiscriminator):
+    """From images, and labels, to scores."""
 
-    `mbstd_group` is how many images are compared in the minibatch deviation; set it to 1 and every
-    image is scored as if it were alone.
-    """
+    config: StyleGAN1Discriminator
 
     def __init__(self, config: StyleGAN1Discriminator) -> None:
-        super().__init__()
-        self.config = config
-        self.mbstd_group: int | None = config.mbstd_group
         scheme = Scheme(config.activation, GAIN, equalized=config.wscale)
-        for i in range(len(config.channels) - 1, 0, -1):
-            self.add_module(f"b{4 << i}", DiscriminatorBlock(config, i, scheme))
-        outputs, features = max(config.c_dim, 1), config.mbstd_features
-        self.b4 = Head(config.channels[0], config.base, config.dense, outputs, features, scheme)
-        for block in self.blocks if config.progressive else self.blocks[:1]:
-            block.fromrgb = Conv(config.image_channels, block.channels, 1, scheme)
-        if config.progressive:
-            self.lod: Tensor
-            self.register_buffer("lod", torch.zeros(()))
-
-    @property
-    def blocks(self) -> list["DiscriminatorBlock | Head"]:
-        """From the highest resolution downwards; the last is the head."""
-        return [getattr(self, f"b{4 << i}") for i in reversed(range(len(self.config.channels)))]
-
-    def forward(self, images: Tensor, c: Tensor | None = None) -> Tensor:
-        """images [n, C, H, W] in -1..1, labels [n, c_dim] (left out: zeros) to scores [n].
-
-        Raises ValueError if a shape is wrong, or the batch no multiple of the minibatch group.
-        """
-        return self.judge(self.features(images), c)
-
-    def features(self, images: Tensor) -> Tensor:
-        """images [n, C, H, W] to what the head sees of them, [n, C, 4, 4], each for itself."""
-        check_images(images, self.config)
-        return descend(self.blocks, images, float(self.lod) if self.config.progressive else 0.0)
-
-    def judge(self, features: Tensor, c: Tensor | None = None) -> Tensor:
-        """The scores [n] of features that are compared with each other as one batch."""
-        return class_score(self.b4(features, self.mbstd_group), c, self.config.c_dim)
+        upper = [
+            DiscriminatorBlock(config, i, scheme) for i in range(len(config.channels) - 1, 0, -1)
+        ]
+        architecture: Architecture = "progressive" if config.progressive else "orig"
+        super().__init__(config, upper, scheme, architecture, config.c_dim)
 
 
-class DiscriminatorBlock(nn.Module):
+class DiscriminatorBlock(Block):
     """The layers of one resolution, and the step to the one below."""
-
-    fromrgb: Conv
 
     def __init__(self, config: StyleGAN1Discriminator, i: int, scheme: Scheme) -> None:
         super().__init__()

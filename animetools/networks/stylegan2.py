@@ -13,18 +13,15 @@ from torch import Tensor, nn
 
 from animetools.networks import ops
 from animetools.networks.config import StyleGAN2Discriminator, StyleGAN2Generator
+from animetools.networks.discriminator import AnyDiscriminator, Block
 from animetools.networks.layers import (
     AnyGenerator,
     Conv,
     Dense,
-    Head,
     Mapping,
     Noise,
     Scheme,
-    check_images,
     check_rows,
-    class_score,
-    descend,
     noises_of,
     normal,
 )
@@ -177,72 +174,30 @@ class ToRGB(nn.Module):
         return self.scheme.activate(x, self.bias)
 
 
-class Discriminator(nn.Module):
-    """From images, and labels, to scores.
+class Discriminator(AnyDiscriminator):
+    """From images, and labels, to scores."""
 
-    `mbstd_group` is how many images are compared in the minibatch deviation (None: all of them);
-    set it to 1 and every image is scored as if it were alone.
-    """
+    config: StyleGAN2Discriminator
 
     def __init__(self, config: StyleGAN2Discriminator) -> None:
-        super().__init__()
-        self.config = config
-        self.mbstd_group = config.mbstd_group
         scheme = Scheme(config.activation, output_gain=GAIN, clamp=config.clamp)
-        top = len(config.channels) - 1
-        for i in range(top, 0, -1):
-            self.add_module(f"b{4 << i}", DiscriminatorBlock(config, i, scheme))
-        outputs = 1 if config.labels == "ignored" else max(config.c_dim, 1)
-        self.mapping = None
+        upper = [
+            DiscriminatorBlock(config, i, scheme) for i in range(len(config.channels) - 1, 0, -1)
+        ]
+        mapping = None
         if config.labels == "projection" and config.c_dim:
             assert config.mapping is not None
             bent = Scheme(config.mapping.activation, output_gain=GAIN)
-            self.mapping = Mapping(config.mapping, None, bent)
-            outputs = config.mapping.w_dim
-        features = config.mbstd_features
-        self.b4 = Head(config.channels[0], config.base, config.dense, outputs, features, scheme)
-        for block in (
-            self.blocks if config.architecture in ("skip", "progressive") else self.blocks[:1]
-        ):
-            block.fromrgb = Conv(config.image_channels, block.channels, 1, scheme)
+            mapping = Mapping(config.mapping, None, bent)
+        classes = config.c_dim if config.labels == "output" else 0
+        super().__init__(config, upper, scheme, config.architecture, classes, mapping)
         self.down: Tensor
         self.register_buffer("down", ops.resampling(config.kernel), persistent=False)
-        if config.architecture == "progressive":
-            self.lod: Tensor
-            self.register_buffer("lod", torch.zeros(()))
 
-    @property
-    def blocks(self) -> list["Block"]:
-        """From the highest resolution downwards; the last is the head."""
-        return [getattr(self, f"b{4 << i}") for i in reversed(range(len(self.config.channels)))]
-
-    def forward(self, images: Tensor, c: Tensor | None = None) -> Tensor:
-        """images [n, C, H, W] in -1..1, labels [n, c_dim] (left out: zeros) to scores [n].
-
-        Raises ValueError if a shape is wrong, or the batch no multiple of the minibatch group.
-        """
-        return self.judge(self.features(images), c)
-
-    def features(self, images: Tensor) -> Tensor:
-        """images [n, C, H, W] to what the head sees of them, [n, C, *base], each for itself."""
-        config = self.config
-        check_images(images, config)
-        if config.architecture == "skip":
-            return self._gather(images)
-        lod = float(self.lod) if config.architecture == "progressive" else 0.0
-        return descend(self.blocks, images, lod)
-
-    def judge(self, features: Tensor, c: Tensor | None = None) -> Tensor:
-        """The scores [n] of features that are compared with each other as one batch."""
-        config = self.config
-        scores: Tensor = self.b4(features, self.mbstd_group)
-        if self.mapping is not None:
-            classes: Tensor = self.mapping(None, c)
-            return (scores * classes).sum(1) / math.sqrt(scores.shape[1])
-        return class_score(scores, c, config.c_dim if config.labels == "output" else 0)
-
-    def _gather(self, images: Tensor) -> Tensor:
-        """What reaches the head where every block takes in the images at its own size."""
+    def descend(self, images: Tensor) -> Tensor:
+        """Through the blocks; in a network of skips each takes in the images at its own size."""
+        if self.config.architecture != "skip":
+            return super().descend(images)
         x: Tensor = self.blocks[0].fromrgb(images)
         for block, below in pairwise(self.blocks):
             images = ops.downsample(images, self.down)
@@ -250,10 +205,8 @@ class Discriminator(nn.Module):
         return x
 
 
-class DiscriminatorBlock(nn.Module):
+class DiscriminatorBlock(Block):
     """The layers of one resolution, and the step to the one below."""
-
-    fromrgb: Conv
 
     def __init__(self, config: StyleGAN2Discriminator, i: int, scheme: Scheme) -> None:
         super().__init__()
@@ -267,6 +220,3 @@ class DiscriminatorBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.conv1(self.conv0(x))
         return (y + self.skip(x)) * HALVES if self.resnet else y
-
-
-Block = DiscriminatorBlock | Head

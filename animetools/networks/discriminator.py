@@ -1,0 +1,128 @@
+"""What the discriminators of both generations have in common."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from animetools.networks import ops
+from animetools.networks.config import Architecture, Discriminator, image_size
+from animetools.networks.layers import Conv, Dense, Mapping, Scheme, check_width
+
+
+class Block(nn.Module):
+    """The layers of one resolution. `fromrgb` is there where it takes in images."""
+
+    channels: int
+    fromrgb: Conv
+
+
+class Head(Block):
+    """A discriminator's last part, from [n, channels, *base] to [n, outputs].
+
+    Source: Karras et al. 2018 (Progressive GAN), section 3 and table 2.
+    """
+
+    def __init__(self, config: Discriminator, outputs: int, scheme: Scheme) -> None:
+        super().__init__()
+        self.channels, self.features = config.channels[0], config.mbstd_features
+        pixels = config.base[0] * config.base[1]
+        self.conv = Conv(self.channels + self.features, self.channels, 3, scheme)
+        self.fc = Dense(self.channels * pixels, config.dense, replace(scheme, clamp=None))
+        self.out = Dense(config.dense, outputs, Scheme(equalized=scheme.equalized))
+
+    def forward(self, x: Tensor, group: int | None) -> Tensor:
+        if self.features:
+            x = ops.minibatch_deviation(x, group, self.features)
+        x = self.out(self.fc(self.conv(x).flatten(1)))
+        return x
+
+
+class AnyDiscriminator(nn.Module):
+    """From images, and labels, to scores.
+
+    `upper` are the blocks above the head, from the highest resolution downwards. Labels choose
+    among the outputs of so many `classes`, or their `mapping` is multiplied with the outputs.
+    `mbstd_group` is how many images are compared in the minibatch deviation (None: all of them);
+    set it to 1 and every image is scored as if it were alone.
+    """
+
+    def __init__(
+        self,
+        config: Discriminator,
+        upper: Sequence[Block],
+        scheme: Scheme,
+        architecture: Architecture,
+        classes: int,
+        mapping: Mapping | None = None,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.mbstd_group: int | None = config.mbstd_group
+        for i, block in enumerate(upper):
+            self.add_module(f"b{4 << len(upper) - i}", block)
+        self.classes, self.mapping = classes, mapping
+        outputs = mapping.config.w_dim if mapping else max(classes, 1)
+        self.b4 = Head(config, outputs, scheme)
+        for block in self.blocks if architecture in ("skip", "progressive") else self.blocks[:1]:
+            block.fromrgb = Conv(config.image_channels, block.channels, 1, scheme)
+        self.grows = architecture == "progressive"
+        if self.grows:
+            self.lod: Tensor
+            self.register_buffer("lod", torch.zeros(()))
+
+    @property
+    def blocks(self) -> list[Block]:
+        """From the highest resolution downwards; the last is the head."""
+        return [getattr(self, f"b{4 << i}") for i in reversed(range(len(self.config.channels)))]
+
+    def forward(self, images: Tensor, c: Tensor | None = None) -> Tensor:
+        """images [n, C, H, W] in -1..1, labels [n, c_dim] (left out: zeros) to scores [n].
+
+        Raises ValueError if a shape is wrong, or the batch no multiple of the minibatch group.
+        """
+        return self.judge(self.features(images), c)
+
+    def features(self, images: Tensor) -> Tensor:
+        """images [n, C, H, W] to what the head sees of them, [n, C, *base], each for itself."""
+        wanted = [self.config.image_channels, *image_size(self.config)]
+        if images.dim() != 4 or list(images.shape[1:]) != wanted:
+            raise ValueError(
+                f"images of shape {list(images.shape)}; the network takes [n, *{wanted}]"
+            )
+        return self.descend(images)
+
+    def descend(self, images: Tensor) -> Tensor:
+        """Through the blocks, from the image side, each one halving the size.
+
+        Only the first has a fromRGB, or all have (and the head after them, the last here, whose
+        other parts do not run), of which `lod` chooses: at 1.5 the upper one is skipped, and the
+        next fades into the one below.
+        Source: Karras et al. 2018 (Progressive GAN), figure 2.
+        """
+        blocks = self.blocks
+        lod = float(self.lod) if self.grows else 0.0
+        first = max(0, min(int(lod), len(blocks) - 1))
+        if first:
+            images = functional.avg_pool2d(images, 2**first)
+        x: Tensor = blocks[first].fromrgb(images)
+        for i, block in enumerate(blocks[first:-1], first):
+            x = block(x)
+            if i < lod:
+                x = x.lerp(blocks[i + 1].fromrgb(functional.avg_pool2d(images, 2)), lod - i)
+        return x
+
+    def judge(self, features: Tensor, c: Tensor | None = None) -> Tensor:
+        """The scores [n] of features that are compared with each other as one batch."""
+        outputs: Tensor = self.b4(features, self.mbstd_group)
+        if self.mapping is not None:
+            mapped: Tensor = self.mapping(None, c)
+            return (outputs * mapped).sum(1) / math.sqrt(outputs.shape[1])
+        if self.classes == 0:
+            return outputs[:, 0]
+        if c is None:
+            return torch.zeros_like(outputs[:, 0])
+        return (outputs * check_width(c, self.classes, "labels")).sum(1)
