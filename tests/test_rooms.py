@@ -13,6 +13,8 @@ ALLOWED = {
     "images": {"errors", "whole"},
     "dataset": {"images", "errors", "whole"},
     "networks": {"errors", "whole"},
+    "upscaling": {"networks", "images", "errors"},
+    "training": {"dataset", "networks", "options", "errors"},
     "sampling": {"networks", "images", "errors", "whole"},
     "ranking": {"networks", "images", "errors", "whole"},
 }
