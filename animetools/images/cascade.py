@@ -5,8 +5,8 @@ import stat
 import threading
 
 import cv2
-import pooch  # type: ignore[import-untyped]  # it ships no types
 
+from animetools.download import DownloadError, download, sha256_of
 from animetools.errors import FatalError
 
 HOME = (
@@ -25,27 +25,18 @@ def fetch(url: str = HOME, folder: str | None = None) -> str:
 
     Raises FatalError where it cannot be had; nothing that is not the true file is kept.
     """
-    pooch.get_logger().setLevel("ERROR")
     try:
-        return str(
-            pooch.retrieve(
-                url,
-                known_hash=SHA256,
-                fname="lbpcascade_animeface.xml",
-                path=folder or pooch.os_cache("animetools"),
-                downloader=pooch.HTTPDownloader(timeout=TIMEOUT_SECONDS),
-            )
-        )
-    except (OSError, ValueError) as why:
+        return download(url, "lbpcascade_animeface.xml", SHA256, TIMEOUT_SECONDS, folder)
+    except DownloadError as why:
         raise FatalError(
-            f"the lbp cascade cannot be fetched ({_cause(why)}); "
+            f"the lbp cascade cannot be fetched ({why}); "
             f"get {url} some other way and name it with --cascade FILE"
         ) from why
 
 
 def other_cascade(path: str) -> str:
     """What to call a cascade file, if it is not the one that is fetched."""
-    digest = pooch.file_hash(path)
+    digest = sha256_of(path)
     return "" if digest == SHA256 else f" with cascade {digest[:12]}"
 
 
@@ -84,13 +75,3 @@ def _load(path: str) -> cv2.CascadeClassifier:
     if not works:
         raise FatalError(f"--cascade {shown} is no cascade file that OpenCV can read")
     return found
-
-
-def _cause(why: OSError | ValueError) -> str:
-    """What went wrong in a download, out of the several errors that requests wraps it in."""
-    if not isinstance(why, OSError):
-        return "what came is another file"  # its checksum says so
-    innermost: BaseException = why
-    while innermost.__cause__ or innermost.__context__:
-        innermost = innermost.__cause__ or innermost.__context__ or innermost
-    return getattr(innermost, "strerror", None) or str(innermost)

@@ -4,10 +4,10 @@ import os
 import re
 from urllib.parse import urlsplit
 
-import pooch  # type: ignore[import-untyped]  # it ships no types
-from pooch.utils import unique_file_name  # type: ignore[import-untyped]
+from pooch.utils import unique_file_name  # type: ignore[import-untyped]  # it ships no types
 
 from animetools import whole
+from animetools.download import DownloadError, download, sha256_of
 from animetools.errors import FatalError
 
 RESULTS = "results"  # where sgtrain puts its snapshots
@@ -27,13 +27,13 @@ def locate(name: str, sha256: str | None = None, cache: str | None = None) -> st
     if wanted is not None and not re.fullmatch("[0-9a-f]{64}", wanted):
         raise FatalError(f"--sha256 takes 64 hexadecimal digits, not {sha256}")
     if re.match("https?://", name, re.IGNORECASE):
-        return _download(name, wanted, cache or str(pooch.os_cache("animetools")))
+        return _download(name, wanted, cache)
     path = _latest() if name == "latest" else name
     if not os.path.isfile(path):
         missing = "is no file" if os.path.exists(path) else "does not exist"
         raise FatalError(f"{_shown(path)} {missing}; name a network file, its address, or latest")
     try:
-        found = wanted and pooch.file_hash(path)
+        found = wanted and sha256_of(path)
     except OSError as why:
         raise FatalError(f"{_shown(path)} cannot be read: {why.strerror}") from why
     if found != wanted:
@@ -57,35 +57,18 @@ def _latest() -> str:
     return max(found, key=lambda path: (os.stat(path).st_mtime_ns, path))
 
 
-def _download(url: str, sha256: str | None, cache: str) -> str:
+def _download(url: str, sha256: str | None, cache: str | None) -> str:
     try:
         urlsplit(url)
-        path = os.path.join(cache, unique_file_name(url))
+        name = unique_file_name(url)
     except ValueError as why:
         raise FatalError(f"{_shown(url)} is no address: {why}") from why
     try:
-        if os.path.exists(path) and (sha256 is None or pooch.file_hash(path) == sha256):
-            return path
-        with whole.writing(path) as file:
-            pooch.HTTPDownloader(timeout=TIMEOUT_SECONDS)(url, file, None)
-            file.flush()
-            found = sha256 and pooch.file_hash(whole.part_name(path))
-            if found != sha256:
-                raise ValueError(f"what came is another file, its SHA-256 is {found}")
-    except (OSError, ValueError) as why:
+        return download(url, name, sha256, TIMEOUT_SECONDS, cache)
+    except DownloadError as why:
         raise FatalError(
-            f"{_shown(url)} cannot be fetched ({_cause(why)}); "
-            "get it some other way and name the file"
+            f"{_shown(url)} cannot be fetched ({why}); get it some other way and name the file"
         ) from why
-    return path
-
-
-def _cause(why: OSError | ValueError) -> str:
-    """What went wrong in a download, out of the several errors that requests wraps it in."""
-    innermost: BaseException = why
-    while innermost.__cause__ or innermost.__context__:
-        innermost = innermost.__cause__ or innermost.__context__ or innermost
-    return getattr(innermost, "strerror", None) or str(innermost)
 
 
 def _shown(name: str) -> str:
