@@ -21,7 +21,7 @@ from animetools.networks.config import (
     StyleGAN2Generator,
 )
 from animetools.networks.machine import Call, refuse
-from animetools.networks.snapshot import Network, Snapshot
+from animetools.networks.snapshot import Network, Snapshot, shape_of
 
 OBJECT = "torch_utils.persistence._reconstruct_persistent_obj"
 LONGEST_NAME = 200
@@ -91,12 +91,7 @@ class _Modules:
 
     def shape(self, name: str, axes: int) -> tuple[int, ...]:
         """The shape of a tensor that must have so many axes."""
-        if name not in self.tensors:
-            refuse(f"the network lacks the tensor {name}")
-        shape = tuple(self.tensors[name].shape)
-        if len(shape) != axes:
-            refuse(f"the tensor {name} has {len(shape)} axes, not {axes}")
-        return shape
+        return shape_of(self.tensors, name, axes)
 
     def settings(self, path: str) -> Settings:
         """What a module was made with, or what it lies in: the innermost has the last word."""

@@ -20,7 +20,7 @@ from animetools.networks.config import (
     StyleGAN2Generator,
 )
 from animetools.networks.machine import refuse
-from animetools.networks.snapshot import Network, Snapshot
+from animetools.networks.snapshot import Network, Snapshot, shape_of
 
 KERNEL = (1.0, 3.0, 3.0, 1.0)
 LRMUL = 0.01
@@ -88,11 +88,11 @@ def _generator(left: dict[str, Tensor], value: dict[Any, Any]) -> Network:
     layers = _count(left, r"style\.\d+\.weight")
     state = _taken(left, _generator_pairs(blocks, layers))
     _take_filters(left, _generator_filters(blocks), gain=4)
-    width, z_dim = _shape(state, "mapping.fc0.weight", 2)
+    width, z_dim = shape_of(state, "mapping.fc0.weight", 2)
     if z_dim != width:
         refuse(f"the layout of this file has z as wide as w, not {z_dim} and {width}")
     mapping = MappingConfig(z_dim, 0, width, layers, width, LRMUL)
-    channels = [_shape(state, f"synthesis.b{4 << i}.conv1.bias", 1)[0] for i in range(blocks)]
+    channels = [shape_of(state, f"synthesis.b{4 << i}.conv1.bias", 1)[0] for i in range(blocks)]
     config = StyleGAN2Generator(mapping, tuple(channels))
     average = value.get("latent_avg")
     if isinstance(average, Tensor) and average.numel() >= width and average.shape[-1] == width:
@@ -109,9 +109,9 @@ def _discriminator(left: dict[str, Tensor]) -> Network:
     blocks = 1 + _count(left, r"convs\.\d+\.conv1\.0\.weight")
     state = _taken(left, _discriminator_pairs(blocks))
     _take_filters(left, _discriminator_filters(blocks), gain=1)
-    channels = [_shape(state, "b4.conv.bias", 1)[0]]
-    channels += [_shape(state, f"b{4 << i}.conv0.bias", 1)[0] for i in range(1, blocks)]
-    dense = _shape(state, "b4.fc.bias", 1)[0]
+    channels = [shape_of(state, "b4.conv.bias", 1)[0]]
+    channels += [shape_of(state, f"b{4 << i}.conv0.bias", 1)[0] for i in range(1, blocks)]
+    dense = shape_of(state, "b4.fc.bias", 1)[0]
     return Network(StyleGAN2Discriminator(tuple(channels), dense=dense), state)
 
 
@@ -255,10 +255,3 @@ def _count(left: dict[str, Tensor], pattern: str) -> int:
     if not 0 < found <= MOST_PARTS:
         refuse("a torch checkpoint of something else: no StyleGAN is in it")
     return found
-
-
-def _shape(state: dict[str, Tensor], name: str, axes: int) -> tuple[int, ...]:
-    shape = tuple(state[name].shape)
-    if len(shape) != axes:
-        refuse(f"the tensor {name} has {len(shape)} axes, not {axes}")
-    return shape

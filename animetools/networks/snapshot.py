@@ -91,6 +91,21 @@ class Snapshot:
         return self.networks["D"]
 
 
+def shape_of(
+    tensors: dict[str, Tensor], name: str, axes: int, *, kind: str = "tensor"
+) -> tuple[int, ...]:
+    """The shape of a tensor that must be there, with so many axes; `kind` is what its file says.
+
+    Raises ItemError if it is missing, or has others.
+    """
+    if name not in tensors:
+        raise ItemError(f"the network lacks the {kind} {name}")
+    shape = tuple(tensors[name].shape)
+    if len(shape) != axes:
+        raise ItemError(f"the {kind} {name} has {len(shape)} axes, not {axes}")
+    return shape
+
+
 def _module(config: Config) -> nn.Module:
     from animetools.networks import stylegan1, stylegan2  # late: many a reader builds nothing
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from animetools.networks.config import Config
 from animetools.networks.machine import refuse
 from animetools.networks.pickles import refuse_shared
-from animetools.networks.snapshot import Network
+from animetools.networks.snapshot import Network, shape_of
 
 Change = Callable[[Tensor], Tensor]
 
@@ -37,12 +37,7 @@ class Conversion:
 
     def shape(self, name: str, axes: int) -> tuple[int, ...]:
         """The shape of a variable, which must have so many axes."""
-        if name not in self.left:
-            refuse(f"the network lacks the variable {name}")
-        shape = tuple(self.left[name].shape)
-        if len(shape) != axes:
-            refuse(f"the variable {name} has {len(shape)} axes, not {axes}")
-        return shape
+        return shape_of(self.left, name, axes, kind="variable")
 
     def move(self, name: str, new: str, axes: int, change: Change | None = None) -> None:
         """One variable, which must have so many axes."""
