@@ -40,7 +40,7 @@ class Space:
         return kept[name]
 
 
-def crew_of(threads: int) -> Executor | None:
+def crew(threads: int) -> Executor | None:
     """Threads beside each other, each of which computes alone."""
     if threads < 2:
         return None
@@ -48,7 +48,7 @@ def crew_of(threads: int) -> Executor | None:
 
 
 @contextmanager
-def computing_alone() -> Iterator[None]:
+def alone() -> Iterator[None]:
     """Have torch's operations use the thread that calls them and no other.
 
     So small they lose more by waiting for each other than they win, and their last bits depend on
@@ -62,7 +62,7 @@ def computing_alone() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def low_pass_of(kernel: tuple[float, ...]) -> Tensor:
+def low_pass(kernel: tuple[float, ...]) -> Tensor:
     """The low-pass of one axis, of gain 1."""
     taps = torch.tensor(kernel, dtype=torch.float32)
     return taps / taps.sum()
@@ -76,7 +76,7 @@ def activate(x: Tensor, clamp: float | None, gain: float = GAIN) -> Tensor:
     return x
 
 
-def as_planes(x: Tensor) -> Tensor:
+def planes(x: Tensor) -> Tensor:
     """[H, W, C] as torch's convolutions take it."""
     return x.permute(2, 0, 1)[None].contiguous(memory_format=torch.channels_last)
 

@@ -8,20 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from animetools.networks import winograd
+from animetools.networks import cpu, winograd
 from animetools.networks.config import StyleGAN2Generator
-from animetools.networks.cpu import (
-    FEW,
-    GAIN,
-    Space,
-    State,
-    activate,
-    as_planes,
-    blur,
-    computing_alone,
-    crew_of,
-    low_pass_of,
-)
 from animetools.networks.layers import Noise
 
 MANY = 128 * 128  # pixels: from here on, a low-pass of its own costs more than folding it
@@ -44,15 +32,15 @@ class Synthesis:
     def __init__(
         self,
         config: StyleGAN2Generator,
-        state: State,
+        state: cpu.State,
         dtype: torch.dtype = torch.float32,
         threads: int = 1,
     ) -> None:
         self.config = config
-        self.crew = crew_of(threads)
-        self.space = Space()
+        self.crew = cpu.crew(threads)
+        self.space = cpu.Space()
         self.const = state["synthesis.b4.const"].permute(1, 2, 0)
-        self.low_pass = low_pass_of(config.kernel) * 2
+        self.low_pass = cpu.low_pass(config.kernel) * 2
         self.layers: list[_Layer] = []
         self.to_rgb: dict[int, _ToRGB] = {}
         row = 0
@@ -73,7 +61,7 @@ class Synthesis:
         noise is const, random, none, or a tensor [N or 1, 1, H, W] for each layer.
         """
         images = []
-        with computing_alone():
+        with cpu.alone():
             for n, w in enumerate(ws.float()):
                 given = noise if isinstance(noise, str) else [x[n % len(x), 0] for x in noise]
                 images.append(self._one(w, given))
@@ -124,7 +112,7 @@ class Synthesis:
         if noise is not None:
             rows.add_(noise[first:end])
         clamp = self.config.clamp
-        activate(rows, clamp)
+        cpu.activate(rows, clamp)
         if to_rgb is not None:
             image, weights, shift = to_rgb
             whole = y[first + 1 : end + 1]  # with its border: these rows are contiguous
@@ -150,7 +138,7 @@ class _Layer:
 
     def __init__(
         self,
-        state: State,
+        state: cpu.State,
         name: str,
         row: int,
         size: tuple[int, ...],
@@ -163,12 +151,12 @@ class _Layer:
         self.low_pass = low_pass
         self.affine = _dense(state, name + "affine")
         self.squares = weight.square().sum((2, 3)).t().contiguous()
-        self.bias = state[name + "bias"] * GAIN
-        self.strength = state[name + "noise_strength"] * GAIN
+        self.bias = state[name + "bias"] * cpu.GAIN
+        self.strength = state[name + "noise_strength"] * cpu.GAIN
         self.stored = state[name + "noise_const"]
         height, width = (side >> self.up for side in size)
         tiles = height % winograd.TILE == 0 and width % winograd.TILE == 0
-        self.wide = tiles and height * width >= (MANY if self.up else FEW)
+        self.wide = tiles and height * width >= (MANY if self.up else cpu.FEW)
         self.on_weights = False
         if self.wide:
             full = weight if low_pass is None else winograd.fold_up(weight, low_pass)
@@ -205,7 +193,7 @@ class _Layer:
         crew: Executor | None,
     ) -> None:
         """From x, with its border, to y; `follow` is told how to scale and shift what comes out."""
-        scale = (style.square() @ self.squares + 1e-8).rsqrt() * GAIN
+        scale = (style.square() @ self.squares + 1e-8).rsqrt() * cpu.GAIN
         inside = y[1:-1, 1:-1]
         if self.on_weights:
             phases = self.weight.shape[2] // self.channels
@@ -220,7 +208,7 @@ class _Layer:
         if self.wide:
             winograd.convolve(x, self.weight, inside, up=self.up, finish=finish, crew=crew)
             return
-        planes = as_planes(x if self.low_pass is None else x[1:-1, 1:-1]).to(self.shares[0].dtype)
+        planes = cpu.planes(x if self.low_pass is None else x[1:-1, 1:-1]).to(self.shares[0].dtype)
 
         @torch.inference_mode()
         def share(n: int) -> None:
@@ -228,7 +216,7 @@ class _Layer:
                 out = F.conv2d(planes, self.shares[n])
             else:
                 out = F.conv_transpose2d(planes, self.shares[n], stride=2).float()
-                out = blur(out, self.low_pass, padding=1)
+                out = cpu.blur(out, self.low_pass, padding=1)
             some = inside[..., n * SHARE : (n + 1) * SHARE]
             some.copy_(out[0].permute(1, 2, 0))
 
@@ -240,7 +228,7 @@ class _Layer:
 class _ToRGB:
     """A modulated 1x1 convolution without demodulation."""
 
-    def __init__(self, state: State, name: str, row: int) -> None:
+    def __init__(self, state: cpu.State, name: str, row: int) -> None:
         weight = state[name + "weight"].float()[:, :, 0, 0].t()
         self.row = row
         self.weight = weight / math.sqrt(len(weight))
@@ -253,7 +241,7 @@ class _ToRGB:
         return self.weight * style[:, None]
 
 
-def _dense(state: State, name: str) -> tuple[Tensor, Tensor]:
+def _dense(state: cpu.State, name: str) -> tuple[Tensor, Tensor]:
     """Weight and bias of a dense layer, as they are used."""
     weight = state[name + ".weight"].float()
     return weight / math.sqrt(weight.shape[1]), state[name + ".bias"].float()

@@ -6,20 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from animetools.networks import winograd
+from animetools.networks import cpu, winograd
 from animetools.networks.config import StyleGAN2Discriminator
-from animetools.networks.cpu import (
-    FEW,
-    GAIN,
-    Space,
-    State,
-    activate,
-    as_planes,
-    blur,
-    computing_alone,
-    crew_of,
-    low_pass_of,
-)
 
 ROWS = 16  # of a map, worked on at once: they fit the cache
 
@@ -39,19 +27,19 @@ class Trunk:
     def __init__(
         self,
         config: StyleGAN2Discriminator,
-        state: State,
+        state: cpu.State,
         dtype: torch.dtype = torch.float32,
         threads: int = 1,
     ) -> None:
         self.config = config
-        self.crew = crew_of(threads)
-        self.space = Space()
-        self.low_pass = low_pass_of(config.kernel)
+        self.crew = cpu.crew(threads)
+        self.space = cpu.Space()
+        self.low_pass = cpu.low_pass(config.kernel)
         top = len(config.channels) - 1
         from_rgb = f"b{4 << top}.fromrgb."
         weight = state[from_rgb + "weight"].float()[:, :, 0, 0]
-        self.from_rgb = (weight / math.sqrt(weight.shape[1]) * GAIN).t().contiguous()
-        self.from_rgb_bias = state[from_rgb + "bias"].float() * GAIN
+        self.from_rgb = (weight / math.sqrt(weight.shape[1]) * cpu.GAIN).t().contiguous()
+        self.from_rgb_bias = state[from_rgb + "bias"].float() * cpu.GAIN
         self.blocks = [
             _Down(state, f"b{4 << i}.", (config.base[0] << i, config.base[1] << i), dtype)
             for i in range(top, 0, -1)
@@ -60,7 +48,7 @@ class Trunk:
     @torch.inference_mode()
     def __call__(self, images: Tensor) -> Tensor:
         """images [N, C, H, W] in -1..1 to features [N, O, h, w], float32."""
-        with computing_alone():
+        with cpu.alone():
             return torch.stack([self._one(image) for image in images.float()])
 
     def _one(self, image: Tensor) -> Tensor:
@@ -81,20 +69,20 @@ class Trunk:
             rows = x[first : first + step]
             rgb = image[first : first + step].reshape(-1, image.shape[2])
             out = torch.addmm(self.from_rgb_bias, rgb, self.from_rgb)
-            rows.copy_(activate(out, self.config.clamp).view(rows.shape))
+            rows.copy_(cpu.activate(out, self.config.clamp).view(rows.shape))
 
     def _block(self, block: "_Down", x: Tensor, y: Tensor, out: Tensor) -> None:
         inside = y[2:-2, 2:-2]
 
         def finish(first: int, end: int) -> None:
-            activate(inside[first:end], self.config.clamp)
+            cpu.activate(inside[first:end], self.config.clamp)
 
         if block.wide:
             winograd.convolve(
                 x, block.conv0, inside, bias=block.bias0, finish=finish, crew=self.crew
             )
         else:
-            full = F.conv2d(as_planes(x).to(block.conv0.dtype), block.conv0)
+            full = F.conv2d(cpu.planes(x).to(block.conv0.dtype), block.conv0)
             torch.add(full[0].permute(1, 2, 0), block.bias0, out=inside)
             finish(0, len(inside))
         target = out[1:-1, 1:-1]
@@ -103,12 +91,12 @@ class Trunk:
         def halve(first: int) -> None:
             rows = target[first : first + ROWS]
             above = y[2 * first : 2 * (first + len(rows)) + 4]
-            smooth = blur(as_planes(above), self.low_pass, padding=0).to(block.conv1.dtype)
+            smooth = cpu.blur(cpu.planes(above), self.low_pass, padding=0).to(block.conv1.dtype)
             small = F.conv2d(smooth, block.conv1, stride=2)
             main = small[0].permute(1, 2, 0) + block.bias1
             skip = self._halve(x[2 * first : 2 * (first + len(rows)) + 2])
             torch.add(
-                activate(main, self.config.clamp, 1.0),
+                cpu.activate(main, self.config.clamp, 1.0),
                 torch.mm(skip.flatten(0, 1), block.skip).view(rows.shape),
                 out=rows,
             )
@@ -132,20 +120,22 @@ class Trunk:
 class _Down:
     """A residual block that halves the size; gains and sqrt(1/2) are in its weights."""
 
-    def __init__(self, state: State, name: str, size: tuple[int, int], dtype: torch.dtype) -> None:
+    def __init__(
+        self, state: cpu.State, name: str, size: tuple[int, int], dtype: torch.dtype
+    ) -> None:
         self.size = size
-        conv0, self.bias0 = _scaled(state, name + "conv0", GAIN)
+        conv0, self.bias0 = _scaled(state, name + "conv0", cpu.GAIN)
         conv1, self.bias1 = _scaled(state, name + "conv1", 1.0)
         skip = state[name + "skip.weight"].float()[:, :, 0, 0]
         self.skip = (skip * math.sqrt(0.5 / skip.shape[1])).t().contiguous()
         self.channels, self.inner = conv1.shape[:2]
         tiles = all(side % winograd.TILE == 0 for side in size)
-        self.wide = tiles and math.prod(size) >= FEW
+        self.wide = tiles and math.prod(size) >= cpu.FEW
         self.conv0 = (winograd.transform(conv0) if self.wide else conv0).to(dtype)
         self.conv1 = conv1.to(dtype)
 
 
-def _scaled(state: State, name: str, gain: float) -> tuple[Tensor, Tensor]:
+def _scaled(state: cpu.State, name: str, gain: float) -> tuple[Tensor, Tensor]:
     weight = state[name + ".weight"].float()
     weight = weight * (gain / math.sqrt(weight[0].numel()))
     return weight.contiguous(memory_format=torch.channels_last), state[name + ".bias"] * gain
