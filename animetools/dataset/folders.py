@@ -3,15 +3,14 @@
 import fcntl
 import os
 import shutil
+import stat
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
 from animetools import whole
-from animetools.dataset.members import METADATA, SUMMARY, Member, is_image_name
+from animetools.dataset.members import LONGEST_FILE, METADATA, SUMMARY, Member, is_image_name
 from animetools.errors import FatalError, ItemError
-
-LONGEST_FILE = 1 << 30  # bytes; no image of a dataset is larger
 
 
 class FolderPart:
@@ -47,7 +46,7 @@ class FolderPart:
     def cut(self, last: Member | None) -> None:
         """Forget all that comes after a file; after None: everything."""
         self.fresh.clear()
-        for name in _names(self.name):
+        for name in _names(self.name, is_image_name):
             if last is None or name > last.name:
                 os.unlink(os.path.join(self.name, name))
 
@@ -103,13 +102,13 @@ class FolderPart:
 class FolderFiles:
     """The images of a finished folder, in the order of their names, and what else is in it.
 
-    Raises FatalError if the folder cannot be read.
+    `wanted` tells images by their names. Raises FatalError if the folder cannot be read.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, wanted: Callable[[str], bool] = is_image_name) -> None:
         self.path = path
         try:
-            self.names = list(_names(path))
+            self.names = list(_names(path, wanted))
             summary = os.path.join(path, SUMMARY)
             self.mtime = os.stat(summary if os.path.exists(summary) else path).st_mtime_ns
         except OSError as why:
@@ -126,12 +125,24 @@ class FolderFiles:
     def read(self, index: int) -> bytes:
         """The file of an image.
 
-        Raises ItemError if it is too large to be one.
+        Raises ItemError if it is too large to be one, or no file.
         """
-        with open(os.path.join(self.path, self.names[index]), "rb") as file:
-            if os.fstat(file.fileno()).st_size > LONGEST_FILE:
-                raise ItemError(f"{self.path}: {self.names[index]}: too large for an image")
-            return file.read()
+        data = self.head(index, LONGEST_FILE + 1)
+        if len(data) > LONGEST_FILE:
+            raise ItemError("too large for an image")
+        return data
+
+    def head(self, index: int, most: int) -> bytes:
+        """The first bytes of an image's file.
+
+        Raises ItemError if it is no file.
+        """
+        path = os.path.join(self.path, self.names[index])
+        # Opening a FIFO would wait for ever.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ItemError("not a regular file")
+            return file.read(most)
 
     def lines(self, name: str) -> Iterator[bytes]:
         """The lines of a file that is a text; none if it is not there."""
@@ -164,14 +175,16 @@ def _locked(name: str, path: str) -> int:
         os.close(descriptor)  # it has just been finished and renamed
 
 
-def _names(path: str, below: str = "") -> Iterator[str]:
-    """The images below a folder, sorted, one folder in memory at a time."""
+def _names(path: str, wanted: Callable[[str], bool], below: str = "") -> Iterator[str]:
+    """The images below a folder, sorted, one folder in memory at a time; hidden ones are none."""
     with os.scandir(os.path.join(path, below)) as entries:
         found = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
     for name, is_folder in found:
+        if name.startswith("."):
+            continue
         if is_folder:
-            yield from _names(path, os.path.join(below, name))
-        elif is_image_name(name):
+            yield from _names(path, wanted, os.path.join(below, name))
+        elif wanted(name):
             yield os.path.join(below, name)
 
 

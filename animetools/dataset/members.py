@@ -5,6 +5,9 @@ from dataclasses import dataclass
 SUMMARY = "dataset.json"
 METADATA = "metadata.jsonl"
 PER_FOLDER = 1000
+LONGEST_FILE = 1 << 30  # bytes; no image of a dataset is larger
+
+Shape = tuple[int, int, int]  # channels, height, width
 
 
 @dataclass(frozen=True)

@@ -58,35 +58,17 @@ class Dataset:
     @cached_property
     def summary(self) -> dict[str, Any]:
         """What dataset.json says; empty where there is none."""
-        return self._json(b"".join(self.files.lines(SUMMARY)) or b"{}", SUMMARY)
+        return summary_of(self.files)
 
     @cached_property
     def labels(self) -> NDArray[np.int64] | NDArray[np.float32] | None:
-        """The labels in the order of the pictures: class numbers [N] or vectors [N, D]; or None.
-
-        Raises FatalError if they are of both kinds or a picture has none.
-        """
-        listed = self.summary.get("labels")
-        if not listed:
-            return None
-        try:
-            of = {name.replace("\\", "/"): label for name, label in listed}
-            found = [of[self.files.name(index)] for index in range(len(self))]
-            if all(type(label) is int for label in found):
-                return np.array(found, np.int64)
-            labels = np.array(found, np.float32)
-        except (KeyError, TypeError, ValueError, AttributeError) as why:
-            raise FatalError(
-                f"{self.path}: {SUMMARY}: not a label for every image: {why}"
-            ) from None
-        if labels.ndim != 2:
-            raise FatalError(f"{self.path}: {SUMMARY}: labels are numbers or vectors, not both")
-        return labels
+        """The labels in the order of the pictures, as `labels_of` tells them."""
+        return labels_of(self.files)
 
     def records(self) -> Iterator[dict[str, Any]]:
         """What metadata.jsonl says of each picture, in order, a line at a time."""
         for line in self.files.lines(METADATA):
-            yield self._json(line, METADATA)
+            yield _json(self.files, line, METADATA)
 
     def _decode(self, index: int, max_pixels: int = MAX_PIXELS) -> Rgb:
         try:
@@ -97,11 +79,43 @@ class Dataset:
     def _fault(self, index: int, reason: str) -> ItemError:
         return ItemError(f"{self.path}: {self.files.name(index)}: {reason}")
 
-    def _json(self, text: bytes, name: str) -> dict[str, Any]:
-        try:
-            record = json.loads(text)
-        except (ValueError, RecursionError):
-            record = None
-        if not isinstance(record, dict):
-            raise FatalError(f"{self.path}: {name}: not JSON objects")
-        return record
+
+def summary_of(files: FolderFiles | ZipFiles) -> dict[str, Any]:
+    """What dataset.json says; empty where there is none.
+
+    Raises FatalError if it is no object.
+    """
+    return _json(files, b"".join(files.lines(SUMMARY)) or b"{}", SUMMARY)
+
+
+def labels_of(files: FolderFiles | ZipFiles) -> NDArray[np.int64] | NDArray[np.float32] | None:
+    """The labels of dataset.json, in the order of the files; None where it has none.
+
+    They are class numbers [N] or vectors [N, D].
+
+    Raises FatalError if they are of both kinds or a picture has none.
+    """
+    listed = summary_of(files).get("labels")
+    if not listed:
+        return None
+    try:
+        of = {name.replace("\\", "/"): label for name, label in listed}
+        found = [of[files.name(index)] for index in range(len(files))]
+        if all(type(label) is int for label in found):
+            return np.array(found, np.int64)
+        labels = np.array(found, np.float32)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as why:
+        raise FatalError(f"{files.path}: {SUMMARY}: not a label for every image: {why}") from None
+    if labels.ndim != 2:
+        raise FatalError(f"{files.path}: {SUMMARY}: labels are numbers or vectors, not both")
+    return labels
+
+
+def _json(files: FolderFiles | ZipFiles, text: bytes, name: str) -> dict[str, Any]:
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError):
+        record = None
+    if not isinstance(record, dict):
+        raise FatalError(f"{files.path}: {name}: not JSON objects")
+    return record

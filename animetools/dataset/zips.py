@@ -18,7 +18,7 @@ from weakref import finalize
 import numpy as np
 
 from animetools import whole
-from animetools.dataset.members import METADATA, SUMMARY, Member, is_image_name
+from animetools.dataset.members import LONGEST_FILE, METADATA, SUMMARY, Member, is_image_name
 from animetools.errors import FatalError, ItemError
 
 LOCAL = Struct("<4sHHHHHLLLHH")
@@ -143,18 +143,28 @@ class ZipFiles:
 
     def name(self, index: int) -> str:
         """What an image is called."""
-        return self._local(int(self.offsets[index]))[0]
+        offset = int(self.offsets[index])
+        with suppress(ItemError):
+            return self._local(offset)[0]
+        return f"the image at byte {offset}"
 
     def read(self, index: int) -> bytes:
         """The file of an image.
 
         Raises ItemError if it is not what the directory says.
         """
-        name, begin = self._local(int(self.offsets[index]))
-        data = os.pread(self.descriptor, int(self.lengths[index]), begin)
-        if len(data) != self.lengths[index] or zlib.crc32(data) != self.crcs[index]:
-            raise ItemError(f"{self.path}: {name}: damaged: its checksum does not agree")
+        length = int(self.lengths[index])
+        if length > LONGEST_FILE:
+            raise ItemError("too large for an image")
+        data = self.head(index, length)
+        if len(data) != length or zlib.crc32(data) != self.crcs[index]:
+            raise ItemError("damaged: its checksum does not agree")
         return data
+
+    def head(self, index: int, most: int) -> bytes:
+        """The first bytes of an image's file, unchecked."""
+        _, begin = self._local(int(self.offsets[index]))
+        return os.pread(self.descriptor, min(int(self.lengths[index]), most), begin)
 
     def lines(self, name: str) -> Iterator[bytes]:
         """The lines of a member that is a text; none if it is not there."""
@@ -215,7 +225,7 @@ class ZipFiles:
         """The name in a local header, and where the data behind it begin."""
         header = os.pread(self.descriptor, LOCAL.size, offset)
         if len(header) < LOCAL.size or not header.startswith(b"PK\x03\x04"):
-            raise ItemError(f"{self.path}: damaged: no member at {offset}")
+            raise ItemError(f"damaged: no member at {offset}")
         *_, n, m = LOCAL.unpack(header)
         name = os.pread(self.descriptor, n, offset + LOCAL.size)
         return name.decode("utf-8", "replace"), offset + LOCAL.size + n + m

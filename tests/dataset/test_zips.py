@@ -103,7 +103,7 @@ def test_changed_byte_is_found(tmp_path: Path) -> None:
     write(tmp_path / "a.zip", [b"one", b"precious"])
     data = (tmp_path / "a.zip").read_bytes()
     (tmp_path / "a.zip").write_bytes(data.replace(b"precious", b"Precious"))
-    with pytest.raises(ItemError, match=r"img00000001\.png: damaged"):
+    with pytest.raises(ItemError, match="damaged: its checksum"):
         ZipFiles(str(tmp_path / "a.zip")).read(1)
 
 

@@ -1,0 +1,210 @@
+"""WebDataset: tars whose members of one stem form a sample (7.jpg, 7.cls, 7.json). Only read.
+
+Format of tar: POSIX.1-2001, pax, "pax Interchange Format" and "ustar Interchange Format"; GNU tar,
+"Basic Tar Format". Python's tarfile keeps an object per member and takes three times as long.
+"""
+
+import os
+import re
+from array import array
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from animetools.dataset.members import LONGEST_FILE
+from animetools.errors import FatalError, ItemError
+
+BLOCK = 512  # bytes; headers and data begin at multiples of it
+LONGEST_HEADER = 1 << 20  # bytes; of the longer names and so on that are laid before a member
+LONGEST_LABEL = 64  # bytes
+IMAGES = frozenset({"png", "jpg", "jpeg", "webp"})
+LABEL = "cls"
+
+_SAMPLE = re.compile(r"((?:.*/)?[^/.]+)\.([^/]*)", re.DOTALL)  # what it is called, and what it is
+
+Place = tuple[int, int]  # where in a file something begins, and its length
+
+
+class TarFiles:
+    """The images of a tar, or of a folder's tars in the order of their names.
+
+    In a tar they keep their order. Any number of threads may read.
+
+    Raises FatalError if it is no tar, or cut short.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.shards = [path]
+        if os.path.isdir(path):
+            names = sorted(name for name in os.listdir(path) if is_shard(name))
+            self.shards = [os.path.join(path, name) for name in names]
+        self.names: list[str] = []
+        places = [array("q") for _ in range(5)]
+        for number, shard in enumerate(self.shards):
+            before = f"{os.path.basename(shard)}/" if os.path.isdir(path) else ""
+            try:
+                for name, image, label in _samples(shard):
+                    self.names.append(before + name)
+                    for column, value in zip(places, (number, *image, *label), strict=True):
+                        column.append(value)
+            except (OSError, ValueError) as why:
+                raise FatalError(f"{shard}: not a tar of images: {why}") from None
+        self.shard, self.offsets, self.lengths, self.label_offsets, self.label_lengths = map(
+            np.array, places
+        )
+
+    def __len__(self) -> int:
+        """The number of images."""
+        return len(self.names)
+
+    def name(self, index: int) -> str:
+        """What an image is called."""
+        return self.names[index]
+
+    def read(self, index: int) -> bytes:
+        """The file of an image.
+
+        Raises ItemError if it is too large to be one, or cut short.
+        """
+        if self.lengths[index] > LONGEST_FILE:
+            raise ItemError("too large for an image")
+        return self.head(index, LONGEST_FILE)
+
+    def head(self, index: int, most: int) -> bytes:
+        """The first bytes of an image's file."""
+        length = min(int(self.lengths[index]), most)
+        return self._bytes(index, int(self.offsets[index]), length)
+
+    def labels(self) -> NDArray[np.int64] | None:
+        """The class numbers [N] of the .cls beside the images; None if there are none.
+
+        Raises FatalError if an image has none, or it is no number.
+        """
+        if not self.label_lengths.any():
+            return None
+        found = np.empty(len(self), np.int64)
+        for index, (offset, length) in enumerate(
+            zip(self.label_offsets.tolist(), self.label_lengths.tolist(), strict=True)
+        ):
+            text = self._bytes(index, offset, min(length, LONGEST_LABEL))
+            try:
+                found[index] = int(text)
+            except (ValueError, OverflowError):
+                raise FatalError(
+                    f"{self.path}: {self.names[index]}: no class number in its .{LABEL}"
+                ) from None
+        return found
+
+    def _bytes(self, index: int, offset: int, length: int) -> bytes:
+        # Opened for each: a set may have more shards than a process may have files.
+        descriptor = os.open(self.shards[self.shard[index]], os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            data = os.pread(descriptor, length, offset)
+        finally:
+            os.close(descriptor)
+        if len(data) < length:
+            raise ItemError("cut short")
+        return data
+
+
+def is_shard(name: str) -> bool:
+    """Whether a file of a folder is one of its tars."""
+    return name.endswith(".tar") and not name.startswith(".")
+
+
+def _samples(path: str) -> Iterator[tuple[str, Place, Place]]:
+    """The name of each image, where it lies, and where its class number does (of length 0: none).
+
+    Members of one sample follow one another; of several images in one the first counts.
+    """
+    sample, image, label = "", ("", (0, 0)), (0, 0)
+    for name, place in _members(path):
+        match = _SAMPLE.fullmatch(name)
+        if not match:
+            continue
+        if match[1] != sample:
+            if image[0]:
+                yield *image, label
+            sample, image, label = match[1], ("", (0, 0)), (0, 0)
+        kind = match[2].lower()
+        if kind in IMAGES and not image[0]:
+            image = name, place
+        elif kind == LABEL:
+            label = place
+    if image[0]:
+        yield *image, label
+
+
+def _members(path: str) -> Iterator[tuple[str, Place]]:
+    """The files in a tar: their names, and where they lie.
+
+    Raises ValueError, OSError.
+    """
+    with open(path, "rb", buffering=0) as file:
+        end = os.fstat(file.fileno()).st_size
+        at, name, size = 0, b"", -1  # as the headers before a member have them
+        while at < end:
+            header = os.pread(file.fileno(), BLOCK, at)
+            if not header.strip(b"\0"):
+                return
+            _check_header(header, at)
+            kind, at = header[156:157], at + BLOCK
+            length = _number(header[124:136]) if size < 0 else size
+            if kind in b"123456":
+                length = 0  # links, devices and folders have no data
+            if length > end - at:
+                raise ValueError("cut short")
+            if kind in b"Lx":
+                if length > LONGEST_HEADER:
+                    raise ValueError(f"a header of {length} bytes")
+                name, size = _ahead(kind, os.pread(file.fileno(), length, at), name, size)
+            elif kind not in b"gK":
+                if kind in b"0\x007":
+                    yield os.fsdecode(name or _short_name(header)), (at, length)
+                name, size = b"", -1
+            at += -(-length // BLOCK) * BLOCK
+
+
+def _check_header(header: bytes, at: int) -> None:
+    """Hold a header to its checksum: the sum of its bytes, itself taken as spaces."""
+    unsigned = sum(header) - sum(header[148:156]) + 8 * ord(" ")
+    if len(header) < BLOCK or _number(header[148:156]) != unsigned:
+        raise ValueError(f"no header at byte {at}")
+
+
+def _short_name(header: bytes) -> bytes:
+    name, _, _ = header[:100].partition(b"\0")
+    prefix = b""
+    if header[257:263] == b"ustar\0":  # GNU tar has other things there
+        prefix, _, _ = header[345:500].partition(b"\0")
+    return prefix + b"/" + name if prefix else name
+
+
+def _ahead(kind: bytes, data: bytes, name: bytes, size: int) -> tuple[bytes, int]:
+    """The name and the size, or -1, that a header gives the member after it."""
+    if kind == b"L":
+        return data.rstrip(b"\0"), size
+    while data:
+        digits, _, rest = data.partition(b" ")
+        key, _, value = rest[: max(0, int(digits) - len(digits) - 2)].partition(b"=")
+        if key == b"path":
+            name = value
+        elif key == b"size":
+            size = int(value)
+        data = data[max(1, int(digits)) :]
+    return name, size
+
+
+def _number(field: bytes) -> int:
+    """Octal digits, or, with the first bit set, a number as it is.
+
+    Raises ValueError if it is neither, or below zero.
+    """
+    if field[0] & 0x80:
+        return int.from_bytes(bytes([field[0] & 0x7F]) + field[1:])
+    value = int(field.split(b"\0")[0].strip() or b"0", 8)
+    if value < 0:
+        raise ValueError("a number below zero")
+    return value
