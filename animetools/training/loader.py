@@ -1,0 +1,124 @@
+"""Batches of real images, decoded ahead in threads."""
+
+import warnings
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from animetools.dataset.training_set import Images
+from animetools.errors import Advice, FatalError, ItemError
+from animetools.training.sampler import Sampler
+
+PER_JOB = 4  # images: a thread is told what to do once for so many
+AHEAD = 2  # batches and jobs a thread, at least, on their way
+MOST_LEFT_OUT = 100  # images in a row; then it is no image that is damaged, but the disk
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images, uint8 [B, C, H, W], and their labels, float32 [B, label_dim]."""
+
+    images: Tensor
+    labels: Tensor
+
+
+@dataclass(frozen=True)
+class _Filled:
+    """Which images a job has read, and what is wrong with those it should have."""
+
+    indices: list[int]
+    faults: list[str]
+
+
+class Loader:
+    """Endless batches of `batch` images each, in the order of a sampler; to be used in a `with`.
+
+    What comes does not depend on the number of threads. An image that cannot be read is left out:
+    the next of the list, mirror images last, takes its place. It is told once, by an Advice and in
+    `left_out`.
+
+    `position` is the sampler's as of the last batch that was given: a loader whose sampler starts
+    there goes on exactly as this one.
+
+    Raises FatalError where next to nothing can be read.
+    """
+
+    def __init__(self, images: Images, sampler: Sampler, batch: int, *, threads: int) -> None:
+        self.images = images
+        self.sampler = sampler
+        self.batch = batch
+        self.position = sampler.position
+        self.left_out: set[str] = set()
+        self.pool = ThreadPoolExecutor(threads, thread_name_prefix="loader")
+        self.coming: deque[tuple[Tensor, list[Future[_Filled]]]] = deque()
+        for _ in range(AHEAD + AHEAD * threads * PER_JOB // batch):
+            self._begin()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Batch:
+        """The next batch, and work for the threads."""
+        images, jobs = self.coming[0]
+        filled = [job.result() for job in jobs]
+        self.coming.popleft()
+        self._begin()
+        self.position += self.batch * self.sampler.ranks
+        for fault in (fault for one in filled for fault in one.faults):
+            if fault not in self.left_out:
+                self.left_out.add(fault)
+                warnings.warn(f"{fault}: left out", Advice, stacklevel=2)
+        labels = self.images.labels([index for one in filled for index in one.indices])
+        return Batch(images, torch.from_numpy(labels))
+
+    def close(self) -> None:
+        """End the threads, and wait for that."""
+        self.pool.shutdown(cancel_futures=True)
+
+    def _begin(self) -> None:
+        """Have the threads read one more batch."""
+        size = (self.batch, self.images.channels, self.images.height, self.images.width)
+        images = torch.empty(size, dtype=torch.uint8)
+        indices = self.sampler.draw(self.batch)
+        jobs = [
+            self.pool.submit(self._fill, images[n : n + PER_JOB], indices[n : n + PER_JOB])
+            for n in range(0, self.batch, PER_JOB)
+        ]
+        self.coming.append((images, jobs))
+
+    def _fill(self, places: Tensor, indices: Sequence[int]) -> _Filled:
+        """Read some images into their places in a batch: a thread's work."""
+        filled = _Filled([], [])
+        for place, index in zip(places.numpy(), indices, strict=True):
+            most = min(len(self.images), MOST_LEFT_OUT)
+            for number in range(index, index + most):
+                number %= len(self.images)
+                try:
+                    place[...] = self.images.read(number)
+                except ItemError as why:
+                    filled.faults.append(str(why))
+                else:
+                    filled.indices.append(number)
+                    break
+            else:
+                raise FatalError(
+                    f"{most} images in a row cannot be read, the last: {filled.faults[-1]}: "
+                    "look after the disk, or sort the images with animeclean"
+                )
+        return filled
+
+
+def signed(images: Tensor) -> Tensor:
+    """Levels of uint8 as float32 from -1 to 1, as the networks have them."""
+    return images.float() / 127.5 - 1
