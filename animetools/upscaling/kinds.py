@@ -1,0 +1,190 @@
+"""The kinds of ncnn's layers that are known here, and what they make of the sizes of pictures.
+
+A layer of another kind, or with a parameter that would make it compute something else than is
+known here, is refused. Facts: ncnn's docs/developer-guide/operators.md.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Any, NoReturn
+
+Params = dict[int, Any]  # int, float or tuple of floats
+
+ACTIVATIONS = {0: 0, 1: 0, 2: 1, 4: 0}  # none, ReLU, leaky, sigmoid: how many numbers they take
+OPERATIONS = {0: "add", 1: "sub", 2: "mul", 3: "div", 4: "maximum", 5: "minimum"}
+RESIZINGS = {1: "nearest", 2: "bilinear", 3: "bicubic"}
+RESIZING_REACH = {1: 0, 2: 1, 3: 2}  # samples
+BY_SECOND_INPUT = -233  # as the number of factors of a Scale
+
+
+class Refusal(Exception):  # noqa: N818  a FatalError is made of it
+    """Why a file cannot be used."""
+
+
+def refuse(why: str) -> NoReturn:
+    """Raise the Refusal."""
+    raise Refusal(why)
+
+
+@dataclass(frozen=True)
+class Blob:
+    """Pictures [channels, h, w], or a vector [channels] if `ratio` is 0.
+
+    `n` pixels of a side of the input are `ratio * n + rest` samples here, about the same middle;
+    a sample depends on what lies up to `reach` pixels outside its place in the input.
+    """
+
+    channels: int
+    ratio: Fraction
+    rest: int
+    reach: Fraction
+
+    def side(self, pixels: int) -> int:
+        """How many samples `pixels` of a side of the input are."""
+        return int(self.ratio * pixels) + self.rest
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a kind of layers takes, which parameters, and what it gives."""
+
+    takes: str  # as a regular expression: P is a picture, V a vector
+    gives: Callable[..., Blob]  # of the parameters and what is taken
+    params: Params = field(default_factory=dict)  # with ncnn's defaults
+    fixed: Params = field(default_factory=dict)  # those that can only be ncnn's default
+    twins: dict[int, int] = field(default_factory=dict)  # those that can only be as another is
+
+
+def _input(p: Params) -> Blob:
+    if p[2] not in (0, 3):
+        refuse(f"has {p[2]} channels, not RGB")
+    return Blob(3, Fraction(1), 0, Fraction(0))
+
+
+def _convolution(p: Params, x: Blob) -> Blob:
+    kernel, stride, pad = _window(p)
+    rest = Fraction(x.rest + 2 * pad - kernel, stride) + 1
+    reach = x.reach + max(0, kernel - stride) / (2 * x.ratio)
+    return Blob(p[0], x.ratio / stride, _whole(rest), reach)
+
+
+def _deconvolution(p: Params, x: Blob) -> Blob:
+    kernel, stride, pad = _window(p)
+    ratio = x.ratio * stride
+    reach = x.reach + max(0, kernel - stride) / (2 * ratio)
+    return Blob(p[0], ratio, (x.rest - 1) * stride + kernel - 2 * pad, reach)
+
+
+def _window(p: Params) -> tuple[int, int, int]:
+    kernel, stride, pad = p[1], p[3], p[4]
+    if kernel < 1 or stride < 1 or not 0 <= pad < kernel:
+        refuse(f"has a kernel of {kernel} with stride {stride} and padding {pad}")
+    _check_activation(p)
+    return kernel, stride, pad
+
+
+def _inner_product(p: Params, x: Blob) -> Blob:
+    _check_activation(p)
+    return replace(x, channels=p[0])
+
+
+def _check_activation(p: Params) -> None:
+    if len(p[10]) != ACTIVATIONS.get(p[9]):
+        refuse(f"has the activation {p[9]} with {len(p[10])} numbers, which is not known here")
+
+
+def _pooling(p: Params, x: Blob) -> Blob:
+    if p != {0: 1, 4: 1}:
+        refuse("is not the mean of a whole picture, and nothing else is known here")
+    return Blob(x.channels, Fraction(0), 1, Fraction(0))
+
+
+def _same(p: Params, x: Blob) -> Blob:
+    return x
+
+
+def _prelu(p: Params, x: Blob) -> Blob:
+    if p[0] not in (1, x.channels):
+        refuse(f"has {p[0]} slopes for {x.channels} channels")
+    return x
+
+
+def _scale(p: Params, x: Blob, factors: Blob) -> Blob:
+    if p[0] != BY_SECOND_INPUT or factors.channels != x.channels:
+        refuse("does not multiply each channel by a number of its second input")
+    return x
+
+
+def _crop(p: Params, x: Blob, like: Blob) -> Blob:
+    cut = replace(x, rest=x.rest - 2 * p[0], reach=max(x.reach, like.reach))
+    if p[0] != p[1] or cut != replace(like, reach=cut.reach):
+        refuse("does not cut the same off all four sides")
+    return cut
+
+
+def _eltwise(p: Params, *blobs: Blob) -> Blob:
+    if p[0] != 1 or len(p[1]) not in (0, len(blobs)):
+        refuse("is no sum, and nothing else is known here")
+    return _alike(blobs)
+
+
+def _binary(p: Params, *blobs: Blob) -> Blob:
+    if p[0] not in OPERATIONS or p[1] != 2 - len(blobs):
+        refuse(f"does operation {p[0]} with {len(blobs)} blobs, which is not known here")
+    return _alike(blobs)
+
+
+def _concat(p: Params, *blobs: Blob) -> Blob:
+    channels = sum(blob.channels for blob in blobs)
+    return _alike([replace(blob, channels=channels) for blob in blobs])
+
+
+def _alike(blobs: Sequence[Blob]) -> Blob:
+    """What is made, sample by sample, of blobs of the same size."""
+    if len({replace(blob, reach=Fraction(0)) for blob in blobs}) > 1:
+        refuse("takes blobs of different sizes")
+    return max(blobs, key=lambda blob: blob.reach)
+
+
+def _pixel_shuffle(p: Params, x: Blob) -> Blob:
+    if p[0] < 1 or x.channels % p[0] ** 2:
+        refuse(f"cannot make sides {p[0]} times as long of {x.channels} channels")
+    return Blob(x.channels // p[0] ** 2, x.ratio * p[0], x.rest * p[0], x.reach)
+
+
+def _interp(p: Params, x: Blob) -> Blob:
+    if p[0] not in RESIZINGS or p[1] != p[2] or not p[1] > 0:
+        refuse("does not resize by one factor, to the nearest, bilinear or bicubic")
+    factor = Fraction(p[1])
+    reach = x.reach + RESIZING_REACH[p[0]] / x.ratio
+    return Blob(x.channels, x.ratio * factor, _whole(x.rest * factor), reach)
+
+
+def _whole(rest: Fraction) -> int:
+    if rest.denominator != 1:
+        refuse("leaves a remainder of the sides of pictures")
+    return int(rest)
+
+
+_WINDOW: Params = {0: 0, 1: 0, 3: 1, 4: 0, 5: 0, 6: 0, 9: 0, 10: ()}
+_SQUARE = {11: 1, 13: 3, 14: 4, 15: 4, 16: 4}
+KINDS = {
+    "Input": Kind("", _input, {0: 0, 1: 0, 2: 0}),
+    "Convolution": Kind("P", _convolution, _WINDOW, {2: 1, 12: 1, 8: 0, 18: 0.0, 19: 0}, _SQUARE),
+    "Deconvolution": Kind(
+        "P", _deconvolution, _WINDOW, {2: 1, 12: 1, 18: 0, 19: 0, 20: 0, 21: 0, 28: 0}, _SQUARE
+    ),
+    "InnerProduct": Kind("V", _inner_product, {0: 0, 1: 0, 2: 0, 9: 0, 10: ()}, {8: 0}),
+    "Pooling": Kind("P", _pooling, {0: 0, 4: 0}),
+    "Split": Kind("P|V", _same),
+    "ReLU": Kind("P|V", _same, {0: 0.0}),
+    "PReLU": Kind("P", _prelu, {0: 0}),
+    "Scale": Kind("PV", _scale, {0: 0}, {1: 0}),
+    "Crop": Kind("PP", _crop, {0: 0, 1: 0}),
+    "Eltwise": Kind("PP+", _eltwise, {0: 0, 1: ()}),
+    "BinaryOp": Kind("PP?", _binary, {0: 0, 1: 0, 2: 0.0}),
+    "Concat": Kind("PP+", _concat, {}, {0: 0}),
+    "PixelShuffle": Kind("P", _pixel_shuffle, {0: 1}, {1: 0}),
+    "Interp": Kind("P", _interp, {0: 0, 1: 1.0, 2: 1.0}, {3: 0, 4: 0, 5: 0, 6: 0}),
+}
