@@ -36,12 +36,13 @@ def open_esrgan(path: str, device: torch.device, dtype: torch.dtype) -> Engine:
     VGG network (SRVGGNetCompact); its sizes are those of its tensors, and nothing in the file is
     executed. A card computes in `dtype`, the layers at both ends in float32; a CPU in float32.
 
-    On a CPU each run keeps to the thread that calls it (it sets torch's own for that thread to
-    one): who has more cores runs as many tiles at once.
+    From then on torch uses one thread wherever this process calls it: who has more cores runs as
+    many tiles at once.
 
     Raises FatalError, one sentence, for a file that holds neither network.
     Sources: Wang et al. 2018 (ESRGAN), section 3.1; Wang et al. 2021 (Real-ESRGAN), section 3.4.
     """
+    torch.set_num_threads(1)  # several wait for each other longer than they work, also on a file
     try:
         state = _tensors(_content(path))
         network = _compact(state) if "body.0.weight" in state else _rrdb(state)
@@ -70,8 +71,7 @@ class _Engine:
         self, rgb: Planes, known: Mapping[str, Planes] | None = None, wanted: str | None = None
     ) -> Planes:
         """As Engine has it; there are no pools."""
-        if self.device.type == "cpu":
-            torch.set_num_threads(1)
+        torch.set_num_threads(1)  # of a thread that has used torch before
         try:
             x = torch.from_numpy(np.array(rgb[None], np.float32)).to(self.device)
             y: Tensor = self.network(x.contiguous(memory_format=torch.channels_last))
