@@ -14,7 +14,7 @@ ALLOWED = {
     "images": {"errors", "whole", "download"},
     "dataset": {"images", "errors", "whole"},
     "networks": {"errors", "whole", "download"},
-    "upscaling": {"networks", "images", "errors"},
+    "upscaling": {"networks", "images", "errors", "whole", "download"},
     "training": {"dataset", "networks", "options", "errors"},
     "sampling": {"networks", "images", "errors", "whole"},
     "ranking": {"networks", "images", "errors", "whole"},
