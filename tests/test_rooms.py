@@ -16,7 +16,7 @@ ALLOWED = {
     "networks": {"errors", "whole", "download"},
     "upscaling": {"networks", "images", "errors", "whole", "download"},
     "training": {"dataset", "networks", "options", "errors"},
-    "sampling": {"networks", "images", "errors", "whole"},
+    "sampling": {"networks", "images", "ranking", "errors", "whole", "download"},
     "ranking": {"networks", "images", "errors", "whole"},
 }
 

@@ -1,16 +1,14 @@
 """sggen: draw pictures with a StyleGAN."""
 
-import hashlib
 import json
 import os
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from io import BytesIO
-from itertools import chain
+from itertools import compress
+from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any, Literal
-from zlib import crc32
 
 from animetools.cli import Batches, Item, Opt, Output, Stream, command
 from animetools.cli.inputs import lines_of_input, look, read_item
@@ -22,13 +20,12 @@ from animetools.sampling.plan import Plan
 from animetools.sampling.seeds import LARGEST_SEED, LEAST_BOUND, Seeds, parse_grid, parse_psis
 
 if TYPE_CHECKING:
-    from animetools.networks.snapshot import Snapshot
-    from animetools.ranking.scores import Judge
     from animetools.sampling.latents import Drawn
     from animetools.sampling.pictures import Made, Making
-    from animetools.sampling.render import Renderer
 
 DEFAULT_NETWORK = ""  # the one that ships with the suite: none yet
+SCORES = "/.scores/"  # before the names of pictures that are judged
+FOLDER = "a folder: name the files of latents in it"
 SAMPLE = 8  # files, after the first, that tell what all will cost
 
 
@@ -159,78 +156,87 @@ def sggen(options: GenOptions, stream: Stream) -> int:
             " or latest)"
         )
     plan = _plan(options, stream)
-    snapshot, making = _opened(options)
+    making = _opened(options)
 
+    from animetools.sampling.judging import scorings
     from animetools.sampling.pictures import make_each, make_sheets
+    from animetools.sampling.render import renderers_on
 
     generator = making.generator
     plan.check_image(generator.width, generator.height, generator.config.image_channels)
     stream = replace(stream, settings=_settings(options, plan, making))
     stream.report.total = plan.count
-    renderers = _renderers(options, plan, making)
+    renderers = renderers_on(
+        options.device,
+        options.dtype,
+        generator,
+        batch=options.batch,
+        cores=cores(),
+        expected=plan.pictures,
+    )
+    batch, draw = renderers[0].batch, partial(drawn, making)
     if options.dtype == "fp16" and renderers[0].device.type == "cpu":
         stream.report.note("--dtype fp16 is for cards: this CPU computes in fp32")
     encode = partial(save, options, plan, making)
-    work: Work | Batches = Batches(
-        renderers[0].batch,
-        partial(drawn, making),
-        [partial(make_each, r) for r in renderers],
-        encode,
-    )
-    if plan.sheet:
-        draw = [partial(make_sheets, making, plan.columns, renderer) for renderer in renderers]
-        work = Batches(1, load_of, draw, encode)
+    work: Work | Batches
     if stream.options.dry_run:
         work = partial(encode, None)
-    judging = _judging(options, making, snapshot, renderers) if options.accept else None
+    elif plan.sheet:
+        make = [partial(make_sheets, making, plan.columns, renderer) for renderer in renderers]
+        work = Batches(1, attrgetter("load"), make, encode)
+    else:
+        work = Batches(batch, draw, [partial(make_each, each) for each in renderers], encode)
+    judging = None
+    if options.accept:
+        judging = Batches(batch, draw, scorings(making, renderers), note_score)
     items = pictures(plan, making, latents(options, stream, making))
-    return stream.collect(work, partial(gather, options, stream, plan, making, judging), items)
+    return stream.collect(work, partial(gather, options, stream, plan, judging, making), items)
 
 
 def latents(options: GenOptions, stream: Stream, making: "Making") -> Iterator[Item]:
     """What the options name, then what the arguments name, one item for each latent."""
+    if options.seeds:
+        yield from _seeded(options.seeds)
+    for file in stream.files:
+        if file == "-":
+            for line in lines_of_input(b"\0" if stream.options.null else b"\n"):
+                yield from _listed(line, making)
+        else:
+            yield from _rows(look(file, {}) or Item(file, trouble=FOLDER), making)
+
+
+def _seeded(text: str) -> Iterator[Item]:
     from animetools.sampling.latents import Latent
 
-    def seeded(text: str) -> Iterator[Item]:
-        for seed in Seeds.parse(text):
-            yield Item(f"/seed{seed:04}", load=Latent(seed))
-
-    if options.seeds:
-        yield from seeded(options.seeds)
-    for file in stream.files:
-        if file != "-":
-            yield from _rows(look(file, {}), file, making)
-            continue
-        for line in lines_of_input(b"\0" if stream.options.null else b"\n"):
-            text = os.fsdecode(line)
-            if set(text) <= set("0123456789-,"):
-                try:
-                    yield from seeded(text)
-                except ValueError as why:
-                    yield Item(text, trouble=str(why))
-                continue
-            item = read_item(line)
-            seed = item.facts.get("seed") if item else None
-            if type(seed) is int and 0 <= seed <= LARGEST_SEED:  # a record of our own
-                yield from seeded(str(seed))
-            else:
-                yield from _rows(item, text, making)
+    for seed in Seeds.parse(text):
+        yield Item(f"/seed{seed:04}", load=Latent(seed))
 
 
-def _rows(item: Item | None, path: str, making: "Making") -> Iterator[Item]:
-    """An item for each latent of a file."""
-    from animetools.sampling.latent_files import read
-
-    item = item or Item(path, trouble="a folder: name the files of latents in it")
-    if not item.trouble:
+def _listed(line: bytes, making: "Making") -> Iterator[Item]:
+    """What a line of a list means: seeds, a file of latents, or a record of our own."""
+    text = os.fsdecode(line)
+    if set(text) <= set("0123456789-,"):
         try:
-            kept = read(item.path, making.generator)
-            if making.manner.truncate == "z":
-                raise ItemError("--truncate z draws z again from its seed; these have none")
-        except (ItemError, OSError) as why:
-            item = replace(item, trouble=reason_of(why))
-    if item.trouble:
-        yield item
+            yield from _seeded(text)
+        except ValueError as why:
+            yield Item(text, trouble=str(why))
+        return
+    item = read_item(line) or Item(text, trouble=FOLDER)
+    seed = item.facts.get("seed")
+    if type(seed) is int and 0 <= seed <= LARGEST_SEED:
+        yield from _seeded(str(seed))
+    else:
+        yield from _rows(item, making)
+
+
+def _rows(item: Item, making: "Making") -> Iterator[Item]:
+    """An item for each latent of a file."""
+    try:
+        if item.trouble:
+            raise ItemError(item.trouble)
+        kept = making.kept(item.path)
+    except (ItemError, OSError) as why:
+        yield replace(item, trouble=reason_of(why))
         return
     for row, latent in enumerate(kept):
         facts = {"source": item.path} | item.facts | {"row": row}
@@ -257,6 +263,8 @@ def pictures(plan: Plan, making: "Making", items: Iterable[Item]) -> Iterator[It
 
 def sheets(plan: Plan, making: "Making", items: Iterable[Item]) -> Iterator[Item]:
     """An item for each sheet of pictures, all of one psi."""
+    from animetools.sampling.pictures import identity_of
+
     waiting: dict[float, list[Item]] = {}
     index = 0
 
@@ -264,8 +272,7 @@ def sheets(plan: Plan, making: "Making", items: Iterable[Item]) -> Iterator[Item
         load = tuple(each.load for each in several)
         facts = making.facts(load[:1]) | {"index": index}
         path = plan.sheet_stem(several[0].path, several[-1].path, facts)
-        identity = crc32(repr([picture.identity for picture in load]).encode())
-        return Item(path, mtime=identity, load=load)
+        return Item(path, mtime=identity_of(load), load=load)
 
     for item in items:
         if item.trouble:
@@ -282,11 +289,6 @@ def sheets(plan: Plan, making: "Making", items: Iterable[Item]) -> Iterator[Item
         index += 1
 
 
-def load_of(item: Item) -> Any:
-    """What the item carries."""
-    return item.load
-
-
 def drawn(making: "Making", item: Item) -> "Drawn":
     """What the synthesis takes for the picture that the item carries."""
     return making.draw(item.load)
@@ -301,8 +303,6 @@ def save(
     output: Output,
 ) -> Iterator[Item]:
     """A picture, or a sheet, as a file; nothing has been made in a dry run."""
-    import numpy as np
-
     from animetools.images.described import encode_described
 
     load = item.load if plan.sheet else (item.load,)
@@ -314,9 +314,7 @@ def save(
 
     def encode_w() -> bytes:
         assert made
-        file = BytesIO()
-        np.save(file, made.ws)
-        return file.getvalue()
+        return made.w_file()
 
     path = output.write(plan.suffix, encode)
     if options.save_w:
@@ -328,16 +326,15 @@ def gather(
     options: GenOptions,
     stream: Stream,
     plan: Plan,
-    making: "Making",
     judging: Batches | None,
+    making: "Making",
     items: Iterable[Item],
     run: Run,
 ) -> Iterator[Result]:
     """Choose among the pictures if asked, put them on sheets if asked, make them."""
     if judging and options.accept:
         items = yield from accepted(options.accept, stream, judging, items)
-        sheets_of = max(1, plan.sheet)
-        stream.report.total = stream.report.read + -(-len(items) // sheets_of)
+        stream.report.total = stream.report.read + -(-len(items) // max(1, plan.sheet))
     if plan.sheet:
         items = sheets(plan, making, items)
     yield from foretold(stream, run(items))
@@ -350,51 +347,18 @@ def accepted(
 
     The journal keeps the scores, so that a run that was killed goes on judging where it was.
     """
-    asked = (replace(item, path=f"/.scores/{item.path}", load=(item.load, item)) for item in items)
-    scored: list[tuple[float, Item]] = []
-    for result in stream.run(judging, asked):
+    from animetools.sampling.judging import best_of
+
+    scored: list[Item] = []
+    for result in stream.run(judging, (replace(item, path=SCORES + item.path) for item in items)):
         assert isinstance(result, Item)
-        scored.append((result.facts["score"], result.load[1]))
-    order = sorted(range(len(scored)), key=lambda n: -scored[n][0])
-    kept = set(order[: max(1, round(share * len(scored)))])
-    stream.report.read -= len(kept)  # they come again when they are made
-    chosen = []
-    for n, (score, item) in enumerate(scored):
-        if n in kept:
-            chosen.append(replace(item, facts=item.facts | {"score": score}))
-        else:
-            yield item.rejected("scored lower", f"{score:.4f}")
-    return chosen
-
-
-def drawn_to_judge(making: "Making", item: Item) -> "Drawn":
-    """The same for an item that carries the picture and its own item."""
-    return making.draw(item.load[0])
-
-
-def score_each(
-    renderer: "Renderer", judge: "Judge", batch: "Sequence[Drawn]"
-) -> list[float | ItemError]:
-    """What the discriminator thinks of the pictures, each by itself, as a file would show them."""
-    import numpy as np
-    import torch
-
-    made = renderer(batch)
-    planes = {
-        n: np.atleast_3d(pixels).transpose(2, 0, 1)
-        for n, pixels in enumerate(made)
-        if not isinstance(pixels, ItemError)
-    }
-
-    @torch.inference_mode()
-    def score(some: list[int]) -> list[float]:
-        features = judge.features([planes[n] for n in some])
-        pairs = zip(features[:, None], some, strict=True)
-        return [float(judge.head.judge(one, batch[n].labels)) for one, n in pairs]
-
-    groups = [[n] for n in planes] if judge.is_on_cpu or not planes else [list(planes)]
-    scores = chain.from_iterable(renderer.threads.map(score, groups))
-    return [each if isinstance(each, ItemError) else next(scores) for each in made]
+        scored.append(replace(result, path=result.path.removeprefix(SCORES), own={}))
+    best = best_of([item.facts["score"] for item in scored], share)
+    stream.report.read -= sum(best)  # they come again when they are made
+    for item, is_best in zip(scored, best, strict=True):
+        if not is_best:
+            yield item.rejected("scored lower", f"{item.facts['score']:.4f}")
+    return list(compress(scored, best))
 
 
 def note_score(score: float, item: Item, output: Output) -> Iterator[Item]:
@@ -404,7 +368,7 @@ def note_score(score: float, item: Item, output: Output) -> Iterator[Item]:
 
 def foretold(stream: Stream, results: Iterable[Result]) -> Iterator[Result]:
     """Pass the results on; once the first files are there, say what all will cost."""
-    from animetools.dataset.forecast import forecast
+    from animetools.dataset.forecast import duration, forecast
 
     report, sizes, began, before = stream.report, list[int](), 0.0, 0
     for result in results:
@@ -418,16 +382,9 @@ def foretold(stream: Stream, results: Iterable[Result]) -> Iterator[Result]:
         if len(sizes) > SAMPLE and left > 10 * SAMPLE:
             seen = forecast(sizes, left, os.path.join(stream.out, "x"))
             seconds = (time.monotonic() - began) / (report.read - before) * left
-            report.note(f"{stream.out}: still {seen}; {_duration(seconds)} to go")
+            report.note(f"{stream.out}: still {seen}; {duration(seconds)} to go")
             if seen.least > seen.free:
                 raise FatalError(f"{stream.out}: no room for it: choose another -o, or make room")
-
-
-def _duration(seconds: float) -> str:
-    for unit, length in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
-        if seconds >= 2 * length:
-            return f"about {seconds / length:.0f} {unit}"
-    return f"about {seconds:.0f} seconds"
 
 
 def _plan(options: GenOptions, stream: Stream) -> Plan:
@@ -438,23 +395,17 @@ def _plan(options: GenOptions, stream: Stream) -> Plan:
         raise FatalError(str(why)) from None
 
 
-def _opened(options: GenOptions) -> "tuple[Snapshot, Making]":
-    """The network file, and how it is made to draw."""
+def _opened(options: GenOptions) -> "Making":
     from animetools.networks.fetch import locate
 
     path = locate(options.network, options.sha256 or None)  # before torch is loaded, for seconds
 
-    from animetools.networks.checkpoints import read
     from animetools.sampling.latents import Manner
     from animetools.sampling.pictures import Making
 
+    manner = Manner(options.truncate, options.cutoff, options.noise)
     try:
-        snapshot = read(path)
-        with open(path, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        manner = Manner(options.truncate, options.cutoff, options.noise)
-        told = {"dtype": options.dtype, "network": os.path.basename(path), "sha256": digest}
-        return snapshot, Making.of(snapshot, manner, options.class_, options.tags, told)
+        return Making.of(path, manner, options.class_, options.tags, options.dtype)
     except (ItemError, OSError) as why:
         raise FatalError(f"{path}: {reason_of(why)}") from None
 
@@ -477,45 +428,3 @@ def _settings(options: GenOptions, plan: Plan, making: "Making") -> dict[str, An
         "save_w": options.save_w,
         "dtype": options.dtype,
     }
-
-
-def _renderers(options: GenOptions, plan: Plan, making: "Making") -> "list[Renderer]":
-    from animetools.networks.devices import DTYPES, devices
-    from animetools.sampling.render import Renderer
-
-    expected = plan.count and plan.count * max(1, plan.sheet)
-    return [
-        Renderer(
-            making.generator,
-            device,
-            DTYPES[options.dtype],
-            batch=options.batch,
-            cores=cores(),
-            expected=expected,
-        )
-        for device in devices(options.device)
-    ]
-
-
-def _judging(
-    options: GenOptions, making: "Making", snapshot: "Snapshot", renderers: "list[Renderer]"
-) -> Batches:
-    """How pictures are judged by the network's own discriminator."""
-    from animetools.networks.devices import DTYPES
-    from animetools.networks.fast import Discriminator
-    from animetools.ranking.scores import Judge, frame_of
-
-    try:
-        discriminator = snapshot.discriminator.build()
-    except ItemError as why:
-        raise FatalError(f"--accept: {why}") from None
-    assert isinstance(discriminator, Discriminator)
-    frame = (making.generator.width, making.generator.height)
-    if frame_of(discriminator) != frame:
-        raise FatalError("--accept: the discriminator in this file is for pictures of another size")
-    dtype = DTYPES[options.dtype]
-    devices = [
-        partial(score_each, each, Judge(discriminator, each.device, dtype, group=each.group))
-        for each in renderers
-    ]
-    return Batches(renderers[0].batch, partial(drawn_to_judge, making), devices, note_score)

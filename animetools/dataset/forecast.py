@@ -40,6 +40,14 @@ def forecast(sizes: Sequence[int], count: int, path: str) -> Forecast:
     return Forecast(count, round(mean * count), round(least * count), disk.f_bavail * disk.f_frsize)
 
 
+def duration(seconds: float) -> str:
+    """As a person says it: about 3 hours."""
+    for unit, length in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
+        if seconds >= 2 * length:
+            return f"about {seconds / length:.0f} {unit}"
+    return f"about {seconds:.0f} seconds"
+
+
 def _size(count: float) -> str:
     for unit in ("bytes", "kB", "MB", "GB", "TB"):
         if count < 1000 or unit == "TB":

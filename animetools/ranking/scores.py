@@ -59,19 +59,19 @@ class Judge:
         return torch.cat(parts)[: len(pictures)].cpu()
 
     @torch.inference_mode()
-    def alone(self, features: Tensor) -> list[float]:
+    def alone(self, features: Tensor, labels: Sequence[Tensor | None] | None = None) -> list[float]:
         """The score of each picture by itself: its minibatch deviation is 1e-4.
 
-        The same whatever its companions, to the last bit.
+        The same whatever its companions, to the last bit. `labels` [1, c_dim] are those of each,
+        where they differ.
         """
-        return [float(self._score(one[None])) for one in features]
+        told = [self.labels] * len(features) if labels is None else labels
+        pairs = zip(features, told, strict=True)
+        return [float(self.head.judge(one[None], its)) for one, its in pairs]
 
     @torch.inference_mode()
     def together(self, features: Tensor) -> Tensor:
         """The scores [n] of pictures that are compared with each other, as in training."""
-        return self._score(features)
-
-    def _score(self, features: Tensor) -> Tensor:
         labels = None if self.labels is None else self.labels.expand(len(features), -1)
         return self.head.judge(features, labels)
 

@@ -1,18 +1,24 @@
 """Which pictures a run makes, each from a latent and a psi, and what is told of them."""
 
+import os
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from io import BytesIO
 from typing import Any
 
 import numpy as np
 import torch
 
+from animetools.download import sha256_of
 from animetools.errors import ItemError
 from animetools.images.files import Pixels
+from animetools.networks import checkpoints
 from animetools.networks.fast import Generator
 from animetools.networks.snapshot import Snapshot
+from animetools.sampling import latent_files
 from animetools.sampling.labels import classes_of, labels_of
+from animetools.sampling.latent_files import Latents
 from animetools.sampling.latents import Drawn, Floats, Latent, Manner, draw
 from animetools.sampling.render import Renderer
 from animetools.sampling.seeds import compact
@@ -31,29 +37,34 @@ class Picture:
         return zlib.crc32(repr((self.latent.seed, self.latent.entropy, self.psi)).encode())
 
 
+def identity_of(pictures: Sequence[Picture]) -> int:
+    """The same for a sheet of pictures."""
+    return zlib.crc32(repr([picture.identity for picture in pictures]).encode())
+
+
 @dataclass(frozen=True)
 class Making:
-    """How all pictures of a run are made.
+    """How all pictures of a run are made, with a network file's generator.
 
     `classes` are the names of the labels, or their numbers; `told` is what is said of every picture.
     """
 
+    snapshot: Snapshot
     generator: Generator
     manner: Manner
     classes: tuple[str, ...]
     told: dict[str, Any]
 
     @classmethod
-    def of(
-        cls, snapshot: Snapshot, manner: Manner, label: str, tags: str, told: dict[str, Any]
-    ) -> "Making":
+    def of(cls, path: str, manner: Manner, label: str, tags: str, dtype: str) -> "Making":
         """With the generator of a network file, and in its own manner where none is wished for.
 
         `label` is one class by number or name, `tags` several.
 
-        Raises ItemError for a file without generator, or with numbers that are none; FatalError
-        for a class that the network does not know.
+        Raises OSError and ItemError for a file that cannot be read, that is without generator, or
+        with numbers that are none; FatalError for a class that the network does not know.
         """
+        snapshot = checkpoints.read(path)
         generator = snapshot.generator.build()
         assert isinstance(generator, Generator)
         classes = classes_of(snapshot.facts, generator.config.mapping.c_dim)
@@ -65,8 +76,19 @@ class Making:
             manner = replace(manner, cutoff=generator.config.truncation.cutoff)
         drawn_in = {"truncate": "z"} if manner.truncate == "z" else {"cutoff": manner.cutoff}
         chosen = {"class": label or None, "tags": tags or None, **drawn_in, "noise": manner.noise}
-        said = {key: value for key, value in chosen.items() if value is not None}
-        return cls(generator, manner, classes, said | told)
+        told = {key: value for key, value in chosen.items() if value is not None}
+        told |= {"dtype": dtype, "network": os.path.basename(path), "sha256": sha256_of(path)}
+        return cls(snapshot, generator, manner, classes, told)
+
+    def kept(self, path: str) -> Latents:
+        """The latents of a file.
+
+        Raises ItemError and OSError as `latent_files.read`, and where they would be drawn again.
+        """
+        latents = latent_files.read(path, self.generator)
+        if self.manner.truncate == "z":
+            raise ItemError("--truncate z draws z again from its seed; these have none")
+        return latents
 
     def pictures(self, latent: Latent, psis: Sequence[float]) -> list[Picture]:
         """A latent at each psi; without any at the network's own, and w that was kept as it is."""
@@ -106,6 +128,12 @@ class Made:
 
     pixels: Pixels
     ws: Floats
+
+    def w_file(self) -> bytes:
+        """The w as an .npy."""
+        file = BytesIO()
+        np.save(file, self.ws)
+        return file.getvalue()
 
 
 def make_each(renderer: Renderer, drawn: Sequence[Drawn]) -> list[Made | ItemError]:

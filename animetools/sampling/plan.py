@@ -45,6 +45,11 @@ class Plan:
         return cls(psis, pattern, suffix or f".{kind}", kind, columns, sheet, count)
 
     @property
+    def pictures(self) -> int | None:
+        """How many there will be at the most, where it can be known."""
+        return self.count and self.count * max(1, self.sheet)
+
+    @property
     def names_have_psi(self) -> bool:
         """Whether the name of a picture's file tells its psi."""
         if self.name and not self.sheet:

@@ -11,6 +11,7 @@ from torch import Tensor
 from animetools.errors import Advice, FatalError, ItemError
 from animetools.images.files import Pixels
 from animetools.networks import fast
+from animetools.networks.devices import DTYPES, devices
 from animetools.networks.fast import Generator
 from animetools.networks.layers import Noise
 from animetools.sampling.latents import Drawn
@@ -43,7 +44,7 @@ class Renderer:
         expected: int | None = None,
     ) -> None:
         torch.set_num_threads(1)
-        self.device = device
+        self.device, self.dtype = device, dtype
         if device.type == "cpu":
             self.group = 1
             self.batch = batch or min(cores, expected or cores)
@@ -126,6 +127,19 @@ class Renderer:
                 yield pixels[..., 0] if pixels.shape[2] == 1 else pixels
             else:
                 yield ItemError("its pixels are no numbers: try --dtype fp32, or another network")
+
+
+def renderers_on(
+    name: str, dtype: str, generator: Generator, *, batch: int, cores: int, expected: int | None
+) -> list[Renderer]:
+    """A renderer for each of the devices of a name, as `devices` knows them, in that precision.
+
+    Raises FatalError if there is no such device.
+    """
+    return [
+        Renderer(generator, device, DTYPES[dtype], batch=batch, cores=cores, expected=expected)
+        for device in devices(name)
+    ]
 
 
 def to_pixels(images: Tensor) -> Tensor:

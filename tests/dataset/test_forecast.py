@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from animetools.dataset.forecast import PER_IMAGE, forecast
+import pytest
+
+from animetools.dataset.forecast import PER_IMAGE, duration, forecast
 
 
 def test_sizes_are_extrapolated(tmp_path: Path) -> None:
@@ -17,3 +19,17 @@ def test_what_is_wholly_sampled_is_sure(tmp_path: Path) -> None:
     seen = forecast([10_000, 500], 2, str(tmp_path))
     assert seen.least == seen.likely == 10_500 + 2 * PER_IMAGE
     assert forecast([10_000], 5, str(tmp_path)).least < 5 * 10_000
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.2, "0 seconds"),
+        (119, "119 seconds"),
+        (120, "2 minutes"),
+        (7200, "2 hours"),
+        (2e5, "2 days"),
+    ],
+)
+def test_a_duration_is_said_in_its_largest_unit(seconds: float, said: str) -> None:
+    assert duration(seconds) == f"about {said}"
