@@ -100,7 +100,7 @@ class Output:
     owned: tuple[Written, ...] = ()  # what an earlier run made of this item
     parts: list[whole.Part] = field(default_factory=list)
 
-    def write(self, suffix: str, encode: Callable[[], bytes]) -> str:
+    def write(self, suffix: str, encode: Callable[[], bytes | memoryview]) -> str:
         """Write `encode()` to the item's path plus `suffix`; returns that path.
 
         In a dry run nothing is encoded.
@@ -131,7 +131,7 @@ class Output:
             part.drop()
         self.parts.clear()
 
-    def _check_free(self, path: str, data: bytes) -> None:
+    def _check_free(self, path: str, data: bytes | memoryview) -> None:
         """Let pass a name that is free or ours; one with these very bytes was ours when killed."""
         try:
             there = Written.now(path)
@@ -153,7 +153,7 @@ def is_same_file(one: str, other: str) -> bool:
         return False
 
 
-def _holds(path: str, data: bytes) -> bool:
+def _holds(path: str, data: bytes | memoryview) -> bool:
     found = os.lstat(path)
     if not stat.S_ISREG(found.st_mode) or found.st_size != len(data):
         return False

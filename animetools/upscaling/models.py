@@ -108,7 +108,9 @@ def open_model(path: str, device: "torch.device | None", dtype: str) -> Engine:
     if extension == ".onnx":
         from animetools.upscaling.onnxfile import open_onnx
 
-        return open_onnx(path, "cpu" if device is None else str(device))
+        return open_onnx(
+            path, str(device) if device is not None and device.type == "cuda" else "cpu"
+        )
     if extension in (".pth", ".pt", ".safetensors"):
         import torch
 

@@ -7,7 +7,7 @@ import ncnn
 import numpy as np
 
 from animetools.errors import FatalError, ItemError
-from animetools.upscaling.engine import Form, Planes
+from animetools.upscaling.engine import Planes
 from animetools.upscaling.graph import Graph
 
 
@@ -23,7 +23,7 @@ class Processor:
 
         Raises FatalError if ncnn does not take them.
         """
-        self.graph = graph
+        self.form, self.entry, self.exit = graph.form, graph.entry, graph.exit
         self.net = ncnn.Net()
         options = self.net.opt
         options.num_threads = 1
@@ -34,20 +34,16 @@ class Processor:
         if self.net.load_param(os.fsencode(param)) or self.net.load_model(os.fsencode(bin)):
             raise FatalError(f"{param} and its weights are not of a kind that ncnn can run")
 
-    @property
-    def form(self) -> Form:
-        """What the tiles must know of it."""
-        return self.graph.form
-
     def run(
         self, rgb: Planes, known: Mapping[str, Planes] | None = None, wanted: str | None = None
     ) -> Planes:
         """As Engine has it."""
         extractor = self.net.create_extractor()
-        for name, blob in {self.graph.entry: rgb, **(known or {})}.items():
+        for name, blob in {self.entry: rgb, **(known or {})}.items():
+            dense = np.ascontiguousarray(blob)  # ncnn.Mat looks at no strides
             # A clone, because ncnn counts who uses its own memory, and computes in place in ours.
-            extractor.input(name, ncnn.Mat(blob).clone())
-        failed, found = extractor.extract(wanted or self.graph.exit)
+            extractor.input(name, ncnn.Mat(dense).clone())
+        failed, found = extractor.extract(wanted or self.exit)
         if failed:
             raise ItemError("not enough memory for it: try a smaller --tile")
         return np.array(found)

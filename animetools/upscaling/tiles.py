@@ -50,22 +50,20 @@ class Span:
 
 def spans(length: int, side: int, form: Form) -> list[Span]:
     """Tiles of about `side` pixels, or less, along `length`."""
-    align = form.align
-    around = form.border + (min(form.overlap, form.fixed // 8) if form.fixed else 0)
+    align, border, overlap = form.align, form.border, _up(form.overlap, form.align)
     if form.fixed:
-        step = (form.fixed - 2 * around) // align * align
+        overlap = min(overlap, form.fixed // 8)
+        step = (form.fixed - 2 * (border + overlap)) // align * align
     else:
-        count = -(-length // max(side, align))
-        step = _up(-(-length // count), align)
+        step = _up(-(-length // -(-length // max(side, align))), align)
     cuts = []
     for start in range(0, length, step):
         stop = min(start + step, length)
-        first, last = start - around, stop + around
+        first, last = start - border - overlap, stop + border + overlap
         if form.fixed:
             last = first + form.fixed
-        elif not form.border:
-            first = max(0, start - _up(form.overlap, align))
-            last = min(length, stop + form.overlap)
+        else:  # what a network fills up its own edges with is not seen from within
+            first, last = max(first, -border), min(last, length + border)
         cuts.append(Span(start, stop, first, first + _up(last - first, align), stop == length))
     return cuts
 

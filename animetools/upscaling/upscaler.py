@@ -97,8 +97,8 @@ class Upscaler:
             pixels = filled(pixels, alpha)
         for step in steps:
             pixels = self._enlarge(step, at, pixels)
-        for step in steps if alpha is not None else ():
-            if step.scale > 1:  # noise is of colours
+        for step in steps:
+            if alpha is not None and step.scale > 1:  # noise is of colours
                 clean = replace(step, noise=None)
                 alpha = enlarged(alpha, partial(self._enlarge, clean, at))
         return replace(picture, pixels=pixels, alpha=alpha)

@@ -1,0 +1,236 @@
+"""animeupscale: enlarge images that are too small."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from threading import Lock
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from animetools import whole
+from animetools.cli import Item, Opt, Output, Stream, command
+from animetools.cli.stream import cores
+from animetools.errors import FatalError, ItemError
+from animetools.images.containers import (
+    HEAD_BYTES,
+    MAX_PIXELS,
+    format_by_content,
+    format_by_name,
+)
+
+if TYPE_CHECKING:
+    from animetools.images.described import Format
+    from animetools.upscaling.upscaler import Step, Upscaler
+
+WAIFU2X = ("cunet", "art", "photo")
+SOFTWARE = "animeupscale"  # what marks a file that was enlarged in place
+JPEG_IS_GOOD = 90  # the quality from which --noise auto leaves a JPEG as it is
+LARGE = 16_000_000  # pixels of a result; of larger ones there is one at a time
+MOST = 4 * MAX_PIXELS  # pixels of a result
+FORMATS: "dict[str, Format]" = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp"}
+
+_large = Lock()
+
+
+@dataclass(frozen=True)
+class UpscaleOptions:
+    """What animeupscale can be told."""
+
+    model: Annotated[
+        str,
+        Opt(
+            "cunet, art or photo of waifu2x; or a file: .onnx, .param with .bin, or .pth or"
+            " .safetensors of ESRGAN or Real-ESRGAN.",
+            "m",
+            unit="MODEL",
+        ),
+    ] = "cunet"
+    noise: Annotated[
+        Literal["auto", "none", "0", "1", "2", "3"],
+        Opt("How much of JPEG's traces waifu2x removes; auto is 1 below JPEG quality 90."),
+    ] = "auto"
+    scale: Annotated[
+        Literal["1", "2", "4"] | None,
+        Opt("How many times larger; by default 2, or what a model file does. 1 only denoises."),
+    ] = None
+    below: Annotated[
+        int | None,
+        Opt(
+            "Only images with both sides below this; 512, or what --to says.", min=1, unit="PIXELS"
+        ),
+    ] = None
+    to: Annotated[
+        int | None,
+        Opt("Enlarge again and again, until a side has so many.", min=1, unit="PIXELS"),
+    ] = None
+    tta: Annotated[
+        bool, Opt("The mean of eight flips and turns: a little better, eight times the work.")
+    ] = False
+    in_place: Annotated[
+        bool, Opt("Put the result in the place of the image, which is kept as FILE~.")
+    ] = False
+    backup: Annotated[bool, Opt("Keep no FILE~.")] = True
+    format: Annotated[Literal["png", "jpg", "webp"], Opt("The files that are written.")] = "png"
+    quality: Annotated[int, Opt("Of JPEG and WebP files.", min=1, max=100)] = 95
+    tile: Annotated[
+        int, Opt("Side of the pieces of a large image; 0 is the model's own.", min=0, unit="PIXELS")
+    ] = 0
+    device: Annotated[
+        str, Opt("auto, cpu, cuda, cuda:1, mps, or all: every card.", unit="DEVICE")
+    ] = "auto"
+    dtype: Annotated[
+        Literal["fp32", "bf16", "fp16"], Opt("Precision on a card; a CPU computes in fp32.")
+    ] = "fp16"
+    max_pixels: Annotated[int, Opt("Refuse larger images.", unit="PIXELS", min=1)] = MAX_PIXELS
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense together."""
+        if self.to and self.scale:
+            raise ValueError("--to and --scale exclude each other")
+        if self.scale == "1" and self.noise == "none":
+            raise ValueError("--scale 1 with --noise none leaves nothing to do")
+        if self.noise in "0123" and self.model not in WAIFU2X:
+            raise ValueError("--noise belongs to cunet, art and photo")
+        if not (self.backup or self.in_place):
+            raise ValueError("--no-backup belongs to --in-place")
+
+
+@command(
+    out="upscaled",
+    examples=[
+        "find faces/ | animeupscale | animepack",
+        "animeupscale --model art --tta --noise 1 -o large raw/",
+        "find faces/ | animeupscale --model art --in-place --to 512 > all.txt",
+    ],
+)
+def animeupscale(options: UpscaleOptions, stream: Stream) -> int:
+    """Enlarge images that are too small, with waifu2x or another network.
+
+    Reads image paths and writes the path of each image as it is to be used, in the order of the
+    input: that of its enlarged copy, or its own where it is large enough. Transparency is kept, grey
+    stays grey, 16 bits stay 16; an image is turned as its EXIF says and brought to sRGB.
+    """
+    jobs = stream.options.jobs or cores()
+    upscaler = _upscaler(options, jobs)
+    upscaler.open(upscaler.steps(_scale(options, upscaler, 1), _noise(options, b"")))
+    if options.in_place:
+        told = stream.options
+        work = partial(upscale_in_place, options, jobs, force=told.force, dry=told.dry_run)
+        return replace(stream, out="").map(work)
+    # What a result depends on, and which images are enlarged.
+    settings = stream.settings | {"model": upscaler.identity}
+    for name in ("tile", "device", "in_place", "backup", "max_pixels"):
+        del settings[name]
+    return replace(stream, settings=settings).map(partial(upscale, options, jobs))
+
+
+def upscale(options: UpscaleOptions, jobs: int, item: Item, output: Output) -> Iterator[Item]:
+    """One image: itself where it is large enough, else a larger file of its own."""
+    task = _task(options, jobs, item)
+    if task is None:
+        yield item
+        return
+    named = format_by_name(item.path)
+    suffix = "" if FORMATS.get(named or "") == options.format else f".{options.format}"
+    with task.room:
+        encode = partial(task.encoded, options.format, options.quality)
+        yield item.made(output.write(suffix, encode), **task.facts)
+
+
+def upscale_in_place(
+    options: UpscaleOptions, jobs: int, item: Item, output: Output, *, force: bool, dry: bool
+) -> Iterator[Item]:
+    """One image: itself, enlarged where it is too small and was not enlarged before."""
+    from animetools.images.picture import is_animated, software_of
+
+    task = _task(options, jobs, item)
+    if task is None or (software_of(task.data) == SOFTWARE and not force):
+        yield item
+        return
+    kind = FORMATS.get(format_by_content(task.data[:HEAD_BYTES]) or "")
+    if kind is None:
+        raise ItemError("only PNG, JPEG and WebP can be written in place: leave out --in-place")
+    if is_animated(task.data):
+        raise ItemError("it moves, and all but its first picture would be lost")
+    if not dry:
+        with task.room:
+            data = task.encoded(kind, options.quality, software=SOFTWARE)
+            whole.replace(item.path, data, backup=options.backup)
+    yield item.noted(**task.facts)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """An image that is to be enlarged."""
+
+    data: bytes
+    max_pixels: int
+    upscaler: "Upscaler"
+    steps: "list[Step]"
+    facts: dict[str, Any]
+
+    @property
+    def room(self) -> AbstractContextManager[object]:
+        """What keeps large results from being made at once."""
+        return _large if self.facts["width"] * self.facts["height"] > LARGE else nullcontext()
+
+    def encoded(self, kind: "Format", quality: int, software: str = "") -> bytes | memoryview:
+        """The enlarged image as a file."""
+        from animetools.images.picture import decode_picture, encode_picture
+
+        picture = decode_picture(self.data, max_pixels=self.max_pixels)
+        return encode_picture(self.upscaler(picture, self.steps), kind, quality, software)
+
+
+def _task(options: UpscaleOptions, jobs: int, item: Item) -> _Task | None:
+    """What is to be done to an image; None where that is nothing."""
+    from animetools.images.files import read_bytes
+    from animetools.images.picture import size_of
+
+    data = read_bytes(item.path)
+    width, height = size_of(data, max_pixels=options.max_pixels)
+    if max(width, height) >= (options.below or options.to or 512):
+        return None
+    upscaler = _upscaler(options, jobs)
+    noise = _noise(options, data)
+    scale = _scale(options, upscaler, max(width, height))
+    steps = upscaler.steps(scale, noise)
+    if not steps:
+        return None
+    for step in steps:
+        width, height = width * step.scale, height * step.scale
+    if width * height > MOST:
+        raise ItemError(f"it would have {width}x{height} pixels, more than {MOST / 1e6:g}M")
+    facts = {"width": width, "height": height, "noise": noise}
+    return _Task(data, options.max_pixels, upscaler, steps, facts)
+
+
+def _noise(options: UpscaleOptions, data: bytes) -> int | None:
+    """How much of JPEG's traces is to be removed from a file."""
+    from animetools.images.jpeg import quality
+
+    if options.noise == "auto" and options.model in WAIFU2X:
+        saved = quality(data)
+        return 1 if saved is not None and saved < JPEG_IS_GOOD else None
+    return int(options.noise) if options.noise.isdigit() else None
+
+
+def _scale(options: UpscaleOptions, upscaler: "Upscaler", longest: int) -> int:
+    """How many times larger an image with this longer side becomes."""
+    if not options.to:
+        return int(options.scale or upscaler.own_scale)
+    scale = upscaler.own_scale
+    if scale == 1:
+        raise FatalError(f"--to: {options.model} enlarges nothing")
+    while longest * scale < options.to:
+        scale *= upscaler.own_scale
+    return scale
+
+
+@cache
+def _upscaler(options: UpscaleOptions, jobs: int) -> "Upscaler":
+    """Loaded once in each process that works."""
+    from animetools.upscaling.upscaler import Upscaler
+
+    told = (options.model, options.device, options.dtype)
+    return Upscaler(*told, jobs=jobs, side=options.tile, tta=options.tta)
