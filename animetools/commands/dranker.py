@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from animetools import whole
 from animetools.cli import Batches, Item, Opt, Output, Stream, command
 from animetools.cli.item import Result
+from animetools.cli.network import Device, Dtype, Sha256
 from animetools.errors import FatalError, ItemError, PassedOver
 
 if TYPE_CHECKING:
@@ -64,11 +65,9 @@ class RankOptions:
     batch: Annotated[
         int, Opt("Images that a card is given at once; a CPU looks at each alone.", min=1, max=1024)
     ] = 32
-    device: Annotated[
-        str, Opt("auto, cpu, cuda, cuda:1, mps, or all: every card.", unit="DEVICE")
-    ] = "auto"
-    dtype: Annotated[Literal["fp32", "bf16", "fp16"], Opt("Precision of the network.")] = "fp32"
-    sha256: Annotated[str, Opt("What the network file must be.", unit="HEX")] = ""
+    device: Device = "auto"
+    dtype: Dtype = "fp32"
+    sha256: Sha256 = ""
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense together."""

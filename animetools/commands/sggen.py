@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from animetools.cli import Batches, Item, Opt, Output, Stream, command
 from animetools.cli.inputs import lines_of_input, look, read_item
 from animetools.cli.item import NO_FILE, Result, Work, reason_of
+from animetools.cli.network import Device, Dtype, Sha256
 from animetools.cli.stream import Run, cores
 from animetools.errors import FatalError, ItemError
 from animetools.sampling.naming import parse_name, shown
@@ -37,7 +38,7 @@ class GenOptions:
         str,
         Opt("Which network draws; latest is the newest snapshot under results/.", unit="FILE|URL"),
     ] = DEFAULT_NETWORK
-    sha256: Annotated[str, Opt("What the network file must be.", unit="HEX")] = ""
+    sha256: Sha256 = ""
     seeds: Annotated[
         str, Opt("Which seeds to draw, such as 0-50000,60000; both ends count.", "s", unit="SEEDS")
     ] = ""
@@ -90,10 +91,8 @@ class GenOptions:
         Opt("What files are called: example-{seed}-{psi}.jpg; {index} counts from 0.", unit="NAME"),
     ] = ""
     save_w: Annotated[bool, Opt("Write w beside each picture, as NAME.npy.")] = False
-    device: Annotated[
-        str, Opt("auto, cpu, cuda, cuda:1, mps, or all: every card.", unit="DEVICE")
-    ] = "auto"
-    dtype: Annotated[Literal["fp32", "bf16", "fp16"], Opt("Precision of the network.")] = "fp32"
+    device: Device = "auto"
+    dtype: Dtype = "fp32"
     batch: Annotated[
         int, Opt("Pictures that a device makes at once; 0 suits it.", min=0, max=1024)
     ] = 0
