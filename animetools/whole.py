@@ -1,7 +1,9 @@
 """Files that are whole or not there: written beside their name as `.NAME.part`, then renamed."""
 
+import errno
 import fcntl
 import os
+import stat
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -10,6 +12,7 @@ from typing import BinaryIO
 _parts: set["Part"] = set()
 _guard = threading.RLock()  # re-entrant: abandon() may run in a signal handler of the same thread
 _leaving = False
+_NO_LINKS = (errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP)  # as FAT says it, and others
 
 
 class Part:
@@ -90,6 +93,27 @@ def write(path: str, data: bytes) -> None:
         file.write(data)
 
 
+def replace(path: str, data: bytes | memoryview, *, backup: bool) -> None:
+    """Put `data` in the place of the file `path`, which keeps its owner and permissions.
+
+    A symlink stays, and the file it leads to is replaced. With `backup` the old file is kept beside
+    the new one as `NAME~`. Killed at any moment, this leaves the old file or the new one, whole;
+    run again, it does the rest.
+
+    Raises FileExistsError where `NAME~` is another file, OSError.
+    """
+    path = os.path.realpath(path, strict=True)
+    with writing(path) as file:
+        old = os.stat(path)
+        if not stat.S_ISREG(old.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", path)
+        _own_as(old, file)
+        file.write(data)
+        if backup:
+            _keep(path, old)
+    _sync_folder(path)
+
+
 def sweep(stems: Iterable[str]) -> None:
     """Remove the parts of dead writers whose names begin as one of these paths does."""
     folders: dict[str, list[str]] = {}
@@ -111,6 +135,49 @@ def abandon() -> None:
         for part in _parts:
             with suppress(OSError):
                 os.unlink(part.name)
+
+
+def _keep(path: str, status: os.stat_result) -> None:
+    """Have the file of this status on the disk as `path~` too."""
+    kept = f"{path}~"
+    if os.path.lexists(kept):
+        if not _is_kept(path, status, kept):
+            raise FileExistsError(errno.EEXIST, "in the way of a backup", kept)
+    else:
+        try:
+            os.link(path, kept)
+        except OSError as why:
+            if why.errno not in _NO_LINKS:
+                raise
+            with open(path, "rb") as old, writing(kept) as copy:
+                _own_as(status, copy)
+                copy.write(old.read())
+    _sync_folder(path)
+
+
+def _is_kept(path: str, status: os.stat_result, kept: str) -> bool:
+    """Whether a run that was killed before the new file had its name left `kept`."""
+    found = os.lstat(kept)
+    if not stat.S_ISREG(found.st_mode) or found.st_size != status.st_size:
+        return False
+    with open(path, "rb") as old, open(kept, "rb") as copy:
+        return old.read() == copy.read()
+
+
+def _own_as(status: os.stat_result, file: BinaryIO) -> None:
+    with suppress(PermissionError):  # only root may give a file away
+        os.fchown(file.fileno(), status.st_uid, status.st_gid)
+    os.fchmod(file.fileno(), status.st_mode & 0o777)
+
+
+def _sync_folder(path: str) -> None:
+    """Wait until the disk knows the names in the folder of `path`."""
+    folder = os.open(os.path.dirname(path), os.O_RDONLY)
+    try:
+        with suppress(OSError):  # not every file system can
+            os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _locked(name: str) -> BinaryIO | None:

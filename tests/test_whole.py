@@ -1,14 +1,26 @@
 """Files that are whole or not there."""
 
+import errno
 import multiprocessing
 import os
+import random
+import signal
+import stat
 import subprocess
 import sys
+from multiprocessing.connection import Connection
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
 from animetools import whole
+
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["animetools.whole", "pytest"])
+
+OLD, NEW = b"old" * 10_000, b"new, and longer" * 10_000
 
 
 def test_a_block_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
@@ -62,3 +74,194 @@ def test_a_symlink_in_the_place_of_a_part_is_not_followed(tmp_path: Path) -> Non
     with pytest.raises(OSError):
         whole.write(str(tmp_path / "a"), b"x")
     assert (tmp_path / "precious").read_bytes() == b"precious"
+
+
+def names(folder: Path) -> list[str]:
+    """What is in a folder."""
+    return sorted(os.listdir(folder))
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A file with old content, alone in its folder."""
+    path = tmp_path / "file"
+    path.write_bytes(OLD)
+    return path
+
+
+def test_replacing_keeps_the_old_file_beside_the_new_one(file: Path) -> None:
+    inode = file.stat().st_ino
+    whole.replace(str(file), memoryview(NEW), backup=True)
+    assert file.read_bytes() == NEW
+    assert names(file.parent) == ["file", "file~"]
+    assert Path(f"{file}~").read_bytes() == OLD
+    assert Path(f"{file}~").stat().st_ino == inode
+
+
+def test_replacing_without_a_backup(file: Path) -> None:
+    whole.replace(str(file), NEW, backup=False)
+    assert file.read_bytes() == NEW
+    assert names(file.parent) == ["file"]
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o755])
+def test_replacing_keeps_permissions(file: Path, mode: int) -> None:
+    file.chmod(mode)
+    whole.replace(str(file), NEW, backup=True)
+    for path in (file, Path(f"{file}~")):
+        assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+def test_replacing_keeps_the_owner_where_it_can(file: Path) -> None:
+    if os.geteuid():
+        pytest.skip("only root can give a file away")
+    os.chown(file, 12345, 54321)
+    whole.replace(str(file), NEW, backup=True)
+    assert (file.stat().st_uid, file.stat().st_gid) == (12345, 54321)
+
+
+def test_replacing_follows_symlinks(file: Path) -> None:
+    folder = file.parent / "folder"
+    folder.mkdir()
+    (folder / "link").symlink_to("../file")
+    whole.replace(str(folder / "link"), NEW, backup=True)
+    assert names(folder) == ["link"]
+    assert os.readlink(folder / "link") == "../file"
+    assert file.read_bytes() == NEW
+    assert Path(f"{file}~").read_bytes() == OLD
+
+
+def test_another_file_in_the_place_of_the_backup_is_spared(file: Path) -> None:
+    for content in (b"precious", OLD[:-1] + b"!"):
+        Path(f"{file}~").write_bytes(content)
+        with pytest.raises(FileExistsError, match=r"in the way of a backup.*file~"):
+            whole.replace(str(file), NEW, backup=True)
+        assert file.read_bytes() == OLD
+        assert Path(f"{file}~").read_bytes() == content
+    assert names(file.parent) == ["file", "file~"]
+    whole.replace(str(file), NEW, backup=False)
+    assert Path(f"{file}~").read_bytes() == content
+
+
+def test_a_link_in_the_place_of_the_backup_is_spared(file: Path) -> None:
+    Path(f"{file}~").symlink_to("file")
+    with pytest.raises(FileExistsError):
+        whole.replace(str(file), NEW, backup=True)
+    assert file.read_bytes() == OLD
+
+
+def test_replacing_what_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        whole.replace(str(tmp_path / "none"), NEW, backup=True)
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "folder").mkdir()
+    for name in ("fifo", "folder"):
+        with pytest.raises(OSError, match="not a regular file"):
+            whole.replace(str(tmp_path / name), NEW, backup=True)
+    assert names(tmp_path) == ["fifo", "folder"]
+
+
+def test_a_file_system_without_links_gets_a_copy(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def link(*paths: str) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted", *paths)  # as FAT says it
+
+    monkeypatch.setattr(os, "link", link)
+    file.chmod(0o600)
+    # A run that was killed before the new file had its name has left a whole copy.
+    Path(f"{file}~").write_bytes(OLD)
+    whole.replace(str(file), NEW, backup=True)
+    os.unlink(f"{file}~")
+    whole.replace(str(file), OLD, backup=True)
+    assert names(file.parent) == ["file", "file~"]
+    assert file.read_bytes() == OLD
+    assert Path(f"{file}~").read_bytes() == NEW
+    assert stat.S_IMODE(os.stat(f"{file}~").st_mode) == 0o600
+    with pytest.raises(FileExistsError):
+        whole.replace(str(file), NEW, backup=True)
+
+
+def _die_before_line(path: str, lines: int) -> None:
+    """Replace the file, but die by SIGKILL after this many lines of whole.py."""
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal lines
+        if frame.f_code.co_filename == whole.__file__ and event == "line":
+            lines -= 1
+            if lines < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return trace
+
+    sys.settrace(trace)
+    whole.replace(path, NEW, backup=True)
+    os._exit(0)
+
+
+def _die_before_every_line(folder: str) -> None:
+    """Replace a new file in a folder of its own after each number of lines, until none is left."""
+    for lines in range(1000):
+        path = Path(folder, f"{lines:03}", "file")
+        path.parent.mkdir()
+        path.write_bytes(OLD)
+        child = os.fork()
+        if child == 0:
+            _die_before_line(str(path), lines)
+        if os.waitpid(child, 0)[1] == 0:
+            return
+
+
+def is_replaced(path: Path) -> bool:
+    """Whether the new file is there; nothing is lost or half there in any case."""
+    content, kept = path.read_bytes(), Path(f"{path}~")
+    assert content in (OLD, NEW)
+    if content == NEW or kept.exists():
+        assert kept.read_bytes() == OLD
+    assert set(names(path.parent)) <= {"file", "file~", ".file.part"}
+    return content == NEW
+
+
+def test_a_kill_before_any_line_loses_nothing(tmp_path: Path) -> None:
+    process = FORKS.Process(target=_die_before_every_line, args=(str(tmp_path),))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    states = []
+    for folder in sorted(tmp_path.iterdir()):
+        file = folder / "file"
+        states.append((is_replaced(file), Path(f"{file}~").exists()))
+        if not states[-1][0]:
+            whole.replace(str(file), NEW, backup=True)
+            assert names(folder) == ["file", "file~"]
+            assert is_replaced(file)
+    # It was killed before, between and after the two steps.
+    assert set(states) == {(False, False), (False, True), (True, True)}
+    assert states == sorted(states)
+
+
+def _replace_all(folder: str, begun: Connection) -> None:
+    begun.send(True)
+    for name in sorted(os.listdir(folder)):
+        path = os.path.join(folder, name, "file")
+        if Path(path).read_bytes() != NEW:
+            whole.replace(path, NEW, backup=True)
+
+
+def test_kills_at_any_moment_lose_nothing(tmp_path: Path) -> None:
+    files = [tmp_path / f"{n:02}" / "file" for n in range(60)]
+    for file in files:
+        file.parent.mkdir()
+        file.write_bytes(OLD)
+    moments = random.Random(0)
+    for moment in [*(moments.uniform(0, 0.02) for _ in range(25)), None]:
+        begun, end = FORKS.Pipe(duplex=False)
+        process = FORKS.Process(target=_replace_all, args=(str(tmp_path), end))
+        process.start()
+        begun.recv()
+        process.join(moment)
+        process.kill()
+        process.join()
+        for file in files:
+            is_replaced(file)
+    assert process.exitcode == 0
+    assert all(is_replaced(file) for file in files)
