@@ -1,12 +1,13 @@
 """Image files that say what they are: PNG's Description, EXIF's ImageDescription."""
 
-import zlib
 from io import BytesIO
 from typing import Literal
 
 from PIL import ExifTags, Image
 
+from animetools.errors import ItemError
 from animetools.images.files import Pixels, encode_jpeg, encode_png
+from animetools.images.png import text_chunk
 
 Format = Literal["png", "jpg", "webp"]
 
@@ -18,34 +19,51 @@ LARGEST_SIDE = {
 }  # that the format, or libjpeg, has
 
 _SIGNATURE, _HEADER = 8, 25  # bytes of a PNG's first two parts
+_PROFILE_PIECE = 65519  # bytes that a JPEG's segment has room for
 
 
 def encode_described(pixels: Pixels, image_format: Format, quality: int, text: str) -> bytes:
     """The file of uint8 [H, W, 3] sRGB, [H, W, 4] with opacity (no JPEG) or [H, W] grey pixels.
 
     `quality` is JPEG's or WebP's, 1 to 100. `text` is ASCII of at most LONGEST characters.
-    Source: PNG third edition, sections 11.3.3.2 and 11.3.3.3 (tEXt); EXIF 2.32, sections 4.5.4
-    (APP1) and 4.6.4 (tags).
     """
     if image_format == "png":
         data = encode_png(pixels)
         at = _SIGNATURE + _HEADER
-        return data[:at] + _chunk(b"tEXt", b"Description\0" + text.encode("ascii")) + data[at:]
-    exif = Image.Exif()
-    exif[ExifTags.Base.ImageDescription] = text
+        return data[:at] + text_chunk("Description", text) + data[at:]
+    exif = exif_text(ExifTags.Base.ImageDescription, text)
     if image_format == "webp":
         file = BytesIO()
-        Image.fromarray(pixels).save(file, "WEBP", quality=quality, exif=exif.tobytes())
+        Image.fromarray(pixels).save(file, "WEBP", quality=quality, exif=exif)
         return file.getvalue()
-    data = encode_jpeg(pixels, quality)
+    return add_to_jpeg(encode_jpeg(pixels, quality), exif)
+
+
+def exif_text(tag: ExifTags.Base, text: str) -> bytes:
+    """EXIF that holds one text; ASCII. Source: EXIF 2.32, section 4.6.4 (tags)."""
+    exif = Image.Exif()
+    exif[tag] = text
+    return exif.tobytes()
+
+
+def add_to_jpeg(jpeg: bytes | memoryview, exif: bytes, profile: bytes = b"") -> bytes:
+    """The JPEG file with EXIF and an ICC profile, where they are not empty, in its head.
+
+    Raises ItemError for a profile that is too long.
+    Source: EXIF 2.32, section 4.5.4 (APP1); ICC.1:2022, annex B.4 (APP2).
+    """
+    view = memoryview(jpeg)
     at = 2  # after the start of image and JFIF's own segment, as most programs have it
-    if data[2:4] == b"\xff\xe0":
-        at += 2 + int.from_bytes(data[4:6])
-    app1 = exif.tobytes()
-    segment = b"\xff\xe1" + (len(app1) + 2).to_bytes(2) + app1
-    return data[:at] + segment + data[at:]
+    if bytes(view[2:4]) == b"\xff\xe0":
+        at += 2 + int.from_bytes(view[4:6])
+    pieces = [profile[n : n + _PROFILE_PIECE] for n in range(0, len(profile), _PROFILE_PIECE)]
+    if len(pieces) > 255:
+        raise ItemError(f"its colour profile of {len(profile)} bytes does not fit into a JPEG")
+    segments = [_segment(0xE1, exif)] if exif else []
+    for number, piece in enumerate(pieces, start=1):
+        segments.append(_segment(0xE2, b"ICC_PROFILE\0" + bytes([number, len(pieces)]) + piece))
+    return b"".join((view[:at], *segments, view[at:]))
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    check = zlib.crc32(kind + data)
-    return len(data).to_bytes(4) + kind + data + check.to_bytes(4)
+def _segment(marker: int, data: bytes) -> bytes:
+    return bytes([0xFF, marker]) + (len(data) + 2).to_bytes(2) + data

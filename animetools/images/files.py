@@ -2,18 +2,20 @@
 
 import ctypes
 import logging
+import math
 import os
 import stat
 import warnings
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from io import BytesIO
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms, _imaging
+from PIL import ExifTags, Image, ImageCms, ImageFile, _imaging
 
 from animetools.errors import ItemError
 from animetools.images.colours import WHITE, Colour
@@ -43,7 +45,8 @@ with suppress(OSError, AttributeError):
     ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
 
 _SPACES = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK"}  # Pillow's mode: the ICC colour space
-_UPRIGHT: dict[object, Callable[[Pixels], Pixels]] = {  # EXIF 2.32, section 4.6.4, tag 0x0112
+# What makes the pixels of an orientation upright. Source: EXIF 2.32, section 4.6.4, tag 0x0112.
+UPRIGHT: dict[object, Callable[[NDArray[Any]], NDArray[Any]]] = {
     2: lambda pixels: pixels[:, ::-1],
     3: lambda pixels: pixels[::-1, ::-1],
     4: lambda pixels: pixels[::-1],
@@ -100,32 +103,57 @@ def decode_rgb(data: bytes, *, max_pixels: int = MAX_PIXELS, background: Colour 
 
     Raises ImageError.
     """
+    plain = decode_plain(data, max_pixels)
+    if plain is not None:
+        return plain
+    with opened(data, max_pixels) as image:
+        image.load()
+        pixels = np.asarray(_to_rgb(image, background))
+        turn = UPRIGHT.get(orientation(image))
+    return pixels if turn is None else np.ascontiguousarray(turn(pixels))
+
+
+def decode_plain(data: bytes, max_pixels: int) -> Pixels | None:
+    """The pixels of a PNG that is whole and just 8-bit RGB, which the suite itself writes.
+
+    None for any other file. Raises TooManyPixels.
+    """
+    if format_by_content(data[:HEAD_BYTES]) != "PNG" or not is_plain_png(data):
+        return None
+    width, height = (int.from_bytes(data[at : at + 4]) for at in (16, 20))
+    _check_pixels(width, height, max_pixels)
+    # OpenCV needs 2.9 ms where Pillow needs 3.2, and no turn of Python's between the chunks; of
+    # damaged files it would print to standard error.
+    with suppress(cv2.error):
+        plain = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+        if plain is not None and plain.shape == (height, width, 3):
+            return np.asarray(plain, np.uint8)
+    return None
+
+
+@contextmanager
+def opened(data: bytes, max_pixels: float = math.inf) -> Iterator[ImageFile.ImageFile]:
+    """An image file in Pillow's hands for the length of a block: its header is read, no pixel yet.
+
+    Raises ImageError for what is no image or too large, and in the place of whatever goes wrong in
+    the block.
+    """
     image_format = format_by_content(data[:HEAD_BYTES])
     if image_format is None:
         raise ImageError("not an image")
-    if image_format == "PNG" and is_plain_png(data):
-        width, height = (int.from_bytes(data[at : at + 4]) for at in (16, 20))
-        _check_pixels(width, height, max_pixels)
-        # What the suite itself writes. OpenCV needs 2.9 ms where Pillow needs 3.2, and no turn of
-        # Python's between the chunks; of damaged files it would print to standard error.
-        with suppress(cv2.error):
-            plain = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-            if plain is not None and plain.shape == (height, width, 3):
-                return np.asarray(plain, np.uint8)
     try:
         with Image.open(BytesIO(data), formats=(image_format,)) as image:
             _check_pixels(*image.size, max_pixels)
-            image.load()
-            pixels = np.asarray(_to_rgb(image, background))
-            turn = _UPRIGHT.get(_orientation(image))
-        return pixels if turn is None else np.ascontiguousarray(turn(pixels))
+            if image_format == "PNG" and data[24:26] in (b"\2\0", b"\4\0"):  # grey of 2 or 4 bits
+                _stretch_transparency(image, data[24])
+            yield image
     except (ImageError, MemoryError):
         raise
     except Exception as error:  # Pillow raises nearly every type
         raise ImageError(_what_is_wrong(data, image_format, error)) from error
 
 
-def _check_pixels(width: int, height: int, most: int) -> None:
+def _check_pixels(width: int, height: int, most: float) -> None:
     if width * height > most:
         raise TooManyPixels(
             f"image of {width}x{height} pixels, more than --max-pixels {most / 1e6:g}M"
@@ -184,28 +212,44 @@ def _what_is_wrong(data: bytes, image_format: str, error: Exception) -> str:
     return f"damaged {image_format}"
 
 
+def _stretch_transparency(image: Image.Image, bits: int) -> None:
+    """Bring the transparent level to the 8 bits to which Pillow brings the others."""
+    if "transparency" in image.info:
+        image.info["transparency"] *= 255 // ((1 << bits) - 1)
+
+
 def _to_rgb(image: Image.Image, background: Colour) -> Image.Image:
     """The image in mode RGB: range, transparency and profile dealt with, not its orientation."""
-    profile = image.info.get("icc_profile")
     alpha = None
     if image.mode.startswith(("I", "F")):
-        image = _to_8_bits(image)
-    elif image.has_transparency_data:
-        with_alpha = image if image.mode == "RGBA" else image.convert("RGBA")
-        alpha = with_alpha.getchannel("A")
-        image = image.convert("L") if image.mode in ("L", "LA") else with_alpha.convert("RGB")
-    elif image.mode == "P":
-        image = image.convert("RGB")
-    transform = _transform_to_srgb(profile, image.mode)
-    if transform is not None:
-        image = transform.apply(image)
-    elif image.mode != "RGB":
-        image = image.convert("RGB")
+        narrow = _to_8_bits(image)
+        narrow.info["icc_profile"] = image.info.get("icc_profile")
+        image = to_srgb(narrow)[0]
+    else:
+        image, alpha = to_srgb(image)
     if alpha is not None and alpha.getextrema() != (255, 255):
         canvas = Image.new("RGB", image.size, background)
         canvas.paste(image, mask=alpha)
         image = canvas
     return image
+
+
+def to_srgb(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """An image of 8 bits or less in mode RGB and sRGB; and its opacity in mode L where it has one."""
+    profile = image.info.get("icc_profile")
+    alpha = None
+    if image.has_transparency_data:
+        with_alpha = image if image.mode == "RGBA" else image.convert("RGBA")
+        alpha = with_alpha.getchannel("A")
+        image = image.convert("L") if image.mode in ("L", "LA") else with_alpha.convert("RGB")
+    elif image.mode == "P":
+        image = image.convert("RGB")
+    transform = transform_to_srgb(profile, image.mode)
+    if transform is not None:
+        image = transform.apply(image)
+    elif image.mode != "RGB":
+        image = image.convert("RGB")
+    return image, alpha
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
@@ -219,7 +263,7 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
 
 
 @lru_cache(maxsize=8)
-def _transform_to_srgb(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform | None:
+def transform_to_srgb(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform | None:
     """What takes an image of this mode and ICC profile to sRGB; None where nothing does or need.
 
     A broken profile, or one of another kind of colour than the image, counts as none.
@@ -246,8 +290,13 @@ def _transform_to_srgb(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTra
     return transform
 
 
-def _orientation(image: Image.Image) -> object:
+def orientation(image: Image.Image) -> object:
+    """The key into UPRIGHT of an image whose pixels are loaded; before that a PNG may hide it.
+
+    A loaded TIFF has none: Pillow has turned it.
+    """
     try:
-        return image.getexif().get(ExifTags.Base.Orientation)
+        # PngImageFile's own getexif() would load the pixels.
+        return Image.Image.getexif(image).get(ExifTags.Base.Orientation)
     except Exception:  # noqa: BLE001  broken EXIF is no reason to lose the picture
         return None

@@ -26,6 +26,7 @@ from animetools.images.files import (
     read_bytes,
     read_rgb,
 )
+from animetools.images.png import SIGNATURE, chunk
 
 # pytest makes errors of all warnings again; files.py has Pillow's ignored for good reason.
 pytestmark = pytest.mark.filterwarnings("ignore:::PIL")
@@ -119,6 +120,16 @@ def test_a_transparent_colour_of_a_png_without_alpha() -> None:
     assert (decode_rgb(colour) == 255).all()
     grey = saved(Image.new("L", (2, 2), 7), "PNG", transparency=7)
     assert (decode_rgb(grey) == 255).all()
+
+
+def test_a_transparent_grey_of_few_bits() -> None:
+    for bits, row in ((2, 0b00_01_10_11), (4, 0x01)):
+        header = struct.pack(">IIBBBBB", 8 // bits, 1, bits, 0, 0, 0, 0)
+        chunks = (b"IHDR", header), (b"tRNS", b"\0\1"), (b"IDAT", zlib.compress(bytes([0, row])))
+        data = SIGNATURE + b"".join(chunk(*parts) for parts in (*chunks, (b"IEND", b"")))
+        levels = decode_rgb(data)[0, :, 0].tolist()
+        assert levels == {2: [0, 255, 170, 255], 4: [0, 255]}[bits]
+        assert decode_rgb(data, background=(9, 9, 9))[0, 1, 0] == 9
 
 
 def test_one_bit() -> None:
