@@ -4,8 +4,10 @@ Ours is torch's own format of plain dicts, numbers and tensors, which
 torch.load(weights_only=True) reads too:
 
     {"format": "animetools", "version": 1, "facts": {...},
-     "networks": {"G": {"config": {...}, "state": {...}}, "D": ..., "G_ema": ...}}
+     "networks": {"G": {"config": {...}, "state": {...}}, "D": ..., "G_ema": ...},
+     "training": {...}}
 
+whose last part, only in snapshots of a run, is what that goes on from.
 A .safetensors holds the same: its tensors as G.mapping.w_avg and so on, the rest as JSON.
 """
 
@@ -14,6 +16,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 import safetensors
@@ -84,7 +87,9 @@ def _of_torch(value: Any) -> Snapshot:
             if version > VERSION:
                 refuse("a file of a later animetools: install that")
             parts = [(name, *_entry(entry)) for name, entry in networks.items()]
-            return _checked("animetools", parts, value.get("facts"))
+            training = value.get("training")
+            snapshot = _checked("animetools", parts, value.get("facts"))
+            return replace(snapshot, training=training if type(training) is dict else None)
         case {"g_ema": _} | {"state_dict": _}:
             return rosinality.read(value)
     refuse("a torch checkpoint of something else: no StyleGAN is in it")
@@ -172,6 +177,8 @@ def _write_own(snapshot: Snapshot, file: BinaryIO) -> None:
         for name, network in snapshot.networks.items()
     }
     content = {"format": FORMAT, "version": VERSION, "facts": snapshot.facts, "networks": networks}
+    if snapshot.training is not None:
+        content["training"] = snapshot.training
     _save(content, file)
 
 

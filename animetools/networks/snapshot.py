@@ -68,6 +68,7 @@ class Snapshot:
     layout: Layout
     networks: dict[str, Network]
     facts: dict[str, Any]  # plain JSON: kimg, what the network was trained with
+    training: dict[Any, Any] | None = None  # what a run goes on from; whoever uses it checks it
 
     @property
     def generator(self) -> Network:
