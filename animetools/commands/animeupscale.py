@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from animetools import whole
 from animetools.cli import Item, Opt, Output, Stream, command
+from animetools.cli.network import Device
 from animetools.cli.stream import cores
 from animetools.errors import FatalError, ItemError
 from animetools.images.containers import (
@@ -75,9 +76,7 @@ class UpscaleOptions:
     tile: Annotated[
         int, Opt("Side of the pieces of a large image; 0 is the model's own.", min=0, unit="PIXELS")
     ] = 0
-    device: Annotated[
-        str, Opt("auto, cpu, cuda, cuda:1, mps, or all: every card.", unit="DEVICE")
-    ] = "auto"
+    device: Device = "auto"
     dtype: Annotated[
         Literal["fp32", "bf16", "fp16"], Opt("Precision on a card; a CPU computes in fp32.")
     ] = "fp16"
