@@ -1,0 +1,397 @@
+"""Augmentation that the discriminator sees and the generator does not learn.
+
+Karras et al. 2020, "Training Generative Adversarial Networks with Limited Data"
+(StyleGAN2-ADA, arXiv:2006.06676), appendix B.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class Number:
+    """What a transformation draws for an image, and what becomes of it."""
+
+    value: Callable[[Tensor], Tensor]  # of what is drawn: in 0..1, or normally distributed
+    neutral: float  # its value for an image that is left alone
+    normal: bool = False
+    count: int = 1  # 2: for x, and for y
+
+
+def _angle(drawn: Tensor) -> Tensor:
+    return (2 * drawn - 1) * math.pi
+
+
+NUMBERS = {
+    "xflip": Number(lambda drawn: (2 * drawn).floor(), 0),
+    "rotate90": Number(lambda drawn: (4 * drawn).floor(), 0),
+    "xint": Number(lambda drawn: (2 * drawn - 1) * 0.125, 0, count=2),
+    "scale": Number(lambda drawn: (0.2 * drawn).exp2(), 1, normal=True),
+    "rotpre": Number(_angle, 0),
+    "aniso": Number(lambda drawn: (0.2 * drawn).exp2(), 1, normal=True),
+    "rotpost": Number(_angle, 0),
+    "xfrac": Number(lambda drawn: 0.125 * drawn, 0, normal=True, count=2),
+    "brightness": Number(lambda drawn: 0.2 * drawn, 0, normal=True),
+    "contrast": Number(lambda drawn: (0.5 * drawn).exp2(), 1, normal=True),
+    "lumaflip": Number(lambda drawn: (2 * drawn).floor(), 0),
+    "hue": Number(_angle, 0),
+    "saturation": Number(lambda drawn: drawn.exp2(), 1, normal=True),
+    "band0": Number(lambda drawn: drawn.exp2(), 1, normal=True),
+    "band1": Number(lambda drawn: drawn.exp2(), 1, normal=True),
+    "band2": Number(lambda drawn: drawn.exp2(), 1, normal=True),
+    "band3": Number(lambda drawn: drawn.exp2(), 1, normal=True),
+    "noise": Number(lambda drawn: 0.1 * drawn.abs(), 0, normal=True),
+    "cutout": Number(lambda drawn: drawn, math.inf, count=2),  # the centre of the hole
+}
+"""The transformations, in the order in which they are applied."""
+
+BLIT = ("xflip", "rotate90", "xint")
+GEOM = ("scale", "rotpre", "aniso", "rotpost", "xfrac")
+COLOR = ("brightness", "contrast", "lumaflip", "hue", "saturation")
+FILTER = ("band0", "band1", "band2", "band3")
+PIPES = {
+    "blit": BLIT,
+    "geom": GEOM,
+    "color": COLOR,
+    "filter": FILTER,
+    "noise": ("noise",),
+    "cutout": ("cutout",),
+    "bg": BLIT + GEOM,
+    "bgc": BLIT + GEOM + COLOR,
+    "bgcf": BLIT + GEOM + COLOR + FILTER,
+    "bgcfn": (*BLIT, *GEOM, *COLOR, *FILTER, "noise"),
+    "bgcfnc": (*BLIT, *GEOM, *COLOR, *FILTER, "noise", "cutout"),
+}
+
+# The scaling function of Daubechies' wavelet sym6.
+SYM6 = (
+    0.015404109327027373,
+    0.0034907120842174702,
+    -0.11799011114819057,
+    -0.048311742585633,
+    0.4910559419267466,
+    0.787641141030194,
+    0.3379294217276218,
+    -0.07263752278646252,
+    -0.021060292512300564,
+    0.04472490177066578,
+    0.0017677118642428036,
+    -0.007800708325034148,
+)
+REACH = len(SYM6) // 2  # of the filter, in pixels of an image twice as large
+
+# The four bands that the wavelet sym2 cuts the frequencies into, the lowest first: the left half
+# and the centre of symmetric filters, times 32768. Their sum is the unit impulse.
+# fmt: off
+BANDS = (
+    (-1, 0, 9, 16, 18, 0, -66, -144, -207, -256, -297, -288, -212, 0, 468, 1056, 1674, 2304, 2918,
+     3456, 3888, 4096),
+    (1, 0, -9, -16, -18, 0, 66, 144, 207, 256, 297, 288, 244, 0, -756, -1568, -2250, -2304, -806,
+     1152, 3024, 4096),
+    (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -32, 0, 288, 512, 576, 0, -3136, -4608, 2304, 8192),
+    (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1024, 0, -9216, 16384),
+)
+# fmt: on
+SIDE = len(BANDS[0]) - 1  # taps on either side of the centre
+POWER = (10 / 13, 1 / 13, 1 / 13, 1 / 13)  # of the bands, in the images to be expected
+
+
+def linear(matrix: Tensor) -> Tensor:
+    """matrix [n, k, k] in homogeneous coordinates, [n, k + 1, k + 1]."""
+    matrix = functional.pad(matrix, (0, 1, 0, 1))
+    matrix[:, -1, -1] = 1
+    return matrix
+
+
+def stretch(x: Tensor, y: Tensor) -> Tensor:
+    """What multiplies by x and y, both [n, 1]."""
+    return linear(torch.cat([x, y], 1).diag_embed())
+
+
+def turn(angle: Tensor) -> Tensor:
+    """What turns by an angle [n, 1] from x towards y."""
+    sin, cos = angle.sin(), angle.cos()
+    return linear(torch.cat([cos, -sin, sin, cos], 1).view(-1, 2, 2))
+
+
+def shift(by: Tensor) -> Tensor:
+    """What adds by [n, k]."""
+    size = by.shape[1]
+    return torch.eye(size + 1, dtype=by.dtype) + functional.pad(by[:, :, None], (size, 0, 0, 1))
+
+
+# From where a pixel is to where it was, as seen from the centre: x to the right, y downwards.
+MOVES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "xflip": lambda flip, size: stretch(1 - 2 * flip, torch.ones_like(flip)),
+    "rotate90": lambda turns, size: turn(turns * (math.pi / 2)),
+    "xint": lambda part, size: shift(-(part * size).round()),
+    "scale": lambda scale, size: stretch(1 / scale, 1 / scale),
+    "rotpre": lambda angle, size: turn(angle),
+    "aniso": lambda scale, size: stretch(1 / scale, scale),
+    "rotpost": lambda angle, size: turn(angle),
+    "xfrac": lambda part, size: shift(-part * size),
+}
+
+UNIT = torch.eye(3, dtype=torch.float64)
+GREY = torch.full((3, 3), 1 / 3, dtype=torch.float64)  # gives each channel the mean of all
+ROUND = UNIT.new_tensor([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / math.sqrt(3)  # a quarter round grey
+
+# From a colour to another.
+COLOURS: dict[str, Callable[[Tensor], Tensor]] = {
+    "brightness": lambda more: shift(more.expand(-1, 3)),
+    "contrast": lambda times: linear(times[:, :, None] * UNIT),
+    "lumaflip": lambda flip: linear(UNIT - 2 * flip[:, :, None] * GREY),
+    "hue": lambda angle: linear(
+        GREY + angle.cos()[:, :, None] * (UNIT - GREY) + angle.sin()[:, :, None] * ROUND
+    ),
+    "saturation": lambda times: linear(GREY + times[:, :, None] * (UNIT - GREY)),
+}
+
+
+@dataclass(frozen=True)
+class Ada:
+    """The transformations of a pipe, each of which befalls an image with the probability p."""
+
+    pipe: tuple[str, ...] = PIPES["bgc"]
+
+    def __call__(self, images: Tensor, p: Tensor | float, generator: torch.Generator) -> Tensor:
+        """images [n, C, H, W] to others of the same kind; p may be over 1.
+
+        A generator on the CPU draws the same for images on any device, and for a batch as for its
+        parts one after the other, but for the grain of "noise".
+        Raises ValueError if colours change and C is neither 1 nor 3, or if frequencies change and
+        a side is shorter than 22 pixels.
+        """
+        channels, *sides = images.shape[1:]
+        if channels not in (1, 3) and COLOURS.keys() & self.pipe:
+            raise ValueError(f"images of {channels} channels have no colours to change")
+        if min(sides) <= SIDE and set(FILTER) & set(self.pipe):
+            raise ValueError(f"images of {min(sides)} pixels have no frequencies to change")
+        p = float(p)
+        if p <= 0:
+            return images
+        drawn = self.draw(len(images), generator)
+        return augmented(images, p, drawn, lambda: grain(images, generator))
+
+    def draw(self, count: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """What `augmented` asks for, float64 on the CPU."""
+        sizes = [1 + NUMBERS[name].count for name in self.pipe]
+        table = torch.rand(
+            count, sum(sizes), generator=generator, device=generator.device, dtype=torch.float64
+        ).cpu()
+        drawn = dict(zip(self.pipe, torch.split(table, sizes, 1), strict=True))
+        for name, columns in drawn.items():
+            if NUMBERS[name].normal:
+                # Not by randn, whose order of numbers depends on how many there are.
+                columns[:, 1:] = torch.special.ndtri(columns[:, 1:])
+        return drawn
+
+
+def grain(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Normally distributed noise for images, drawn where they are."""
+    if generator.device != images.device:
+        seed = torch.randint(2**62, (), generator=generator, device=generator.device)
+        generator = torch.Generator(images.device).manual_seed(int(seed))
+    return torch.randn(images.shape, generator=generator, device=images.device, dtype=images.dtype)
+
+
+def augmented(
+    images: Tensor, p: float, drawn: Mapping[str, Tensor], noise: Callable[[], Tensor]
+) -> Tensor:
+    """Apply the transformations that something is drawn for to images [n, C, H, W] in -1..1.
+
+    drawn[name] [n, 1 + count], on the CPU, decides by its first column, in 0..1, and holds what
+    `NUMBERS` asks for in the others; noise makes normally distributed noise like the images.
+    Nothing is cut off at -1 and 1.
+    """
+    values = parameters(p, drawn)
+    size = torch.tensor([images.shape[3], images.shape[2]], dtype=torch.float64)
+    moves = [MOVES[name](value, size) for name, value in values.items() if name in MOVES]
+    if moves:
+        images = moved(images, reduce(torch.matmul, moves))
+    colours = [COLOURS[name](value) for name, value in values.items() if name in COLOURS]
+    if colours:
+        images = recoloured(images, reduce(torch.matmul, reversed(colours)))
+    bands = {FILTER.index(name): value for name, value in values.items() if name in FILTER}
+    if bands:
+        images = filtered(images, bands)
+    if "noise" in values:
+        images = images + values["noise"].to(images)[:, :, None, None] * noise()
+    if "cutout" in values:
+        images = images * outside(values["cutout"], size).to(images)
+    return images
+
+
+def parameters(p: float, drawn: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The values [n, count] of each transformation, but for those that no image needs."""
+    values = {}
+    for name, columns in drawn.items():
+        number = NUMBERS[name]
+        # Two turns, so that an image is turned at all with the probability p.
+        chance = 1 - math.sqrt(max(1 - p, 0)) if name in ("rotpre", "rotpost") else p
+        chosen = columns[:, :1] < chance
+        if chosen.any():
+            value = number.value(columns[:, 1:]).double()
+            values[name] = value.where(chosen, number.neutral)
+    return values
+
+
+def moved(images: Tensor, moves: Tensor) -> Tensor:
+    """Images [n, C, H, W] whose pixels come from where moves [n, 3, 3] say.
+
+    The border is reflected. An image that stays is not touched.
+    """
+    moving = (moves != torch.eye(3, dtype=moves.dtype)).any(2).any(1)
+    if not moving.any():
+        return images
+    which = moving.nonzero()[:, 0].to(images.device)
+    return images.index_copy(0, which, warped(images.index_select(0, which), moves[moving]))
+
+
+def warped(images: Tensor, moves: Tensor) -> Tensor:
+    """`moved`, by way of images twice as large."""
+    height, width = images.shape[2:]
+    size = torch.tensor([width, height], dtype=moves.dtype)
+
+    # How much border the corners ask for
+    reach = (size - 1) / 2
+    corners = torch.tensor([[-1, 1, -1, 1], [-1, -1, 1, 1]]) * reach[:, None]
+    origins = moves[:, :2, :2] @ corners + moves[:, :2, 2:]
+    ends = torch.stack([-origins.amin((0, 2)), origins.amax((0, 2))])
+    border = (ends + REACH - reach).ceil().clamp(min=0).minimum(size - 1)
+    (left, top), (right, bottom) = border.int().tolist()
+
+    # Twice as large
+    across, down = enlarging(width, left, right), enlarging(height, top, bottom)
+    large = down.T.to(images) @ (images @ across.to(images))
+
+    # Each pixel from its place; coordinates count from the centre, in pixels of the small image
+    x, y = ((torch.arange(2 * n) - n + 1) / 2 for n in (width + REACH, height + REACH))
+    columns, rows, start = moves[:, None, None, :2].unbind(-1)
+    centre = (border[0] - border[1]) / 2 - 0.25
+    scale = 4 / size.new_tensor([across.shape[1], down.shape[1]])  # to -1..1
+    places = (columns * x[:, None] * scale).to(images) + (
+        (rows * y[:, None, None] + start + centre) * scale
+    ).to(images)
+    large = Sampled.apply(large, places)  # type: ignore[no-untyped-call]
+
+    # As large as before
+    fewer: Tensor = large @ shrinking(width).to(images)
+    return shrinking(height).T.to(images) @ fewer
+
+
+class Sampled(torch.autograd.Function):
+    """grid_sample with zeros outside, whose gradient has a gradient in every version of torch.
+
+    There is none for the places.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, places: Tensor) -> Tensor:
+        ctx.save_for_backward(images, places)
+        return functional.grid_sample(images, places, align_corners=False)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return Unsampled.apply(gradient, *ctx.saved_tensors), None  # type: ignore[no-untyped-call]
+
+
+class Unsampled(torch.autograd.Function):
+    """The gradient of `Sampled`, which is linear in the gradient of its result."""
+
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor, images: Tensor, places: Tensor) -> Tensor:
+        ctx.save_for_backward(places)
+        result: Tensor = torch.ops.aten.grid_sampler_2d_backward(
+            gradient, images, places, 0, 0, False, (True, False)
+        )[0]
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        return Sampled.apply(gradient, *ctx.saved_tensors), None, None  # type: ignore[no-untyped-call]
+
+
+# What does the same to every row, or to every column, is a product with a matrix. Its rows say
+# what becomes of each pixel.
+
+
+def enlarging(size: int, before: int, after: int) -> Tensor:
+    """Reflects so many pixels at the ends and doubles: [size, 2 * (before + size + after)]."""
+    return reflected(2 * ladder(before + size + after, 1 - REACH), size, before)
+
+
+def shrinking(size: int) -> Tensor:
+    """Halves what has `REACH` pixels more at either end: [2 * (size + REACH), size]."""
+    return ladder(size, 1).T
+
+
+def ladder(steps: int, first: int) -> Tensor:
+    """The filter of a change of size in every row, two columns further than in the one above.
+
+    In the first row it begins in the column `first`, in the last it ends as far from the end.
+    """
+    taps = torch.tensor(SYM6, dtype=torch.float32)
+    taps = (taps / taps.sum()).double()  # the published filter has this precision
+    side = 2 * (steps - 1) + first
+    width = side + first + len(SYM6)
+    return functional.pad(taps, (side, side)).unfold(0, width, 2).flip(0)
+
+
+def reflected(rows: Tensor, size: int, before: int) -> Tensor:
+    """Rows of which some are of reflected pixels, `before` in front, as those of `size` pixels."""
+    last = size - 1
+    origins = last - (last - (torch.arange(len(rows)) - before).abs()).abs()
+    return rows.new_zeros(size, *rows.shape[1:]).index_add_(0, origins, rows)
+
+
+def recoloured(images: Tensor, colours: Tensor) -> Tensor:
+    """Images [n, C, H, W] whose colours have gone through colours [n, 4, 4].
+
+    A grey image is a colour image of which all channels are the same, and their mean is kept.
+    """
+    times, more = colours[:, :3, :3], colours[:, :3, 3:]
+    if images.shape[1] == 1:
+        times, more = times.sum((1, 2), keepdim=True) / 3, more.mean(1, keepdim=True)
+    return torch.baddbmm(more.to(images), times.to(images), images.flatten(2)).view_as(images)
+
+
+def filtered(images: Tensor, bands: Mapping[int, Tensor]) -> Tensor:
+    """Images [n, C, H, W] whose frequency bands are stronger or weaker, bands[i] [n, 1] times.
+
+    After each of them an image has the power it had, as far as its spectrum is a usual one.
+    """
+    power = torch.tensor(POWER, dtype=torch.float64)
+    gains = torch.ones(len(images), len(BANDS), dtype=torch.float64)
+    for i, band in bands.items():
+        times = torch.ones_like(gains).index_copy(1, torch.tensor([i]), band)
+        gains = gains * times / (times.square() @ power)[:, None].sqrt()
+    down, across = (
+        torch.einsum("nb,ibo->nio", gains, banding(size))[:, None].to(images)
+        for size in images.shape[2:]
+    )
+    result: Tensor = down.mT @ (images @ across)
+    return result
+
+
+def banding(size: int) -> Tensor:
+    """Cuts into frequency bands, beyond reflected borders: [size, bands, size], float64."""
+    halves = torch.tensor(BANDS, dtype=torch.float64) / 2**15
+    taps = torch.cat([halves, halves[:, :-1].flip(1)], 1)
+    taps = functional.pad(taps, (size - 1, size - 1)).unfold(1, size + 2 * SIDE, 1).flip(1)
+    return reflected(taps.permute(2, 0, 1), size, SIDE)
+
+
+def outside(centres: Tensor, size: Tensor) -> Tensor:
+    """Which pixels [n, 1, H, W] are no part of a hole half as wide and high as the image."""
+    width, height = size.int().tolist()
+    x: Tensor = ((torch.arange(width) + 0.5) / width - centres[:, :1]).abs() >= 0.25
+    y: Tensor = ((torch.arange(height) + 0.5) / height - centres[:, 1:]).abs() >= 0.25
+    return x[:, None, None] | y[:, None, :, None]
