@@ -43,6 +43,8 @@ def test_example(shell: Shell, booru: Path, tmp_path: Path, line: str) -> None:
         shutil.copytree(booru, tmp_path / "raw")
     if "faces" in line and "animecrop" not in line:
         assert shell("find raw/ | animecrop").returncode == 0
+    if line.startswith("sgtrain"):
+        assert shell("animepack --size 32 raw/").returncode == 0
     if "kept.txt" in line and "> kept.txt" not in line:
         assert shell("find faces/ | animeclean > kept.txt").returncode == 0
     for network in re.findall(r"[\w-]+\.(?:pkl|pt|safetensors(?= ))\b|latest|\*\.pkl", line):

@@ -113,7 +113,7 @@ class Stream:
             if isinstance(result, Rejected):
                 self.report.reject(result.path, result.reason, result.evidence)
             else:
-                self._print(result)
+                self.print(result)
         self.report.account()
         return 1 if self.report.failed else 0
 
@@ -203,7 +203,8 @@ class Stream:
         desk.give_up(entry)
         return []
 
-    def _print(self, item: Item) -> None:
+    def print(self, item: Item) -> None:
+        """Print one result."""
         text = item.line(self.options.json)
         if self.report.show(text):
             return

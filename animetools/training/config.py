@@ -43,6 +43,7 @@ class TrainConfig:
     Learning rates are schedules: a rate, or 0.002,1000:0.001 (from 1000 kimg on another).
     """
 
+    preset: str = "s2"  # what all that was not told comes from
     # The networks.
     channel_base: int = 32768  # channels of a block times its resolution
     channel_max: int = 512
@@ -128,8 +129,8 @@ def preset(name: str, resolution: int) -> TrainConfig:
     """
     if name not in PRESETS:
         raise FatalError(f"--preset is one of {', '.join(PRESETS)}, not '{name}'")
-    config = PRESETS[name]
-    if config is not PRESETS["ada"]:
+    config = replace(PRESETS[name], preset=name)
+    if name not in ("ada", "auto"):
         return config
     batch = max(min(min(4096 // resolution, 32), 64), 1)
     rate = "0.002" if resolution >= 1024 else "0.0025"
@@ -176,7 +177,7 @@ def networks(
 ) -> tuple[StyleGAN2Generator, StyleGAN2Discriminator]:
     """The networks of a run from nothing.
 
-    Raises FatalError if images of that size cannot be made by doubling.
+    Raises FatalError if images of that size cannot be made by doubling, or the batch cannot be cut.
     """
     base, count = doublings(height, width)
     channels = tuple(min(config.channel_base // (4 << i), config.channel_max) for i in range(count))
@@ -194,9 +195,23 @@ def networks(
         dense=channels[0],
         c_dim=c_dim,
         mapping=replace(mapping, z_dim=0, layers=8) if c_dim else None,
-        mbstd_group=config.mbstd,
+        mbstd_group=minibatch_group(config),
     )
     return generator, discriminator
+
+
+def minibatch_group(config: TrainConfig) -> int:
+    """How many images the discriminator compares: the most, up to `mbstd`, that divide a round.
+
+    Raises FatalError if the batch does not divide into rounds.
+    """
+    size, rest = divmod(config.batch, config.accumulate)
+    if rest:
+        raise FatalError(
+            f"--batch {config.batch} cannot be cut into {config.accumulate} equal parts: "
+            "choose another --accumulate"
+        )
+    return max(count for count in range(1, min(config.mbstd, size) + 1) if size % count == 0)
 
 
 def doublings(height: int, width: int) -> tuple[tuple[int, int], int]:

@@ -249,7 +249,9 @@ class Trainer:
             value, terms = loss.real_loss(self.pair, images, classes, gamma)
             backward(value / self.rules.accumulate)
             of_reals.append(terms)
-        return joined(of_fakes) | self._watched(joined(of_reals))
+        fakes = joined(of_fakes)
+        signs = {"sign_fake": fakes["score_fake"].sign()}
+        return fakes | signs | self._watched(joined(of_reals))
 
     def d_reg(self, reals: Tensor, labels: Tensor | None) -> Terms:
         """Gather the gradients of R1."""

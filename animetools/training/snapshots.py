@@ -1,0 +1,193 @@
+"""Where runs live: their folders, and the snapshots that they go on from."""
+
+import fcntl
+import json
+import os
+import re
+import time
+from dataclasses import asdict
+from typing import Any, BinaryIO
+
+import torch
+
+from animetools import whole
+from animetools.errors import FatalError, ItemError
+from animetools.networks import checkpoints
+from animetools.networks.config import Config
+from animetools.networks.snapshot import Network, Snapshot
+from animetools.networks.stylegan2 import Discriminator
+from animetools.training.config import TrainConfig
+from animetools.training.step import Trainer, layers_from_image
+
+NETWORKS = ("G", "D", "G_ema")
+RUN, SNAPSHOT = re.compile(r"(\d{5,9})-.*"), re.compile(r"snapshot-(\d{6,9})\.pkl")
+
+
+def write(folder: str, trainer: Trainer, config: TrainConfig, facts: dict[str, Any]) -> str:
+    """Write the snapshot of a run as it is now; returns its path.
+
+    Any command reads its networks; with the rest of it a run goes on as if it had never stopped.
+    """
+    state = trainer.state()
+    configs: dict[str, Config] = {
+        "G": trainer.generator.config,
+        "D": trainer.discriminator.config,
+        "G_ema": trainer.ema.config,
+    }
+    networks = {name: Network(configs[name], state.pop(name)) for name in NETWORKS}
+    kimg = trainer.seen / 1000
+    facts = facts | {"kimg": kimg, "config": asdict(config)}
+    path = os.path.join(folder, named(kimg))
+    checkpoints.write(path, Snapshot("animetools", networks, facts, state))
+    return path
+
+
+def named(kimg: float) -> str:
+    """What a snapshot is called after so many kimg."""
+    return f"snapshot-{int(kimg):06d}.pkl"
+
+
+def read(path: str) -> Snapshot:
+    """A snapshot with the state of its run, whose networks are what its configs say.
+
+    Raises FatalError if it is none.
+    """
+    try:
+        snapshot = checkpoints.read(path)
+        if (
+            snapshot.training is None
+            or set(snapshot.networks) != set(NETWORKS)
+            or not isinstance(snapshot.facts.get("config"), dict)
+        ):
+            raise ItemError(
+                "no state of a run to resume is in it; begin a new one with its weights: --transfer"
+            )
+        for network in snapshot.networks.values():
+            network.build()
+    except ItemError as why:
+        raise FatalError(f"{path}: {why}") from why
+    return snapshot
+
+
+def restore(trainer: Trainer, snapshot: Snapshot, config: TrainConfig) -> None:
+    """Have a trainer go on from a snapshot, with settings that may be others than it had.
+
+    Raises FatalError if it is of other networks.
+    """
+    networks = {name: network.state for name, network in snapshot.networks.items()}
+    state = networks | (snapshot.training or {})
+    before, adam = snapshot.facts["config"].get("freeze_d"), state.get("D_adam")
+    if type(before) is int and before != config.freeze_d and type(adam) is dict:
+        state["D_adam"] = _renumbered(adam, trainer.discriminator, before, config.freeze_d)
+    trainer.load_state(state)
+    if config.aug == "fixed":
+        trainer.p = torch.tensor(config.p)
+
+
+def snapshots(folder: str) -> list[str]:
+    """The snapshots of a run, oldest first."""
+    found = [
+        (int(name[1]), name[0]) for name in map(SNAPSHOT.fullmatch, os.listdir(folder)) if name
+    ]
+    return [os.path.join(folder, name) for _, name in sorted(found)]
+
+
+def prune(folder: str, keep: int, keep_every: int) -> None:
+    """Remove all but the last `keep` snapshots and those at every `keep_every` kimg; 0: keep all."""
+    for path in snapshots(folder)[:-keep] if keep else []:
+        found = SNAPSHOT.fullmatch(os.path.basename(path))
+        if found and not (keep_every and int(found[1]) % keep_every == 0):
+            os.unlink(path)
+
+
+def latest(results: str, data: str) -> str | None:
+    """The last snapshot of the newest run on this dataset; None if there is none."""
+    for _, folder in sorted(_runs(results), reverse=True):
+        try:
+            with open(os.path.join(folder, "run.json"), "rb") as file:
+                told = json.load(file)
+        except (OSError, ValueError):
+            continue
+        same = isinstance(told, dict) and told.get("data") == os.path.realpath(data)
+        if same and (found := snapshots(folder)):
+            return found[-1]
+    return None
+
+
+def home(resumed: str) -> str | None:
+    """The folder of the run whose last snapshot this is; None if the run has gone further."""
+    folder = os.path.dirname(resumed) or "."
+    ours = os.path.exists(os.path.join(folder, "run.json"))
+    last = snapshots(folder)[-1:] if ours else []
+    return folder if last and os.path.samefile(last[0], resumed) else None
+
+
+def following(results: str, name: str) -> str:
+    """The next folder below `results`: 00003-NAME."""
+    number = max((number for number, _ in _runs(results)), default=-1) + 1
+    return os.path.join(results, f"{number:05d}-{name}")
+
+
+class Folder:
+    """A run's own folder, in which no other process trains meanwhile."""
+
+    def __init__(self, path: str) -> None:
+        """Take a folder, and remove what a killed run left half written.
+
+        Raises FatalError if another process has it.
+        """
+        self.path = path
+        self.lock: BinaryIO = open(os.path.join(path, ".lock"), "wb")  # noqa: SIM115  until the end
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FatalError(f"{path}: another process is training there") from None
+        whole.sweep([os.path.join(path, "")])
+
+    @classmethod
+    def new(cls, results: str, name: str) -> "Folder":
+        """The folder of a new run."""
+        while True:
+            path = following(results, name)
+            try:
+                os.makedirs(path)
+            except FileExistsError:  # another run begins in this moment
+                continue
+            return cls(path)
+
+    def say(self, line: str) -> None:
+        """Add a line to log.txt."""
+        with open(os.path.join(self.path, "log.txt"), "a", encoding="utf-8") as file:
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
+
+    def tell(self, told: dict[str, Any]) -> None:
+        """Write run.json, with every setting."""
+        text = json.dumps(told, indent=1)
+        whole.write(os.path.join(self.path, "run.json"), text.encode() + b"\n")
+
+
+def _renumbered(
+    adam: dict[Any, Any], discriminator: Discriminator, before: int, now: int
+) -> dict[Any, Any]:
+    """Adam's state by the number of the parameter, where others learn now than did before."""
+
+    def learning(frozen: int) -> list[torch.nn.Parameter]:
+        layers = layers_from_image(discriminator)[:frozen]
+        still = {parameter for layer in layers for parameter in layer.parameters()}
+        return [parameter for parameter in discriminator.parameters() if parameter not in still]
+
+    numbers = {parameter: number for number, parameter in enumerate(learning(now))}
+    return {
+        numbers[parameter]: adam[number]
+        for number, parameter in enumerate(learning(before))
+        if number in adam and parameter in numbers
+    }
+
+
+def _runs(results: str) -> list[tuple[int, str]]:
+    try:
+        names = os.listdir(results)
+    except FileNotFoundError:
+        return []
+    found = filter(None, map(RUN.fullmatch, names))
+    return [(int(name[1]), os.path.join(results, name[0])) for name in found]

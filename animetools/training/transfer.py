@@ -1,0 +1,96 @@
+"""The networks that a run begins with: those that it resumes, or weights of another's."""
+
+from dataclasses import replace
+
+from torch import Tensor, nn
+
+from animetools.errors import FatalError
+from animetools.networks.config import (
+    MappingConfig,
+    StyleGAN2Discriminator,
+    StyleGAN2Generator,
+    image_size,
+)
+from animetools.networks.snapshot import Snapshot
+
+Pair = tuple[StyleGAN2Generator, StyleGAN2Discriminator]
+
+
+def resumed(wanted: Pair, saved: Snapshot, path: str) -> Pair:
+    """The configs of a snapshot's networks, for images and minibatch groups as in `wanted`.
+
+    Raises FatalError, naming what differs, if its images or labels are others.
+    """
+    generator, discriminator = saved.networks["G"].config, saved.networks["D"].config
+    if not (
+        isinstance(generator, StyleGAN2Generator)
+        and isinstance(discriminator, StyleGAN2Discriminator)
+    ):
+        raise FatalError(f"{path}: no StyleGAN 2, as sgtrain trains them")
+    for what, theirs, ours in zip(
+        ("pixels high", "pixels wide", "channels", "numbers in a label"),
+        (*image_size(generator), generator.image_channels, generator.mapping.c_dim),
+        (*image_size(wanted[0]), wanted[0].image_channels, wanted[0].mapping.c_dim),
+        strict=True,
+    ):
+        if theirs != ours:
+            raise FatalError(
+                f"{path} is of images of {theirs} {what}, the dataset has {ours}: "
+                "--transfer begins anew with its weights"
+            )
+    return generator, replace(discriminator, mbstd_group=wanted[1].mbstd_group)
+
+
+def like(wanted: Pair, source: Snapshot) -> Pair:
+    """The configs of new networks, as much like the source's as their images' size allows.
+
+    Raises FatalError if the source is no StyleGAN 2.
+    """
+    generator, discriminator = wanted
+    theirs = source.generator.config
+    if not isinstance(theirs, StyleGAN2Generator):
+        raise FatalError("--transfer takes a StyleGAN 2")
+    mapping: MappingConfig = replace(theirs.mapping, c_dim=generator.mapping.c_dim)
+    generator = replace(
+        theirs,
+        mapping=mapping,
+        channels=_grown(theirs.channels, generator.channels),
+        base=generator.base,
+        image_channels=generator.image_channels,
+    )
+    if "D" in source.networks:
+        other = source.discriminator.config
+        if not isinstance(other, StyleGAN2Discriminator):
+            raise FatalError("--transfer takes a StyleGAN 2")
+        discriminator = replace(
+            other,
+            channels=_grown(other.channels, discriminator.channels),
+            base=discriminator.base,
+            image_channels=discriminator.image_channels,
+            c_dim=discriminator.c_dim,
+            labels=discriminator.labels,
+            mapping=discriminator.mapping,
+            mbstd_group=discriminator.mbstd_group,
+        )
+    else:
+        discriminator = replace(discriminator, channels=generator.channels)
+    assert image_size(generator) == image_size(discriminator)
+    return generator, discriminator
+
+
+def take(module: nn.Module, state: dict[str, Tensor]) -> list[str]:
+    """Give a network all tensors that fit it by name and shape; returns the names of the others."""
+    own = module.state_dict()
+    fits = {name: state[name] for name, value in own.items() if _fits(state.get(name), value)}
+    module.load_state_dict(own | fits)
+    return [name for name in own if name not in fits]
+
+
+def _fits(theirs: Tensor | None, ours: Tensor) -> bool:
+    return theirs is not None and theirs.shape == ours.shape
+
+
+def _grown(theirs: tuple[int, ...], ours: tuple[int, ...]) -> tuple[int, ...]:
+    """Channels from the lowest block upwards: theirs as far as they go, then ours, never more."""
+    known = theirs[: len(ours)]
+    return known + tuple(min(each, known[-1]) for each in ours[len(known) :])
