@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 SERVER = multiprocessing.get_context("forkserver")
@@ -15,20 +16,26 @@ SERVER.set_forkserver_preload(
         "animetools.networks.checkpoints",
         "animetools.sampling.pictures",
         "animetools.images.described",
+        "animetools.training.run",
     ]
 )
 
 
 def quick(line: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """One command, without a shell and with nothing on standard input, as `subprocess.run` has it."""
-    words = shlex.split(line)
     with tempfile.TemporaryDirectory() as folder:
-        process = SERVER.Process(target=_run, args=(words, str(cwd), folder))
-        process.start()
+        process = start(line, cwd, folder)
         process.join()
         out, err = (Path(folder, name).read_bytes().decode() for name in ("1", "2"))
     assert process.exitcode is not None
-    return subprocess.CompletedProcess(words, process.exitcode, out, err)
+    return subprocess.CompletedProcess(line, process.exitcode, out, err)
+
+
+def start(line: str, cwd: Path, folder: str) -> ForkServerProcess:
+    """Such a command under way, whose output goes to the files 1 and 2 of a folder."""
+    process = SERVER.Process(target=_run, args=(shlex.split(line), str(cwd), folder))
+    process.start()
+    return process
 
 
 def _run(words: list[str], cwd: str, folder: str) -> None:

@@ -277,10 +277,10 @@ def _trainer(
 
     built = new_networks(*pair, config.seed)
     if source:
-        left = take(built[0], source.generator.state)
         theirs = source.networks.get("D")
-        left += take(built[1], theirs.state if theirs else {})
-        parts = dict.fromkeys(".".join(name.split(".")[:2]) for name in left)
+        left = [f"G.{name}" for name in take(built[0], source.generator.state)]
+        left += [f"D.{name}" for name in take(built[1], theirs.state if theirs else {})]
+        parts = dict.fromkeys(".".join(name.split(".")[:3]) for name in left)
         say(f"fresh, for want of weights that fit: {', '.join(parts) or 'nothing'}")
     augments: dict[str, Augment | None] = {
         "ada": Ada(),

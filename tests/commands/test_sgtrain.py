@@ -1,0 +1,298 @@
+"""sgtrain, as it is typed."""
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from animetools.networks import checkpoints
+from animetools.networks.snapshot import Snapshot
+from tests import tiny
+from tests.dataset.sets import encoded, folder, picture, zipped
+from tests.quick import quick, start
+
+TINY = "--preset tiny --channel-base 64 --channel-max 8 --batch 4 -j 1"
+SHORT = f"{TINY} --kimg 0.008"
+FIRST = "results/00000-d-tiny/snapshot-000000.pkl"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Ten images of 16 x 16, in d.zip."""
+    zipped(tmp_path / "d", [picture(seed) for seed in range(10)])
+    return tmp_path
+
+
+def train(line: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """A run of sgtrain that ends well."""
+    done = quick(f"sgtrain {line}", cwd)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def snapshot(path: Path) -> Snapshot:
+    return checkpoints.read(str(path))
+
+
+def tensors(value: Any, name: str = "") -> dict[str, Tensor]:
+    """Every tensor and number somewhere in a snapshot, by where it is."""
+    if isinstance(value, Snapshot):
+        networks = {key: network.state for key, network in value.networks.items()}
+        return tensors({"networks": networks, "training": value.training})
+    if isinstance(value, dict):
+        parts = [tensors(part, f"{name}.{key}") for key, part in value.items()]
+        return {key: tensor for part in parts for key, tensor in part.items()}
+    return {name: torch.as_tensor(value)}
+
+
+def assert_same(one: Path, other: Path) -> None:
+    first, second = (tensors(snapshot(path)) for path in (one, other))
+    assert len(first) > 100
+    assert first.keys() == second.keys()
+    assert [name for name in first if not torch.equal(first[name], second[name])] == []
+
+
+def test_a_run_leaves_what_other_commands_read(data: Path) -> None:
+    done = train(f"d.zip {SHORT} --snap 0.004 --seed 5", data)
+    assert done.stdout == f"{FIRST}\n" * 2  # the same kimg: the second is in its place
+    status = r"kimg 0\.0  [\d.]+ s/kimg  about \d+ \w+ left  G [\d.]+  D [\d.]+  signs [-+][\d.]+ [-+][\d.]+  p 0\.000  memory [\d.]+ [MG]B"
+    assert re.search(status, done.stderr)
+    assert "about" in done.stderr.splitlines()[0]  # the forecast
+    files = sorted(path.name for path in (data / FIRST).parent.iterdir())
+    assert files == [
+        ".lock", "fakes000000.jpg", "log.txt", "reals.jpg", "run.json", "snapshot-000000.pkl",
+    ]  # fmt: skip
+    told = json.loads((data / FIRST).with_name("run.json").read_text())
+    assert (told["seed"], told["gamma"], told["channel_max"]) == (5, 0.05, 8)
+    assert quick(f"sggen --network {FIRST} --seeds 0-1 -j 1", data).returncode == 0
+    done = quick(f"dranker {FIRST} images -j 1", data)
+    assert len(done.stdout.splitlines()) == 2
+
+
+def test_killed_at_any_moment_and_resumed_it_is_the_run_that_was_not(data: Path) -> None:
+    line = f"d.zip {TINY} --kimg 0.2 --snap 0.02 --aug ada --p 0.3 --mirror --resume latest"
+    train(f"{line} -o whole", data)
+    chance = random.Random(7)
+
+    def written() -> list[int]:
+        return [path.stat().st_mtime_ns for path in data.glob("killed/*/*.pkl")]
+
+    with tempfile.TemporaryDirectory() as there:
+        for number in range(6):
+            before = written()
+            process = start(f"sgtrain {line} -o killed", data, there)
+            if number % 2:
+                time.sleep(chance.uniform(0, 1.5))
+            else:
+                while written() == before and process.is_alive():
+                    time.sleep(0.001)
+                time.sleep(chance.uniform(0, 0.1))
+            process.kill()
+            process.join()
+    assert process.exitcode == -signal.SIGKILL
+    train(f"{line} -o killed", data)
+    (one,) = data.glob("whole/*/*.pkl")
+    (*_, other) = sorted(data.glob("killed/*/*.pkl"))
+    assert_same(one, other)
+
+
+def test_sigterm_saves_then_ends(data: Path) -> None:
+    with tempfile.TemporaryDirectory() as there:
+        process = start(f"sgtrain d.zip {TINY} --kimg 1000", data, there)
+        while not list(data.glob("results/*/fakes*")):
+            time.sleep(0.01)
+        time.sleep(0.3)
+        second = quick(f"sgtrain d.zip {SHORT}", data)  # a run of its own
+        process.terminate()
+        process.join()
+        assert process.exitcode == -signal.SIGTERM
+        assert Path(there, "1").read_text() == f"{FIRST}\n"
+    assert second.stdout == "results/00001-d-tiny/snapshot-000000.pkl\n"
+    assert snapshot(data / FIRST).facts["kimg"] > 0
+
+
+def test_two_processes_never_train_in_one_folder(data: Path) -> None:
+    train(f"d.zip {SHORT}", data)
+    with tempfile.TemporaryDirectory() as there:
+        process = start("sgtrain d.zip --resume latest --kimg 1000 -j 1", data, there)
+        while b"goes on" not in Path(data, FIRST).with_name("log.txt").read_bytes():
+            time.sleep(0.01)
+        done = quick(f"sgtrain d.zip --resume {FIRST} -j 1", data)
+        process.kill()
+        process.join()
+    assert done.returncode == 2
+    assert "results/00000-d-tiny: another process is training there" in done.stderr
+
+
+def test_settings_go_on_and_changes_are_told(data: Path) -> None:
+    train(f"d.zip {SHORT} --gamma 3", data)
+    done = train("d.zip --resume latest --kimg 0.02 --g-lr 0.001 --batch 3 --freeze-d 2 -j 1", data)
+    assert f"goes on from {FIRST} at 0.0 kimg" in done.stderr
+    for change in ("g_lr was 0.0025, is 0.001", "batch was 4, is 3", "freeze_d was 0, is 2"):
+        assert f"{change} from here on" in done.stderr
+        assert change in (data / FIRST).with_name("log.txt").read_text()
+    assert "gamma was" not in done.stderr
+    assert done.stdout == f"{FIRST}\n"
+    config = snapshot(data / FIRST).facts["config"]
+    assert (config["gamma"], config["g_lr"], config["batch"]) == (3, "0.001", 3)
+    done = train("d.zip --resume latest -j 1", data)
+    assert "has its 0.02 kimg" in done.stderr
+    assert done.stdout == f"{FIRST}\n"
+    done = train(f"d.zip --resume {FIRST} --kimg 0.032 --freeze-d 0 -j 1", data)  # learns again
+    assert snapshot(data / FIRST).facts["kimg"] == 0.032
+
+
+def test_an_older_snapshot_goes_on_in_a_folder_of_its_own(data: Path) -> None:
+    train(f"d.zip {SHORT}", data)
+    newer = (data / FIRST).with_name("snapshot-000009.pkl")
+    newer.write_bytes((data / FIRST).read_bytes())
+    done = train(f"d.zip --resume {FIRST} --kimg 0.012 -j 1", data)
+    assert done.stdout == "results/00001-d-tiny/snapshot-000000.pkl\n"
+    os.chdir(data)
+    done = train(
+        "d.zip --resume ./results/00000-d-tiny/snapshot-000009.pkl --kimg 0.012 -j 1", data
+    )
+    assert done.stdout == "./results/00000-d-tiny/snapshot-000000.pkl\n"
+
+
+def test_latest_begins_a_run_where_there_is_none_on_this_dataset(data: Path) -> None:
+    train(f"d.zip {SHORT}", data)
+    zipped(data / "e", [picture(seed) for seed in range(3)])
+    done = train(f"e.zip {SHORT} --resume latest", data)
+    assert "no run on e.zip is in results: a new one begins" in done.stderr
+    assert done.stdout == "results/00001-e-tiny/snapshot-000000.pkl\n"
+
+
+@pytest.mark.parametrize("size", [(32, 32), (16, 32)])
+def test_weights_go_over_to_another_size(data: Path, size: tuple[int, int]) -> None:
+    checkpoints.write(str(data / "old.pkl"), source := tiny.snapshot())
+    height, width = size
+    folder(data / "e", [picture(seed, width, height) for seed in range(4)])
+    done = train(f"e {SHORT} --kimg 0.004 --g-lr 0 --d-lr 0 --transfer old.pkl", data)
+    fresh = re.search("fresh, for want of weights that fit: (.*)\n", done.stderr)
+    assert fresh
+    made = snapshot(data / "results/00000-e-tiny/snapshot-000000.pkl")
+    for name, old in (("G", source.generator), ("D", source.discriminator)):
+        new = made.networks[name].state
+        equal = {key for key in old.state if key in new and torch.equal(new[key], old.state[key])}
+        equal |= {"mapping.w_avg"} & new.keys()  # it follows the latents
+        left = {".".join(f"{name}.{key}".split(".")[:3]) for key in new.keys() - equal}
+        assert left <= set(fresh[1].split(", "))
+        assert len(equal) > 15
+    if size == (32, 32):
+        assert fresh[1] == "G.synthesis.b32, D.b32.conv0, D.b32.conv1, D.b32.skip, D.b32.fromrgb"
+
+
+def test_a_dry_run_writes_nothing(data: Path) -> None:
+    before = sorted(data.rglob("*"))
+    done = train("d.zip -n --preset s2 --gamma 4", data)
+    assert done.stdout == "results/00000-d-s2/snapshot-025000.pkl\n"
+    assert "sgtrain: gamma 4.0\n" in done.stderr
+    assert sorted(data.rglob("*")) == before
+
+
+def test_a_batch_that_does_not_divide_is_compared_in_smaller_groups(data: Path) -> None:
+    done = train(f"d.zip {TINY} --batch 12 --accumulate 2 --kimg 0.012", data)
+    assert "the discriminator compares 3 images at a time" in done.stderr
+    assert train(f"d.zip {TINY} --batch 1 --kimg 0.002", data).returncode == 0
+
+
+def test_a_damaged_image_is_left_out_once(tmp_path: Path) -> None:
+    folder(tmp_path / "d", [picture(seed) for seed in range(6)])
+    whole = encoded(picture(9))
+    (tmp_path / "d/00001/img00000002.png").write_bytes(whole[: len(whole) // 2])
+    done = train(f"d {TINY} --kimg 0.04", tmp_path)
+    assert done.stderr.count("img00000002.png") == 1
+    assert "left out" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("empty", "empty: holds no images"),
+        ("nothing", "nothing: No such file or directory"),
+        ("mixed", "is 16x8 in colour"),
+        ("grey", "in grey"),
+        ("odd", "cannot be doubled"),
+        ("d.zip e.zip", "name one dataset"),
+        ("d.zip --batch 6 --accumulate 4", "--batch 6 cannot be cut into 4 equal parts"),
+        ("d.zip --device cuda", "CUDA"),
+        ("d.zip --preset big", "--preset is one of s2, "),
+        ("d.zip --g-lr fast", "--g-lr is a rate"),
+        ("d.zip --resume latest --transfer old.pkl", "exclude each other"),
+        ("d.zip --resume old.pkl", "old.pkl: no state of a run to resume is in it"),
+        ("d.zip --resume gone.pkl", "gone.pkl does not exist"),
+        ("d.zip --transfer d.zip", "d.zip: "),
+        ("large --channel-base 16", "--channel-base 16 leaves"),
+        ("large --resume run.pkl", "run.pkl is of images of 16 pixels high, the dataset has 32"),
+        ("d.zip --resume run.pkl --channel-max 4", "--channel-max is 8 in run.pkl, not 4"),
+        ("d.zip --resume broken.pkl", "broken.pkl: its settings are broken: --batch is at most"),
+        ("d.zip --resume lost.pkl", "lost.pkl: the tensor"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(
+    inputs: Path, tmp_path: Path, line: str, reason: str
+) -> None:
+    done = quick(f"sgtrain {line} -j 1 -o {tmp_path}/results", inputs)
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    assert reason in done.stderr
+    assert "should not happen" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Datasets and snapshots that something is wrong with, and some that are right."""
+    path = tmp_path_factory.mktemp("inputs")
+    zipped(path / "d", [picture(seed) for seed in range(4)])
+    (path / "empty").mkdir()
+    folder(path / "mixed", [picture(0), picture(1, 16, 8)])
+    folder(path / "grey", [picture(0), picture(1, channels=1)])
+    folder(path / "odd", [picture(0, 7, 9)])
+    folder(path / "large", [picture(0, 32, 32)])
+    checkpoints.write(str(path / "old.pkl"), tiny.snapshot())
+    train(f"d.zip {SHORT}", path)
+    made = snapshot(path / FIRST)
+    checkpoints.write(str(path / "run.pkl"), made)
+    made.facts["config"]["batch"] = 10**9
+    checkpoints.write(str(path / "broken.pkl"), made)
+    made.facts["config"]["batch"] = 4
+    made.networks["G"].state["mapping.fc0.weight"][0] = np.nan
+    checkpoints.write(str(path / "lost.pkl"), made)
+    return path
+
+
+def test_full_disk_ends_it_with_the_last_snapshot_whole(data: Path) -> None:
+    train(f"d.zip {SHORT}", data)
+    size = (data / FIRST).stat().st_size
+    (data / "disk").mkdir()
+    room = size * 7 // 4  # for the forecast's one, not for two
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={room}", "none", "disk"]
+    if subprocess.run(mount, cwd=data, capture_output=True).returncode:
+        pytest.skip("a small disk cannot be mounted here")
+    try:
+        done = quick(f"sgtrain d.zip {SHORT} --snap 0.004 -o disk", data)
+        assert done.returncode == 2
+        assert done.stderr.splitlines()[-1].endswith("No space left on device")
+        path = data / "disk/00000-d-tiny/snapshot-000000.pkl"
+        assert done.stdout == "disk/00000-d-tiny/snapshot-000000.pkl\n"
+        assert snapshot(path).facts["kimg"] == 0.004
+        assert not list(path.parent.glob("*.part"))
+        (data / "disk/filler").write_bytes(bytes(room - size - (60 << 10)))
+        done = quick(f"sgtrain d.zip {SHORT} -o disk", data)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "there is no room for a snapshot: make room" in done.stderr
+    finally:
+        subprocess.run(["umount", "disk"], cwd=data, check=True)

@@ -1,0 +1,203 @@
+"""The loop of a run, and the folders of runs."""
+
+import json
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from animetools.dataset.training_set import Images
+from animetools.errors import Advice, FatalError
+from animetools.training import snapshots
+from animetools.training.config import TrainConfig, minibatch_group
+from animetools.training.run import Pace, Run
+from animetools.training.step import Trainer, layers_from_image
+from tests.dataset.sets import folder, picture
+from tests.training.pairs import small_pair
+
+CONFIG = TrainConfig(batch=4, kimg=0.04, g_lr="0.002,0.02:0.001")
+
+
+def run_of(
+    path: Path, config: TrainConfig = CONFIG, stopping: Callable[[Run], bool] = lambda run: False
+) -> Run:
+    """A run on six images of 16 x 16, that saves every 16 images."""
+    data = folder(path / "d", [picture(seed) for seed in range(6)])
+    (path / "run").mkdir(exist_ok=True)
+    lines: list[str] = []
+    run = Run(
+        Trainer(*small_pair(), config.rules(0), frozen=config.freeze_d),
+        Images(data),
+        config,
+        Pace(snap_kimg=0.016),
+        str(path / "run"),
+        {"dataset": "d"},
+        lines.append,
+        lambda: stopping(run),
+        threads=1,
+    )
+    return run
+
+
+def lines_of(run: Run) -> list[str]:
+    return run.say.__self__  # type: ignore[attr-defined,no-any-return]
+
+
+def poison(run: Run) -> None:
+    """What a division by zero leaves."""
+    with torch.no_grad():
+        next(run.trainer.generator.parameters()).fill_(torch.nan)
+
+
+def weights(run: Run) -> torch.Tensor:
+    return torch.cat([value.flatten() for value in run.trainer.generator.parameters()]).detach()
+
+
+def test_it_saves_at_multiples_wherever_it_was_resumed(tmp_path: Path) -> None:
+    whole = run_of(tmp_path)
+    seen = [whole.trainer.seen for _ in whole.train()]
+    assert seen == [16, 32, 40]
+    assert whole.trainer.rules.g_rate == 0.001
+    with Image.open(tmp_path / "run/fakes000000.jpg") as fakes:
+        assert fakes.size == (8 * 16, 6 * 16)
+
+    first = run_of(tmp_path, replace(CONFIG, kimg=0.02))
+    *_, path = first.train()
+    second = run_of(tmp_path)
+    snapshots.restore(second.trainer, snapshots.read(path), CONFIG)
+    assert [second.trainer.seen for _ in second.train()] == [32, 40]
+    assert torch.equal(weights(whole), weights(second))
+
+
+def test_lost_numbers_send_it_back_and_elsewhere(tmp_path: Path) -> None:
+    poisoned: list[int] = []
+
+    def once(run: Run) -> bool:
+        if run.trainer.seen == 24 and not poisoned:
+            poisoned.append(run.trainer.seen)
+            poison(run)
+        return False
+
+    run = run_of(tmp_path, stopping=once)
+    assert [run.trainer.seen for _ in run.train()] == [16, 32, 40]
+    assert poisoned
+    assert f"(NaN): back to {run.good}" in " ".join(lines_of(run))
+    assert weights(run).isfinite().all()
+    unharmed = run_of(tmp_path)
+    assert len(list(unharmed.train())) == 3
+    assert not torch.equal(weights(run), weights(unharmed))  # else it would be lost there again
+
+
+def test_numbers_lost_thrice_in_the_same_place_end_it(tmp_path: Path) -> None:
+    def always(run: Run) -> bool:
+        if run.trainer.seen == 28:
+            poison(run)
+        return False
+
+    run = run_of(tmp_path, stopping=always)
+    made = run.train()
+    good = next(made)
+    before = Path(good).read_bytes()
+    with pytest.raises(FatalError, match=f"NaN\\); {good} is good: try lower --g-lr"):
+        next(made)
+    assert sum("back to" in line for line in lines_of(run)) == 3
+    assert Path(good).read_bytes() == before
+
+
+def test_numbers_lost_in_the_last_step_are_never_saved(tmp_path: Path) -> None:
+    def late(run: Run) -> bool:  # after the losses of this iteration are known
+        if run.trainer.seen == 16:
+            poison(run)
+        return False
+
+    with pytest.raises(FatalError, match=r"\(NaN\): try lower"):
+        next(run_of(tmp_path, stopping=late).train())
+    assert not list(tmp_path.glob("run/*.pkl"))
+
+
+def test_it_ends_when_asked_and_saves(tmp_path: Path) -> None:
+    run = run_of(tmp_path, stopping=lambda run: run.trainer.seen == 8)
+    assert [snapshots.read(path).facts["kimg"] for path in run.train()] == [0.008]
+
+
+def test_layers_freeze_and_thaw_between_two_runs(tmp_path: Path) -> None:
+    *_, path = run_of(tmp_path).train()
+    saved = snapshots.read(path)
+    frozen = run_of(tmp_path, config := replace(CONFIG, freeze_d=2, kimg=0.05))
+    snapshots.restore(frozen.trainer, saved, config)
+    names = [name for name, _ in frozen.trainer.discriminator.named_parameters()]
+    assert saved.training
+    moments = [saved.training["D_adam"][number]["exp_avg_sq"] for number in range(len(names))]
+    learning = {id(parameter) for parameter in frozen.trainer.d.parameters}
+    kept = [
+        moment
+        for moment, parameter in zip(
+            moments, frozen.trainer.discriminator.parameters(), strict=True
+        )
+        if id(parameter) in learning
+    ]
+    assert 0 < len(kept) < len(moments)
+    state = frozen.trainer.d.state()
+    assert all(torch.equal(state[i]["exp_avg_sq"], moment) for i, moment in enumerate(kept))
+
+    *_, path = frozen.train()
+    thawed = run_of(tmp_path, replace(CONFIG, kimg=0.06))
+    snapshots.restore(thawed.trainer, snapshots.read(path), thawed.config)
+    (first, *_) = layers_from_image(thawed.trainer.discriminator)[0].parameters()
+    before = first.clone()
+    assert len(list(thawed.train())) == 1
+    assert not torch.equal(before, first)
+
+
+def test_fixed_p_is_what_was_told(tmp_path: Path) -> None:
+    run = run_of(tmp_path)
+    *_, path = run.train()
+    config = replace(CONFIG, aug="fixed", p=0.25)
+    snapshots.restore(run.trainer, snapshots.read(path), config)
+    assert run.trainer.p == 0.25
+
+
+def test_damaged_images_are_left_out(tmp_path: Path) -> None:
+    run = run_of(tmp_path)
+    (tmp_path / "d/00001/img00000002.png").write_bytes(b"nothing")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        assert len(list(run.train())) == 3
+    assert [warning.category for warning in said] == [Advice]
+    assert (tmp_path / "run/reals.jpg").exists()
+
+
+def test_the_last_snapshots_are_kept_and_some_besides(tmp_path: Path) -> None:
+    for kimg in range(0, 100, 10):
+        (tmp_path / snapshots.named(kimg)).touch()
+    (tmp_path / "other.pkl").touch()
+    snapshots.prune(str(tmp_path), 0, 0)
+    assert len(snapshots.snapshots(str(tmp_path))) == 10
+    snapshots.prune(str(tmp_path), 2, 40)
+    left = [path[-7:-4] for path in snapshots.snapshots(str(tmp_path))]
+    assert left == ["000", "040", "080", "090"]
+    assert (tmp_path / "other.pkl").exists()
+
+
+def test_the_latest_is_of_the_newest_run_on_a_dataset(tmp_path: Path) -> None:
+    results, data = tmp_path / "results", str(tmp_path / "d.zip")
+    assert snapshots.latest(str(results), data) is None
+    for number, of, kimg in [(9, "d.zip", 5), (10, "d.zip", 3), (11, "e.zip", 9), (12, "d.zip", 0)]:
+        path = results / f"{number:05d}-x"
+        path.mkdir(parents=True)
+        (path / "run.json").write_text(json.dumps({"data": str(tmp_path / of)}))
+        if kimg:
+            (path / snapshots.named(kimg)).touch()
+    assert snapshots.latest(str(results), data) == str(results / "00010-x/snapshot-000003.pkl")
+    assert snapshots.following(str(results), "y") == str(results / "00013-y")
+
+
+@pytest.mark.parametrize(
+    ("batch", "accumulate", "group"), [(8, 1, 4), (8, 4, 2), (6, 2, 3), (7, 1, 1), (1, 1, 1)]
+)
+def test_a_minibatch_group_divides_a_round(batch: int, accumulate: int, group: int) -> None:
+    assert minibatch_group(TrainConfig(batch=batch, accumulate=accumulate)) == group
