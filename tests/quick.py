@@ -17,6 +17,7 @@ SERVER.set_forkserver_preload(
         "animetools.sampling.pictures",
         "animetools.images.described",
         "animetools.training.run",
+        "torch._dynamo",  # as Adam does
     ]
 )
 

@@ -1,6 +1,7 @@
 """sgtrain: train a StyleGAN."""
 
 import os
+import re
 import signal
 import threading
 from collections.abc import Callable
@@ -136,7 +137,14 @@ def sgtrain(options: TrainOptions, stream: Stream) -> int:
     saved = snapshots.read(path) if path else None
     config = settings(options, images, saved, path)
     images.mirror = config.mirror
-    return _train(options, stream, images, config, saved, path, device)
+    try:
+        return _train(options, stream, images, config, saved, path, device)
+    except RuntimeError as why:  # so torch says it, of a card and of the machine
+        if not re.search("out of memory|can't allocate memory", str(why)):
+            raise
+        raise FatalError(
+            "out of memory: a larger --accumulate, or a smaller --batch or --channel-base, needs less"
+        ) from why
 
 
 def settings(

@@ -105,6 +105,7 @@ def test_killed_at_any_moment_and_resumed_it_is_the_run_that_was_not(data: Path)
     (one,) = data.glob("whole/*/*.pkl")
     (*_, other) = sorted(data.glob("killed/*/*.pkl"))
     assert_same(one, other)
+    assert not list(other.parent.glob(".*.part"))
 
 
 def test_sigterm_saves_then_ends(data: Path) -> None:
