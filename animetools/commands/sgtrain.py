@@ -214,29 +214,32 @@ def _train(
     stopping = _stopping()
     jobs = stream.options.jobs or cores()
     torch.set_num_threads(jobs)
+    trainer, news = _trainer(config, pair, source, device)
+    facts: dict[str, Any] = {"dataset": images.name, "images": len(images)}
+    if saved:
+        snapshots.restore(trainer, saved, config)
+        if trainer.seen >= config.kimg * 1000:
+            stream.report.note(f"{path} has its {config.kimg:g} kimg: a larger --kimg goes on")
+            stream.print(Item(path))
+            return 0
+        news = [f"goes on from {path} at {trainer.seen / 1000:.1f} kimg"]
+        old, new = saved.facts | saved.facts["config"], facts | asdict(config)
+        for key in new:
+            if key in old and old[key] != new[key]:
+                news.append(f"{key} was {old[key]}, is {new[key]} from here on")
+
     folder = snapshots.Folder(home) if home else snapshots.Folder.new(stream.out, name)
 
     def say(line: str) -> None:
         stream.report.note(line)
         folder.say(line)
 
-    trainer = _trainer(config, pair, source, device, say)
-    facts: dict[str, Any] = {"dataset": images.name, "images": len(images)}
-    if saved:
-        snapshots.restore(trainer, saved, config)
-        say(f"goes on from {path} at {trainer.seen / 1000:.1f} kimg")
-        old, new = saved.facts | saved.facts["config"], facts | asdict(config)
-        for key in new.keys() & old.keys():
-            if old[key] != new[key]:
-                say(f"{key} was {old[key]}, is {new[key]} from here on")
     told = {"data": os.path.realpath(images.path), "resumed": path, "device": str(device)}
-    folder.tell(told | facts | asdict(options) | asdict(config))
+    folder.tell(asdict(options) | asdict(config) | facts | told)
+    for line in news:
+        say(line)
     pace = Pace(options.snap, options.snap_minutes, options.keep, options.keep_every)
     run = Run(trainer, images, config, pace, folder.path, facts, say, stopping, jobs, path)
-    if trainer.seen >= config.kimg * 1000:
-        say(f"{path} has its {config.kimg:g} kimg: a larger --kimg goes on")
-        stream.print(Item(path))
-        return 0
     for snapshot in run.train():
         stream.print(Item(snapshot))
     if stopping():
@@ -271,32 +274,28 @@ def _networks(
 
 
 def _trainer(
-    config: TrainConfig,
-    pair: "Pair",
-    source: "Snapshot | None",
-    device: "torch.device",
-    say: Callable[[str], None],
-) -> "Trainer":
-    """The networks of the run, on their device."""
+    config: TrainConfig, pair: "Pair", source: "Snapshot | None", device: "torch.device"
+) -> "tuple[Trainer, list[str]]":
+    """The networks of the run, on their device, and what is to be said of them."""
     from animetools.training.augment import Ada
     from animetools.training.diffaugment import diffaugment
     from animetools.training.step import Trainer, new_networks
     from animetools.training.transfer import take
 
-    built = new_networks(*pair, config.seed)
+    built, news = new_networks(*pair, config.seed), []
     if source:
         theirs = source.networks.get("D")
         left = [f"G.{name}" for name in take(built[0], source.generator.state)]
         left += [f"D.{name}" for name in take(built[1], theirs.state if theirs else {})]
         parts = dict.fromkeys(".".join(name.split(".")[:3]) for name in left)
-        say(f"fresh, for want of weights that fit: {', '.join(parts) or 'nothing'}")
+        news = [f"fresh, for want of weights that fit: {', '.join(parts) or 'nothing'}"]
     augments: dict[str, Augment | None] = {
         "ada": Ada(),
         "fixed": Ada(),
         "diffaug": diffaugment,
         "none": None,
     }
-    return Trainer(
+    trainer = Trainer(
         built[0].to(device),
         built[1].to(device),
         config.rules(0),
@@ -305,6 +304,7 @@ def _trainer(
         augment=augments[config.aug],
         p=config.p,
     )
+    return trainer, news
 
 
 def _foretell(

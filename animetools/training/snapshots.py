@@ -76,11 +76,12 @@ def restore(trainer: Trainer, snapshot: Snapshot, config: TrainConfig) -> None:
     """
     networks = {name: network.state for name, network in snapshot.networks.items()}
     state = networks | (snapshot.training or {})
-    before, adam = snapshot.facts["config"].get("freeze_d"), state.get("D_adam")
+    had = snapshot.facts["config"]
+    before, adam = had.get("freeze_d"), state.get("D_adam")
     if type(before) is int and before != config.freeze_d and type(adam) is dict:
         state["D_adam"] = _renumbered(adam, trainer.discriminator, before, config.freeze_d)
     trainer.load_state(state)
-    if config.aug == "fixed":
+    if config.aug == "fixed" or config.p != had.get("p"):
         trainer.p = torch.tensor(config.p)
 
 

@@ -129,7 +129,7 @@ def test_two_processes_never_train_in_one_folder(data: Path) -> None:
         process = start("sgtrain d.zip --resume latest --kimg 1000 -j 1", data, there)
         while b"goes on" not in Path(data, FIRST).with_name("log.txt").read_bytes():
             time.sleep(0.01)
-        done = quick(f"sgtrain d.zip --resume {FIRST} -j 1", data)
+        done = quick(f"sgtrain d.zip --resume {FIRST} --kimg 1 -j 1", data)
         process.kill()
         process.join()
     assert done.returncode == 2
@@ -158,6 +158,8 @@ def test_an_older_snapshot_goes_on_in_a_folder_of_its_own(data: Path) -> None:
     train(f"d.zip {SHORT}", data)
     newer = (data / FIRST).with_name("snapshot-000009.pkl")
     newer.write_bytes((data / FIRST).read_bytes())
+    assert train(f"d.zip --resume {FIRST} -j 1", data).stdout == f"{FIRST}\n"  # has its kimg
+    assert len(list(data.glob("results/*"))) == 1
     done = train(f"d.zip --resume {FIRST} --kimg 0.012 -j 1", data)
     assert done.stdout == "results/00001-d-tiny/snapshot-000000.pkl\n"
     os.chdir(data)

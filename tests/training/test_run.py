@@ -153,12 +153,14 @@ def test_layers_freeze_and_thaw_between_two_runs(tmp_path: Path) -> None:
     assert not torch.equal(before, first)
 
 
-def test_fixed_p_is_what_was_told(tmp_path: Path) -> None:
+def test_p_is_what_was_told_last(tmp_path: Path) -> None:
     run = run_of(tmp_path)
-    *_, path = run.train()
-    config = replace(CONFIG, aug="fixed", p=0.25)
-    snapshots.restore(run.trainer, snapshots.read(path), config)
-    assert run.trainer.p == 0.25
+    run.trainer.p.fill_(0.5)
+    path = snapshots.write(str(tmp_path), run.trainer, replace(CONFIG, p=0.25), {})
+    for aug, told, is_now in [("ada", 0.25, 0.5), ("ada", 0.125, 0.125), ("fixed", 0.25, 0.25)]:
+        config = replace(CONFIG, aug=aug, p=told)  # type: ignore[arg-type]
+        snapshots.restore(run.trainer, snapshots.read(path), config)
+        assert run.trainer.p == is_now
 
 
 def test_damaged_images_are_left_out(tmp_path: Path) -> None:
