@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
