@@ -111,7 +111,7 @@ def test_killed_at_any_moment_and_resumed_it_is_the_run_that_was_not(data: Path)
 def test_sigterm_saves_then_ends(data: Path) -> None:
     with tempfile.TemporaryDirectory() as there:
         process = start(f"sgtrain d.zip {TINY} --kimg 1000", data, there)
-        while not list(data.glob("results/*/fakes*")):
+        while not list(data.glob("results/*/fakes*")) and process.is_alive():
             time.sleep(0.01)
         time.sleep(0.3)
         second = quick(f"sgtrain d.zip {SHORT}", data)  # a run of its own
@@ -127,7 +127,8 @@ def test_two_processes_never_train_in_one_folder(data: Path) -> None:
     train(f"d.zip {SHORT}", data)
     with tempfile.TemporaryDirectory() as there:
         process = start("sgtrain d.zip --resume latest --kimg 1000 -j 1", data, there)
-        while b"goes on" not in Path(data, FIRST).with_name("log.txt").read_bytes():
+        log = (data / FIRST).with_name("log.txt")
+        while b"goes on" not in log.read_bytes() and process.is_alive():
             time.sleep(0.01)
         done = quick(f"sgtrain d.zip --resume {FIRST} --kimg 1 -j 1", data)
         process.kill()
