@@ -73,6 +73,11 @@ def is_part(path: str) -> bool:
     return name.startswith(".") and name.endswith(".part")
 
 
+def is_backup(path: str) -> bool:
+    """Whether `path` is what `replace`, or an editor, has kept of a file, by its name."""
+    return path.endswith("~")
+
+
 @contextmanager
 def writing(path: str) -> Iterator[BinaryIO]:
     """A binary file that becomes `path`, on the disk, when the block ends well, and else vanishes."""

@@ -111,9 +111,9 @@ class Output:
         if self.dry:
             return path
         data = encode()
-        self._check_free(path, data)
-        part = whole.Part(path)
+        part = whole.Part(path)  # waits for another writer of this name
         self.parts.append(part)
+        self._check_free(path, data)
         part.file.write(data)
         return path
 

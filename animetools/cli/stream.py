@@ -243,6 +243,8 @@ class _Desk:
             return _Entry(item, _failed(ItemError(item.trouble)))
         if whole.is_part(item.path):
             return _Entry(item, _failed(PassedOver("half-written file")))
+        if whole.is_backup(item.path):
+            return _Entry(item, _failed(PassedOver("backup")))
         if not self.stream.out or self.stream.options.dry_run:
             output = Output(below(self.stream.out, item.path), dry=True)
             return _Entry(item, self.start(item, output))

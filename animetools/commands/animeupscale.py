@@ -1,5 +1,6 @@
 """animeupscale: enlarge images that are too small."""
 
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from animetools import whole
 from animetools.cli import Item, Opt, Output, Stream, command
+from animetools.cli.item import LATEST
 from animetools.cli.network import Device
 from animetools.cli.stream import cores
 from animetools.errors import FatalError, ItemError
@@ -31,6 +33,7 @@ MOST = 4 * MAX_PIXELS  # pixels of a result
 FORMATS: "dict[str, Format]" = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp"}
 
 _large = Lock()
+_places = [Lock() for _ in range(64)]  # by name, so many are enough
 
 
 @dataclass(frozen=True)
@@ -68,14 +71,21 @@ class UpscaleOptions:
         bool, Opt("The mean of eight flips and turns: a little better, eight times the work.")
     ] = False
     in_place: Annotated[
-        bool, Opt("Put the result in the place of the image, which is kept as FILE~.")
+        bool,
+        Opt(
+            "Put the result in the place of the image (PNG, JPEG, WebP), which is kept as FILE~;"
+            " its texts and EXIF go."
+        ),
     ] = False
     backup: Annotated[bool, Opt("Keep no FILE~.")] = True
-    format: Annotated[Literal["png", "jpg", "webp"], Opt("The files that are written.")] = "png"
+    format: Annotated[
+        Literal["png", "jpg", "webp"] | None, Opt("The files that are written; png.")
+    ] = None
     quality: Annotated[int, Opt("Of JPEG and WebP files.", min=1, max=100)] = 95
     tile: Annotated[
-        int, Opt("Side of the pieces of a large image; 0 is the model's own.", min=0, unit="PIXELS")
-    ] = 0
+        int | None,
+        Opt("Side of the pieces of a large image; the model has its own.", min=16, unit="PIXELS"),
+    ] = None
     device: Device = "auto"
     dtype: Annotated[
         Literal["fp32", "bf16", "fp16"], Opt("Precision on a card; a CPU computes in fp32.")
@@ -86,8 +96,13 @@ class UpscaleOptions:
         """Refuse what makes no sense together."""
         if self.to and self.scale:
             raise ValueError("--to and --scale exclude each other")
-        if self.scale == "1" and self.noise == "none":
-            raise ValueError("--scale 1 with --noise none leaves nothing to do")
+        if self.scale == "1" and self.model in WAIFU2X:
+            if self.noise == "none":
+                raise ValueError("--scale 1 with --noise none leaves nothing to do")
+            if self.model != "cunet":
+                raise ValueError("--scale 1 takes --model cunet, or a file")
+        if self.in_place and self.format:
+            raise ValueError("--in-place keeps the format: leave out --format")
         if self.noise in "0123" and self.model not in WAIFU2X:
             raise ValueError("--noise belongs to cunet, art and photo")
         if not (self.backup or self.in_place):
@@ -113,49 +128,109 @@ def animeupscale(options: UpscaleOptions, stream: Stream) -> int:
     upscaler = _upscaler(options, jobs)
     upscaler.open(upscaler.steps(_scale(options, upscaler, 1), _noise(options, b"")))
     if options.in_place:
+        if stream.out != "upscaled":
+            raise FatalError("--in-place and -o exclude each other")
         told = stream.options
-        work = partial(upscale_in_place, options, jobs, force=told.force, dry=told.dry_run)
+        mark = f"{SOFTWARE} {upscaler.identity} noise {options.noise} "
+        mark += f"to {options.to}" if options.to else f"scale {_scale(options, upscaler, 1)}"
+        mark += " tta" * options.tta
+        work = partial(upscale_in_place, options, jobs, mark, force=told.force, dry=told.dry_run)
         return replace(stream, out="").map(work)
     # What a result depends on, and which images are enlarged.
     settings = stream.settings | {"model": upscaler.identity}
     for name in ("tile", "device", "in_place", "backup", "max_pixels"):
         del settings[name]
+    if not upscaler.cards:
+        del settings["dtype"]
+    if options.format in (None, "png"):
+        del settings["quality"]
     return replace(stream, settings=settings).map(partial(upscale, options, jobs))
 
 
 def upscale(options: UpscaleOptions, jobs: int, item: Item, output: Output) -> Iterator[Item]:
     """One image: itself where it is large enough, else a larger file of its own."""
+    from animetools.images.described import LARGEST_SIDE
+
     task = _task(options, jobs, item)
     if task is None:
         yield item
         return
-    named = format_by_name(item.path)
-    suffix = "" if FORMATS.get(named or "") == options.format else f".{options.format}"
+    kind = options.format or "png"
+    if max(task.facts["width"], task.facts["height"]) > LARGEST_SIDE[kind]:
+        raise ItemError(f"a side would have more than the {LARGEST_SIDE[kind]} pixels of a {kind}")
+    suffix = "" if FORMATS.get(format_by_name(item.path) or "") == kind else f".{kind}"
     with task.room:
-        encode = partial(task.encoded, options.format, options.quality)
-        yield item.made(output.write(suffix, encode), **task.facts)
+        yield item.made(
+            output.write(suffix, partial(task.encoded, kind, options.quality)), **task.facts
+        )
 
 
 def upscale_in_place(
-    options: UpscaleOptions, jobs: int, item: Item, output: Output, *, force: bool, dry: bool
+    options: UpscaleOptions,
+    jobs: int,
+    mark: str,
+    item: Item,
+    output: Output,
+    *,
+    force: bool,
+    dry: bool,
 ) -> Iterator[Item]:
     """One image: itself, enlarged where it is too small and was not enlarged before."""
-    from animetools.images.picture import is_animated, software_of
+    place = os.path.realpath(item.path)
+    with _places[hash(place) % len(_places)]:  # a file listed twice is enlarged once
+        task = _task(options, jobs, item)
+        if task is None or not _is_to_do(task.data, mark, force):
+            yield item
+            return
+        kind = _kind_in_place(task.data)
+        if options.backup and not _is_free(f"{place}~", task.data):
+            raise ItemError(f"{item.path}~ is there already: move it away, or say --no-backup")
+        if not dry:
+            with task.room:
+                lossless = task.data[12:16] == b"VP8L"  # a WebP's
+                data = task.encoded(kind, 100 if lossless else options.quality, software=mark)
+                now = os.stat(place)
+                if (now.st_size, min(now.st_mtime_ns, LATEST)) != (task.size, task.mtime):
+                    raise ItemError("it changed meanwhile, and stays as it is")
+                whole.replace(item.path, data, backup=options.backup)
+        yield item.noted(**task.facts)
 
-    task = _task(options, jobs, item)
-    if task is None or (software_of(task.data) == SOFTWARE and not force):
-        yield item
-        return
-    kind = FORMATS.get(format_by_content(task.data[:HEAD_BYTES]) or "")
+
+def _is_to_do(data: bytes, mark: str, force: bool) -> bool:
+    """Whether a file is still as it was before any such run."""
+    from animetools.images.picture import software_of
+
+    found = software_of(data)
+    if force or not found.startswith(SOFTWARE):
+        return True
+    if found != mark:
+        raise ItemError(f"it was enlarged in place before, as '{found}'; -f does it again")
+    return False
+
+
+def _kind_in_place(data: bytes) -> "Format":
+    """The format that a file keeps.
+
+    Raises ItemError where it would lose by it.
+    """
+    from animetools.images.picture import is_animated
+
+    kind = FORMATS.get(format_by_content(data[:HEAD_BYTES]) or "")
     if kind is None:
         raise ItemError("only PNG, JPEG and WebP can be written in place: leave out --in-place")
-    if is_animated(task.data):
+    if is_animated(data):
         raise ItemError("it moves, and all but its first picture would be lost")
-    if not dry:
-        with task.room:
-            data = task.encoded(kind, options.quality, software=SOFTWARE)
-            whole.replace(item.path, data, backup=options.backup)
-    yield item.noted(**task.facts)
+    return kind
+
+
+def _is_free(backup: str, data: bytes) -> bool:
+    """Whether a backup can have this name; one of these very bytes is of a run that was killed."""
+    if not os.path.lexists(backup):
+        return True
+    if not os.path.isfile(backup) or os.path.getsize(backup) != len(data):
+        return False
+    with open(backup, "rb") as file:
+        return file.read() == data
 
 
 @dataclass(frozen=True)
@@ -163,6 +238,8 @@ class _Task:
     """An image that is to be enlarged."""
 
     data: bytes
+    size: int  # and mtime: of the file when it was read
+    mtime: int
     max_pixels: int
     upscaler: "Upscaler"
     steps: "list[Step]"
@@ -186,13 +263,15 @@ def _task(options: UpscaleOptions, jobs: int, item: Item) -> _Task | None:
     from animetools.images.files import read_bytes
     from animetools.images.picture import size_of
 
+    status = os.stat(item.path)
     data = read_bytes(item.path)
     width, height = size_of(data, max_pixels=options.max_pixels)
-    if max(width, height) >= (options.below or options.to or 512):
+    longest = max(width, height)
+    if longest >= min(options.below or options.to or 512, options.to or longest + 1):
         return None
     upscaler = _upscaler(options, jobs)
     noise = _noise(options, data)
-    scale = _scale(options, upscaler, max(width, height))
+    scale = _scale(options, upscaler, longest)
     steps = upscaler.steps(scale, noise)
     if not steps:
         return None
@@ -201,7 +280,8 @@ def _task(options: UpscaleOptions, jobs: int, item: Item) -> _Task | None:
     if width * height > MOST:
         raise ItemError(f"it would have {width}x{height} pixels, more than {MOST / 1e6:g}M")
     facts = {"width": width, "height": height, "noise": noise}
-    return _Task(data, options.max_pixels, upscaler, steps, facts)
+    mtime = min(status.st_mtime_ns, LATEST)
+    return _Task(data, status.st_size, mtime, options.max_pixels, upscaler, steps, facts)
 
 
 def _noise(options: UpscaleOptions, data: bytes) -> int | None:
@@ -232,4 +312,4 @@ def _upscaler(options: UpscaleOptions, jobs: int) -> "Upscaler":
     from animetools.upscaling.upscaler import Upscaler
 
     told = (options.model, options.device, options.dtype)
-    return Upscaler(*told, jobs=jobs, side=options.tile, tta=options.tta)
+    return Upscaler(*told, jobs=jobs, side=options.tile or 0, tta=options.tta)

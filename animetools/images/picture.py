@@ -263,8 +263,13 @@ def _encode_png(picture: Picture, software: str) -> memoryview:
 
 def _encode_webp(picture: Picture, quality: int, exif: bytes) -> memoryview:
     pixels = _as_8_bits(picture.pixels)
-    is_grey = pixels.shape[2] == 1
-    image = Image.fromarray(pixels[..., 0]).convert("RGB") if is_grey else Image.fromarray(pixels)
+    profile = picture.profile
+    if pixels.shape[2] == 1:  # WebP knows no grey, and so no profile of it
+        grey = Image.fromarray(pixels[..., 0])
+        transform = transform_to_srgb(profile, "L")
+        image, profile = transform.apply(grey) if transform else grey.convert("RGB"), b""
+    else:
+        image = Image.fromarray(pixels)
     if picture.alpha is not None:
         image.putalpha(Image.fromarray(_as_8_bits(picture.alpha)))
     file = BytesIO()
@@ -276,7 +281,7 @@ def _encode_webp(picture: Picture, quality: int, exif: bytes) -> memoryview:
         lossless=quality == 100,
         exact=True,
         exif=exif,
-        icc_profile=picture.profile,
+        icc_profile=profile,
     )
     return file.getbuffer()
 

@@ -37,7 +37,7 @@ class Form:
     overlap: int = 0  # what a tile wants of its neighbours besides the border
     align: int = 1
     fixed: int = 0
-    tile: int = 256  # side of a tile, without border, at which it is fast and its memory is small
+    tile: int = 128  # side of a tile, without border, at which it is fast and its memory is small
     pools: tuple[Pool, ...] = ()  # in the order in which they depend on each other
 
 

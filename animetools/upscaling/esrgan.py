@@ -18,6 +18,7 @@ from animetools.networks.checkpoints import LONGEST_HEADER
 from animetools.networks.machine import refuse
 from animetools.upscaling.engine import Engine, Form, Planes
 
+MOST_WEIGHTS = 512 << 20  # bytes of a .safetensors, which is read whole
 WIDEST = 1024  # channels
 MOST_PARTS = 256  # blocks or layers
 LARGEST_SCALE = 8
@@ -219,6 +220,8 @@ def _content(path: str) -> Any:
         return pickles.load_torch_legacy(data)
     if not head.endswith(b"{") or int.from_bytes(head[:8], "little") > LONGEST_HEADER:
         refuse("it is neither a file of torch.save nor safetensors")
+    if len(data) > MOST_WEIGHTS:
+        refuse(f"it is longer than the {MOST_WEIGHTS} bytes that it may have")
     try:
         return safetensors.torch.load(bytes(data))
     except (safetensors.SafetensorError, KeyError):  # the key is a type that torch lacks

@@ -6,6 +6,7 @@ the order of the layers. Such files come from strangers, and ncnn itself checks 
 """
 
 import math
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -107,6 +108,8 @@ def _blamed(path: str) -> Iterator[None]:
 
 
 def _content(path: str, most: int) -> bytes:
+    if not os.path.isfile(path) and os.path.exists(path):
+        refuse("it is not a regular file")
     with open(path, "rb") as file:
         content = file.read(most + 1)
     if len(content) > most:
@@ -289,7 +292,7 @@ class _Net:
             overlap=min(math.ceil(max(out.reach - border, Fraction(0))), FARTHEST),
             align=math.lcm(*(blob.ratio.denominator for blob in self.blobs.values())),
             # With means to share, what is computed again at borders counts several times.
-            tile=256 if self.pools else 128,
+            tile=128,
             pools=tuple(self.pools),
         )
         least = 2 * form.border + 1

@@ -105,13 +105,13 @@ def open_model(path: str, device: "torch.device | None", dtype: str) -> Engine:
     stem, extension = os.path.splitext(path)
     if extension in PAIR:
         return _open_pair(f"{stem}.param", f"{stem}.bin", device, dtype)
-    if extension == ".onnx":
+    if extension.lower() == ".onnx":
         from animetools.upscaling.onnxfile import open_onnx
 
         return open_onnx(
             path, str(device) if device is not None and device.type == "cuda" else "cpu"
         )
-    if extension in (".pth", ".pt", ".safetensors"):
+    if extension.lower() in (".pth", ".pt", ".safetensors"):
         import torch
 
         from animetools.networks.devices import DTYPES

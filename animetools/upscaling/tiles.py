@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
+from threading import Semaphore
 from typing import TypeVar
 
 import numpy as np
@@ -15,9 +17,9 @@ from animetools.upscaling.engine import Engine, Form, Planes, Pool
 
 Pixels = NDArray[np.uint8 | np.uint16]
 
-# Up to so many pixels what leads to a mean is kept for what follows it; cunet keeps 1.3 kB a pixel.
-# Beyond, memory would be large, and it is computed again for each mean: 2.9 times the work.
-KEPT_PIXELS = 700_000
+# Up to so many pixels of windows what leads to a mean is kept for what follows it; cunet keeps 1 kB
+# a pixel. Beyond, memory would be large, and it is computed again for each mean: 2.9 times the work.
+KEPT_PIXELS = 1_000_000
 MARGIN = 1 / 8  # below 0 and above 1, within which a mean of eight may still need its parts
 FULL = 65535  # the whole of a sum of eight
 
@@ -103,10 +105,14 @@ def enlarge(
 
     Raises ItemError where a tile cannot be computed.
     """
-    return _Enlargement(engine, pixels, crew, side, tta).result()
+    work = _Enlargement(engine, pixels, crew, side, tta)
+    with _keeping if engine.form.pools and len(work.tiles) > 1 else nullcontext():
+        return work.result()
 
 
 T = TypeVar("T")
+
+_keeping = Semaphore(2)  # pictures whose tiles share means: two keep any crew busy
 
 
 class _Enlargement:
@@ -121,7 +127,10 @@ class _Enlargement:
         side = side or self.form.tile
         down, across = (spans(length, side, self.form) for length in (height, width))
         self.tiles = list(product(down, across))
-        self.keeps = height * width <= KEPT_PIXELS
+        areas = (
+            (down.last - down.first) * (across.last - across.first) for down, across in self.tiles
+        )
+        self.keeps = sum(areas) <= KEPT_PIXELS
         scale = self.form.scale
         kind = np.uint16 if tta else pixels.dtype
         self.out: Pixels = np.zeros((height * scale, width * scale, channels), kind)
@@ -142,8 +151,6 @@ class _Enlargement:
 
     def _all(self, work: Callable[[int], T]) -> list[T]:
         """Every tile, several at once."""
-        if len(self.tiles) == 1:
-            return [self.crew.submit(work, 0).result()]
         return list(self.crew.map(work, range(len(self.tiles))))
 
     def _run(self, at: int, turn: Turn, known: dict[str, Planes], wanted: str | None) -> Planes:

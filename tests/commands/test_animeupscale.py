@@ -7,6 +7,7 @@ import pickle
 import signal
 import subprocess
 import time
+import zipfile
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -94,6 +95,7 @@ def test_the_picture_is_that_picture_and_sharper(shell: Shell, tmp_path: Path) -
         ("--to 40", None),
         ("--below 40", None),
         ("--below 41", (80, 64)),
+        ("--below 60 --to 35", None),
         ("--scale 1 --model cunet", None),
     ],
 )
@@ -202,6 +204,56 @@ def test_in_place(shell: Shell, tmp_path: Path) -> None:
     assert (tmp_path / "a.png~").read_bytes() == before["a.png"]
 
 
+def test_backups_are_no_images(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    drawn().save(tmp_path / "raw/a.png")
+    first = (tmp_path / "raw/a.png").read_bytes()
+    for line in ("find raw | animeupscale -m art --in-place", "animeupscale -m art --in-place raw"):
+        done = shell(line)
+        assert (done.returncode, done.stdout) == (0, "raw/a.png\n"), done.stderr
+    assert sorted(os.listdir(tmp_path / "raw")) == ["a.png", "a.png~"]
+    assert (tmp_path / "raw/a.png~").read_bytes() == first
+    assert shell("find raw -type f | animepack --size 32").returncode == 0
+    with zipfile.ZipFile(tmp_path / "dataset.zip") as pack:
+        assert len([name for name in pack.namelist() if name.endswith(".png")]) == 1
+
+
+def test_a_run_killed_between_backup_and_file_goes_on(shell: Shell, tmp_path: Path) -> None:
+    drawn().save(tmp_path / "a.png")
+    os.link(tmp_path / "a.png", tmp_path / "a.png~")
+    done = shell("animeupscale -m art --in-place a.png~ a.png")
+    assert (done.returncode, done.stdout) == (0, "a.png\n"), done.stderr
+    assert pixels(tmp_path / "a.png").shape == (64, 80, 3)
+    assert pixels(tmp_path / "a.png~").shape == (32, 40, 3)
+
+
+def test_in_place_tells_other_settings_and_does_a_file_once(shell: Shell, tmp_path: Path) -> None:
+    drawn().save(tmp_path / "a.png")
+    done = shell("animeupscale -m art --in-place -j 4 a.png a.png a.png")
+    assert (done.returncode, done.stdout) == (0, "a.png\n" * 3), done.stderr
+    assert pixels(tmp_path / "a.png").shape == (64, 80, 3)
+    done = shell("animeupscale -m art --in-place --to 300 a.png")
+    assert done.returncode == 1
+    assert "-f does it again" in done.stderr
+    assert pixels(tmp_path / "a.png").shape == (64, 80, 3)
+
+
+def test_a_webp_without_loss_stays_so(shell: Shell, tmp_path: Path) -> None:
+    drawn().save(tmp_path / "a.webp", lossless=True)
+    assert shell("animeupscale -m art --in-place a.webp").returncode == 0
+    assert b"VP8L" in (tmp_path / "a.webp").read_bytes()[:64]
+
+
+def test_two_inputs_never_share_an_output(shell: Shell, tmp_path: Path) -> None:
+    drawn().save(tmp_path / "p.jpg")
+    drawn(20, 20).save(tmp_path / "p.jpg.png")
+    for _ in range(4):
+        done = shell("rm -rf upscaled; animeupscale -m art -j 2 p.jpg p.jpg.png")
+        assert done.returncode == 1
+        assert len(done.stdout.splitlines()) == 1
+        assert "is not of this making" in done.stderr
+
+
 def test_in_place_loses_nothing_that_it_cannot_write(shell: Shell, tmp_path: Path) -> None:
     frames = [drawn(), drawn(mode="L").convert("RGB")]
     frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:])
@@ -308,6 +360,9 @@ class Evil:
         ("--scale 3", "--scale is one of 1, 2, 4"),
         ("--scale 2 --to 600", "exclude each other"),
         ("--no-backup", "belongs to --in-place"),
+        ("--in-place -o elsewhere", "--in-place and -o exclude each other"),
+        ("--in-place --format jpg", "leave out --format"),
+        ("--tile 4", "--tile is at least 16"),
         ("--model nothing", "--model is cunet, art, photo or a file"),
         ("--model missing.onnx", "missing.onnx"),
         ("--model a.png", "--model is cunet, art, photo or a file"),
