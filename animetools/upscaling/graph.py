@@ -108,8 +108,8 @@ def _blamed(path: str) -> Iterator[None]:
 
 
 def _content(path: str, most: int) -> bytes:
-    if not os.path.isfile(path) and os.path.exists(path):
-        refuse("it is not a regular file")
+    if not os.path.isfile(path) and not os.path.isdir(path) and os.path.exists(path):
+        refuse("it is not a regular file")  # a FIFO would be waited for
     with open(path, "rb") as file:
         content = file.read(most + 1)
     if len(content) > most:
@@ -289,9 +289,8 @@ class _Net:
         form = Form(
             scale,
             border=int(border),
-            overlap=min(math.ceil(max(out.reach - border, Fraction(0))), FARTHEST),
+            overlap=min(math.ceil(out.reach), FARTHEST),
             align=math.lcm(*(blob.ratio.denominator for blob in self.blobs.values())),
-            # With means to share, what is computed again at borders counts several times.
             tile=128,
             pools=tuple(self.pools),
         )

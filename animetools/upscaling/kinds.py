@@ -31,8 +31,8 @@ def refuse(why: str) -> NoReturn:
 class Blob:
     """Pictures [channels, h, w], or a vector [channels] if `ratio` is 0.
 
-    `n` pixels of a side of the input are `ratio * n + rest` samples here, about the same middle;
-    a sample depends on what lies up to `reach` pixels outside its place in the input.
+    `n` pixels of a side of the input are `ratio * n + rest` samples here, about the same middle.
+    `reach` is how deep, in pixels of the input, edges show that layers had to fill up.
     """
 
     channels: int
@@ -65,14 +65,13 @@ def _input(p: Params) -> Blob:
 def _convolution(p: Params, x: Blob) -> Blob:
     kernel, stride, pad = _window(p)
     rest = Fraction(x.rest + 2 * pad - kernel, stride) + 1
-    reach = x.reach + max(0, kernel - stride) / (2 * x.ratio)
-    return Blob(p[0], x.ratio / stride, _whole(rest), reach)
+    return Blob(p[0], x.ratio / stride, _whole(rest), x.reach + pad / x.ratio)
 
 
 def _deconvolution(p: Params, x: Blob) -> Blob:
     kernel, stride, pad = _window(p)
     ratio = x.ratio * stride
-    reach = x.reach + max(0, kernel - stride) / (2 * ratio)
+    reach = x.reach + max(0, kernel - stride - pad) / ratio
     return Blob(p[0], ratio, (x.rest - 1) * stride + kernel - 2 * pad, reach)
 
 

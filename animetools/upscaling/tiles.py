@@ -20,6 +20,7 @@ Pixels = NDArray[np.uint8 | np.uint16]
 # Up to so many pixels of windows what leads to a mean is kept for what follows it; cunet keeps 1 kB
 # a pixel. Beyond, memory would be large, and it is computed again for each mean: 2.9 times the work.
 KEPT_PIXELS = 1_000_000
+WHOLE = 256  # pixels a side up to which sharing means costs more time than it saves memory
 MARGIN = 1 / 8  # below 0 and above 1, within which a mean of eight may still need its parts
 FULL = 65535  # the whole of a sum of eight
 
@@ -124,7 +125,9 @@ class _Enlargement:
         self.engine, self.form, self.pixels, self.crew = engine, engine.form, pixels, crew
         self.turns = TURNS if tta else [UPRIGHT]
         height, width, channels = pixels.shape
-        side = side or self.form.tile
+        if not side:
+            whole = self.form.pools and max(height, width) <= WHOLE
+            side = WHOLE if whole else self.form.tile
         down, across = (spans(length, side, self.form) for length in (height, width))
         self.tiles = list(product(down, across))
         areas = (

@@ -1,5 +1,6 @@
 """ncnn's files: what is read out of them, and all that is refused."""
 
+import os
 import subprocess
 import sys
 from fractions import Fraction
@@ -90,7 +91,7 @@ def test_forms_of_made_up_networks(tmp_path: Path) -> None:
         2,
         border=4,
         align=2,
-        tile=256,
+        tile=128,
         pools=(Pool("c", "mean1", Fraction(1, 2)), Pool("g", "mean2", Fraction(1))),
     )
 
@@ -113,7 +114,7 @@ def test_forms_of_waifu2x(name: str) -> None:
         (f"Pooling{number}", ratio) for number, ratio in enumerate(ratios, 1)
     ]
     assert form.pools[0].of == "Convolution5_ReLU5"  # which ncnn copies for two others
-    assert (form.overlap, form.tile) == (0, 256)
+    assert (form.overlap, form.tile) == (0, 128)
 
 
 kernels = st.tuples(st.integers(1, 4), st.integers(1, 2), st.integers(0, 3))
@@ -366,6 +367,8 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     param, bin = write(tmp_path, ONE)
     assert refusal(param, f"{bin}2") == f"{bin}2 cannot be read: No such file or directory"
     assert refusal(str(tmp_path), bin) == f"{tmp_path} cannot be read: Is a directory"
+    os.mkfifo(tmp_path / "fifo")
+    assert refusal(str(tmp_path / "fifo"), bin).endswith("it is not a regular file")
 
 
 @settings(max_examples=200, deadline=None)
