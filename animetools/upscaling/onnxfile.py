@@ -39,6 +39,8 @@ def open_onnx(path: str, device: str) -> Engine:
         return _Engine(session, OUTPUT if device == "cpu" else OUTPUT_OF_CARD)
     except ItemError as why:
         raise FatalError(f"{path} is no network that enlarges pictures: {why}") from why
+    except UnicodeDecodeError as why:  # onnxruntime's names are bytes until somebody asks for them
+        raise FatalError(f"{path} is damaged: it has names that are no text") from why
 
 
 def _session(path: str, device: str) -> Any:

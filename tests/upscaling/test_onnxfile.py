@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from hypothesis import given, settings
@@ -413,6 +414,13 @@ def test_a_card_is_used_or_its_lack_told(device: str, tmp_path: Path) -> None:
 def test_opening_needs_no_torch() -> None:
     line = "import sys, animetools.upscaling.onnxfile; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", line]).returncode == 0
+
+
+def test_names_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    content = nearest()
+    name = onnx.load_from_string(content).graph.input[0].name.encode()
+    with pytest.raises(FatalError, match="names that are no text"):
+        opened(content.replace(name, b"\x80" * len(name)), tmp_path)
 
 
 @settings(max_examples=100, deadline=None)
