@@ -119,6 +119,18 @@ def replace(path: str, data: bytes | memoryview, *, backup: bool) -> None:
     _sync_folder(path)
 
 
+def holds(path: str, data: bytes | memoryview) -> bool:
+    """Whether the regular file `path` is just `data`.
+
+    Raises OSError if it is not there or cannot be read.
+    """
+    found = os.lstat(path)
+    if not stat.S_ISREG(found.st_mode) or found.st_size != len(data):
+        return False
+    with open(path, "rb") as file:
+        return file.read() == data
+
+
 def sweep(stems: Iterable[str]) -> None:
     """Remove the parts of dead writers whose names begin as one of these paths does."""
     folders: dict[str, list[str]] = {}
@@ -146,8 +158,9 @@ def _keep(path: str, status: os.stat_result) -> None:
     """Have the file of this status on the disk as `path~` too."""
     kept = f"{path}~"
     if os.path.lexists(kept):
-        if not _is_kept(path, status, kept):
-            raise FileExistsError(errno.EEXIST, "in the way of a backup", kept)
+        with open(path, "rb") as old:
+            if not holds(kept, old.read()):  # else a run left it that was killed
+                raise FileExistsError(errno.EEXIST, "in the way of a backup", kept)
     else:
         try:
             os.link(path, kept)
@@ -158,15 +171,6 @@ def _keep(path: str, status: os.stat_result) -> None:
                 _own_as(status, copy)
                 copy.write(old.read())
     _sync_folder(path)
-
-
-def _is_kept(path: str, status: os.stat_result, kept: str) -> bool:
-    """Whether a run that was killed before the new file had its name left `kept`."""
-    found = os.lstat(kept)
-    if not stat.S_ISREG(found.st_mode) or found.st_size != status.st_size:
-        return False
-    with open(path, "rb") as old, open(kept, "rb") as copy:
-        return old.read() == copy.read()
 
 
 def _own_as(status: os.stat_result, file: BinaryIO) -> None:

@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -140,7 +139,7 @@ class Output:
         if is_same_file(path, self.source):
             raise ItemError("it would be overwritten itself: choose another -o")
         emptied = there.size == 0 and path in (file.path for file in self.owned)  # a power cut
-        if self.force or emptied or there in self.owned or _holds(path, data):
+        if self.force or emptied or there in self.owned or whole.holds(path, data):
             return
         raise ItemError(f"{path} exists and is not of this making; -f overwrites it")
 
@@ -151,14 +150,6 @@ def is_same_file(one: str, other: str) -> bool:
         return os.path.samefile(one, other)
     except OSError:
         return False
-
-
-def _holds(path: str, data: bytes | memoryview) -> bool:
-    found = os.lstat(path)
-    if not stat.S_ISREG(found.st_mode) or found.st_size != len(data):
-        return False
-    with open(path, "rb") as file:
-        return file.read() == data
 
 
 FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM}

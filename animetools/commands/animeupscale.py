@@ -183,7 +183,9 @@ def upscale_in_place(
             yield item
             return
         kind = _kind_in_place(task.data)
-        if options.backup and not _is_free(f"{place}~", task.data):
+        kept = f"{place}~"
+        # One of these very bytes is of a run that was killed.
+        if options.backup and os.path.lexists(kept) and not whole.holds(kept, task.data):
             raise ItemError(f"{item.path}~ is there already: move it away, or say --no-backup")
         if not dry:
             with task.room:
@@ -221,16 +223,6 @@ def _kind_in_place(data: bytes) -> "Format":
     if is_animated(data):
         raise ItemError("it moves, and all but its first picture would be lost")
     return kind
-
-
-def _is_free(backup: str, data: bytes) -> bool:
-    """Whether a backup can have this name; one of these very bytes is of a run that was killed."""
-    if not os.path.lexists(backup):
-        return True
-    if not os.path.isfile(backup) or os.path.getsize(backup) != len(data):
-        return False
-    with open(backup, "rb") as file:
-        return file.read() == data
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from animetools.cli import Item, Opt, Stream, command
-from animetools.cli.network import Device
 from animetools.cli.stream import cores, die_of
 from animetools.errors import FatalError, ItemError
 from animetools.options import options_of
@@ -89,12 +88,14 @@ class TrainOptions:
     keep: Annotated[int, Opt("Snapshots that are kept, the last ones; 0 is all.", min=0)] = 5
     keep_every: Annotated[int, Opt("Besides, those at multiples of so many kimg.", min=0)] = 0
     seed: Annotated[int | None, Opt("What all chance comes from.", min=0, max=2**32 - 1)] = None
-    device: Device = "auto"
+    device: Annotated[str, Opt("auto, cpu, cuda, cuda:1 or mps.", unit="DEVICE")] = "auto"
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense, before anything heavy is loaded."""
         if self.resume and self.transfer:
             raise ValueError("--resume and --transfer exclude each other")
+        if self.device == "all":
+            raise ValueError("--device all: a run trains on one device")
         if self.preset and self.preset not in PRESETS:
             raise ValueError(f"--preset is one of {', '.join(PRESETS)}, not '{self.preset}'")
         for flag, schedule in (("--g-lr", self.g_lr), ("--d-lr", self.d_lr)):

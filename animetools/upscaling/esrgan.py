@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import safetensors
@@ -59,7 +59,9 @@ def open_esrgan(path: str, device: torch.device, dtype: torch.dtype) -> Engine:
 class _Engine:
     """A network on its device: an Engine."""
 
-    def __init__(self, network: "_Network", device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self, network: "_Compact | _Rrdb", device: torch.device, dtype: torch.dtype
+    ) -> None:
         memory = MEMORY if device.type == "cpu" else MEMORY_OF_CARD
         self.form = network.form(memory // dtype.itemsize)
         self.device = device
@@ -83,19 +85,12 @@ class _Engine:
             raise ItemError("not enough memory for it: try a smaller --tile") from None
 
 
-class _Network(nn.Module):
-    """What both families are: RGB [1, 3, h, w] in 0..1 to the same enlarged, float32."""
-
-    def ends(self) -> tuple[nn.Conv2d, nn.Conv2d]:
-        """The convolutions whose input or output is a picture, which stay in float32."""
-        raise NotImplementedError
-
-    def form(self, room: int) -> Form:
-        """How the output lies on the input, and the tile whose features are `room` numbers."""
-        raise NotImplementedError
+# Both families take RGB [1, 3, h, w] in 0..1 and give the same enlarged, in float32. Of their `ends`
+# the input or output is a picture, so they stay in float32; their `form` has a tile whose features
+# are `room` numbers.
 
 
-class _Compact(_Network):
+class _Compact(nn.Module):
     """Convolutions and PReLUs in turn; what they give is added to the picture's nearest pixels."""
 
     def __init__(self, features: int, layers: int, scale: int) -> None:
@@ -152,7 +147,7 @@ class _Block(nn.ModuleDict):
         return torch.add(x, y, alpha=0.2)
 
 
-class _Rrdb(_Network):
+class _Rrdb(nn.Module):
     """A trunk of blocks at the size of the input, or of the input folded, and what enlarges it.
 
     A network whose input is folded (pixel unshuffle) enlarges by so much less.
@@ -274,7 +269,7 @@ def _renamed(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return found
 
 
-def _rrdb(state: dict[str, Tensor]) -> _Network:
+def _rrdb(state: dict[str, Tensor]) -> _Rrdb:
     """The RRDB network of these tensors."""
     state = _renamed(state)
     features, channels = _sizes(state, "conv_first.weight")
@@ -289,7 +284,7 @@ def _rrdb(state: dict[str, Tensor]) -> _Network:
     return _filled(_Rrdb(fold, features, growth, blocks, ups), state)
 
 
-def _compact(state: dict[str, Tensor]) -> _Network:
+def _compact(state: dict[str, Tensor]) -> _Compact:
     """The compact network of these tensors."""
     features, _ = _sizes(state, "body.0.weight")
     layers = (_count(state, r"body\.\d+\.weight") - 1) // 2
@@ -317,7 +312,10 @@ def _count(state: dict[str, Tensor], pattern: str) -> int:
     return count
 
 
-def _filled(network: _Network, state: dict[str, Tensor]) -> _Network:
+N = TypeVar("N", bound=nn.Module)
+
+
+def _filled(network: N, state: dict[str, Tensor]) -> N:
     """The network with these tensors, which must be all that it has, as float32."""
     wanted = network.state_dict()
     own = {}

@@ -47,7 +47,7 @@ class Upscaler:
             ThreadPoolExecutor(jobs)
         ]
         self.turn = count()
-        self.engines: dict[tuple[str, int], Engine] = {}
+        self.engines: dict[tuple[Step | None, int], Engine] = {}
         self.opening = Lock()
 
     @property
@@ -108,12 +108,14 @@ class Upscaler:
 
     def _engine(self, step: Step, at: int) -> Engine:
         """What computes a step: a file's one network, or waifu2x's for that noise and scale."""
-        name = waifu2x(self.model, step.noise, step.scale) if self.model in FOLDERS else self.model
+        is_named = self.model in FOLDERS
+        key = (step if is_named else None, at)
         with self.opening:
-            if (name, at) not in self.engines:
+            if key not in self.engines:
+                path = waifu2x(self.model, step.noise, step.scale) if is_named else self.model
                 device = self.cards[at] if self.cards else None
-                self.engines[name, at] = open_model(name, device, self.dtype)
-            return self.engines[name, at]
+                self.engines[key] = open_model(path, device, self.dtype)
+            return self.engines[key]
 
 
 def _cards(device: str) -> "list[torch.device]":

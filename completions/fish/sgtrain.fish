@@ -24,7 +24,7 @@ complete -c sgtrain -l snap-minutes -r -d 'Minutes between two snapshots, at mos
 complete -c sgtrain -l keep -r -d 'Snapshots that are kept, the last ones; 0 is all.'
 complete -c sgtrain -l keep-every -r -d 'Besides, those at multiples of so many kimg.'
 complete -c sgtrain -l seed -r -d 'What all chance comes from.'
-complete -c sgtrain -l device -r -d 'auto, cpu, cuda, cuda:1, mps, or all: every card.'
+complete -c sgtrain -l device -r -d 'auto, cpu, cuda, cuda:1 or mps.'
 complete -c sgtrain -s o -l out -r -d 'Where the files go.'
 complete -c sgtrain -s j -l jobs -r -d 'Inputs worked on at once; 0 is one per core.'
 complete -c sgtrain -s 0 -l null -d 'Paths end in NUL instead of newline, in and out.'
