@@ -1,6 +1,7 @@
 """The quality of JPEG files from their tables."""
 
 from io import BytesIO
+from itertools import cycle
 from typing import Any
 
 import cv2
@@ -44,16 +45,47 @@ def test_every_quality_of_opencv() -> None:
         assert quality(cv2.imencode(".jpg", PIXELS, settings)[1].tobytes()) == n
 
 
-@given(st.integers(3, 97), st.randoms(use_true_random=False))
-def test_tables_close_to_a_quality_s_are_close_to_it(n: int, random: Any) -> None:
-    tables = tables_of(saved(quality=n))
-    near = [
-        [min(max(level + random.choice([-1, 0, 0, 0, 1]), 1), 255) for level in table]
-        for table in tables.values()
-    ]
-    found = quality(saved(qtables=near))
-    assert found is not None
-    assert abs(found - n) <= 2
+def moved(quality: int, *by: int) -> list[list[int]]:
+    """The two tables of Pillow at a quality, each step moved by the next of `by`, over and over."""
+    moves = cycle(by)
+    tables = tables_of(saved(quality=quality)).values()
+    return [[min(max(step + next(moves), 1), 255) for step in table] for table in tables]
+
+
+def found(tables: list[list[int]]) -> int:
+    """The quality that is read out of a file with these tables."""
+    number = quality(saved(qtables=tables))
+    assert number is not None
+    return number
+
+
+def test_tables_all_one_finer_or_coarser_are_close_to_a_quality_s() -> None:
+    """A step of 3 made 2 is a third finer: close is not equal."""
+    for n in range(3, 98):
+        assert n - 4 <= found(moved(n, 1)) <= n <= found(moved(n, -1)) <= n + 4
+        assert abs(found(moved(n, 1, 0, -1, 0, 0)) - n) <= 1
+
+
+@given(st.integers(3, 97), st.lists(st.sampled_from([-1, 0, 1]), min_size=128, max_size=128))
+def test_tables_close_to_a_quality_s_are_close_to_it(n: int, by: list[int]) -> None:
+    assert found(moved(n, 1)) <= found(moved(n, *by)) <= found(moved(n, -1))
+
+
+@pytest.mark.parametrize(("n", "by"), [(51, -1), (51, 1), (83, -1), (83, 1)])
+def test_a_file_weighs_what_one_of_the_quality_found_does(n: int, by: int) -> None:
+    """The steps of 83, all one finer, do make the file that 86 makes."""
+    noise = np.random.default_rng(0).normal(size=(128, 128, 3))
+    soft = cv2.GaussianBlur(noise, (0, 0), 1) + 4 * cv2.GaussianBlur(noise, (0, 0), 4)
+    picture = Image.fromarray(np.clip(128 + 128 * soft, 0, 255).astype(np.uint8))
+
+    def size(**settings: Any) -> int:
+        file = BytesIO()
+        picture.save(file, "JPEG", **settings)
+        return len(file.getvalue())
+
+    tables = moved(n, by)
+    alike = min(range(1, 101), key=lambda q: abs(size(quality=q) - size(qtables=tables)))
+    assert abs(found(tables) - alike) <= 1
 
 
 @given(st.integers(1, 60), st.integers(1, 60))
@@ -61,9 +93,7 @@ def test_finer_tables_are_of_no_lesser_quality(first: int, second: int) -> None:
     """Of another program: flatter than the standard's."""
 
     def of(step: int) -> int:
-        found = quality(saved(qtables=[[step + n // 8 for n in range(64)]] * 2))
-        assert found is not None
-        return found
+        return found([[step + n // 8 for n in range(64)]] * 2)
 
     assert (first <= second) == (of(first) >= of(second)) or of(first) == of(second)
 
@@ -71,9 +101,9 @@ def test_finer_tables_are_of_no_lesser_quality(first: int, second: int) -> None:
 def test_presets_of_another_program() -> None:
     """Photoshop's, whose coarsest steps are cut off."""
     for names in (("low", "medium", "high", "maximum"), ("web_low", "web_medium", "web_high")):
-        found = [quality(saved(quality=name)) or 0 for name in names]
-        assert found == sorted(found)
-        assert 30 < found[0] < 60 < found[1] < 80 < found[2] < 90
+        numbers = [quality(saved(quality=name)) or 0 for name in names]
+        assert numbers == sorted(numbers)
+        assert 30 < numbers[0] < 60 < numbers[1] < 80 < numbers[2] < 90
 
 
 def test_tables_of_16_bits() -> None:
