@@ -6,6 +6,7 @@ import stat
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -87,7 +88,9 @@ class Images:
         except (ItemError, OSError) as why:
             reason = why.strerror if isinstance(why, OSError) else why
             raise ItemError(f"{self.path}: {self.title(index)}: {reason}") from None
-        return planes[:, :, ::-1] if index >= len(self.chosen) else planes
+        if index < len(self.chosen):
+            return planes
+        return np.stack([cv2.flip(plane, 1) for plane in planes], dtype=np.uint8)
 
     def labels(self, indices: Sequence[int]) -> NDArray[np.float32]:
         """The labels of these images, float32 [n, label_dim]; that of a class is one-hot."""
