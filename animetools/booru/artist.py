@@ -75,12 +75,19 @@ class _Shot:
     y: float
 
 
-def draw(seed: int, index: int) -> Drawing:
-    """Draw picture `index` of the booru `seed`: the same two numbers always give the same bytes."""
+def draw(seed: int, index: int, portrait: int | None = None) -> Drawing:
+    """Draw picture `index` of the booru `seed`: the same two numbers always give the same bytes.
+
+    With `portrait` it is a square of that many pixels a side with one large face, seen from the
+    front.
+    """
     rng = Generator(PCG64(SeedSequence([seed, index])))
-    kind = pick(rng, {"people": 85, "place": 7, "thing": 8})
-    count = int(pick(rng, {"1": 80, "2": 14, "3": 6})) if kind == "people" else 0
-    width, height = _size(rng, count)
+    if portrait is None:
+        kind = pick(rng, {"people": 85, "place": 7, "thing": 8})
+        count = int(pick(rng, {"1": 80, "2": 14, "3": 6})) if kind == "people" else 0
+        width, height = _size(rng, count)
+    else:
+        kind, count, width, height = "people", 1, portrait, portrait
     artist, style = _hand(rng)
     canvas = Canvas.blank(width, height, _SUPERSAMPLING, WHITE)
     canvas.rough = 0.9 if style.sketch else 0.0
@@ -93,7 +100,8 @@ def draw(seed: int, index: int) -> Drawing:
         names += things.draw_thing(canvas, width, height, rng)
     else:
         names = ["traditional_media", "sketch"] if style.sketch else scenery.paint_background(scene)
-        people, faces = _draw_people(canvas, rng, width, height, style, count)
+        near = portrait is not None
+        people, faces = _draw_people(canvas, rng, width, height, style, count, near)
         names = [*people, *names]
         for lit, glass in _AMBIENT.items():
             if lit in names:
@@ -129,9 +137,11 @@ def _hand(rng: Generator) -> tuple[str, Style]:
     return name, _ARTISTS[name]
 
 
-def _shot(rng: Generator, width: int, height: int, count: int) -> _Shot:
+def _shot(rng: Generator, width: int, height: int, count: int, near: bool) -> _Shot:
     """A framing that leaves every head room."""
-    if count == 1:
+    if near:
+        name = "portrait"
+    elif count == 1:
         name = pick(rng, {"portrait": 4, "upper_body": 4, "cowboy_shot": 1.6, "full_body": 1.2})
     else:
         name = pick(rng, {"upper_body": 4, "cowboy_shot": 2, "full_body": 0.8})
@@ -146,11 +156,18 @@ def _shot(rng: Generator, width: int, height: int, count: int) -> _Shot:
 
 
 def _draw_people(
-    canvas: Canvas, rng: Generator, width: int, height: int, style: Style, count: int
+    canvas: Canvas,
+    rng: Generator,
+    width: int,
+    height: int,
+    style: Style,
+    count: int,
+    near: bool,
 ) -> tuple[list[str], list[DrawnFace]]:
     """One to three characters side by side; gives the tags and the faces."""
-    shot = _shot(rng, width, height, count)
-    view = pick(rng, {"front": 92, "profile": 5, "from_behind": 3}) if count == 1 else "front"
+    shot = _shot(rng, width, height, count, near)
+    views = {"front": 92, "profile": 5, "from_behind": 3}
+    view = pick(rng, views) if count == 1 and not near else "front"
     cast = [
         _sketched(invent(rng, view)) if style.sketch else invent(rng, view) for _ in range(count)
     ]

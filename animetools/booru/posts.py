@@ -58,13 +58,16 @@ def flaw_of(number: int, share: float) -> str:
     return list(FLAWS)[before % len(FLAWS)] if _flaws_before(number + 1, share) > before else ""
 
 
-def make_post(seed: int, number: int, share: float = 0.0) -> Post:
-    """Draw and encode file `number` (from 1) of the booru `seed`, of which `share` is bad on top."""
+def make_post(seed: int, number: int, share: float = 0.0, portrait: int | None = None) -> Post:
+    """Draw and encode file `number` (from 1) of the booru `seed`, of which `share` is bad on top.
+
+    `portrait`: the side of pictures, all of them portraits.
+    """
     flaw = flaw_of(number, share)
     source, rng = number, Generator(PCG64(SeedSequence([seed, number, _FLAW_STREAM])))
     while flaw_of(source, share):
         source = int(rng.integers(1, number))
-    drawing = draw(seed, source)
+    drawing = draw(seed, source, portrait)
     extension = extension_of(seed, source)
     data = encode(drawing.rgb, extension)
     scale = 1.0

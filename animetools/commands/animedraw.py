@@ -23,6 +23,15 @@ class DrawOptions:
     flaws: Annotated[
         float, Opt("Bad files to add, as a share of the pictures.", unit="SHARE", min=0, max=1)
     ] = 0.0
+    portraits: Annotated[
+        int | None,
+        Opt(
+            "Only squares of this side, with one large face each.",
+            unit="PIXELS",
+            min=64,
+            max=4096,
+        ),
+    ] = None
 
 
 @command(
@@ -32,6 +41,7 @@ class DrawOptions:
     examples=[
         "animedraw --count 20 -o raw",
         "animedraw --count 20 --seed 7 --flaws 0.2 -o raw | animecrop -o faces",
+        "animedraw --count 20 --portraits 256 -o portraits",
     ],
 )
 def animedraw(options: DrawOptions, stream: Stream) -> int:
@@ -59,7 +69,7 @@ def draw(options: DrawOptions, item: Item, output: Output) -> Iterator[Item]:
     from animetools.booru.posts import make_post
 
     number = int(item.path.rsplit("/", 1)[1])
-    post = make_post(options.seed, number, options.flaws)
+    post = make_post(options.seed, number, options.flaws, options.portraits)
     suffix = post.path[post.path.rindex(".") :]
     path = output.write(suffix, lambda: post.data)
     yield item.made(path, metadata=post.metadata, boxes=post.boxes)

@@ -2,6 +2,7 @@ complete -c animedraw -f
 complete -c animedraw -s c -l count -r -d 'Pictures to draw.'
 complete -c animedraw -l seed -r -d 'Which booru: one seed always gives the same files.'
 complete -c animedraw -l flaws -r -d 'Bad files to add, as a share of the pictures.'
+complete -c animedraw -l portraits -r -d 'Only squares of this side, with one large face each.'
 complete -c animedraw -s o -l out -r -d 'Where the files go.'
 complete -c animedraw -s j -l jobs -r -d 'Inputs worked on at once; 0 is one per core.'
 complete -c animedraw -s 0 -l null -d 'Paths end in NUL instead of newline, in and out.'

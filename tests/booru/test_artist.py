@@ -53,6 +53,15 @@ def test_sizes_are_a_boorus(drawings: list[Drawing]) -> None:
         assert max(height, width) <= 1600
 
 
+def test_portraits_are_squares_with_one_large_face() -> None:
+    for index in range(8):
+        drawing = draw(3, index, portrait=96)
+        assert drawing.rgb.shape == (96, 96, 3)
+        [face] = drawing.faces
+        assert face.box[2] > 38
+        assert Tag("portrait") in drawing.tags
+
+
 def test_boxes_lie_in_the_picture_and_there_is_one_a_visible_face(drawings: list[Drawing]) -> None:
     for drawing in drawings:
         height, width = drawing.rgb.shape[:2]

@@ -80,3 +80,13 @@ def test_grey_pictures_have_no_tags_of_colour(shell: Shell, tmp_path: Path) -> N
         assert ("highres" in names) == (
             int(line["image_width"]) >= 1600 or int(line["image_height"]) >= 1200
         )
+
+
+def test_portraits_are_what_each_picture_is(shell: Shell, tmp_path: Path) -> None:
+    run = shell("animedraw --count 4 --portraits 80")
+    assert run.returncode == 0, run.stderr
+    for line in lines_of(tmp_path / "raw/boxes.jsonl"):
+        assert (line["width"], line["height"], len(line["faces"])) == (80, 80, 1)
+    run = shell("animedraw --portraits 8")
+    assert run.returncode == 2
+    assert "--portraits" in run.stderr
