@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from animetools.networks import ops
+from animetools.networks.activation import activate
 from animetools.networks.config import Generator, MappingConfig, image_size
 
 Noise = Literal["const", "random", "none"] | Sequence[Tensor]
@@ -36,9 +37,17 @@ class Scheme:
         proper = self.weight_gain / math.sqrt(fan_in)
         return (1 / lrmul, proper * lrmul) if self.equalized else (proper / lrmul, lrmul)
 
-    def activate(self, x: Tensor, bias: Tensor | None) -> Tensor:
-        """Bias, activation, gain and clamp."""
-        return ops.activate(x, bias, self.activation, self.output_gain, self.clamp)
+    def activate(
+        self,
+        x: Tensor,
+        bias: Tensor | None,
+        scale: Tensor | None = None,
+        noise: Tensor | None = None,
+    ) -> Tensor:
+        """Scale, noise, bias, activation, gain and clamp."""
+        return activate(
+            x, bias, self.activation, self.output_gain, self.clamp, scale=scale, noise=noise
+        )
 
 
 LINEAR = Scheme()

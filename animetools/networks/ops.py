@@ -1,6 +1,7 @@
 """What the layers of a StyleGAN do to tensors: filters, modulated convolution, activations.
 
-Everything is made of plain torch operations, so it differentiates twice and runs anywhere.
+Everything differentiates twice and runs anywhere. Images may be in half precision while weights
+are not: a layer computes in the precision of what comes in.
 """
 
 import math
@@ -9,6 +10,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from animetools.networks.activation import scaled
+from animetools.networks.convolution import Steps, convolve, spread
 
 
 def low_pass(kernel: Sequence[float]) -> Tensor:
@@ -28,16 +32,17 @@ def resampling(kernel: Sequence[float]) -> Tensor:
 
 def blur(x: Tensor, taps: Tensor, padding: int | str, stride: int = 1) -> Tensor:
     """Convolve each channel of x [n, C, H, W] with taps [m, m]."""
-    channels = x.shape[1]
-    kernel = taps.flip(0, 1).expand(channels, 1, *taps.shape)
-    return functional.conv2d(x, kernel, padding=padding, stride=stride, groups=channels)
+    channels, size = x.shape[1], len(taps)
+    kernel = taps.to(x.dtype).flip(0, 1).expand(channels, 1, size, size)
+    around = size // 2 if padding == "same" else int(padding)
+    return convolve(x, kernel, Steps(stride, around, channels))
 
 
 def upsample(x: Tensor, taps: Tensor) -> Tensor:
     """Twice as high and wide: [n, C, H, W] to [n, C, 2H, 2W]; taps of `resampling`."""
-    channels, size = x.shape[1], len(taps)
-    kernel = 4 * taps.expand(channels, 1, size, size)
-    return functional.conv_transpose2d(x, kernel, stride=2, padding=size // 2 - 1, groups=channels)
+    (channels, height, width), size = x.shape[1:], len(taps)
+    kernel = 4 * taps.to(x.dtype).expand(channels, 1, size, size)
+    return spread(x, kernel, Steps(2, size // 2 - 1, channels), (2 * height, 2 * width))
 
 
 def downsample(x: Tensor, taps: Tensor) -> Tensor:
@@ -47,7 +52,7 @@ def downsample(x: Tensor, taps: Tensor) -> Tensor:
 
 def conv(x: Tensor, weight: Tensor) -> Tensor:
     """A convolution [O, I, k, k] that keeps the size, bordered by zeros."""
-    return functional.conv2d(x, weight, padding=weight.shape[-1] // 2)
+    return convolve(x, weight.to(x.dtype), Steps(padding=weight.shape[-1] // 2))
 
 
 def conv_up(x: Tensor, weight: Tensor, taps: Tensor) -> Tensor:
@@ -57,35 +62,38 @@ def conv_up(x: Tensor, weight: Tensor, taps: Tensor) -> Tensor:
     both steps together.
     Source: Karras et al. 2019 (StyleGAN2), appendix B.
     """
-    x = functional.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
+    height, width = x.shape[2:]
+    weight = weight.to(x.dtype).transpose(0, 1)
+    x = spread(x, weight, Steps(2), (2 * height + 1, 2 * width + 1))
     return blur(x, 4 * taps, len(taps) // 2 - 1)
 
 
 def conv_down(x: Tensor, weight: Tensor, taps: Tensor) -> Tensor:
     """The low-pass filter, then a 3x3 convolution of stride 2: [n, I, H, W] to [n, O, H/2, W/2]."""
-    return functional.conv2d(blur(x, taps, len(taps) // 2), weight, stride=2)
+    return convolve(blur(x, taps, len(taps) // 2), weight.to(x.dtype), Steps(2))
 
 
 def modulated_conv(
     x: Tensor, weight: Tensor, style: Tensor, *, up: Tensor | None = None, demodulate: bool = True
-) -> Tensor:
-    """Convolve each image with its own style-scaled weights.
+) -> tuple[Tensor, Tensor | None]:
+    """Convolve each image with its own style-scaled weights, but for the scale of what comes out.
 
     x [n, I, H, W], weight [O, I, k, k], style [n, I]; returns [n, O, H, W], or [n, O, 2H, 2W] with
-    `up`, the taps of the low-pass filter. The input is scaled by the style and the output by the
-    demodulation, so that the weights are the same for the whole batch. Styles in float16 are
-    scaled down first, which demodulation undoes, so that the sums stay finite.
+    `up`, the taps of the low-pass filter, and the demodulation [n, O] that it is to be multiplied
+    with, which `activate` does in passing. The input is scaled by the style, so that the weights
+    are the same for the whole batch. Styles of float16 are scaled down first, which demodulation
+    undoes, so that the sums stay finite.
     Source: Karras et al. 2019 (StyleGAN2), section 2.2, equations 1 to 3.
     """
     weight = weight / math.sqrt(weight[0].numel())
     if demodulate and x.dtype == torch.float16:
         style = style / style.abs().amax(1, keepdim=True).clamp_min(1e-4)
-    x = x * style[:, :, None, None]
+    x = scaled(x, style)
     x = conv(x, weight) if up is None else conv_up(x, weight, up)
     if not demodulate:
-        return x
+        return x, None
     power = wide(style).square() @ wide(weight).square().sum((2, 3)).T
-    return x * (power + 1e-8).rsqrt().to(x.dtype)[:, :, None, None]
+    return x, (power + 1e-8).rsqrt()
 
 
 def normalize(x: Tensor) -> Tensor:
@@ -103,24 +111,6 @@ def normalize_instances(x: Tensor) -> Tensor:
     """
     x = x - x.mean((2, 3), keepdim=True)
     return x * (wide(x).square().mean((2, 3), keepdim=True) + 1e-8).rsqrt().to(x.dtype)
-
-
-def activate(
-    x: Tensor, bias: Tensor | None, kind: str, gain: float = 1.0, clamp: float | None = None
-) -> Tensor:
-    """Add the bias [C] along axis 1; "lrelu" (slope 0.2), "relu" or "linear"; times gain.
-
-    The result is cut to clamp * gain.
-    """
-    if bias is not None:
-        x = x + bias.view(-1, *(1,) * (x.dim() - 2))
-    if kind == "lrelu":
-        x = functional.leaky_relu(x, 0.2)
-    elif kind == "relu":
-        x = functional.relu(x)
-    if gain != 1:
-        x = x * gain
-    return x if clamp is None else x.clamp(-clamp * gain, clamp * gain)
 
 
 def minibatch_deviation(x: Tensor, group: int | None, features: int) -> Tensor:

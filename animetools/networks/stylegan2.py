@@ -153,10 +153,9 @@ class Layer(nn.Module):
         self.register_buffer("up", ops.resampling(config.kernel) if up else None, persistent=False)
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
-        x = ops.modulated_conv(x, self.weight, self.affine(w), up=self.up)
-        if noise is not None:
-            x = x + noise * self.noise_strength
-        return self.scheme.activate(x, self.bias)
+        x, scale = ops.modulated_conv(x, self.weight, self.affine(w), up=self.up)
+        shift = None if noise is None else noise * self.noise_strength
+        return self.scheme.activate(x, self.bias, scale, shift)
 
 
 class ToRGB(nn.Module):
@@ -170,7 +169,7 @@ class ToRGB(nn.Module):
         self.bias = nn.Parameter(torch.zeros(config.image_channels))
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        x = ops.modulated_conv(x, self.weight, self.affine(w), demodulate=False)
+        x, _ = ops.modulated_conv(x, self.weight, self.affine(w), demodulate=False)
         return self.scheme.activate(x, self.bias)
 
 

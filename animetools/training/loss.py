@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from animetools.networks.convolution import weights_fixed
 from animetools.networks.layers import Mapping, Noise
 from animetools.networks.stylegan2 import Discriminator, Generator
 
@@ -146,7 +147,8 @@ def r1_loss(pair: Pair, reals: Tensor, c: Tensor | None, gamma: float) -> tuple[
 
 def _slopes(scores: Tensor, images: Tensor) -> Tensor:
     """The squared gradient [n] of each score with respect to its image."""
-    (slopes,) = torch.autograd.grad(scores.sum(), images, create_graph=True)
+    with weights_fixed():
+        (slopes,) = torch.autograd.grad(scores.sum(), images, create_graph=True)
     return slopes.square().sum((1, 2, 3))
 
 
@@ -162,7 +164,8 @@ def path_lengths(
     images = pair.images(ws, noise)
     height, width = images.shape[2:]
     moved = (images * directions).sum() / math.sqrt(height * width)
-    (slopes,) = torch.autograd.grad(moved, ws, create_graph=learn)
+    with weights_fixed():
+        (slopes,) = torch.autograd.grad(moved, ws, create_graph=learn)
     return slopes.square().sum(2).mean(1).sqrt()
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from animetools.networks import ops
+from animetools.networks.activation import activate, scaled
 from animetools.networks.layers import Dense, Scheme
 from tests.networks.goldens import GOLDEN, error
 
@@ -57,7 +58,13 @@ def modulated(case: Case, **more: Any) -> Tensor:
         1 + case["w"] @ case["mod_weight"] / math.sqrt(len(case["mod_weight"])) + case["mod_bias"]
     )
     weight = case["weight"].permute(3, 2, 0, 1)
-    return ops.modulated_conv(case.x, weight.flip(2, 3) if "up" in more else weight, style, **more)
+    return demodulated(case.x, weight.flip(2, 3) if "up" in more else weight, style, **more)
+
+
+def demodulated(x: Tensor, weight: Tensor, style: Tensor, **more: Any) -> Tensor:
+    """A modulated convolution and what is left to the activation."""
+    x, scale = ops.modulated_conv(x, weight, style, **more)
+    return x if scale is None else scaled(x, scale)
 
 
 def styled(case: Case) -> Tensor:
@@ -77,7 +84,7 @@ STYLEGAN: dict[str, Callable[[Case], Tensor]] = {
     "conv_downscale_unfused": lambda c: ops.conv_down(c.x, c.weight(ROOT2), MEAN),
     "conv3_gain_sqrt2": lambda c: ops.conv(c.x, c.weight(ROOT2)),
     "dense_lrmul": lambda c: c.dense(scheme=Scheme(weight_gain=ROOT2), lrmul=0.01)(c.x),
-    "lrelu": lambda c: ops.activate(c.x, None, "lrelu"),
+    "lrelu": lambda c: activate(c.x, None, "lrelu"),
     "pixel_norm_z": lambda c: ops.normalize(c.x),
     "instance_norm": lambda c: ops.normalize_instances(c.x),
     "style_mod": styled,
@@ -89,7 +96,7 @@ STYLEGAN2: dict[str, Callable[[Case], Tensor]] = {
     "modconv3": modulated,
     "modconv3_up": lambda c: modulated(c, up=ops.resampling((1, 3, 3, 1))),
     "modconv1_nodemod": lambda c: modulated(c, demodulate=False),
-    "bias_lrelu": lambda c: ops.activate(c.x, c["bias"], "lrelu", ROOT2),
+    "bias_lrelu": lambda c: activate(c.x, c["bias"], "lrelu", ROOT2),
     "dense_lrmul_lrelu": lambda c: c.dense(scheme=Scheme("lrelu", 1, ROOT2), lrmul=0.01)(c.x),
     "mbstd_g32_f4": lambda c: ops.minibatch_deviation(c.x, 32, 4),
     "upsample_2d_None": lambda c: ops.upsample(c.x, c.taps),
@@ -174,15 +181,15 @@ def test_modulation_is_a_convolution_with_weights_of_each_image(
         wanted = grouped.view(3, 4, 6, 6)
     else:
         wanted = torch.cat([ops.conv_up(x[i : i + 1], own[i], up) for i in range(3)])
-    found = ops.modulated_conv(x, weight, style, up=up, demodulate=demodulate)
+    found = demodulated(x, weight, style, up=up, demodulate=demodulate)
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_strong_styles_stay_finite_in_half_precision() -> None:
     x, weight = torch.randn(1, 64, 4, 4).half(), torch.randn(8, 64, 3, 3).half()
     style = torch.full((1, 64), 30000.0).half()
-    found = ops.modulated_conv(x, weight, style).float()
-    wanted = ops.modulated_conv(x.float(), weight.float(), style.float())
+    found = demodulated(x, weight, style).float()
+    wanted = demodulated(x.float(), weight.float(), style.float())
     torch.testing.assert_close(found, wanted, rtol=1e-2, atol=1e-2)
 
 
@@ -209,10 +216,10 @@ SMOOTH: dict[str, tuple[Callable[..., Tensor], tuple[Tensor, ...]]] = {
     "downsample": (lambda x: ops.downsample(x, TAPS), (real(1, 2, 4, 4),)),
     "conv_up": (lambda x, w: ops.conv_up(x, w, TAPS), (real(1, 2, 3, 3), real(2, 2, 3, 3))),
     "conv_down": (lambda x, w: ops.conv_down(x, w, TAPS), (real(1, 2, 4, 4), real(2, 2, 3, 3))),
-    "modulated_conv": (ops.modulated_conv, (real(2, 2, 3, 3), real(2, 2, 3, 3), real(2, 2))),
+    "modulated_conv": (demodulated, (real(2, 2, 3, 3), real(2, 2, 3, 3), real(2, 2))),
     "normalize": (ops.normalize, (real(2, 3),)),
     "normalize_instances": (ops.normalize_instances, (real(1, 2, 3, 3),)),
-    "activate": (lambda x, b: ops.activate(x, b, "lrelu", 2.0, 9.0), (real(2, 3), real(3))),
+    "activate": (lambda x, b: activate(x, b, "lrelu", 2.0, 9.0), (real(2, 3), real(3))),
     "minibatch_deviation": (lambda x: ops.minibatch_deviation(x, 2, 1), (real(4, 2, 2, 2),)),
 }
 

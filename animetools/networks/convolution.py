@@ -1,0 +1,148 @@
+"""Convolutions whose derivatives are convolutions, as often as they are taken.
+
+A convolution y = x * w is linear in both. Its gradient with respect to x spreads that of y, its
+gradient with respect to w correlates x with that of y; and the gradients of these two are of the
+same three kinds. torch's own second derivatives are slow on any device: they take a weight's
+gradient as a convolution with a kernel as large as the image, and a filter's channel by channel.
+
+Tensors are kept channels last, the order that all devices compute fastest in.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How the kernel goes over the image; the same along both axes."""
+
+    stride: int = 1
+    padding: int = 0
+    groups: int = 1  # 1, or as many as there are channels
+
+
+def convolve(x: Tensor, weight: Tensor, steps: Steps) -> Tensor:
+    """x [n, I, H, W] through weight [O, I / groups, k, k]: [n, O, h, w]."""
+    out: Tensor = _Convolve.apply(ordered(x), ordered(weight), steps)  # type: ignore[no-untyped-call]
+    return out
+
+
+def spread(y: Tensor, weight: Tensor, steps: Steps, size: tuple[int, int]) -> Tensor:
+    """The transposed convolution: y [n, O, h, w] to [n, I, *size], `size` being one that
+    `convolve` with the same weight makes h and w of.
+    """
+    out: Tensor = _Spread.apply(ordered(y), ordered(weight), steps, size)  # type: ignore[no-untyped-call]
+    return out
+
+
+@contextmanager
+def weights_fixed() -> Iterator[None]:
+    """Within it no gradient with respect to weights is computed.
+
+    autograd.grad(y, x) does not tell a Function that nobody asks for the other gradients.
+    """
+    global _fixed
+    before, _fixed = _fixed, True
+    try:
+        yield
+    finally:
+        _fixed = before
+
+
+_fixed = False  # of all threads: a card's gradients are computed in threads of torch's own
+
+
+def ordered(x: Tensor) -> Tensor:
+    """x in the order that is computed fastest."""
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+class _Convolve(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, steps: Steps) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.steps = steps
+        return functional.conv2d(x, weight, None, steps.stride, steps.padding, 1, steps.groups)
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        return (
+            spread(slope, weight, ctx.steps, x.shape[2:]) if ctx.needs_input_grad[0] else None,
+            _correlate(x, slope, ctx.steps, weight) if ctx.needs_input_grad[1] else None,
+            None,
+        )
+
+
+class _Spread(Function):
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, weight: Tensor, steps: Steps, size: tuple[int, int]) -> Tensor:
+        ctx.save_for_backward(y, weight)
+        ctx.steps = steps
+        if y.dtype != torch.bfloat16 or y.is_cuda:
+            stride, padding = steps.stride, steps.padding
+            more = [
+                full - (part - 1) * stride - kernel + 2 * padding
+                for full, part, kernel in zip(size, y.shape[2:], weight.shape[2:], strict=True)
+            ]
+            return functional.conv_transpose2d(y, weight, None, stride, padding, more, steps.groups)
+        # oneDNN is slow at the same thing in these two
+        if steps.groups > 1 and steps.stride > 1:
+            return _Spread.forward(ctx, y.float(), weight.float(), steps, size).to(y.dtype)
+        channels = weight.shape[1] * steps.groups
+        like = ordered(y.new_empty(len(y), channels, *size))
+        return _gradients(y, like, weight, steps, (True, False))[0]
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:
+        y, weight = ctx.saved_tensors
+        return (
+            convolve(slope, weight, ctx.steps) if ctx.needs_input_grad[0] else None,
+            _correlate(slope, y, ctx.steps, weight) if ctx.needs_input_grad[1] else None,
+            None,
+            None,
+        )
+
+
+class _Correlate(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor, steps: Steps, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, y)
+        ctx.steps = steps
+        return _gradients(y, x, weight, steps, (False, True))[1]
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:
+        x, y = ctx.saved_tensors
+        return (
+            spread(y, slope, ctx.steps, x.shape[2:]) if ctx.needs_input_grad[0] else None,
+            convolve(x, slope, ctx.steps) if ctx.needs_input_grad[1] else None,
+            None,
+            None,
+        )
+
+
+def _correlate(x: Tensor, y: Tensor, steps: Steps, weight: Tensor) -> Tensor | None:
+    """The gradient of a weight like that one, between x and the gradient y of what comes out."""
+    if _fixed:
+        return None
+    out: Tensor = _Correlate.apply(ordered(x), ordered(y), steps, weight.detach())  # type: ignore[no-untyped-call]
+    return out
+
+
+def _gradients(
+    y: Tensor, x: Tensor, weight: Tensor, steps: Steps, which: tuple[bool, bool]
+) -> list[Tensor]:
+    """torch's gradients of x and weight, those that are asked for."""
+    stride, padding = [steps.stride] * 2, [steps.padding] * 2
+    found: list[Tensor] = torch.ops.aten.convolution_backward(
+        y, x, weight, None, stride, padding, [1, 1], False, [0, 0], steps.groups, (*which, False)
+    )
+    return found

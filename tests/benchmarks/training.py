@@ -1,0 +1,123 @@
+"""How fast sgtrain learns on a CPU, as a share of the processor's own limit, in one run.
+
+PYTHONPATH=. .venv/bin/python tests/benchmarks/training.py [--dtype bf16] [--profile] [--batch 16]
+
+The network is `ada` at 64 px: channel base 16384, at most 512 channels, two layers of mapping, ADA
+at p 0.2, R1 every 16 iterations, path lengths every 4, mixing 0.9. The limit is torch's direct fp32
+convolution of 256 channels at 128 x 128, with the same threads; both in CPU seconds, so that other work on the machine matters little. Each phase is timed alone, and a
+kimg is made up of them; the operations of an image are counted as 430 GFLOP whoever computes them.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch.nn import functional
+
+from animetools.training.augment import Ada
+from animetools.training.config import networks, preset
+from animetools.training.step import Trainer, new_networks
+
+COUNTED = 430e9  # operations of an image, all phases together
+SECONDS = 1000 * COUNTED
+
+
+def seconds_since(start: float) -> float:
+    """CPU seconds a thread."""
+    return (time.process_time() - start) / torch.get_num_threads()
+
+
+def limit() -> float:
+    """Operations a second of torch's direct convolution: the better of both memory formats."""
+    best = 0.0
+    for form in (torch.contiguous_format, torch.channels_last):
+        x = torch.randn(1, 256, 128, 128).contiguous(memory_format=form)
+        weight = torch.randn(256, 256, 3, 3).contiguous(memory_format=form)
+        with torch.no_grad():
+            for _ in range(8):
+                start = time.process_time()
+                functional.conv2d(x, weight, padding=1)
+                spent = seconds_since(start)
+                best = max(best, 2 * 9 * 256 * 256 * 128 * 128 / spent)
+    return best
+
+
+def seconds(work: Callable[[], object], times: int) -> float:
+    """CPU seconds a thread, the least of several runs."""
+    spent = []
+    for _ in range(times):
+        start = time.process_time()
+        work()
+        spent.append(seconds_since(start))
+    return min(spent)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--dtype", default="fp32")
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--base", type=int, default=16384)
+    parser.add_argument("--max", type=int, default=512)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--times", type=int, default=2)
+    parser.add_argument("--profile", action="store_true")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+
+    config = replace(
+        preset("ada", 64),
+        batch=options.batch,
+        channel_base=options.base,
+        channel_max=options.max,
+        dtype=options.dtype,
+    )
+    pair = networks(config, 64, 64, 3, 0)
+    trainer = Trainer(*new_networks(*pair, 0), config.rules(0), augment=Ada(), p=0.2)
+    reals = torch.rand(options.batch, 3, 64, 64) * 2 - 1
+    half = options.batch // 2
+
+    def g_main() -> None:
+        trainer.g.begin()
+        trainer.g_main(trainer.draw(options.batch))
+        trainer.g.step()
+
+    def g_reg() -> None:
+        trainer.g.begin()
+        trainer.g_reg(trainer.draw(half), trainer.directions(half))
+        trainer.g.step()
+
+    def d_main() -> None:
+        trainer.d.begin()
+        trainer.d_main(trainer.draw(options.batch), reals, None)
+        trainer.d.step()
+
+    def d_reg() -> None:
+        trainer.d.begin()
+        trainer.d_reg(reals, None)
+        trainer.d.step()
+
+    phases = {"Gmain": (g_main, 1), "Greg": (g_reg, 4), "Dmain": (d_main, 1), "Dreg": (d_reg, 16)}
+    for work, _ in phases.values():  # caches, and pages
+        work()
+    limits, total = [limit()], 0.0
+    for name, (work, interval) in phases.items():
+        if options.profile:
+            with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as seen:
+                work()
+            print(name, seen.key_averages().table(sort_by="self_cpu_time_total", row_limit=18))
+        spent = seconds(work, options.times) / options.batch
+        limits.append(limit())
+        total += spent / interval
+        print(f"{name}: {spent:.3f} s an image, every {interval}", flush=True)
+    best = max(limits)
+    print(
+        f"{options.dtype}: {1000 * total:.0f} s/kimg; limit {best / 1e9:.0f} GFLOP/s "
+        f"({', '.join(f'{each / 1e9:.0f}' for each in limits)}): {COUNTED / total / best:.1%} of it"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
