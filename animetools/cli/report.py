@@ -70,7 +70,7 @@ class Report:
 
     def begin(self) -> None:
         """Show the bar, if standard error is a terminal and nobody else's to draw on."""
-        if self.quiet or not os.isatty(2) or _is_pipe(1):
+        if not self._may_draw():
             return
         from rich.console import Console
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -87,6 +87,23 @@ class Report:
             transient=True,
         )
         self.task = self.bar.add_task(self.name, total=None, account="")
+        self.bar.start()
+        Report.drawing = True
+
+    def watch(self, view: Any) -> None:
+        """Show this renderable of rich's in the bar's place, drawn anew four times a second."""
+        if not self._may_draw():
+            return
+        from rich.console import Console
+        from rich.live import Live
+
+        self.bar = Live(
+            view,
+            console=Console(stderr=True, emoji=False),
+            redirect_stdout=False,
+            redirect_stderr=False,
+            transient=True,
+        )
         self.bar.start()
         Report.drawing = True
 
@@ -128,6 +145,9 @@ class Report:
             self.bar.stop()
             self.bar = None
             Report.drawing = False
+
+    def _may_draw(self) -> bool:
+        return not self.quiet and os.isatty(2) and not _is_pipe(1)
 
     def _print(self, line: str) -> None:
         with self.guard:

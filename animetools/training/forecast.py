@@ -2,16 +2,30 @@
 
 import os
 import sys
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
 
-from animetools.networks.config import StyleGAN2Discriminator, StyleGAN2Generator
+from animetools.dataset.forecast import duration
+from animetools.errors import FatalError
+from animetools.networks.config import (
+    StyleGAN2Discriminator,
+    StyleGAN2Generator,
+    image_size,
+)
 from animetools.networks.stylegan2 import Discriminator, Generator
+from animetools.training.config import TrainConfig
+from animetools.training.snapshots import Pace
+from animetools.training.step import Trainer
+from animetools.training.transfer import Pair
 
 FLOAT = 4  # bytes
 HELD = 25  # numbers for each channel of a pixel: measured on a CPU, 24 to 25 with any shape
+LONG = 2.0  # seconds, for an iteration on a CPU: what its first takes besides is nothing to that
+MONTH = 30 * 86400.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -39,6 +53,64 @@ def forecast(
         channels * (height << i) * (width << i) for i, channels in enumerate(generator.channels)
     )
     return Forecast(g + d, saved, saved + FLOAT * (g + d + HELD * pixels * images))
+
+
+def seconds_per_kimg(trainer: Trainer, batch: int) -> float:
+    """What a kimg will take, measured; the trainer has then learnt from nothing, and is spoilt.
+
+    On a CPU two images tell, if they take long enough that nothing else does.
+    """
+    rules, config = trainer.rules, trainer.generator.config
+    shape = config.image_channels, *image_size(config)
+
+    def seconds(iteration: int, count: int) -> float:
+        reals = torch.zeros(count, *shape).to(trainer.device, trainer.dtype)
+        trainer.iteration = iteration
+        start = time.perf_counter()
+        float(trainer.step(reals)["loss_g"])  # a card is waited for
+        return time.perf_counter() - start
+
+    few = min(batch, 2)
+    trainer.rules = replace(rules, accumulate=1)
+    main, whole = seconds(1, few), seconds(0, few)  # without and with regularisation
+    if trainer.device.type != "cpu" or whole < LONG:  # nor is it what is done once
+        trainer.rules, few = rules, batch
+        main, whole = seconds(1, few), seconds(0, few)
+    # Both kinds of regularisation take about as long as each other.
+    share = (1 / rules.g_interval + 1 / rules.d_interval) / 2
+    return 1000 * (main + share * max(0.0, whole - main)) / few
+
+
+def told(
+    config: TrainConfig, pair: Pair, pace: Pace, folder: str, device: torch.device, seconds: float
+) -> Iterator[str]:
+    """What a person is told of a run before it starts, with its snapshots in this folder.
+
+    A kimg takes so many `seconds`; 0: that will show.
+    Raises FatalError, with the cure, if there is no room for a snapshot.
+    """
+    size_of_round, group = config.batch // config.accumulate, pair[1].mbstd_group
+    if group != min(config.mbstd, size_of_round):
+        yield f"the discriminator compares {group} images at a time: so {size_of_round} divide"
+    needed, count = forecast(*pair, size_of_round), pace.count(config.kimg)
+    memory, disk = free_memory(device), free_disk(folder)
+    yield (
+        f"{needed.parameters / 1e6:.1f} M parameters, about {size(needed.memory)} of memory"
+        f"{f' ({size(memory)} are free)' if memory is not None else ''}; "
+        f"snapshots of {size(needed.snapshot)}, up to {count} of them ({size(disk)} are free)"
+    )
+    if memory is not None and needed.memory > memory:
+        yield "that may not fit into memory: --accumulate, or a smaller --channel-base, needs less"
+    if needed.snapshot > disk:
+        raise FatalError(
+            f"{folder}: there is no room for a snapshot: make room, or choose another -o"
+        )
+    if needed.snapshot * count > disk:
+        yield f"there is room for {disk // needed.snapshot} snapshots only: make room, or lower --keep"
+    if seconds:
+        yield f"{config.kimg:g} kimg take {duration(config.kimg * seconds)}: {seconds:.1f} s/kimg"
+    if config.kimg * seconds > MONTH:
+        yield "that is long: a smaller --channel-base is faster, and a smaller --kimg may do"
 
 
 def free_memory(device: torch.device) -> int | None:

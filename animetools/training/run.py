@@ -1,49 +1,33 @@
 """A run from its first image to its last: the loop, readable in one sitting."""
 
 import math
-import os
 import resource
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from animetools import whole
-from animetools.dataset.forecast import duration
-from animetools.dataset.pictures import Pixels
 from animetools.dataset.training_set import Images
-from animetools.errors import FatalError, ItemError
-from animetools.images.files import encode_jpeg
-from animetools.networks.fast import synthesis
-from animetools.training import snapshots
+from animetools.errors import FatalError
+from animetools.training import sheets, snapshots
 from animetools.training.config import TrainConfig
-from animetools.training.forecast import size
+from animetools.training.diary import Diary
 from animetools.training.loader import Loader, signed
+from animetools.training.metrics import Judge
 from animetools.training.sampler import Sampler
+from animetools.training.snapshots import Pace
+from animetools.training.status import Status
 from animetools.training.step import Trainer
 
 TICK_KIMG = 4.0  # at most so many between two lines of status
 TICK_SECONDS = 60.0  # nor so long
 FIRST_SECONDS = 5.0  # after which the first one comes: it tells how long all will take
 ROLLBACKS = 3  # times that a run goes back to the same snapshot
-GRID = (8, 6)  # columns and rows of a sheet of images
-
-
-@dataclass(frozen=True)
-class Pace:
-    """When a run saves, and what it keeps."""
-
-    snap_kimg: float = 200.0
-    snap_minutes: float = 30.0
-    keep: int = 5  # of the last snapshots; 0: all
-    keep_every: int = 0  # kimg, besides
 
 
 @dataclass
@@ -69,29 +53,25 @@ class Means:
 
 @dataclass
 class Run:
-    """One run under way, in a folder of its own.
+    """One run under way, in the folder of its diary.
 
-    `say` takes a line for a person; `stopping` tells that it is to end; `facts` go into every
-    snapshot; `good` is the last one whose numbers are sound.
+    `stopping` tells that it is to end; `facts` go into every snapshot; `judge` gives the metrics of
+    samples; `good` is the last snapshot whose numbers are sound.
     """
 
     trainer: Trainer
     images: Images
     config: TrainConfig
     pace: Pace
-    folder: str
+    diary: Diary
     facts: dict[str, Any]
-    say: Callable[[str], None]
     stopping: Callable[[], bool]
     threads: int = 2
+    judge: Judge | None = None
     good: str = ""
 
     def __post_init__(self) -> None:
-        """Choose what the sheets show."""
-        columns, rows = GRID
-        z_dim = self.trainer.generator.config.mapping.z_dim
-        rng = np.random.RandomState(self.config.seed)
-        self.z = torch.from_numpy(rng.randn(columns * rows, z_dim)).float()
+        """Nothing has gone wrong yet."""
         self.rollbacks = 0
         self.wait = FIRST_SECONDS
 
@@ -100,10 +80,13 @@ class Run:
 
         Raises FatalError where the numbers are lost for good.
         """
-        self.show_reals()
-        self.show_fakes()
-        while self.trainer.seen < self.config.kimg * 1000 and not self.stopping():
-            yield from self._go_on()
+        try:
+            self._show_reals()
+            self._show_fakes()
+            while self.trainer.seen < self.config.kimg * 1000 and not self.stopping():
+                yield from self._go_on()
+        finally:
+            self.diary.close()
 
     def _go_on(self) -> Iterator[str]:
         """Train until the end, or until the numbers are lost."""
@@ -116,14 +99,15 @@ class Run:
             for real in loader:
                 trainer.rules = self.config.rules(trainer.seen / 1000)
                 means.add(trainer.step(signed(real.images.to(trainer.device)).to(trainer.dtype)))
+                self.diary.progress(trainer.seen)
 
                 now, seen = time.monotonic(), trainer.seen
                 ends = seen >= self.config.kimg * 1000 or self.stopping()
                 snaps = (
                     ends
-                    or now - snapped > pace.snap_minutes * 60
+                    or now - snapped > pace.minutes * 60
                     # At multiples, wherever the run was resumed.
-                    or seen // (pace.snap_kimg * 1000) > (seen - batch) // (pace.snap_kimg * 1000)
+                    or seen // (pace.kimg * 1000) > (seen - batch) // (pace.kimg * 1000)
                 )
                 kimg = (seen - tick_seen) / 1000
                 if snaps or kimg >= TICK_KIMG or now - ticked > self.wait:
@@ -131,10 +115,10 @@ class Run:
                     if not all(map(math.isfinite, told.values())) or (snaps and not self._sound()):
                         self._roll_back()
                         return
-                    self._tell(told, (now - ticked) / kimg)
+                    self._tick(told, (now - ticked) / kimg)
                     ticked, tick_seen = now, seen
                 if snaps:
-                    yield self._snap()
+                    yield from self._snap()
                     ticked = snapped = time.monotonic()
                 if ends:
                     return
@@ -145,12 +129,31 @@ class Run:
         values = [value.sum() for network in networks for value in network.state_dict().values()]
         return bool(torch.stack(values).isfinite().all())
 
-    def _snap(self) -> str:
-        self.good = snapshots.write(self.folder, self.trainer, self.config, self.facts)
+    def _tick(self, told: dict[str, float], pace: float) -> None:
+        """Say where the run is; pace is in seconds for a kimg."""
+        self.wait = TICK_SECONDS
+        rates = self.trainer.rules.g_rate, self.trainer.rules.d_rate
+        seen, memory = self.trainer.seen, self._memory()
+        self.diary.tick(Status(seen, self.config.kimg, pace, memory, rates, told))
+
+    def _memory(self) -> int:
+        """Bytes that this process has had at most, on the card if it is on one."""
+        if self.trainer.device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self.trainer.device)
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return most if sys.platform == "darwin" else most * 1024
+
+    def _snap(self) -> Iterator[str]:
+        """Save, then show and judge what is saved."""
+        trainer, folder = self.trainer, self.diary.folder.path
+        self.good = snapshots.write(folder, trainer, self.config, self.facts)
         self.rollbacks = 0
-        self.show_fakes()
-        snapshots.prune(self.folder, self.pace.keep, self.pace.keep_every)
-        return self.good
+        snapshots.prune(folder, self.pace)
+        yield self.good
+        if not self.stopping():
+            self._show_fakes()
+            if self.judge:
+                self.diary.metrics(self.judge(trainer.ema), trainer.seen)
 
     def _roll_back(self) -> None:
         """Go back to the last good snapshot, and on from there with other random numbers.
@@ -164,59 +167,22 @@ class Run:
                 f"the networks have lost their numbers (NaN){good}: "
                 "try lower --g-lr and --d-lr, or another --gamma"
             )
-        self.say(f"the networks have lost their numbers (NaN): back to {self.good}")
+        self.diary.say(f"the networks have lost their numbers (NaN): back to {self.good}")
         snapshots.restore(self.trainer, snapshots.read(self.good), self.config)
+        self.diary.rewind(self.trainer.seen)
         chance = self.trainer.chance
         seed = int(torch.randint(1 << 62, (), generator=chance))
         chance.manual_seed(seed + self.rollbacks)
 
-    def _tell(self, told: dict[str, float], pace: float) -> None:
-        """One line for a person; pace is in seconds for a kimg."""
-        seen, self.wait = self.trainer.seen, TICK_SECONDS
-        left = duration(max(self.config.kimg - seen / 1000, 0) * pace)
-        self.say(
-            f"kimg {seen / 1000:.1f}  {pace:.1f} s/kimg  {left} left  G {told['loss_g']:.3f}"
-            f"  D {told['loss_fake'] + told['loss_real']:.3f}  signs {told['sign_real']:+.2f}"
-            f" {told['sign_fake']:+.2f}  p {told['p']:.3f}  memory {size(self._memory())}"
-        )
+    def _show_fakes(self) -> None:
+        """Show what the average generator makes of the same latents every time."""
+        ema, seen = self.trainer.ema, self.trainer.seen
+        z = sheets.latents(sheets.ON_SHEET, ema.config.mapping.z_dim, self.config.seed)
+        fakes = sheets.samples(ema, z, self.config.batch, self.threads)
+        self.diary.sheet("fakes", f"fakes{seen // 1000:06d}.jpg", sheets.sheet(fakes), seen)
 
-    def _memory(self) -> int:
-        """Bytes that this process has had at most, on the card if it is on one."""
-        if self.trainer.device.type == "cuda":
-            return torch.cuda.max_memory_allocated(self.trainer.device)
-        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return most if sys.platform == "darwin" else most * 1024
-
-    def show_fakes(self) -> None:
-        """Write a sheet of what the average generator makes of the same latents every time."""
-        ema, device = self.trainer.ema, self.trainer.device
-        draw: Callable[..., Tensor] = ema.synthesis
-        if device.type == "cpu":  # elsewhere it would be compiled anew every time
-            draw = synthesis(ema, device, torch.float32, self.threads)
-        with torch.inference_mode():
-            ws = ema.mapping(self.z.to(device, self.trainer.dtype))
-            parts = [draw(part, "const").cpu() for part in ws.split(self.config.batch)]
-        levels = (torch.cat(parts) * 127.5 + 128).clamp(0, 255).byte().numpy()
-        self._show(levels, f"fakes{self.trainer.seen // 1000:06d}.jpg")
-
-    def show_reals(self) -> None:
-        """Write a sheet of the images that it learns from."""
-        shown: list[Pixels] = []
-        for index in np.random.RandomState(0).permutation(len(self.images)).tolist():
-            with suppress(ItemError):  # told when its turn comes to be learnt from
-                shown.append(self.images.read(index))
-            if len(shown) == GRID[0] * GRID[1]:
-                break
+    def _show_reals(self) -> None:
+        """Show images that it learns from."""
+        shown = list(sheets.chosen(self.images, sheets.ON_SHEET, 1))
         if shown:
-            self._show(np.stack(shown), "reals.jpg")
-
-    def _show(self, levels: Pixels, name: str) -> None:
-        """Write images [n, C, H, W] side by side."""
-        columns, rows = GRID
-        count, channels, height, width = levels.shape
-        sheet = np.zeros((rows * height, columns * width, channels), np.uint8)
-        for at in range(count):
-            y, x = at // columns * height, at % columns * width
-            sheet[y : y + height, x : x + width] = levels[at].transpose(1, 2, 0)
-        data = encode_jpeg(sheet if channels > 1 else sheet[:, :, 0], 92)
-        whole.write(os.path.join(self.folder, name), data)
+            self.diary.sheet("reals", "reals.jpg", sheets.sheet(shown), self.trainer.seen)

@@ -4,9 +4,9 @@ import fcntl
 import json
 import os
 import re
-import time
-from dataclasses import asdict
-from typing import Any, BinaryIO
+from dataclasses import asdict, dataclass
+from typing import Any
+from weakref import finalize
 
 import torch
 
@@ -21,6 +21,21 @@ from animetools.training.step import Trainer, layers_from_image
 
 NETWORKS = ("G", "D", "G_ema")
 RUN, SNAPSHOT = re.compile(r"(\d{5,9})-.*"), re.compile(r"snapshot-(\d{6,9})\.pkl")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """When a run saves, and what it keeps."""
+
+    kimg: float = 200.0  # between two snapshots
+    minutes: float = 30.0  # nor longer
+    keep: int = 5  # of the last; 0: all
+    keep_every: int = 0  # kimg, besides
+
+    def count(self, kimg: float) -> int:
+        """How many snapshots there are at once in a run of so many kimg, about."""
+        count = self.keep + 1 if self.keep else int(kimg / self.kimg) + 1
+        return count + int(kimg / self.keep_every) if self.keep and self.keep_every else count
 
 
 def write(folder: str, trainer: Trainer, config: TrainConfig, facts: dict[str, Any]) -> str:
@@ -93,11 +108,11 @@ def snapshots(folder: str) -> list[str]:
     return [os.path.join(folder, name) for _, name in sorted(found)]
 
 
-def prune(folder: str, keep: int, keep_every: int) -> None:
-    """Remove all but the last `keep` snapshots and those at every `keep_every` kimg; 0: keep all."""
-    for path in snapshots(folder)[:-keep] if keep else []:
+def prune(folder: str, pace: Pace) -> None:
+    """Remove the snapshots that a run does not keep."""
+    for path in snapshots(folder)[: -pace.keep] if pace.keep else []:
         found = SNAPSHOT.fullmatch(os.path.basename(path))
-        if found and not (keep_every and int(found[1]) % keep_every == 0):
+        if found and not (pace.keep_every and int(found[1]) % pace.keep_every == 0):
             os.unlink(path)
 
 
@@ -138,7 +153,8 @@ class Folder:
         Raises FatalError if another process has it.
         """
         self.path = path
-        self.lock: BinaryIO = open(os.path.join(path, ".lock"), "wb")  # noqa: SIM115  until the end
+        self.lock = os.open(os.path.join(path, ".lock"), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC)
+        finalize(self, os.close, self.lock)
         try:
             fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -156,10 +172,10 @@ class Folder:
                 continue
             return cls(path)
 
-    def say(self, line: str) -> None:
-        """Add a line to log.txt."""
-        with open(os.path.join(self.path, "log.txt"), "a", encoding="utf-8") as file:
-            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
+    def add(self, name: str, line: str) -> None:
+        """Add a line to a file."""
+        with open(os.path.join(self.path, name), "a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
 
     def tell(self, told: dict[str, Any]) -> None:
         """Write run.json, with every setting."""

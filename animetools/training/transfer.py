@@ -1,10 +1,13 @@
-"""The networks that a run begins with: those that it resumes, or weights of another's."""
+"""The networks that a run begins with: new ones, those that it resumes, or weights of another's."""
 
 from dataclasses import replace
 
+import torch
 from torch import Tensor, nn
 
-from animetools.errors import FatalError
+from animetools.dataset.training_set import Images
+from animetools.errors import FatalError, ItemError
+from animetools.networks import checkpoints
 from animetools.networks.config import (
     MappingConfig,
     StyleGAN2Discriminator,
@@ -12,8 +15,63 @@ from animetools.networks.config import (
     image_size,
 )
 from animetools.networks.snapshot import Snapshot
+from animetools.training.augment import Ada
+from animetools.training.config import TrainConfig, networks
+from animetools.training.diffaugment import diffaugment
+from animetools.training.step import Augment, Trainer, new_networks
 
 Pair = tuple[StyleGAN2Generator, StyleGAN2Discriminator]
+
+
+def anew(config: TrainConfig, images: Images) -> Pair:
+    """The configs of new networks for these images."""
+    return networks(config, images.height, images.width, images.channels, images.label_dim)
+
+
+def source_of(path: str) -> Snapshot:
+    """A file whose weights are to be taken.
+
+    Raises FatalError if it has no networks that can be built.
+    """
+    try:
+        source = checkpoints.read(path)
+        for network in source.networks.values():
+            network.build()
+    except ItemError as why:
+        raise FatalError(f"{path}: {why}") from None
+    return source
+
+
+def trainer_of(
+    config: TrainConfig, pair: Pair, device: torch.device, source: Snapshot | None = None
+) -> tuple[Trainer, str]:
+    """New networks, and all that they learn with; their weights are random where no source has any.
+
+    Says too which layers of a source's do not fit.
+    """
+    (generator, discriminator), told = new_networks(*pair, config.seed), ""
+    if source:
+        theirs = source.networks.get("D")
+        left = [f"G.{name}" for name in take(generator, source.generator.state)]
+        left += [f"D.{name}" for name in take(discriminator, theirs.state if theirs else {})]
+        layers = dict.fromkeys(".".join(name.split(".")[:3]) for name in left)
+        told = f"fresh, for want of weights that fit: {', '.join(layers) or 'nothing'}"
+    augments: dict[str, Augment | None] = {
+        "ada": Ada(),
+        "fixed": Ada(),
+        "diffaug": diffaugment,
+        "none": None,
+    }
+    trainer = Trainer(
+        generator.to(device),
+        discriminator.to(device),
+        config.rules(0),
+        seed=config.seed,
+        frozen=config.freeze_d,
+        augment=augments[config.aug],
+        p=config.p,
+    )
+    return trainer, told
 
 
 def resumed(wanted: Pair, saved: Snapshot, path: str) -> Pair:

@@ -68,10 +68,13 @@ def test_a_run_leaves_what_other_commands_read(data: Path) -> None:
     assert done.stdout == f"{FIRST}\n" * 2  # the same kimg: the second is in its place
     status = r"kimg 0\.0  [\d.]+ s/kimg  about \d+ \w+ left  G [\d.]+  D [\d.]+  signs [-+][\d.]+ [-+][\d.]+  p 0\.000  memory [\d.]+ [MG]B"
     assert re.search(status, done.stderr)
-    assert "about" in done.stderr.splitlines()[0]  # the forecast
-    files = sorted(path.name for path in (data / FIRST).parent.iterdir())
+    memory, hours, *_ = done.stderr.splitlines()
+    assert re.search(r"about .* of memory .*; snapshots of .* are free", memory)
+    assert re.fullmatch(r"sgtrain: 0\.008 kimg take about \d+ \w+: [\d.]+ s/kimg", hours)
+    files = sorted(path.name.rstrip("0123456789") for path in (data / FIRST).parent.iterdir())
     assert files == [
-        ".lock", "fakes000000.jpg", "log.txt", "reals.jpg", "run.json", "snapshot-000000.pkl",
+        ".lock", "events.out.tfevents.", "fakes000000.jpg", "log.txt", "reals.jpg", "run.json",
+        "snapshot-000000.pkl",
     ]  # fmt: skip
     told = json.loads((data / FIRST).with_name("run.json").read_text())
     assert (told["seed"], told["gamma"], told["channel_max"]) == (5, 0.05, 8)

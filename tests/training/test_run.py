@@ -14,7 +14,10 @@ from animetools.dataset.training_set import Images
 from animetools.errors import Advice, FatalError
 from animetools.training import snapshots
 from animetools.training.config import TrainConfig, minibatch_group
-from animetools.training.run import Pace, Run
+from animetools.training.diary import Diary
+from animetools.training.run import Run
+from animetools.training.snapshots import Folder, Pace
+from animetools.training.status import View
 from animetools.training.step import Trainer, layers_from_image
 from tests.dataset.sets import folder, picture
 from tests.training.pairs import small_pair
@@ -27,16 +30,14 @@ def run_of(
 ) -> Run:
     """A run on six images of 16 x 16, that saves every 16 images."""
     data = folder(path / "d", [picture(seed) for seed in range(6)])
-    (path / "run").mkdir(exist_ok=True)
     lines: list[str] = []
     run = Run(
         Trainer(*small_pair(), config.rules(0), frozen=config.freeze_d),
         Images(data),
         config,
-        Pace(snap_kimg=0.016),
-        str(path / "run"),
+        Pace(kimg=0.016),
+        Diary(Folder.new(str(path), "run"), lines.append, View("run", config.kimg, 0), 0),
         {"dataset": "d"},
-        lines.append,
         lambda: stopping(run),
         threads=1,
     )
@@ -44,7 +45,7 @@ def run_of(
 
 
 def lines_of(run: Run) -> list[str]:
-    return run.say.__self__  # type: ignore[attr-defined,no-any-return]
+    return run.diary.note.__self__  # type: ignore[attr-defined,no-any-return]
 
 
 def poison(run: Run) -> None:
@@ -62,7 +63,7 @@ def test_it_saves_at_multiples_wherever_it_was_resumed(tmp_path: Path) -> None:
     seen = [whole.trainer.seen for _ in whole.train()]
     assert seen == [16, 32, 40]
     assert whole.trainer.rules.g_rate == 0.001
-    with Image.open(tmp_path / "run/fakes000000.jpg") as fakes:
+    with Image.open(tmp_path / "00000-run/fakes000000.jpg") as fakes:
         assert fakes.size == (8 * 16, 6 * 16)
 
     first = run_of(tmp_path, replace(CONFIG, kimg=0.02))
@@ -116,7 +117,7 @@ def test_numbers_lost_in_the_last_step_are_never_saved(tmp_path: Path) -> None:
 
     with pytest.raises(FatalError, match=r"\(NaN\): try lower"):
         next(run_of(tmp_path, stopping=late).train())
-    assert not list(tmp_path.glob("run/*.pkl"))
+    assert not list(tmp_path.glob("*/*.pkl"))
 
 
 def test_it_ends_when_asked_and_saves(tmp_path: Path) -> None:
@@ -170,16 +171,16 @@ def test_damaged_images_are_left_out(tmp_path: Path) -> None:
         warnings.simplefilter("always")
         assert len(list(run.train())) == 3
     assert [warning.category for warning in said] == [Advice]
-    assert (tmp_path / "run/reals.jpg").exists()
+    assert (tmp_path / "00000-run/reals.jpg").exists()
 
 
 def test_the_last_snapshots_are_kept_and_some_besides(tmp_path: Path) -> None:
     for kimg in range(0, 100, 10):
         (tmp_path / snapshots.named(kimg)).touch()
     (tmp_path / "other.pkl").touch()
-    snapshots.prune(str(tmp_path), 0, 0)
+    snapshots.prune(str(tmp_path), Pace(keep=0))
     assert len(snapshots.snapshots(str(tmp_path))) == 10
-    snapshots.prune(str(tmp_path), 2, 40)
+    snapshots.prune(str(tmp_path), Pace(keep=2, keep_every=40))
     left = [path[-7:-4] for path in snapshots.snapshots(str(tmp_path))]
     assert left == ["000", "040", "080", "090"]
     assert (tmp_path / "other.pkl").exists()

@@ -1,0 +1,173 @@
+"""FID and KID against closed forms, and embeddings of every layout."""
+
+from collections.abc import Sequence
+from itertools import permutations, product
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+from PIL import Image
+from scipy.linalg import sqrtm
+
+from animetools.dataset.training_set import Images
+from animetools.errors import FatalError
+from animetools.training.metrics import Embedding, Features, Judge, fid, gauss, kid
+from tests.dataset.sets import folder, picture
+from tests.training.pairs import small_pair
+
+Matrix = NDArray[np.float64]
+
+
+def embedding_file(
+    path: Path, shape: Sequence[int | str], kind: int = TensorProto.FLOAT, more: int = 0
+) -> str:
+    """A network whose features are the means over height, and those of `more` times as many."""
+    last = shape[3] == 3
+    nodes = [
+        helper.make_node("Cast", ["images"], ["x"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["x"], ["means"], axes=[1 if last else 2], keepdims=0),
+        helper.make_node("Concat", ["means"] * (1 + more), ["features"], axis=1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "means",
+        [helper.make_tensor_value_info("images", kind, shape)],
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, None)],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save(model, str(path))
+    return str(path)
+
+
+def moments(count: int, mean: Matrix, covariance: Matrix) -> Features:
+    """Random features of just this mean and covariance."""
+    x = np.random.RandomState(count).randn(count, len(mean))
+    x -= x.mean(0)
+    x = x @ np.linalg.inv(np.linalg.cholesky(x.T @ x / (count - 1))).T
+    return (mean + x @ np.linalg.cholesky(covariance).T).astype(np.float32)
+
+
+def test_fid_is_that_of_two_normal_distributions() -> None:
+    scales = np.array([1.0, 2.0, 3.0]), np.array([2.0, 0.5, 3.0])
+    first = moments(50, np.array([1.0, 0, 0]), np.diag(scales[0] ** 2))
+    second = moments(80, np.array([0.0, 0, 2]), np.diag(scales[1] ** 2))
+    expected = 5 + np.square(scales[0] - scales[1]).sum()
+    assert fid(gauss(first), gauss(second)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_fid_is_that_of_the_definition() -> None:
+    random = np.random.RandomState(0)
+    first = (random.randn(40, 6) @ random.randn(6, 6)).astype(np.float32)
+    second = (random.randn(30, 6) @ random.randn(6, 6) + 1).astype(np.float32)
+    s1, s2 = (np.cov(x.astype(np.float64).T) for x in (first, second))
+    apart = np.square(first.astype(np.float64).mean(0) - second.astype(np.float64).mean(0)).sum()
+    expected = apart + np.trace(s1 + s2 - 2 * np.real(sqrtm(s1 @ s2)))
+    assert fid(gauss(first), gauss(second)) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("count", [5, 12, 40])
+def test_fid_of_the_same_is_nothing_however_few(count: int) -> None:
+    features = np.random.RandomState(0).randn(count, 12).astype(np.float32)
+    features[:, 3] = features[:, 4]  # and a covariance that has no inverse
+    assert fid(gauss(features), gauss(features[::-1])) < 1e-9
+
+
+def test_kid_is_that_of_the_definition() -> None:
+    random = np.random.RandomState(0)
+    x, y = random.randn(7, 5).astype(np.float32), random.randn(7, 5).astype(np.float32) + 1
+
+    def mean(pairs: object) -> float:
+        return float(np.mean([(a.astype(float) @ b.astype(float) / 5 + 1) ** 3 for a, b in pairs]))  # type: ignore[attr-defined]
+
+    expected = mean(permutations(x, 2)) + mean(permutations(y, 2)) - 2 * mean(product(x, y))
+    assert kid(x, y) == pytest.approx(expected, rel=1e-9)
+
+
+def test_kid_of_one_distribution_is_about_nothing() -> None:
+    random = np.random.RandomState(1)
+    same = [kid(*random.randn(2, 300, 4).astype(np.float32)) for _ in range(40)]
+    assert abs(np.mean(same)) < 3 * np.std(same) / 40**0.5
+    assert min(same) < 0 < max(same)
+    assert kid(
+        *(random.randn(2, 300, 4) + np.array([[[0]], [[1]]])).astype(np.float32)
+    ) > 50 * np.std(same)
+
+
+def test_kid_of_many_is_the_mean_of_subsets() -> None:
+    random = np.random.RandomState(2)
+    x, y = (random.randn(2, 1500, 4) + np.array([[[0]], [[0.2]]])).astype(np.float32)
+    found = kid(x, y)
+    assert found == kid(x, y)
+    small = [kid(x[n : n + 500], y[n : n + 500]) for n in (0, 500, 1000)]
+    assert abs(found - np.mean(small)) < 4 * np.std(small)
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind"),
+    [
+        (["n", 3, "h", "w"], TensorProto.FLOAT),
+        ([4, 3, 8, 12], TensorProto.FLOAT),
+        (["n", "h", "w", 3], TensorProto.FLOAT),
+        ([1, 8, 12, 3], TensorProto.FLOAT),
+        (["n", 8, 12, 3], TensorProto.UINT8),
+        (["n", 3, 8, 12], TensorProto.FLOAT16),
+    ],
+)
+def test_an_embedding_is_given_what_its_file_says(
+    tmp_path: Path, shape: list[int | str], kind: int
+) -> None:
+    embedding = Embedding(embedding_file(tmp_path / "e.onnx", shape, kind), 1)
+    images = np.stack([picture(seed, 12, 8) for seed in range(6)])
+    expected = images.astype(float).mean(2)  # [n, c, w]
+    if kind != TensorProto.UINT8:
+        expected = expected / 127.5 - 1
+    if shape[3] == 3:
+        expected = expected.transpose(0, 2, 1)
+    atol = 1e-5 if kind != TensorProto.FLOAT16 else 1e-3
+    assert np.allclose(embedding(images), expected.reshape(6, -1), atol=atol)
+    grey = embedding(images[:, :1])
+    assert np.allclose(grey, embedding(images[:, :1].repeat(3, 1)))
+
+
+def test_an_embedding_of_another_size_gets_scaled_images(tmp_path: Path) -> None:
+    embedding = Embedding(embedding_file(tmp_path / "e.onnx", ["n", 3, 16, 8]), 1)
+    image = picture(0, 24, 48)
+    small = Image.fromarray(image.transpose(1, 2, 0)).resize((8, 16), Image.Resampling.BICUBIC)
+    expected = np.asarray(small, np.float64).transpose(2, 0, 1).mean(1) / 127.5 - 1
+    assert np.abs(embedding(image[None]) - expected.reshape(1, -1)).max() < 0.01
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: path.write_bytes(b"rubbish"), "no ONNX file"),
+        (lambda path: None, "no ONNX file"),
+        (lambda path: embedding_file(path, ["n", 4, 8, 8]), "not images: that would be"),
+        (lambda path: embedding_file(path, ["n", 3, 8, 8], TensorProto.INT64), "not images"),
+        (lambda path: embedding_file(path, ["n", 3, 1 << 20, 8]), "too large"),
+        (lambda path: embedding_file(path, ["n", 3, 8, 8], more=999), "24000 numbers"),
+    ],
+)
+def test_what_is_no_embedding_is_one_sentence(tmp_path: Path, make: object, words: str) -> None:
+    make(tmp_path / "e.onnx")  # type: ignore[operator]
+    with pytest.raises(FatalError, match=words) as why:
+        Embedding(str(tmp_path / "e.onnx"), 1)(picture(0)[None])
+    assert "\n" not in str(why.value)
+
+
+def test_a_generator_is_judged_by_the_same_latents(tmp_path: Path) -> None:
+    images = Images(folder(tmp_path / "d", [picture(seed) for seed in range(9)]))
+    embedding = Embedding(embedding_file(tmp_path / "e.onnx", ["n", 3, "h", "w"]), 1)
+    judge = Judge(embedding, ["fid", "kid"], images, 40, 1)
+    generator, _ = small_pair()
+    found = judge(generator)
+    assert found.keys() == {"fid", "kid"}
+    assert found["fid"] > 0
+    assert judge(generator) == found
+    assert Judge(embedding, ["kid"], images, 40, 1)(generator) == {"kid": found["kid"]}
+    one = Images(folder(tmp_path / "one", [picture(0)]))
+    with pytest.raises(FatalError, match="at least two images"):
+        Judge(embedding, ["kid"], one, 40, 1)
