@@ -15,7 +15,7 @@ ALLOWED = {
     "dataset": {"images", "errors", "whole"},
     "networks": {"errors", "whole", "download"},
     "upscaling": {"networks", "images", "errors", "whole", "download"},
-    "training": {"dataset", "networks", "images", "errors", "whole", "download"},
+    "training": {"dataset", "networks", "images", "options", "errors", "whole", "download"},
     "sampling": {"networks", "images", "ranking", "errors", "whole", "download"},
     "ranking": {"networks", "images", "errors", "whole"},
 }
