@@ -153,7 +153,9 @@ class Folder:
         Raises FatalError if another process has it.
         """
         self.path = path
-        self.lock = os.open(os.path.join(path, ".lock"), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC)
+        self.lock = os.open(
+            os.path.join(path, ".lock"), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666
+        )
         finalize(self, os.close, self.lock)
         try:
             fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

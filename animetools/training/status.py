@@ -1,11 +1,11 @@
 """Where a run is, and how it looks: as a line, and alive on a terminal."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
 from animetools.dataset.forecast import duration
 from animetools.training.forecast import size
@@ -22,17 +22,17 @@ class Status:
     rates: tuple[float, float]  # of G and D
     terms: dict[str, float]
 
-    def parts(self) -> Iterator[tuple[str, str]]:
-        """What a person wants to know, and what it is called."""
+    def numbers(self) -> list[str]:
+        """What a person wants to know besides how far it is."""
         terms = self.terms
-        yield "kimg", f"{self.seen / 1000:.1f}"
-        yield "", f"{self.pace:.1f} s/kimg"
-        yield "", f"{self.left(self.seen)} left"
-        yield "G", f"{terms['loss_g']:.3f}"
-        yield "D", f"{terms['loss_fake'] + terms['loss_real']:.3f}"
-        yield "signs", f"{terms['sign_real']:+.2f} {terms['sign_fake']:+.2f}"
-        yield "p", f"{terms['p']:.3f}"
-        yield "memory", size(self.memory)
+        return [
+            f"{self.pace:.1f} s/kimg",
+            f"G {terms['loss_g']:.3f}",
+            f"D {terms['loss_fake'] + terms['loss_real']:.3f}",
+            f"signs {terms['sign_real']:+.2f} {terms['sign_fake']:+.2f}",
+            f"p {terms['p']:.3f}",
+            f"memory {size(self.memory)}",
+        ]
 
     def left(self, seen: int) -> str:
         """How long it will take from so many images on."""
@@ -40,7 +40,8 @@ class Status:
 
     def __str__(self) -> str:
         """One line."""
-        return "  ".join(f"{name} {value}".lstrip() for name, value in self.parts())
+        left = f"{self.left(self.seen)} left"
+        return "  ".join([f"kimg {self.seen / 1000:.1f}", left, *self.numbers()])
 
     def scalars(self) -> dict[str, float]:
         """All numbers, by the names of their curves: loss_g is loss/g."""
@@ -65,16 +66,14 @@ class View:
     metrics: dict[str, float] = field(default_factory=dict)
 
     def __rich__(self) -> RenderableType:
-        """A bar, and the last status below it."""
-        table = Table.grid(padding=(0, 3))
-        status = self.status
-        head = [f"kimg {self.seen / 1000:.2f} of {self.kimg:g}"]
-        if status:
-            head.append(f"{status.left(self.seen)} left")
-            names, values = zip(*list(status.parts())[3:], strict=True)
-            table.add_row(*names, *self.metrics)
-            table.add_row(*values, *(f"{value:.4g}" for value in self.metrics.values()))
-        bar = ProgressBar(self.kimg * 1000, self.seen, width=30)
+        """A bar with the time that is left, and the last status below it."""
         top = Table.grid(padding=(0, 3))
-        top.add_row(bar, *head, self.folder)
-        return Group(top, table)
+        top.add_row(
+            ProgressBar(self.kimg * 1000, self.seen, width=30),
+            f"kimg {self.seen / 1000:.2f} of {self.kimg:g}",
+            f"{self.status.left(self.seen)} left" if self.status else "",
+            self.folder,
+        )
+        below = self.status.numbers() if self.status else []
+        below += [f"{name} {value:.4g}" for name, value in self.metrics.items()]
+        return Group(top, Text("   ".join(below)))

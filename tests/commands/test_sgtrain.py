@@ -66,7 +66,7 @@ def assert_same(one: Path, other: Path) -> None:
 def test_a_run_leaves_what_other_commands_read(data: Path) -> None:
     done = train(f"d.zip {SHORT} --snap 0.004 --seed 5", data)
     assert done.stdout == f"{FIRST}\n" * 2  # the same kimg: the second is in its place
-    status = r"kimg 0\.0  [\d.]+ s/kimg  about \d+ \w+ left  G [\d.]+  D [\d.]+  signs [-+][\d.]+ [-+][\d.]+  p 0\.000  memory [\d.]+ [MG]B"
+    status = r"kimg 0\.0  about \d+ \w+ left  [\d.]+ s/kimg  G [\d.]+  D [\d.]+  signs [-+][\d.]+ [-+][\d.]+  p 0\.000  memory [\d.]+ [MG]B"
     assert re.search(status, done.stderr)
     memory, hours, *_ = done.stderr.splitlines()
     assert re.search(r"about .* of memory .*; snapshots of .* are free", memory)
