@@ -86,19 +86,7 @@ class _Spread(Function):
     def forward(ctx: Any, y: Tensor, weight: Tensor, steps: Steps, size: tuple[int, int]) -> Tensor:
         ctx.save_for_backward(y, weight)
         ctx.steps = steps
-        if y.dtype != torch.bfloat16 or y.is_cuda:
-            stride, padding = steps.stride, steps.padding
-            more = [
-                full - (part - 1) * stride - kernel + 2 * padding
-                for full, part, kernel in zip(size, y.shape[2:], weight.shape[2:], strict=True)
-            ]
-            return functional.conv_transpose2d(y, weight, None, stride, padding, more, steps.groups)
-        # oneDNN is slow at the same thing in these two
-        if steps.groups > 1 and steps.stride > 1:
-            return _Spread.forward(ctx, y.float(), weight.float(), steps, size).to(y.dtype)
-        channels = weight.shape[1] * steps.groups
-        like = ordered(y.new_empty(len(y), channels, *size))
-        return _gradients(y, like, weight, steps, (True, False))[0]
+        return _transposed(y, weight, steps, size)
 
     @staticmethod
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:
@@ -135,6 +123,21 @@ def _correlate(x: Tensor, y: Tensor, steps: Steps, weight: Tensor) -> Tensor | N
         return None
     out: Tensor = _Correlate.apply(ordered(x), ordered(y), steps, weight.detach())  # type: ignore[no-untyped-call]
     return out
+
+
+def _transposed(y: Tensor, weight: Tensor, steps: Steps, size: tuple[int, int]) -> Tensor:
+    if y.dtype == torch.bfloat16 and not y.is_cuda:  # oneDNN is slow at it under this name
+        if steps.groups > 1 and steps.stride > 1:  # and in this precision
+            return _transposed(y.float(), weight.float(), steps, size).to(y.dtype)
+        channels = weight.shape[1] * steps.groups
+        like = ordered(y.new_empty(len(y), channels, *size))
+        return _gradients(y, like, weight, steps, (True, False))[0]
+    stride, padding = steps.stride, steps.padding
+    more = [
+        full - (part - 1) * stride - kernel + 2 * padding
+        for full, part, kernel in zip(size, y.shape[2:], weight.shape[2:], strict=True)
+    ]
+    return functional.conv_transpose2d(y, weight, None, stride, padding, more, steps.groups)
 
 
 def _gradients(

@@ -1,4 +1,4 @@
-"""Where a network file is: on the disk, behind an address, or the newest that was trained here."""
+"""Where a network file is: on the disk, behind an address, the newest trained here, or beside us."""
 
 import os
 import re
@@ -11,6 +11,7 @@ from animetools.download import DownloadError, download, sha256_of
 from animetools.errors import FatalError
 
 RESULTS = "results"  # where sgtrain puts its snapshots
+SHIPPED = os.path.join(os.path.dirname(__file__), "default.pkl")  # see docs/default-network.md
 TIMEOUT_SECONDS = (5, 20)  # to connect, to wait for the next bytes
 
 
@@ -18,7 +19,8 @@ def locate(name: str, sha256: str | None = None, cache: str | None = None) -> st
     """The path of the file that `name` means.
 
     A path is itself. An address (http or https) is downloaded to `cache`, the user's own unless
-    another is named, once. `latest` is the newest snapshot (*.pkl) under results/.
+    another is named, once. `latest` is the newest snapshot (*.pkl) under results/, and `default` the
+    network that ships with the suite.
 
     Raises FatalError, with the cure, if there is no such file, if it cannot be had, or if its
     SHA-256 is not `sha256`; nothing of a failed download is kept.
@@ -28,7 +30,7 @@ def locate(name: str, sha256: str | None = None, cache: str | None = None) -> st
         raise FatalError(f"--sha256 takes 64 hexadecimal digits, not {sha256}")
     if re.match("https?://", name, re.IGNORECASE):
         return _download(name, wanted, cache)
-    path = _latest() if name == "latest" else name
+    path = _latest() if name == "latest" else SHIPPED if name == "default" else name
     if not os.path.isfile(path):
         missing = "is no file" if os.path.exists(path) else "does not exist"
         raise FatalError(f"{_shown(path)} {missing}; name a network file, its address, or latest")

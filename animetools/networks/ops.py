@@ -150,6 +150,19 @@ def enlarge(image: Tensor, factor: int) -> Tensor:
     )
 
 
+HALVED = 4  # resolutions, the highest, that are in half precision where anything is
+
+
+def eased(x: Tensor, half: torch.dtype | None, upper: bool) -> Tensor:
+    """x in the precision of a block: `half` in one of the `HALVED`, float32 below; None: as it is.
+
+    Source: Karras et al. 2020 (StyleGAN2-ADA), appendix D (mixed precision).
+    """
+    if half is None:
+        return x
+    return x.to(half) if upper else wide(x)
+
+
 def wide(x: Tensor) -> Tensor:
     """x in float32 at least: squares and their sums do not fit into half precision."""
     return x.to(torch.promote_types(x.dtype, torch.float32))

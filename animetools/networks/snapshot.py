@@ -70,6 +70,15 @@ class Snapshot:
     facts: dict[str, Any]  # plain JSON: kimg, what the network was trained with
     training: dict[Any, Any] | None = None  # what a run goes on from; whoever uses it checks it
 
+    def small(self) -> "Snapshot":
+        """What samples and judges, in float16; nothing that a run goes on from."""
+        networks = {
+            name: Network(network.config, {key: value.half() for key, value in network.state.items()})
+            for name, network in self.networks.items()
+            if name != "G" or "G_ema" not in self.networks
+        }
+        return Snapshot(self.layout, networks, self.facts)
+
     @property
     def generator(self) -> Network:
         """The moving average of the generator, else the generator itself.

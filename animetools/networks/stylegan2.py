@@ -48,6 +48,7 @@ class Synthesis(nn.Module):
     def __init__(self, config: StyleGAN2Generator) -> None:
         super().__init__()
         self.config = config
+        self.half: torch.dtype | None = None  # of the upper blocks, while it is trained
         for i in range(len(config.channels)):
             self.add_module(f"b{4 << i}", SynthesisBlock(config, i))
         self.up: Tensor
@@ -81,7 +82,7 @@ class Synthesis(nn.Module):
         image: Tensor | None = None
         for i, block in enumerate(blocks):
             left = len(blocks) - 1 - i  # how often the image will be doubled still
-            x = block(x, ws, noises)
+            x = block(ops.eased(x, self.half, i > 0 and left < ops.HALVED), ws, noises)
             if self.config.architecture == "skip":
                 rgb = block.rgb(x, ws)
                 image = rgb if image is None else ops.upsample(image, self.up.to(image)) + rgb
@@ -197,10 +198,10 @@ class Discriminator(AnyDiscriminator):
         """Through the blocks; in a network of skips each takes in the images at its own size."""
         if self.config.architecture != "skip":
             return super().descend(images)
-        x: Tensor = self.blocks[0].fromrgb(images)
-        for block, below in pairwise(self.blocks):
+        x: Tensor = self.blocks[0].fromrgb(self.eased(images, 0))
+        for i, (block, below) in enumerate(pairwise(self.blocks)):
             images = ops.downsample(images, self.down)
-            x = block(x) + below.fromrgb(images)
+            x = block(self.eased(x, i)) + below.fromrgb(self.eased(images, i))
         return x
 
 

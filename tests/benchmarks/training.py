@@ -57,7 +57,7 @@ def seconds(work: Callable[[], object], times: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--dtype", default="fp32")
+    parser.add_argument("--dtype", default="fp32", choices=["fp32", "bf16"])
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--base", type=int, default=16384)
     parser.add_argument("--max", type=int, default=512)
@@ -75,9 +75,10 @@ def main() -> None:
         dtype=options.dtype,
     )
     pair = networks(config, 64, 64, 3, 0)
-    trainer = Trainer(*new_networks(*pair, 0), config.rules(0), augment=Ada(), p=0.2)
+    half = {"fp32": None, "bf16": torch.bfloat16}[options.dtype]
+    trainer = Trainer(*new_networks(*pair, 0), config.rules(0), augment=Ada(), p=0.2, half=half)
     reals = torch.rand(options.batch, 3, 64, 64) * 2 - 1
-    half = options.batch // 2
+    some = options.batch // 2
 
     def g_main() -> None:
         trainer.g.begin()
@@ -86,7 +87,7 @@ def main() -> None:
 
     def g_reg() -> None:
         trainer.g.begin()
-        trainer.g_reg(trainer.draw(half), trainer.directions(half))
+        trainer.g_reg(trainer.draw(some), trainer.directions(some))
         trainer.g.step()
 
     def d_main() -> None:
