@@ -2,14 +2,13 @@
 
 import re
 import shutil
-import subprocess
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from animetools.networks import checkpoints
-from tests.conftest import REAL, ROOT, Shell
+from tests.conftest import REAL, ROOT, Shell, bash
 from tests.pages import commands
 from tests.tiny import snapshot
 
@@ -27,22 +26,21 @@ EXAMPLES = readme_examples() + [line for command in commands() for line in comma
 
 
 @pytest.fixture(scope="session")
-def booru(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A dozen drawn pictures, below raw/."""
-    folder = tmp_path_factory.mktemp("booru")
-    done = subprocess.run(
-        [ROOT / "bin/animedraw", "--count", "12", "--seed", "3"], cwd=folder, capture_output=True
-    )
+def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What examples begin with: raw/, a few drawn pictures, and the faces/ in them."""
+    folder = tmp_path_factory.mktemp("before")
+    done = bash("animedraw --count 3 --portraits 256 && find raw/ | animecrop", folder)
     assert done.returncode == 0, done.stderr
-    return folder / "raw"
+    assert len(list(folder.glob("faces/**/*.png"))) > 2
+    return folder
 
 
 @pytest.mark.parametrize("line", list(dict.fromkeys(EXAMPLES)))
-def test_example(shell: Shell, booru: Path, tmp_path: Path, line: str) -> None:
+def test_example(shell: Shell, before: Path, tmp_path: Path, line: str) -> None:
     if not line.startswith("animedraw"):
-        shutil.copytree(booru, tmp_path / "raw")
+        shutil.copytree(before / "raw", tmp_path / "raw")
     if "faces" in line and "animecrop" not in line:
-        assert shell("find raw/ | animecrop").returncode == 0
+        shutil.copytree(before / "faces", tmp_path / "faces")
     if line.startswith("sgtrain"):
         assert shell("animepack --size 32 raw/").returncode == 0
     if "kept.txt" in line and "> kept.txt" not in line:
@@ -60,10 +58,11 @@ def test_example(shell: Shell, booru: Path, tmp_path: Path, line: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_the_article_step_by_step(shell: Shell, booru: Path, tmp_path: Path) -> None:
+def test_the_article_step_by_step(shell: Shell) -> None:
     if not CASCADE.exists():
         pytest.skip("no cascade without the network")
-    done = shell(f"{ROOT}/examples/article.sh {booru} --cascade {CASCADE}")
+    assert shell("animedraw --count 2 --portraits 600").returncode == 0
+    done = shell(f"{ROOT}/examples/article.sh raw --cascade {CASCADE}")
     assert (done.returncode, done.stdout) == (0, "dataset.zip\n"), done.stderr
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from functools import partial
+from glob import glob
 from typing import Annotated, Any
 
 from animetools.cli import Batches, Item, Opt, Output, Rejected, Stream, command, processes
@@ -24,6 +25,7 @@ class Options:
     mirror: Annotated[bool, Opt("A switch.")] = False
     sleep: Annotated[float, Opt("Seconds an item takes.")] = 0
     copies: Annotated[int, Opt("Files an item gives.")] = 1
+    together: Annotated[int, Opt("Processes that begin before one goes on.")] = 1
     devices: Annotated[int, Opt("Networks that compute at once.")] = 1
 
 
@@ -34,6 +36,10 @@ def copy(options: Options, item: Item, output: Output) -> Iterator[Result]:
     with open(item.path, "rb") as file:
         data = file.read()
     time.sleep(options.sleep)
+    if options.together > 1:
+        open(f"begun.{os.getpid()}", "w").close()
+        while len(glob("begun.*")) < options.together:
+            time.sleep(0.01)
     if data == b"text":
         raise PassedOver("no image")
     if data == b"nothing":

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import peak_memory, start, tree
-from tests.conftest import Shell
+from tests.conftest import Shell, within_a_second
 
 
 def sizes(folder: Path) -> list[int]:
@@ -57,7 +57,7 @@ def test_a_batch_never_waits_for_a_second_item(raw: Path, tmp_path: Path) -> Non
 def test_every_device_gets_its_share(shell: Shell, raw: Path) -> None:
     shell("$FILTERS grader raw --size 1 --devices 3 --sleep 0.1")
     devices = [line.split()[0] for line in (raw.parent / "batches").read_text().splitlines()]
-    assert {devices.count(name) for name in "012"} <= {5, 6, 7, 8}
+    assert all(devices.count(name) > 2 for name in "012")
 
 
 def test_decoding_goes_ahead_of_the_device_within_a_window(shell: Shell, raw: Path) -> None:
@@ -168,16 +168,22 @@ def test_a_reader_that_leaves_ends_us_by_sigpipe(shell: Shell, raw: Path) -> Non
 def test_a_signal_ends_us_within_a_second(
     raw: Path, tmp_path: Path, name: str, number: signal.Signals
 ) -> None:
-    process = start(name, "raw", "--sleep", "3", "-j", "2", cwd=tmp_path, start_new_session=True)
-    while not (tmp_path / "batches").exists():  # the network is at work
-        time.sleep(0.02)
-    began = time.monotonic()
-    os.killpg(process.pid, number)
-    said = process.communicate()[1]
-    assert said == b""
-    assert time.monotonic() - began < 1
-    assert process.returncode == -number
-    assert not list(tmp_path.glob("copies/**/.*part"))
+    def end() -> float:
+        log = tmp_path / "batches"
+        log.unlink(missing_ok=True)
+        words = [name, "raw", "--sleep", "3", "-j", "2"]
+        process = start(*words, cwd=tmp_path, start_new_session=True)
+        while not log.exists():  # the network is at work
+            time.sleep(0.02)
+        began = time.monotonic()
+        os.killpg(process.pid, number)
+        said = process.communicate()[1]
+        assert said == b""
+        assert process.returncode == -number
+        assert not list(tmp_path.glob("copies/**/.*part"))
+        return time.monotonic() - began
+
+    assert within_a_second(end)
 
 
 @pytest.mark.parametrize("name", ["shouter", "forkedshouter"])
