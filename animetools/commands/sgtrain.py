@@ -79,6 +79,10 @@ class TrainOptions:
     ] = None
     channel_max: Annotated[int | None, Opt("Most channels of a block.", min=1)] = None
     map_layers: Annotated[int | None, Opt("Layers of the mapping network.", min=1, max=64)] = None
+    dtype: Annotated[
+        Literal["fp32", "bf16", "fp16"] | None,
+        Opt("Precision of the four highest resolutions; where it is not told, fp16 on a card."),
+    ] = None
     snap: Annotated[float, Opt("Kimg between two snapshots.", min=0.001)] = 200.0
     snap_minutes: Annotated[float, Opt("Minutes between two snapshots, at most.", min=0.01)] = 30.0
     keep: Annotated[int, Opt("Snapshots that are kept, the last ones; 0 is all.", min=0)] = 5
@@ -164,11 +168,13 @@ def _aside(work: Callable[[], Iterator[str]]) -> Iterator[str]:
         except BaseException as error:  # noqa: BLE001  the first thread raises it
             done.put(error)
 
-    threading.Thread(target=run, daemon=True).start()
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
     while (entry := done.get()) is not None:
         if isinstance(entry, BaseException):
             raise entry
         yield entry
+    thread.join()  # Python must not end while it runs
 
 
 def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) -> Iterator[str]:
@@ -216,7 +222,10 @@ def _prepare_and_run(
         path = locate(path)
     saved = snapshots.read(path) if path else None
     side = max(images.height, images.width)
-    config = settings(asdict(options), options_of(TrainOptions), side, saved, path)
+    given = asdict(options)
+    if device.type == "cuda" and not saved:
+        given["dtype"] = options.dtype or "fp16"
+    config = settings(given, options_of(TrainOptions), side, saved, path)
     images.mirror = config.mirror
 
     # The networks.

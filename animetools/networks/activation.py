@@ -31,18 +31,22 @@ def activate(
     scale is [n, C], noise [n, 1, ...] or that of all images [...]. The result, in x's precision, is cut to clamp * gain.
     """
     cut = None if clamp is None else clamp * gain
-    noise = None if noise is None else noise.reshape(-1, 1, *x.shape[2:])
-    given = [None if each is None else each.to(x.dtype) for each in (scale, bias, noise)]
+    scale, bias = _like(x, scale), _like(x, bias)
+    noise = None if noise is None else _like(x, noise.reshape(-1, 1, *x.shape[2:]))
     if x.dim() != 4 or torch.compiler.is_compiling():
-        return _plainly(x, *given, SLOPES[kind], gain, cut)
+        return _plainly(x, scale, bias, noise, SLOPES[kind], gain, cut)
     x = x.contiguous(memory_format=torch.channels_last)
-    out: Tensor = _Activate.apply(x, *given, SLOPES[kind], gain, cut)  # type: ignore[no-untyped-call]
+    out: Tensor = _Activate.apply(x, scale, bias, noise, SLOPES[kind], gain, cut)  # type: ignore[no-untyped-call]
     return out
 
 
 def scaled(x: Tensor, scale: Tensor) -> Tensor:
     """x [n, C, H, W] times scale [n, C], in x's precision."""
     return activate(x, None, "linear", scale=scale)
+
+
+def _like(x: Tensor, other: Tensor | None) -> Tensor | None:
+    return None if other is None else other.to(x.dtype)
 
 
 def _plainly(
@@ -105,9 +109,9 @@ class _Activate(Function):
         x, scale, noise, out = ctx.saved_tensors
         wants = ctx.needs_input_grad
         if torch.is_grad_enabled():  # this gradient will have a gradient itself
-            found = _slopes(grad, x, scale, noise, out, *ctx.bends, wants)
+            found = _slopes(grad, x, scale, noise, out, ctx.bends, wants)
         else:
-            found = _slopes_in_parts(grad, x, scale, noise, out, *ctx.bends, wants)
+            found = _slopes_in_parts(grad, x, scale, noise, out, ctx.bends, wants)
         return *found, None, None, None
 
 
@@ -117,12 +121,11 @@ def _slopes(
     scale: Tensor | None,
     noise: Tensor | None,
     out: Tensor,
-    slope: float,
-    gain: float,
-    cut: float | None,
+    bends: tuple[float, float, float | None],
     wants: tuple[bool, ...],
 ) -> list[Tensor | None]:
     """The gradients of x, scale, bias and noise, those that are wanted."""
+    slope, gain, cut = bends
     grad = _bent(grad, out.detach(), slope, cut) * gain
     return [
         None if not wants[0] else grad if scale is None else grad * scale[:, :, None, None],
@@ -140,12 +143,11 @@ def _slopes_in_parts(
     scale: Tensor | None,
     noise: Tensor | None,
     out: Tensor,
-    slope: float,
-    gain: float,
-    cut: float | None,
+    bends: tuple[float, float, float | None],
     wants: tuple[bool, ...],
 ) -> list[Tensor | None]:
     """`_slopes`, as numbers."""
+    slope, gain, cut = bends
     grad = grad.contiguous(memory_format=torch.channels_last)
     full = torch.promote_types(x.dtype, torch.float32)
     of_x = torch.empty_like(x)

@@ -47,7 +47,7 @@ class AnyDiscriminator(nn.Module):
     `upper` are the blocks above the head, from the highest resolution downwards. Labels choose
     among the outputs of so many `classes`, or their `mapping` is multiplied with the outputs.
     `mbstd_group` is how many images are compared in the minibatch deviation (None: all of them);
-    set it to 1 and every image is scored as if it were alone. `half` is the precision of the upper
+    set it to 1 and every image is scored as if it were alone. `precision` is the precision of the upper
     blocks while they learn; None is that of the weights.
     """
 
@@ -63,7 +63,7 @@ class AnyDiscriminator(nn.Module):
         super().__init__()
         self.config = config
         self.mbstd_group: int | None = config.mbstd_group
-        self.half: torch.dtype | None = None
+        self.precision: torch.dtype | None = None
         for i, block in enumerate(upper):
             self.add_module(f"b{4 << len(upper) - i}", block)
         self.classes, self.mapping = classes, mapping
@@ -95,11 +95,11 @@ class AnyDiscriminator(nn.Module):
             raise ValueError(
                 f"images of shape {list(images.shape)}; the network takes [n, *{wanted}]"
             )
-        return ops.eased(self.descend(images), self.half, False)
+        return ops.eased(self.descend(images), self.precision, False)
 
     def eased(self, x: Tensor, i: int) -> Tensor:
         """x in the precision of the block number i."""
-        return ops.eased(x, self.half, i < min(ops.HALVED, len(self.config.channels) - 1))
+        return ops.eased(x, self.precision, i < min(ops.HALVED, len(self.config.channels) - 1))
 
     def descend(self, images: Tensor) -> Tensor:
         """Through the blocks, from the image side, each one halving the size.

@@ -35,7 +35,7 @@ def synthesis(
         return _on_card(generator.synthesis, device, dtype)
     config, state = generator.config, generator.state_dict()
     if isinstance(config, StyleGAN2Generator) and cpu_synthesis.can_synthesize(config):
-        return cpu_synthesis.Synthesis(config, state, _native(dtype), threads)
+        return cpu_synthesis.Synthesis(config, state, native(dtype), threads)
     return functools.partial(_one_by_one, generator.synthesis)
 
 
@@ -51,11 +51,11 @@ def features(
         return _on_card(_Features(discriminator), device, dtype)
     config, state = discriminator.config, discriminator.state_dict()
     if isinstance(config, StyleGAN2Discriminator) and cpu_trunk.can_look(config):
-        return cpu_trunk.Trunk(config, state, _native(dtype), threads)
+        return cpu_trunk.Trunk(config, state, native(dtype), threads)
     return functools.partial(_one_by_one, discriminator.features)
 
 
-def _native(dtype: torch.dtype) -> torch.dtype:
+def native(dtype: torch.dtype) -> torch.dtype:
     """What the CPU computes fast in place of `dtype`."""
     able = torch.cpu.get_capabilities()
     has_bf16 = able.get("avx512_bf16") or able.get("amx_bf16")

@@ -153,14 +153,14 @@ def enlarge(image: Tensor, factor: int) -> Tensor:
 HALVED = 4  # resolutions, the highest, that are in half precision where anything is
 
 
-def eased(x: Tensor, half: torch.dtype | None, upper: bool) -> Tensor:
-    """x in the precision of a block: `half` in one of the `HALVED`, float32 below; None: as it is.
+def eased(x: Tensor, precision: torch.dtype | None, upper: bool) -> Tensor:
+    """x in the precision of one of the `HALVED` upper blocks, or float32 below; None: as it is.
 
     Source: Karras et al. 2020 (StyleGAN2-ADA), appendix D (mixed precision).
     """
-    if half is None:
+    if precision is None:
         return x
-    return x.to(half) if upper else wide(x)
+    return x.to(precision) if upper else wide(x)
 
 
 def wide(x: Tensor) -> Tensor:

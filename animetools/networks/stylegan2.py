@@ -48,7 +48,7 @@ class Synthesis(nn.Module):
     def __init__(self, config: StyleGAN2Generator) -> None:
         super().__init__()
         self.config = config
-        self.half: torch.dtype | None = None  # of the upper blocks, while it is trained
+        self.precision: torch.dtype | None = None  # of the upper blocks, while it is trained
         for i in range(len(config.channels)):
             self.add_module(f"b{4 << i}", SynthesisBlock(config, i))
         self.up: Tensor
@@ -82,7 +82,7 @@ class Synthesis(nn.Module):
         image: Tensor | None = None
         for i, block in enumerate(blocks):
             left = len(blocks) - 1 - i  # how often the image will be doubled still
-            x = block(ops.eased(x, self.half, i > 0 and left < ops.HALVED), ws, noises)
+            x = block(ops.eased(x, self.precision, i > 0 and left < ops.HALVED), ws, noises)
             if self.config.architecture == "skip":
                 rgb = block.rgb(x, ws)
                 image = rgb if image is None else ops.upsample(image, self.up.to(image)) + rgb

@@ -97,7 +97,7 @@ class Trainer:
     The networks are trained where they are, on their device and in their dtype. `rules` may be
     replaced between any two iterations. `labels` are those of the training images [images, c_dim]:
     fakes have each as often. `frozen` layers of the discriminator, counted from the image side, do
-    not learn. p is where the augmentation begins. `half` is the precision of the upper blocks.
+    not learn. p is where the augmentation begins. `precision` is that of the upper blocks.
     All chance comes from one generator, `chance`. A batch gives the same in any number of rounds,
     but for rounding, if the augmentation draws the same for a batch as for its parts.
     """
@@ -114,12 +114,12 @@ class Trainer:
         augment: Augment | None = None,
         p: float = 0.0,
         labels: Tensor | None = None,
-        half: torch.dtype | None = None,
+        precision: torch.dtype | None = None,
     ) -> None:
-        generator.synthesis.half = discriminator.half = half
+        generator.synthesis.precision = discriminator.precision = precision
         self.generator, self.discriminator, self.rules = generator, discriminator, rules
         self.ema = (copy.deepcopy(generator) if ema is None else ema).requires_grad_(False)
-        self.ema.synthesis.half = None
+        self.ema.synthesis.precision = None
         still = set()
         for layer in layers_from_image(discriminator)[:frozen]:
             still |= set(layer.requires_grad_(False).parameters())

@@ -14,9 +14,11 @@ from animetools.networks.config import (
     StyleGAN2Generator,
     image_size,
 )
+from animetools.networks.devices import DTYPES
+from animetools.networks.fast import native
 from animetools.networks.snapshot import Snapshot
 from animetools.training.augment import Ada
-from animetools.training.config import TrainConfig, networks
+from animetools.training.config import Dtype, TrainConfig, networks
 from animetools.training.diffaugment import diffaugment
 from animetools.training.step import Augment, Trainer, new_networks
 
@@ -70,8 +72,15 @@ def trainer_of(
         frozen=config.freeze_d,
         augment=augments[config.aug],
         p=config.p,
+        precision=precision_of(config.dtype, device),
     )
     return trainer, told
+
+
+def precision_of(dtype: Dtype, device: torch.device) -> torch.dtype | None:
+    """The half precision of the upper blocks; None where there is none, or it is slow."""
+    asked = native(DTYPES[dtype]) if device.type == "cpu" else DTYPES[dtype]
+    return None if asked == torch.float32 else asked
 
 
 def resumed(wanted: Pair, saved: Snapshot, path: str) -> Pair:

@@ -9,7 +9,6 @@ kimg is made up of them; the operations of an image are counted as 430 GFLOP who
 """
 
 import argparse
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -75,8 +74,10 @@ def main() -> None:
         dtype=options.dtype,
     )
     pair = networks(config, 64, 64, 3, 0)
-    half = {"fp32": None, "bf16": torch.bfloat16}[options.dtype]
-    trainer = Trainer(*new_networks(*pair, 0), config.rules(0), augment=Ada(), p=0.2, half=half)
+    precision = {"fp32": None, "bf16": torch.bfloat16}[options.dtype]
+    trainer = Trainer(
+        *new_networks(*pair, 0), config.rules(0), augment=Ada(), p=0.2, precision=precision
+    )
     reals = torch.rand(options.batch, 3, 64, 64) * 2 - 1
     some = options.batch // 2
 
@@ -121,4 +122,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

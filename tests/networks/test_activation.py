@@ -81,7 +81,7 @@ def test_one_go_is_all_steps(
     for mine2, theirs2 in zip(*second, strict=True):
         zero = torch.zeros(())
         torch.testing.assert_close(
-            *torch.broadcast_tensors(*(zero if x is None else x for x in (mine2, theirs2)))
+            *torch.broadcast_tensors(*(zero if x is None else x for x in (mine2, theirs2)))  # type: ignore[no-untyped-call]
         )
 
 
