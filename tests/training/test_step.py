@@ -437,41 +437,43 @@ def test_new_networks_are_drawn_as_the_papers_say() -> None:
                 assert 0.5 < value.square().mean().sqrt() / deviation < 1.6, name
 
 
+def types_of(*modules: Any) -> list[torch.dtype]:
+    """A list that will hold the type of what each of the modules makes, at every call."""
+    seen: list[torch.dtype] = []
+    for module in modules:
+        module.register_forward_hook(lambda module, given, out: seen.append(out.dtype))
+    return seen
+
+
 @pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
 def test_upper_blocks_in_half_precision_learn_much_the_same(precision: torch.dtype) -> None:
-    gradients: dict[torch.dtype | None, list[Tensor]] = {}
-    for each in (None, precision):
-        trainer = Trainer(*pairs.small_pair(), SMALL, precision=each)
-        seen: dict[str, torch.dtype] = {}
-        for name, module in (
-            ("upper", trainer.generator.synthesis.b16.conv1),
-            ("lower", trainer.generator.synthesis.b4.conv1),
-            ("first", trainer.discriminator.b16.conv0),
-            ("head", trainer.discriminator.b4.conv),
-            ("ema", trainer.ema.synthesis.b16.conv1),
-        ):
-            module.register_forward_hook(  # type: ignore[operator]
-                lambda module, given, out, name=name: seen.update({name: out.dtype})
-            )
+    gradients: dict[torch.dtype, list[Tensor]] = {}
+    for each in (torch.float32, precision):
+        half = None if each == torch.float32 else each
+        trainer = Trainer(*pairs.small_pair(), SMALL, precision=half)
+        networks: tuple[Any, ...] = (trainer.generator, trainer.discriminator, trainer.ema)
+        g, d, ema = networks[0].synthesis, networks[1], networks[2].synthesis
+        upper = types_of(g.b16.conv1, g.b8.conv0, d.b16.conv0, d.b8.conv1)
+        lower = types_of(g.b4.conv1, d.b4.conv, ema.b16.conv1)
         reals = pairs.uniform(0, 8, 3, 16, 16).float()
-        torch.manual_seed(0)
-        draw, half = trainer.draw(8), trainer.draw(4)
-        found = []
-        for player, gather in (
-            (trainer.g, lambda t=trainer, d=draw: t.g_main(d)),
-            (trainer.g, lambda t=trainer, d=half: t.g_reg(d, t.directions(4))),
-            (trainer.d, lambda t=trainer, d=draw, x=reals: t.d_main(d, x, None)),
-            (trainer.d, lambda t=trainer, x=reals: t.d_reg(x, None)),
-        ):
+        draw, few = trainer.draw(8), trainer.draw(4)
+        gradients[each] = []
+        for number in range(4):
+            player = (trainer.g, trainer.d)[number // 2]
             player.begin()
-            gather()
-            found.append(player.gradient.clone())
-        gradients[each] = found
+            if number == 0:
+                trainer.g_main(draw)
+            elif number == 1:
+                trainer.g_reg(few, trainer.directions(4))
+            elif number == 2:
+                trainer.d_main(draw, reals, None)
+            else:
+                trainer.d_reg(reals, None)
+            gradients[each].append(player.gradient.clone())
         trainer.ema(torch.randn(1, 8))
-        low = each or torch.float32
-        assert seen.pop("upper") == seen.pop("first") == low
-        assert set(seen.values()) == {torch.float32}
-    for full, rounded in zip(gradients[None], gradients[precision], strict=True):
+        assert set(upper) == {each}
+        assert set(lower) == {torch.float32}
+    for full, rounded in zip(gradients[torch.float32], gradients[precision], strict=True):
         assert bool(full.any())
         assert bool(rounded.isfinite().all())
         assert torch.cosine_similarity(full, rounded, 0) > 0.98
