@@ -288,11 +288,18 @@ def _packed(part: Path) -> int:
 
 def test_second_process_is_told(shell: Shell, tmp_path: Path) -> None:
     pictures(tmp_path / "in", 2)
-    done = shell(
-        "(sleep 2; find in -type f) | animepack --size 32 & sleep 1; animepack --size 32 in; echo $?; wait"
+    command = [ROOT / "bin/animepack", "-q", "--size", "32"]
+    pipe = subprocess.PIPE
+    first = subprocess.Popen(command, cwd=tmp_path, stdin=pipe, stdout=pipe, text=True)
+    while not (tmp_path / ".dataset.zip.part").exists():
+        time.sleep(0.01)
+    second = shell("animepack --size 32 in")
+    assert (second.returncode, second.stdout) == (2, "")
+    assert second.stderr == "animepack: dataset.zip is being made by another process\n"
+    assert (
+        first.communicate("\n".join(f"in/{name}" for name in os.listdir(tmp_path / "in")))[0]
+        == "dataset.zip\n"
     )
-    assert done.stdout == "2\ndataset.zip\n"
-    assert "animepack: dataset.zip is being made by another process" in done.stderr
 
 
 def test_full_disk_is_told_before_work_starts(shell: Shell, tmp_path: Path) -> None:

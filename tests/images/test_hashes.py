@@ -119,7 +119,7 @@ def test_gallery_finds_what_comparing_all_finds(seed: int, near: float, flips: l
 
 @pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="memory is read from /proc")
-@pytest.mark.parametrize(("near", "pictures"), [(0.99, 40_000), (0.9, 10_000)])
+@pytest.mark.parametrize(("near", "pictures"), [(0.99, 15_000), (0.9, 10_000)])
 def test_memory_per_picture(near: float, pictures: int) -> None:
     rng = np.random.default_rng(0)
     gallery = Gallery(near)
