@@ -14,6 +14,7 @@ from animetools.cli import Batches, Item, Opt, Output, Stream, command
 from animetools.cli.item import Result
 from animetools.cli.network import Device, Dtype, Sha256
 from animetools.errors import FatalError, ItemError, PassedOver
+from animetools.images.containers import format_by_name
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -90,9 +91,9 @@ class RankOptions:
 
 @command(
     arguments=(
-        "MODEL FILE ...",
-        "A network file, its address, or latest; then images, or folders of them (none or -: a "
-        "list on standard input).",
+        "[MODEL] FILE ...",
+        "A network file, its address, or latest; without it the one that ships with animetools. "
+        "Then images, or folders of them (none or -: a list on standard input).",
     ),
     examples=[
         "dranker model.pkl faces/* | sort -g | head",
@@ -108,11 +109,11 @@ def dranker(options: RankOptions, stream: Stream) -> int:
     scored alone. With --json each record has the rank beside the score, 1 for the best, since raw
     scores mean little.
 
+    The first argument is the network, unless it is a folder or has the name of an image.
+
     --shuffles ranks as "Making Anime Faces With StyleGAN" does: scores depend on the company of
     an image in its minibatch, and are averaged over shuffles.
     """
-    if not stream.files:
-        raise FatalError("a network file comes first: dranker MODEL FILE ...")
     if options.sheet and os.path.lexists(options.sheet):
         raise FatalError(f"--sheet {options.sheet} exists: name another")
     if options.sheet and not options.sheet.endswith((".png", ".jpg", ".jpeg")):
@@ -120,9 +121,13 @@ def dranker(options: RankOptions, stream: Stream) -> int:
     folder = os.path.dirname(options.sheet) or "."
     if options.sheet and not (os.path.isdir(folder) and os.access(folder, os.W_OK)):
         raise FatalError(f"--sheet {options.sheet}: nothing can be written to {folder}")
-    model, *files = stream.files
+    model, files = split(stream.files)
     judges = judges_of(options, model)
-    told = replace(stream, files=tuple(files))
+    if model == "default":
+        stream.report.note(
+            "judging by the network of animetools; another is named before the images"
+        )
+    told = replace(stream, files=files)
     work = Batches(
         1 if judges[0].is_on_cpu else options.batch,
         partial(prepare, judges[0].head, options.fit),
@@ -133,6 +138,13 @@ def dranker(options: RankOptions, stream: Stream) -> int:
     if needs_all or stream.options.json:
         return told.fold(work, partial(gathered, options, told, judges[0]))
     return told.fold(work, partial(streamed, options, told))
+
+
+def split(files: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """The network, and the images: the first argument is one of them."""
+    if not files or files[0] == "-" or os.path.isdir(files[0]) or format_by_name(files[0]):
+        return "default", files
+    return files[0], files[1:]
 
 
 def prepare(discriminator: "Discriminator", how: "How", item: Item) -> "Pixels":

@@ -17,6 +17,10 @@ class ConvertOptions:
     """What sgconvert can be told."""
 
     info: Annotated[bool, Opt("Say what is in the files, and convert nothing.")] = False
+    small: Annotated[
+        bool,
+        Opt("Keep what sggen and dranker need, in half precision, and nothing to resume from."),
+    ] = False
     sha256: Annotated[str, Opt("What the network file must be.", unit="HEX")] = ""
     force: Annotated[bool, Opt("Write OUT over what is there.", "f")] = False
 
@@ -25,12 +29,13 @@ class ConvertOptions:
     reads=False,
     arguments=(
         "IN OUT",
-        "A network file, its address, or latest; and the file to write. With --info any number "
-        "of network files.",
+        "A network file, its address, latest or default; and the file to write. With --info any "
+        "number of network files.",
     ),
     examples=[
         "sgconvert network-snapshot-025000.pkl faces.safetensors",
         "sgconvert faces.safetensors faces.onnx",
+        "sgconvert --small latest small.safetensors",
         "sgconvert --info *.pkl",
     ],
 )
@@ -71,6 +76,8 @@ def convert(
     from animetools.networks import checkpoints, onnx
 
     snapshot = checkpoints.read(path)
+    if options.small:
+        snapshot = snapshot.small()
     for network in snapshot.networks.values():
         network.build()  # what cannot be built is not passed on
     if not dry and target.endswith(".onnx"):
@@ -96,7 +103,7 @@ def inform(options: ConvertOptions, as_json: bool, item: Item, output: Output) -
 
 def _located(options: ConvertOptions, name: str) -> str:
     """The path of a network file; what is wrong with a plain one its reader tells."""
-    if name != "latest" and "://" not in name and not options.sha256:
+    if name not in ("latest", "default") and "://" not in name and not options.sha256:
         return name
     from animetools.networks.fetch import locate
 

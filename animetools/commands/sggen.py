@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from animetools.sampling.latents import Drawn
     from animetools.sampling.pictures import Made, Making
 
-DEFAULT_NETWORK = ""  # the one that ships with the suite: none yet
 SCORES = "/.scores/"  # before the names of pictures that are judged
 FOLDER = "a folder: name the files of latents in it"
 SAMPLE = 8  # files, after the first, that tell what all will cost
@@ -36,8 +35,12 @@ class GenOptions:
 
     network: Annotated[
         str,
-        Opt("Which network draws; latest is the newest snapshot under results/.", unit="FILE|URL"),
-    ] = DEFAULT_NETWORK
+        Opt(
+            "Which network draws; latest is the newest snapshot under results/, default the one that"
+            " ships with animetools.",
+            unit="FILE|URL",
+        ),
+    ] = "default"
     sha256: Sha256 = ""
     seeds: Annotated[
         str, Opt("Which seeds to draw, such as 0-50000,60000; both ends count.", "s", unit="SEEDS")
@@ -127,7 +130,7 @@ class GenOptions:
         " standard input.",
     ),
     examples=[
-        "sggen --network network.pkl --seeds 0-9 --psi 0.8",
+        "sggen --seeds 0-9 --psi 0.8",
         "sggen --network network.pkl --seeds 0-8 --psi 0.5,1 --name 'psi{psi}/{seed}.jpg'",
         "sggen --network network.pkl --seeds 0-199 --grid 10x10 --accept 50%",
         "seq 5 7 | sggen --network latest -",
@@ -149,13 +152,10 @@ def sggen(options: GenOptions, stream: Stream) -> int:
     """
     if not options.seeds and not stream.files:
         raise FatalError("nothing to draw: give --seeds, such as 0-99, or files of latents")
-    if not options.network:
-        raise FatalError(
-            "no network ships with animetools yet: name one with --network (a file, its address,"
-            " or latest)"
-        )
     plan = _plan(options, stream)
     making = _opened(options)
+    if options.network == "default":
+        stream.report.note("drawing with the network of animetools; --network names another")
 
     from animetools.sampling.judging import scorings
     from animetools.sampling.pictures import make_each, make_sheets

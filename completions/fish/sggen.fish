@@ -1,4 +1,4 @@
-complete -c sggen -l network -r -d 'Which network draws; latest is the newest snapshot under results/.'
+complete -c sggen -l network -r -d 'Which network draws; latest is the newest snapshot under results/, default the one that ships with animetools.'
 complete -c sggen -l sha256 -r -d 'What the network file must be.'
 complete -c sggen -s s -l seeds -r -d 'Which seeds to draw, such as 0-50000,60000; both ends count.'
 complete -c sggen -l psi -r -d 'How far w may be from the average: 0.8; several as 0.5,0.8 or from:to:step; the network\'s own where nothing is said.'

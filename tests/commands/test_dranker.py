@@ -181,10 +181,8 @@ def test_a_bad_image_costs_one_line(shell: Shell, here: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("dranker", "a network file comes first"),
         ("dranker gone.pkl in", "gone.pkl does not exist"),
-        ("dranker in in", "in is no file"),
-        ("dranker in/01.png in", "in/01.png: no network file"),
+        ("dranker notes.txt in", "notes.txt: no network file"),
         ("dranker model.pkl --best 0 in", "--best is a share"),
         ("dranker model.pkl --best 101% in", "--best is a share"),
         ("dranker model.pkl --worst a in", "--worst is a share"),
@@ -198,9 +196,21 @@ def test_a_bad_image_costs_one_line(shell: Shell, here: Path) -> None:
 def test_what_cannot_be_done_is_one_sentence(
     shell: Shell, here: Path, line: str, words: str
 ) -> None:
+    (here / "notes.txt").write_text("no network")
     done = shell(line)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
     assert words in done.stderr
+
+
+def test_the_shipped_network_judges_where_none_is_named(shell: Shell, here: Path) -> None:
+    by_name = shell("dranker default in")
+    assert len(lines(by_name.stdout)) == COUNT
+    said = "dranker: judging by the network of animetools"
+    for line in ("dranker in", "dranker in/*", "find in/ | sort | dranker", "ls in/* | dranker -"):
+        done = shell(line)
+        assert (done.returncode, done.stdout) == (0, by_name.stdout), done.stderr
+        assert done.stderr.startswith(said)
+    assert said not in shell("dranker model.pkl in").stderr
 
 
 def test_what_the_network_cannot_is_one_sentence(tmp_path: Path) -> None:

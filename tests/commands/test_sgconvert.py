@@ -5,6 +5,7 @@ import json
 import pickle
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -64,6 +65,34 @@ def test_an_old_file_becomes_a_new_one_and_nothing_is_overwritten(
         assert same(old, new)
         assert new.facts["kimg"] == 7000
         assert new.generator.config == old.generator.config
+
+
+def test_small_keeps_what_samples_and_judges(shell: Shell, tmp_path: Path) -> None:
+    whole = tiny.snapshot(psi=0.5)
+    whole.networks["G"] = whole.generator
+    checkpoints.write(str(tmp_path / "run.pkl"), replace(whole, training={"seen": 1000}))
+    checkpoints.write(str(tmp_path / "raw.pkl"), replace(whole, networks={"G": whole.generator}))
+    done = shell("sgconvert --small run.pkl small.pkl && sgconvert --small raw.pkl only.pkl")
+    assert done.returncode == 0, done.stderr
+    assert list(checkpoints.read(str(tmp_path / "only.pkl")).networks) == ["G"]
+    small = checkpoints.read(str(tmp_path / "small.pkl"))
+    assert (set(small.networks), small.training) == ({"G_ema", "D"}, None)
+    assert small.facts == whole.facts
+    for name, network in small.networks.items():
+        for key, value in network.state.items():
+            assert value.dtype == torch.float16
+            torch.testing.assert_close(
+                value.float(), whole.networks[name].state[key], rtol=1e-3, atol=1e-6
+            )
+
+
+def test_small_refuses_numbers_that_half_precision_lacks(shell: Shell, tmp_path: Path) -> None:
+    large = tiny.snapshot()
+    large.generator.state["mapping.w_avg"].fill_(1e5)
+    checkpoints.write(str(tmp_path / "large.pkl"), large)
+    done = shell("sgconvert --small large.pkl small.pkl; ls")
+    assert "the tensor mapping.w_avg holds numbers that are not finite" in done.stderr
+    assert done.stdout == "large.pkl\n"
 
 
 def test_info_tells_what_is_in_each_file(shell: Shell, tmp_path: Path) -> None:

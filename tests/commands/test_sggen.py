@@ -325,13 +325,21 @@ def test_a_signal_ends_it_within_a_second(here: Path) -> None:
     assert not list(here.glob("images/.*part"))
 
 
+def test_the_shipped_network_draws_where_none_is_named(here: Path) -> None:
+    done = quick("sggen --seeds 0-2 --psi 0.8", here)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith("sggen: drawing with the network of animetools")
+    quick("sggen --network default --seeds 0-2 --psi 0.8 -o named", here)
+    assert tree(here / "images") == tree(here / "named")
+    assert "animetools" not in quick("sggen --network network.pkl --seeds 0 -o a", here).stderr
+
+
 # What cannot be
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("--seeds 0-9 --psi 0.8", "no network ships with animetools yet"),
         ("--network network.pkl", "nothing to draw: give --seeds"),
         ("--network gone.pkl --seeds 0", "gone.pkl does not exist"),
         ("--network network.pkl --sha256 00 --seeds 0", "--sha256"),
