@@ -1,0 +1,24 @@
+#!/bin/bash
+# Makes the network that ships with animetools, from nothing: draws portraits, cuts their faces out,
+# packs them at 64 x 64, trains on them and writes default.pkl. On two cores half an hour for the
+# faces; sgtrain says how long it will take. Wherever it was ended, the same line goes on.
+#
+# Usage: train-default.sh [FOLDER [PICTURES [KIMG [animecrop's options, as --cascade FILE]]]]
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+"$root/setup"
+export PATH="$root/bin:$PATH"
+folder=${1:-$root/default} pictures=${2:-12000} kimg=${3:-1000}
+mkdir -p "$folder"
+cd "$folder"
+
+# Status 1 only says that no face was found in some pictures, or that some were grey.
+animedraw --count "$pictures" --seed 1 --portraits 256 |
+    animecrop --largest --min-size 64 "${@:4}" | animeclean |
+    animepack --size 64 --fit cover -o faces64.zip || [ $? = 1 ]
+
+until sgtrain --preset ada --channel-base 2048 --channel-max 192 --mirror --gamma 0.05 --batch 16 \
+    --kimg "$kimg" --resume latest faces64.zip; do
+    [ $? = 2 ] && exit 2
+done
+sgconvert --small --force latest default.pkl

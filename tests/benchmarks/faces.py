@@ -1,0 +1,130 @@
+"""How many of a network's pictures hold a face, beside how many of those that it learned from.
+
+    PYTHONPATH=. .venv/bin/python tests/benchmarks/faces.py NETWORK DATASET [--sheet SHEET.jpg] \
+        [--card docs/default-network.md]
+
+Each picture is enlarged to 256 pixels by cubic interpolation, without a border; it counts where
+animecrop's detector (auto) finds a face a quarter as wide or more. The training images are chosen
+by chance, the same ones every time. The cascade is fetched once, or named by --cascade: without it
+a third of the drawn faces is not found. --card writes what is known of the network.
+"""
+
+import argparse
+import os
+import random
+import subprocess
+import tempfile
+import textwrap
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from animetools.dataset.reading import Dataset
+from animetools.images.faces import choose_detector
+from animetools.images.files import encode_jpeg, read_rgb
+from animetools.images.nvxs import Pixels
+from animetools.networks import checkpoints
+from animetools.networks.describe import describe
+from animetools.networks.fetch import locate
+from animetools.ranking.tails import contact_sheet
+from tests.conftest import REAL, ROOT
+
+CASCADE = REAL.parent / "lbpcascade_animeface.xml"
+PSIS = ("0.7", "1")
+SIDE = 256
+SMALLEST = SIDE // 4
+SHOWN = 24
+
+CARD = """\
+# The network that ships with animetools
+
+`sggen` draws with it and `dranker` judges by it where no other is named; its name is `default`:
+`sgconvert default model.pkl` gives a copy, `sgtrain --transfer default` goes on from it.
+
+![Training images, and samples at psi {psis}](default-samples.jpg)
+
+| | |
+|---|---|
+| pictures | {width} x {height} pixels of one face, with its hair |
+| learned from | {images:,} faces drawn by `animedraw`, and their mirror images: `{dataset}` |
+| for | {kimg:,} kimg: so many thousands of images were looked at |
+| generator | {generator}, {generator_parameters:,} parameters, channels {generator_channels} |
+| discriminator | {discriminator}, {discriminator_parameters:,} parameters |
+| file | {bytes:,} bytes: G_ema and D, in half precision |
+{shares}
+
+It was made by [examples/train-default.sh](../examples/train-default.sh), on a CPU. Its settings:
+
+{settings}.
+
+A picture holds a face where `animecrop` finds one, enlarged to {side} pixels, a quarter as wide or
+more. All of it, this page too, is measured and written by
+[tests/benchmarks/faces.py](../tests/benchmarks/faces.py).
+"""
+
+
+def samples(network: str, psi: str, count: int) -> list[Pixels]:
+    """What sggen draws of the first seeds."""
+    with tempfile.TemporaryDirectory() as folder:
+        what = ["--network", network, "--seeds", f"0-{count - 1}", "--psi", psi]
+        line = [str(ROOT / "bin/sggen"), "-q", "-o", folder, *what]
+        done = subprocess.run(line, check=True, stdout=subprocess.PIPE, text=True)
+        return [read_rgb(path) for path in done.stdout.splitlines()]
+
+
+def card(path: str, shares: dict[str, str]) -> str:
+    """What the file itself says of the network, with what was measured, as Markdown."""
+    snapshot = checkpoints.read(path)
+    facts = describe(snapshot) | snapshot.facts
+    settings = [f"{name} {value}" for name, value in facts["config"].items()]
+    return CARD.format(
+        **facts,
+        bytes=os.path.getsize(path),
+        psis=" and ".join(PSIS),
+        side=SIDE,
+        shares="\n".join(f"| {name} | {words} |" for name, words in shares.items()),
+        settings=textwrap.fill(", ".join(settings), 100),
+    )
+
+
+def main() -> None:
+    """Count the faces."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("network")
+    parser.add_argument("dataset")
+    parser.add_argument("--count", type=int, default=500)
+    parser.add_argument("--cascade", default=str(CASCADE) if CASCADE.exists() else "")
+    parser.add_argument("--sheet", type=Path)
+    parser.add_argument("--card", type=Path)
+    told = parser.parse_args()
+
+    detector = choose_detector("auto", cascade=told.cascade)
+
+    def has_face(rgb: Pixels) -> bool:
+        large = cv2.resize(rgb, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+        found = detector(np.asarray(large, np.uint8))
+        return any(min(face.box[2:]) >= SMALLEST for face in found)
+
+    dataset = Dataset(told.dataset)
+    chosen = random.Random(0).sample(range(len(dataset)), min(told.count, len(dataset)))
+    rows = [("training images", [dataset[index] for index in chosen])]
+    rows += [(f"samples, psi {psi}", samples(told.network, psi, told.count)) for psi in PSIS]
+    tails, shares = [], {}
+    for name, pictures in rows:
+        with ThreadPoolExecutor() as pool:
+            share = sum(pool.map(has_face, pictures)) / len(pictures)
+        shares[name] = f"{share:.1%} of {len(pictures)} hold a face"
+        print(f"{name}: {shares[name]}", flush=True)
+        tails.append((name, [("", rgb) for rgb in pictures[:SHOWN]]))
+    if told.sheet:
+        told.sheet.write_bytes(encode_jpeg(contact_sheet(tails), 90))
+    if told.card:
+        told.card.write_text(card(locate(told.network), shares))
+
+
+if __name__ == "__main__":
+    main()
