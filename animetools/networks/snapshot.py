@@ -72,11 +72,11 @@ class Snapshot:
 
     def small(self) -> "Snapshot":
         """What samples and judges, in float16; nothing that a run goes on from."""
-        networks = {
-            name: Network(network.config, {key: value.half() for key, value in network.state.items()})
-            for name, network in self.networks.items()
-            if name != "G" or "G_ema" not in self.networks
-        }
+        networks = {}
+        for name, network in self.networks.items():
+            if name != "G" or "G_ema" not in self.networks:
+                half = {key: value.half() for key, value in network.state.items()}
+                networks[name] = Network(network.config, half)
         return Snapshot(self.layout, networks, self.facts)
 
     @property
