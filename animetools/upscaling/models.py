@@ -134,8 +134,9 @@ def _open_pair(param: str, bin: str, device: "torch.device | None", dtype: str) 
         return Card(graph, device, DTYPES[dtype])
     try:
         from animetools.upscaling.processor import Processor
-    except ModuleNotFoundError:
+    except ImportError as why:  # also of a library of the system's that it lacks
         raise FatalError(
-            "ncnn, which computes it on a CPU, is not installed: pip install 'animetools[upscale]'"
+            f"ncnn, which computes it on a CPU, cannot be loaded ({why}):"
+            " pip install 'animetools[upscale]'"
         ) from None
     return Processor(graph, param, bin)

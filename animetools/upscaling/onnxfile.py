@@ -47,9 +47,10 @@ def _session(path: str, device: str) -> Any:
     """onnxruntime's session of a file."""
     try:
         import onnxruntime
-    except ImportError:
+    except ImportError as why:
         raise FatalError(
-            "ONNX networks need another library: pip install 'animetools[upscale]'"
+            f"onnxruntime, which computes it, cannot be loaded ({why}):"
+            " pip install 'animetools[upscale]'"
         ) from None
     providers: list[Any] = ["CPUExecutionProvider"]
     if device != "cpu":

@@ -371,7 +371,7 @@ class Evil:
         ("--model text.pth", "text.pth"),
         ("--model evil.pth", "evil.pth"),
         ("--model evil.pth --noise 1", "--noise belongs to"),
-        ("--device cuda", "--device cuda"),
+        ("--device cuda:99", "--device cuda:99"),
         ("--device nothing", "--device is auto"),
     ],
 )
@@ -389,6 +389,21 @@ def test_what_cannot_work_is_told_first(
     assert done.stdout == ""
     assert not (tmp_path / "upscaled").exists()
     assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize(("library", "model"), [("ncnn", "art"), ("onnxruntime", "a.onnx")])
+@pytest.mark.parametrize("fault", ["ModuleNotFoundError", "ImportError"])
+def test_a_library_that_cannot_be_loaded_is_named_with_its_cure(
+    shell: Shell, tmp_path: Path, library: str, model: str, fault: str
+) -> None:
+    drawn().save(tmp_path / "a.png")
+    (tmp_path / "a.onnx").write_bytes(b"never read")
+    (tmp_path / f"{library}.py").write_text(f"raise {fault}('no libgomp')")
+    done = shell(f"PYTHONPATH=. animeupscale --model {model} a.png")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert f"{library}, which computes it" in done.stderr
+    assert "cannot be loaded (no libgomp)" in done.stderr
+    assert "pip install 'animetools[upscale]'" in done.stderr
 
 
 def test_torch_is_not_loaded_on_a_cpu(shell: Shell, tmp_path: Path) -> None:
