@@ -126,16 +126,20 @@ def _correlate(x: Tensor, y: Tensor, steps: Steps, weight: Tensor) -> Tensor | N
 
 
 def _transposed(y: Tensor, weight: Tensor, steps: Steps, size: tuple[int, int]) -> Tensor:
+    kernel, stride, padding = weight.shape[-1], steps.stride, steps.padding
+    if steps.groups > 1 and stride == 1:  # the same, and faster
+        around, turned = kernel - 1 - padding, weight.flip(2, 3)
+        return functional.conv2d(y, turned, None, 1, around, 1, steps.groups)
     if y.dtype == torch.bfloat16 and not y.is_cuda:  # oneDNN is slow at it under this name
-        if steps.groups > 1 and steps.stride > 1:  # and in this precision
+        if steps.groups > 1:  # and in this precision
             return _transposed(y.float(), weight.float(), steps, size).to(y.dtype)
-        channels = weight.shape[1] * steps.groups
-        like = ordered(y.new_empty(len(y), channels, *size))
+        like = torch.empty(
+            (len(y), weight.shape[1], *size), dtype=y.dtype, memory_format=torch.channels_last
+        )
         return _gradients(y, like, weight, steps, (True, False))[0]
-    stride, padding = steps.stride, steps.padding
     more = [
         full - (part - 1) * stride - kernel + 2 * padding
-        for full, part, kernel in zip(size, y.shape[2:], weight.shape[2:], strict=True)
+        for full, part in zip(size, y.shape[2:], strict=True)
     ]
     return functional.conv_transpose2d(y, weight, None, stride, padding, more, steps.groups)
 

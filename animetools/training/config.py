@@ -183,7 +183,7 @@ def networks(
     channels = tuple(min(config.channel_base // (4 << i), config.channel_max) for i in range(count))
     if not all(channels):
         raise FatalError(f"--channel-base {config.channel_base} leaves no channels at {height} px")
-    clamp = None if config.dtype == "fp32" else CLAMP
+    clamp = CLAMP if config.dtype == "fp16" else None
     latent = config.latent
     mapping = MappingConfig(latent, c_dim, latent, config.map_layers, latent)
     generator = StyleGAN2Generator(mapping, channels, base, image_channels, clamp=clamp)

@@ -48,8 +48,8 @@ class Player:
         sizes = [parameter.numel() for parameter in self.parameters]
         self.gradient = self.parameters[0].new_zeros(sum(sizes))
         for parameter, part in zip(self.parameters, torch.split(self.gradient, sizes), strict=True):
-            parameter.grad = part.view_as(parameter)
-        self.adam = torch.optim.Adam(self.parameters, betas=(0.0, 0.99), eps=1e-8)
+            parameter.grad = part.as_strided(parameter.shape, parameter.stride())
+        self.adam = torch.optim.Adam(self.parameters, betas=(0.0, 0.99), eps=1e-8, fused=True)
         self._learn(False)
 
     def tune(self, rate: float, interval: int) -> None:
@@ -85,6 +85,8 @@ class Player:
             wanted = {"step": torch.Size(), "exp_avg": shape, "exp_avg_sq": shape}
             if {name: value.shape for name, value in moments.items()} != wanted:
                 raise ValueError("the optimiser's tensors have other shapes")
+            for name in ("exp_avg", "exp_avg_sq"):  # in the parameter's order, as Adam made them
+                moments[name] = torch.empty_like(parameter).copy_(moments[name])
 
     def _learn(self, learns: bool) -> None:
         for parameter in self.parameters:
@@ -117,6 +119,8 @@ class Trainer:
         precision: torch.dtype | None = None,
     ) -> None:
         generator.synthesis.precision = discriminator.precision = precision
+        for network in (generator, discriminator):  # as the convolutions want their weights
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.generator, self.discriminator, self.rules = generator, discriminator, rules
         self.ema = (copy.deepcopy(generator) if ema is None else ema).requires_grad_(False)
         self.ema.synthesis.precision = None
