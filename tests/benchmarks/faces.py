@@ -49,8 +49,8 @@ CARD = """\
 |---|---|
 | pictures | {width} x {height} pixels of one face, with its hair |
 | learned from | {images:,} faces drawn by `animedraw`, and their mirror images: `{dataset}` |
-| for | {kimg:,} kimg: so many thousands of images were looked at |
-| generator | {generator}, {generator_parameters:,} parameters, channels {generator_channels} |
+| for | {kimg:,g} kimg: so many thousands of images were looked at |
+| generator | {generator}, {generator_parameters:,} parameters, channels {channels} |
 | discriminator | {discriminator}, {discriminator_parameters:,} parameters |
 | file | {bytes:,} bytes: G_ema and D, in half precision |
 {shares}
@@ -82,6 +82,7 @@ def card(path: str, shares: dict[str, str]) -> str:
     return CARD.format(
         **facts,
         bytes=os.path.getsize(path),
+        channels=" ".join(map(str, facts["generator_channels"])),
         psis=" and ".join(PSIS),
         side=SIDE,
         shares="\n".join(f"| {name} | {words} |" for name, words in shares.items()),
