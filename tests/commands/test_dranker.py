@@ -16,6 +16,7 @@ from animetools.networks import checkpoints
 from animetools.networks.snapshot import Network, Snapshot
 from animetools.options import options_of
 from tests.conftest import ROOT, Shell
+from tests.quick import quick
 from tests.tiny import snapshot
 
 COUNT = 12
@@ -85,9 +86,12 @@ def test_a_score_a_tab_and_the_path_in_the_order_of_the_input(
 
 
 def test_a_score_depends_neither_on_company_nor_on_order(
-    shell: Shell, here: Path, scored: list[tuple[float, str]]
+    here: Path, scored: list[tuple[float, str]]
 ) -> None:
-    assert lines(shell("dranker model.pkl in/07.png in/03.png").stdout) == [scored[7], scored[3]]
+    assert lines(quick("dranker model.pkl in/07.png in/03.png", here).stdout) == [
+        scored[7],
+        scored[3],
+    ]
 
 
 def test_the_best_and_the_worst_are_paths(
@@ -96,17 +100,17 @@ def test_the_best_and_the_worst_are_paths(
     ranking = [path for _, path in sorted(scored)]
 
     best = shell("dranker model.pkl --best 25% in -0 | tr '\\0' '\\n'")
-    worst = shell("dranker model.pkl --sort --worst 3 in")
+    worst = quick("dranker model.pkl --sort --worst 3 in", here)
 
     assert best.stdout.splitlines() == sorted(ranking[-3:])
     assert f"rejected {COUNT - 3} ({COUNT - 3} not among the best)" in best.stderr
     assert worst.stdout.splitlines() == ranking[:3]
 
 
-def test_a_threshold_is_a_filter(shell: Shell, here: Path, scored: list[tuple[float, str]]) -> None:
+def test_a_threshold_is_a_filter(here: Path, scored: list[tuple[float, str]]) -> None:
     bound = sorted(value for value, _ in scored)[COUNT // 2]
 
-    done = shell(f"dranker model.pkl --threshold {bound - 1e-4} in")
+    done = quick(f"dranker model.pkl --threshold {bound - 1e-4} in", here)
 
     assert done.stdout.splitlines() == [path for value, path in scored if value >= bound]
 
@@ -125,10 +129,10 @@ def test_json_has_the_rank_and_keeps_what_came_in(shell: Shell, here: Path) -> N
 
 
 def test_shuffles_compare_images_with_each_other(
-    shell: Shell, here: Path, scored: list[tuple[float, str]]
+    here: Path, scored: list[tuple[float, str]]
 ) -> None:
-    shuffled = shell("dranker model.pkl --shuffles 5 --minibatch 4 in")
-    again = shell("dranker model.pkl --shuffles 5 in -j 1")
+    shuffled = quick("dranker model.pkl --shuffles 5 --minibatch 4 in", here)
+    again = quick("dranker model.pkl --shuffles 5 in -j 1", here)
 
     assert shuffled.returncode == 0, shuffled.stderr
     assert shuffled.stdout == again.stdout
@@ -136,17 +140,17 @@ def test_shuffles_compare_images_with_each_other(
     assert lines(shuffled.stdout) != scored
 
 
-def test_the_sheet_shows_both_ends_and_overwrites_nothing(shell: Shell, here: Path) -> None:
-    done = shell("dranker model.pkl --best 1 --sheet tails.png in")
+def test_the_sheet_shows_both_ends_and_overwrites_nothing(here: Path) -> None:
+    done = quick("dranker model.pkl --best 1 --sheet tails.png in", here)
     assert done.returncode == 0, done.stderr
     made = (here / "tails.png").read_bytes()
     assert decode_rgb(made).shape == (2 * (32 + 2 * 144), 1024, 3)
 
-    again = shell("dranker model.pkl --sheet tails.png in")
+    again = quick("dranker model.pkl --sheet tails.png in", here)
     assert (again.returncode, again.stdout) == (2, "")
     assert "--sheet tails.png exists" in again.stderr
     assert (here / "tails.png").read_bytes() == made
-    assert shell("dranker model.pkl -n --sheet dry.png in").returncode == 0
+    assert quick("dranker model.pkl -n --sheet dry.png in", here).returncode == 0
     assert not (here / "dry.png").exists()
 
 
@@ -170,9 +174,9 @@ def test_a_histogram_is_for_a_person_only(shell: Shell, here: Path) -> None:
     assert "█" in said.decode()
 
 
-def test_a_bad_image_costs_one_line(shell: Shell, here: Path) -> None:
+def test_a_bad_image_costs_one_line(here: Path) -> None:
     (here / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
-    done = shell("dranker model.pkl in/01.png bad.png in/02.png --sort")
+    done = quick("dranker model.pkl in/01.png bad.png in/02.png --sort", here)
     assert done.returncode == 1
     assert sorted(done.stdout.split()) == ["in/01.png", "in/02.png"]
     assert "dranker: bad.png: " in done.stderr
@@ -193,24 +197,22 @@ def test_a_bad_image_costs_one_line(shell: Shell, here: Path) -> None:
         ("dranker model.pkl --sheet no/such/tails.png in", "nothing can be written to no/such"),
     ],
 )
-def test_what_cannot_be_done_is_one_sentence(
-    shell: Shell, here: Path, line: str, words: str
-) -> None:
+def test_what_cannot_be_done_is_one_sentence(here: Path, line: str, words: str) -> None:
     (here / "notes.txt").write_text("no network")
-    done = shell(line)
+    done = quick(line, here)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
     assert words in done.stderr
 
 
 def test_the_shipped_network_judges_where_none_is_named(shell: Shell, here: Path) -> None:
-    by_name = shell("dranker default in")
+    by_name = quick("dranker default in", here)
     assert len(lines(by_name.stdout)) == COUNT
     said = "dranker: judging by the network of animetools"
     for line in ("dranker in", "dranker in/*", "find in/ | sort | dranker", "ls in/* | dranker -"):
         done = shell(line)
         assert (done.returncode, done.stdout) == (0, by_name.stdout), done.stderr
         assert done.stderr.startswith(said)
-    assert said not in shell("dranker model.pkl in").stderr
+    assert said not in quick("dranker model.pkl in", here).stderr
 
 
 def test_what_the_network_cannot_is_one_sentence(tmp_path: Path) -> None:
@@ -234,11 +236,11 @@ def test_what_the_network_cannot_is_one_sentence(tmp_path: Path) -> None:
         assert "\n" not in str(why.value)
 
 
-def test_classes_are_named_or_numbered(shell: Shell, here: Path) -> None:
+def test_classes_are_named_or_numbered(here: Path) -> None:
     made = snapshot(c_dim=2, labels=["cat", "dog"])
     checkpoints.write(str(here / "classes.pkl"), made)
-    dog = shell("dranker classes.pkl --class dog in/01.png")
-    both = shell("dranker classes.pkl --tags 0,dog in/01.png")
+    dog = quick("dranker classes.pkl --class dog in/01.png", here)
+    both = quick("dranker classes.pkl --tags 0,dog in/01.png", here)
     assert (dog.returncode, both.returncode) == (0, 0), dog.stderr
     assert dog.stdout != both.stdout
 
