@@ -42,7 +42,7 @@ def test_example(shell: Shell, before: Path, tmp_path: Path, line: str) -> None:
     if "faces" in line and "animecrop" not in line:
         shutil.copytree(before / "faces", tmp_path / "faces")
     if line.startswith("sgtrain"):
-        assert shell("animepack --size 32 raw/").returncode == 0
+        assert shell("animepack --size 16 raw/").returncode == 0
     if "kept.txt" in line and "> kept.txt" not in line:
         assert shell("find faces/ | animeclean > kept.txt").returncode == 0
     for network in re.findall(r"[\w-]+\.(?:pkl|pt|safetensors(?= ))\b|latest|\*\.pkl", line):
