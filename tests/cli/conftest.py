@@ -1,6 +1,8 @@
 """What the tests of the engine share: files, and filters to send them through."""
 
+import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -29,6 +31,23 @@ def start(*words: str, cwd: Path, **options: object) -> subprocess.Popen[bytes]:
     pipe = subprocess.PIPE
     given = {"stdin": pipe, "stdout": pipe, "stderr": pipe} | options
     return subprocess.Popen([*FILTERS, *words], cwd=cwd, **given)  # type: ignore[call-overload,no-any-return]
+
+
+def seconds_to_end(name: str, number: signal.Signals, sign: Path) -> float:
+    """How long a filter takes to end by a signal, when it has written `sign`: it is at work."""
+    cwd = sign.parent
+    sign.unlink(missing_ok=True)
+    words = [name, "raw", "--sleep", "3", "-j", "2"]
+    process = start(*words, cwd=cwd, start_new_session=True)
+    while not sign.exists():
+        time.sleep(0.02)
+    began = time.monotonic()
+    os.killpg(process.pid, number)  # as a terminal does
+    said = process.communicate()[1]  # until the last of its processes has closed its pipes
+    assert said == b""
+    assert process.returncode == -number
+    assert not list(cwd.glob("copies/**/.*part"))
+    return time.monotonic() - began
 
 
 def tree(folder: Path) -> dict[str, bytes]:

@@ -1,14 +1,14 @@
 """The contract of the stream holds for work in batches."""
 
 import json
-import os
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import peak_memory, start, tree
+from tests.cli.conftest import peak_memory, seconds_to_end, start, tree
 from tests.conftest import Shell, within_a_second
 
 
@@ -168,22 +168,7 @@ def test_a_reader_that_leaves_ends_us_by_sigpipe(shell: Shell, raw: Path) -> Non
 def test_a_signal_ends_us_within_a_second(
     raw: Path, tmp_path: Path, name: str, number: signal.Signals
 ) -> None:
-    def end() -> float:
-        log = tmp_path / "batches"
-        log.unlink(missing_ok=True)
-        words = [name, "raw", "--sleep", "3", "-j", "2"]
-        process = start(*words, cwd=tmp_path, start_new_session=True)
-        while not log.exists():  # the network is at work
-            time.sleep(0.02)
-        began = time.monotonic()
-        os.killpg(process.pid, number)
-        said = process.communicate()[1]
-        assert said == b""
-        assert process.returncode == -number
-        assert not list(tmp_path.glob("copies/**/.*part"))
-        return time.monotonic() - began
-
-    assert within_a_second(end)
+    assert within_a_second(partial(seconds_to_end, name, number, tmp_path / "batches"))
 
 
 @pytest.mark.parametrize("name", ["shouter", "forkedshouter"])

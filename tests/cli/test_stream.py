@@ -6,11 +6,12 @@ import pty
 import signal
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import peak_memory, start, tree
+from tests.cli.conftest import peak_memory, seconds_to_end, start, tree
 from tests.conftest import Shell, within_a_second
 
 # Order, lists, names
@@ -491,22 +492,7 @@ def test_a_reader_that_leaves_ends_us_by_sigpipe(shell: Shell, raw: Path, name: 
 def test_a_signal_ends_us_within_a_second(
     raw: Path, tmp_path: Path, name: str, number: signal.Signals
 ) -> None:
-    def end() -> float:
-        log = tmp_path / "log"
-        log.unlink(missing_ok=True)
-        words = [name, "raw", "--sleep", "3", "-j", "2"]
-        process = start(*words, cwd=tmp_path, start_new_session=True)
-        while not log.exists():  # the workers are at work
-            time.sleep(0.02)
-        began = time.monotonic()
-        os.killpg(process.pid, number)  # as a terminal does
-        said = process.communicate()[1]  # until the last of its processes has closed its pipes
-        assert said == b""
-        assert process.returncode == -number
-        assert not list(tmp_path.glob("copies/**/.*part"))
-        return time.monotonic() - began
-
-    assert within_a_second(end)
+    assert within_a_second(partial(seconds_to_end, name, number, tmp_path / "log"))
 
 
 @pytest.mark.parametrize("name", ["copier", "forked"])

@@ -288,7 +288,7 @@ def _packed(part: Path) -> int:
 
 def test_second_process_is_told(shell: Shell, tmp_path: Path) -> None:
     pictures(tmp_path / "in", 2)
-    command = [ROOT / "bin/animepack", "-q", "--size", "32"]
+    command = [str(ROOT / "bin/animepack"), "-q", "--size", "32"]
     pipe = subprocess.PIPE
     first = subprocess.Popen(command, cwd=tmp_path, stdin=pipe, stdout=pipe, text=True)
     while not (tmp_path / ".dataset.zip.part").exists():
