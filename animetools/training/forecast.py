@@ -24,7 +24,8 @@ from animetools.training.transfer import Pair
 
 FLOAT = 4  # bytes
 HELD = 25  # numbers for each channel of a pixel: measured on a CPU, 24 to 25 with any shape
-LONG = 2.0  # seconds, for an iteration on a CPU: what its first takes besides is nothing to that
+LONG = 1.0  # seconds
+REGULARISED = 1.2  # how much longer an iteration takes on a CPU, on average
 MONTH = 30 * 86400.0  # seconds
 
 
@@ -58,7 +59,7 @@ def forecast(
 def seconds_per_kimg(trainer: Trainer, batch: int) -> float:
     """What a kimg will take, measured; the trainer has then learnt from nothing, and is spoilt.
 
-    On a CPU two images tell, if they take long enough that nothing else does.
+    A person waits for it: where a batch takes long, one image tells.
     """
     rules, config = trainer.rules, trainer.generator.config
     shape = config.image_channels, *image_size(config)
@@ -70,15 +71,17 @@ def seconds_per_kimg(trainer: Trainer, batch: int) -> float:
         float(trainer.step(reals)["loss_g"])  # a card is waited for
         return time.perf_counter() - start
 
-    few = min(batch, 2)
     trainer.rules = replace(rules, accumulate=1)
-    main, whole = seconds(1, few), seconds(0, few)  # without and with regularisation
-    if trainer.device.type != "cpu" or whole < LONG:  # nor is it what is done once
-        trainer.rules, few = rules, batch
-        main, whole = seconds(1, few), seconds(0, few)
-    # Both kinds of regularisation take about as long as each other.
-    share = (1 / rules.g_interval + 1 / rules.d_interval) / 2
-    return 1000 * (main + share * max(0.0, whole - main)) / few
+    alone = seconds(1, 1)  # an iteration without regularisation
+    if alone < LONG:
+        alone = min(alone, seconds(1, 1))  # without what is done once
+    if trainer.device.type == "cpu" and alone * batch > LONG:
+        return 1000 * alone * REGULARISED
+    trainer.rules = rules
+    for _ in range(2):
+        main, whole = seconds(1, batch), seconds(0, batch)  # without and with both
+    share = (1 / rules.g_interval + 1 / rules.d_interval) / 2  # as if they took the same time
+    return 1000 * (main + share * max(0.0, whole - main)) / batch
 
 
 def told(

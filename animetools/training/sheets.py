@@ -55,9 +55,9 @@ def sheet(batches: Iterable[Pixels]) -> Pixels:
     """Images [n, C, H, W] of one shape side by side, uint8 [H, W, C]."""
     images = [image for batch in batches for image in batch]
     channels, height, width = images[0].shape
-    rows = -(-len(images) // COLUMNS)
-    made = np.zeros((rows * height, COLUMNS * width, channels), np.uint8)
+    columns = min(COLUMNS, len(images))
+    made = np.zeros((-(-len(images) // columns) * height, columns * width, channels), np.uint8)
     for number, image in enumerate(images):
-        y, x = number // COLUMNS * height, number % COLUMNS * width
+        y, x = number // columns * height, number % columns * width
         made[y : y + height, x : x + width] = image.transpose(1, 2, 0)
     return made

@@ -56,8 +56,7 @@ def trainer_of(
         theirs = source.networks.get("D")
         left = [f"G.{name}" for name in take(generator, source.generator.state)]
         left += [f"D.{name}" for name in take(discriminator, theirs.state if theirs else {})]
-        layers = dict.fromkeys(".".join(name.split(".")[:3]) for name in left)
-        told = f"fresh, for want of weights that fit: {', '.join(layers) or 'nothing'}"
+        told = f"fresh, for want of weights that fit: {', '.join(left) or 'nothing'}"
     augments: dict[str, Augment | None] = {
         "ada": Ada(),
         "fixed": Ada(),
@@ -146,11 +145,21 @@ def like(wanted: Pair, source: Snapshot) -> Pair:
 
 
 def take(module: nn.Module, state: dict[str, Tensor]) -> list[str]:
-    """Give a network all tensors that fit it by name and shape; returns the names of the others."""
+    """Give a network all tensors that fit it by name and shape.
+
+    Returns the names of the others; a layer that has none of its own stands for all of its.
+    """
     own = module.state_dict()
     fits = {name: state[name] for name, value in own.items() if _fits(state.get(name), value)}
     module.load_state_dict(own | fits)
-    return [name for name in own if name not in fits]
+    known = {_layer(name) for name in fits}
+    left = (name if _layer(name) in known else _layer(name) for name in own if name not in fits)
+    return list(dict.fromkeys(left))
+
+
+def _layer(name: str) -> str:
+    """synthesis.b8 of synthesis.b8.conv0.weight, b8.conv0 of b8.conv0.bias."""
+    return ".".join(name.split(".")[:2])
 
 
 def _fits(theirs: Tensor | None, ours: Tensor) -> bool:

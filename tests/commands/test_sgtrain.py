@@ -8,19 +8,23 @@ import signal
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
 
 from animetools.networks import checkpoints
 from animetools.networks.snapshot import Snapshot
 from tests import tiny
+from tests.conftest import ROOT
 from tests.dataset.sets import encoded, folder, picture, zipped
 from tests.quick import quick, start
+from tests.training.embeddings import embedding_file
 
 TINY = "--preset tiny --channel-base 64 --channel-max 8 --batch 4 -j 1"
 SHORT = f"{TINY} --kimg 0.008"
@@ -84,7 +88,7 @@ def test_a_run_leaves_what_other_commands_read(data: Path) -> None:
 
 
 def test_killed_at_any_moment_and_resumed_it_is_the_run_that_was_not(data: Path) -> None:
-    line = f"d.zip {TINY} --kimg 0.2 --snap 0.02 --aug ada --p 0.3 --mirror --resume latest"
+    line = f"d.zip {TINY} --kimg 0.12 --snap 0.02 --aug ada --p 0.3 --mirror --resume latest"
     train(f"{line} -o whole", data)
     chance = random.Random(7)
 
@@ -109,6 +113,11 @@ def test_killed_at_any_moment_and_resumed_it_is_the_run_that_was_not(data: Path)
     (*_, other) = sorted(data.glob("killed/*/*.pkl"))
     assert_same(one, other)
     assert not list(other.parent.glob(".*.part"))
+    curve = EventAccumulator(str(other.parent))
+    curve.Reload()
+    steps = [point.step for point in curve.Scalars("loss/g")]
+    assert steps == sorted(set(steps))
+    assert set(range(20, 121, 20)) <= set(steps)  # each snapshot's
 
 
 def test_sigterm_saves_then_ends(data: Path) -> None:
@@ -124,6 +133,58 @@ def test_sigterm_saves_then_ends(data: Path) -> None:
         assert Path(there, "1").read_text() == f"{FIRST}\n"
     assert second.stdout == "results/00001-d-tiny/snapshot-000000.pkl\n"
     assert snapshot(data / FIRST).facts["kimg"] > 0
+
+
+def test_ctrl_c_ends_it_at_once(data: Path) -> None:
+    train(f"d.zip {SHORT}", data)
+    folder = (data / FIRST).parent
+    before = (data / FIRST).read_bytes()
+    with tempfile.TemporaryDirectory() as there:
+        # One iteration takes seconds.
+        process = start("sgtrain d.zip --resume latest --batch 4096 --kimg 9 -j 1", data, there)
+        while b"goes on" not in (folder / "log.txt").read_bytes() and process.is_alive():
+            time.sleep(0.01)
+        time.sleep(0.5)
+        assert process.pid
+        os.kill(process.pid, signal.SIGINT)
+        process.join()
+        assert process.exitcode == -signal.SIGINT
+        assert Path(there, "1").read_text() == ""
+    assert (data / FIRST).read_bytes() == before
+    assert not list(folder.glob(".*.part"))
+
+
+def test_a_terminal_has_a_live_view(data: Path) -> None:
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        [ROOT / "bin/sgtrain", "d.zip", *SHORT.split()], cwd=data, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # the end
+        while part := os.read(ours, 1 << 16):
+            shown += part
+    os.close(ours)
+    assert process.wait() == 0
+    assert "\u2501" * 10 in shown.decode()  # the bar
+    assert FIRST.encode() in shown
+    assert shown.rfind(b"\x1b[?25h") > shown.rfind(b"\x1b[?25l")  # there is a cursor again
+
+
+def test_metrics_are_told_at_each_snapshot(data: Path) -> None:
+    embedding_file(data / "e.onnx", ["n", 3, "h", "w"])
+    metrics = "--metrics kid,fid --embedding e.onnx --metric-images 20"
+    done = train(f"d.zip {TINY} --kimg 0.016 --snap 0.008 {metrics}", data)
+    lines = (data / FIRST).with_name("metrics.jsonl").read_text().splitlines()
+    found = [json.loads(line) for line in lines]
+    assert [one["kimg"] for one in found] == [0.008, 0.016]
+    for one in found:
+        assert f"fid {one['fid']:.4g}  kid {one['kid']:.4g}\n" in done.stderr
+    # The average generator has hardly moved, and its latents are the same.
+    assert found[0]["fid"] == pytest.approx(found[1]["fid"], rel=0.2)
+    gone = train(f"d.zip --resume latest --kimg 0.024 -j 1 {metrics}", data)
+    assert "kimg was 0.016, is 0.024 from here on" in gone.stderr
+    assert len((data / FIRST).with_name("metrics.jsonl").read_text().splitlines()) == 3
 
 
 def test_two_processes_never_train_in_one_folder(data: Path) -> None:
@@ -187,18 +248,18 @@ def test_weights_go_over_to_another_size(data: Path, size: tuple[int, int]) -> N
     height, width = size
     folder(data / "e", [picture(seed, width, height) for seed in range(4)])
     done = train(f"e {SHORT} --kimg 0.004 --g-lr 0 --d-lr 0 --transfer old.pkl", data)
-    fresh = re.search("fresh, for want of weights that fit: (.*)\n", done.stderr)
-    assert fresh
+    told = re.search("fresh, for want of weights that fit: (.*)\n", done.stderr)
+    assert told
+    fresh = tuple(told[1].split(", "))
     made = snapshot(data / "results/00000-e-tiny/snapshot-000000.pkl")
     for name, old in (("G", source.generator), ("D", source.discriminator)):
         new = made.networks[name].state
         equal = {key for key in old.state if key in new and torch.equal(new[key], old.state[key])}
         equal |= {"mapping.w_avg"} & new.keys()  # it follows the latents
-        left = {".".join(f"{name}.{key}".split(".")[:3]) for key in new.keys() - equal}
-        assert left <= set(fresh[1].split(", "))
+        assert equal == {key for key in new if not f"{name}.{key}".startswith(fresh)}
         assert len(equal) > 15
     if size == (32, 32):
-        assert fresh[1] == "G.synthesis.b32, D.b32.conv0, D.b32.conv1, D.b32.skip, D.b32.fromrgb"
+        assert told[1] == "G.synthesis.b32, D.b32.conv0, D.b32.conv1, D.b32.skip, D.b32.fromrgb"
 
 
 def test_a_dry_run_writes_nothing(data: Path) -> None:
@@ -235,6 +296,9 @@ def test_a_damaged_image_is_left_out_once(tmp_path: Path) -> None:
         ("d.zip e.zip", "name one dataset"),
         ("d.zip --batch 6 --accumulate 4", "--batch 6 cannot be cut into 4 equal parts"),
         ("d.zip --device cuda", "CUDA"),
+        ("d.zip --metrics fid", "--metrics and --embedding FILE.onnx need each other"),
+        ("d.zip --metrics is --embedding d.zip", "--metrics is fid, kid or fid,kid, not 'is'"),
+        ("d.zip --metrics fid --embedding d.zip", "d.zip is no ONNX file that can be used"),
         ("d.zip --preset big", "--preset is one of s2, "),
         ("d.zip --g-lr fast", "--g-lr is a rate"),
         ("d.zip --resume latest --transfer old.pkl", "exclude each other"),
