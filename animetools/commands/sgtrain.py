@@ -127,7 +127,7 @@ class TrainOptions:
     arguments=("DATA", "A dataset of animepack's, or any folder of images of one size."),
     examples=[
         "sgtrain --dry-run --preset s2 --gamma 5 dataset.zip",
-        "until sgtrain --preset tiny --kimg 0.01 --resume latest dataset.zip; do [ $? = 2 ] && exit 2; done",
+        "until sgtrain --preset tiny --kimg 0.01 --resume latest dataset.zip; do [ $? = 2 ] && break; done",
     ],
 )
 def sgtrain(options: TrainOptions, stream: Stream) -> int:
@@ -184,6 +184,9 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
     """
     try:
         yield from _prepare_and_run(options, stream, stopping)
+    except OSError as why:
+        why.filename = why.filename or stream.out  # a write does not know whose it is
+        raise
     except RuntimeError as why:  # so torch says it, of a card and of the machine
         if not re.search("out of memory|can't allocate memory", str(why)):
             raise

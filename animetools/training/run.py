@@ -72,6 +72,7 @@ class Run:
 
     def __post_init__(self) -> None:
         """Nothing has gone wrong yet."""
+        self.begun = time.monotonic()
         self.rollbacks = 0
         self.wait = FIRST_SECONDS
 
@@ -133,8 +134,8 @@ class Run:
         """Say where the run is; pace is in seconds for a kimg."""
         self.wait = TICK_SECONDS
         rates = self.trainer.rules.g_rate, self.trainer.rules.d_rate
-        seen, memory = self.trainer.seen, self._memory()
-        self.diary.tick(Status(seen, self.config.kimg, pace, memory, rates, told))
+        seen, spent = self.trainer.seen, time.monotonic() - self.begun
+        self.diary.tick(Status(seen, self.config.kimg, spent, pace, self._memory(), rates, told))
 
     def _memory(self) -> int:
         """Bytes that this process has had at most, on the card if it is on one."""

@@ -1,6 +1,7 @@
 """Where a run is, and how it looks: as a line, and alive on a terminal."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
@@ -17,6 +18,7 @@ class Status:
 
     seen: int  # images
     kimg: float  # of the whole run
+    spent: float  # seconds since it began or was resumed
     pace: float  # seconds for a kimg
     memory: int  # bytes, the most so far
     rates: tuple[float, float]  # of G and D
@@ -40,8 +42,9 @@ class Status:
 
     def __str__(self) -> str:
         """One line."""
+        spent = f"{timedelta(seconds=int(self.spent))}"
         left = f"{self.left(self.seen)} left"
-        return "  ".join([f"kimg {self.seen / 1000:.1f}", left, *self.numbers()])
+        return "  ".join([f"kimg {self.seen / 1000:.1f}", spent, left, *self.numbers()])
 
     def scalars(self) -> dict[str, float]:
         """All numbers, by the names of their curves: loss_g is loss/g."""

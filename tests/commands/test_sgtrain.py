@@ -70,7 +70,7 @@ def assert_same(one: Path, other: Path) -> None:
 def test_a_run_leaves_what_other_commands_read(data: Path) -> None:
     done = train(f"d.zip {SHORT} --snap 0.004 --seed 5", data)
     assert done.stdout == f"{FIRST}\n" * 2  # the same kimg: the second is in its place
-    status = r"kimg 0\.0  about \d+ \w+ left  [\d.]+ s/kimg  G [\d.]+  D [\d.]+  signs [-+][\d.]+ [-+][\d.]+  p 0\.000  memory [\d.]+ [MG]B"
+    status = r"kimg 0\.0  0:\d\d:\d\d  about \d+ \w+ left  [\d.]+ s/kimg  G [\d.]+  D [\d.]+  signs [-+][\d.]+ [-+][\d.]+  p 0\.000  memory [\d.]+ [MG]B"
     assert re.search(status, done.stderr)
     memory, hours, *_ = done.stderr.splitlines()
     assert re.search(r"about .* of memory .*; snapshots of .* are free", memory)
@@ -343,6 +343,19 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made.networks["G"].state["mapping.fc0.weight"][0] = np.nan
     checkpoints.write(str(path / "lost.pkl"), made)
     return path
+
+
+@pytest.mark.parametrize("name", ["log.txt", "metrics.jsonl"])
+def test_a_line_that_finds_no_room_ends_it(data: Path, name: str) -> None:
+    embedding_file(data / "e.onnx", ["n", 3, "h", "w"])
+    train(f"d.zip {SHORT}", data)
+    log = (data / FIRST).with_name(name)
+    log.unlink(missing_ok=True)
+    log.symlink_to("/dev/full")
+    metrics = "--metrics kid --embedding e.onnx --metric-images 4"
+    done = quick(f"sgtrain d.zip --resume latest --kimg 0.012 -j 1 {metrics}", data)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == "sgtrain: results: No space left on device"
 
 
 def test_full_disk_ends_it_with_the_last_snapshot_whole(data: Path) -> None:

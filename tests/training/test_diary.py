@@ -27,7 +27,7 @@ def diary_of(path: Path, start: int = 0, note: Callable[[str], object] = len) ->
 
 def status(seen: int, loss: float = 1.0) -> Status:
     terms = TERMS | {"loss_g": loss, "p": 0.125, "path_mean": 2.0}
-    return Status(seen, 10, 30, 1 << 30, (0.002, 0.001), terms)
+    return Status(seen, 10, 90, 30, 1 << 30, (0.002, 0.001), terms)
 
 
 def curve(path: Path, name: str) -> list[tuple[int, float]]:
@@ -55,6 +55,13 @@ def test_all_that_is_told_has_a_curve(tmp_path: Path) -> None:
         ((step, found),) = curve(tmp_path, name)
         assert step == 1000
         assert found == pytest.approx(value), name
+
+
+def test_a_status_is_one_line() -> None:
+    assert f"{status(1000)}" == (
+        "kimg 1.0  0:01:30  about 4 minutes left  30.0 s/kimg  G 1.000  D 0.750  signs +0.50 -0.50"
+        "  p 0.125  memory 1.1 GB"
+    )
 
 
 def test_a_run_that_goes_on_draws_no_point_twice(tmp_path: Path) -> None:

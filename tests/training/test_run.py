@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from animetools.dataset.training_set import Images
 from animetools.errors import Advice, FatalError
@@ -54,6 +55,13 @@ def poison(run: Run) -> None:
         next(run.trainer.generator.parameters()).fill_(torch.nan)
 
 
+def sheets_of(run: Run) -> dict[int, bytes]:
+    """The JPEG of the samples by the number of images seen."""
+    events = EventAccumulator(run.diary.folder.path)
+    events.Reload()
+    return {one.step: one.encoded_image_string for one in events.Images("fakes")}
+
+
 def weights(run: Run) -> torch.Tensor:
     return torch.cat([value.flatten() for value in run.trainer.generator.parameters()]).detach()
 
@@ -72,6 +80,13 @@ def test_it_saves_at_multiples_wherever_it_was_resumed(tmp_path: Path) -> None:
     snapshots.restore(second.trainer, snapshots.read(path), CONFIG)
     assert [second.trainer.seen for _ in second.train()] == [32, 40]
     assert torch.equal(weights(whole), weights(second))
+    assert sheets_of(first)[20] == sheets_of(second)[20]  # its first is of what it has loaded
+
+
+def test_it_saves_by_the_clock_too(tmp_path: Path) -> None:
+    run = run_of(tmp_path, replace(CONFIG, kimg=0.012))
+    run.pace = Pace(kimg=1000, minutes=0)
+    assert [run.trainer.seen for _ in run.train()] == [4, 8, 12]
 
 
 def test_lost_numbers_send_it_back_and_elsewhere(tmp_path: Path) -> None:
