@@ -289,7 +289,7 @@ class _Net:
         form = Form(
             scale,
             border=int(border),
-            overlap=min(math.ceil(out.reach), FARTHEST),
+            overlap=min(math.ceil(out.reach / scale), FARTHEST),
             align=math.lcm(*(blob.ratio.denominator for blob in self.blobs.values())),
             tile=128,
             pools=tuple(self.pools),

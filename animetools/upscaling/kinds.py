@@ -4,6 +4,7 @@ A layer of another kind, or with a parameter that would make it compute somethin
 known here, is refused. Facts: ncnn's docs/developer-guide/operators.md.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -32,13 +33,13 @@ class Blob:
     """Pictures [channels, h, w], or a vector [channels] if `ratio` is 0.
 
     `n` pixels of a side of the input are `ratio * n + rest` samples here, about the same middle.
-    `reach` is how deep, in pixels of the input, edges show that layers had to fill up.
+    `reach` is how many samples from an edge inwards show what layers had to fill up beyond it.
     """
 
     channels: int
     ratio: Fraction
     rest: int
-    reach: Fraction
+    reach: int
 
     def side(self, pixels: int) -> int:
         """How many samples `pixels` of a side of the input are."""
@@ -59,20 +60,19 @@ class Kind:
 def _input(p: Params) -> Blob:
     if p[2] not in (0, 3):
         refuse(f"has {p[2]} channels, not RGB")
-    return Blob(3, Fraction(1), 0, Fraction(0))
+    return Blob(3, Fraction(1), 0, 0)
 
 
 def _convolution(p: Params, x: Blob) -> Blob:
     kernel, stride, pad = _window(p)
     rest = Fraction(x.rest + 2 * pad - kernel, stride) + 1
-    return Blob(p[0], x.ratio / stride, _whole(rest), x.reach + pad / x.ratio)
+    return Blob(p[0], x.ratio / stride, _whole(rest), math.ceil((x.reach + pad) / stride))
 
 
 def _deconvolution(p: Params, x: Blob) -> Blob:
     kernel, stride, pad = _window(p)
-    ratio = x.ratio * stride
-    reach = x.reach + max(0, kernel - stride - pad) / ratio
-    return Blob(p[0], ratio, (x.rest - 1) * stride + kernel - 2 * pad, reach)
+    reach = max(0, (x.reach - 1) * stride + kernel - pad)
+    return Blob(p[0], x.ratio * stride, (x.rest - 1) * stride + kernel - 2 * pad, reach)
 
 
 def _window(p: Params) -> tuple[int, int, int]:
@@ -96,7 +96,7 @@ def _check_activation(p: Params) -> None:
 def _pooling(p: Params, x: Blob) -> Blob:
     if p != {0: 1, 4: 1}:
         refuse("is not the mean of a whole picture, and nothing else is known here")
-    return Blob(x.channels, Fraction(0), 1, Fraction(0))
+    return Blob(x.channels, Fraction(0), 1, 0)
 
 
 def _same(p: Params, x: Blob) -> Blob:
@@ -116,7 +116,7 @@ def _scale(p: Params, x: Blob, factors: Blob) -> Blob:
 
 
 def _crop(p: Params, x: Blob, like: Blob) -> Blob:
-    cut = replace(x, rest=x.rest - 2 * p[0], reach=max(x.reach, like.reach))
+    cut = replace(x, rest=x.rest - 2 * p[0], reach=max(x.reach - p[0], like.reach))
     if p[0] != p[1] or cut != replace(like, reach=cut.reach):
         refuse("does not cut the same off all four sides")
     return cut
@@ -141,7 +141,7 @@ def _concat(p: Params, *blobs: Blob) -> Blob:
 
 def _alike(blobs: Sequence[Blob]) -> Blob:
     """What is made, sample by sample, of blobs of the same size."""
-    if len({replace(blob, reach=Fraction(0)) for blob in blobs}) > 1:
+    if len({replace(blob, reach=0) for blob in blobs}) > 1:
         refuse("takes blobs of different sizes")
     return max(blobs, key=lambda blob: blob.reach)
 
@@ -149,14 +149,14 @@ def _alike(blobs: Sequence[Blob]) -> Blob:
 def _pixel_shuffle(p: Params, x: Blob) -> Blob:
     if p[0] < 1 or x.channels % p[0] ** 2:
         refuse(f"cannot make sides {p[0]} times as long of {x.channels} channels")
-    return Blob(x.channels // p[0] ** 2, x.ratio * p[0], x.rest * p[0], x.reach)
+    return Blob(x.channels // p[0] ** 2, x.ratio * p[0], x.rest * p[0], x.reach * p[0])
 
 
 def _interp(p: Params, x: Blob) -> Blob:
     if p[0] not in RESIZINGS or p[1] != p[2] or not p[1] > 0:
         refuse("does not resize by one factor, to the nearest, bilinear or bicubic")
     factor = Fraction(p[1])
-    reach = x.reach + RESIZING_REACH[p[0]] / x.ratio
+    reach = math.ceil((x.reach + RESIZING_REACH[p[0]]) * factor)
     return Blob(x.channels, x.ratio * factor, _whole(x.rest * factor), reach)
 
 

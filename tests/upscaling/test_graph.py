@@ -158,6 +158,7 @@ def chain(steps: list[tuple[str, tuple[float, ...]]]) -> str:
 )
 @example([("Convolution", (3, 1, 1)), ("Interp", (2, 2.0)), ("Convolution", (3, 1, 1))], 3, 1)
 @example([("PixelShuffle", (2,)), ("PixelShuffle", (2,)), ("Interp", (2, 0.75))], 1, 4)
+@example([("Convolution", (4, 2, 1)), ("PixelShuffle", (2,))], 1, 1)
 def test_a_form_says_how_outputs_lie_and_what_they_depend_on(
     tmp_path_factory: pytest.TempPathFactory,
     steps: list[tuple[str, tuple[float, ...]]],
