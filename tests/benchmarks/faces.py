@@ -48,8 +48,8 @@ CARD = """\
 | | |
 |---|---|
 | pictures | {width} x {height} pixels of one face, with its hair |
-| learned from | {images:,} faces drawn by `animedraw`, and their mirror images: `{dataset}` |
-| for | {kimg:,g} kimg: so many thousands of images were looked at |
+| learned from | {faces:,} faces drawn by `animedraw`{mirrored} |
+| for | {kimg:,g} kimg: so many thousands of images were looked at{began} |
 | generator | {generator}, {generator_parameters:,} parameters, channels {channels} |
 | discriminator | {discriminator}, {discriminator_parameters:,} parameters |
 | file | {bytes:,} bytes: G_ema and D, in half precision |
@@ -74,13 +74,17 @@ def samples(network: str, psi: str, count: int) -> list[Pixels]:
         return [read_rgb(path) for path in done.stdout.splitlines()]
 
 
-def card(path: str, shares: dict[str, str]) -> str:
+def card(path: str, dataset: Dataset, shares: dict[str, str]) -> str:
     """What the file itself says of the network, with what was measured, as Markdown."""
     snapshot = checkpoints.read(path)
     facts = describe(snapshot) | snapshot.facts
+    began = f", after those of `{facts['transfer']}`" if "transfer" in facts else ""
     settings = [f"{name} {value}" for name, value in facts["config"].items()]
     return CARD.format(
         **facts,
+        faces=len(dataset),
+        mirrored=", and their mirror images" if facts["config"]["mirror"] else "",
+        began=began,
         bytes=os.path.getsize(path),
         channels=" ".join(map(str, facts["generator_channels"])),
         psis=" and ".join(PSIS),
@@ -124,7 +128,7 @@ def main() -> None:
     if told.sheet:
         told.sheet.write_bytes(encode_jpeg(contact_sheet(tails), 90))
     if told.card:
-        told.card.write_text(card(locate(told.network), shares))
+        told.card.write_text(card(locate(told.network), dataset, shares))
 
 
 if __name__ == "__main__":
