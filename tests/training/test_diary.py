@@ -39,7 +39,7 @@ def curve(path: Path, name: str) -> list[tuple[int, float]]:
 
 def pictures(path: Path, name: str) -> list[tuple[int, int, int]]:
     """The step, width and height of each picture."""
-    events = EventAccumulator(str(path / "run"))
+    events = EventAccumulator(str(path / "run"), {"images": 0})  # all of them
     events.Reload()
     return [(one.step, one.width, one.height) for one in events.Images(name)]
 

@@ -57,7 +57,7 @@ def poison(run: Run) -> None:
 
 def sheets_of(run: Run) -> dict[int, bytes]:
     """The JPEG of the samples by the number of images seen."""
-    events = EventAccumulator(run.diary.folder.path)
+    events = EventAccumulator(run.diary.folder.path, {"images": 0})
     events.Reload()
     return {one.step: one.encoded_image_string for one in events.Images("fakes")}
 
@@ -89,7 +89,11 @@ def test_it_saves_by_the_clock_too(tmp_path: Path) -> None:
     assert [run.trainer.seen for _ in run.train()] == [4, 8, 12]
 
 
-def test_lost_numbers_send_it_back_and_elsewhere(tmp_path: Path) -> None:
+def test_lost_numbers_send_it_back_and_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("animetools.training.run.FIRST_SECONDS", 0)  # a status every iteration
+    monkeypatch.setattr("animetools.training.run.TICK_SECONDS", 0)
     poisoned: list[int] = []
 
     def once(run: Run) -> bool:
@@ -102,6 +106,9 @@ def test_lost_numbers_send_it_back_and_elsewhere(tmp_path: Path) -> None:
     assert [run.trainer.seen for _ in run.train()] == [16, 32, 40]
     assert poisoned
     assert f"(NaN): back to {run.good}" in " ".join(lines_of(run))
+    curve = EventAccumulator(run.diary.folder.path)
+    curve.Reload()
+    assert [point.step for point in curve.Scalars("loss/g")] == list(range(4, 41, 4))
     assert weights(run).isfinite().all()
     unharmed = run_of(tmp_path)
     assert len(list(unharmed.train())) == 3

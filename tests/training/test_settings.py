@@ -1,0 +1,52 @@
+"""Which settings a run has."""
+
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+
+from animetools.commands.sgtrain import TrainOptions
+from animetools.errors import FatalError
+from animetools.networks.snapshot import Snapshot
+from animetools.options import options_of
+from animetools.training.config import TrainConfig, preset
+from animetools.training.settings import changes, settings
+
+
+def run_of(saved: TrainConfig | None = None, facts: Any = None, **told: Any) -> TrainConfig:
+    """The settings of a run on images of 64 px; those of `saved` are in the snapshot it resumes."""
+    snapshot = saved and Snapshot("animetools", {}, {"config": asdict(saved), **(facts or {})})
+    given = asdict(TrainOptions(**told))
+    return settings(given, options_of(TrainOptions), 64, snapshot, "run.pkl")
+
+
+def test_what_is_told_counts_most_then_the_run_then_the_preset() -> None:
+    assert run_of() == preset("ada", 64)
+    first = run_of(preset="s2", gamma=3.0, mirror=True)
+    assert (first.preset, first.gamma, first.mirror) == ("s2", 3.0, True)
+    again = run_of(first, batch=8)
+    assert (again.preset, again.gamma, again.mirror, again.batch) == ("s2", 3.0, True, 8)
+    other = run_of(first, preset="ada")
+    assert (other.gamma, other.map_layers) == (preset("ada", 64).gamma, first.map_layers)
+
+
+def test_another_architecture_is_refused() -> None:
+    with pytest.raises(FatalError, match=r"--map-layers is 8 in run\.pkl, not 4"):
+        run_of(run_of(preset="s2"), map_layers=4)
+
+
+def test_p_follows_sooner_after_a_transfer_and_in_what_resumes_it() -> None:
+    first = run_of(transfer="old.pkl")
+    assert (first.ada_kimg, first.ema_ramp) == (100, None)
+    assert (preset("ada", 64).ada_kimg, preset("ada", 64).ema_ramp) == (500, 0.05)
+    assert run_of(first, {"transfer": "old.pkl"}) == first
+    assert run_of(first).ada_kimg == 500
+
+
+def test_changes_are_told() -> None:
+    facts = {"images": 9, "kimg": 3.0, "config": {"batch": 4, "gamma": 1.0}}
+    now = {"images": 12, "batch": 8, "gamma": 1.0, "new": 1}
+    assert list(changes(Snapshot("animetools", {}, facts), now)) == [
+        "images was 9, is 12 from here on",
+        "batch was 4, is 8 from here on",
+    ]
