@@ -15,7 +15,9 @@ from animetools.training.settings import changes, settings
 
 def run_of(saved: TrainConfig | None = None, facts: Any = None, **told: Any) -> TrainConfig:
     """The settings of a run on images of 64 px; those of `saved` are in the snapshot it resumes."""
-    snapshot = saved and Snapshot("animetools", {}, {"config": asdict(saved), **(facts or {})})
+    snapshot = None
+    if saved:
+        snapshot = Snapshot("animetools", {}, {"config": asdict(saved), **(facts or {})})
     given = asdict(TrainOptions(**told))
     return settings(given, options_of(TrainOptions), 64, snapshot, "run.pkl")
 
