@@ -17,8 +17,9 @@ animedraw --count "$pictures" --seed 1 --portraits 256 |
     animecrop --largest --min-size 64 "${@:4}" | animeclean |
     animepack --size 64 --fit cover -o faces64.zip || [ $? = 1 ]
 
-until sgtrain --preset ada --channel-base 2048 --channel-max 192 --mirror --gamma 0.05 --batch 16 \
-    --kimg "$kimg" --resume latest faces64.zip; do
+# bf16 is fp32 where the processor does not multiply it.
+until sgtrain --preset ada --channel-base 2048 --channel-max 192 --batch 16 --gamma 0.05 \
+    --ema-kimg 5 --pl-weight 0 --mirror --dtype bf16 --kimg "$kimg" --resume latest faces64.zip; do
     [ $? = 2 ] && exit 2
 done
 sgconvert --small --force latest default.pkl
