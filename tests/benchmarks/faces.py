@@ -55,7 +55,8 @@ CARD = """\
 | file | {bytes:,} bytes: G_ema and D, in half precision |
 {shares}
 
-It was made by [examples/train-default.sh](../examples/train-default.sh), on a CPU. Its settings:
+[examples/train-default.sh](../examples/train-default.sh) makes one like it from nothing, on a CPU. Its
+settings:
 
 {settings}.
 
