@@ -19,7 +19,6 @@ from animetools.training.sheets import chosen, latents, samples
 
 Features = NDArray[np.float32]  # [n, d], of n images
 
-METRICS = ("fid", "kid")
 AT_ONCE = 32  # images
 MOST_FEATURES = 1 << 14  # of an image: FID takes their number to the third
 LARGEST_SIDE = 4096  # of an image that a network may ask for

@@ -11,6 +11,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from animetools.dataset.training_set import Images
 from animetools.training.loader import Loader
 from animetools.training.sampler import Sampler
 
-SIDE, BATCH = 512, 16
+SIDE, BATCH, TIMES = 512, 16, 7
 
 
 def jpeg(seed: int) -> bytes:
@@ -33,14 +34,11 @@ def jpeg(seed: int) -> bytes:
     return cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
 
 
-def rate(work: Callable[[], None], count: int) -> float:
-    """Images per second of one core, the best of five: whatever else runs beside it."""
-    best = 0.0
-    for _ in range(5):
-        start = time.process_time()
-        work()
-        best = max(best, count / (time.process_time() - start))
-    return best
+def seconds(work: Callable[[], None]) -> float:
+    """What it takes of a core, whatever else runs beside it."""
+    start = time.process_time()
+    work()
+    return time.process_time() - start
 
 
 def main() -> None:
@@ -56,27 +54,30 @@ def main() -> None:
         for data in files:
             Image.open(BytesIO(data)).load()
 
-    limits = {"cv2": rate(by_cv2, count), "Pillow": rate(by_pillow, count)}
+    def by_loader(images: Images) -> None:
+        with Loader(images, Sampler(count, 0), BATCH, threads=1) as loader:
+            for _ in range(count // BATCH):
+                next(loader)
+
     size = sum(map(len, files)) / count / 1000
-    print(f"{count} JPEG of {SIDE} px, {size:.0f} kB each; images/s of one core, decoded bare:")
-    print(", ".join(f"{name} {each:.0f}" for name, each in limits.items()))
+    print(f"{count} JPEG of {SIDE} px, {size:.0f} kB each; images/s of one core:")
     with tempfile.TemporaryDirectory() as place:
         (folder := Path(place, "folder")).mkdir()
-        with zipfile.ZipFile(Path(place, "images.zip"), "w") as archive:
+        with zipfile.ZipFile(zipped := Path(place, "images.zip"), "w") as archive:
             for number, data in enumerate(files):
                 archive.writestr(f"{number:08d}.jpg", data)
                 (folder / f"{number:08d}.jpg").write_bytes(data)
-        for name in ("images.zip", "folder"):
-            images = Images(str(Path(place, name)))
-
-            def by_loader(images: Images = images) -> None:
-                with Loader(images, Sampler(count, 0), BATCH, threads=1) as loader:
-                    for _ in range(count // BATCH):
-                        next(loader)
-
-            found = rate(by_loader, count)
-            shares = ", ".join(f"{found / each:.0%} of {name}" for name, each in limits.items())
-            print(f"{name}: {found:.0f} by the loader: {shares}")
+        works: dict[str, Callable[[], None]] = {
+            "cv2": by_cv2,
+            "Pillow": by_pillow,
+            "loader, zip": partial(by_loader, Images(str(zipped))),
+            "loader, folder": partial(by_loader, Images(str(folder))),
+        }
+        taken = [{name: seconds(work) for name, work in works.items()} for _ in range(TIMES)]
+    best = {name: min(one[name] for one in taken) for name in works}
+    for name, least in best.items():
+        shares = ", ".join(f"{best[bare] / least:.0%} of {bare}" for bare in ("cv2", "Pillow"))
+        print(f"{name}: {count / least:.0f}, {shares}")
 
 
 if __name__ == "__main__":
