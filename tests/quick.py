@@ -1,4 +1,7 @@
-"""Runs of commands in forks of a process that has loaded torch, which takes most of a short run."""
+"""Runs of commands in forks of a process that has loaded torch, which takes most of a short run.
+
+Python has one such process; whoever else forks from it uses SERVER, so that all find it loaded.
+"""
 
 import importlib
 import multiprocessing
@@ -18,6 +21,7 @@ SERVER.set_forkserver_preload(
         "animetools.images.described",
         "animetools.training.run",
         "torch._dynamo",  # as Adam does
+        "pytest",  # as the tests do, of which some functions are run there
     ]
 )
 

@@ -16,9 +16,7 @@ from typing import Any
 import pytest
 
 from animetools import whole
-
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["animetools.whole", "pytest"])
+from tests.quick import SERVER
 
 OLD, NEW = b"old" * 10_000, b"new, and longer" * 10_000
 
@@ -222,7 +220,7 @@ def is_replaced(path: Path) -> bool:
 
 
 def test_a_kill_before_any_line_loses_nothing(tmp_path: Path) -> None:
-    process = FORKS.Process(target=_die_before_every_line, args=(str(tmp_path),))
+    process = SERVER.Process(target=_die_before_every_line, args=(str(tmp_path),))
     process.start()
     process.join()
     assert process.exitcode == 0
@@ -254,8 +252,8 @@ def test_kills_at_any_moment_lose_nothing(tmp_path: Path) -> None:
         file.write_bytes(OLD)
     moments = random.Random(0)
     for moment in [*(moments.uniform(0, 0.02) for _ in range(25)), None]:
-        begun, end = FORKS.Pipe(duplex=False)
-        process = FORKS.Process(target=_replace_all, args=(str(tmp_path), end))
+        begun, end = SERVER.Pipe(duplex=False)
+        process = SERVER.Process(target=_replace_all, args=(str(tmp_path), end))
         process.start()
         begun.recv()
         process.join(moment)
