@@ -24,7 +24,7 @@ from animetools.training.transfer import Pair
 
 FLOAT = 4  # bytes
 HELD = 25  # numbers for each channel of a pixel: measured on a CPU, 24 to 25 with any shape
-LONG = 1.0  # seconds
+LONG = 3.0  # seconds
 REGULARISED = 1.2  # how much longer an iteration takes on a CPU, on average
 MONTH = 30 * 86400.0  # seconds
 
@@ -59,7 +59,7 @@ def forecast(
 def seconds_per_kimg(trainer: Trainer, batch: int) -> float:
     """What a kimg will take, measured; the trainer has then learnt from nothing, and is spoilt.
 
-    A person waits for it: where a batch takes long, one image tells.
+    A person waits for it: where a batch takes long, a part of it tells.
     """
     rules, config = trainer.rules, trainer.generator.config
     shape = config.image_channels, *image_size(config)
@@ -72,11 +72,13 @@ def seconds_per_kimg(trainer: Trainer, batch: int) -> float:
         return time.perf_counter() - start
 
     trainer.rules = replace(rules, accumulate=1)
-    alone = seconds(1, 1)  # an iteration without regularisation
-    if alone < LONG:
-        alone = min(alone, seconds(1, 1))  # without what is done once
-    if trainer.device.type == "cpu" and alone * batch > LONG:
-        return 1000 * alone * REGULARISED
+    seconds(1, 1)  # and what is done once
+    few, spent = 1, seconds(1, 1)  # an iteration without regularisation
+    while spent < LONG and few < batch:
+        few = min(max(2 * few, trainer.pair.group(batch)), batch)
+        spent = seconds(1, few)
+    if trainer.device.type == "cpu" and few < batch:
+        return 1000 * spent / few * REGULARISED
     trainer.rules = rules
     for _ in range(2):
         main, whole = seconds(1, batch), seconds(0, batch)  # without and with both
