@@ -81,7 +81,7 @@ def test_a_run_leaves_what_other_commands_read(data: Path) -> None:
         "snapshot-000000.pkl",
     ]  # fmt: skip
     told = json.loads((data / FIRST).with_name("run.json").read_text())
-    assert (told["seed"], told["gamma"], told["channel_max"]) == (5, 0.05, 8)
+    assert (told["seed"], told["gamma"], told["channel_max"]) == (5, 1.0, 8)
     assert quick(f"sggen --network {FIRST} --seeds 0-1 -j 1", data).returncode == 0
     done = quick(f"dranker {FIRST} images -j 1", data)
     assert len(done.stdout.splitlines()) == 2
@@ -205,7 +205,7 @@ def test_settings_go_on_and_changes_are_told(data: Path) -> None:
     train(f"d.zip {SHORT} --gamma 3", data)
     done = train("d.zip --resume latest --kimg 0.02 --g-lr 0.001 --batch 3 --freeze-d 2 -j 1", data)
     assert f"goes on from {FIRST} at 0.0 kimg" in done.stderr
-    for change in ("g_lr was 0.0025, is 0.001", "batch was 4, is 3", "freeze_d was 0, is 2"):
+    for change in ("g_lr was 0.008, is 0.001", "batch was 4, is 3", "freeze_d was 0, is 2"):
         assert f"{change} from here on" in done.stderr
         assert change in (data / FIRST).with_name("log.txt").read_text()
     assert "gamma was" not in done.stderr
