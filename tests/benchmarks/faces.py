@@ -1,12 +1,13 @@
 """How many of a network's pictures hold a face, beside how many of those that it learned from.
 
     PYTHONPATH=. .venv/bin/python tests/benchmarks/faces.py NETWORK DATASET [--sheet SHEET.jpg] \
-        [--card docs/default-network.md]
+        [--card docs/default-network.md] [--history results/00000-faces64-ada HISTORY.jpg]
 
 Each picture is enlarged to 256 pixels by cubic interpolation, without a border; it counts where
 animecrop's detector (auto) finds a face a quarter as wide or more. The training images are chosen
 by chance, the same ones every time. The cascade is fetched once, or named by --cascade: without it
-a third of the drawn faces is not found. --card writes what is known of the network.
+a third of the drawn faces is not found. --card writes what is known of the network; --history
+shows the same latents while the network learned, from the sheets of its run.
 """
 
 import argparse
@@ -36,6 +37,7 @@ PSIS = ("0.7", "1")
 SIDE = 256
 SMALLEST = SIDE // 4
 SHOWN = 24
+IN_HISTORY = 8  # pictures of each sheet
 
 CARD = """\
 # The network that ships with animetools
@@ -44,6 +46,10 @@ CARD = """\
 `sgconvert default model.pkl` gives a copy, `sgtrain --transfer default` goes on from it.
 
 ![Training images, and samples at psi {psis}](default-samples.jpg)
+
+The same latents while it learned:
+
+![Samples after ever more kimg](default-history.jpg)
 
 | | |
 |---|---|
@@ -73,6 +79,18 @@ def samples(network: str, psi: str, count: int) -> list[Pixels]:
         line = [str(ROOT / "bin/sggen"), "-q", "-o", folder, *what]
         done = subprocess.run(line, check=True, stdout=subprocess.PIPE, text=True)
         return [read_rgb(path) for path in done.stdout.splitlines()]
+
+
+def history(run: Path, side: int) -> list[tuple[str, list[tuple[str, Pixels]]]]:
+    """The same latents after ever twice the kimg, and at last, from the sheets of a run."""
+    sheets = {int(path.stem[-6:]): path for path in run.glob("fakes*.jpg")}
+    rows, following = [], 0
+    for kimg, path in sorted(sheets.items()):
+        if kimg >= following or kimg == max(sheets):
+            tiles = np.hsplit(read_rgb(str(path))[:side, : IN_HISTORY * side], IN_HISTORY)
+            rows.append((f"{kimg} kimg", [("", np.asarray(tile)) for tile in tiles]))
+            following = max(1, 2 * kimg)
+    return rows
 
 
 def card(path: str, dataset: Dataset, shares: dict[str, str]) -> str:
@@ -106,6 +124,7 @@ def main() -> None:
     parser.add_argument("--cascade", default=str(CASCADE) if CASCADE.exists() else "")
     parser.add_argument("--sheet", type=Path)
     parser.add_argument("--card", type=Path)
+    parser.add_argument("--history", type=Path, nargs=2)
     told = parser.parse_args()
 
     detector = choose_detector("auto", cascade=told.cascade)
@@ -128,6 +147,9 @@ def main() -> None:
         tails.append((name, [("", rgb) for rgb in pictures[:SHOWN]]))
     if told.sheet:
         told.sheet.write_bytes(encode_jpeg(contact_sheet(tails), 90))
+    if told.history:
+        run, sheet = told.history
+        sheet.write_bytes(encode_jpeg(contact_sheet(history(run, dataset[0].shape[0])), 90))
     if told.card:
         told.card.write_text(card(locate(told.network), dataset, shares))
 
