@@ -1,0 +1,228 @@
+"""gptsnip: write short texts with a language model."""
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from animetools.cli import Item, Opt, Output, Stream, command
+from animetools.cli.item import reason_of
+from animetools.cli.network import Device
+from animetools.errors import FatalError, ItemError
+from animetools.sampling.seeds import Seeds
+from animetools.text.prompts import check_template, decoded, filled, read_list, read_prompt
+from animetools.text.snippets import Cleaning, Source, snippet
+
+if TYPE_CHECKING:
+    from animetools.text.writer import Writer
+
+MISSING = "gptsnip needs more than is here: pip install animetools[text]"
+
+
+@dataclass(frozen=True)
+class SnipOptions:
+    """What gptsnip can be told."""
+
+    model: Annotated[
+        str,
+        Opt(
+            "A folder with a causal language model of Hugging Face's kind, or its name there;"
+            " default is the small one that ships with animetools.",
+            unit="FOLDER|NAME",
+        ),
+    ] = "default"
+    seeds: Annotated[
+        str,
+        Opt("Which snippets to write, such as 0-50000,60000; both ends count.", "s", unit="SEEDS"),
+    ] = ""
+    prompt: Annotated[str, Opt("What every text goes on from.", unit="TEXT")] = ""
+    prompt_file: Annotated[
+        str,
+        Opt(
+            "A prompt a line: seed N goes on from line N, counted from 0, and begins again after"
+            " the last; without --seeds a snippet for each line.",
+            unit="FILE",
+        ),
+    ] = ""
+    template: Annotated[str, Opt("What each prompt is put into, at {}.", unit="TEXT")] = "{}"
+    temperature: Annotated[
+        float, Opt("Below 1 likely words become likelier; 0 takes the likeliest.", min=0, max=100)
+    ] = 0.7
+    top_k: Annotated[int, Opt("Draw among so many words; 0 is all.", min=0)] = 30
+    top_p: Annotated[
+        float, Opt("Draw among the likeliest words that make up this share.", min=0, max=1)
+    ] = 1.0
+    max_tokens: Annotated[
+        int, Opt("Where a text ends at the latest, in tokens.", min=1, max=1 << 20)
+    ] = 300
+    min_chars: Annotated[int, Opt("Write a shorter text again, by another chance.", min=1)] = 1
+    tries: Annotated[int, Opt("How often a text is written at the most.", min=1)] = 10
+    strip_after: Annotated[
+        str, Opt("Cut a text where this stands, such as Source:.", unit="TEXT")
+    ] = ""
+    title_format: Annotated[bool, Opt("Turn TITLE|PLOT into _TITLE_: PLOT.")] = False
+    device: Device = "auto"
+    dtype: Annotated[Literal["fp32", "bf16", "int8"], Opt("Precision of the model.")] = "fp32"
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense, before anything heavy is loaded."""
+        if self.seeds:
+            Seeds.parse(self.seeds)
+        check_template(self.template)
+        if self.prompt and self.prompt_file:
+            raise ValueError("--prompt and --prompt-file exclude each other")
+        if self.top_p == 0:
+            raise ValueError("--top-p is a share above 0, such as 95%")
+        for name in ("prompt", "template", "strip_after"):
+            try:
+                getattr(self, name).encode()
+            except UnicodeEncodeError:
+                raise ValueError(f"--{name.replace('_', '-')} is not UTF-8") from None
+
+    @property
+    def cleaning(self) -> Cleaning:
+        """What is done to every text."""
+        return Cleaning(self.strip_after, self.title_format, self.min_chars)
+
+
+@command(
+    out="snippets",
+    reads=False,
+    arguments=(
+        "FILE ...",
+        "Files whose texts are prompts, or folders of them; -: a list on standard input.",
+    ),
+    examples=[
+        "gptsnip --seeds 0-9",
+        "gptsnip --seeds 0-9 --min-chars 250 --title-format",
+        "gptsnip --seeds 0-1 -o synopses | gptsnip - --template 'Plot Summary: {}' -o plots",
+    ],
+)
+def gptsnip(options: SnipOptions, stream: Stream) -> int:
+    """Write short texts with a language model.
+
+    Writes snippets/snippet-N.txt for each seed N and prints its path. A file that is named as an
+    argument is a prompt: its snippet has its name, with .txt at the end; at several --seeds
+    NAME.SEED.txt. Only what the model writes is kept, without the prompt.
+
+    A seed's text is the same alone and beside any others, on the same machine with the same number
+    of threads; on another the last bits of the arithmetic may differ, and so some texts.
+    """
+    if not (options.seeds or options.prompt_file or stream.files):
+        raise FatalError("nothing to write: give --seeds, such as 0-99, or files of prompts")
+    if stream.files and (options.prompt or options.prompt_file):
+        raise FatalError("files are prompts: leave out --prompt and --prompt-file, or the files")
+    if options.template != "{}" and not (options.prompt or options.prompt_file or stream.files):
+        raise FatalError("--template takes a prompt: give --prompt, --prompt-file, or files")
+    items = prompted(options, stream) if stream.files else seeded(options, stream)
+    source, told = _source(options)
+    jobs = stream.options.jobs or source.at_once
+    stream = replace(
+        stream,
+        settings=_settings(options, told),
+        options=replace(stream.options, jobs=jobs),
+    )
+    try:
+        return stream.map(partial(write, options, source, told), items)
+    finally:
+        source.close()
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a snippet is made from: a prompt, or the file that holds it."""
+
+    seed: int
+    prompt: str = ""
+    file: str = ""
+
+
+def seeded(options: SnipOptions, stream: Stream) -> Iterator[Item]:
+    """An item for each seed, with its prompt."""
+    lines = [options.prompt.encode()]
+    if options.prompt_file:
+        try:
+            lines = read_list(options.prompt_file)
+        except (ItemError, OSError) as why:
+            raise FatalError(f"{options.prompt_file}: {reason_of(why)}") from None
+    seeds = Seeds.parse(options.seeds or f"0-{len(lines) - 1}")
+    stream.report.total = seeds.count
+    return (_seeded(options, seed, seed % len(lines), lines) for seed in seeds)
+
+
+def _seeded(options: SnipOptions, seed: int, number: int, lines: list[bytes]) -> Item:
+    path = f"/snippet-{seed}"  # from the root it is the same from everywhere
+    try:
+        prompt = decoded(lines[number])
+    except ItemError as why:
+        return Item(path, trouble=f"line {number + 1} of {options.prompt_file}: {why}")
+    # What an item is made from is told by its time, so that the journal sees a change.
+    return Item(path, mtime=zlib.crc32(prompt.encode()), load=Task(seed, prompt))
+
+
+def prompted(options: SnipOptions, stream: Stream) -> Iterator[Item]:
+    """An item for each file at each seed."""
+    seeds = Seeds.parse(options.seeds or "0")
+    for item in stream.items():
+        if item.trouble or seeds.count == 1:
+            yield replace(item, load=Task(next(iter(seeds)), file=item.path))
+            continue
+        for seed in seeds:
+            facts = {"source": item.path} | item.facts
+            task = Task(seed, file=item.path)
+            yield replace(item, path=f"{item.path}.{seed}", facts=facts, load=task)
+
+
+def write(
+    options: SnipOptions, source: Source, told: dict[str, Any], item: Item, output: Output
+) -> Iterator[Item]:
+    """One snippet as a file."""
+    task: Task = item.load
+    suffix = "" if item.path.endswith(".txt") else ".txt"
+    facts: dict[str, Any] = {"seed": task.seed} | told
+    if output.dry:
+        yield item.made(output.write(suffix, bytes), **facts)
+        return
+    prompt = filled(options.template, read_prompt(task.file) if task.file else task.prompt)
+    made = snippet(source, prompt, task.seed, options.cleaning, options.tries)
+    path = output.write(suffix, f"{made.text}\n".encode)
+    yield item.made(path, **facts, prompt=prompt, tries=made.tries)
+
+
+def _source(options: SnipOptions) -> tuple[Source, dict[str, Any]]:
+    """What writes the texts, and what is told of it with each."""
+    from animetools.text.generate import Engine
+    from animetools.text.models import identity, locate
+
+    if not (find_spec("transformers") and find_spec("tokenizers")):
+        raise FatalError(MISSING)
+    folder = locate(options.model)
+    told = {"model": options.model, "sha256": identity(folder)}
+    return Engine(partial(_writer, options, folder)), told
+
+
+def _writer(options: SnipOptions, folder: str) -> "Writer":
+    """The model on its device."""
+    from animetools.networks.devices import devices
+    from animetools.text.models import load
+    from animetools.text.precision import prepare
+    from animetools.text.writer import Sampling, Writer
+
+    found = devices(options.device)
+    if len(found) > 1:
+        raise FatalError("--device all: gptsnip uses one card; name it, as cuda:1")
+    if options.dtype == "int8" and found[0].type != "cpu":
+        raise FatalError("--dtype int8 is for CPUs: try bf16")
+    model, tokenizer = load(folder)
+    sampling = Sampling(options.temperature, options.top_k, options.top_p, options.max_tokens)
+    return Writer(prepare(model, found[0], options.dtype), tokenizer, sampling)
+
+
+def _settings(options: SnipOptions, told: dict[str, Any]) -> dict[str, Any]:
+    """What a file depends on, besides its seed and its prompt."""
+    settings = {"command": "gptsnip"} | asdict(options)
+    for name in ("seeds", "prompt_file", "tries", "device"):
+        del settings[name]
+    return settings | {"model": told["sha256"][:16]}

@@ -1,0 +1,205 @@
+"""A language model that reads a prompt into a slot, and then a token for each of many slots."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import AttentionInterface, PreTrainedModel
+
+from animetools.errors import Advice, FatalError
+
+LEAST = 2  # rows: for a single one the libraries have other kernels, which round otherwise
+STEP = 256  # positions by which memory grows
+
+
+class Decoder:
+    """A model whose texts stand in slots, each with a past of its own.
+
+    A slot's numbers do not depend on what stands in the others: a prompt is read alone, attention
+    looks at one slot at a time, and matrices are multiplied for so many rows as have been seen, at
+    the start and on this machine, to give a row the same bits in any company.
+    """
+
+    def __init__(self, model: PreTrainedModel, slots: int) -> None:
+        if not model._supports_attention_backend:
+            raise FatalError(
+                f"--model is a {model.config.model_type}, whose attention cannot be run here"
+            )
+        AttentionInterface.register(Memory.NAME, _attend)
+        model.set_attn_implementation(Memory.NAME)
+        self.model = model
+        self.slots = slots
+        self.device = model.device
+        self.memory = Memory(slots)
+        self.begun: tuple[list[int], Tensor] | None = None
+        self.least = LEAST
+        self.least = self._least()
+
+    def begin(self, slot: int, tokens: list[int]) -> Tensor:
+        """Empty a slot and read a prompt into it; logits [vocabulary] of what comes next."""
+        memory = self.memory
+        if self.begun is None or self.begun[0] != tokens:
+            memory.begin()
+            positions = torch.arange(len(tokens), device=self.device)[None]
+            self.begun = tokens, self._run(torch.tensor([tokens]), positions)[0]
+        memory.take(slot, len(tokens))
+        return self.begun[1]
+
+    def step(self, slots: Sequence[int], tokens: Sequence[int]) -> Tensor:
+        """Read a token into each of these slots; logits [slots, vocabulary] of what comes next."""
+        memory = self.memory
+        idle = [0] * (self.least - len(slots))
+        positions = [memory.lengths[slot] for slot in slots]
+        memory.go_on(slots)
+        logits = self._run(
+            torch.tensor([*tokens, *idle])[:, None], torch.tensor([*positions, *idle])[:, None]
+        )
+        return logits[: len(slots)]
+
+    def _run(self, tokens: Tensor, positions: Tensor) -> Tensor:
+        made = self.model(
+            input_ids=tokens.to(self.device),
+            position_ids=positions.to(self.device),
+            use_cache=False,
+            logits_to_keep=1,
+            memory=self.memory,
+        )
+        return made.logits[:, -1].float()
+
+    def _least(self) -> int:
+        """The least number of rows among which a row has the bits that it has among all."""
+        everyone = list(range(self.slots))
+
+        def tried(slots: list[int]) -> Tensor:
+            for slot in slots:
+                self.begin(slot, [0])
+            return self.step(slots, [slot % 7 for slot in slots])
+
+        whole = tried(everyone)
+        some = everyone[1::3]
+        if torch.equal(tried(some), whole[some]) and torch.equal(tried(some[:1]), whole[some[:1]]):
+            return LEAST
+        self.least = self.slots
+        if not torch.equal(tried(everyone[::-1]), whole.flip(0)):
+            warnings.warn(
+                "on this machine a text may depend on which others are written beside it",
+                Advice,
+                stacklevel=1,
+            )
+        return self.slots
+
+
+class Memory:
+    """The keys and values of every slot, a pair of tensors [slots, heads, positions, size] a layer."""
+
+    NAME = "animetools"  # of the attention that looks into it
+
+    def __init__(self, slots: int) -> None:
+        self.slots = slots
+        self.lengths = [0] * slots
+        self.rows: Sequence[int] | None = None  # the slots of the pass; None: a prompt is read
+        self.places: tuple[Tensor, Tensor] | None = None
+        self.layers: dict[int, list[Tensor]] = {}
+        self.prompt: dict[int, tuple[Tensor, Tensor]] = {}  # that was read last
+
+    def begin(self) -> None:
+        """A prompt is going to be read."""
+        self.rows = None
+
+    def take(self, slot: int, length: int) -> None:
+        """Put the prompt that was read last, of this length, into a slot."""
+        self.lengths[slot] = length
+        for layer, read in self.prompt.items():
+            for kept, new in zip(self._room(layer, read, length), read, strict=True):
+                kept[slot, :, :length] = new[0]
+
+    def go_on(self, slots: Sequence[int]) -> None:
+        """Each of these slots is going to read a token."""
+        self.rows = slots
+        positions = [self.lengths[slot] for slot in slots]
+        self.places = torch.tensor(slots), torch.tensor(positions)
+        for slot in slots:
+            self.lengths[slot] += 1
+
+    def attend(
+        self,
+        layer: int,
+        query: Tensor,
+        pair: tuple[Tensor, Tensor],
+        scale: float | None,
+        window: int,
+    ) -> Tensor:
+        """Remember the pair, and look back.
+
+        query [n, heads, t, size], keys and values [n, their heads, t, size]: a prompt of t tokens,
+        or n tokens of n slots. Returns [n, t, heads, size]. `window` is how far back is seen; 0 is
+        all the way.
+        """
+        shared = {"scale": scale, "enable_gqa": query.shape[1] != pair[0].shape[1]}
+        if self.rows is None:
+            self.prompt[layer] = pair
+            t = query.shape[2]
+            mask = None
+            if window and t > window:
+                mask = (
+                    torch.ones(t, t, dtype=torch.bool, device=query.device).tril().triu(1 - window)
+                )
+            return F.scaled_dot_product_attention(
+                query, *pair, attn_mask=mask, is_causal=mask is None and t > 1, **shared
+            ).transpose(1, 2)
+        assert self.places
+        count = len(self.rows)
+        keys, values = self._room(layer, pair, max(self.lengths[slot] for slot in self.rows))
+        slots, positions = self.places
+        keys[slots, :, positions] = pair[0][:count, :, 0]
+        values[slots, :, positions] = pair[1][:count, :, 0]
+        seen = torch.zeros_like(query)
+        for row, slot in enumerate(self.rows):
+            last = self.lengths[slot]
+            past = slice(max(0, last - window) if window else 0, last)
+            seen[row] = F.scaled_dot_product_attention(
+                query[row : row + 1],
+                keys[slot : slot + 1, :, past],
+                values[slot : slot + 1, :, past],
+                **shared,
+            )[0]
+        return seen.transpose(1, 2)
+
+    def _room(self, layer: int, like: tuple[Tensor, Tensor], length: int) -> list[Tensor]:
+        """The layer's two tensors, with room for so many positions."""
+        there = self.layers.get(layer)
+        if there and there[0].shape[2] >= length:
+            return there
+        positions = -(-length // STEP) * STEP
+        made = [
+            each.new_empty(self.slots, each.shape[1], positions, each.shape[3]) for each in like
+        ]
+        for new, old in zip(made, there or (), strict=False):
+            new[:, :, : old.shape[2]] = old
+        self.layers[layer] = made
+        return made
+
+
+def _attend(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    *,
+    memory: Memory,
+    scaling: float | None = None,
+    sliding_window: int | None = None,
+    softcap: float | None = None,
+    s_aux: Tensor | None = None,
+    **_: Any,
+) -> tuple[Tensor, None]:
+    """Attention as transformers calls it, for what is told and nothing else."""
+    if softcap is not None or s_aux is not None or attention_mask is not None:
+        raise FatalError("--model has an attention of another kind, which cannot be run here")
+    layer = module.layer_idx
+    assert isinstance(layer, int)
+    return memory.attend(layer, query, (key, value), scaling, sliding_window or 0), None

@@ -1,0 +1,170 @@
+"""Causal language models as Hugging Face keeps them: found, told apart, and loaded safely."""
+
+import hashlib
+import json
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+from animetools.errors import FatalError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+SHIPPED = os.path.join(os.path.dirname(__file__), "default")
+CONFIG = "config.json"
+WEIGHTS = (".safetensors", ".bin")
+FILES = ["*.json", "*.txt", "*.model"]  # what a model has besides its weights
+LARGEST_CONFIG = 1 << 20  # bytes
+MOST_LAYERS = 1024
+NEEDS = "pip install animetools[text]"
+
+
+def locate(name: str) -> str:
+    """The folder of the model that `name` means.
+
+    A folder is itself, and nothing is asked of the network for it; `default` is the model that ships
+    with the suite; any other name is one of huggingface.co's, downloaded once.
+
+    Raises FatalError, with the cure, if there is no such model or it cannot be had.
+    """
+    path = SHIPPED if name == "default" else name
+    if os.path.isfile(path):
+        raise FatalError(f"--model {path} is a file: name the folder that it lies in")
+    if not os.path.isdir(path):
+        if not re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", name, re.ASCII):
+            raise FatalError(
+                f"--model {path} does not exist; name a folder, or a model by its name"
+            )
+        path = _download(name)
+    names = _names(path)
+    if CONFIG not in names:
+        raise FatalError(f"--model {path} is no language model: it has no {CONFIG}")
+    if not _weights(names):
+        raise FatalError(f"--model {path} has no weights: no *.safetensors, no *.bin")
+    return path
+
+
+def identity(folder: str) -> str:
+    """The SHA-256 of all that a model's texts depend on, in hexadecimal.
+
+    Raises FatalError if a file cannot be read.
+    """
+    total = hashlib.sha256()
+    names = _names(folder)
+    kept = [name for name in names if name.endswith((".json", ".txt", ".model"))]
+    try:
+        for name in sorted([*kept, *_weights(names)]):
+            with open(os.path.join(folder, name), "rb") as file:
+                total.update(name.encode() + hashlib.file_digest(file, "sha256").digest())
+    except OSError as why:
+        raise FatalError(f"{why.filename or folder} cannot be read: {why.strerror}") from why
+    return total.hexdigest()
+
+
+def load(folder: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
+    """The model of a folder, in float32 on the CPU, and its tokenizer; nothing of it is executed.
+
+    Raises FatalError, in one sentence, for what is no causal language model that transformers knows,
+    is damaged, or lacks weights.
+    """
+    _check_config(folder)
+    import torch
+    from safetensors import SafetensorError
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.set_verbosity(logging.CRITICAL)
+    logging.disable_progress_bar()
+    here = {"local_files_only": True, "trust_remote_code": False}
+    try:
+        config = AutoConfig.from_pretrained(folder, **here)
+        with torch.device("meta"):
+            described = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+        _check_size(folder, sum(each.numel() for each in described.parameters()))
+        model, told = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=torch.float32, output_loading_info=True, weights_only=True, **here
+        )
+        tokenizer = AutoTokenizer.from_pretrained(folder, **here)
+    except (
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        ImportError,
+        LookupError,
+        OSError,
+        RuntimeError,
+        SafetensorError,
+        TypeError,
+        ValueError,
+    ) as why:  # whatever a hostile file makes the library stumble over
+        what = " ".join(str(why).split())
+        raise FatalError(
+            f"--model {folder} cannot be loaded: {what[:200] or type(why).__name__}"
+        ) from why
+    if missing := sorted(told["missing_keys"]):
+        raise FatalError(f"--model {folder} lacks {len(missing)} of its weights, as {missing[0]}")
+    if len(tokenizer) > model.get_input_embeddings().num_embeddings:  # type: ignore[operator]
+        raise FatalError(f"--model {folder}: its tokenizer knows more words than the model")
+    return model.eval(), tokenizer
+
+
+def _download(name: str) -> str:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.utils import disable_progress_bars
+
+    disable_progress_bars()
+    try:
+        # Some keep their weights in several formats, and other things in folders.
+        path = snapshot_download(
+            name, allow_patterns=[*FILES, "*.safetensors"], ignore_patterns="*/*"
+        )
+        if not _weights(_names(path)):
+            path = snapshot_download(name, allow_patterns=[*FILES, "*.bin"], ignore_patterns="*/*")
+        return str(path)
+    except (HfHubHTTPError, OSError, ValueError) as why:
+        what = str(why).strip().split("\n")[0].rstrip(".")
+        raise FatalError(
+            f"--model {name} is no folder here, and cannot be had from huggingface.co: {what}"
+        ) from why
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError as why:
+        raise FatalError(f"--model {folder} cannot be read: {why.strerror}") from why
+
+
+def _weights(names: list[str]) -> list[str]:
+    """The files of weights; of two formats the safe one, as transformers chooses."""
+    for ending in WEIGHTS:
+        if found := [name for name in names if name.endswith(ending)]:
+            return found
+    return []
+
+
+def _check_config(folder: str) -> None:
+    """Raise FatalError for a config.json that is none, or that asks for very many layers."""
+    path = os.path.join(folder, CONFIG)
+    try:
+        with open(path, "rb") as file:
+            text = file.read(LARGEST_CONFIG + 1)
+        config: Any = json.loads(text) if len(text) <= LARGEST_CONFIG else None
+    except OSError as why:
+        raise FatalError(f"{path} cannot be read: {why.strerror}") from why
+    except (ValueError, RecursionError):
+        config = None
+    if not isinstance(config, dict):
+        raise FatalError(f"{path} is no configuration of a model")
+    for key, value in config.items():
+        if "layer" in key and type(value) is int and value > MOST_LAYERS:
+            raise FatalError(f"{path}: {key} is {value}, more than {MOST_LAYERS}")
+
+
+def _check_size(folder: str, numbers: int) -> None:
+    """Raise FatalError if the configuration wants more numbers than the files of weights can hold."""
+    size = sum(os.path.getsize(os.path.join(folder, name)) for name in _weights(_names(folder)))
+    if numbers > 2 * size:  # four bits each
+        raise FatalError(f"--model {folder}: {numbers} weights are not in {size} bytes")

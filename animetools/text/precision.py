@@ -1,0 +1,75 @@
+"""The matrices of a language model in a form that a CPU multiplies fast."""
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
+
+ROWS = 16  # what the packed form is meant for
+
+
+def prepare(model: PreTrainedModel, device: torch.device, dtype: str) -> PreTrainedModel:
+    """The model on its device: in fp32, in bf16, or with its matrices in int8 (on a CPU)."""
+    if dtype == "bf16":
+        model = model.to(torch.bfloat16)
+    if device.type != "cpu":
+        return cast(PreTrainedModel, model.to(device))
+    fast = Int8 if dtype == "int8" else Packed if torch.backends.mkldnn.is_available() else None
+    for parent in [*model.modules()] if fast else ():
+        for name, child in parent.named_children():
+            if isinstance(child, nn.Linear | Conv1D):
+                assert fast
+                weight = child.weight if isinstance(child, nn.Linear) else child.weight.t()
+                setattr(parent, name, fast(weight.detach(), child.bias))
+    return model
+
+
+class Packed(nn.Module):
+    """A linear layer in oneDNN's own layout.
+
+    For 16 rows it takes two thirds of the time of torch's, and gives a row the same bits among any
+    number of others from one on.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        super().__init__()
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), ROWS)
+        self.bias = bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [..., in] to [..., out]."""
+        return cast(
+            Tensor,
+            torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], ""),
+        )
+
+
+class Int8(nn.Module):
+    """A linear layer of 8-bit integers: each row of the weight, and each row of x, has its scale.
+
+    The products are summed in integers, so that a row has the same bits in any company.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        super().__init__()
+        weight = weight.float()
+        self.scale = _scale(weight)[:, 0]
+        self.weight = (weight / self.scale[:, None]).round().to(torch.int8).t()
+        self.bias = bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [..., in] to [..., out]."""
+        rows = x.reshape(-1, x.shape[-1])
+        scale = _scale(rows)
+        sums = torch._int_mm((rows / scale).round().to(torch.int8), self.weight)
+        made = sums * scale * self.scale
+        if self.bias is not None:
+            made += self.bias
+        return made.view(*x.shape[:-1], -1)
+
+
+def _scale(rows: Tensor) -> Tensor:
+    """What each row is divided by to lie within +-127; [rows, 1]."""
+    return rows.abs().amax(1, keepdim=True).clamp(min=1e-12) / 127
