@@ -18,7 +18,7 @@ PRONOUNS = {
     "girl": {"he": "she", "him": "her", "his": "her"},
     "boy": {"he": "he", "him": "him", "his": "his"},
 }
-SMALL = {*"a an and as at but by for from in is it no not of on or so than the to with".split()}
+SMALL = re.compile("a|an|and|as|at|but|by|for|from|in|is|it|no|not|of|on|or|so|than|the|to|with")
 VOWEL = re.compile(r"\b([Aa]) (?=[aeiou])(?!uni[^mn]|use|one\b)", re.IGNORECASE)  # a union, a one
 
 Grammar = dict[str, list[str]]
@@ -109,7 +109,7 @@ def titled(text: str) -> str:
     after = ["", *words]
     return " ".join(
         word
-        if word in SMALL and before and before[-1] not in ":!?"
+        if SMALL.fullmatch(word) and before and before[-1] not in ":!?"
         else word[:1].upper() + word[1:]
         for before, word in zip(after, words, strict=False)
     )

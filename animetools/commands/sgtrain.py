@@ -1,16 +1,15 @@
 """sgtrain: train a StyleGAN."""
 
 import os
-import queue
 import re
-import signal
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from animetools.cli import Item, Opt, Stream, command
-from animetools.cli.stream import cores, die_of
+from animetools.cli.aside import until_sigterm
+from animetools.cli.stream import cores
 from animetools.errors import FatalError
 from animetools.options import options_of
 from animetools.training.config import PRESETS, rate_at
@@ -142,39 +141,9 @@ def sgtrain(options: TrainOptions, stream: Stream) -> int:
     """
     if len(stream.files) != 1:
         raise FatalError("name one dataset: sgtrain DATA")
-    asked = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: asked.set())
-    for path in _aside(lambda: _train(options, stream, asked.is_set)):
+    for path in until_sigterm(partial(_train, options, stream), stream.report):
         stream.print(Item(path))
-    stream.report.end()
-    if asked.is_set():
-        die_of(signal.SIGTERM)
     return 0
-
-
-def _aside(work: Callable[[], Iterator[str]]) -> Iterator[str]:
-    """What `work` gives, done in a thread of its own.
-
-    Python hears signals in its first thread alone, and not before torch has come back to it, which
-    may take minutes.
-    """
-    done: queue.SimpleQueue[str | BaseException | None] = queue.SimpleQueue()
-
-    def run() -> None:
-        try:
-            for path in work():
-                done.put(path)
-            done.put(None)
-        except BaseException as error:  # noqa: BLE001  the first thread raises it
-            done.put(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    while (entry := done.get()) is not None:
-        if isinstance(entry, BaseException):
-            raise entry
-        yield entry
-    thread.join()  # Python must not end while it runs
 
 
 def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) -> Iterator[str]:

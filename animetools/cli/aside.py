@@ -1,0 +1,42 @@
+"""Long work that can be asked to end."""
+
+import queue
+import signal
+import threading
+from collections.abc import Callable, Iterator
+
+from animetools.cli.report import Report
+from animetools.cli.stream import die_of
+
+
+def until_sigterm(
+    work: Callable[[Callable[[], bool]], Iterator[str]], report: Report
+) -> Iterator[str]:
+    """What `work` gives; it is handed a question that SIGTERM answers with yes: is it to end?
+
+    When it has ended so, the process dies of the signal; the report has ended then. The work is done in a thread of its own:
+    Python hears signals in its first thread alone, and not before torch has come back to it, which
+    may take minutes.
+    """
+    asked = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: asked.set())
+    done: queue.SimpleQueue[str | BaseException | None] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            for each in work(asked.is_set):
+                done.put(each)
+            done.put(None)
+        except BaseException as error:  # noqa: BLE001  the first thread raises it
+            done.put(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    while (entry := done.get()) is not None:
+        if isinstance(entry, BaseException):
+            raise entry
+        yield entry
+    thread.join()  # Python must not end while it runs
+    report.end()
+    if asked.is_set():
+        die_of(signal.SIGTERM)

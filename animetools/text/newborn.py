@@ -1,0 +1,34 @@
+"""Models that have learnt nothing yet."""
+
+from typing import Any
+
+SIZES = {  # layers, width, heads, tokens of context
+    "tiny": (4, 224, 7, 256),
+    "small": (6, 384, 6, 512),
+    "gpt2": (12, 768, 12, 1024),
+}
+VOCABULARY = 4096  # tokens
+
+
+def model(size: str, tokenizer: Any, seed: int) -> Any:
+    """A GPT-2 of this size, with random weights and without dropout, for a tokenizer."""
+    import torch
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    layers, width, heads, context = SIZES[size]
+    torch.manual_seed(seed)
+    return GPT2LMHeadModel(
+        GPT2Config(
+            vocab_size=len(tokenizer),
+            n_positions=context,
+            n_embd=width,
+            n_layer=layers,
+            n_head=heads,
+            activation_function="gelu_pytorch_tanh",  # GPT-2's, in one step
+            resid_pdrop=0.0,
+            embd_pdrop=0.0,
+            attn_pdrop=0.0,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+    )

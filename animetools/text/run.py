@@ -1,0 +1,133 @@
+"""A language model's training from its first step to its last: the loop."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+
+from animetools.errors import FatalError
+from animetools.text import snapshots
+from animetools.text.learning import Learner
+from animetools.text.tokens import Tokens
+
+TICK_SECONDS = 60.0  # at most, between two lines of status
+FIRST_SECONDS = 5.0  # after which the first one comes: it tells how long all will take
+SAMPLES = 2
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a run is; losses in nats a token, `held` that of what is held back, at snapshots."""
+
+    step: int
+    steps: int
+    spent: float  # seconds since it began or was resumed
+    pace: float  # seconds a step
+    rate: float
+    loss: float
+    held: float | None = None
+
+    def scalars(self) -> dict[str, float]:
+        """All numbers, by the names of their curves."""
+        curves = {"loss/train": self.loss, "rate": self.rate, "run/seconds_per_step": self.pace}
+        return curves | ({} if self.held is None else {"loss/valid": self.held})
+
+
+@dataclass
+class Run:
+    """One run under way, in the folder `out`, whose files are the best model so far.
+
+    `tell` hears of each status, `say` a sentence now and then; `stopping` tells that it is to end.
+    `best` is the least loss on what is held back, `worse` how many validations have passed since.
+    """
+
+    learner: Learner
+    tokenizer: Any
+    data: Tokens
+    held: Tokens
+    out: str
+    facts: dict[str, Any]
+    snap: int  # steps between two snapshots
+    keep: int
+    tell: Callable[[Status], object]
+    say: Callable[[str], object]
+    stopping: Callable[[], bool]
+    best: float | None = None
+    worse: int = 0
+    losses: list[float] = field(default_factory=list)
+
+    def train(self) -> Iterator[str]:
+        """Train until the end; gives the path of each snapshot when it is whole.
+
+        Raises FatalError where the numbers are lost.
+        """
+        learner, steps = self.learner, self.learner.settings.steps
+        begun = ticked = time.monotonic()
+        wait, since = FIRST_SECONDS, learner.done
+        while learner.done < steps and not self.stopping():
+            rate = learner.settings.rate(learner.done)
+            self.losses.append(learner.step(self.data))
+            now = time.monotonic()
+            ends = learner.done == steps or self.stopping()
+            snaps = ends or learner.done % self.snap == 0
+            if not (snaps or now - ticked > wait):
+                continue
+            loss = sum(self.losses) / len(self.losses)
+            if not math.isfinite(loss):
+                good = snapshots.all_of(self.out)[-1:]
+                raise FatalError(
+                    "the model has lost its numbers (NaN)"
+                    f"{f'; {good[0]} is good' if good else ''}: try a lower --lr"
+                )
+            held = learner.validate(self.held) if snaps else None
+            pace = (now - ticked) / (learner.done - since)
+            self.tell(Status(learner.done, steps, now - begun, pace, rate, loss, held))
+            self.losses.clear()
+            if snaps:
+                yield self._save(held)
+                patience = learner.settings.patience
+                if patience and self.worse >= patience and not ends:
+                    self.say(f"validation has risen {self.worse} times in a row: it ends here")
+                    return
+            wait, ticked, since = TICK_SECONDS, time.monotonic(), learner.done
+
+    def _save(self, held: float | None) -> str:
+        """Write a snapshot, and the best model if it is that; show what the model writes."""
+        learner = self.learner
+        known = held is not None and math.isfinite(held)
+        better = not known or self.best is None or (held is not None and held < self.best)
+        self.worse = 0 if better else self.worse + 1
+        if known and better:
+            self.best = held
+        facts = self.facts | asdict(learner.settings)
+        facts |= {"step": learner.done, "best": self.best, "worse": self.worse}
+        path = snapshots.write(
+            self.out, learner.done, learner.model, self.tokenizer, learner.state(), facts
+        )
+        if better:
+            snapshots.publish(self.out, learner.model, self.tokenizer)
+        snapshots.prune(self.out, self.keep)
+        if not self.stopping():
+            for text in self.samples():
+                self.say(f"sample: {text}")
+        return path
+
+    @torch.no_grad()
+    def samples(self) -> list[str]:
+        """What the model writes of its own accord, from the same chances every time."""
+        learner, end = self.learner, self.tokenizer.eos_token_id
+        learner.model.eval()
+        torch.manual_seed(learner.settings.seed)
+        made = learner.model.generate(
+            torch.full((SAMPLES, 1), end, device=learner.device),
+            do_sample=True,
+            temperature=0.7,
+            top_k=30,
+            max_new_tokens=learner.settings.context - 1,
+            pad_token_id=end,
+        )
+        texts: list[str] = self.tokenizer.batch_decode(made, skip_special_tokens=True)
+        return texts
