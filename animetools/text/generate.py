@@ -36,6 +36,7 @@ class Engine:
     """
 
     at_once = 2 * SLOTS  # so that no slot waits while threads clean and write
+    trouble = ""
 
     def __init__(self, load: "Callable[[], Writer]") -> None:
         self.load = load

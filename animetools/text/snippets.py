@@ -16,16 +16,24 @@ class Source(Protocol):
     def at_once(self) -> int:
         """How many texts it likes to be asked for at the same time, each from a thread."""
 
+    @property
+    def trouble(self) -> str:
+        """Why no more can be had, where those that are on their way still come; usually empty."""
+
     def write(self, prompt: str, seed: int, attempt: int) -> str:
         """The text that goes on from `prompt`, without it.
 
         It depends on these three alone, where the source can promise that; `attempt` counts from 0.
 
-        Raises ItemError if this text cannot be had, FatalError if none can.
+        Raises ItemError if this text cannot be had, FatalError if none can, PassedOver where there
+        is trouble.
         """
 
     def close(self) -> None:
-        """No more texts are asked for."""
+        """No more texts are asked for.
+
+        Raises FatalError if there was trouble.
+        """
 
 
 @dataclass(frozen=True)
