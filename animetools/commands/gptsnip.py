@@ -1,10 +1,12 @@
 """gptsnip: write short texts with a language model."""
 
+import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.util import find_spec
+from itertools import takewhile
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from animetools.cli import Item, Opt, Output, Stream, command
@@ -12,6 +14,7 @@ from animetools.cli.item import reason_of
 from animetools.cli.network import Device
 from animetools.errors import FatalError, ItemError
 from animetools.sampling.seeds import Seeds
+from animetools.text.address import KEY, Address
 from animetools.text.prompts import check_template, decoded, filled, read_list, read_prompt
 from animetools.text.snippets import Cleaning, Source, snippet
 
@@ -19,6 +22,10 @@ if TYPE_CHECKING:
     from animetools.text.writer import Writer
 
 MISSING = "gptsnip needs more than is here: pip install animetools[text]"
+NO_MATTER = (  # to what a text is like
+    *("seeds", "prompt_file", "tries", "device"),
+    *("timeout", "max_requests", "max_cost", "price_in", "price_out"),
+)
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,30 @@ class SnipOptions:
     title_format: Annotated[bool, Opt("Turn TITLE|PLOT into _TITLE_: PLOT.")] = False
     device: Device = "auto"
     dtype: Annotated[Literal["fp32", "bf16", "int8"], Opt("Precision of the model.")] = "fp32"
+    api: Annotated[
+        str,
+        Opt(
+            "Ask a service of OpenAI's protocol instead: its address, which ends in /v1/completions"
+            " or /v1/chat/completions.",
+            unit="URL",
+        ),
+    ] = ""
+    api_model: Annotated[str, Opt("The service's name of the model.", unit="NAME")] = ""
+    timeout: Annotated[
+        float, Opt("How long --api may take for an answer.", unit="SECONDS", min=0.1, max=86400)
+    ] = 120
+    max_requests: Annotated[
+        int | None, Opt("Most requests that this run makes of --api, tries included.", min=1)
+    ] = None
+    max_cost: Annotated[
+        float | None, Opt("Most that this run may cost, by the prices below.", unit="MONEY", min=0)
+    ] = None
+    price_in: Annotated[
+        float, Opt("What a million tokens of prompts cost.", unit="MONEY", min=0)
+    ] = 0
+    price_out: Annotated[
+        float, Opt("What a million tokens of texts cost.", unit="MONEY", min=0)
+    ] = 0
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense, before anything heavy is loaded."""
@@ -75,11 +106,19 @@ class SnipOptions:
             raise ValueError("--prompt and --prompt-file exclude each other")
         if self.top_p == 0:
             raise ValueError("--top-p is a share above 0, such as 95%")
-        for name in ("prompt", "template", "strip_after"):
+        for name in ("prompt", "template", "strip_after", "api_model"):
             try:
                 getattr(self, name).encode()
             except UnicodeEncodeError:
                 raise ValueError(f"--{name.replace('_', '-')} is not UTF-8") from None
+        if self.api:
+            Address.parse(self.api)
+        if bool(self.api) != bool(self.api_model):
+            raise ValueError("--api and --api-model need each other")
+        if (self.max_requests or self.max_cost is not None) and not self.api:
+            raise ValueError("--max-requests and --max-cost are for --api")
+        if self.max_cost is not None and not (self.price_in or self.price_out):
+            raise ValueError("--max-cost needs prices: --price-in and --price-out")
 
     @property
     def cleaning(self) -> Cleaning:
@@ -109,6 +148,13 @@ def gptsnip(options: SnipOptions, stream: Stream) -> int:
 
     A seed's text is the same alone and beside any others, on the same machine with the same number
     of threads; on another the last bits of the arithmetic may differ, and so some texts.
+
+    --api asks a service, at --jobs texts at once (8), with the key in the environment's
+    OPENAI_API_KEY, if there is one. It is told --temperature, --top-p, --max-tokens and a seed, and
+    may heed them. Where it is busy it is asked again. When --max-requests or --max-cost are used up
+    the run ends with status 2, and the same line goes on later; nothing that is paid for is lost or
+    asked for again, apart from what is on its way when the run is killed. An answer that tells no
+    tokens, or does not come, counts as the dearest possible.
     """
     if not (options.seeds or options.prompt_file or stream.files):
         raise FatalError("nothing to write: give --seeds, such as 0-99, or files of prompts")
@@ -124,6 +170,7 @@ def gptsnip(options: SnipOptions, stream: Stream) -> int:
         settings=_settings(options, told),
         options=replace(stream.options, jobs=jobs),
     )
+    items = takewhile(lambda _: not source.trouble, items)
     try:
         return stream.map(partial(write, options, source, told), items)
     finally:
@@ -193,14 +240,29 @@ def write(
 
 def _source(options: SnipOptions) -> tuple[Source, dict[str, Any]]:
     """What writes the texts, and what is told of it with each."""
+    if not (find_spec("transformers") and find_spec("tokenizers") and find_spec("httpx2")):
+        raise FatalError(MISSING)
+    if options.api:
+        return _service(options)
     from animetools.text.generate import Engine
     from animetools.text.models import identity, locate
 
-    if not (find_spec("transformers") and find_spec("tokenizers")):
-        raise FatalError(MISSING)
     folder = locate(options.model)
     told = {"model": options.model, "sha256": identity(folder)}
     return Engine(partial(_writer, options, folder)), told
+
+
+def _service(options: SnipOptions) -> tuple[Source, dict[str, Any]]:
+    """A service that writes the texts, and what is told of it."""
+    from animetools.text.budget import Limits
+    from animetools.text.service import Patience, Request, Service
+
+    address = Address.parse(options.api)
+    request = Request(options.api_model, options.temperature, options.top_p, options.max_tokens)
+    limits = Limits(options.max_requests, options.max_cost, options.price_in, options.price_out)
+    key = os.environ.get(KEY, "").strip()
+    service = Service(address, request, limits, key, Patience(options.timeout))
+    return service, {"api": address.shown, "model": options.api_model}
 
 
 def _writer(options: SnipOptions, folder: str) -> "Writer":
@@ -223,6 +285,8 @@ def _writer(options: SnipOptions, folder: str) -> "Writer":
 def _settings(options: SnipOptions, told: dict[str, Any]) -> dict[str, Any]:
     """What a file depends on, besides its seed and its prompt."""
     settings = {"command": "gptsnip"} | asdict(options)
-    for name in ("seeds", "prompt_file", "tries", "device"):
+    for name in NO_MATTER:
         del settings[name]
+    if options.api:
+        return settings | told
     return settings | {"model": told["sha256"][:16]}
