@@ -2,6 +2,7 @@
 
 import math
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import timedelta
@@ -54,7 +55,8 @@ class LearnOptions:
         float | None, Opt("Learning rate; 0.0001, from scratch 0.002, if not told.", min=0)
     ] = None
     valid: Annotated[
-        float | None, Opt("Share of the corpus held back to judge by; 5% if not told.", max=0.5)
+        float | None,
+        Opt("Share of the corpus held back to judge by; 5% if not told.", min=0, max=0.5),
     ] = None
     patience: Annotated[
         int | None,
@@ -144,10 +146,11 @@ def _prepare_and_run(
 
     # What it learns from, and what it goes on from.
     pairs = texts.has_pairs(corpus)
-    path = snapshots.all_of(out)[-1:]
-    if path and not options.resume:
-        raise FatalError(f"{out} holds a run: --resume goes on with it, another --out begins one")
-    saved = snapshots.read(path[0]) if path else None
+    old = snapshots.all_of(out)
+    if old and not options.resume and not stream.options.force:
+        raise FatalError(f"{out} holds a run: --resume goes on with it, --force begins it anew")
+    path = old[-1] if old and options.resume else ""
+    saved = snapshots.read(path) if path else None
     if options.resume and not saved:
         report.note(f"no run is in {out}: a new one begins")
     usual = Settings(
@@ -161,7 +164,7 @@ def _prepare_and_run(
         return (document.text for document in texts.documents(corpus, lambda _: None))
 
     if saved:
-        model, tokenizer = models.load(path[0])
+        model, tokenizer = models.load(path)
     elif options.from_scratch:
         size = options.size or "tiny"
         most = newborn.SIZES[size][-1]
@@ -213,10 +216,10 @@ def _prepare_and_run(
         learner.load(saved.tensors, saved.facts["step"])
         facts["base"] = saved.facts["base"]
         if learner.done >= settings.steps:
-            report.note(f"{path[0]} has its {settings.steps} steps: more --steps go on")
-            yield path[0]
+            report.note(f"{path} has its {settings.steps} steps: more --steps go on")
+            yield path
             return
-        news = [f"goes on from {path[0]} at step {learner.done}"]
+        news = [f"goes on from {path} at step {learner.done}"]
         now = facts | asdict(settings)
         news += [
             f"{key} was {saved.facts[key]}, is {value} from here on"
@@ -236,7 +239,7 @@ def _prepare_and_run(
 
     def say(line: str) -> None:
         report.note(line)
-        folder.add("log.txt", line)
+        folder.add("log.txt", f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}")
 
     def tell(status: "Status") -> None:
         say(_line(status))
@@ -245,16 +248,22 @@ def _prepare_and_run(
 
     for line in news:
         say(line)
+    if not saved:
+        snapshots.remove(out, old)
     run = Run(
         learner, tokenizer, data, held, out, facts, options.snap, options.keep, tell, say, stopping
     )
     if saved:
         run.best, run.worse = saved.facts["best"], saved.facts["worse"]
+    if run.is_over():
+        say(f"{path}: {run.worse} validations got no better; a larger --patience goes on")
+        yield path
+        return
     yield from run.train()
 
 
 def _settings(
-    usual: "Settings", before: dict[str, Any], options: LearnOptions, path: list[str]
+    usual: "Settings", before: dict[str, Any], options: LearnOptions, path: str
 ) -> "Settings":
     """The settings told, else those of the run that goes on, else the usual.
 
@@ -264,7 +273,7 @@ def _settings(
     had = {name: before[name] for name in names if name in before}
     told = {name: value for name in names if (value := getattr(options, name)) is not None}
     if before and not all(type(had.get(name)) is kind for name, kind in names.items()):
-        raise FatalError(f"{path[0]}: its settings are broken")
+        raise FatalError(f"{path}: its settings are broken")
     return replace(usual, **had | told)
 
 
@@ -281,7 +290,7 @@ def _line(status: "Status") -> str:
         f"loss {status.loss:.3f}",
         f"perplexity {math.exp(min(status.loss, 99)):.1f}",
     ]
-    if status.held is not None and math.isfinite(status.held):
+    if status.held is not None:
         parts += [
             f"held back {status.held:.3f}",
             f"perplexity {math.exp(min(status.held, 99)):.1f}",

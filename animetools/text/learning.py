@@ -1,6 +1,5 @@
 """How a language model learns: AdamW on windows of text, repeatable to the bit."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,12 +73,12 @@ class Learner:
         return float(loss.detach())
 
     @torch.no_grad()
-    def validate(self, held: Tokens) -> float:
-        """The mean loss on what is held back, in nats a token; NaN if that is less than a window."""
+    def validate(self, held: Tokens) -> float | None:
+        """The mean loss on what is held back, in nats a token; None if that is less than a window."""
+        if not held.places(self.settings.context):
+            return None
         self.model.eval()
-        windows = held.spread(self.settings.context) if held.places(self.settings.context) else None
-        if windows is None:
-            return math.nan
+        windows = held.spread(self.settings.context)
         parts = windows.split(self.settings.batch)
         losses = [float(self._loss(part.to(self.device))) * len(part) for part in parts]
         return sum(losses) / len(windows)

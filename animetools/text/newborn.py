@@ -14,7 +14,10 @@ def model(size: str, tokenizer: Any, seed: int) -> Any:
     """A GPT-2 of this size, with random weights and without dropout, for a tokenizer."""
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
+    from transformers.utils import logging
 
+    logging.set_verbosity(logging.CRITICAL)
+    logging.disable_progress_bar()
     layers, width, heads, context = SIZES[size]
     torch.manual_seed(seed)
     return GPT2LMHeadModel(

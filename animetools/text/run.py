@@ -76,32 +76,33 @@ class Run:
             if not (snaps or now - ticked > wait):
                 continue
             loss = sum(self.losses) / len(self.losses)
-            if not math.isfinite(loss):
+            held = learner.validate(self.held) if snaps else None
+            if not all(map(math.isfinite, (loss, held or 0.0))):
                 good = snapshots.all_of(self.out)[-1:]
                 raise FatalError(
                     "the model has lost its numbers (NaN)"
                     f"{f'; {good[0]} is good' if good else ''}: try a lower --lr"
                 )
-            held = learner.validate(self.held) if snaps else None
             pace = (now - ticked) / (learner.done - since)
             self.tell(Status(learner.done, steps, now - begun, pace, rate, loss, held))
             self.losses.clear()
             if snaps:
                 yield self._save(held)
-                patience = learner.settings.patience
-                if patience and self.worse >= patience and not ends:
-                    self.say(f"validation has risen {self.worse} times in a row: it ends here")
+                if self.is_over() and not ends:
+                    self.say(f"{self.worse} validations got no better: it ends here")
                     return
             wait, ticked, since = TICK_SECONDS, time.monotonic(), learner.done
+
+    def is_over(self) -> bool:
+        """Whether the model has long got no better."""
+        return 0 < self.learner.settings.patience <= self.worse
 
     def _save(self, held: float | None) -> str:
         """Write a snapshot, and the best model if it is that; show what the model writes."""
         learner = self.learner
-        known = held is not None and math.isfinite(held)
-        better = not known or self.best is None or (held is not None and held < self.best)
+        better = held is None or self.best is None or held < self.best
         self.worse = 0 if better else self.worse + 1
-        if known and better:
-            self.best = held
+        self.best = held if better else self.best
         facts = self.facts | asdict(learner.settings)
         facts |= {"step": learner.done, "best": self.best, "worse": self.worse}
         path = snapshots.write(
@@ -109,7 +110,7 @@ class Run:
         )
         if better:
             snapshots.publish(self.out, learner.model, self.tokenizer)
-        snapshots.prune(self.out, self.keep)
+        snapshots.remove(self.out, snapshots.all_of(self.out)[: -self.keep] if self.keep else [])
         if not self.stopping():
             for text in self.samples():
                 self.say(f"sample: {text}")
@@ -123,6 +124,7 @@ class Run:
         torch.manual_seed(learner.settings.seed)
         made = learner.model.generate(
             torch.full((SAMPLES, 1), end, device=learner.device),
+            attention_mask=torch.ones(SAMPLES, 1, dtype=torch.long, device=learner.device),
             do_sample=True,
             temperature=0.7,
             top_k=30,

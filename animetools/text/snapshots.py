@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
+from animetools import whole
 from animetools.errors import FatalError
 
 STATE = "training.safetensors"
 NAME = re.compile(r"snapshot-(\d{6,9})")
-WEIGHTS = "model.safetensors"
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,7 @@ def write(
     """Write the snapshot of a step below a model's folder, whole or not at all; gives its path."""
     path = os.path.join(out, f"snapshot-{step:06d}")
     part = _part(out)
-    _save(part, model, tokenizer)
-    save_file(tensors, os.path.join(part, STATE), {"run": json.dumps(facts)})
-    _sync(part)
+    _save(part, model, tokenizer, save(tensors, {"run": json.dumps(facts)}))
     if os.path.isdir(path):  # of the same step: the run has gone back
         shutil.rmtree(path)
     os.rename(part, path)
@@ -49,7 +48,6 @@ def publish(out: str, model: Any, tokenizer: Any) -> None:
     """Have the folder hold this model, in half precision: the weights change last, and at once."""
     part = _part(out)
     _save(part, copy.deepcopy(model).half(), tokenizer)
-    _sync(part)
     for name in sorted(os.listdir(part), key=lambda name: name == WEIGHTS):
         os.replace(os.path.join(part, name), os.path.join(out, name))
     os.rmdir(part)
@@ -80,9 +78,9 @@ def all_of(out: str) -> list[str]:
     return [os.path.join(out, name) for _, name in sorted(found)]
 
 
-def prune(out: str, keep: int) -> None:
-    """Remove all but the last snapshots; 0 keeps all."""
-    for path in all_of(out)[:-keep] if keep else []:
+def remove(out: str, paths: list[str]) -> None:
+    """Remove these snapshots of a folder, each as a whole."""
+    for path in paths:
         gone = _part(out)
         os.rename(path, gone)  # so that no half of it is taken for a snapshot
         shutil.rmtree(gone)
@@ -96,13 +94,17 @@ def _part(out: str) -> str:
     return part
 
 
-def _save(part: str, model: Any, tokenizer: Any) -> None:
-    model.save_pretrained(part, max_shard_size="100GB")
-    tokenizer.save_pretrained(part)
-
-
-def _sync(folder: str) -> None:
-    """Wait until the disk has all files of a folder."""
-    for name in os.listdir(folder):
-        with open(os.path.join(folder, name), "rb") as file:
+def _save(part: str, model: Any, tokenizer: Any, state: bytes = b"") -> None:
+    """Write a model's files, and wait until the disk has them."""
+    try:
+        model.save_pretrained(part, max_shard_size="100GB")
+        tokenizer.save_pretrained(part)
+    except SafetensorError as why:  # what it says of a full disk, too
+        raise FatalError(f"{os.path.dirname(part)} cannot be written: {why}") from why
+    if state:
+        whole.write(os.path.join(part, STATE), state)
+    mode = os.stat(os.path.join(part, CONFIG)).st_mode  # safetensors' files are their owner's alone
+    for name in os.listdir(part):
+        os.chmod(os.path.join(part, name), mode)
+        with open(os.path.join(part, name), "rb") as file:
             os.fsync(file.fileno())
