@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -66,21 +66,21 @@ def encoded(
     """
     end = tokenizer.eos_token_id
     kind = np.uint16 if len(tokenizer) <= 1 << 16 else np.uint32
-    files: tuple[BinaryIO, BinaryIO] = (tempfile.TemporaryFile(), tempfile.TemporaryFile())  # type: ignore[assignment]  # noqa: SIM115
-    for file in files:
-        file.write(kind(end).tobytes())
-    number = 0
-    while some := list(islice(documents, AT_ONCE)):
-        texts = [document.text for document in some]
-        ids = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
-        for document, each in zip(some, ids, strict=True):
-            held = int((number + 1) * share) > int(number * share)
-            files[held].write(np.array(each + [end] * document.whole, kind).tobytes())
-            number += 1
-    return _mapped(files[0], kind, end, pairs), _mapped(files[1], kind, end, pairs)
+    with tempfile.TemporaryFile() as learnt, tempfile.TemporaryFile() as held:
+        for file in learnt, held:
+            file.write(kind(end).tobytes())
+        number = 0
+        while some := list(islice(documents, AT_ONCE)):
+            texts = [document.text for document in some]
+            ids = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+            for document, each in zip(some, ids, strict=True):
+                file = held if int((number + 1) * share) > int(number * share) else learnt
+                file.write(np.array(each + [end] * document.whole, kind).tobytes())
+                number += 1
+        return _mapped(learnt, kind, end, pairs), _mapped(held, kind, end, pairs)
 
 
-def _mapped(file: BinaryIO, kind: Any, end: int, pairs: bool) -> Tokens:
+def _mapped(file: IO[bytes], kind: Any, end: int, pairs: bool) -> Tokens:
     file.flush()
-    ids = np.memmap(file, kind, "r")
+    ids = np.memmap(file, kind, "r")  # which stays when the file is closed
     return Tokens(ids, np.flatnonzero(ids == end) if pairs else None)

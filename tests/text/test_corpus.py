@@ -1,0 +1,68 @@
+"""Reading what a language model learns from."""
+
+from pathlib import Path
+
+from animetools.text import corpus
+from animetools.text.corpus import MOST, PIECE, Document, documents, has_pairs
+
+
+def read(path: Path) -> tuple[list[Document], list[str]]:
+    told: list[str] = []
+    return list(documents(str(path), told.append)), told
+
+
+def test_pairs_are_texts_of_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "c.txt"
+    path.write_text("Title|A plot.\n\nOther|Another | plot.\r\nLast|End")
+    assert has_pairs(str(path))
+    found, told = read(path)
+    texts = ["Title|A plot.", "Other|Another | plot.", "Last|End"]
+    assert found == [Document(text, True) for text in texts]
+    assert told == []
+
+
+def test_lines_that_are_none_are_left_out_and_told_once(tmp_path: Path) -> None:
+    path = tmp_path / "c.txt"
+    good = "".join(f"Title {n}|Plot {n}.\n" for n in range(9000)).encode()  # beyond HEAD
+    path.write_bytes(good + b"no bar\nT|\xff\nT|\xc3\nU|P\n")
+    found, told = read(path)
+    assert len(found) == 9001
+    assert told == [
+        f"{path}: line 9002 is not UTF-8, and 1 more: left out",
+        f"{path}: line 9001 has no |: left out",
+    ]
+
+
+def test_plain_text_comes_in_pieces_that_are_the_text(tmp_path: Path) -> None:
+    path = tmp_path / "c.txt"
+    text = (
+        "".join(f"Line {n}, with some words | and a bar, or not.\n" for n in range(500)) + "End\n"
+    )
+    path.write_text(f"{text}<|endoftext|>\nA second text.\n")
+    assert not has_pairs(str(path))
+    found, told = read(path)
+    assert told == []
+    last = [n for n, document in enumerate(found) if document.whole]
+    assert last == [len(found) - 2, len(found) - 1]
+    assert "".join(document.text for document in found[:-1]) == text
+    assert found[-1].text == "A second text.\n"
+    assert all(PIECE <= len(document.text) < PIECE + 100 for document in found[:-2])
+
+
+def test_one_endless_line_is_cut_between_characters(tmp_path: Path) -> None:
+    for shift in range(4):
+        path = tmp_path / "c.txt"
+        text = "x" * shift + "夏はe" * (MOST // 3) + "終"
+        path.write_text(text)
+        found, told = read(path)
+        assert told == []
+        assert "".join(document.text for document in found) == text
+        assert max(len(document.text) for document in found) <= MOST
+
+
+def test_an_empty_file_has_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "c.txt"
+    path.write_bytes(b"\n \n")
+    assert not has_pairs(str(path))
+    assert "".join(document.text for document in read(path)[0]).strip() == ""
+    assert corpus.END == "<|endoftext|>"
