@@ -279,7 +279,8 @@ def _writer(options: SnipOptions, folder: str) -> "Writer":
         raise FatalError("--dtype int8 is for CPUs: try bf16")
     model, tokenizer = load(folder)
     sampling = Sampling(options.temperature, options.top_k, options.top_p, options.max_tokens)
-    return Writer(prepare(model, found[0], options.dtype), tokenizer, sampling)
+    prepare(model, found[0], options.dtype)
+    return Writer(model, tokenizer, sampling)
 
 
 def _settings(options: SnipOptions, told: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from animetools.errors import Advice, FatalError
 LEAST = 2  # rows: for a single one the libraries have other kernels, which round otherwise
 STEP = 256  # positions by which memory grows
 
+Pair = tuple[Tensor, Tensor]  # keys and values
+
 
 class Decoder:
     """A model whose texts stand in slots, each with a past of its own.
@@ -60,14 +62,15 @@ class Decoder:
         return logits[: len(slots)]
 
     def _run(self, tokens: Tensor, positions: Tensor) -> Tensor:
-        made = self.model(
+        made: Any = self.model(
             input_ids=tokens.to(self.device),
             position_ids=positions.to(self.device),
             use_cache=False,
             logits_to_keep=1,
             memory=self.memory,
         )
-        return made.logits[:, -1].float()
+        logits: Tensor = made.logits
+        return logits[:, -1].float()
 
     def _least(self) -> int:
         """The least number of rows among which a row has the bits that it has among all."""
@@ -93,7 +96,7 @@ class Decoder:
 
 
 class Memory:
-    """The keys and values of every slot, a pair of tensors [slots, heads, positions, size] a layer."""
+    """The keys and values of every slot: for a layer two tensors [slots, positions, heads, size]."""
 
     NAME = "animetools"  # of the attention that looks into it
 
@@ -102,8 +105,8 @@ class Memory:
         self.lengths = [0] * slots
         self.rows: Sequence[int] | None = None  # the slots of the pass; None: a prompt is read
         self.places: tuple[Tensor, Tensor] | None = None
-        self.layers: dict[int, list[Tensor]] = {}
-        self.prompt: dict[int, tuple[Tensor, Tensor]] = {}  # that was read last
+        self.layers: dict[int, Pair] = {}
+        self.prompt: dict[int, Pair] = {}  # that was read last
 
     def begin(self) -> None:
         """A prompt is going to be read."""
@@ -114,73 +117,75 @@ class Memory:
         self.lengths[slot] = length
         for layer, read in self.prompt.items():
             for kept, new in zip(self._room(layer, read, length), read, strict=True):
-                kept[slot, :, :length] = new[0]
+                kept[slot, :length] = new[0].transpose(0, 1)
 
     def go_on(self, slots: Sequence[int]) -> None:
         """Each of these slots is going to read a token."""
         self.rows = slots
-        positions = [self.lengths[slot] for slot in slots]
-        self.places = torch.tensor(slots), torch.tensor(positions)
+        self.places = torch.tensor(slots), torch.tensor([self.lengths[slot] for slot in slots])
         for slot in slots:
             self.lengths[slot] += 1
 
     def attend(
-        self,
-        layer: int,
-        query: Tensor,
-        pair: tuple[Tensor, Tensor],
-        scale: float | None,
-        window: int,
+        self, layer: int, query: Tensor, pair: Pair, scale: float | None, window: int
     ) -> Tensor:
         """Remember the pair, and look back.
 
         query [n, heads, t, size], keys and values [n, their heads, t, size]: a prompt of t tokens,
-        or n tokens of n slots. Returns [n, t, heads, size]. `window` is how far back is seen; 0 is
-        all the way.
+        or a token of each of n slots. Returns [n, t, heads, size]. `window` is how far back is
+        seen; 0 is all the way.
         """
-        shared = {"scale": scale, "enable_gqa": query.shape[1] != pair[0].shape[1]}
         if self.rows is None:
             self.prompt[layer] = pair
             t = query.shape[2]
             mask = None
             if window and t > window:
-                mask = (
-                    torch.ones(t, t, dtype=torch.bool, device=query.device).tril().triu(1 - window)
-                )
-            return F.scaled_dot_product_attention(
-                query, *pair, attn_mask=mask, is_causal=mask is None and t > 1, **shared
-            ).transpose(1, 2)
+                mask = query.new_ones(t, t, dtype=torch.bool).tril().triu(1 - window)
+            return _look(query, pair, scale, mask, causal=mask is None and t > 1)
         assert self.places
-        count = len(self.rows)
-        keys, values = self._room(layer, pair, max(self.lengths[slot] for slot in self.rows))
-        slots, positions = self.places
-        keys[slots, :, positions] = pair[0][:count, :, 0]
-        values[slots, :, positions] = pair[1][:count, :, 0]
-        seen = torch.zeros_like(query)
+        room = self._room(layer, pair, max(self.lengths[slot] for slot in self.rows))
+        for kept, new in zip(room, pair, strict=True):
+            kept[self.places] = new[: len(self.rows), :, 0]
+        seen = query.new_zeros(query.shape[0], 1, query.shape[1], pair[1].shape[3])
         for row, slot in enumerate(self.rows):
             last = self.lengths[slot]
             past = slice(max(0, last - window) if window else 0, last)
-            seen[row] = F.scaled_dot_product_attention(
-                query[row : row + 1],
-                keys[slot : slot + 1, :, past],
-                values[slot : slot + 1, :, past],
-                **shared,
-            )[0]
-        return seen.transpose(1, 2)
+            keys, values = (kept[slot, past].transpose(0, 1)[None] for kept in room)
+            seen[row] = _look(query[row : row + 1], (keys, values), scale)[0]
+        return seen
 
-    def _room(self, layer: int, like: tuple[Tensor, Tensor], length: int) -> list[Tensor]:
+    def _room(self, layer: int, like: Pair, length: int) -> Pair:
         """The layer's two tensors, with room for so many positions."""
         there = self.layers.get(layer)
-        if there and there[0].shape[2] >= length:
+        if there and there[0].shape[1] >= length:
             return there
         positions = -(-length // STEP) * STEP
-        made = [
-            each.new_empty(self.slots, each.shape[1], positions, each.shape[3]) for each in like
-        ]
-        for new, old in zip(made, there or (), strict=False):
-            new[:, :, : old.shape[2]] = old
-        self.layers[layer] = made
-        return made
+        keys, values = (
+            each.new_empty(self.slots, positions, each.shape[1], each.shape[3]) for each in like
+        )
+        for new, old in zip((keys, values), there or (), strict=False):
+            new[:, : old.shape[1]] = old
+        self.layers[layer] = keys, values
+        return keys, values
+
+
+def _look(
+    query: Tensor,
+    pair: Pair,
+    scale: float | None,
+    mask: Tensor | None = None,
+    *,
+    causal: bool = False,
+) -> Tensor:
+    """Attention [n, t, heads, size]; several heads of the query may share one of the pair."""
+    return F.scaled_dot_product_attention(
+        query,
+        *pair,
+        attn_mask=mask,
+        is_causal=causal,
+        scale=scale,
+        enable_gqa=query.shape[1] != pair[0].shape[1],
+    ).transpose(1, 2)
 
 
 def _attend(

@@ -92,5 +92,5 @@ class Engine:
         for text in writer.texts.values() if writer else ():
             if not text.done.done():
                 text.done.set_exception(why)
-        while text := self.asked.get():
-            text.done.set_exception(why)
+        while late := self.asked.get():
+            late.done.set_exception(why)

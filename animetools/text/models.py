@@ -74,18 +74,18 @@ def load(folder: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
-    logging.set_verbosity(logging.CRITICAL)
-    logging.disable_progress_bar()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     here = {"local_files_only": True, "trust_remote_code": False}
     try:
         config = AutoConfig.from_pretrained(folder, **here)
         with torch.device("meta"):
-            described = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+            described = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
         _check_size(folder, sum(each.numel() for each in described.parameters()))
-        model, told = AutoModelForCausalLM.from_pretrained(
+        found: Any = AutoModelForCausalLM.from_pretrained(
             folder, dtype=torch.float32, output_loading_info=True, weights_only=True, **here
         )
-        tokenizer = AutoTokenizer.from_pretrained(folder, **here)
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, **here)
     except (
         ArithmeticError,
         AssertionError,
@@ -102,17 +102,19 @@ def load(folder: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
         raise FatalError(
             f"--model {folder} cannot be loaded: {what[:200] or type(why).__name__}"
         ) from why
+    model, told = found
     if missing := sorted(told["missing_keys"]):
         raise FatalError(f"--model {folder} lacks {len(missing)} of its weights, as {missing[0]}")
-    if len(tokenizer) > model.get_input_embeddings().num_embeddings:  # type: ignore[operator]
+    if len(tokenizer) > model.get_input_embeddings().num_embeddings:
         raise FatalError(f"--model {folder}: its tokenizer knows more words than the model")
-    return model.eval(), tokenizer
+    model.eval()
+    return model, tokenizer
 
 
 def _download(name: str) -> str:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError
-    from huggingface_hub.utils import disable_progress_bars
+    from huggingface_hub.utils.tqdm import disable_progress_bars
 
     disable_progress_bars()
     try:

@@ -5,32 +5,35 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
+from transformers.activations import NewGELUActivation
 from transformers.pytorch_utils import Conv1D
 
 ROWS = 16  # what the packed form is meant for
 
 
-def prepare(model: PreTrainedModel, device: torch.device, dtype: str) -> PreTrainedModel:
-    """The model on its device: in fp32, in bf16, or with its matrices in int8 (on a CPU)."""
+def prepare(model: PreTrainedModel, device: torch.device, dtype: str) -> None:
+    """Put the model on its device: in fp32, in bf16, or, on a CPU, with its matrices in int8."""
+    module: nn.Module = model
     if dtype == "bf16":
-        model = model.to(torch.bfloat16)
-    if device.type != "cpu":
-        return cast(PreTrainedModel, model.to(device))
-    fast = Int8 if dtype == "int8" else Packed if torch.backends.mkldnn.is_available() else None
-    for parent in [*model.modules()] if fast else ():
+        module.to(torch.bfloat16)
+    module.to(device)
+    if device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return
+    fast = Int8 if dtype == "int8" else Packed
+    for parent in [*module.modules()]:
         for name, child in parent.named_children():
             if isinstance(child, nn.Linear | Conv1D):
-                assert fast
                 weight = child.weight if isinstance(child, nn.Linear) else child.weight.t()
                 setattr(parent, name, fast(weight.detach(), child.bias))
-    return model
+            elif isinstance(child, NewGELUActivation):  # the same function, in eight steps
+                setattr(parent, name, nn.GELU("tanh"))
 
 
 class Packed(nn.Module):
     """A linear layer in oneDNN's own layout.
 
-    For 16 rows it takes two thirds of the time of torch's, and gives a row the same bits among any
-    number of others from one on.
+    For 16 rows it takes two thirds of the time that torch's takes, in fp32; and it gives a row the
+    same bits among any number of others, but for none.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
@@ -63,10 +66,11 @@ class Int8(nn.Module):
         """x [..., in] to [..., out]."""
         rows = x.reshape(-1, x.shape[-1])
         scale = _scale(rows)
-        sums = torch._int_mm((rows / scale).round().to(torch.int8), self.weight)
-        made = sums * scale * self.scale
-        if self.bias is not None:
-            made += self.bias
+        sums = torch._int_mm((rows / scale).round().to(torch.int8), self.weight) * scale
+        if self.bias is None:
+            made = sums * self.scale
+        else:
+            made = torch.addcmul(self.bias, sums, self.scale)
         return made.view(*x.shape[:-1], -1)
 
 
