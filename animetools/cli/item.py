@@ -96,8 +96,24 @@ class Output:
     source: str = ""
     dry: bool = False
     force: bool = False
+    begun: bool = False  # by a run that was killed, and would have done just the same
     owned: tuple[Written, ...] = ()  # what an earlier run made of this item
     parts: list[whole.Part] = field(default_factory=list)
+    found: list[str] = field(default_factory=list)
+
+    def find(self, suffix: str) -> str | None:
+        """The path of a file that a killed run finished, if there is one; it stays as it is.
+
+        For work that gives something else when it is done again, or is paid for.
+        """
+        path = self.stem + suffix
+        if not self.begun or not os.path.isfile(path):
+            return None
+        there = Written.now(path)
+        if not there.size or there in self.owned:  # a power cut; an earlier making
+            return None
+        self.found.append(path)
+        return path
 
     def write(self, suffix: str, encode: Callable[[], bytes | memoryview]) -> str:
         """Write `encode()` to the item's path plus `suffix`; returns that path.
@@ -120,7 +136,7 @@ class Output:
         """Give every file its name."""
         for part in self.parts:
             part.commit()
-        done = [Written.now(part.path) for part in self.parts]
+        done = [Written.now(path) for path in (*self.found, *(part.path for part in self.parts))]
         self.parts.clear()
         return done
 

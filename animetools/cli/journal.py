@@ -111,6 +111,7 @@ class Journal:
         stem = below(self.folder, item.path)
         key = self._key(stem)
         now = (item.size, item.mtime, self.settings_id)
+        killed = False
         row = self._ask(
             "SELECT source, size, mtime, settings, begun, results FROM done WHERE stem = ?", key
         )
@@ -131,6 +132,7 @@ class Journal:
                 refuse_other_content(item, then[1], standing[0].path)
             if then == [*now] and not begun and len(standing) == len(owned) and not self.force:
                 return self._recall(item, results)
+            killed = then == [*now] and bool(begun) and not self.force
         self._do(
             (
                 "INSERT INTO done VALUES (?, ?, ?, ?, ?, 1, '[]') ON CONFLICT (stem) DO UPDATE SET"
@@ -139,7 +141,7 @@ class Journal:
                 [key, os.fsencode(os.path.abspath(item.path)), *now],
             )
         )
-        return Output(stem, item.path, force=self.force, owned=tuple(owned))
+        return Output(stem, item.path, force=self.force, begun=killed, owned=tuple(owned))
 
     def finish(
         self, output: Output, item: Item, results: list[Result], files: list[Written]

@@ -232,6 +232,9 @@ def write(
     if output.dry:
         yield item.made(output.write(suffix, bytes), **facts)
         return
+    if path := output.find(suffix):
+        yield item.made(path, **facts)
+        return
     prompt = filled(options.template, read_prompt(task.file) if task.file else task.prompt)
     made = snippet(source, prompt, task.seed, options.cleaning, options.tries)
     path = output.write(suffix, f"{made.text}\n".encode)

@@ -103,7 +103,8 @@ class Service:
         if key and address.is_open:
             self._say("open", f"the key goes to {address.host} unencrypted: https:// would hide it")
         self.loop = asyncio.new_event_loop()
-        threading.Thread(target=self.loop.run_forever, daemon=True).start()
+        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self.thread.start()
 
     def write(self, prompt: str, seed: int, attempt: int) -> str:
         """The text that the service gives; it is told a seed of its own for every attempt.
@@ -120,6 +121,8 @@ class Service:
         """
         self._run(self.client.aclose()).result()
         self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+        self.loop.close()
         if self.trouble:
             raise FatalError(self.trouble)
 

@@ -1,0 +1,232 @@
+"""gptsnip with a service, from outside."""
+
+import json
+import signal
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, Shell
+from tests.text.servers import Asked, Served, serving
+
+KEY = "sk-secret-of-the-tests"
+
+
+@pytest.fixture(autouse=True)
+def no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody's own key is given away by a test."""
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+
+
+def line(served: Served, more: str = "") -> str:
+    """A command line that asks a server."""
+    return f"gptsnip --api {served.url} --api-model m {more}"
+
+
+def seeded(asked: Asked) -> None:
+    """An answer that is another every time."""
+    asked.say(
+        f"{asked.body['seed']} at {asked.number}", {"prompt_tokens": 1, "completion_tokens": 9}
+    )
+
+
+def texts(folder: Path) -> dict[str, str]:
+    """What is in a folder, by name."""
+    return {path.name: path.read_text() for path in folder.glob("*.txt")}
+
+
+def test_snippets_of_a_service_are_written(shell: Shell, tmp_path: Path) -> None:
+    with serving(seeded) as served:
+        done = shell(line(served, "--seeds 0-2 --prompt 'In the first episode' --json"))
+    assert done.returncode == 0, done.stderr
+    records = [json.loads(each) for each in done.stdout.splitlines()]
+    assert [each["path"] for each in records] == [f"snippets/snippet-{n}.txt" for n in range(3)]
+    assert records[1] == {
+        **{"path": "snippets/snippet-1.txt", "seed": 1, "prompt": "In the first episode"},
+        **{"api": served.url, "model": "m", "tries": 1},
+    }
+    assert texts(tmp_path / "snippets").keys() == {f"snippet-{n}.txt" for n in range(3)}
+    assert {asked.prompt for asked in served.asked} == {"In the first episode"}
+
+
+def test_short_texts_are_asked_for_again(shell: Shell, tmp_path: Path) -> None:
+    with serving(lambda asked: asked.say("x" * (100 + 300 * asked.number))) as served:
+        done = shell(line(served, "-s 5 --min-chars 550 -j 1 --json"))
+    assert json.loads(done.stdout)["tries"] == 3
+    assert len({asked.body["seed"] for asked in served.asked}) == 3
+
+
+def test_so_many_are_asked_for_at_once_as_jobs_say(shell: Shell) -> None:
+    together = threading.Barrier(6, timeout=60)
+
+    def behave(asked: Asked) -> None:
+        together.wait()
+        asked.say("x")
+
+    with serving(behave) as served:
+        done = shell(line(served, "--seeds 0-5 -j 6"))
+    assert done.returncode == 0, done.stderr
+
+
+def test_requests_used_up_end_with_2_and_the_next_run_goes_on(shell: Shell, tmp_path: Path) -> None:
+    with serving(seeded) as served:
+        call = line(served, "--seeds 0-29 --max-requests 12")
+        first = shell(call)
+        paid = texts(tmp_path / "snippets")
+        assert first.returncode == 2
+        assert first.stderr.splitlines()[-1] == (
+            "gptsnip: --max-requests 12 are used up: the same line goes on where this ended"
+        )
+        assert len(first.stdout.splitlines()) == len(paid) == len(served.asked) == 12
+        second, third = shell(call), shell(call)
+    assert (second.returncode, third.returncode) == (2, 0)
+    assert len(third.stdout.splitlines()) == 30
+    assert Counter(asked.body["seed"] for asked in served.asked) == dict.fromkeys(range(30), 1)
+    assert texts(tmp_path / "snippets").items() >= paid.items()
+
+
+def test_cost_used_up_ends_with_2(shell: Shell, tmp_path: Path) -> None:
+    prices = "--price-in 1 --price-out 2 --max-tokens 50 --max-cost 0.0005"
+    with serving(seeded) as served:
+        done = shell(line(served, f"--seeds 0-99 {prices}"))
+    assert done.returncode == 2
+    assert "--max-cost 0.0005 is used up: 0.000" in done.stderr
+    written = len(texts(tmp_path / "snippets"))
+    assert 0 < written == len(served.asked) < 27  # of 19 millionths each
+
+
+@pytest.mark.parametrize("ordered", ["", "--unordered"])
+def test_killed_run_goes_on_and_pays_for_nothing_twice(
+    ordered: str, shell: Shell, tmp_path: Path
+) -> None:
+    """Seed 0 is the last that is answered, so in order nothing is printed before."""
+    release = threading.Event()
+
+    def behave(asked: Asked) -> None:
+        if asked.body["seed"] == 0:
+            release.wait(60)
+        seeded(asked)
+
+    with serving(behave) as served:
+        call = line(served, f"--seeds 0-39 -j 4 {ordered}").split()
+        command = [str(ROOT / "bin" / call[0]), *call[1:]]
+        run = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL)
+        while len(texts(tmp_path / "snippets")) < 12:
+            time.sleep(0.02)
+            assert run.poll() is None
+        run.kill()
+        run.wait()
+        paid = texts(tmp_path / "snippets")
+        before = {asked.body["seed"] for asked in served.asked}
+        count = len(served.asked)
+        release.set()
+        done = shell(" ".join(call))
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 40
+    after = texts(tmp_path / "snippets")
+    assert after.items() >= paid.items()
+    again = before & {asked.body["seed"] for asked in served.asked[count:]}
+    assert not {f"snippet-{seed}.txt" for seed in again} & paid.keys()
+    assert len(again) <= 4
+    assert not list((tmp_path / "snippets").glob(".*.part"))
+
+
+def test_file_of_another_is_neither_taken_nor_overwritten(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "snippets").mkdir()
+    (tmp_path / "snippets" / "snippet-1.txt").write_text("mine\n")
+    with serving(seeded) as served:
+        call = line(served, "--seeds 0-2")
+        for _ in range(2):
+            done = shell(call)
+            assert done.returncode == 1
+            assert "exists and is not of this making" in done.stderr
+            assert (tmp_path / "snippets" / "snippet-1.txt").read_text() == "mine\n"
+
+
+def test_interrupted_run_ends_at_once_while_it_waits(tmp_path: Path) -> None:
+    def busy(asked: Asked) -> None:
+        asked.send(429, b"{}", {"Retry-After": "600"})
+
+    with serving(busy) as served:
+        call = line(served, "--seeds 0-9").split()
+        run = subprocess.Popen([ROOT / "bin" / call[0], *call[1:]], cwd=tmp_path)
+        while not served.asked:
+            time.sleep(0.02)
+        time.sleep(0.2)
+        began = time.monotonic()
+        run.send_signal(signal.SIGINT)
+        assert run.wait(60) == -signal.SIGINT
+        assert time.monotonic() - began < 5
+
+
+def test_hostile_answers_lose_nothing_and_write_nothing_twice(shell: Shell, tmp_path: Path) -> None:
+    """Every second answer is wrong, each in another way."""
+    wrongs: list[Callable[[Asked], None]] = [
+        lambda asked: asked.send(500, b"oops"),
+        lambda asked: asked.send(200, b'{"choices": [{"te'),
+        lambda asked: asked.send(200, b'{"choices": [{"te', {"Content-Length": "999"}),
+        lambda asked: asked.send(429, b"{}", {"Retry-After": "0"}),
+        lambda asked: asked.send(200, b"x" * (1 << 22)),
+        lambda asked: asked.handler.connection.close(),
+    ]
+
+    def behave(asked: Asked) -> None:
+        if asked.number % 2:
+            asked.handler.close_connection = True
+            wrongs[asked.number // 2 % len(wrongs)](asked)
+        else:
+            asked.say(f"{asked.body['seed']}\0 tells \ud83d its\x1b[2J story")
+
+    with serving(behave) as served:
+        done = shell(line(served, "--seeds 0-11 -j 12"))
+    assert done.returncode == 0, done.stderr
+    assert texts(tmp_path / "snippets") == {
+        f"snippet-{n}.txt": f"{n} tells ? its\x1b[2J story\n" for n in range(12)
+    }
+    assert len(done.stderr.splitlines()) == 2  # that it asks again, and the account
+
+
+def test_key_goes_to_the_service_alone(shell: Shell, tmp_path: Path) -> None:
+    def echo(asked: Asked) -> None:
+        asked.send(401, json.dumps({"error": {"message": f"Wrong: {KEY}"}}).encode())
+
+    with serving(echo) as served:
+        done = shell(f"OPENAI_API_KEY=' {KEY} ' {line(served, '--seeds 0-9 -v --debug')}")
+    assert served.asked[0].headers["authorization"] == f"Bearer {KEY}"
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        "gptsnip: 127.0.0.1 does not take the key of OPENAI_API_KEY: Wrong: ***"
+    )
+    held = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert KEY.encode() not in held + (done.stdout + done.stderr).encode()
+
+
+def test_missing_key_is_one_sentence(shell: Shell) -> None:
+    with serving(lambda asked: asked.send(401, b"")) as served:
+        done = shell(line(served, "--seeds 0-9 -q"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "gptsnip: 127.0.0.1 wants a key: put it into OPENAI_API_KEY\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("--api http://localhost/v1 --api-model m", "--api ends in /v1/completions or"),
+        ("--api http://localhost/v1/completions", "--api and --api-model need each other"),
+        ("--api-model m", "--api and --api-model need each other"),
+        ("--max-requests 5", "--max-requests and --max-cost are for --api"),
+        (
+            "--api http://localhost/v1/completions --api-model m --max-cost 1",
+            "--max-cost needs prices: --price-in and --price-out",
+        ),
+    ],
+)
+def test_wrong_options_are_one_sentence(options: str, said: str, shell: Shell) -> None:
+    done = shell(f"gptsnip --seeds 0 {options}")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr and done.stderr.count("\n") == 1
