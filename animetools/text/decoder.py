@@ -79,7 +79,7 @@ class Decoder:
         def tried(slots: list[int]) -> Tensor:
             for slot in slots:
                 self.begin(slot, [0])
-            return self.step(slots, [slot % 7 for slot in slots])
+            return self.step(slots, [slot % 7 for slot in slots]).nan_to_num()
 
         whole = tried(everyone)
         some = everyone[1::3]

@@ -81,4 +81,4 @@ def titled(text: str) -> str:
     """`TITLE|PLOT` as `_TITLE_: PLOT`; a text without title as it is."""
     title, bar, plot = text.partition("|")
     title = title.strip()
-    return f"_{title}_: {plot.strip()}" if bar and title and "\n" not in title else text
+    return f"_{title}_: {plot.strip()}".rstrip() if bar and title and "\n" not in title else text
