@@ -21,6 +21,10 @@ SERVER.set_forkserver_preload(
         "animetools.images.described",
         "animetools.training.run",
         "torch._dynamo",  # as Adam does
+        "transformers.generation.utils",
+        "transformers.models.auto.modeling_auto",
+        "transformers.models.auto.tokenization_auto",
+        "transformers.models.gpt2.modeling_gpt2",
         "pytest",  # as the tests do, of which some functions are run there
     ]
 )

@@ -1,5 +1,6 @@
 """Every example of the README, the man pages and examples/ does what it says."""
 
+import os
 import re
 import shutil
 import zipfile
@@ -8,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from animetools.networks import checkpoints
+from animetools.text.models import SHIPPED
 from tests.conftest import REAL, ROOT, Shell, bash
 from tests.pages import commands
 from tests.tiny import snapshot
 
+PYTHON = ROOT / ".venv/bin/python"
 CASCADE = REAL.parent / "lbpcascade_animeface.xml"
 
 
@@ -43,6 +46,10 @@ def test_example(shell: Shell, before: Path, tmp_path: Path, line: str) -> None:
         shutil.copytree(before / "faces", tmp_path / "faces")
     if "sgtrain" in line:
         assert shell("animepack --size 16 raw/").returncode == 0
+    if "corpus.txt" in line:
+        assert (
+            shell(f"{PYTHON} {ROOT}/examples/synopses.py --count 99 > corpus.txt").returncode == 0
+        )
     if "kept.txt" in line and "> kept.txt" not in line:
         assert shell("find faces/ | animeclean > kept.txt").returncode == 0
     for network in re.findall(r"[\w-]+\.(?:pkl|pt|safetensors(?= ))\b|latest|\*\.pkl", line):
@@ -83,3 +90,13 @@ def test_the_default_network_from_nothing(shell: Shell, tmp_path: Path) -> None:
     done = shell(f"{ROOT}/examples/train-default.sh d 4 0.001 {cascade}")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "d/default.pkl").stat().st_size < 12_000_000
+
+
+def test_the_default_language_model_from_nothing(shell: Shell, tmp_path: Path) -> None:
+    done = shell(f"{ROOT}/examples/train-text.sh d 100 2")
+    assert (done.returncode, done.stdout) == (0, "run/snapshot-000002\n"), done.stderr
+    made = sorted((tmp_path / "d/default").iterdir())
+    assert [path.name for path in made] == sorted(os.listdir(SHIPPED))
+    assert sum(path.stat().st_size for path in made) < 8_000_000
+    again = shell("cd d && gptsnip --model default/ --seeds 0 --max-tokens 20")
+    assert again.returncode == 0, again.stderr

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import timedelta
 from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from animetools.cli import Item, Opt, Stream, command
@@ -104,6 +105,8 @@ def gpttrain(options: LearnOptions, stream: Stream) -> int:
     """
     if len(stream.files) != 1:
         raise FatalError("name one corpus: gpttrain CORPUS")
+    if not find_spec("transformers"):
+        raise FatalError("gpttrain needs more than is here: pip install animetools[text]")
     for path in until_sigterm(partial(_train, options, stream), stream.report):
         stream.print(Item(path))
     return 0
