@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 from animetools.errors import FatalError
@@ -70,7 +71,6 @@ def load(folder: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
     """
     _check_config(folder)
     import torch
-    from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
@@ -86,18 +86,11 @@ def load(folder: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
             folder, dtype=torch.float32, output_loading_info=True, weights_only=True, **here
         )
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, **here)
-    except (
-        ArithmeticError,
-        AssertionError,
-        AttributeError,
-        ImportError,
-        LookupError,
-        OSError,
-        RuntimeError,
-        SafetensorError,
-        TypeError,
-        ValueError,
-    ) as why:  # whatever a hostile file makes the library stumble over
+    except UnpicklingError as why:
+        raise FatalError(
+            f"--model {folder} has *.bin files with more than tensors in them"
+        ) from why
+    except Exception as why:  # a stranger's file makes the library stumble anyhow
         what = " ".join(str(why).split())
         raise FatalError(
             f"--model {folder} cannot be loaded: {what[:200] or type(why).__name__}"
@@ -105,6 +98,8 @@ def load(folder: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
     model, told = found
     if missing := sorted(told["missing_keys"]):
         raise FatalError(f"--model {folder} lacks {len(missing)} of its weights, as {missing[0]}")
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):
+        raise FatalError(f"--model {folder} has no tokenizer")
     if len(tokenizer) > model.get_input_embeddings().num_embeddings:
         raise FatalError(f"--model {folder}: its tokenizer knows more words than the model")
     model.eval()
