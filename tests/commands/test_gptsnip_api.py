@@ -2,11 +2,15 @@
 
 import json
 import signal
+import socket
 import subprocess
+import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -230,3 +234,63 @@ def test_wrong_options_are_one_sentence(options: str, said: str, shell: Shell) -
     done = shell(f"gptsnip --seeds 0 {options}")
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr and done.stderr.count("\n") == 1
+
+
+NEEDED = (
+    "accelerate",
+    "fastapi",
+    "openai",
+    "pydantic",
+    "uvicorn",
+)  # pip install transformers[serving]
+
+
+@pytest.fixture
+def transformers_serve(tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """Transformers' own server with a tiny model: its address, and the model's name."""
+    if not all(map(find_spec, NEEDED)):
+        pytest.skip("transformers serve is not installed")
+    from tests.text.models import TOKENIZER, small
+
+    model = small()
+    model.generation_config.do_sample = True
+    model.save_pretrained(tmp_path / "tiny")
+    TOKENIZER.save_pretrained(tmp_path / "tiny")
+    (tmp_path / "tiny" / "chat_template.jinja").write_text("{{ messages[0]['content'] }}")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "transformers.cli.transformers", "serve", tmp_path / "tiny"]
+    server = subprocess.Popen(
+        [*map(str, command), "--device", "cpu", "--host", "127.0.0.1", "--port", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        while True:
+            assert server.poll() is None
+            with suppress(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}", str(tmp_path / "tiny")
+    finally:
+        server.kill()
+        server.wait()
+
+
+def test_real_server_writes(
+    transformers_serve: tuple[str, str], shell: Shell, tmp_path: Path
+) -> None:
+    root, model = transformers_serve
+    told = f"--api-model {model} --prompt ab --max-tokens 8 --top-p 1 --temperature 1"
+    for ending in ("completions", "chat/completions"):
+        out = f"-o {ending[:4]}"
+        costs = "--price-in 1 --price-out 1 --max-cost 1"
+        done = shell(f"gptsnip --seeds 0-5 {told} --api {root}/v1/{ending} {costs} {out}")
+        assert done.returncode == 0, done.stderr
+        assert len(done.stderr.splitlines()) == 1  # its answers tell their tokens
+        assert len(texts(tmp_path / ending[:4])) == 6
+    wrong = shell(f"gptsnip --seeds 0 --api {root}/v1/nothing/completions {told} -o no")
+    assert wrong.returncode == 2
+    assert "/v1/nothing/completions: " in wrong.stderr
