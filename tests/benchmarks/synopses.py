@@ -27,8 +27,8 @@ CARD = """\
 `gptsnip` writes with it where no other is named, and `gpttrain` goes on from it; its name is `default`.
 It is a toy: it knows {words:,} words, all of them those of the grammar in
 [examples/synopses.txt](../examples/synopses.txt), and nothing else of the world. What it writes is mostly
-grammatical, often amusing, and makes no sense for longer than a sentence or two: people change
-their names, and deeds are put together from halves that never met. It cannot follow a prompt that
+grammatical, often amusing, and makes no sense for longer than a sentence or two: she
+becomes he, the title is soon forgotten, and deeds are put together from halves that never met. It cannot follow a prompt that
 speaks of other things. For more, name a GPT-2 or a larger model: `gptsnip --model`.
 
 | | |
