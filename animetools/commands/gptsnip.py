@@ -2,7 +2,7 @@
 
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.util import find_spec
@@ -10,7 +10,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from animetools.cli import Item, Opt, Output, Stream, command
-from animetools.cli.item import reason_of
+from animetools.cli.item import Result, reason_of
 from animetools.cli.network import Device
 from animetools.errors import FatalError, ItemError
 from animetools.sampling.seeds import Seeds
@@ -19,12 +19,14 @@ from animetools.text.prompts import check_template, decoded, filled, read_list, 
 from animetools.text.snippets import Cleaning, Source, snippet
 
 if TYPE_CHECKING:
+    from animetools.text.copies import Corpus
     from animetools.text.writer import Writer
 
 MISSING = "gptsnip needs more than is here: pip install animetools[text]"
 NO_MATTER = (  # to what a text is like
     *("seeds", "prompt_file", "tries", "device"),
     *("timeout", "max_requests", "max_cost", "price_in", "price_out"),
+    *("dedupe", "overlap", "rank"),
 )
 
 
@@ -97,6 +99,22 @@ class SnipOptions:
         float, Opt("What a million tokens of texts cost.", unit="MONEY", min=0)
     ] = 0
 
+    dedupe: Annotated[
+        bool, Opt("Of snippets that are there, leave out those nearly the same as an earlier one.")
+    ] = False
+    overlap: Annotated[
+        str,
+        Opt("Leave out those that copy 30 or more words in a row from this text.", unit="CORPUS"),
+    ] = ""
+    rank: Annotated[
+        str,
+        Opt(
+            "Put first what this model, as of --model, finds likeliest; repetition: what repeats"
+            " itself least.",
+            unit="MODEL",
+        ),
+    ] = ""
+
     def __post_init__(self) -> None:
         """Refuse what makes no sense, before anything heavy is loaded."""
         if self.seeds:
@@ -121,6 +139,11 @@ class SnipOptions:
             raise ValueError("--max-cost needs prices: --price-in and --price-out")
 
     @property
+    def judges(self) -> bool:
+        """Whether files are snippets that are there, and none are written."""
+        return bool(self.dedupe or self.overlap or self.rank)
+
+    @property
     def cleaning(self) -> Cleaning:
         """What is done to every text."""
         return Cleaning(self.strip_after, self.title_format, self.min_chars)
@@ -137,6 +160,7 @@ class SnipOptions:
         "gptsnip --seeds 0-9",
         "gptsnip --seeds 0-9 --min-chars 250 --title-format",
         "gptsnip --seeds 0-1 -o synopses | gptsnip - --template 'Plot Summary: {}' -o plots",
+        "gptsnip --seeds 0-9 | gptsnip --dedupe - | gptsnip --rank default - | head -5",
     ],
 )
 def gptsnip(options: SnipOptions, stream: Stream) -> int:
@@ -155,7 +179,13 @@ def gptsnip(options: SnipOptions, stream: Stream) -> int:
     the run ends with status 2, and the same line goes on later; nothing that is paid for is lost or
     asked for again, apart from what is on its way when the run is killed. An answer that tells no
     tokens, or does not come, counts as the dearest possible.
+
+    With --dedupe, --overlap or --rank files are snippets, from whatever source: nothing is written,
+    and the paths of those that stay are printed, with --rank the best first. Two are nearly the
+    same if of all their runs of three words they share 70 %. -v says which are left out, and why.
     """
+    if options.judges:
+        return judged(options, stream)
     if not (options.seeds or options.prompt_file or stream.files):
         raise FatalError("nothing to write: give --seeds, such as 0-99, or files of prompts")
     if stream.files and (options.prompt or options.prompt_file):
@@ -239,6 +269,94 @@ def write(
     made = snippet(source, prompt, task.seed, options.cleaning, options.tries)
     path = output.write(suffix, f"{made.text}\n".encode)
     yield item.made(path, **facts, prompt=prompt, tries=made.tries)
+
+
+def judged(options: SnipOptions, stream: Stream) -> int:
+    """Pass on the snippets that are good enough."""
+    if options.seeds or options.prompt or options.prompt_file or options.api:
+        raise FatalError(
+            "--dedupe, --overlap and --rank judge snippets: write them first, and pipe"
+        )
+    if not stream.files:
+        raise FatalError("no snippets: name them, or give - and a list on standard input")
+    steps: list[Callable[[Iterator[Result]], Iterator[Result]]] = []
+    if options.dedupe:
+        steps.append(without_twins)
+    if options.overlap:
+        from animetools.text.copies import Corpus
+
+        steps.append(partial(without_copies, Corpus(options.overlap)))
+    if options.rank:
+        steps.append(partial(ranked, _scoring(options)))
+
+    def through(results: Iterator[Result]) -> Iterator[Result]:
+        for step in steps:
+            results = step(results)
+        return results
+
+    return replace(stream, out="").fold(read, through)
+
+
+def read(item: Item, output: Output) -> Iterator[Item]:
+    """A snippet with its text."""
+    text = read_prompt(item.path)
+    if not text:
+        raise ItemError("it is empty")
+    yield replace(item, load=text)
+
+
+def without_twins(results: Iterator[Result]) -> Iterator[Result]:
+    """Turn down each snippet that is nearly the same as an earlier one."""
+    from animetools.text.twins import Twins
+
+    twins = Twins()
+    for item in results:
+        assert isinstance(item, Item)
+        twin = twins.twin(item.path, item.load)
+        yield item if twin is None else item.rejected("nearly the same", f"as {twin}")
+
+
+def without_copies(corpus: "Corpus", results: Iterator[Result]) -> Iterator[Result]:
+    """Turn down each snippet that copies."""
+    for item in results:
+        if isinstance(item, Item) and (copied := corpus.copied(item.load)):
+            yield item.rejected("copied", f"{copied} words")
+        else:
+            yield item
+
+
+def ranked(score: Callable[[str], float], results: Iterator[Result]) -> Iterator[Result]:
+    """All snippets once the last is scored, the best first, with their ranks."""
+    scored: list[Item] = []
+    for item in results:
+        if not isinstance(item, Item):
+            yield item
+            continue
+        try:
+            scored.append(replace(item.noted(score=score(item.load)), load=None))
+        except ItemError as why:
+            yield item.rejected("not ranked", str(why))
+    scored.sort(key=lambda item: -item.facts["score"])
+    yield from (item.noted(rank=number) for number, item in enumerate(scored, 1))
+
+
+def _scoring(options: SnipOptions) -> Callable[[str], float]:
+    """What a snippet is ranked by."""
+    if options.rank == "repetition":
+        from animetools.text.words import novelty
+
+        return novelty
+    if not (find_spec("transformers") and find_spec("tokenizers")):
+        raise FatalError(MISSING)
+    from animetools.networks.devices import devices
+    from animetools.text.models import load, locate
+    from animetools.text.quality import Reader
+
+    try:
+        model, tokenizer = load(locate(options.rank))
+    except FatalError as why:
+        raise FatalError(str(why).replace("--model", "--rank", 1)) from why
+    return Reader(model, tokenizer, devices(options.device)[0]).likelihood
 
 
 def _source(options: SnipOptions) -> tuple[Source, dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Texts that copy: runs of words that a corpus has too, found exactly, in bounded memory."""
 
+import errno
 import tempfile
 
 import numpy as np
@@ -37,9 +38,8 @@ class Corpus:
             self.file.write(_short(rest).tobytes())
             self.file.flush()
         except OSError as why:
-            raise FatalError(
-                f"--overlap {path}: {why.strerror}; TMPDIR says where it is kept"
-            ) from why
+            where = "" if why.errno != errno.ENOSPC else ": TMPDIR says where its words are kept"
+            raise FatalError(f"--overlap {path}: {why.strerror}{where}") from why
         count += len(rest)
         if not count:
             raise FatalError(f"--overlap {path} has no words")

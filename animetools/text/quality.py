@@ -4,7 +4,7 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from animetools.errors import FatalError, ItemError
@@ -13,10 +13,14 @@ WINDOW = 1024  # tokens that are read at once, of a model that can read more
 
 
 class Reader:
-    """A model that reads texts, on the device that it is on."""
+    """A model that reads texts on a device."""
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-        self.model = model
+    def __init__(
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, device: torch.device
+    ) -> None:
+        network: nn.Module = model
+        self.model = network.to(device)
+        self.device = device
         self.tokenizer = tokenizer
         context = getattr(model.config, "max_position_embeddings", None) or WINDOW
         self.window = min(context, WINDOW)
@@ -48,6 +52,6 @@ class Reader:
         return mean
 
     def _losses(self, tokens: list[int]) -> Tensor:
-        ids = torch.tensor([tokens], device=self.model.device)
+        ids = torch.tensor([tokens], device=self.device)
         logits = self.model(input_ids=ids, use_cache=False).logits[0, :-1]
         return F.cross_entropy(logits.float(), ids[0, 1:], reduction="none")
