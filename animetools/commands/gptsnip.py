@@ -168,10 +168,15 @@ def gptsnip(options: SnipOptions, stream: Stream) -> int:
 
     Writes snippets/snippet-N.txt for each seed N and prints its path. A file that is named as an
     argument is a prompt: its snippet has its name, with .txt at the end; at several --seeds
-    NAME.SEED.txt. Only what the model writes is kept, without the prompt.
+    NAME.SEED.txt. So the paths that one run prints are the prompts of another. Only what the model
+    writes is kept, without the prompt, up to its end of text.
+
+    The model that ships is a toy of 7 MB: it makes up synopses of anime in one small world of words,
+    as TITLE|SYNOPSIS, and cannot follow a prompt that speaks of other things.
 
     A seed's text is the same alone and beside any others, on the same machine with the same number
-    of threads; on another the last bits of the arithmetic may differ, and so some texts.
+    of threads; on another the last bits of the arithmetic may differ, and so some texts. On a CPU
+    that multiplies it, --dtype bf16 is the fastest for a large model, and int8 on one that does not.
 
     --api asks a service, at --jobs texts at once (8), with the key in the environment's
     OPENAI_API_KEY, if there is one. It is told --temperature, --top-p, --max-tokens and a seed, and

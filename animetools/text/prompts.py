@@ -17,8 +17,8 @@ def check_template(template: str) -> None:
 
 
 def filled(template: str, prompt: str) -> str:
-    """The prompt in its place."""
-    return template.replace(PLACE, prompt)
+    """The prompt in its place, without blanks at the end: a model's words begin with theirs."""
+    return template.replace(PLACE, prompt).rstrip()
 
 
 def decoded(data: bytes) -> str:

@@ -101,7 +101,8 @@ def test_two_runs_are_two_stages(here: Path, shell: Shell) -> None:
         record = json.loads(line)
         assert record["path"] == f"plots/synopses/snippet-{n}.txt"
         assert record["source"] == f"synopses/snippet-{n}.txt"
-        assert record["prompt"] == template.replace("{}", first[f"snippet-{n}.txt"].strip())
+        prompt = template.replace("{}", first[f"snippet-{n}.txt"].strip())
+        assert record["prompt"] == prompt.strip()
     assert len(texts(here / "plots")) == 3
     again = shell(f"{MAKE} synopses --template '{template}' -o plots")
     assert "read 3 = kept 3 + rejected 0" in again.stderr
@@ -220,7 +221,7 @@ def test_a_reader_that_leaves_ends_it(here: Path, shell: Shell) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_run_that_is_ended_goes_on(here: Path, number: int) -> None:
-    words = [ROOT / "bin/gptsnip", "--model", "model", "--max-tokens", "12", "--seeds"]
+    words = [str(ROOT / "bin/gptsnip"), "--model", "model", "--max-tokens", "12", "--seeds"]
     run: Any = subprocess.Popen(
         [*words, "0-100000"], cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

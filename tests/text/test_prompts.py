@@ -16,7 +16,7 @@ from animetools.text.prompts import (
 
 
 def test_a_prompt_goes_into_its_template_as_it_is() -> None:
-    assert filled("a {} b", "{0} {} %s") == "a {0} {} %s b"
+    assert filled(" a {} b ", "{0} {} %s") == " a {0} {} %s b"
 
 
 @pytest.mark.parametrize("template", ["", "no place", "{} and {}"])
