@@ -353,14 +353,15 @@ def _scoring(options: SnipOptions) -> Callable[[str], float]:
         return novelty
     if not (find_spec("transformers") and find_spec("tokenizers")):
         raise FatalError(MISSING)
-    from animetools.networks.devices import devices
     from animetools.text.models import load, locate
-    from animetools.text.quality import Reader
 
     try:
         model, tokenizer = load(locate(options.rank))
     except FatalError as why:
         raise FatalError(str(why).replace("--model", "--rank", 1)) from why
+    from animetools.networks.devices import devices
+    from animetools.text.quality import Reader
+
     return Reader(model, tokenizer, devices(options.device)[0]).likelihood
 
 

@@ -25,25 +25,25 @@ class Corpus:
     """
 
     def __init__(self, path: str) -> None:
-        self.file = tempfile.TemporaryFile()  # noqa: SIM115  it goes with us
         blocks, rest, count = [], np.zeros(0, np.uint64), 0
         try:
-            for some in words_of(path):
-                rest = np.concatenate((rest, some))
-                cut = len(rest) // BLOCK * BLOCK
-                blocks.append(runs(rest[:cut], BLOCK)[::BLOCK])
-                count += cut
-                self.file.write(_short(rest[:cut]).tobytes())
-                rest = rest[cut:]
-            self.file.write(_short(rest).tobytes())
-            self.file.flush()
+            with tempfile.TemporaryFile() as file:
+                for some in words_of(path):
+                    rest = np.concatenate((rest, some))
+                    cut = len(rest) // BLOCK * BLOCK
+                    blocks.append(runs(rest[:cut], BLOCK)[::BLOCK])
+                    file.write(_short(rest[:cut]).tobytes())
+                    count += cut
+                    rest = rest[cut:]
+                file.write(_short(rest).tobytes())
+                file.flush()
+                count += len(rest)
+                if not count:
+                    raise FatalError(f"--overlap {path} has no words")
+                self.words = np.memmap(file, np.uint32, "r", shape=(count,))
         except OSError as why:
             where = "" if why.errno != errno.ENOSPC else ": TMPDIR says where its words are kept"
             raise FatalError(f"--overlap {path}: {why.strerror}{where}") from why
-        count += len(rest)
-        if not count:
-            raise FatalError(f"--overlap {path} has no words")
-        self.words = np.memmap(self.file, np.uint32, "r", shape=(count,))
         found = np.concatenate(blocks)
         # Of places that are alike for 3 blocks one is enough: a corpus may say one thing for ever.
         around = np.zeros(len(found) + 2, np.uint64)

@@ -5,7 +5,6 @@ from numpy.typing import NDArray
 
 from animetools.text.words import runs, words
 
-EMPTY = (1 << 48) - 1  # what a text without words hashes to
 Shingles = NDArray[np.uint32]
 
 SHINGLE = 3  # words
@@ -54,7 +53,7 @@ class Twins:
         """A number for each band; two texts share one as likely as they share shingles."""
         # The high bits of odd multiples: a hash function for each row (Dietzfelbinger 1997).
         hashed = (self.odd * shingles.astype(np.uint64)) >> np.uint64(16)
-        least = hashed.min(1, initial=EMPTY).reshape(BANDS, ROWS)
+        least = hashed.min(1).reshape(BANDS, ROWS)
         keys = np.arange(BANDS, dtype=np.uint64)
         for row in least.T:
             keys = keys * np.uint64(0x9E3779B97F4A7C15) + row
@@ -64,10 +63,12 @@ class Twins:
 def _shingles(text: str) -> Shingles:
     """The runs of words that a text has, each once, in order; of a very short one all of it."""
     some = words(text.encode())
-    found = runs(some, max(1, min(SHINGLE, len(some))))
+    if not len(some):
+        return np.zeros(1, np.uint32)  # all texts without words are alike
+    found = runs(some, min(SHINGLE, len(some)))
     return np.unique((found >> np.uint64(32)).astype(np.uint32))
 
 
 def _jaccard(one: Shingles, other: Shingles) -> float:
     both = len(np.intersect1d(one, other, assume_unique=True))
-    return both / max(1, len(one) + len(other) - both)
+    return both / (len(one) + len(other) - both)
