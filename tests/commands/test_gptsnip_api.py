@@ -1,6 +1,7 @@
 """gptsnip with a service, from outside."""
 
 import json
+import random
 import signal
 import socket
 import subprocess
@@ -294,3 +295,22 @@ def test_real_server_writes(
     wrong = shell(f"gptsnip --seeds 0 --api {root}/v1/nothing/completions {told} -o no")
     assert wrong.returncode == 2
     assert "/v1/nothing/completions: " in wrong.stderr
+
+
+def test_example_with_the_settings_of_the_article(shell: Shell, tmp_path: Path) -> None:
+    def behave(asked: Asked) -> None:
+        rng = random.Random(asked.body["seed"] if asked.number else 0)
+        length = 40 if asked.number < 2 else 120  # the first are too short
+        asked.say(" ".join(str(rng.randrange(10**6)) for _ in range(length)))
+
+    with serving(behave) as served:
+        call = f"{ROOT}/examples/article-text.sh {served.url} m 1-4 -j 1"
+        done, again = shell(call), shell(call)
+    assert done.returncode == 0, done.stderr
+    assert again.stdout == done.stdout
+    assert sorted(done.stdout.split()) == [f"plots/snippet-{n}.txt" for n in range(1, 5)]
+    assert len(served.asked) == 6
+    body = served.asked[0].body
+    assert (body["temperature"], body["top_p"], body["max_tokens"]) == (0.95, 0.98, 700)
+    assert body["prompt"].endswith("1. In the first episode of this anime,")
+    assert all(len(text) >= 550 for text in texts(tmp_path / "plots").values())
