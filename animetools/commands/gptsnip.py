@@ -160,7 +160,7 @@ class SnipOptions:
         "gptsnip --seeds 0-9",
         "gptsnip --seeds 0-9 --min-chars 250 --title-format",
         "gptsnip --seeds 0-1 -o synopses | gptsnip - --template 'Plot Summary: {}' -o plots",
-        "gptsnip --seeds 0-9 | gptsnip --dedupe - | gptsnip --rank default - | head -5",
+        "gptsnip --seeds 0-9 | gptsnip --dedupe - | gptsnip --rank default - > best.txt",
     ],
 )
 def gptsnip(options: SnipOptions, stream: Stream) -> int:
