@@ -66,6 +66,14 @@ settings:
 
 {settings}.
 
+From here to one character is a short way. After two kimg of 195 faces with blue twintails the hair
+is blue; after four the tails begin to part.
+
+    sgtrain --transfer default --batch 8 --gamma 1 --g-lr 0.004 --d-lr 0.004 --pl-weight 0 \\
+        --mixing 0 --mirror --ema-kimg 1 --kimg 4 character.zip
+
+![The same latents while it learned them](default-transfer.jpg)
+
 A picture holds a face where `animecrop` finds one, enlarged to {side} pixels, a quarter as wide or
 more. All of it, this page too, is measured and written by
 [tests/benchmarks/faces.py](../tests/benchmarks/faces.py).
