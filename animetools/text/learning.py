@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import backward
 
 from animetools.errors import FatalError
 from animetools.text.tokens import Tokens
@@ -63,7 +64,7 @@ class Learner:
         self.model.train()
         ids = tokens.batch(told.batch, told.context, told.seed, self.done).to(self.device)
         loss = self._loss(ids)
-        loss.backward()
+        backward(loss)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
         for group in self.adam.param_groups:
             group["lr"] = told.rate(self.done)
@@ -79,7 +80,7 @@ class Learner:
             return None
         self.model.eval()
         windows = held.spread(self.settings.context)
-        parts = windows.split(self.settings.batch)
+        parts = torch.split(windows, self.settings.batch)
         losses = [float(self._loss(part.to(self.device))) * len(part) for part in parts]
         return sum(losses) / len(windows)
 

@@ -16,8 +16,8 @@ def model(size: str, tokenizer: Any, seed: int) -> Any:
     from transformers import GPT2Config, GPT2LMHeadModel
     from transformers.utils import logging
 
-    logging.set_verbosity(logging.CRITICAL)
-    logging.disable_progress_bar()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     layers, width, heads, context = SIZES[size]
     torch.manual_seed(seed)
     return GPT2LMHeadModel(

@@ -25,7 +25,7 @@ def trained(texts: Iterable[str], size: int, context: int) -> Any:
         show_progress=False,
     )
     tokenizer.train_from_iterator(_first(texts), trainer)
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
         bos_token=END,
         eos_token=END,
