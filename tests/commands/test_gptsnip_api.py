@@ -141,6 +141,31 @@ def test_killed_run_goes_on_and_pays_for_nothing_twice(
     assert not list((tmp_path / "snippets").glob(".*.part"))
 
 
+def test_file_of_other_settings_is_not_taken_for_that_of_a_killed_run(
+    shell: Shell, tmp_path: Path
+) -> None:
+    hold = threading.Event()
+
+    def behave(asked: Asked) -> None:
+        if asked.number == 1:
+            hold.wait(60)
+        asked.say(f"at {asked.body['temperature']}")
+
+    with serving(behave) as served:
+        assert shell(line(served, "-s 0 --temperature 0.5")).returncode == 0
+        call = line(served, "-s 0 --temperature 0.9 -f").split()
+        run = subprocess.Popen([str(ROOT / "bin" / call[0]), *call[1:]], cwd=tmp_path)
+        while len(served.asked) < 2:
+            time.sleep(0.02)
+        run.kill()
+        run.wait()
+        hold.set()
+        assert texts(tmp_path / "snippets") == {"snippet-0.txt": "at 0.5\n"}
+        done = shell(line(served, "-s 0 --temperature 0.9"))
+    assert done.returncode == 0, done.stderr
+    assert texts(tmp_path / "snippets") == {"snippet-0.txt": "at 0.9\n"}
+
+
 def test_file_of_another_is_neither_taken_nor_overwritten(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "snippets").mkdir()
     (tmp_path / "snippets" / "snippet-1.txt").write_text("mine\n")
