@@ -14,7 +14,7 @@ from animetools.errors import FatalError
 if TYPE_CHECKING:  # torch takes seconds to load, and a run may have nothing to write
     from animetools.text.writer import Writer
 
-SLOTS = 16
+SLOTS = 32
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Engine:
     begins. `load` is called there when the first text is asked for.
     """
 
-    at_once = 2 * SLOTS  # so that no slot waits while threads clean and write
+    at_once = 2 * SLOTS  # no slot waits while threads clean and write
     trouble = ""
 
     def __init__(self, load: "Callable[[], Writer]") -> None:

@@ -86,11 +86,11 @@ def test_the_likeliest_texts_are_those_of_transformers(make: Any) -> None:
 @KINDS
 @pytest.mark.parametrize("dtype", ["fp32", "bf16", "int8"])
 def test_a_text_is_the_same_alone_and_in_any_company(make: Any, dtype: str) -> None:
-    made = writer(make(), Sampling(temperature=1, top_k=0, max_tokens=24), dtype)
-    asked = [(PROMPTS[n % len(PROMPTS)], n) for n in range(2 * made.slots + 3)]
+    made = writer(make(), Sampling(temperature=1, top_k=0, max_tokens=16), dtype)
+    asked = [(PROMPTS[n % len(PROMPTS)], n) for n in range(made.slots + 5)]
     together = written(made, asked)
     assert len({tuple(tokens) for tokens in together}) == len(asked)
-    for n in (0, 7, made.slots, len(asked) - 1):
+    for n in (0, made.slots, len(asked) - 1):
         assert written(made, asked[n : n + 1]) == [together[n]]
     assert written(made, asked[::-1]) == together[::-1]
     assert written(made, asked[5:8]) == together[5:8]
