@@ -159,7 +159,7 @@ class SnipOptions:
     examples=[
         "gptsnip --seeds 0-9",
         "gptsnip --seeds 0-9 --min-chars 250 --title-format",
-        "gptsnip --seeds 0-1 -o synopses | gptsnip - --template 'Plot Summary: {}' -o plots",
+        "gptsnip --seeds 0-1 -o synopses | gptsnip - --template 'Plot Summary: {} In the first episode ' -o plots",
         "gptsnip --seeds 0-9 | gptsnip --dedupe - | gptsnip --rank default - > best.txt",
     ],
 )
