@@ -96,7 +96,7 @@ class Decoder:
 
 
 class Memory:
-    """The keys and values of every slot: for a layer two tensors [slots, positions, heads, size]."""
+    """The keys and values of every slot: for a layer two tensors [slots, heads, positions, size]."""
 
     NAME = "animetools"  # of the attention that looks into it
 
@@ -117,7 +117,7 @@ class Memory:
         self.lengths[slot] = length
         for layer, read in self.prompt.items():
             for kept, new in zip(self._room(layer, read, length), read, strict=True):
-                kept[slot, :length] = new[0].transpose(0, 1)
+                kept[slot, :, :length] = new[0]
 
     def go_on(self, slots: Sequence[int]) -> None:
         """Each of these slots is going to read a token."""
@@ -143,28 +143,29 @@ class Memory:
                 mask = query.new_ones(t, t, dtype=torch.bool).tril().triu(1 - window)
             return _look(query, pair, scale, mask, causal=mask is None and t > 1)
         assert self.places
+        slots, positions = self.places
         room = self._room(layer, pair, max(self.lengths[slot] for slot in self.rows))
         for kept, new in zip(room, pair, strict=True):
-            kept[self.places] = new[: len(self.rows), :, 0]
+            kept[slots, :, positions] = new[: len(self.rows), :, 0]
         seen = query.new_zeros(query.shape[0], 1, query.shape[1], pair[1].shape[3])
         for row, slot in enumerate(self.rows):
             last = self.lengths[slot]
             past = slice(max(0, last - window) if window else 0, last)
-            keys, values = (kept[slot, past].transpose(0, 1)[None] for kept in room)
+            keys, values = (kept[slot : slot + 1, :, past] for kept in room)
             seen[row] = _look(query[row : row + 1], (keys, values), scale)[0]
         return seen
 
     def _room(self, layer: int, like: Pair, length: int) -> Pair:
         """The layer's two tensors, with room for so many positions."""
         there = self.layers.get(layer)
-        if there and there[0].shape[1] >= length:
+        if there and there[0].shape[2] >= length:
             return there
         positions = -(-length // STEP) * STEP
         keys, values = (
-            each.new_empty(self.slots, positions, each.shape[1], each.shape[3]) for each in like
+            each.new_empty(self.slots, each.shape[1], positions, each.shape[3]) for each in like
         )
         for new, old in zip((keys, values), there or (), strict=False):
-            new[:, : old.shape[1]] = old
+            new[:, :, : old.shape[2]] = old
         self.layers[layer] = keys, values
         return keys, values
 
