@@ -107,30 +107,14 @@ def gpttrain(options: LearnOptions, stream: Stream) -> int:
         raise FatalError("name one corpus: gpttrain CORPUS")
     if not find_spec("transformers"):
         raise FatalError("gpttrain needs more than is here: pip install animetools[text]")
-    for path in until_sigterm(partial(_train, options, stream), stream.report):
+    cure = "a smaller --batch or --context needs less"
+    for path in until_sigterm(partial(_train, options, stream), stream, cure):
         stream.print(Item(path))
     return 0
 
 
 def _train(options: LearnOptions, stream: Stream, stopping: Callable[[], bool]) -> Iterator[str]:
-    """Train; gives the path of each snapshot.
-
-    Raises FatalError where the machine lacks the memory.
-    """
-    try:
-        yield from _prepare_and_run(options, stream, stopping)
-    except OSError as why:
-        why.filename = why.filename or stream.out  # a write does not know whose it is
-        raise
-    except RuntimeError as why:  # so torch says it, of a card and of the machine
-        if "out of memory" not in str(why) and "can't allocate memory" not in str(why):
-            raise
-        raise FatalError("out of memory: a smaller --batch or --context needs less") from why
-
-
-def _prepare_and_run(
-    options: LearnOptions, stream: Stream, stopping: Callable[[], bool]
-) -> Iterator[str]:
+    """Train; gives the path of each snapshot."""
     report, out, corpus = stream.report, stream.out, stream.files[0]
     jobs = stream.options.jobs or cores()
     os.environ.setdefault("RAYON_NUM_THREADS", f"{jobs}")  # the tokenizer's

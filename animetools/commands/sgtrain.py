@@ -1,7 +1,6 @@
 """sgtrain: train a StyleGAN."""
 
 import os
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -141,32 +140,14 @@ def sgtrain(options: TrainOptions, stream: Stream) -> int:
     """
     if len(stream.files) != 1:
         raise FatalError("name one dataset: sgtrain DATA")
-    for path in until_sigterm(partial(_train, options, stream), stream.report):
+    cure = "a larger --accumulate, or a smaller --batch or --channel-base, needs less"
+    for path in until_sigterm(partial(_train, options, stream), stream, cure):
         stream.print(Item(path))
     return 0
 
 
 def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) -> Iterator[str]:
-    """Train; gives the path of each snapshot.
-
-    Raises FatalError where the machine lacks the memory.
-    """
-    try:
-        yield from _prepare_and_run(options, stream, stopping)
-    except OSError as why:
-        why.filename = why.filename or stream.out  # a write does not know whose it is
-        raise
-    except RuntimeError as why:  # so torch says it, of a card and of the machine
-        if not re.search("out of memory|can't allocate memory", str(why)):
-            raise
-        raise FatalError(
-            "out of memory: a larger --accumulate, or a smaller --batch or --channel-base, needs less"
-        ) from why
-
-
-def _prepare_and_run(
-    options: TrainOptions, stream: Stream, stopping: Callable[[], bool]
-) -> Iterator[str]:
+    """Train; gives the path of each snapshot."""
     import torch
 
     from animetools.dataset.training_set import Images

@@ -66,6 +66,10 @@ settings:
 
 {settings}.
 
+A picture holds a face where `animecrop` finds one, enlarged to {side} pixels, a quarter as wide or
+more. All so far is measured and written by
+[tests/benchmarks/faces.py](../tests/benchmarks/faces.py).
+
 From here to one character is a short way. After two kimg of 195 faces with blue twintails the hair
 is blue; after four the tails begin to part.
 
@@ -73,10 +77,6 @@ is blue; after four the tails begin to part.
         --mixing 0 --mirror --ema-kimg 1 --kimg 4 character.zip
 
 ![The same latents while it learned them](default-transfer.jpg)
-
-A picture holds a face where `animecrop` finds one, enlarged to {side} pixels, a quarter as wide or
-more. All of it, this page too, is measured and written by
-[tests/benchmarks/faces.py](../tests/benchmarks/faces.py).
 """
 
 
