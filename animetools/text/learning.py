@@ -10,7 +10,7 @@ from torch.autograd import backward
 from animetools.errors import FatalError
 from animetools.text.tokens import Tokens
 
-BETAS = 0.9, 0.95
+BETAS = 0.9, 0.999  # the second, large, since a step sees few tokens: noise would hide what is rare
 DECAY = 0.1  # of matrices, as GPT-3's
 CLIP = 1.0  # the longest gradient
 WARM = 100  # steps in which the rate rises, at most a tenth of all
