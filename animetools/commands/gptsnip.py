@@ -353,16 +353,15 @@ def _scoring(options: SnipOptions) -> Callable[[str], float]:
         return novelty
     if not (find_spec("transformers") and find_spec("tokenizers")):
         raise FatalError(MISSING)
-    from animetools.text.models import load, locate
-
-    try:
-        model, tokenizer = load(locate(options.rank))
-    except FatalError as why:
-        raise FatalError(str(why).replace("--model", "--rank", 1)) from why
     from animetools.networks.devices import devices
+    from animetools.text.models import locate, opened
     from animetools.text.quality import Reader
 
-    return Reader(model, tokenizer, devices(options.device)[0]).likelihood
+    try:
+        model = opened(locate(options.rank), devices(options.device)[0], "fp32")
+    except FatalError as why:
+        raise FatalError(str(why).replace("--model", "--rank", 1)) from why
+    return Reader(model).likelihood
 
 
 def _source(options: SnipOptions) -> tuple[Source, dict[str, Any]]:
@@ -395,8 +394,7 @@ def _service(options: SnipOptions) -> tuple[Source, dict[str, Any]]:
 def _writer(options: SnipOptions, folder: str) -> "Writer":
     """The model on its device."""
     from animetools.networks.devices import devices
-    from animetools.text.models import load
-    from animetools.text.precision import prepare
+    from animetools.text.models import opened
     from animetools.text.writer import Sampling, Writer
 
     found = devices(options.device)
@@ -404,10 +402,8 @@ def _writer(options: SnipOptions, folder: str) -> "Writer":
         raise FatalError("--device all: gptsnip uses one card; name it, as cuda:1")
     if options.dtype == "int8" and found[0].type != "cpu":
         raise FatalError("--dtype int8 is for CPUs: try bf16")
-    model, tokenizer = load(folder)
     sampling = Sampling(options.temperature, options.top_k, options.top_p, options.max_tokens)
-    prepare(model, found[0], options.dtype)
-    return Writer(model, tokenizer, sampling)
+    return Writer(opened(folder, found[0], options.dtype), sampling)
 
 
 def _settings(options: SnipOptions, told: dict[str, Any]) -> dict[str, Any]:

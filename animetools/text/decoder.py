@@ -2,14 +2,13 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-from transformers import AttentionInterface, PreTrainedModel
+from torch import Tensor
 
-from animetools.errors import Advice, FatalError
+from animetools.errors import Advice
+from animetools.text.network import Network
 
 LEAST = 2  # rows: for a single one the libraries have other kernels, which round otherwise
 STEP = 256  # positions by which memory grows
@@ -25,16 +24,10 @@ class Decoder:
     the start and on this machine, to give a row the same bits in any company.
     """
 
-    def __init__(self, model: PreTrainedModel, slots: int) -> None:
-        if not model._supports_attention_backend:
-            raise FatalError(
-                f"--model is a {model.config.model_type}, whose attention cannot be run here"
-            )
-        AttentionInterface.register(Memory.NAME, _attend)
-        model.set_attn_implementation(Memory.NAME)
-        self.model = model
+    def __init__(self, network: Network, slots: int) -> None:
+        self.network = network
         self.slots = slots
-        self.device = model.device
+        self.device = network.device
         self.memory = Memory(slots)
         self.begun: tuple[list[int], Tensor] | None = None
         self.least = LEAST
@@ -62,15 +55,7 @@ class Decoder:
         return logits[: len(slots)]
 
     def _run(self, tokens: Tensor, positions: Tensor) -> Tensor:
-        made: Any = self.model(
-            input_ids=tokens.to(self.device),
-            position_ids=positions.to(self.device),
-            use_cache=False,
-            logits_to_keep=1,
-            memory=self.memory,
-        )
-        logits: Tensor = made.logits
-        return logits[:, -1].float()
+        return self.network.next(tokens.to(self.device), positions.to(self.device), self.memory)
 
     def _least(self) -> int:
         """The least number of rows among which a row has the bits that it has among all."""
@@ -97,8 +82,6 @@ class Decoder:
 
 class Memory:
     """The keys and values of every slot: for a layer two tensors [slots, heads, positions, size]."""
-
-    NAME = "animetools"  # of the attention that looks into it
 
     def __init__(self, slots: int) -> None:
         self.slots = slots
@@ -187,25 +170,3 @@ def _look(
         scale=scale,
         enable_gqa=query.shape[1] != pair[0].shape[1],
     ).transpose(1, 2)
-
-
-def _attend(
-    module: nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    *,
-    memory: Memory,
-    scaling: float | None = None,
-    sliding_window: int | None = None,
-    softcap: float | None = None,
-    s_aux: Tensor | None = None,
-    **_: Any,
-) -> tuple[Tensor, None]:
-    """Attention as transformers calls it, for what is told and nothing else."""
-    if softcap is not None or s_aux is not None or attention_mask is not None:
-        raise FatalError("--model has an attention of another kind, which cannot be run here")
-    layer = module.layer_idx
-    assert isinstance(layer, int)
-    return memory.attend(layer, query, (key, value), scaling, sliding_window or 0), None

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 from animetools.errors import FatalError
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from animetools.text.network import Model
 
 SHIPPED = os.path.join(os.path.dirname(__file__), "default")
 CONFIG = "config.json"
@@ -63,13 +66,28 @@ def identity(folder: str) -> str:
     return total.hexdigest()
 
 
+def opened(folder: str, device: "torch.device", dtype: str) -> "Model":
+    """The model of a folder, to write and read with, on a device in fp32, bf16 or int8.
+
+    Raises FatalError as load does.
+    """
+    config = _config(folder)
+    from animetools.text import gpt2
+
+    if model := gpt2.opened(folder, config, device, dtype):
+        return model
+    from animetools.text import foreign
+
+    return foreign.opened(folder, device, dtype)
+
+
 def load(folder: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
     """The model of a folder, in float32 on the CPU, and its tokenizer; nothing of it is executed.
 
     Raises FatalError, in one sentence, for what is no causal language model that transformers knows,
     is damaged, or lacks weights.
     """
-    _check_config(folder)
+    _config(folder)
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
@@ -142,8 +160,11 @@ def _weights(names: list[str]) -> list[str]:
     return []
 
 
-def _check_config(folder: str) -> None:
-    """Raise FatalError for a config.json that is none, or that asks for very many layers."""
+def _config(folder: str) -> dict[str, Any]:
+    """The configuration of a model.
+
+    Raises FatalError for a config.json that is none, or that asks for very many layers.
+    """
     path = os.path.join(folder, CONFIG)
     try:
         with open(path, "rb") as file:
@@ -158,6 +179,7 @@ def _check_config(folder: str) -> None:
     for key, value in config.items():
         if "layer" in key and type(value) is int and value > MOST_LAYERS:
             raise FatalError(f"{path}: {key} is {value}, more than {MOST_LAYERS}")
+    return config
 
 
 def _check_size(folder: str, numbers: int) -> None:

@@ -3,30 +3,42 @@
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import PreTrainedModel
-from transformers.activations import NewGELUActivation
-from transformers.pytorch_utils import Conv1D
 
 ROWS = 16  # what the packed form is meant for
 
 
-def prepare(model: PreTrainedModel, device: torch.device, dtype: str) -> None:
-    """Put the model on its device: in fp32, in bf16, or, on a CPU, with its matrices in int8."""
-    module: nn.Module = model
-    if dtype == "bf16":
-        module.to(torch.bfloat16)
-    module.to(device)
-    if device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-        return
-    fast = Int8 if dtype == "int8" else Packed
-    for parent in [*module.modules()]:
-        for name, child in parent.named_children():
-            if isinstance(child, nn.Linear | Conv1D):
-                weight = child.weight if isinstance(child, nn.Linear) else child.weight.t()
-                setattr(parent, name, fast(weight.detach(), child.bias))
-            elif isinstance(child, NewGELUActivation):  # the same function, in eight steps
-                setattr(parent, name, nn.GELU("tanh"))
+def linear(weight: Tensor, bias: Tensor | None, dtype: str, *, gelu: bool = False) -> nn.Module:
+    """A layer of this weight [out, in], as fast as its device has it; `gelu`: and then tanh's GELU.
+
+    dtype is fp32, bf16 or, on a CPU, int8; weight and bias are of it already, but for int8.
+    """
+    if weight.device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return Plain(weight, bias, gelu)
+    return (Int8 if dtype == "int8" else Packed)(weight, bias, gelu)
+
+
+def past(device: torch.device, dtype: str) -> torch.dtype:
+    """What keys and values are kept in: in a model of int8 they need not be finer than bf16."""
+    if dtype == "fp32" or (dtype == "int8" and not torch.ops.mkldnn._is_mkldnn_bf16_supported()):
+        return torch.float32
+    return torch.bfloat16
+
+
+class Plain(nn.Module):
+    """A linear layer as torch has it."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, gelu: bool) -> None:
+        super().__init__()
+        self.weight = weight.contiguous()
+        self.bias = bias
+        self.gelu = gelu
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [..., in] to [..., out]."""
+        made = F.linear(x, self.weight, self.bias)
+        return F.gelu(made, approximate="tanh") if self.gelu else made
 
 
 class Packed(nn.Module):
@@ -36,16 +48,19 @@ class Packed(nn.Module):
     same bits among any number of others, but for none.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor | None, gelu: bool) -> None:
         super().__init__()
         self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), ROWS)
         self.bias = bias
+        self.after: tuple[str, list[float], str] = (
+            ("gelu", [], "tanh") if gelu else ("none", [], "")
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """x [..., in] to [..., out]."""
         return cast(
             Tensor,
-            torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], ""),
+            torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, *self.after),
         )
 
 
@@ -55,7 +70,7 @@ class Int8(nn.Module):
     The products are summed in integers, so that a row has the same bits in any company.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor | None, gelu: bool) -> None:
         super().__init__()
         weight = weight.float().contiguous()  # the library takes no other
         scale = _scale(weight)
@@ -64,6 +79,7 @@ class Int8(nn.Module):
         self.scale = scale[:, 0].contiguous()
         self.zero = torch.zeros_like(self.scale, dtype=torch.int64)
         self.bias = bias
+        self.gelu = gelu
 
     def forward(self, x: Tensor) -> Tensor:
         """x [..., in] to [..., out]."""
@@ -76,6 +92,7 @@ class Int8(nn.Module):
             numbers, 1.0, 0, *weight, None, 1.0, 0, torch.float32, "none", [], ""
         )
         made = made * scale if self.bias is None else torch.addcmul(self.bias, made, scale)
+        made = F.gelu(made, approximate="tanh") if self.gelu else made
         return cast(Tensor, made).view(*x.shape[:-1], -1)
 
 

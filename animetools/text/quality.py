@@ -4,30 +4,20 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from torch import Tensor
 
 from animetools.errors import FatalError, ItemError
+from animetools.text.network import Model
 
 WINDOW = 1024  # tokens that are read at once, of a model that can read more
 
 
 class Reader:
-    """A model that reads texts on a device."""
+    """A model that reads texts."""
 
-    def __init__(
-        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, device: torch.device
-    ) -> None:
-        network: nn.Module = model
-        self.model = network.to(device)
-        self.device = device
-        self.tokenizer = tokenizer
-        context = getattr(model.config, "max_position_embeddings", None) or WINDOW
-        self.window = min(context, WINDOW)
-        self.start = next(
-            (each for each in (tokenizer.bos_token_id, tokenizer.eos_token_id) if each is not None),
-            None,
-        )
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.window = min(model.context, WINDOW)
 
     @torch.inference_mode()
     def likelihood(self, text: str) -> float:
@@ -39,8 +29,9 @@ class Reader:
         Raises ItemError for a text of no token that has one before it, FatalError if the model
         gives no number.
         """
-        tokens: list[int] = self.tokenizer(text, add_special_tokens=False).input_ids
-        ahead = [] if self.start is None else [self.start]
+        words = self.model.words
+        tokens = words.encode(text, bare=True)
+        ahead = [] if words.start is None else [words.start]
         step = self.window - len(ahead)
         parts = [ahead + tokens[first : first + step] for first in range(0, len(tokens), step)]
         losses = [self._losses(part) for part in parts if len(part) > 1]
@@ -52,6 +43,5 @@ class Reader:
         return mean
 
     def _losses(self, tokens: list[int]) -> Tensor:
-        ids = torch.tensor([tokens], device=self.device)
-        logits = self.model(input_ids=ids, use_cache=False).logits[0, :-1]
-        return F.cross_entropy(logits.float(), ids[0, 1:], reduction="none")
+        ids = torch.tensor(tokens, device=self.model.network.device)
+        return F.cross_entropy(self.model.network.read(ids)[:-1], ids[1:], reduction="none")

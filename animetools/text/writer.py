@@ -9,13 +9,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from animetools.errors import Advice, ItemError
 from animetools.text.decoder import Decoder
 from animetools.text.generate import SLOTS, Text
-
-UNBOUNDED = 1 << 20  # positions of a model that does not say
+from animetools.text.network import Model
 
 
 @dataclass(frozen=True)
@@ -45,19 +43,16 @@ class Sampling:
 
 
 class Writer:
-    """A model, its tokenizer, and the texts that are on their way, by slot."""
+    """A model, and the texts that are on their way, by slot."""
 
     @torch.inference_mode()
-    def __init__(
-        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, sampling: Sampling
-    ) -> None:
+    def __init__(self, model: Model, sampling: Sampling) -> None:
         self.slots = SLOTS
-        self.decoder = Decoder(model, self.slots)
-        self.tokenizer = tokenizer
+        self.decoder = Decoder(model.network, self.slots)
+        self.words = model.words
+        self.context = model.context
+        self.ends = model.words.ends
         self.sampling = sampling
-        self.context = getattr(model.config, "max_position_embeddings", None) or UNBOUNDED
-        told = model.generation_config.eos_token_id if model.generation_config else None
-        self.ends = {tokenizer.eos_token_id, *(told if isinstance(told, list) else [told])} - {None}
         self.texts: dict[int, Text] = {}
 
     @torch.inference_mode()
@@ -77,12 +72,11 @@ class Writer:
 
     def _read(self, prompt: str) -> list[int]:
         """The prompt's tokens, cut from the left to leave room for a text."""
-        tokenizer = self.tokenizer
-        tokens: list[int] = tokenizer(prompt, verbose=False).input_ids if prompt else []
+        tokens = self.words.encode(prompt) if prompt else []
         # A prompt is where a text begins, so what parts texts in training stands before it.
-        start = tokenizer.bos_token_id
+        start = self.words.start
         if start is None and not tokens:
-            start = tokenizer.eos_token_id or 0
+            start = 0
         if start is not None and tokens[:1] != [start]:
             tokens = [start, *tokens]
         most = self.context - min(self.sampling.max_tokens, self.context // 2)
@@ -107,5 +101,5 @@ class Writer:
             if token not in self.ends:
                 text.tokens.append(token)
             if token in self.ends or len(text.tokens) >= text.limit:
-                text.done.set_result(str(self.tokenizer.decode(text.tokens)))
+                text.done.set_result(self.words.decode(text.tokens))
                 del self.texts[slot]

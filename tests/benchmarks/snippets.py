@@ -9,7 +9,6 @@ once, all by turns, best of three. Seconds are the processor's, which other work
 disturbs least.
 """
 
-import copy
 import multiprocessing
 import os
 import subprocess
@@ -26,8 +25,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from animetools.text.generate import Text
-from animetools.text.models import SHIPPED, load
-from animetools.text.precision import prepare
+from animetools.text.models import SHIPPED, opened
 from animetools.text.writer import Sampling, Writer
 from tests.conftest import ROOT
 
@@ -69,15 +67,15 @@ def random_model(folder: str) -> None:
 
 def speeds(folder: str, steps: int) -> None:
     """A line for each way and each number of texts."""
-    model, tokenizer = load(folder)
+    model: Any = GPT2LMHeadModel.from_pretrained(folder)
+    model.eval()
     ways: dict[str, Callable[[int], None]] = {
         "transformers fp32": lambda count: theirs(model, count, steps)
     }
     for dtype in DTYPES:
-        prepared = copy.deepcopy(model)
-        prepare(prepared, torch.device("cpu"), dtype)
-        writer = Writer(prepared, tokenizer, Sampling(max_tokens=steps))
-        writer.ends = set()
+        ready = opened(folder, torch.device("cpu"), dtype)
+        writer = Writer(ready, Sampling(max_tokens=steps))
+        writer.ends = frozenset()
         ways[f"gptsnip {dtype}"] = lambda count, writer=writer: ours(writer, count)  # type: ignore[misc]
     print(f"{torch.get_num_threads()} threads, {steps} tokens")
     for count in (1, 16):

@@ -9,9 +9,7 @@ from transformers import GPT2LMHeadModel
 from animetools.errors import FatalError, ItemError
 from animetools.text.quality import Reader
 from animetools.text.words import novelty
-from tests.text.models import TOKENIZER, small
-
-CPU = torch.device("cpu")
+from tests.text.models import TOKENIZER, ready, small
 
 
 def plainly(model: GPT2LMHeadModel, text: str) -> float:
@@ -28,7 +26,7 @@ def plainly(model: GPT2LMHeadModel, text: str) -> float:
 @pytest.mark.parametrize("text", ["a", "Title 5|The story of number 5", "x y z"])
 def test_likelihood_is_the_mean_over_all_tokens(text: str) -> None:
     model = small().eval()
-    found = Reader(model, TOKENIZER, CPU).likelihood(text)
+    found = Reader(ready(model)).likelihood(text)
     assert found == pytest.approx(plainly(model, text), abs=1e-5)
 
 
@@ -39,7 +37,7 @@ def test_text_longer_than_the_context_is_read_in_parts() -> None:
     assert len(tokens) > 2 * 64
     parts = [tokens[n : n + 63] for n in range(0, len(tokens), 63)]
     expected = sum(len(part) * plainly(model, TOKENIZER.decode(part)) for part in parts)
-    found = Reader(model, TOKENIZER, CPU).likelihood(text)
+    found = Reader(ready(model)).likelihood(text)
     assert found == pytest.approx(expected / len(tokens), abs=1e-4)
 
 
@@ -52,18 +50,18 @@ def test_model_that_has_learnt_a_text_likes_it_better_than_its_words_shuffled() 
         adam.zero_grad()
         model(input_ids=ids, labels=ids).loss.backward()
         adam.step()
-    reader = Reader(model.eval(), TOKENIZER, CPU)
+    reader = Reader(ready(model))
     learnt = reader.likelihood("the story of a girl who finds a sword")
     assert learnt > reader.likelihood("sword a finds who girl a of story the") + 1
 
 
 def test_what_cannot_be_read_is_said() -> None:
     with pytest.raises(ItemError):
-        Reader(small().eval(), TOKENIZER, CPU).likelihood("")
+        Reader(ready(small())).likelihood("")
     broken = small().eval()
     broken.transformer.wte.weight.data[:] = math.nan
     with pytest.raises(FatalError, match="nan"):
-        Reader(broken, TOKENIZER, CPU).likelihood("text")
+        Reader(ready(broken)).likelihood("text")
 
 
 @pytest.mark.parametrize(

@@ -1,25 +1,33 @@
 """Texts in the slots of a model, against transformers' own, and against each other."""
 
-import copy
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
 
 from animetools.errors import Advice, FatalError, ItemError
+from animetools.text.foreign import Foreign
 from animetools.text.generate import Engine, Text
-from animetools.text.precision import prepare
+from animetools.text.gpt2 import Gpt2
+from animetools.text.network import Words
 from animetools.text.writer import Sampling, Writer
-from tests.text.models import TOKENIZER, small
+from tests.text.models import TOKENIZER, ready, small
 
-CPU = torch.device("cpu")
 PROMPTS = ["", "Title", "Title 7|The story", "The story of number 12, who counts to", "|"]
 
 
 def gpt2() -> Any:
     return small(64)
+
+
+def unusual() -> Any:
+    """A GPT-2 whose later layers look more evenly."""
+    return small(64, scale_attn_by_inverse_layer_idx=True)
 
 
 def llama() -> Any:
@@ -40,15 +48,13 @@ def mistral() -> Any:
     return MistralForCausalLM(MistralConfig(**sizes, **heads, **words))
 
 
-KINDS = pytest.mark.parametrize("make", [gpt2, llama, mistral])
+KINDS = pytest.mark.parametrize("make", [gpt2, unusual, llama, mistral])
 
 
 def writer(model: Any, sampling: Sampling, dtype: str = "fp32") -> Writer:
     """A writer that never meets an end, so that texts are long."""
-    model = copy.deepcopy(model).eval()
-    prepare(model, CPU, dtype)
-    made = Writer(model, TOKENIZER, sampling)
-    made.ends = set()
+    made = Writer(ready(model, dtype), sampling)
+    made.ends = frozenset()
     return made
 
 
@@ -96,6 +102,21 @@ def test_a_text_is_the_same_alone_and_in_any_company(make: Any, dtype: str) -> N
     assert written(made, asked[5:8]) == together[5:8]
 
 
+def test_a_usual_gpt2_is_run_without_transformers() -> None:
+    assert isinstance(ready(gpt2()).network, Gpt2)
+    assert isinstance(ready(unusual()).network, Foreign)
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "bf16", "int8"])
+def test_what_is_read_is_what_transformers_reads(dtype: str) -> None:
+    tokens = torch.tensor(TOKENIZER("Title 7|The story of number 12, who counts to").input_ids)
+    for make in (gpt2, unusual):
+        with torch.inference_mode():
+            wanted = make().eval()(tokens[None]).logits[0]
+            found = ready(make(), dtype).network.read(tokens)
+        assert (found - wanted).abs().max() < (1e-5 if dtype == "fp32" else 0.05) * wanted.std()
+
+
 def test_int8_and_bf16_are_near_fp32() -> None:
     logits = {}
     for dtype in ("fp32", "bf16", "int8"):
@@ -137,7 +158,7 @@ def test_a_text_ends_where_the_context_does() -> None:
 def test_a_text_stops_at_its_end() -> None:
     made = writer(gpt2(), Sampling(temperature=1, top_k=0, max_tokens=60))
     (whole,) = written(made, [("", 3)])
-    made.ends = {whole[5]}
+    made.ends = frozenset([whole[5]])
     (cut,) = written(made, [("", 3)])
     assert cut == whole[: whole.index(whole[5])]
 
@@ -204,3 +225,21 @@ def test_an_engine_gives_each_thread_its_text() -> None:
     ]
     assert alone.write("Title", 0, 1) != texts[0]
     alone.close()
+
+
+@given(
+    st.text() | st.lists(st.sampled_from(["<|endoftext|>", " he", "猫", "\n", "'s"])).map("".join)
+)
+def test_words_are_those_of_transformers(text: str) -> None:
+    ours, theirs = ready_words()
+    for bare in (False, True):
+        tokens = ours.encode(text, bare=bare)
+        assert tokens == theirs.encode(text, bare=bare)
+        assert ours.decode(tokens) == theirs.decode(tokens) == text
+    assert (ours.start, ours.ends) == (theirs.start, theirs.ends)
+
+
+@cache
+def ready_words() -> tuple[Words, Words]:
+    """The same tokenizer as a usual GPT-2 has it, and as another."""
+    return ready(gpt2()).words, ready(unusual()).words
