@@ -37,14 +37,15 @@ speaks of other things. For more, name a GPT-2 or a larger model: `gptsnip --mod
 | parameters | {parameters:,} |
 | files | {size:,} bytes, the weights in half precision |
 | learned from | {pairs:,} synopses by [examples/synopses.py](../examples/synopses.py), {share:.0%} of them held back |
-| for | {step} steps of {batch} pieces of {context} tokens: {looked:,} tokens |
+| for | {step:,} steps, the last of {batch} pieces of {context} tokens |
 | loss on what was held back | {best:.3f} nats a token, perplexity {perplexity:.2f} |
 | whole, of {count} snippets | {whole} |
+| he, or she, throughout | {steady} |
 | sentences that the corpus has too | {copied:.0%} |
 | sentences of new synopses of the grammar that it has too | {usual:.0%} |
 
 [examples/train-text.sh](../examples/train-text.sh) makes one like it from nothing, on a CPU. A longer
-run makes a better one: `examples/train-text.sh FOLDER 120000 20000`, then
+run makes a better one: `examples/train-text.sh FOLDER 120000 40000`, then
 `cp FOLDER/default/* animetools/text/default/`, and this page anew by
 [tests/benchmarks/synopses.py](../tests/benchmarks/synopses.py), which measures and writes it.
 
@@ -54,6 +55,8 @@ run makes a better one: `examples/train-text.sh FOLDER 120000 20000`, then
 
 {samples}
 """
+
+HE, SHE = re.compile(r"\b(he|him|his)\b", re.I), re.compile(r"\b(she|her)\b", re.I)
 
 
 def sentences(text: str) -> list[str]:
@@ -99,10 +102,10 @@ def main() -> None:
         "size": sum(path.stat().st_size for path in shipped.iterdir()),
         "pairs": len(corpus),
         "share": facts["valid"],
-        "looked": facts["step"] * facts["batch"] * facts["context"],
         "perplexity": 2.718281828459045 ** facts["best"],
         "count": COUNT,
         "whole": sum(bool(whole.fullmatch(text)) for text in texts),
+        "steady": sum(not (HE.search(text) and SHE.search(text)) for text in texts),
         "copied": copied(texts, known),
         "usual": copied(fresh.stdout.splitlines(), known),
         "last": SHOWN - 1,
