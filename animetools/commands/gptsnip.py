@@ -175,8 +175,9 @@ def gptsnip(options: SnipOptions, stream: Stream) -> int:
     as TITLE|SYNOPSIS, and cannot follow a prompt that speaks of other things.
 
     A seed's text is the same alone and beside any others, on the same machine with the same number
-    of threads; on another the last bits of the arithmetic may differ, and so some texts. On a CPU
-    that multiplies it, --dtype bf16 is the fastest for a large model, and int8 on one that does not.
+    of threads; on another the last bits of the arithmetic may differ, and so some texts. A
+    large model is written with twice as fast on a CPU by --dtype int8, or by bf16 on one that
+    multiplies it.
 
     --api asks a service, at --jobs texts at once (8), with the key in the environment's
     OPENAI_API_KEY, if there is one. It is told --temperature, --top-p, --max-tokens and a seed, and

@@ -26,10 +26,9 @@ CARD = """\
 
 `gptsnip` writes with it where no other is named, and `gpttrain` goes on from it; its name is `default`.
 It is a toy: it knows {words:,} words, all of them those of the grammar in
-[examples/synopses.txt](../examples/synopses.txt), and nothing else of the world. What it writes is mostly
-grammatical, often amusing, and makes no sense for longer than a sentence or two: she
-becomes he, the title is soon forgotten, and deeds are put together from halves that never met. It cannot follow a prompt that
-speaks of other things. For more, name a GPT-2 or a larger model: `gptsnip --model`.
+[examples/synopses.txt](../examples/synopses.txt), and nothing else of the world. What it writes is
+grammatical and often amusing, keeps to its hero and theme, and leads nowhere, as its models do; a place
+may change its name on the way. It cannot follow a prompt that speaks of other things. For more, name a GPT-2 or a larger model: `gptsnip --model`.
 
 | | |
 |---|---|
