@@ -28,7 +28,8 @@ CARD = """\
 It is a toy: it knows {words:,} words, all of them those of the grammar in
 [examples/synopses.txt](../examples/synopses.txt), and nothing else of the world. What it writes is
 grammatical and often amusing, keeps to its hero and theme, and leads nowhere, as its models do; a place
-may change its name on the way. It cannot follow a prompt that speaks of other things. For more, name a GPT-2 or a larger model: `gptsnip --model`.
+may change its name on the way. It cannot follow a prompt that speaks of other things. For more, name a
+GPT-2 or a larger model: `gptsnip --model`.
 
 | | |
 |---|---|
