@@ -14,12 +14,12 @@ from animetools.cli.item import Result, reason_of
 from animetools.cli.network import Device
 from animetools.errors import FatalError, ItemError
 from animetools.sampling.seeds import Seeds
-from animetools.text import judging
 from animetools.text.address import KEY, Address
 from animetools.text.prompts import check_template, decoded, filled, read_list, read_prompt
 from animetools.text.snippets import Cleaning, Source, snippet
 
 if TYPE_CHECKING:
+    from animetools.text.copies import Corpus
     from animetools.text.writer import Writer
 
 MISSING = "gptsnip needs more than is here: pip install animetools[text]"
@@ -287,20 +287,63 @@ def judged(options: SnipOptions, stream: Stream) -> int:
         raise FatalError("no snippets: name them, or give - and a list on standard input")
     steps: list[Callable[[Iterator[Result]], Iterator[Result]]] = []
     if options.dedupe:
-        steps.append(judging.without_twins)
+        steps.append(without_twins)
     if options.overlap:
         from animetools.text.copies import Corpus
 
-        steps.append(partial(judging.without_copies, Corpus(options.overlap)))
+        steps.append(partial(without_copies, Corpus(options.overlap)))
     if options.rank:
-        steps.append(partial(judging.ranked, _scoring(options)))
+        steps.append(partial(ranked, _scoring(options)))
 
     def through(results: Iterator[Result]) -> Iterator[Result]:
         for step in steps:
             results = step(results)
         return results
 
-    return replace(stream, out="").fold(judging.read, through)
+    return replace(stream, out="").fold(read, through)
+
+
+def read(item: Item, output: Output) -> Iterator[Item]:
+    """A snippet with its text."""
+    text = read_prompt(item.path)
+    if not text:
+        raise ItemError("it is empty")
+    yield replace(item, load=text)
+
+
+def without_twins(results: Iterator[Result]) -> Iterator[Result]:
+    """Turn down each snippet that is nearly the same as an earlier one."""
+    from animetools.text.twins import Twins
+
+    twins = Twins()
+    for item in results:
+        assert isinstance(item, Item)
+        twin = twins.twin(item.path, item.load)
+        yield item if twin is None else item.rejected("nearly the same", f"as {twin}")
+
+
+def without_copies(corpus: "Corpus", results: Iterator[Result]) -> Iterator[Result]:
+    """Turn down each snippet that copies."""
+    for item in results:
+        if isinstance(item, Item) and (copied := corpus.copied(item.load)):
+            yield item.rejected("copied", f"{copied} words")
+        else:
+            yield item
+
+
+def ranked(score: Callable[[str], float], results: Iterator[Result]) -> Iterator[Result]:
+    """All snippets once the last is scored, the best first, with their ranks."""
+    scored: list[Item] = []
+    for item in results:
+        if not isinstance(item, Item):
+            yield item
+            continue
+        try:
+            scored.append(replace(item.noted(score=score(item.load)), load=None))
+        except ItemError as why:
+            yield item.rejected("not ranked", str(why))
+    scored.sort(key=lambda item: -item.facts["score"])
+    yield from (item.noted(rank=number) for number, item in enumerate(scored, 1))
 
 
 def _scoring(options: SnipOptions) -> Callable[[str], float]:
