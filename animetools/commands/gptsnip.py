@@ -176,7 +176,7 @@ def gptsnip(options: SnipOptions, stream: Stream) -> int:
 
     A seed's text is the same alone and beside any others, on the same machine with the same number
     of threads; on another the last bits of the arithmetic may differ, and so some texts. A
-    large model is written with twice as fast on a CPU by --dtype int8, or by bf16 on one that
+    large model writes about twice as fast on a CPU with --dtype int8, or with bf16 where the CPU
     multiplies it.
 
     --api asks a service, at --jobs texts at once (8), with the key in the environment's

@@ -43,7 +43,6 @@ class Foreign:
     def __init__(self, model: PreTrainedModel) -> None:
         self.model = model
         self.device: torch.device = model.device
-        self.told: dict[str, Any] = {}
         if model._supports_attention_backend:
             AttentionInterface.register(ATTENTION, _attend)
             model.set_attn_implementation(ATTENTION)

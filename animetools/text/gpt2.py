@@ -1,7 +1,7 @@
 """GPT-2 in the form that texts are written with: no more than the pass forward.
 
-transformers knows it too, but takes seconds of a processor to be imported, and a fifth of each token
-of a single text.
+transformers knows it too, but takes seconds of a processor to be imported, and a fifth of the time of
+each token where a single text is written in int8.
 """
 
 import json
