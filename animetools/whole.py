@@ -12,6 +12,8 @@ from typing import BinaryIO
 _parts: set["Part"] = set()
 _guard = threading.RLock()  # re-entrant: abandon() may run in a signal handler of the same thread
 _leaving = False
+LONGEST_NAME = 255  # bytes, in every common file system
+LONGEST_STEM = 200  # of which so many stay where a name has to be cut
 _NO_LINKS = (errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP)  # as FAT says it, and others
 
 
@@ -64,7 +66,34 @@ class Part:
 def part_name(path: str) -> str:
     """Where the bytes of `path` gather until it is whole."""
     folder, name = os.path.split(path)
-    return os.path.join(folder, f".{name}.part")
+    return fitted(os.path.join(folder, f".{name}"), ".part")
+
+
+def backup_name(path: str) -> str:
+    """Where `replace` keeps the old file."""
+    return fitted(path, "~")
+
+
+def fitted(stem: str, suffix: str) -> str:
+    """`stem` plus `suffix`; the stem is cut, with a hash of it, where the name would be too long.
+
+    Nothing but the two decides the name, so it is the same in every run.
+    """
+    folder, name = os.path.split(stem)
+    if len(os.fsencode(name + suffix)) <= LONGEST_NAME:
+        return stem + suffix
+    import hashlib
+
+    mark = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+    return f"{beginning(stem)}-{mark}{suffix}"
+
+
+def beginning(stem: str) -> str:
+    """What `fitted` leaves of a stem at the least: all of its names begin so."""
+    folder, name = os.path.split(stem)
+    while len(os.fsencode(name)) > LONGEST_STEM:  # character by character: none is cut in two
+        name = name[:-1]
+    return os.path.join(folder, name)
 
 
 def is_part(path: str) -> bool:
@@ -136,7 +165,7 @@ def sweep(stems: Iterable[str]) -> None:
     folders: dict[str, list[str]] = {}
     for stem in stems:
         folder, name = os.path.split(stem)
-        folders.setdefault(folder, []).append(f".{name}")
+        folders.setdefault(folder, []).append(beginning(f".{name}"))
     for folder, names in folders.items():
         with suppress(OSError), os.scandir(folder or ".") as entries:
             for entry in entries:
@@ -156,7 +185,7 @@ def abandon() -> None:
 
 def _keep(path: str, status: os.stat_result) -> None:
     """Have the file of this status on the disk as `path~` too."""
-    kept = f"{path}~"
+    kept = backup_name(path)
     if os.path.lexists(kept):
         with open(path, "rb") as old:
             if not holds(kept, old.read()):  # else a run left it that was killed

@@ -154,7 +154,9 @@ class Command:
             report.once(str(message)) if issubclass(category, Advice) else None
         )
         warnings.simplefilter("always", Advice)
-        stream = Stream(told, report, settings_of(self.name, own), out, files, self.pool)
+        stream = Stream(
+            told, report, settings_of(self.name, own), out=out, files=files, pool=self.pool
+        )
         return _guarded(lambda: self.main(own, stream), report, debug=told.debug)
 
 

@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from animetools import whole
@@ -70,6 +71,22 @@ def below(folder: str, path: str) -> str:
     return "/".join([folder, *(part for part in path.split("/") if part not in ("", ".", ".."))])
 
 
+def placed(path: str) -> str:
+    """The absolute path of a name, in its folder as the file system knows it."""
+    folder, name = os.path.split(path)
+    return os.path.join(_real(folder or "."), name)
+
+
+@lru_cache(1024)
+def _real(folder: str) -> str:
+    return os.path.realpath(folder)
+
+
+def is_inside(path: str, folder: str) -> bool:
+    """Whether the name `path` lies below the folder, however the two are spelled."""
+    return placed(path).startswith(os.path.join(_real(folder), ""))
+
+
 @dataclass(frozen=True)
 class Written:
     """A finished file of an item, as the journal remembers it."""
@@ -96,6 +113,7 @@ class Output:
     source: str = ""
     dry: bool = False
     force: bool = False
+    run: int = LATEST  # when this run began, by the clock that dates its files
     begun: bool = False  # by a run that was killed, and would have done just the same
     owned: tuple[Written, ...] = ()  # what an earlier run made of this item
     parts: list[whole.Part] = field(default_factory=list)
@@ -106,7 +124,7 @@ class Output:
 
         For work that gives something else when it is done again, or is paid for.
         """
-        path = self.stem + suffix
+        path = whole.fitted(self.stem, suffix)
         if not self.begun or not os.path.isfile(path):
             return None
         there = Written.now(path)
@@ -120,9 +138,10 @@ class Output:
 
         In a dry run nothing is encoded.
 
-        Raises ItemError rather than overwrite the input, or a file that this command did not make.
+        Raises ItemError rather than overwrite the input, a file that this command did not make, or
+        one that this very run made of another input.
         """
-        path = self.stem + suffix
+        path = whole.fitted(self.stem, suffix)
         if self.dry:
             return path
         data = encode()
@@ -155,7 +174,11 @@ class Output:
         if is_same_file(path, self.source):
             raise ItemError("it would be overwritten itself: choose another -o")
         emptied = there.size == 0 and path in (file.path for file in self.owned)  # a power cut
-        if self.force or emptied or there in self.owned or whole.holds(path, data):
+        if emptied or there in self.owned or whole.holds(path, data):
+            return
+        if there.mtime >= self.run:  # on some disks x.png is X.PNG, too
+            raise ItemError(f"{path} was made from another input in this run: rename one of them")
+        if self.force:
             return
         raise ItemError(f"{path} exists and is not of this making; -f overwrites it")
 

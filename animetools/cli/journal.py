@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from animetools import whole
 from animetools.cli.item import (
+    LATEST,
     NO_FILE,
     Item,
     Output,
@@ -22,6 +23,7 @@ from animetools.cli.item import (
     Written,
     below,
     is_same_file,
+    placed,
 )
 from animetools.errors import FatalError, ItemError
 
@@ -35,7 +37,7 @@ CREATE TABLE IF NOT EXISTS done (
     size INTEGER NOT NULL,
     mtime INTEGER NOT NULL,
     settings INTEGER NOT NULL REFERENCES settings,
-    begun INTEGER NOT NULL,    -- 1 from when somebody works on it until it is done
+    begun INTEGER NOT NULL,    -- until it is done: when the run that works on it began
     results TEXT NOT NULL      -- [[path, null, facts] or [reason, evidence, null], ...]
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS begun ON done (begun) WHERE begun;
@@ -62,7 +64,6 @@ class Journal:
         import sqlite3
 
         self.folder = folder
-        self.root = os.path.join(os.path.abspath(folder), "")
         self.settings = settings
         self.force = force
         self.lock = threading.Lock()
@@ -71,13 +72,14 @@ class Journal:
             os.makedirs(folder, exist_ok=True)
         except OSError as why:
             raise FatalError(f"{folder}: cannot make the output folder: {why.strerror}") from None
+        self.root = os.path.join(os.path.realpath(folder), "")
         path = os.path.join(folder, NAME)
         self.base = self._try(
             lambda: sqlite3.connect(path, 60, isolation_level=None, check_same_thread=False)
         )
-        self._try(self._open)
+        self._try(lambda: self._open(path))
 
-    def _open(self) -> None:
+    def _open(self, path: str) -> None:
         # WAL with NORMAL: a killed process loses nothing; a power cut may lose the last rows, and
         # what they told of is made again.
         self.base.execute("PRAGMA journal_mode = WAL")
@@ -87,20 +89,35 @@ class Journal:
         self.base.execute("INSERT OR IGNORE INTO settings (words) VALUES (?)", [words])
         row = self.base.execute("SELECT id FROM settings WHERE words = ?", [words]).fetchone()
         self.settings_id = row[0]
+        os.utime(path)  # now, by the clock that will date the outputs
+        self.run = min(os.stat(path).st_mtime_ns, LATEST)
         begun = self.base.execute("SELECT stem FROM done WHERE begun").fetchall()
         whole.sweep(os.path.join(self.folder, os.fsdecode(stem)) for (stem,) in begun)
 
     def is_own(self, item: Item) -> bool:
-        """Whether the item is a file that this very command made here."""
-        path = os.path.abspath(item.path)
+        """Whether the item is a file that this very command made here, or is making now."""
+        path = placed(item.path)
         if not path.startswith(self.root):
             return False
-        words = self._ask(
+        key = os.fsencode(path[len(self.root) :])
+        found = self._ask(
             "SELECT words FROM files JOIN done USING (stem) JOIN settings ON settings.id = settings"
             " WHERE path = ?",
-            os.fsencode(path[len(self.root) :]),
+            key,
         )
-        return bool(words) and json.loads(words[0][0])["command"] == self.settings["command"]
+        # A file has its name a moment before its row is here, and after a kill for longer.
+        source = os.fsencode(os.path.abspath(item.path))
+        found += [
+            (words,)
+            for words, stem, other in self._ask(
+                "SELECT words, stem, source FROM done JOIN settings ON settings.id = settings"
+                " WHERE begun AND begun <= ?",
+                item.mtime,
+            )
+            if key.startswith(stem + b".") or (key == stem and source != other)
+        ]
+        command = self.settings["command"]
+        return any(json.loads(words)["command"] == command for (words,) in found)
 
     def begin(self, item: Item) -> list[Result] | Output:
         """What `item` gave before, if that still stands; otherwise where to put its files.
@@ -135,21 +152,24 @@ class Journal:
             killed = then == [*now] and bool(begun) and not self.force
         self._do(
             (
-                "INSERT INTO done VALUES (?, ?, ?, ?, ?, 1, '[]') ON CONFLICT (stem) DO UPDATE SET"
+                "INSERT INTO done VALUES (?, ?, ?, ?, ?, ?, '[]') ON CONFLICT (stem) DO UPDATE SET"
                 " source = excluded.source, size = excluded.size, mtime = excluded.mtime,"
-                " settings = excluded.settings, begun = 1",
-                [key, os.fsencode(os.path.abspath(item.path)), *now],
+                " settings = excluded.settings, begun = excluded.begun",
+                [key, os.fsencode(os.path.abspath(item.path)), *now, self.run],
             )
         )
-        return Output(stem, item.path, force=self.force, begun=killed, owned=tuple(owned))
+        return Output(
+            stem, item.path, force=self.force, run=self.run, begun=killed, owned=tuple(owned)
+        )
 
     def finish(
         self, output: Output, item: Item, results: list[Result], files: list[Written]
     ) -> None:
         """Remember what became of an item; files of an earlier making that are no more go."""
         kept = {file.path for file in files}
+        stem = whole.beginning(output.stem)
         for old in output.owned:
-            if old.path not in kept and old.path.startswith(output.stem) and _is_untouched(old):
+            if old.path not in kept and old.path.startswith(stem) and _is_untouched(old):
                 with suppress(OSError):
                     os.unlink(old.path)
         key = self._key(output.stem)

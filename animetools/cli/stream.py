@@ -32,6 +32,7 @@ from animetools.cli.item import (
     Written,
     below,
     finish,
+    is_inside,
     reason_of,
 )
 from animetools.cli.journal import Journal, refuse_another, refuse_other_content
@@ -66,6 +67,8 @@ class StreamOptions:
 class Stream:
     """The lists a command reads and prints, and the pool that does its work.
 
+    `out` is the folder of its files; `aside` one in which it puts inputs away. What the command has
+    put into either is no input: one process may still list the folders while another fills them.
     `pool` gives a concurrent.futures.Executor for so many workers; work, items and results must
     then survive pickling, unless it is a pool of threads.
     """
@@ -74,6 +77,7 @@ class Stream:
     report: Report
     settings: Facts
     out: str = ""
+    aside: str = ""
     files: tuple[str, ...] = ()
     pool: Callable[[int], Executor] = ThreadPoolExecutor
 
@@ -245,6 +249,9 @@ class _Desk:
             return _Entry(item, _failed(PassedOver("half-written file")))
         if whole.is_backup(item.path):
             return _Entry(item, _failed(PassedOver("backup")))
+        aside = self.stream.aside
+        if aside and is_inside(item.path, aside):
+            return _Entry(item, _failed(PassedOver(f"in {aside} already")))
         if not self.stream.out or self.stream.options.dry_run:
             output = Output(below(self.stream.out, item.path), dry=True)
             return _Entry(item, self.start(item, output))

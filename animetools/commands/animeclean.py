@@ -84,7 +84,7 @@ def animeclean(options: CleanOptions, stream: Stream) -> int:
         return dispose(options, stream.report, results, dry=stream.options.dry_run)
 
     work = partial(measure, options, exact=stream.options.json)
-    return stream.fold(work, through)
+    return replace(stream, aside=options.move).fold(work, through)
 
 
 def measure(options: CleanOptions, item: Item, output: Output, *, exact: bool) -> Iterator[Result]:

@@ -158,11 +158,21 @@ def upscale(options: UpscaleOptions, jobs: int, item: Item, output: Output) -> I
     kind = options.format or "png"
     if max(task.facts["width"], task.facts["height"]) > LARGEST_SIDE[kind]:
         raise ItemError(f"a side would have more than the {LARGEST_SIDE[kind]} pixels of a {kind}")
-    suffix = "" if FORMATS.get(format_by_name(item.path) or "") == kind else f".{kind}"
+    encode = partial(task.encoded, kind, options.quality)
     with task.room:
-        yield item.made(
-            output.write(suffix, partial(task.encoded, kind, options.quality)), **task.facts
-        )
+        yield item.made(output.write(_suffix(item.path, kind), encode), **task.facts)
+
+
+def _suffix(path: str, kind: "Format") -> str:
+    """What an input's name gets behind it, so that no two inputs give the same name.
+
+    x.png stays x.png, and x.jpg becomes x.jpg.png. So x.jpg.png has to become x.jpg.png.png, and
+    an x without extension x.png.png.
+    """
+    stem, _ = os.path.splitext(path)
+    if FORMATS.get(format_by_name(path) or "") == kind and not format_by_name(stem):
+        return ""
+    return f".{kind}" if format_by_name(path) else f".{kind}.{kind}"
 
 
 def upscale_in_place(
@@ -183,10 +193,10 @@ def upscale_in_place(
             yield item
             return
         kind = _kind_in_place(task.data)
-        kept = f"{place}~"
+        kept = whole.backup_name(place)
         # One of these very bytes is of a run that was killed.
         if options.backup and os.path.lexists(kept) and not whole.holds(kept, task.data):
-            raise ItemError(f"{item.path}~ is there already: move it away, or say --no-backup")
+            raise ItemError(f"{kept} is there already: move it away, or say --no-backup")
         if not dry:
             with task.room:
                 lossless = task.data[12:16] == b"VP8L"  # a WebP's

@@ -252,7 +252,8 @@ class Packing:
 
     def _journal_name(self) -> str:
         folder, name = os.path.split(self.path)
-        return os.path.join(folder, f".{name}.journal")
+        # SQLite keeps a -wal beside it, whose name must fit too.
+        return whole.fitted(os.path.join(folder, f".{name}"), ".journal-wal").removesuffix("-wal")
 
     def _take_up(self, part: Part) -> None:
         """Go on with what an earlier run left, if it was made alike and is really there."""

@@ -141,7 +141,7 @@ def home(resumed: str) -> str | None:
 def following(results: str, name: str) -> str:
     """The next folder below `results`: 00003-NAME."""
     number = max((number for number, _ in _runs(results)), default=-1) + 1
-    return os.path.join(results, f"{number:05d}-{name}")
+    return whole.fitted(os.path.join(results, f"{number:05d}-{name}"), "")
 
 
 class Folder:
