@@ -5,6 +5,8 @@ from dataclasses import MISSING, Field, dataclass, fields
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
+ALIASES = {"jpeg": "jpg", "tif": "tiff"}
+
 
 @dataclass(frozen=True)
 class Opt:
@@ -60,12 +62,15 @@ class Option:
         """
         value: Any = text
         if self.choices:
-            if text not in self.choices:
+            value = _choice(text, self.choices)
+            if value is None:
                 raise ValueError(f"{self.flag} is one of {', '.join(self.choices)}, not '{text}'")
         elif self.kind is int:
             value = _whole_number(text)
         elif self.kind is float:
             value = _number(text)
+        if value is None and re.fullmatch(r"\d+x\d+", text, re.ASCII):
+            raise ValueError(f"{self.flag} takes one number, not '{text}': {self.opt.help}")
         if value is None:
             raise ValueError(
                 f"{self.flag} takes a {'whole ' * (self.kind is int)}number, not '{text}'"
@@ -74,6 +79,10 @@ class Option:
             low, high = self.opt.min, self.opt.max
             if low is not None and value < low:
                 raise ValueError(f"{self.flag} is at least {low:g}, not {text}")
+            if high == 1 and 1 < value <= 100 and self.kind is float and not text.endswith("%"):
+                raise ValueError(
+                    f"{self.flag} is at most 1: write {text}% if you mean a percentage"
+                )
             if high is not None and value > high:
                 raise ValueError(f"{self.flag} is at most {high:g}, not {text}")
         return value
@@ -102,6 +111,12 @@ def _option(field: Field[Any], hint: Any) -> Option:
     if field.default is MISSING:
         raise TypeError(f"{field.name}: an option has a default")
     return Option(field.name, kind, field.default, opt, choices)
+
+
+def _choice(text: str, choices: tuple[str, ...]) -> str | None:
+    """The choice that a person means, who may write JPG or jpeg for jpg."""
+    known = {choice.lower(): choice for choice in choices}
+    return known.get(ALIASES.get(text.lower(), text.lower()))
 
 
 def _whole_number(text: str) -> int | None:

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
+from animetools.names import beginning, fitted
+
 _parts: set["Part"] = set()
 _guard = threading.RLock()  # re-entrant: abandon() may run in a signal handler of the same thread
 _leaving = False
-LONGEST_NAME = 255  # bytes, in every common file system
-LONGEST_STEM = 200  # of which so many stay where a name has to be cut
 _NO_LINKS = (errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP)  # as FAT says it, and others
 
 
@@ -72,28 +72,6 @@ def part_name(path: str) -> str:
 def backup_name(path: str) -> str:
     """Where `replace` keeps the old file."""
     return fitted(path, "~")
-
-
-def fitted(stem: str, suffix: str) -> str:
-    """`stem` plus `suffix`; the stem is cut, with a hash of it, where the name would be too long.
-
-    Nothing but the two decides the name, so it is the same in every run.
-    """
-    folder, name = os.path.split(stem)
-    if len(os.fsencode(name + suffix)) <= LONGEST_NAME:
-        return stem + suffix
-    import hashlib
-
-    mark = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
-    return f"{beginning(stem)}-{mark}{suffix}"
-
-
-def beginning(stem: str) -> str:
-    """What `fitted` leaves of a stem at the least: all of its names begin so."""
-    folder, name = os.path.split(stem)
-    while len(os.fsencode(name)) > LONGEST_STEM:  # character by character: none is cut in two
-        name = name[:-1]
-    return os.path.join(folder, name)
 
 
 def is_part(path: str) -> bool:

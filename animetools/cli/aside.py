@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from animetools.cli.stream import Stream, die_of
 from animetools.errors import FatalError
 
+NO_MEMORY = "out of memory|(can't|not) allocate|not enough memory"  # as torch says it, and others
+
 
 def until_sigterm(
     work: Callable[[Callable[[], bool]], Iterator[str]], stream: Stream, cure: str
@@ -44,7 +46,7 @@ def until_sigterm(
         why.filename = why.filename or stream.out  # a write does not know whose it is
         raise
     except RuntimeError as why:  # so torch says it, of a card and of the machine
-        if not re.search("out of memory|can't allocate memory", str(why)):
+        if not re.search(NO_MEMORY, str(why)):
             raise
         raise FatalError(f"out of memory: {cure}") from why
     thread.join()  # Python must not end while it runs

@@ -1,18 +1,23 @@
 """Option dataclasses into a command line: typer parses, we convert, run and end."""
 
+import atexit
 import gc
 import inspect
 import os
+import re
 import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Annotated, Any, NoReturn, get_type_hints
 
 import animetools
 from animetools import whole
+from animetools.cli.aside import NO_MEMORY
+from animetools.cli.cores import limit_libraries
 from animetools.cli.journal import settings_of
 from animetools.cli.report import Report, usage_error
 from animetools.cli.stream import Stream, StreamOptions, die_of, threads
@@ -21,7 +26,18 @@ from animetools.options import Opt, Option, options_of
 
 Main = Callable[[Any, Stream], int]
 
-FILES = ("FILE ...", "Images, or folders of them; none or -: a list on standard input.")
+IMAGES = ("FILE ...", "Images, or folders of them; none or -: a list on standard input.")
+
+# Endings of files, which nobody gives to a folder.
+# fmt: off
+FILES = {
+    ".7z", ".bz2", ".gz", ".rar", ".tar", ".tbz2", ".tgz", ".txz", ".xz", ".zip", ".zst",
+    ".arrow", ".csv", ".h5", ".hdf5", ".json", ".jsonl", ".lmdb", ".npy", ".npz", ".parquet",
+    ".sqlite", ".tfrecord", ".tfrecords", ".tsv", ".txt",
+    ".ckpt", ".onnx", ".pkl", ".pt", ".pth", ".safetensors",
+    ".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".mp4", ".png", ".tif", ".tiff", ".webm", ".webp",
+}
+# fmt: on
 
 
 @dataclass(frozen=True)
@@ -32,7 +48,7 @@ class Command:
     own: type
     out: str = ""
     reads: bool = True
-    arguments: tuple[str, str] | None = FILES
+    arguments: tuple[str, str] | None = IMAGES
     examples: Sequence[str] = ()
     pool: Callable[[int], Executor] = threads
     options: list[Option] = field(init=False)
@@ -67,6 +83,7 @@ class Command:
     def __call__(self) -> NoReturn:
         """Run as the console script; the exit status is the process's."""
         _fill_standard_files()
+        limit_libraries()
         gc.set_threshold(50_000)  # Python's 700 costs a sixth of a run, and a third of a start
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays nohup
@@ -79,7 +96,7 @@ class Command:
         except OSError as why:
             Report(self.name).fatal(f"standard output: {why.strerror}")
             os._exit(2)  # Python's own end would try to flush again
-        sys.exit(status)
+        _end(status)
 
     def _parse(self, arguments: list[str]) -> int:
         import typer
@@ -139,7 +156,7 @@ class Command:
                 option.name: _value(option, given[option.name])
                 for option in [*self.options, *self.shared]
             }
-            out = _folder(values.pop("out")) if self.out else ""
+            out = self._place(values.pop("out")) if self.out else ""
             shared = {
                 option.name: values.pop(option.name)
                 for option in self.shared
@@ -159,6 +176,20 @@ class Command:
         )
         return _guarded(lambda: self.main(own, stream), report, debug=told.debug)
 
+    def _place(self, out: str) -> str:
+        """Where the files go: a folder, or a file of the default's kind."""
+        if not out:
+            raise ValueError("--out is empty")
+        place = out.rstrip("/") or "/"
+        ending = os.path.splitext(place)[1].lower()
+        kind = os.path.splitext(self.out)[1]
+        if ending in FILES - {kind} and not (out.endswith("/") or os.path.isdir(place)):
+            made = f"a {kind}, or a folder" if kind else "a folder"
+            raise ValueError(
+                f"--out {out}: {self.name} makes {made}, whose name cannot end in {ending}"
+            )
+        return place
+
 
 def command(
     *,
@@ -171,13 +202,13 @@ def command(
     """Make a function of its options and a Stream into a console script.
 
     `out` is where its files go by default (none: it is a filter); `reads` is False where the items
-    come from options. `arguments` are how they are shown and what they are, where that is not FILES;
+    come from options. `arguments` are how they are shown and what they are, where that is not IMAGES;
     they come as the stream's files.
     """
 
     def wrap(main: Callable[[Any, Stream], int]) -> Command:
         own = get_type_hints(main)["options"]
-        shown = arguments or (FILES if reads else None)
+        shown = arguments or (IMAGES if reads else None)
         return Command(main, own, out, reads, shown, examples, pool)
 
     return wrap
@@ -194,11 +225,36 @@ def _guarded(main: Callable[[], int], report: Report, *, debug: bool) -> int:
     except Exception as why:
         if debug:
             raise
-        reason = f"this should not happen: {type(why).__name__}: {why} (--debug shows where; please report it)"
+        reason = _reason(why)
     report.end()
     report.fatal(reason)
     whole.abandon()
     os._exit(2)  # workers may be deep in a long computation: nobody waits for them
+
+
+def _end(status: int) -> NoReturn:
+    """End with a status, after all that was registered for the end, but not by Python's own way.
+
+    It would take down the interpreter beside threads that free their tensors, and abort.
+    """
+    with suppress(Exception):
+        atexit._run_exitfuncs()
+    with suppress(OSError, ValueError):
+        sys.stderr.flush()
+    os._exit(status)
+
+
+def _reason(why: Exception) -> str:
+    """What ended a run, in a sentence."""
+    text = str(why)
+    if isinstance(why, MemoryError) or re.search(NO_MEMORY, text):
+        return "out of memory: fewer --jobs need less"
+    if "can't start new thread" in text:
+        return "the system lets this process start no more threads: try fewer --jobs"
+    return (
+        f"this should not happen: {type(why).__name__}: {why} (--debug shows where; please"
+        " report it)"
+    )
 
 
 def _fill_standard_files() -> None:
@@ -214,12 +270,6 @@ def _value(option: Option, given: Any) -> Any:
     if option.kind is bool:
         return given != option.default  # --no-x is given for what is on by default
     return option.default if given is None else option.parse(given)
-
-
-def _folder(out: str) -> str:
-    if not out:
-        raise ValueError("--out is empty")
-    return out.rstrip("/") or "/"
 
 
 def _parameter(name: str, kind: Any, info: Any, default: Any) -> inspect.Parameter:

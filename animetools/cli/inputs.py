@@ -1,9 +1,11 @@
 """The items of a command line: files and folders that are named, and lists of them."""
 
+import codecs
 import json
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from animetools.cli.item import LATEST, Facts, Item, is_same_file, reason_of
 from animetools.errors import FatalError
@@ -53,25 +55,69 @@ def look(path: str, facts: Facts) -> Item | None:
 
 
 def lines_of_input(end: bytes) -> Iterator[bytes]:
-    """The lines of standard input; os.read, since a thread that waits in sys.stdin aborts at exit.
+    """The lines of standard input, without the marks of Windows: a byte-order mark, a CR at the end.
 
-    Raises FatalError if it is a terminal, or no list of paths.
+    Lists in UTF-16, as PowerShell writes them, are read too.
+
+    Raises FatalError if it is a terminal, or not a list of paths that end in `end`.
     """
     if os.isatty(0):
         raise FatalError(
             "no FILE, and standard input is a terminal: pipe a list of paths in, or name files"
         )
-    rest = b""
+    lines = _split(_decoded(_chunks()) if end == b"\n" else _chunks(), end)
+    if end == b"\0":
+        yield from filter(None, lines)
+        return
+    for number, line in enumerate(lines):
+        if not number:
+            line = _unless_it_is_there(line, line.removeprefix(codecs.BOM_UTF8))
+        line = _unless_it_is_there(line, line.removesuffix(b"\r"))
+        if line:
+            yield line
+
+
+def _chunks() -> Iterator[bytes]:
+    """os.read, since a thread that waits in sys.stdin aborts at exit."""
     try:
         while chunk := os.read(0, 1 << 16):
-            *lines, rest = (rest + chunk).split(end)
-            yield from filter(None, lines)
-            if len(rest) > LONGEST_LINE:
-                raise FatalError("standard input is not a list of paths")
+            yield chunk
     except OSError as why:
         raise FatalError(f"standard input: {reason_of(why)}") from None
+
+
+def _decoded(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The same bytes; those of UTF-16 as file names have them."""
+    head = b""
+    for chunk in chunks:
+        head += chunk
+        if not head.startswith((codecs.BOM_UTF16_LE[:1], codecs.BOM_UTF16_BE[:1])) or b"\n" in head:
+            break
+    # A name may begin with these bytes, too, but has no NUL.
+    is_utf16 = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and b"\0" in head
+    decoder = codecs.getincrementaldecoder("utf-16")(errors="replace")
+    for chunk in chain([head], chunks):
+        if is_utf16:
+            chunk = os.fsencode(decoder.decode(chunk))
+        if b"\0" in chunk:
+            raise FatalError("standard input holds NUL bytes: a list of find -print0 takes -0")
+        yield chunk
+
+
+def _split(chunks: Iterator[bytes], end: bytes) -> Iterator[bytes]:
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(end)
+        yield from lines
+        if len(rest) > LONGEST_LINE:
+            raise FatalError("standard input is not a list of paths")
     if rest:
         yield rest
+
+
+def _unless_it_is_there(line: bytes, bare: bytes) -> bytes:
+    """The bare line; but a file may really be called by the whole of it."""
+    return line if bare == line or os.path.lexists(line) else bare
 
 
 def _walk(folder: str, out: str) -> Iterator[Item]:

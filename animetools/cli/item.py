@@ -5,11 +5,11 @@ import json
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Any
 
 from animetools import whole
 from animetools.errors import ItemError
+from animetools.names import fitted
 
 Facts = dict[str, Any]
 
@@ -71,22 +71,6 @@ def below(folder: str, path: str) -> str:
     return "/".join([folder, *(part for part in path.split("/") if part not in ("", ".", ".."))])
 
 
-def placed(path: str) -> str:
-    """The absolute path of a name, in its folder as the file system knows it."""
-    folder, name = os.path.split(path)
-    return os.path.join(_real(folder or "."), name)
-
-
-@lru_cache(1024)
-def _real(folder: str) -> str:
-    return os.path.realpath(folder)
-
-
-def is_inside(path: str, folder: str) -> bool:
-    """Whether the name `path` lies below the folder, however the two are spelled."""
-    return placed(path).startswith(os.path.join(_real(folder), ""))
-
-
 @dataclass(frozen=True)
 class Written:
     """A finished file of an item, as the journal remembers it."""
@@ -124,7 +108,7 @@ class Output:
 
         For work that gives something else when it is done again, or is paid for.
         """
-        path = whole.fitted(self.stem, suffix)
+        path = fitted(self.stem, suffix)
         if not self.begun or not os.path.isfile(path):
             return None
         there = Written.now(path)
@@ -141,7 +125,7 @@ class Output:
         Raises ItemError rather than overwrite the input, a file that this command did not make, or
         one that this very run made of another input.
         """
-        path = whole.fitted(self.stem, suffix)
+        path = fitted(self.stem, suffix)
         if self.dry:
             return path
         data = encode()

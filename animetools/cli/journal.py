@@ -7,6 +7,7 @@ that were begun tell the next run where half-written parts may lie.
 import json
 import os
 import threading
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -23,11 +24,12 @@ from animetools.cli.item import (
     Written,
     below,
     is_same_file,
-    placed,
 )
-from animetools.errors import FatalError, ItemError
+from animetools.errors import Advice, FatalError, ItemError
+from animetools.names import beginning, placed
 
 NAME = ".animetools.sqlite"
+FOUND = "found"  # among the settings, but no option
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS settings (id INTEGER PRIMARY KEY, words TEXT UNIQUE NOT NULL);
@@ -57,14 +59,20 @@ Statement = tuple[str, Sequence[Any]]
 class Journal:
     """The journal of one folder; several threads and processes may use it at once.
 
+    Outputs of other settings are refused; where the command only `found` something else here to
+    work with, they serve.
+
     Raises FatalError, at any step, if the folder cannot be written or holds a damaged journal.
     """
 
-    def __init__(self, folder: str, settings: dict[str, Any], *, force: bool = False) -> None:
+    def __init__(
+        self, folder: str, settings: dict[str, Any], found: str = "", *, force: bool = False
+    ) -> None:
         import sqlite3
 
         self.folder = folder
         self.settings = settings
+        self.found = found
         self.force = force
         self.lock = threading.Lock()
         self.error = sqlite3.Error
@@ -85,7 +93,8 @@ class Journal:
         self.base.execute("PRAGMA journal_mode = WAL")
         self.base.execute("PRAGMA synchronous = NORMAL")
         self.base.executescript(_TABLES)
-        words = json.dumps(self.settings, sort_keys=True)
+        found = {FOUND: self.found} if self.found else {}
+        words = json.dumps(self.settings | found, sort_keys=True)
         self.base.execute("INSERT OR IGNORE INTO settings (words) VALUES (?)", [words])
         row = self.base.execute("SELECT id FROM settings WHERE words = ?", [words]).fetchone()
         self.settings_id = row[0]
@@ -144,7 +153,8 @@ class Journal:
             refuse_another(os.fsdecode(source), item.path, stem, moved=moved)
             standing = [file for file in owned if _stands(file)]
             if standing and then[2] != self.settings_id and not self.force:
-                raise FatalError(self._difference(standing[0].path, then[2]))
+                self._compare(standing[0].path, then[2])
+                then[2] = self.settings_id
             if standing and item.size == NO_FILE and not self.force:
                 refuse_other_content(item, then[1], standing[0].path)
             if then == [*now] and not begun and len(standing) == len(owned) and not self.force:
@@ -167,7 +177,7 @@ class Journal:
     ) -> None:
         """Remember what became of an item; files of an earlier making that are no more go."""
         kept = {file.path for file in files}
-        stem = whole.beginning(output.stem)
+        stem = beginning(output.stem)
         for old in output.owned:
             if old.path not in kept and old.path.startswith(stem) and _is_untouched(old):
                 with suppress(OSError):
@@ -222,13 +232,25 @@ class Journal:
             return Rejected(item.path, name, evidence)
         return item.made(below(self.folder, name), **facts) if name else item.noted(**facts)
 
-    def _difference(self, path: str, settings: int) -> str:
+    def _compare(self, path: str, settings: int) -> None:
+        """Raise FatalError if a file was made with other settings; say what else was other."""
         row = self._ask("SELECT words FROM settings WHERE id = ?", settings)
         old = json.loads(row[0][0])
-        names = [*self.settings, *old]
-        name = next(name for name in names if old.get(name) != self.settings.get(name))
-        was, now = (_typed(name, settings.get(name)) for settings in (old, self.settings))
-        return f"{path} was made {was}, this run is {now}: choose another -o, or -f makes it anew"
+        found = old.pop(FOUND, self.found)
+        for name in (*self.settings, *old):
+            if old.get(name) != self.settings.get(name):
+                was, now = (_typed(name, settings.get(name)) for settings in (old, self.settings))
+                raise FatalError(
+                    f"{path} was made {was}, this run is {now}: choose another -o, or -f makes it"
+                    " anew"
+                )
+        if found != self.found:
+            warnings.warn(
+                f"{self.folder}: what was made with {found} stays; what is new is made with"
+                f" {self.found} (-f makes all of it again)",
+                Advice,
+                stacklevel=1,
+            )
 
     def _ask(self, query: str, *values: Any) -> list[Any]:
         return self._try(lambda: self.base.execute(query, values).fetchall())

@@ -6,6 +6,8 @@ from collections import Counter
 from contextlib import suppress
 from typing import Any
 
+CLEAR = "\r\x1b[K"  # to the line's beginning, and all of it away
+
 
 class Report:
     """All that a command says; nothing else prints to standard error."""
@@ -23,6 +25,8 @@ class Report:
         self.written = 0
         self.guard = threading.Lock()
         self.said: set[str] = set()
+        # The next command of the pipeline may have its bar on the line where the cursor is.
+        self.shares = os.isatty(2) and _is_pipe(1) and os.environ.get("TERM") != "dumb"
         self.bar: Any = None
         self.total: int | None = None
 
@@ -154,8 +158,9 @@ class Report:
             if self.bar:
                 self.bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
             else:
+                start = CLEAR if self.shares else ""
                 with suppress(OSError):  # nobody listens; the work goes on
-                    write_all(2, line.encode("utf-8", "replace") + b"\n")
+                    write_all(2, f"{start}{line}\n".encode("utf-8", "replace"))
 
 
 def shown(text: str) -> str:

@@ -8,7 +8,6 @@ order of the input.
 import os
 import queue
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
@@ -18,6 +17,7 @@ from typing import Annotated, NoReturn
 
 from animetools import whole
 from animetools.cli.batches import Batches, Belt
+from animetools.cli.cores import cores
 from animetools.cli.inputs import items_of
 from animetools.cli.item import (
     FATAL,
@@ -32,12 +32,12 @@ from animetools.cli.item import (
     Written,
     below,
     finish,
-    is_inside,
     reason_of,
 )
 from animetools.cli.journal import Journal, refuse_another, refuse_other_content
-from animetools.cli.report import Report, write_all
+from animetools.cli.report import CLEAR, Report, write_all
 from animetools.errors import FatalError, ItemError, PassedOver
+from animetools.names import is_inside
 from animetools.options import Opt
 
 WINDOW = 4  # items on their way per worker: enough that none waits, few enough to stay small
@@ -69,6 +69,7 @@ class Stream:
 
     `out` is the folder of its files; `aside` one in which it puts inputs away. What the command has
     put into either is no input: one process may still list the folders while another fills them.
+    `found` is what the command has found here to work with, where nobody says what it shall be.
     `pool` gives a concurrent.futures.Executor for so many workers; work, items and results must
     then survive pickling, unless it is a pool of threads.
     """
@@ -76,6 +77,7 @@ class Stream:
     options: StreamOptions
     report: Report
     settings: Facts
+    found: str = ""
     out: str = ""
     aside: str = ""
     files: tuple[str, ...] = ()
@@ -162,7 +164,7 @@ class Stream:
                 line.put(error)
 
         threading.Thread(target=feed, daemon=True).start()
-        done, total = 0, -1
+        done, total, is_whole = 0, -1, False
         try:
             while done != total:
                 entry = line.get()
@@ -178,10 +180,11 @@ class Stream:
                 yield from self._results(desk, entry)
                 self.report.step(done)
                 room.release()
+            is_whole = True
         finally:
             ended.set()
             room.release()  # the feeder may be waiting for it
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(wait=is_whole, cancel_futures=True)
             if belt:
                 belt.close()
             desk.close()
@@ -267,8 +270,10 @@ class _Desk:
                     refuse_other_content(item, twin.item.mtime, stem)
                 return _Entry(item, twin.future)
             if self.journal is None:
-                force = self.stream.options.force
-                self.journal = Journal(self.stream.out, self.stream.settings, force=force)
+                stream = self.stream
+                self.journal = Journal(
+                    stream.out, stream.settings, stream.found, force=stream.options.force
+                )
             if self.journal.is_own(item):
                 return _Entry(item, _failed(PassedOver("made here")))
             begun = self.journal.begin(item)
@@ -335,15 +340,10 @@ def die_of(number: int, _frame: object = None) -> NoReturn:
     """End as a Unix tool ends of a signal, leaving no half-written file."""
     whole.abandon()
     if Report.drawing:  # it had hidden the cursor
-        write_all(2, b"\r\x1b[K\x1b[?25h")
+        write_all(2, CLEAR.encode() + b"\x1b[?25h")
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
     raise SystemExit(128 + number)
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def _one_sentence(item: Item, why: BaseException) -> str:

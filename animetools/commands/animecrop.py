@@ -91,10 +91,10 @@ def animecrop(options: CropOptions, stream: Stream) -> int:
         equalize=options.equalize,
         smallest=0 if options.one_face else options.min_size,  # a second face may be a small one
     )
-    # What a crop depends on: neither the limit nor the place of the cascade, but what was there.
+    # What a crop depends on: neither the limit nor the place of the cascade.
     settings = stream.settings | {"detector": detector.searched}
     del settings["max_pixels"], settings["cascade"]
-    stream = replace(stream, settings=settings)
+    stream = replace(stream, settings=settings, found=detector.found)
     return stream.map(partial(crop, options, background, detector))
 
 

@@ -23,7 +23,8 @@ class PackOptions:
     """What animepack can be told."""
 
     size: Annotated[
-        int, Opt("Width and height of every image.", unit="PIXELS", min=4, max=4096)
+        int,
+        Opt("Width and height of every image, which is a square.", unit="PIXELS", min=4, max=4096),
     ] = 512
     fit: Annotated[
         Literal["pad", "cover", "top", "stretch"],

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from animetools import whole
 from animetools.cli import Item, Opt, Output, Stream, command
+from animetools.cli.cores import cores
 from animetools.cli.item import LATEST
 from animetools.cli.network import Device
-from animetools.cli.stream import cores
 from animetools.errors import FatalError, ItemError
 from animetools.images.containers import (
     HEAD_BYTES,

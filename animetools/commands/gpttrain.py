@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from animetools.cli import Item, Opt, Stream, command
 from animetools.cli.aside import until_sigterm
-from animetools.cli.stream import cores
+from animetools.cli.cores import cores
 from animetools.errors import FatalError
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _train(options: LearnOptions, stream: Stream, stopping: Callable[[], bool]) 
     from animetools.training.board import MISSING, Board
     from animetools.training.snapshots import Folder
 
-    torch.set_num_threads(jobs)
+    torch.set_num_threads(min(jobs, cores()))  # more would wait for each other
     device = devices(options.device)[0]
 
     # What it learns from, and what it goes on from.

@@ -11,10 +11,11 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from animetools.cli import Batches, Item, Opt, Output, Stream, command
+from animetools.cli.cores import cores
 from animetools.cli.inputs import lines_of_input, look, read_item
 from animetools.cli.item import NO_FILE, Result, Work, reason_of
 from animetools.cli.network import Device, Dtype, Sha256
-from animetools.cli.stream import Run, cores
+from animetools.cli.stream import Run
 from animetools.errors import FatalError, ItemError
 from animetools.sampling.naming import parse_name, shown
 from animetools.sampling.plan import Plan

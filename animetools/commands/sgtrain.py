@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from animetools.cli import Item, Opt, Stream, command
 from animetools.cli.aside import until_sigterm
-from animetools.cli.stream import cores
+from animetools.cli.cores import cores
 from animetools.errors import FatalError
 from animetools.options import options_of
 from animetools.training.config import PRESETS, rate_at
@@ -161,7 +161,7 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
     from animetools.training.status import View
 
     report, jobs = stream.report, stream.options.jobs or cores()
-    torch.set_num_threads(jobs)
+    torch.set_num_threads(min(jobs, cores()))  # more would wait for each other
 
     # What it learns from, and what it goes on from.
     device = devices(options.device)[0]
@@ -240,5 +240,5 @@ def _judge(options: TrainOptions, images: "Images", jobs: int) -> "Judge | None"
     from animetools.networks.fetch import locate
     from animetools.training.metrics import Embedding, Judge
 
-    embedding = Embedding(locate(options.embedding), jobs)
+    embedding = Embedding(locate(options.embedding), min(jobs, cores()))
     return Judge(embedding, options.metrics.split(","), images, options.metric_images, jobs)

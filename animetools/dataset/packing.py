@@ -28,6 +28,7 @@ from animetools.dataset.members import SUMMARY, Member, image_name
 from animetools.dataset.reading import Dataset
 from animetools.dataset.zips import ZipPart
 from animetools.errors import FatalError
+from animetools.names import fitted, placed
 
 OURS = "animepack"  # our key in dataset.json
 SYNC_SECONDS = 5.0  # how old at most an image is that a power cut may take
@@ -71,7 +72,7 @@ class Packing:
     ) -> None:
         self.path = os.path.realpath(path) if os.path.islink(path) else path
         self.places = tuple(
-            os.path.abspath(place) + os.sep for place in (self.path, whole.part_name(self.path))
+            placed(place) + os.sep for place in (self.path, whole.part_name(self.path))
         )
         self.settings = settings
         self.force = force
@@ -105,8 +106,7 @@ class Packing:
 
     def is_own(self, path: str) -> bool:
         """Whether a file is the dataset, or in it, or in what it grows from."""
-        path = os.path.abspath(path) + os.sep
-        return path.startswith(self.places)
+        return (placed(path) + os.sep).startswith(self.places)
 
     def enlist(self, entries: Iterable[Entry]) -> int:
         """Take the list of all that is wanted, in order; returns its length."""
@@ -253,7 +253,7 @@ class Packing:
     def _journal_name(self) -> str:
         folder, name = os.path.split(self.path)
         # SQLite keeps a -wal beside it, whose name must fit too.
-        return whole.fitted(os.path.join(folder, f".{name}"), ".journal-wal").removesuffix("-wal")
+        return fitted(os.path.join(folder, f".{name}"), ".journal-wal").removesuffix("-wal")
 
     def _take_up(self, part: Part) -> None:
         """Go on with what an earlier run left, if it was made alike and is really there."""

@@ -67,7 +67,8 @@ class Detector:
     """Finds the faces of rgb uint8 [H, W, 3]; may be pickled, and used by several threads."""
 
     stages: tuple[Stage, ...]
-    searched: str  # what it looks with: auto, auto without lbp, lbp with another cascade
+    searched: str  # what it was to look with: auto, lbp with another cascade
+    found: str = ""  # what auto could have: lbp and nvxs, or one of them
 
     def __call__(self, rgb: Pixels) -> list[Face]:
         """The faces, best score first."""
@@ -97,7 +98,6 @@ def choose_detector(
         if name == "lbp" or not has_nvxs:
             raise
         warnings.warn(f"{why}; going on with the nvxs detector alone", Advice, stacklevel=2)
-        searched += " without lbp"
     if cascade:
         classifier(cascade)
         searched += other_cascade(cascade)
@@ -112,7 +112,6 @@ def choose_detector(
         small = partial(_nvxs, longest=NVXS_SMALL_LONGEST)
         stages += [small, partial(_tilted, search=small)]
     elif name == "auto":
-        searched += " without nvxs"
         warnings.warn(
             "no nvxs detector here (pip install animeface==2.0.3 has it where there are wheels); "
             "going on with lbp alone",
@@ -127,7 +126,8 @@ def choose_detector(
             neighbours=LBP_TILTED_NEIGHBOURS,
         )
         stages.append(partial(_tilted, search=loose))
-    return Detector(tuple(stages), searched)
+    found = " and ".join(["lbp"] * bool(cascade) + ["nvxs"] * has_nvxs)
+    return Detector(tuple(stages), searched, found if name == "auto" else "")
 
 
 def find_faces(rgb: Pixels, stages: tuple[Stage, ...]) -> list[Face]:

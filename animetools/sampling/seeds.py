@@ -64,14 +64,17 @@ def _sweep(part: str, text: str) -> list[Decimal]:
     numbers = part.split(":")
     for number in numbers:
         if len(numbers) not in (1, 3) or not re.fullmatch(
-            r"-?(\d{1,6}(\.\d{0,6})?|\.\d{1,6})", number, re.ASCII
+            r"-?(\d{1,6}(\.\d{0,6})?|\.\d{1,6})(e[-+]?\d)?", number, re.ASCII | re.IGNORECASE
         ):
             raise ValueError(
                 f"--psi takes numbers, such as 0.8 or 0.5,0.8 or 0:1.2:0.1, not '{text}'"
             )
+    values = list(map(Decimal, numbers))  # exact: three steps of 0.1 are 0.3
+    if any(value != round(value, 6) or abs(value) >= 10**6 for value in values):
+        raise ValueError(f"--psi {text}: a psi is below a million and has at most six decimals")
     if len(numbers) == 1:
-        return [Decimal(part)]
-    first, last, step = map(Decimal, numbers)  # exact: three steps of 0.1 are 0.3
+        return values
+    first, last, step = values
     if step <= 0 or last < first:
         raise ValueError(f"--psi {part} goes from a number up to a larger one in steps above 0")
     count = int((last - first) / step) + 1

@@ -12,6 +12,7 @@ import torch
 
 from animetools import whole
 from animetools.errors import FatalError, ItemError
+from animetools.names import fitted
 from animetools.networks import checkpoints
 from animetools.networks.config import Config
 from animetools.networks.snapshot import Network, Snapshot
@@ -141,7 +142,7 @@ def home(resumed: str) -> str | None:
 def following(results: str, name: str) -> str:
     """The next folder below `results`: 00003-NAME."""
     number = max((number for number, _ in _runs(results)), default=-1) + 1
-    return whole.fitted(os.path.join(results, f"{number:05d}-{name}"), "")
+    return fitted(os.path.join(results, f"{number:05d}-{name}"), "")
 
 
 class Folder:

@@ -1,4 +1,4 @@
-complete -c animepack -l size -r -d 'Width and height of every image.'
+complete -c animepack -l size -r -d 'Width and height of every image, which is a square.'
 complete -c animepack -l fit -x -a 'pad cover top stretch' -d 'Bars around it; crop both ends; crop the bottom; change its shape.'
 complete -c animepack -l no-enlarge -d 'Put black around images that are too small.'
 complete -c animepack -l quality -r -d 'JPEG of this quality instead of PNG.'

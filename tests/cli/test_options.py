@@ -17,11 +17,12 @@ class Some:
     min_size: Annotated[int, Opt("A whole number.", "m", "PIXELS", min=0)] = 128
     near: Annotated[float | None, Opt("A share.", unit="SHARE", max=1)] = None
     fit: Annotated[Literal["pad", "cover"], Opt("One of two.")] = "pad"
+    format: Annotated[Literal["png", "jpg"], Opt("One of two.")] = "png"
     name: Annotated[str, Opt("A word.")] = ""
     enlarge: Annotated[bool, Opt("Leave small ones small.")] = True
 
 
-SIZE, NEAR, FIT, NAME, ENLARGE = options_of(Some)
+SIZE, NEAR, FIT, FORMAT, NAME, ENLARGE = options_of(Some)
 
 
 def test_flags_and_units_come_from_the_fields() -> None:
@@ -54,6 +55,25 @@ def test_anything_else_is_a_sentence_with_the_option(option, text: str) -> None:
         assert isinstance(option.parse(text), int | float)
     except ValueError as why:
         assert option.flag in str(why)
+
+
+def test_a_share_above_1_is_taken_for_a_percentage() -> None:
+    with pytest.raises(ValueError, match="--near is at most 1: write 95% if"):
+        NEAR.parse("95")
+    with pytest.raises(ValueError, match="--near is at most 1, not 120%"):
+        NEAR.parse("120%")
+
+
+def test_two_numbers_for_one_name_what_is_meant() -> None:
+    with pytest.raises(ValueError, match="--min-size takes one number, not '10x20': A whole"):
+        SIZE.parse("10x20")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("jpeg", "jpg"), ("JPG", "jpg"), ("Jpeg", "jpg"), ("PNG", "png")]
+)
+def test_choices_are_known_by_their_other_spellings(text: str, value: str) -> None:
+    assert FORMAT.parse(text) == value
 
 
 def test_choices_are_listed() -> None:

@@ -6,6 +6,7 @@ import pty
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -120,6 +121,35 @@ def test_garbage_is_not_a_list(shell: Shell) -> None:
     assert done.stderr == "waiter: standard input is not a list of paths\n"
 
 
+@pytest.mark.parametrize("made", ["crlf", "bom", "utf-16"])
+def test_lists_of_windows_are_read(shell: Shell, raw: Path, made: str) -> None:
+    (raw / "目.png").write_bytes(b"x")
+    text = 'raw/目.png\r\nraw/a/00.png\r\n\r\n{"path": "raw/b/01.png"}\r\ngone.png\r\n'
+    encoding = {"crlf": "utf-8", "bom": "utf-8-sig", "utf-16": "utf-16"}[made]
+    (raw.parent / "list").write_bytes(text.encode(encoding))
+    done = shell("$FILTERS waiter < list")
+    assert done.stdout.splitlines() == ["raw/目.png", "raw/a/00.png", "raw/b/01.png"]
+    assert done.stderr.startswith("waiter: gone.png: no such file")
+
+
+def test_names_that_look_like_marks_of_windows_are_names(tmp_path: Path) -> None:
+    names = [b"\xff\xfea", b"a\r", b"b\r"]
+    for name in names:
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_bytes(b"x")
+    (tmp_path / "a").write_bytes(b"x")
+    done = start("waiter", cwd=tmp_path).communicate(b"\n".join(names))[0]
+    assert done.split(b"\n")[:-1] == names
+    marked = b"\xef\xbb\xbfa"
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + marked)).write_bytes(b"x")
+    assert start("waiter", cwd=tmp_path).communicate(marked)[0] == marked + b"\n"
+
+
+def test_a_list_cut_by_nul_names_the_option(shell: Shell, raw: Path) -> None:
+    done = shell("find raw -type f -print0 | $FILTERS waiter")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "-print0 takes -0" in done.stderr
+
+
 # What fails
 
 
@@ -169,6 +199,9 @@ def test_names_cannot_forge_messages(shell: Shell) -> None:
         ("waiter --share 1%%", "--share takes a number, not '1%%'"),
         ("waiter --size ''", "--size takes a whole number, not ''"),
         ("copier -o ''", "--out is empty"),
+        ("copier -o some.TAR", "--out some.TAR: copier makes a folder, whose name cannot end in"),
+        ("copier -o a/x.tar.gz", "cannot end in .gz"),
+        ("copier -o sheet.png", "cannot end in .png"),
         ("waiter -f", "-f"),
         ("fatal", "the moon is full: wait a day"),
     ],
@@ -187,6 +220,14 @@ def test_a_bug_is_told_in_one_line_and_shown_on_request(shell: Shell, tmp_path: 
     assert done.stderr.startswith("waiter: this should not happen: ZeroDivisionError")
     assert done.stderr.count("\n") == 1
     assert "Traceback" in shell("$FILTERS waiter bug --debug").stderr
+
+
+@pytest.mark.parametrize("words", ["waiter -j 1024", "shouter -j 1024"])
+def test_a_lack_of_memory_names_the_cure(shell: Shell, raw: Path, words: str) -> None:
+    done = shell(f"ulimit -v 400000; $FILTERS {words} --sleep 0.2 raw raw raw raw raw raw raw raw")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "should not happen" not in done.stderr
+    assert "fewer --jobs" in done.stderr
 
 
 def test_a_full_standard_output_ends_the_run(shell: Shell, raw: Path) -> None:
@@ -440,6 +481,72 @@ def test_a_command_does_not_feed_on_what_it_made(shell: Shell, raw: Path) -> Non
     assert other.stdout.count("\n") == 20
 
 
+def test_a_folder_of_ours_is_ours_however_it_is_spelled(shell: Shell, raw: Path) -> None:
+    shell("mkdir real; ln -s real link; $FILTERS copier -o link raw")
+    for found in ("real", "link/", "$PWD/link/.", "./link/../real"):
+        done = shell(f"find {found} -name '*.copy' | $FILTERS copier -o link")
+        assert done.stdout == ""
+        assert "passed over 20 (20 made here)" in done.stderr
+
+
+def test_what_is_being_made_is_no_input(shell: Shell, raw: Path) -> None:
+    # The first item takes its time; the second is done, but its turn has not come.
+    (raw.parent / "slow").write_bytes(b"slow")
+    made = "until [ -e copies/raw/a/00.png.copy ]; do sleep 0.05; done; find copies -name '*.copy'"
+    line = f"(echo slow; echo raw/a/00.png; {made}) | $FILTERS copier -j 4"
+    done = shell(f"export SLOW=slow; {line}")
+    assert done.stdout.split() == ["copies/slow.copy", "copies/raw/a/00.png.copy"]
+    assert "passed over 1 (1 made here)" in done.stderr
+
+
+def test_a_file_that_a_killed_run_made_is_no_input(shell: Shell, raw: Path) -> None:
+    process = start("copier", cwd=raw.parent, env=os.environ | {"SLOW": "data 0"})
+    assert process.stdin
+    process.stdin.write(b"raw/a/00.png\nraw/a/02.png\n")
+    process.stdin.flush()
+    while not (raw.parent / "copies/raw/a/02.png.copy").exists():
+        time.sleep(0.02)
+    process.kill()
+    process.communicate()
+    done = shell("find copies -name '*.copy' | $FILTERS copier")
+    assert done.stdout == ""
+    assert "1 made here" in done.stderr
+
+
+def test_force_never_covers_what_this_run_made_of_another_input(shell: Shell, raw: Path) -> None:
+    shell("$FILTERS keeper --mirror raw/a/00.png; echo old > copies/raw/a/00.png")
+    # A disk that takes upper case for lower has one folder by two names.
+    (raw.parent / "copies/raw/A").symlink_to("a")
+    (raw / "A").mkdir()
+    (raw / "A/00.png").write_bytes(b"another")
+    (raw / "A/02.png").write_bytes(b"one more")
+    done = shell("$FILTERS copier -f -j 1 raw/a/00.png raw/A/00.png raw/A/02.png")
+    assert done.returncode == 1
+    assert done.stdout.split() == ["copies/raw/a/00.png.copy", "copies/raw/A/02.png.copy"]
+    assert "raw/A/00.png: copies/raw/A/00.png.copy was made from another input" in done.stderr
+    assert (raw.parent / "copies/raw/a/00.png.copy").read_bytes() == b"data 0!!!!!"
+
+
+@pytest.mark.parametrize("force", ["", "-f"])
+def test_names_of_any_length_are_made_and_found_again(
+    shell: Shell, tmp_path: Path, force: str
+) -> None:
+    (tmp_path / "in").mkdir()
+    names = ["目" * 84 + "x" * n for n in range(4)] + ["目" * 80 + "y" * 15]
+    for name in names:
+        (tmp_path / "in" / name).write_bytes(name.encode())
+    line = f"find in -type f | sort | $FILTERS copier --copies 2 {force}"
+    first, second = shell(line), shell(line)
+    assert (first.returncode, first.stderr.count("kept 5 (10 written)")) == (0, 1)
+    assert (second.returncode, second.stdout) == (0, first.stdout)
+    lines = first.stdout.splitlines()
+    assert len(set(lines)) == 10
+    assert all(line.endswith((".0", ".1")) for line in lines)
+    assert {len(os.fsencode(os.path.basename(line))) <= 255 for line in lines} == {True}
+    shell("echo nothing | tr -d '\\n' | tee in/* > /dev/null; find in | $FILTERS copier --copies 2")
+    assert not list(tmp_path.glob("copies/**/*.[01]"))
+
+
 def test_odd_times_are_times(shell: Shell, raw: Path) -> None:
     shell("touch -d @0 raw/a/00.png; touch -d 2300-01-01 raw/a/02.png")
     first = shell("$FILTERS copier raw --json")
@@ -595,3 +702,25 @@ def test_the_bar_shows_only_where_nobody_else_draws(raw: Path, tmp_path: Path) -
     assert b"raw/a/00.png" in alone
     assert b"of 20" in alone
     assert b"of 20" not in screen(stdout=subprocess.PIPE)
+
+
+def test_what_comes_before_the_bars_owner_clears_its_line(raw: Path, tmp_path: Path) -> None:
+    master, slave = pty.openpty()
+    lines = b"raw/a/00.png\ngone\nraw/a/02.png\n"
+    first = start("waiter", "--sleep", "0.5", cwd=tmp_path, stderr=slave)
+    last = start("waiter", "--sleep", "0.5", cwd=tmp_path, stdin=first.stdout, stderr=slave, stdout=slave)  # fmt: skip
+    os.close(slave)
+    assert first.stdin
+    assert first.stdout
+    first.stdout.close()
+    first.stdin.write(lines)
+    first.stdin.close()
+    seen = b""
+    with suppress(OSError):  # so a terminal ends
+        while chunk := os.read(master, 4096):
+            seen += chunk
+    os.close(master)
+    assert (first.wait(), last.wait()) == (1, 0)
+    assert seen.count(b"\r\x1b[Kwaiter: gone: no such file or directory\r\n") == 1
+    assert seen.count(b"\r\x1b[Kwaiter: read 3 = ") == 1
+    assert b"\x1b[Kwaiter: read 2 = " not in seen.split(b"read 3")[1]

@@ -290,13 +290,22 @@ def test_limits_and_the_cascades_place_are_no_settings(shell: Shell, raw: Path) 
     assert (again.returncode, again.stdout) == (first.returncode, first.stdout)
 
 
-def test_what_was_made_without_a_detector_is_told(shell: Shell, raw: Path) -> None:
+def test_what_was_made_without_a_detector_stays_and_is_told(shell: Shell, raw: Path) -> None:
     if not CASCADE.exists():
         pytest.skip("no cascade without the network")
     first = shell(f"{NO_NETWORK} animecrop raw")
     assert first.stdout
-    done = shell(f"animecrop --cascade {CASCADE} raw")
-    assert done.returncode == 2
-    assert (
-        "was made with --detector auto without lbp, this run is with --detector auto" in done.stderr
+    (raw / "more.png").write_bytes((raw / "one.png").read_bytes())
+    cached = f"mkdir -p cache/animetools; cp '{CASCADE}' cache/animetools/; {NO_NETWORK}"
+    done = shell(f"{cached} animecrop raw")
+    assert done.returncode == 0
+    assert set(first.stdout.splitlines()) < set(done.stdout.splitlines())
+    assert done.stderr.splitlines()[0] == (
+        "animecrop: faces: what was made with nvxs stays; what is new is made with lbp and nvxs"
+        " (-f makes all of it again)"
     )
+    back = shell(f"rm -r cache; {NO_NETWORK} animecrop raw")
+    assert (back.returncode, back.stdout) == (0, done.stdout)
+    other = shell(f"{NO_NETWORK} animecrop --detector nvxs raw")
+    assert (other.returncode, other.stdout) == (2, "")
+    assert "was made with --detector auto, this run is with --detector nvxs" in other.stderr
