@@ -1,8 +1,10 @@
 """Small commands that test the engine from outside: `python filters.py NAME [OPTION]... [FILE]...`."""
 
+import atexit
 import hashlib
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
@@ -195,6 +197,14 @@ def fatal(options: Options, stream: Stream) -> int:
     raise FatalError("the moon is full: wait a day")
 
 
+@command()
+def lingerer(options: Options, stream: Stream) -> int:
+    """Leave a thread behind."""
+    atexit.register(lambda: os.write(2, b"the end\n"))
+    threading.Thread(target=time.sleep, args=[60]).start()
+    return stream.map(partial(wait, options))
+
+
 class Inline(Executor):
     """An executor that is neither threads nor processes."""
 
@@ -228,6 +238,7 @@ COMMANDS = [
     waiter,
     halver,
     fatal,
+    lingerer,
     inline,
 ]
 

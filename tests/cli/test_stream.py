@@ -587,6 +587,14 @@ def test_a_folder_whose_files_two_processes_made_is_still_ours(shell: Shell, raw
 # Ends
 
 
+def test_a_thread_that_is_left_does_not_keep_the_end_from_coming(shell: Shell, raw: Path) -> None:
+    began = time.monotonic()
+    done = shell("$FILTERS lingerer raw/a/00.png gone")
+    assert time.monotonic() - began < 30
+    assert (done.returncode, done.stdout) == (1, "raw/a/00.png\n")
+    assert done.stderr.endswith("failed 1\nthe end\n")
+
+
 @pytest.mark.parametrize("name", ["copier", "forked"])
 def test_a_reader_that_leaves_ends_us_by_sigpipe(shell: Shell, raw: Path, name: str) -> None:
     done = shell(f"$FILTERS {name} raw --sleep 0.1 | head -1; echo ${{PIPESTATUS[0]}}; sleep 0.3")

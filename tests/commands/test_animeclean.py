@@ -242,6 +242,17 @@ def test_rejects_are_never_written_over_an_image(shell: Shell, tmp_path: Path) -
     assert (tmp_path / "a.png").read_bytes() == before
 
 
+@pytest.mark.parametrize("line", ["find . -type f | sort -r", "find $PWD -type f | sort"])
+@pytest.mark.parametrize("moved", ["bad", "./raw/../bad/", "link"])
+def test_what_was_moved_away_stays_there(shell: Shell, raw: Path, line: str, moved: str) -> None:
+    shell("ln -s bad link; mkdir bad; find . -type f | sort | animeclean --move bad")
+    before = sorted(raw.parent.rglob("*.*"))
+    done = shell(f"{line} | animeclean --move {moved}")
+    assert {Path(path).name for path in done.stdout.split()} == {"a-good.png", "b-other.png"}
+    assert f"in {moved} already" in done.stderr
+    assert sorted(raw.parent.rglob("*.*")) == before
+
+
 def test_a_reject_that_is_listed_twice_is_removed_once(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(encode_png(noise(64, 64)))
     (tmp_path / "b.png").write_bytes(b"")

@@ -166,7 +166,11 @@ def test_nothing_to_pack_is_refused(shell: Shell, tmp_path: Path) -> None:
         ("animepack --size 2 in", "--size is at least 4"),
         ("animepack --quality 0 in", "--quality is at least 1"),
         ("animepack -o in in", "in is a folder of other things"),
-        ("animepack -o in/0000.png in", "in/0000.png is a file: end the name"),
+        ("touch x; animepack -o x in", "x is a file: end the name"),
+        ("animepack -o in/0000.png in", "a .zip, or a folder, whose name cannot end in .png"),
+        ("animepack -o data.tar.gz in", "a .zip, or a folder, whose name cannot end in .gz"),
+        ("animepack -o d.TFRecords in", "a .zip, or a folder, whose name cannot end in .tfrecords"),
+        ("animepack --size 64x32 in", "--size takes one number, not '64x32': Width and height"),
         ("animepack -o in/0000.png/x.zip in", "in/0000.png: file exists"),
     ],
 )
@@ -178,6 +182,7 @@ def test_wrong_usage_is_told_in_one_line(
     assert (done.returncode, done.stdout) == (2, "")
     assert reason in done.stderr
     assert done.stderr.count("\n") == 1
+    assert set(os.listdir(tmp_path)) <= {"in", "x"}
 
 
 def test_other_settings_or_images_are_never_mixed(shell: Shell, tmp_path: Path) -> None:
@@ -216,6 +221,16 @@ def test_dataset_is_never_packed_into_itself(shell: Shell, tmp_path: Path, name:
     done = shell(f"{line} -f")
     assert (done.returncode, done.stdout) == (0, name.rstrip("/") + "\n"), done.stderr
     assert len(Dataset(str(tmp_path / name))) == 4 + (name == "d.zip")
+
+
+@pytest.mark.parametrize("name", ["faces.v2", "目" * 83 + "xx.zip", "n" * 255])
+def test_folders_with_dots_and_long_names_are_made(
+    shell: Shell, tmp_path: Path, name: str
+) -> None:
+    picture(tmp_path / "a.png")
+    done = shell(f"animepack --size 64 -o {name} a.png")
+    assert (done.returncode, done.stdout) == (0, f"{name}\n"), done.stderr
+    assert sorted(os.listdir(tmp_path)) == sorted(["a.png", name])
 
 
 def test_size_that_no_stylegan_takes_is_remarked(shell: Shell, tmp_path: Path) -> None:

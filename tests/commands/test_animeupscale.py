@@ -160,6 +160,38 @@ def test_grey_stays_grey_and_sixteen_bits_sixteen(shell: Shell, tmp_path: Path) 
         assert len(np.unique(np.asarray(image))) > 1000
 
 
+def test_every_input_has_a_name_of_its_own(shell: Shell, tmp_path: Path) -> None:
+    names = ["x", "x.png", "x.jpg", "x.jpg.png", "x.png.png", "x.jpg.png.png", "x.jpg.0.png"]
+    for n, name in enumerate(names):
+        drawn(16 + n, 16).save(tmp_path / name, "png")
+    given = " ".join(names)
+    done = shell(f"animeupscale --model art {given}")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[1:] == [
+        "upscaled/x.png",
+        "upscaled/x.jpg.png",
+        "upscaled/x.jpg.png.png",
+        "upscaled/x.png.png.png",
+        "upscaled/x.jpg.png.png.png",
+        "upscaled/x.jpg.0.png",
+    ]
+    for n, path in enumerate(done.stdout.split()):
+        assert pixels(tmp_path / path).shape[1] == 2 * (16 + n)
+    for line in (f"animeupscale --model art {given}", f"animeupscale --model art -f {given}"):
+        assert shell(line).stdout == done.stdout
+    backwards = " ".join(reversed(names))
+    other = shell(f"animeupscale --model art -o upscaled.2 {backwards}")
+    assert other.stdout.replace("upscaled.2", "upscaled").split()[::-1] == done.stdout.split()
+
+
+def test_a_long_name_is_enlarged_in_place_too(shell: Shell, tmp_path: Path) -> None:
+    name = "目" * 83 + "xx.png"
+    drawn().save(tmp_path / name)
+    done = shell(f"animeupscale --model art --in-place {name}; animeclean --keep-duplicates .")
+    assert done.stdout.split() == [name, f"./{name}"], done.stderr
+    assert len(os.listdir(tmp_path)) == 2
+
+
 def test_an_image_is_turned_as_its_exif_says(shell: Shell, tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
