@@ -239,7 +239,7 @@ def _end(status: int) -> NoReturn:
     """
     with suppress(Exception):
         atexit._run_exitfuncs()
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, AttributeError):  # it may be full, closed, or never there
         sys.stderr.flush()
     os._exit(status)
 

@@ -161,7 +161,7 @@ class Output:
         if emptied or there in self.owned or whole.holds(path, data):
             return
         if there.mtime >= self.run:  # on some disks x.png is X.PNG, too
-            raise ItemError(f"{path} was made from another input in this run: rename one of them")
+            raise ItemError(f"{path} has just been made from another input: rename one of the two")
         if self.force:
             return
         raise ItemError(f"{path} exists and is not of this making; -f overwrites it")
