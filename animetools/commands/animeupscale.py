@@ -244,7 +244,8 @@ class _Task:
 
     def encoded(self, kind: "Format", quality: int, software: str = "") -> bytes | memoryview:
         """The enlarged image as a file."""
-        from animetools.images.picture import decode_picture, encode_picture
+        from animetools.images.picture import decode_picture
+        from animetools.images.saving import encode_picture
 
         picture = decode_picture(self.data, max_pixels=self.max_pixels)
         return encode_picture(self.upscaler(picture, self.steps), kind, quality, software)
