@@ -29,7 +29,7 @@ from animetools.images import heif, jxl, tiff
 from animetools.images.containers import HEAD_BYTES, format_by_content
 from animetools.images.ends import Fault, Sound, examine
 from animetools.images.errors import ImageError, TooManyPixels, Unsupported
-from animetools.images.profiles import SRGB, SRGB_GAMMA, profile_of_cicp, profile_of_gamma
+from animetools.images.profiles import SRGB, profile_of_cicp, profile_of_gamma
 from animetools.images.scans import unusual_coding
 
 # Pillow's own limit could not be raised by --max-pixels; ours is checked after each header.
@@ -96,12 +96,16 @@ def opened(data: bytes, max_pixels: float = math.inf) -> Iterator[ImageFile.Imag
     tags = tiff.tags_of(data) if image_format == "TIFF" else {}
     if kind := tiff.refusal(tags):
         raise Unsupported(kind)
+    profile = heif.color_profile(data, image_format) if image_format in ("AVIF", "HEIC") else b""
     if image_format == "JPEG XL":  # its plugin decodes at once
         check_pixels(*jxl.size_of(data), max_pixels)
     try:
         with opener(BytesIO(data), "") as image:
             check_pixels(*image.size, max_pixels)
-            _describe(image, image_format, data)
+            if image_format == "PNG":
+                _describe_png(image, data)
+            elif profile and not image.info.get("icc_profile"):
+                image.info["icc_profile"] = profile
             yield image
     except (ImageError, MemoryError):
         raise
@@ -151,19 +155,14 @@ def check_pixels(width: int, height: int, most: float) -> None:
         )
 
 
-def _describe(image: ImageFile.ImageFile, image_format: str, data: bytes) -> None:
-    """Have Pillow's notes on an image say what else its file says."""
-    if image_format == "PNG":
-        if data[24:26] in (b"\2\0", b"\4\0") and "transparency" in image.info:
-            # Pillow brings grey of 2 or 4 bits to 8, but not the level that is transparent.
-            image.info["transparency"] *= 255 // ((1 << data[24]) - 1)
-        profile = _profile_of_png(image, data)
-        if profile is not None:
-            image.info["icc_profile"] = profile
-    elif image_format in ("AVIF", "HEIC"):
-        profile = heif.color_profile(data, image_format)
-        if not image.info.get("icc_profile"):
-            image.info["icc_profile"] = profile
+def _describe_png(image: ImageFile.ImageFile, data: bytes) -> None:
+    """Have Pillow's notes on a PNG say what else its file says."""
+    if data[24:26] in (b"\2\0", b"\4\0") and "transparency" in image.info:
+        # Pillow brings grey of 2 or 4 bits to 8, but not the level that is transparent.
+        image.info["transparency"] *= 255 // ((1 << data[24]) - 1)
+    profile = _profile_of_png(image, data)
+    if profile is not None:
+        image.info["icc_profile"] = profile
 
 
 def _profile_of_png(image: ImageFile.ImageFile, data: bytes) -> bytes | None:
@@ -179,8 +178,8 @@ def _profile_of_png(image: ImageFile.ImageFile, data: bytes) -> bytes | None:
     if "icc_profile" in image.info or "srgb" in image.info or "gamma" not in image.info:
         return None
     chromaticity = image.info.get("chromaticity", SRGB)
-    grey = image.mode in ("1", "L", "LA") or image.mode.startswith("I")
-    return profile_of_gamma(image.info["gamma"] or SRGB_GAMMA, tuple(chromaticity), grey=grey)
+    grey = data[25] in (0, 4)  # its color type
+    return profile_of_gamma(image.info["gamma"], tuple(chromaticity), grey=grey)
 
 
 def _finding(data: bytes, image_format: str, tags: dict[int, Any], error: Exception) -> ImageError:
@@ -189,7 +188,10 @@ def _finding(data: bytes, image_format: str, tags: dict[int, Any], error: Except
         examine(data, image_format)
     except Fault as fault:
         return ImageError(str(fault))
-    lack = unusual_coding(data) if image_format == "JPEG" else tiff.lack(tags)
-    if lack is None and _LACKING.search(str(error)):
-        lack = f"this kind of {image_format}"
-    return Unsupported(lack) if lack else ImageError(f"damaged {image_format}")
+    if image_format == "JPEG" and (coding := unusual_coding(data)):
+        return Unsupported(coding)
+    if image_format == "TIFF" and tiff.must_decode(tags, len(data)):
+        return Unsupported(tiff.kind_of(tags))
+    if _LACKING.search(str(error)):
+        return Unsupported(tiff.kind_of(tags) if tags else f"this kind of {image_format}")
+    return ImageError(f"damaged {image_format}")

@@ -7,7 +7,8 @@ from PIL import TiffImagePlugin
 
 _USUAL_COMPRESSION = (1, 2, 3, 4, 5, 7, 8, 32773, 32946)
 _COMPRESSION = {6: "old JPEG", 34887: "LERC", 34925: "LZMA", 50000: "Zstandard", 50001: "WebP"}
-_PHOTOMETRIC = (0, 1, 2, 3, 5, 6, 8)  # white is zero, black is zero, RGB, palette, CMYK, YCbCr, Lab
+# By the tag of photometric interpretation; in grey of kind 0 white is zero.
+_COLORS = {0: "grey", 1: "grey", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr", 8: "Lab"}
 _RAW = (32803, 34892)  # a camera's color filter array, and linear raw
 UNSIGNED, SIGNED, FLOAT = 1, 2, 3
 
@@ -37,7 +38,7 @@ def refusal(tags: dict[int, Any]) -> str | None:
         return "JPEG XR"
     if len({*bits}) > 1 or len({*number}) > 1:
         return "TIFF of mixed depths"
-    if photometric not in _PHOTOMETRIC:
+    if photometric not in _COLORS:
         return f"TIFF of color kind {photometric}"
     if bits[0] not in (1, 2, 4, 8, 16, 32):
         return f"TIFF of {bits[0]} bits"
@@ -56,9 +57,24 @@ def refusal(tags: dict[int, Any]) -> str | None:
     return None
 
 
-def lack(tags: dict[int, Any]) -> str | None:
-    """What of a TIFF that failed to decode decoders may lack."""
+def kind_of(tags: dict[int, Any]) -> str:
+    """The kind of TIFF that decoders lack, in words."""
     compression = tags.get(259, 1)
     if compression not in _USUAL_COMPRESSION:
         return f"TIFF with {_COMPRESSION.get(compression, f'compression {compression}')}"
-    return None
+    bits, samples = tags.get(258, (1,))[0], tags.get(277, 1)
+    kind = f"TIFF of {bits}-bit {_COLORS.get(tags.get(262, 0))}"
+    return kind + f" in {samples} samples" * (samples > 1)
+
+
+def must_decode(tags: dict[int, Any], length: int) -> bool:
+    """Whether a TIFF of this length has all its pixels, so that it is the decoder that lacks.
+
+    That is certain where they are not compressed.
+    """
+    if tags.get(259, 1) != 1:
+        return tags.get(259) not in _USUAL_COMPRESSION
+    starts, counts = (tags.get(one, tags.get(other, ())) for one, other in ((273, 324), (279, 325)))
+    if not starts or len(starts) != len(counts):
+        return False
+    return all(start + count <= length for start, count in zip(starts, counts, strict=True))

@@ -167,7 +167,7 @@ def test_a_wrong_checksum_counts_where_pixels_are() -> None:
     broken[-20] ^= 1
     key = chunk(b"tRNS", b"\0\1\0\2\0\3")
     for damaged in (bytes(broken), data[:33] + key[:-1] + b"?" + data[33:]):
-        with pytest.raises(ImageError, match="wrong checksum in its '(IDAT|tRNS)' chunk"):
+        with pytest.raises(ImageError, match=r"wrong checksum in its '(IDAT|tRNS)' chunk"):
             decode_rgb(damaged)
 
 

@@ -169,7 +169,7 @@ def test_wide_integers_and_floats() -> None:
 def test_numbers_that_may_mean_anything_are_refused(values: list[float]) -> None:
     kind = np.float32 if isinstance(values[0], float) else np.int32
     data = saved(Image.fromarray(np.array([values], kind)), "TIFF")
-    with pytest.raises(Unsupported, match="^unsupported: (image of floating|TIFF of signed)"):
+    with pytest.raises(Unsupported, match=r"^unsupported: (image of floating|TIFF of signed)"):
         decode_rgb(data)
 
 
