@@ -79,7 +79,12 @@ def animeclean(options: CleanOptions, stream: Stream) -> int:
     no duplicates, in input order. Nothing happens to the others unless --delete or --move asks for
     it. The file of --rejects grows as the work goes; tabs, newlines and backslashes in paths are
     written as in C. Other names of an image that is
-    kept are never removed. What is damaged inside the data of a JPEG cannot be told.
+    kept are never removed, nor are pictures of a kind that is not read ("unsupported"). A file that
+    has all its pixels is kept, whatever follows its end; --strict rejects it. Damage inside the data
+    of a JPEG is not found.
+
+    Images are PNG, JPEG, GIF, WebP, BMP, TIFF and AVIF files, by their content; HEIC and JPEG XL where
+    animetools[formats] is installed.
     """
 
     def through(results: Iterator[Result]) -> Iterator[Result]:

@@ -123,6 +123,9 @@ def animeupscale(options: UpscaleOptions, stream: Stream) -> int:
     Reads image paths and writes the path of each image as it is to be used, in the order of the
     input: that of its enlarged copy, or its own where it is large enough. Transparency is kept, grey
     stays grey, 16 bits stay 16; an image is turned as its EXIF says and brought to sRGB.
+
+    Images are PNG, JPEG, GIF, WebP, BMP, TIFF and AVIF files, by their content; HEIC and JPEG XL where
+    animetools[formats] is installed.
     """
     jobs = stream.options.jobs or cores()
     upscaler = _upscaler(options, jobs)

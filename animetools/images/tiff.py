@@ -62,7 +62,7 @@ def kind_of(tags: dict[int, Any]) -> str:
     compression = tags.get(259, 1)
     if compression not in _USUAL_COMPRESSION:
         return f"TIFF with {_COMPRESSION.get(compression, f'compression {compression}')}"
-    bits, samples = tags.get(258, (1,))[0], tags.get(277, 1)
+    bits, samples = tags.get(258, (1,))[0], int(tags.get(277, 1))
     kind = f"TIFF of {bits}-bit {_COLORS.get(tags.get(262, 0))}"
     return kind + f" in {samples} samples" * (samples > 1)
 

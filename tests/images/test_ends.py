@@ -15,6 +15,7 @@ from animetools.images.errors import ImageError
 from animetools.images.files import Pixels, check_file, decode_rgb, encode_jpeg, encode_png
 from animetools.images.png import chunk
 from tests.images.test_files import ENCODERS, png_of, saved, scene
+from tests.images.test_picture import png_with, values_of
 
 TAILS = {
     "a newline": b"\n",
@@ -184,8 +185,6 @@ def test_rows_that_a_png_lacks_are_damage() -> None:
 
 
 def test_an_interlaced_png_without_its_end() -> None:
-    from tests.images.test_picture import png_with, values_of
-
     values = values_of(6, 16)
     data = png_with(values, 6, 16, interlaced=True)
     assert (decode_rgb(data[:-12]) == decode_rgb(data)).all()
