@@ -4,6 +4,8 @@
 class ItemError(Exception):
     """One input cannot be done; the message is one sentence; the rest goes on (exit status 1)."""
 
+    kind = ""  # what the last line counts it as, beside the other failures
+
 
 class PassedOver(Exception):  # noqa: N818  it is no error
     """One input is not this command's business (a text file among images): counted, never told."""

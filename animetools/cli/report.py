@@ -20,6 +20,7 @@ class Report:
         self.verbose = verbose
         self.read = 0
         self.failed = 0
+        self.failures: Counter[str] = Counter()  # those of a kind that is counted
         self.passed: Counter[str] = Counter()
         self.rejects: Counter[str] = Counter()
         self.written = 0
@@ -35,9 +36,10 @@ class Report:
         """How many inputs gave something."""
         return self.read - self.failed - self.passed.total() - self.rejects.total()
 
-    def error(self, path: str, reason: str) -> None:
+    def error(self, path: str, reason: str, kind: str = "") -> None:
         """One input failed."""
         self.failed += 1
+        self.failures.update([kind] if kind else [])
         self._print(f"{self.name}: {shown(path)}: {shown(reason)}")
 
     def fatal(self, reason: str) -> None:
@@ -138,7 +140,7 @@ class Report:
             f"kept {self.kept}{files}",
             f"rejected {self.rejects.total()}{_listed(self.rejects)}",
             f"passed over {self.passed.total()}{_listed(self.passed)}",
-            f"failed {self.failed}",
+            f"failed {self.failed}{_listed(self.failures)}",
         ]
         self.end()
         self.note(f"read {self.read} = {' + '.join(parts)}")

@@ -200,7 +200,8 @@ class Stream:
                 raise FatalError(
                     f"{why.filename or self.out or entry.item.path}: {reason_of(why)}"
                 ) from why
-            self.report.error(entry.item.path, _one_sentence(entry.item, why))
+            kind = why.kind if isinstance(why, ItemError) else ""
+            self.report.error(entry.item.path, _one_sentence(entry.item, why), kind)
         except BrokenExecutor:
             raise FatalError(DEAD_WORKER) from None
         else:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from animetools.images.hashes import Fingerprint, Twin
 
 LISTED_TWICE = "listed twice"
+UNSUPPORTED = "unsupported"  # how the reasons begin for which a whole picture may be there
 DUPLICATES = ("same bytes", "same pixels", "near-duplicate")  # their evidence is the other's path
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _PRINT = "animeclean's fingerprint"  # the fact in which it travels from measure to the choice
@@ -32,8 +33,12 @@ class CleanOptions:
 
     min_bytes: Annotated[int, Opt("Smallest file.", unit="BYTES", min=0)] = 1
     strict: Annotated[
-        bool, Opt("Let pass files that decode, but have no proper end or a wrong checksum.")
-    ] = True
+        bool,
+        Opt(
+            "Reject files that have all their pixels but depart from their format: bytes after the"
+            " end, no end marker, a wrong checksum in a text."
+        ),
+    ] = False
     max_pixels: Annotated[int, Opt("Most pixels of an image.", unit="PIXELS", min=1)] = MAX_PIXELS
     min_side: Annotated[int, Opt("Smallest width and height.", unit="PIXELS", min=1)] = 32
     min_colors: Annotated[int, Opt("Fewest distinct colours.", min=1)] = 257
@@ -74,7 +79,12 @@ def animeclean(options: CleanOptions, stream: Stream) -> int:
     no duplicates, in input order. Nothing happens to the others unless --delete or --move asks for
     it. The file of --rejects grows as the work goes; tabs, newlines and backslashes in paths are
     written as in C. Other names of an image that is
-    kept are never removed. What is damaged inside the data of a JPEG cannot be told.
+    kept are never removed, nor are pictures of a kind that is not read ("unsupported"). A file that
+    has all its pixels is kept, whatever follows its end; --strict rejects it. Damage inside the data
+    of a JPEG is not found.
+
+    Images are PNG, JPEG, GIF, WebP, BMP, TIFF and AVIF files, by their content; HEIC and JPEG XL where
+    animetools[formats] is installed.
     """
 
     def through(results: Iterator[Result]) -> Iterator[Result]:
@@ -92,13 +102,8 @@ def measure(options: CleanOptions, item: Item, output: Output, *, exact: bool) -
 
     Unless `exact`, colours are counted only until there are enough.
     """
-    from animetools.images.files import (
-        ImageError,
-        TooManyPixels,
-        check_file,
-        decode_rgb,
-        read_bytes,
-    )
+    from animetools.images.errors import ImageError, TooManyPixels, Unsupported
+    from animetools.images.files import check_file, decode_rgb, read_bytes
     from animetools.images.hashes import fingerprint
     from animetools.images.quality import count_colors, is_grey, shrunk
 
@@ -107,14 +112,19 @@ def measure(options: CleanOptions, item: Item, output: Output, *, exact: bool) -
         if len(data) < options.min_bytes:
             yield item.rejected("too few bytes", str(len(data)))
             return
-        if options.strict:
-            check_file(data)
+        lapse = check_file(data, options.max_pixels) if options.strict else ""
         rgb = decode_rgb(data, max_pixels=options.max_pixels)
     except TooManyPixels as why:
         yield item.rejected("too many pixels", str(why))
         return
+    except Unsupported as why:
+        yield item.rejected(why.kind, why.advice)
+        return
     except ImageError as why:
         yield item.rejected("broken" if item.size else "empty", str(why))
+        return
+    if lapse:
+        yield item.rejected("not strictly conforming", lapse)
         return
     height, width = rgb.shape[:2]
     if min(height, width) < options.min_side:
@@ -218,11 +228,13 @@ def dispose(
 
 
 def _remove(options: CleanOptions, report: Report, reject: Rejected, *, dry: bool) -> None:
-    """Delete or move a reject, unless it is the very file that is kept.
+    """Delete or move a reject, unless it is the very file that is kept, or of a kind that is not read.
 
     Raises OSError, also where the twin that is kept is gone, or something has the new name.
     """
     if not (options.delete or options.move) or reject.reason == LISTED_TWICE:
+        return
+    if reject.reason.startswith(UNSUPPORTED):
         return
     if not os.path.lexists(reject.path):  # listed twice: it is gone already
         return

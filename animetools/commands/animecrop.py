@@ -77,6 +77,9 @@ def animecrop(options: CropOptions, stream: Stream) -> int:
     image are counted from 0, the surest first. Crops are never enlarged. An image without a face
     writes nothing. With --json a crop comes with its source, the face's box [x, y, width, height]
     in it, score, detector and, where they are known, landmarks. With -n faces are only looked for.
+
+    Images are PNG, JPEG, GIF, WebP, BMP, TIFF and AVIF files, by their content; HEIC and JPEG XL where
+    animetools[formats] is installed.
     """
     from animetools.images import nvxs
     from animetools.images.colours import colour

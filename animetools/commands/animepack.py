@@ -52,6 +52,9 @@ def animepack(options: PackOptions, stream: Stream) -> int:
     a folder of the same files where the name does not end in .zip. An image that cannot be read is
     left out. The next run continues one that was killed, and leaves a finished dataset of the same
     images as it is.
+
+    Images are PNG, JPEG, GIF, WebP, BMP, TIFF and AVIF files, by their content; HEIC and JPEG XL where
+    animetools[formats] is installed.
     """
     told = replace(stream.options, unordered=False)  # the order is what names the images
     inputs = replace(stream, out="", options=told)

@@ -123,6 +123,9 @@ def animeupscale(options: UpscaleOptions, stream: Stream) -> int:
     Reads image paths and writes the path of each image as it is to be used, in the order of the
     input: that of its enlarged copy, or its own where it is large enough. Transparency is kept, grey
     stays grey, 16 bits stay 16; an image is turned as its EXIF says and brought to sRGB.
+
+    Images are PNG, JPEG, GIF, WebP, BMP, TIFF and AVIF files, by their content; HEIC and JPEG XL where
+    animetools[formats] is installed.
     """
     jobs = stream.options.jobs or cores()
     upscaler = _upscaler(options, jobs)
@@ -254,7 +257,8 @@ class _Task:
 
     def encoded(self, kind: "Format", quality: int, software: str = "") -> bytes | memoryview:
         """The enlarged image as a file."""
-        from animetools.images.picture import decode_picture, encode_picture
+        from animetools.images.picture import decode_picture
+        from animetools.images.saving import encode_picture
 
         picture = decode_picture(self.data, max_pixels=self.max_pixels)
         return encode_picture(self.upscaler(picture, self.steps), kind, quality, software)

@@ -113,6 +113,9 @@ def dranker(options: RankOptions, stream: Stream) -> int:
 
     --shuffles ranks as "Making Anime Faces With StyleGAN" does: scores depend on the company of
     an image in its minibatch, and are averaged over shuffles.
+
+    Images are PNG, JPEG, GIF, WebP, BMP, TIFF and AVIF files, by their content; HEIC and JPEG XL where
+    animetools[formats] is installed.
     """
     if options.sheet and os.path.lexists(options.sheet):
         raise FatalError(f"--sheet {options.sheet} exists: name another")

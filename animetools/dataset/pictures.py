@@ -13,7 +13,9 @@ from animetools.dataset.webdataset import TarFiles
 from animetools.dataset.zips import ZipFiles
 from animetools.errors import ItemError
 from animetools.images.containers import MAX_PIXELS
-from animetools.images.files import ImageError, TooManyPixels, decode_rgb, opened, orientation
+from animetools.images.errors import ImageError, TooManyPixels
+from animetools.images.files import decode_rgb
+from animetools.images.opening import opened, orientation
 
 HEAD_BYTES = 4096  # of a file: nearly always enough for its header
 GREY = 4  # levels between the channels of a grey picture, which its profile may have moved

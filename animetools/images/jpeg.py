@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.JpegImagePlugin import JpegImageFile
 
-from animetools.images.files import ImageError, opened
+from animetools.images.errors import ImageError
+from animetools.images.opening import opened
 
 # ITU-T T.81, annex K.1: the steps of brightness, then of colour, that the eye is said to miss.
 _STANDARD = np.array(

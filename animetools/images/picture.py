@@ -1,34 +1,27 @@
-"""Pictures with all that their files hold of them: 16 bits, grey, opacity; and files of such."""
+"""Pictures with all that their files hold of them: 16 bits, grey, opacity."""
 
 import sys
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from io import BytesIO
+from functools import partial
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageFile
 
-from animetools.errors import ItemError
+from animetools.images import tiff
 from animetools.images.containers import HEAD_BYTES, MAX_PIXELS, format_by_content
-from animetools.images.described import LARGEST_SIDE, Format, add_to_jpeg, exif_text
-from animetools.images.files import (
-    UPRIGHT,
-    decode_plain,
-    opened,
-    orientation,
-    to_srgb,
-    transform_to_srgb,
-)
-from animetools.images.png import chunk, encode_bands, text_chunk
+from animetools.images.errors import Unsupported
+from animetools.images.opening import UPRIGHT, check_pixels, opened, orientation, sound
+from animetools.images.png import chunk
+from animetools.images.profiles import to_srgb, transform_to_srgb
 
 Pixels = NDArray[np.uint8 | np.uint16]
 
-SHARP = 90  # JPEG's quality from which colours keep their full resolution
-LARGE = 16_000_000  # pixels from which Huffman tables of its own cost a JPEG too much memory
+BEYOND = 1e-3  # how far a float may be from what it can show
 
 _BAND = 1 << 20  # pixels that pass between libraries at a time
 _TURNED = (5, 6, 7, 8)  # EXIF's orientations in which width and height change places
@@ -62,28 +55,29 @@ class Picture:
 def decode_picture(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Picture:
     """Decode an image file; of an animation its first frame.
 
-    Of PNG and TIFF 16 bits are kept; floats and wider numbers, which are taken as decode_rgb takes
-    them, become 16 bits. It takes up to two and a half times the memory of the picture, or more
-    where the decoder itself does (progressive JPEG 3, AVIF 3, WebP 5 times).
+    Of PNG and TIFF 16 bits are kept. Of wider whole numbers the upper 16 bits are, or the lower
+    where they are signed and need no more; floats of 0 (black) to 1 (white) become 16 bits. It takes
+    up to two and a half times the memory of the picture, or more where the decoder itself does
+    (progressive JPEG 3, AVIF 3, WebP 5 times).
 
-    Raises ImageError, as decode_rgb.
+    Raises ImageError for what has lost pixels or is too large, Unsupported for kinds that are not
+    read.
     """
-    plain = decode_plain(data, max_pixels)
-    if plain is not None:
-        return Picture(plain)
+    whole = sound(data, max_pixels)
+    data = whole.data
+    if whole.is_plain:
+        plain = _decode_plain(data, max_pixels)
+        if plain is not None:
+            return Picture(plain)
+    planes: list[Pixels] = []
     with opened(data, max_pixels) as image:
-        raw = _raw_mode(image.tile)
-        is_wide_grey = image.mode.startswith(("I", "F"))
+        passes = _passes(image)
         profile = image.info.get("icc_profile")
         transparent = image.info.get("transparency")
-    if is_wide_grey:
-        planes = _gathered(data, ("", _grey))
-    elif raw == "LA;16B":
-        planes = _gathered(data, ("RGBA", _grey_and_opacity))  # the same bytes, all of them
-    elif raw in _SWAPPED:
-        planes = _gathered(data, ("", _high_bytes), (_SWAPPED[raw], _low_bytes))
-    else:
-        planes = _gathered(data, ("", _srgb))
+        _gather(image, passes[0], planes)
+    for further in passes[1:]:
+        with opened(data) as image:
+            _gather(image, further, planes)
     pixels, alpha = planes if len(planes) == 2 else (planes[0], None)
     if pixels.dtype == np.uint8:
         profile = None
@@ -93,6 +87,21 @@ def decode_picture(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Picture:
         alpha = None
     is_other = transform_to_srgb(profile, "RGB" if pixels.shape[2] == 3 else "L") is not None
     return Picture(pixels, alpha, profile if profile and is_other else b"")
+
+
+def _decode_plain(data: bytes, max_pixels: int) -> Pixels | None:
+    """The pixels of a PNG that is just 8-bit RGB, which the suite itself writes.
+
+    None where OpenCV does not decode it. Raises TooManyPixels.
+    """
+    width, height = (int.from_bytes(data[at : at + 4]) for at in (16, 20))
+    check_pixels(width, height, max_pixels)
+    # OpenCV needs 2.9 ms where Pillow needs 3.2, and no turn of Python's between the chunks.
+    with suppress(cv2.error):
+        plain = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+        if plain is not None and plain.shape == (height, width, 3):
+            return np.asarray(plain, np.uint8)
+    return None
 
 
 def size_of(data: bytes, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
@@ -131,55 +140,48 @@ def software_of(data: bytes) -> str:
     return str(name) if isinstance(name, str) else ""
 
 
-def encode_picture(
-    picture: Picture, image_format: Format, quality: int, software: str = ""
-) -> memoryview:
-    """The file of a picture, which says that it was written by `software` (ASCII).
+def _passes(image: ImageFile.ImageFile) -> list[tuple[str, _Take]]:
+    """The ways in which an image must be read to have all of it: Pillow's raw mode, or "", each."""
+    raw = _raw_mode(image.tile)
+    if image.mode.startswith(("I", "F")):
+        return [("", partial(_grey, getattr(image, "tag_v2", {})))]
+    if raw == "LA;16B":
+        return [("RGBA", _grey_and_opacity)]  # the same bytes, all of them
+    if raw in _SWAPPED:
+        return [("", _high_bytes), (_SWAPPED[raw], _low_bytes)]
+    return [("", _srgb)]
 
-    PNG is without loss, and so is WebP of quality 100, after 16 bits were rounded to 8; `quality`
-    is 1 to 100. Beside the file PNG takes no memory to speak of, and JPEG little; WebP takes several
-    times the picture. JPEG swaps red and blue in the pixels while it runs.
 
-    Raises ItemError for what the format cannot hold.
+def _gather(image: ImageFile.ImageFile, one: tuple[str, _Take], planes: list[Pixels]) -> None:
+    """Add what a pass takes of the image to pixels [H, W, C] and, if any, alpha [H, W].
+
+    It is taken from one band of rows after another, so that no second form of the whole is ever in
+    memory.
     """
-    height, width = picture.pixels.shape[:2]
-    if max(width, height) > LARGEST_SIDE[image_format]:
-        most = LARGEST_SIDE[image_format]
-        raise ItemError(f"{image_format} has at most {most} pixels a side, not {width}x{height}")
-    if image_format == "png":
-        return _encode_png(picture, software)
-    exif = exif_text(ExifTags.Base.Software, software) if software else b""
-    if image_format == "webp":
-        return _encode_webp(picture, quality, exif)
-    if picture.alpha is not None:
-        raise ItemError("JPEG keeps no transparency")
-    jpeg = _encode_jpeg(_as_8_bits(picture.pixels), quality)
-    return memoryview(add_to_jpeg(jpeg, exif, picture.profile))
+    raw, take = one
+    if raw:
+        image.tile = [tile._replace(args=_with_raw(tile.args, raw)) for tile in image.tile]
+    image.load()
+    turn = orientation(image)
+    rows = max(1, _BAND // image.width)
+    if not planes and turn not in UPRIGHT and (image.height <= rows or _is_ready(image)):
+        planes += take(image)
+        return
+    size = image.size if turn in _TURNED else image.size[::-1]
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        found = take(image.crop((0, top, image.width, bottom)))
+        if not planes:
+            planes += [np.zeros((*size, *part.shape[2:]), part.dtype) for part in found]
+        for plane, part in zip(planes, found, strict=True):
+            _as_stored(plane, turn)[top:bottom] += part
 
 
-def _gathered(data: bytes, *passes: tuple[str, _Take]) -> list[Pixels]:
-    """The sum of what each pass takes of the image: pixels [H, W, C] and, if any, alpha [H, W].
-
-    A pass decodes the file, read in Pillow's raw mode where one is named, and takes from one band
-    of rows after another, so that no second form of the whole is ever in memory.
-    """
-    planes: list[Pixels] = []
-    for raw, take in passes:
-        with opened(data) as image:
-            if raw:
-                image.tile = [tile._replace(args=_with_raw(tile.args, raw)) for tile in image.tile]
-            image.load()
-            turn = orientation(image)
-            size = image.size if turn in _TURNED else image.size[::-1]
-            rows = max(1, _BAND // image.width)
-            for top in range(0, image.height, rows):
-                bottom = min(top + rows, image.height)
-                found = take(image.crop((0, top, image.width, bottom)))
-                if not planes:
-                    planes = [np.zeros((*size, *part.shape[2:]), part.dtype) for part in found]
-                for plane, part in zip(planes, found, strict=True):
-                    _as_stored(plane, turn)[top:bottom] += part
-    return planes
+def _is_ready(image: Image.Image) -> bool:
+    """Whether an image is as it is to be: sRGB of 8 bits, opaque."""
+    if image.mode != "RGB" or image.has_transparency_data:
+        return False
+    return transform_to_srgb(image.info.get("icc_profile"), "RGB") is None
 
 
 def _as_stored(plane: Pixels, turn: object) -> Pixels:
@@ -217,12 +219,20 @@ def _is_grey(image: Image.Image) -> bool:
     return bool(np.ptp(np.asarray(transform.apply(ramp)).astype(int), axis=-1).max() <= 1)
 
 
-def _grey(band: Image.Image) -> list[Any]:
-    """Of 16 bits, 32 bits (taken as 16 in a wider number) or floats (0 black, 1 white)."""
+def _grey(tags: Mapping[int, Any], band: Image.Image) -> list[Any]:
+    """Of 16 bits, 32 bits, or floats; see decode_picture."""
     levels = np.asarray(band)[..., None]
     if band.mode == "F":
-        levels = np.nan_to_num(levels, posinf=1.0, neginf=0.0).clip(0, 1) * 65535 + 0.5
-    return [levels.clip(0, 65535).astype(np.uint16)]
+        levels = np.nan_to_num(levels)
+        if levels.min() < -BEYOND or levels.max() > 1 + BEYOND:
+            raise Unsupported("image of floating-point numbers beyond 0 to 1")
+        levels = levels.clip(0, 1) * 65535 + 0.5
+    elif band.mode == "I" and tags.get(339, (tiff.UNSIGNED,))[0] == tiff.UNSIGNED:
+        levels = levels.view(np.uint32) >> 16
+    elif band.mode == "I" and (levels.min() < 0 or levels.max() > 65535):
+        raise Unsupported("TIFF of signed numbers")
+    levels = levels.astype(np.uint16)
+    return [levels if tags.get(262, 1) else ~levels]  # white is zero
 
 
 def _grey_and_opacity(band: Image.Image) -> list[Any]:
@@ -250,67 +260,3 @@ def _headers_of_png(data: bytes) -> bytes:
             kept.append(data[at:end])
         at = end
     return b"".join((*kept, chunk(b"IDAT", b""), chunk(b"IEND", b"")))
-
-
-def _encode_png(picture: Picture, software: str) -> memoryview:
-    chunks = b""
-    if picture.profile:  # PNG third edition, section 11.3.2.3
-        chunks += chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(picture.profile))
-    if software:
-        chunks += text_chunk("Software", software)
-    return encode_bands(picture.pixels, picture.alpha, chunks)
-
-
-def _encode_webp(picture: Picture, quality: int, exif: bytes) -> memoryview:
-    pixels = _as_8_bits(picture.pixels)
-    profile = picture.profile
-    if pixels.shape[2] == 1:  # WebP knows no grey, and so no profile of it
-        grey = Image.fromarray(pixels[..., 0])
-        transform = transform_to_srgb(profile, "L")
-        image, profile = transform.apply(grey) if transform else grey.convert("RGB"), b""
-    else:
-        image = Image.fromarray(pixels)
-    if picture.alpha is not None:
-        image.putalpha(Image.fromarray(_as_8_bits(picture.alpha)))
-    file = BytesIO()
-    image.save(
-        file,
-        "WEBP",
-        # Without loss it is libwebp's effort: 100 makes a file 2 % smaller in 5 times the time.
-        quality=0 if quality == 100 else quality,
-        lossless=quality == 100,
-        exact=True,
-        exif=exif,
-        icc_profile=profile,
-    )
-    return file.getbuffer()
-
-
-def _encode_jpeg(pixels: NDArray[np.uint8], quality: int) -> memoryview:
-    """JPEG file of uint8 [H, W, 1 or 3]."""
-    height, width = pixels.shape[:2]
-    settings = [cv2.IMWRITE_JPEG_QUALITY, quality]
-    settings += [cv2.IMWRITE_JPEG_OPTIMIZE, int(height * width <= LARGE)]
-    if quality >= SHARP:
-        settings += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
-    pixels = np.require(pixels, requirements=["C", "W"])
-    _swap_red_and_blue(pixels)
-    try:
-        return cv2.imencode(".jpg", pixels, settings)[1].data
-    finally:
-        _swap_red_and_blue(pixels)
-
-
-def _swap_red_and_blue(pixels: NDArray[np.uint8]) -> None:
-    if pixels.shape[2] == 3:
-        rows = max(1, _BAND // pixels.shape[1])
-        for top in range(0, len(pixels), rows):
-            band = pixels[top : top + rows]
-            band[:] = cv2.cvtColor(band, cv2.COLOR_RGB2BGR)
-
-
-def _as_8_bits(levels: Pixels) -> NDArray[np.uint8]:
-    """The nearest of 256 levels."""
-    if levels.dtype == np.uint8:
-        return np.asarray(levels, np.uint8)
-    return np.asarray(cv2.convertScaleAbs(levels, alpha=1 / 257), np.uint8).reshape(levels.shape)

@@ -1,5 +1,5 @@
 complete -c animeclean -l min-bytes -r -d 'Smallest file.'
-complete -c animeclean -l no-strict -d 'Let pass files that decode, but have no proper end or a wrong checksum.'
+complete -c animeclean -l strict -d 'Reject files that have all their pixels but depart from their format: bytes after the end, no end marker, a wrong checksum in a text.'
 complete -c animeclean -l max-pixels -r -d 'Most pixels of an image.'
 complete -c animeclean -l min-side -r -d 'Smallest width and height.'
 complete -c animeclean -l min-colors -r -d 'Fewest distinct colours.'

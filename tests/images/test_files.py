@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from animetools.errors import ItemError, PassedOver
+from animetools.images.errors import ImageError, Unsupported
 from animetools.images.files import (
-    ImageError,
     Pixels,
     check_file,
     decode_rgb,
@@ -157,12 +157,20 @@ def test_16_bit_alpha() -> None:
 
 
 def test_wide_integers_and_floats() -> None:
-    wide = np.array([[0, 32768, 65535, 99999, -5]], np.int32)
+    wide = np.array([[0, 32768, 65535]], np.int32)
     data = saved(Image.fromarray(wide), "TIFF")
-    assert decode_rgb(data)[..., 0].tolist() == [[0, 128, 255, 255, 0]]
-    floats = np.array([[0, 0.5, 1, 7, np.nan, -1]], np.float32)
+    assert decode_rgb(data)[..., 0].tolist() == [[0, 128, 255]]
+    floats = np.array([[0, 0.5, 1, np.nan]], np.float32)
     data = saved(Image.fromarray(floats), "TIFF")
-    assert decode_rgb(data)[..., 2].tolist() == [[0, 128, 255, 255, 0, 0]]
+    assert decode_rgb(data)[..., 2].tolist() == [[0, 128, 255, 0]]
+
+
+@pytest.mark.parametrize("values", [[0.0, 7.0], [-1.0, 0.5], [0.0, np.inf], [-5, 9], [0, 99999]])
+def test_numbers_that_may_mean_anything_are_refused(values: list[float]) -> None:
+    kind = np.float32 if isinstance(values[0], float) else np.int32
+    data = saved(Image.fromarray(np.array([values], kind)), "TIFF")
+    with pytest.raises(Unsupported, match=r"^unsupported: (image of floating|TIFF of signed)"):
+        decode_rgb(data)
 
 
 def test_cmyk_of_adobe_is_not_inverted() -> None:
@@ -339,40 +347,6 @@ def test_written_pixels_are_read_back() -> None:
     assert len(encode_jpeg(scene(64, 64), 20)) < len(encode_jpeg(scene(64, 64), 95))
 
 
-@pytest.mark.parametrize("image_format", ENCODERS)
-def test_whole_files_are_whole(image_format: str) -> None:
-    data = saved(Image.fromarray(scene()), image_format, **ENCODERS[image_format])
-    check_file(data)
-
-
-@pytest.mark.parametrize("image_format", [name for name in ENCODERS if name != "TIFF"])
-def test_a_missing_end_and_trailing_rubbish_are_found(image_format: str) -> None:
-    data = saved(Image.fromarray(scene()), image_format, **ENCODERS[image_format])
-    for cut in (1, 2, 5):
-        with pytest.raises(ImageError, match=f"truncated {image_format}"):
-            check_file(data[:-cut])
-    with pytest.raises(ImageError, match=f"of the {image_format}|AVIF"):
-        check_file(data + b"rubbish at the end")
-
-
-def test_wrong_checksum_is_found() -> None:
-    data = bytearray(encode_png(scene()))
-    data[-20] ^= 1
-    with pytest.raises(ImageError, match="wrong checksum in its 'IDAT' chunk"):
-        check_file(bytes(data))
-
-
-def test_jpegs_that_the_first_announces_are_no_rubbish() -> None:
-    frames = [Image.fromarray(scene()), Image.fromarray(scene()[::-1].copy())]
-    data = saved(frames[0], "MPO", save_all=True, append_images=frames[1:])
-    check_file(data)
-    assert decode_rgb(data).shape == scene().shape
-    with pytest.raises(ImageError, match="truncated"):
-        check_file(data[:-1])
-    with pytest.raises(ImageError, match="after the end"):
-        check_file(data + b"rubbish")
-
-
 def test_decoders_print_nothing_of_their_own(capfd: pytest.CaptureFixture[str]) -> None:
     for compression in ("tiff_lzw", "tiff_adobe_deflate", "jpeg"):
         data = saved(Image.fromarray(scene(64, 64)), "TIFF", compression=compression)
@@ -402,7 +376,7 @@ def test_damage_gives_an_array_or_an_image_error(
             except ImageError as error:
                 assert "\n" not in str(error)
             else:
-                assert found is None or found.dtype == np.uint8
+                assert isinstance(found, str) or found.dtype == np.uint8
 
 
 @settings(max_examples=150, deadline=None)

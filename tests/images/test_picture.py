@@ -20,17 +20,18 @@ from PIL import Image, ImageCms
 
 from animetools.errors import ItemError
 from animetools.images.described import Format
-from animetools.images.files import ImageError, TooManyPixels, check_file, decode_rgb
+from animetools.images.errors import ImageError, TooManyPixels
+from animetools.images.files import check_file, decode_rgb
 from animetools.images.jpeg import quality as quality_of
 from animetools.images.picture import (
     Picture,
     decode_picture,
-    encode_picture,
     is_animated,
     size_of,
     software_of,
 )
 from animetools.images.png import SIGNATURE, chunk
+from animetools.images.saving import encode_picture
 from tests.images.test_files import ENCODERS, grey_profile, png_of, saved, scene
 
 # pytest makes errors of all warnings again; files.py has Pillow's ignored for good reason.
@@ -192,10 +193,10 @@ def test_the_transparent_entry_of_a_gif() -> None:
     assert alpha.tolist() == [[255, 0, 255]]
 
 
-def test_gamma_and_background_change_nothing() -> None:
+def test_the_usual_gamma_and_background_change_nothing() -> None:
     for colour, depth in ((2, 8), (2, 16), (0, 16), (6, 16)):
         values = values_of(colour, depth)
-        chunks = chunk(b"gAMA", struct.pack(">I", 100_000)) + chunk(
+        chunks = chunk(b"gAMA", struct.pack(">I", 45_455)) + chunk(
             b"sBIT", b"\5" * CHANNELS[colour]
         )
         chunks += chunk(b"bKGD", struct.pack(">H", 1) * (3 if colour & 2 else 1))
@@ -234,13 +235,13 @@ def test_compressed_tiff_of_16_bits(compression: int, shape: tuple[int, ...]) ->
 
 
 def test_wide_integers_and_floats() -> None:
-    wide = np.array([[0, 32768, 65535, 99999, -5]], np.int32)
+    wide = np.array([[0, 32768, 65535]], np.int32)
     picture = decode_picture(saved(Image.fromarray(wide), "TIFF"))
-    assert picture.pixels[..., 0].tolist() == [[0, 32768, 65535, 65535, 0]]
-    floats = np.array([[0, 0.5, 1, 7, np.nan, -1]], np.float32)
+    assert picture.pixels[..., 0].tolist() == [[0, 32768, 65535]]
+    floats = np.array([[0, 0.5, 1, np.nan]], np.float32)
     picture = decode_picture(saved(Image.fromarray(floats), "TIFF"))
     assert picture.pixels.dtype == np.uint16
-    assert picture.pixels[..., 0].tolist() == [[0, 32768, 65535, 65535, 0, 0]]
+    assert picture.pixels[..., 0].tolist() == [[0, 32768, 65535, 0]]
 
 
 FILES = [

@@ -1,0 +1,197 @@
+"""Image files in Pillow's hands: which are let in, and why others are not."""
+
+import ctypes
+import logging
+import math
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from io import BytesIO
+from typing import Any
+
+import cv2
+from numpy.typing import NDArray
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    ExifTags,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from animetools.images import heif, jxl, tiff
+from animetools.images.containers import HEAD_BYTES, format_by_content
+from animetools.images.ends import Fault, Sound, examine
+from animetools.images.errors import ImageError, TooManyPixels, Unsupported
+from animetools.images.profiles import SRGB, profile_of_cicp, profile_of_gamma
+from animetools.images.scans import unusual_coding
+
+# Pillow's own limit could not be raised by --max-pixels; ours is checked after each header.
+Image.MAX_IMAGE_PIXELS = None
+# Pillow's warnings name no file, nor does its log, which Python would print to standard error.
+# catch_warnings is no way out: it is not safe in threads.
+warnings.filterwarnings("ignore", module=r"PIL\.|pillow_")
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+# libpng, libjpeg and libtiff print what they think of a file by C's stderr, wherever they are
+# built in. Python itself, and so this program, writes to the file descriptor instead.
+with suppress(OSError, AttributeError, ValueError):
+    _C = ctypes.CDLL(None)
+    _C.fopen.restype = ctypes.c_void_p
+    ctypes.c_void_p.in_dll(_C, "stderr").value = _C.fopen(b"/dev/null", b"w")
+
+_Opener = Callable[[BytesIO, str], ImageFile.ImageFile]
+# Pillow's Image.open keeps to itself why a file is not one that it knows.
+_OPENERS: dict[str, _Opener] = {
+    "PNG": PngImagePlugin.PngImageFile,
+    "JPEG": JpegImagePlugin.jpeg_factory,
+    "GIF": GifImagePlugin.GifImageFile,
+    "WEBP": WebPImagePlugin.WebPImageFile,
+    "TIFF": TiffImagePlugin.TiffImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "AVIF": AvifImagePlugin.AvifImageFile,
+}
+_PLUGINS = "pip install 'animetools[formats]' reads it"
+_LACKING = re.compile(r"unknown|unsupported|not supported|cannot handle|not (yet|installed)", re.I)
+# What makes the pixels of an orientation upright. Source: EXIF 2.32, section 4.6.4, tag 0x0112.
+UPRIGHT: dict[object, Callable[[NDArray[Any]], NDArray[Any]]] = {
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: pixels.swapaxes(0, 1),
+    6: lambda pixels: pixels[::-1].swapaxes(0, 1),
+    7: lambda pixels: pixels[::-1, ::-1].swapaxes(0, 1),
+    8: lambda pixels: pixels.swapaxes(0, 1)[::-1],
+}
+
+
+def sound(data: bytes, max_pixels: int) -> Sound:
+    """Hold an image file to its own structure, as ends.examine does.
+
+    Raises ImageError.
+    """
+    try:
+        return examine(data, _format(data), max_pixels)
+    except Fault as fault:
+        raise ImageError(str(fault)) from None
+
+
+@contextmanager
+def opened(data: bytes, max_pixels: float = math.inf) -> Iterator[ImageFile.ImageFile]:
+    """An image file in Pillow's hands for the length of a block: its header is read, no pixel yet.
+
+    Colors that the file describes otherwise than by an ICC profile have one.
+
+    Raises ImageError for what is no image or too large, and in the place of whatever goes wrong in
+    the block; Unsupported where the file is of a kind that is not read.
+    """
+    image_format = _format(data)
+    opener = _opener(image_format)
+    tags = tiff.tags_of(data) if image_format == "TIFF" else {}
+    if kind := tiff.refusal(tags):
+        raise Unsupported(kind)
+    profile = heif.color_profile(data, image_format) if image_format in ("AVIF", "HEIC") else b""
+    if image_format == "JPEG XL":  # its plugin decodes at once
+        check_pixels(*jxl.size_of(data), max_pixels)
+    try:
+        with opener(BytesIO(data), "") as image:
+            check_pixels(*image.size, max_pixels)
+            if image_format == "PNG":
+                _describe_png(image, data)
+            elif profile and not image.info.get("icc_profile"):
+                image.info["icc_profile"] = profile
+            yield image
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:  # Pillow raises nearly every type
+        raise _finding(data, image_format, tags, error) from error
+
+
+def orientation(image: Image.Image) -> object:
+    """The key into UPRIGHT of an image whose pixels are loaded; before that a PNG may hide it.
+
+    A loaded TIFF has none: Pillow has turned it.
+    """
+    try:
+        # PngImageFile's own getexif() would load the pixels.
+        return Image.Image.getexif(image).get(ExifTags.Base.Orientation)
+    except Exception:  # noqa: BLE001  broken EXIF is no reason to lose the picture
+        return None
+
+
+def _format(data: bytes) -> str:
+    image_format = format_by_content(data[:HEAD_BYTES])
+    if image_format is None:
+        raise ImageError("not an image")
+    return image_format
+
+
+def _opener(image_format: str) -> _Opener:
+    """What opens files of a format; that of an optional library is loaded with its first file."""
+    if image_format not in _OPENERS:
+        try:
+            if image_format == "HEIC":
+                from pillow_heif import HeifImageFile
+
+                _OPENERS[image_format] = HeifImageFile
+            else:
+                _OPENERS[image_format] = jxl.opener()
+        except ImportError:
+            raise Unsupported(image_format, _PLUGINS) from None
+    return _OPENERS[image_format]
+
+
+def check_pixels(width: int, height: int, most: float) -> None:
+    """Raise TooManyPixels for an image of more than that."""
+    if width * height > most:
+        raise TooManyPixels(
+            f"image of {width}x{height} pixels, more than --max-pixels {most / 1e6:g}M"
+        )
+
+
+def _describe_png(image: ImageFile.ImageFile, data: bytes) -> None:
+    """Have Pillow's notes on a PNG say what else its file says."""
+    if data[24:26] in (b"\2\0", b"\4\0") and "transparency" in image.info:
+        # Pillow brings grey of 2 or 4 bits to 8, but not the level that is transparent.
+        image.info["transparency"] *= 255 // ((1 << data[24]) - 1)
+    profile = _profile_of_png(image, data)
+    if profile is not None:
+        image.info["icc_profile"] = profile
+
+
+def _profile_of_png(image: ImageFile.ImageFile, data: bytes) -> bytes | None:
+    """The profile that a PNG's other fields stand for; None where its own, or none, is right.
+
+    Source: PNG third edition, section 4.3, table 1: which goes before which.
+    """
+    head = data[: data.find(b"IDAT")]
+    at = head.find(b"\0\0\0\x04cICP")
+    if at >= 0:
+        primaries, transfer = head[at + 8 : at + 10]
+        return profile_of_cicp(primaries, transfer, "PNG")
+    if "icc_profile" in image.info or "srgb" in image.info or "gamma" not in image.info:
+        return None
+    chromaticity = image.info.get("chromaticity", SRGB)
+    grey = data[25] in (0, 4)  # its color type
+    return profile_of_gamma(image.info["gamma"], tuple(chromaticity), grey=grey)
+
+
+def _finding(data: bytes, image_format: str, tags: dict[int, Any], error: Exception) -> ImageError:
+    """Whether a file that cannot be opened or decoded is damaged, or only of an unusual kind."""
+    try:
+        examine(data, image_format)
+    except Fault as fault:
+        return ImageError(str(fault))
+    if image_format == "JPEG" and (coding := unusual_coding(data)):
+        return Unsupported(coding)
+    if image_format == "TIFF" and tiff.must_decode(tags, len(data)):
+        return Unsupported(tiff.kind_of(tags))
+    if _LACKING.search(str(error)):
+        return Unsupported(tiff.kind_of(tags) if tags else f"this kind of {image_format}")
+    return ImageError(f"damaged {image_format}")

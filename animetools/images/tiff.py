@@ -1,0 +1,80 @@
+"""Kinds of TIFF that decoders lack or turn into other pictures: they are told by their tags."""
+
+from io import BytesIO
+from typing import Any
+
+from PIL import TiffImagePlugin
+
+_USUAL_COMPRESSION = (1, 2, 3, 4, 5, 7, 8, 32773, 32946)
+_COMPRESSION = {6: "old JPEG", 34887: "LERC", 34925: "LZMA", 50000: "Zstandard", 50001: "WebP"}
+# By the tag of photometric interpretation; in grey of kind 0 white is zero.
+_COLORS = {0: "grey", 1: "grey", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr", 8: "Lab"}
+_RAW = (32803, 34892)  # a camera's color filter array, and linear raw
+UNSIGNED, SIGNED, FLOAT = 1, 2, 3
+
+
+def tags_of(data: bytes) -> dict[int, Any]:
+    """The tags of a TIFF's first picture; empty where they cannot be read."""
+    try:
+        tags = TiffImagePlugin.ImageFileDirectory_v2(data[: 16 if data[2:3] == b"\x2b" else 8])
+        file = BytesIO(data)
+        file.seek(tags.next)
+        tags.load(file)
+        return dict(tags)
+    except Exception:  # noqa: BLE001  Pillow raises nearly every type
+        return {}
+
+
+def refusal(tags: dict[int, Any]) -> str | None:
+    """What kind of TIFF this is, if it is one that is not read, or not known to be read rightly."""
+    photometric, bits = tags.get(262, 0), tags.get(258, (1,))
+    number = tags.get(339, (UNSIGNED,))
+    samples = tags.get(277, 1)
+    if 50706 in tags:
+        return "DNG"
+    if photometric in _RAW or (tags.get(254, 0) & 1 and 330 in tags):
+        return "camera raw"
+    if 0xBC01 in tags:
+        return "JPEG XR"
+    if len({*bits}) > 1 or len({*number}) > 1:
+        return "TIFF of mixed depths"
+    if photometric not in _COLORS:
+        return f"TIFF of color kind {photometric}"
+    if bits[0] not in (1, 2, 4, 8, 16, 32):
+        return f"TIFF of {bits[0]} bits"
+    is_grey = photometric == 1 and samples == 1
+    if number[0] != UNSIGNED and not (number[0] in (SIGNED, FLOAT) and is_grey and bits[0] == 32):
+        kind = {SIGNED: "signed numbers", FLOAT: "floating-point numbers"}
+        return f"TIFF of {kind.get(number[0], 'undefined numbers')}"
+    if tags.get(284, 1) == 2 and samples > 1 and bits[0] != 8:
+        return f"TIFF of separate {bits[0]}-bit planes"
+    if photometric == 3 and 320 in tags and max(tags[320], default=0) < 256:
+        return "TIFF of an 8-bit palette"
+    if photometric == 5 and tags.get(332, 1) != 1:
+        return "TIFF of other inks than CMYK"
+    if photometric == 6 and tags.get(259, 1) not in (6, 7) and tags.get(530, (1, 1)) != (1, 1):
+        return "TIFF of subsampled colors"
+    return None
+
+
+def kind_of(tags: dict[int, Any]) -> str:
+    """The kind of TIFF that decoders lack, in words."""
+    compression = tags.get(259, 1)
+    if compression not in _USUAL_COMPRESSION:
+        return f"TIFF with {_COMPRESSION.get(compression, f'compression {compression}')}"
+    bits, samples = tags.get(258, (1,))[0], int(tags.get(277, 1))
+    kind = f"TIFF of {bits}-bit {_COLORS.get(tags.get(262, 0))}"
+    return kind + f" in {samples} samples" * (samples > 1)
+
+
+def must_decode(tags: dict[int, Any], length: int) -> bool:
+    """Whether a TIFF of this length has all its pixels, so that it is the decoder that lacks.
+
+    That is certain where they are not compressed.
+    """
+    if tags.get(259, 1) != 1:
+        return tags.get(259) not in _USUAL_COMPRESSION
+    starts, counts = (tags.get(one, tags.get(other, ())) for one, other in ((273, 324), (279, 325)))
+    if not starts or len(starts) != len(counts):
+        return False
+    return all(start + count <= length for start, count in zip(starts, counts, strict=True))
