@@ -215,7 +215,10 @@ def test_aligned_eyes_are_level(shell: Shell, tmp_path: Path) -> None:
     [
         ("--background nocolour", "--background takes a colour as white or #ffffff"),
         ("--detector lbp --cascade none.xml", "--cascade none.xml cannot be read"),
-        ("--cascade raw/notes.txt", "--cascade raw/notes.txt is no cascade file"),
+        (
+            "--cascade raw/notes.txt",
+            "--cascade raw/notes.txt is not a cascade that OpenCV can read",
+        ),
         ("--min-size -1", "--min-size is at least 0"),
         ("--detector cascade", "--detector is one of auto, lbp, nvxs"),
         ("--quality 101 --format jpg", "--quality is at most 100"),
