@@ -97,7 +97,8 @@ def _parsed(data: bytes) -> ElementTree.Element:
 
     Raises ValueError where it nests too deep, ElementTree.ParseError where it is malformed.
     """
-    depth, root = 0, None
+    depth = 0
+    root: ElementTree.Element | None = None
     for event, element in ElementTree.iterparse(BytesIO(data), ("start", "end")):
         depth += 1 if event == "start" else -1
         if depth > MOST_NESTED:
