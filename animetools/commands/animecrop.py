@@ -11,7 +11,7 @@ from animetools.images.containers import MAX_PIXELS
 
 if TYPE_CHECKING:
     from animetools.images.colours import Colour
-    from animetools.images.crop import Crop
+    from animetools.images.crop import Crop, Fill
     from animetools.images.faces import Detector, Face
     from animetools.images.files import Pixels
 
@@ -39,14 +39,19 @@ class CropOptions:
     )
     free: Annotated[bool, Opt("Keep a face's own proportions instead of a square.")] = False
     border: Annotated[
-        Literal["shift", "pad", "clip"],
-        Opt("At the image's edge: move the crop in, fill it up, or cut it off."),
+        Literal["shift", "pad", "reflect", "blur", "clip"],
+        Opt(
+            "At the image's edge: move the crop in, and shrink it if it does not fit; or keep it,"
+            " and fill what lies beyond the edge with the background, with the image reflected, or"
+            " with that blurred; or cut it off. Where shift cannot keep a face whole, it fills as"
+            " blur does."
+        ),
     ] = "shift"
     align: Annotated[
         bool,
         Opt(
-            "Turn and scale crops so that the eyes, where found, are level and in one place;"
-            " what lies beyond the edge is filled up."
+            "Turn and scale crops so that the eyes, where found, are level and in one place,"
+            " as far as --border lets them."
         ),
     ] = False
     largest: Annotated[bool, Opt("Only the largest face of an image.")] = False
@@ -134,20 +139,22 @@ def _planned(options: CropOptions, rgb: "Pixels", face: "Face") -> "tuple[Face, 
     from animetools.images.crop import aligned_crop_of, crop_of, margin, portrait
     from animetools.images.faces import with_landmarks
 
+    size = rgb.shape[1], rgb.shape[0]
     square = not options.free
     frame = portrait(square=square) if options.portrait else margin(options.margin, square=square)
     if options.align:
         face = with_landmarks(rgb, face)
-        aligned = aligned_crop_of(face, frame)
+        aligned = aligned_crop_of(face, frame, size, options.border)
         if aligned:
             return face, aligned
-    return face, crop_of(face.box, frame, (rgb.shape[1], rgb.shape[0]), options.border)
+    return face, crop_of(face.box, frame, size, options.border)
 
 
 def _encoded(options: CropOptions, background: "Colour", rgb: "Pixels", part: "Crop") -> bytes:
     from animetools.images.files import encode_jpeg, encode_png
 
-    pixels = part.pixels(rgb, background)
+    fills: dict[str, Fill] = {"pad": background, "reflect": "reflect"}
+    pixels = part.pixels(rgb, fills.get(options.border, "blur"))
     if options.format == "png":
         return encode_png(pixels)
     return encode_jpeg(pixels, options.quality)
