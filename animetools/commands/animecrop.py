@@ -113,7 +113,13 @@ def crop(
     found = detector(rgb)
     faces = [face for face in found if min(face.box[2:]) >= options.min_size]
     if not faces:
-        yield item.rejected("face too small" if found else "no face")
+        if not found:
+            yield item.rejected("no face")
+            return
+        side = max(min(face.box[2:]) for face in found)
+        yield item.rejected(
+            "face too small (--min-size)", f"{side} px, --min-size {options.min_size}"
+        )
         return
     if options.largest:
         faces = [max(faces, key=lambda face: face.box[2] * face.box[3])]
