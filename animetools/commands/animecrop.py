@@ -22,10 +22,17 @@ class CropOptions:
 
     detector: Annotated[
         Literal["auto", "lbp", "nvxs"],
-        Opt("What finds the faces; auto asks lbp, and nvxs where lbp finds none."),
+        Opt(
+            "What finds the faces; auto asks both, and nvxs for tilted faces where neither finds"
+            " any."
+        ),
     ] = "auto"
     cascade: Annotated[
-        str, Opt("The cascade of lbp, instead of the one fetched once.", unit="FILE")
+        str,
+        Opt(
+            "The cascade of lbp, in OpenCV's new or old form, instead of the one fetched once.",
+            unit="FILE",
+        ),
     ] = ""
     equalize: Annotated[bool, Opt("Have lbp search equalised grey, as the article did.")] = False
     min_size: Annotated[int, Opt("Leave out faces with a smaller side.", unit="PIXELS", min=0)] = (
@@ -81,7 +88,8 @@ def animecrop(options: CropOptions, stream: Stream) -> int:
     Reads image paths and writes the path of each crop, in the order of the input; the faces of an
     image are counted from 0, the surest first. Crops are never enlarged. An image without a face
     writes nothing. With --json a crop comes with its source, the face's box [x, y, width, height]
-    in it, score, detector and, where they are known, landmarks. With -n faces are only looked for.
+    in it, score (how probable it is that this is a face, 0 to 1, whatever found it), detector and,
+    where they are known, landmarks. With -n faces are only looked for.
     """
     from animetools.images import nvxs
     from animetools.images.colours import colour

@@ -47,7 +47,7 @@ SAME = 0.4  # boxes of one face overlap by this much (intersection over union)
 INSIDE = 0.6  # a box of which so much is in another shows a part of its face
 
 # A picture is cut where it is longer than so many of its short sides, and into pieces of so many.
-LONG = 2.0
+LONG = 2.2
 PIECE = 1.5
 STEP = 1.0  # from piece to piece at most: what they share holds a face of half the short side
 
