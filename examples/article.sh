@@ -22,4 +22,4 @@ animeclean --min-bytes 40k --min-colors 257 --near 99% --rejects rejects.tsv <cr
 animeupscale --model art --noise 1 --tta <kept.txt >large.txt || [ $? = 1 ]
 
 # Only shrunk, never enlarged: black bars around what is smaller.
-animepack --size 512 --fit pad --no-enlarge --quality 33 <large.txt || [ $? = 1 ]
+animepack --size 512 --fit pad --no-enlarge --background black --quality 33 <large.txt || [ $? = 1 ]

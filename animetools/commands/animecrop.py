@@ -11,7 +11,7 @@ from animetools.images.containers import MAX_PIXELS
 
 if TYPE_CHECKING:
     from animetools.images.colours import Colour
-    from animetools.images.crop import Crop
+    from animetools.images.crop import Crop, Fill
     from animetools.images.faces import Detector, Face
     from animetools.images.files import Pixels
 
@@ -22,10 +22,17 @@ class CropOptions:
 
     detector: Annotated[
         Literal["auto", "lbp", "nvxs"],
-        Opt("What finds the faces; auto asks lbp, and nvxs where lbp finds none."),
+        Opt(
+            "What finds the faces; auto asks both, and nvxs for tilted faces where neither finds"
+            " any."
+        ),
     ] = "auto"
     cascade: Annotated[
-        str, Opt("The cascade of lbp, instead of the one fetched once.", unit="FILE")
+        str,
+        Opt(
+            "The cascade of lbp, in OpenCV's new or old form, instead of the one fetched once.",
+            unit="FILE",
+        ),
     ] = ""
     equalize: Annotated[bool, Opt("Have lbp search equalised grey, as the article did.")] = False
     min_size: Annotated[int, Opt("Leave out faces with a smaller side.", unit="PIXELS", min=0)] = (
@@ -39,14 +46,19 @@ class CropOptions:
     )
     free: Annotated[bool, Opt("Keep a face's own proportions instead of a square.")] = False
     border: Annotated[
-        Literal["shift", "pad", "clip"],
-        Opt("At the image's edge: move the crop in, fill it up, or cut it off."),
+        Literal["shift", "pad", "reflect", "blur", "clip"],
+        Opt(
+            "At the image's edge: move the crop in, and shrink it if it does not fit; or keep it,"
+            " and fill what lies beyond the edge with the background, with the image reflected, or"
+            " with that blurred; or cut it off. Where shift cannot keep a face whole, it fills as"
+            " blur does."
+        ),
     ] = "shift"
     align: Annotated[
         bool,
         Opt(
-            "Turn and scale crops so that the eyes, where found, are level and in one place;"
-            " what lies beyond the edge is filled up."
+            "Turn and scale crops so that the eyes, where found, are level and in one place,"
+            " as far as --border lets them."
         ),
     ] = False
     largest: Annotated[bool, Opt("Only the largest face of an image.")] = False
@@ -76,7 +88,8 @@ def animecrop(options: CropOptions, stream: Stream) -> int:
     Reads image paths and writes the path of each crop, in the order of the input; the faces of an
     image are counted from 0, the surest first. Crops are never enlarged. An image without a face
     writes nothing. With --json a crop comes with its source, the face's box [x, y, width, height]
-    in it, score, detector and, where they are known, landmarks. With -n faces are only looked for.
+    in it, score (how probable it is that this is a face, 0 to 1, whatever found it), detector and,
+    where they are known, landmarks. With -n faces are only looked for.
 
     Images are PNG, JPEG, GIF, WebP, BMP, TIFF and AVIF files, by their content; HEIC and JPEG XL where
     animetools[formats] is installed.
@@ -111,7 +124,13 @@ def crop(
     found = detector(rgb)
     faces = [face for face in found if min(face.box[2:]) >= options.min_size]
     if not faces:
-        yield item.rejected("face too small" if found else "no face")
+        if not found:
+            yield item.rejected("no face")
+            return
+        side = max(min(face.box[2:]) for face in found)
+        yield item.rejected(
+            "face too small (--min-size)", f"{side} px, --min-size {options.min_size}"
+        )
         return
     if options.largest:
         faces = [max(faces, key=lambda face: face.box[2] * face.box[3])]
@@ -137,20 +156,22 @@ def _planned(options: CropOptions, rgb: "Pixels", face: "Face") -> "tuple[Face, 
     from animetools.images.crop import aligned_crop_of, crop_of, margin, portrait
     from animetools.images.faces import with_landmarks
 
+    size = rgb.shape[1], rgb.shape[0]
     square = not options.free
     frame = portrait(square=square) if options.portrait else margin(options.margin, square=square)
     if options.align:
         face = with_landmarks(rgb, face)
-        aligned = aligned_crop_of(face, frame)
+        aligned = aligned_crop_of(face, frame, size, options.border)
         if aligned:
             return face, aligned
-    return face, crop_of(face.box, frame, (rgb.shape[1], rgb.shape[0]), options.border)
+    return face, crop_of(face.box, frame, size, options.border)
 
 
 def _encoded(options: CropOptions, background: "Colour", rgb: "Pixels", part: "Crop") -> bytes:
     from animetools.images.files import encode_jpeg, encode_png
 
-    pixels = part.pixels(rgb, background)
+    fills: dict[str, Fill] = {"pad": background, "reflect": "reflect"}
+    pixels = part.pixels(rgb, fills.get(options.border, "blur"))
     if options.format == "png":
         return encode_png(pixels)
     return encode_jpeg(pixels, options.quality)

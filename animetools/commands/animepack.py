@@ -30,11 +30,13 @@ class PackOptions:
         Literal["pad", "cover", "top", "stretch"],
         Opt("Bars around it; crop both ends; crop the bottom; change its shape."),
     ] = "pad"
-    enlarge: Annotated[bool, Opt("Put black around images that are too small.")] = True
+    enlarge: Annotated[bool, Opt("Put bars around images that are too small.")] = True
     quality: Annotated[int | None, Opt("JPEG of this quality instead of PNG.", min=1, max=100)] = (
         None
     )
-    background: Annotated[str, Opt("What transparency is laid on.", unit="COLOUR")] = "white"
+    background: Annotated[
+        str, Opt("Laid under transparent images, and the color of bars.", unit="COLOR")
+    ] = "white"
     max_pixels: Annotated[int, Opt("Refuse larger images.", unit="PIXELS", min=1)] = MAX_PIXELS
 
 
@@ -68,9 +70,12 @@ def pack(options: PackOptions, item: Item, output: Output) -> Iterator[Item]:
     from animetools.images.files import read_rgb
     from animetools.images.fit import fit
 
-    rgb = read_rgb(item.path, max_pixels=options.max_pixels, background=colour(options.background))
+    background = colour(options.background)
+    rgb = read_rgb(item.path, max_pixels=options.max_pixels, background=background)
     height, width = rgb.shape[:2]
-    square, how = fit(rgb, options.size, options.fit, enlarge=options.enlarge)
+    square, how = fit(
+        rgb, options.size, options.fit, enlarge=options.enlarge, background=background
+    )
     packable = Packable(encode(square, options.quality), width, height, how)
     yield item.noted(packable=packable)
 
@@ -105,7 +110,13 @@ def gather(
                 for result in run(_items(packing.todo())):
                     assert isinstance(result, Item)
                     packing.add(result.facts["position"], result.facts["packable"])
+                enlarged = packing.enlarged()
                 packing.finish()
+                if enlarged:
+                    stream.report.note(
+                        f"{enlarged} of {packing.count} images were smaller and are enlarged, which"
+                        " blurs them: run animeupscale before animepack"
+                    )
     yield Item(stream.out)
 
 

@@ -192,6 +192,14 @@ class Packing:
             if time.monotonic() - self.synced > SYNC_SECONDS:
                 self._sync(self.part)
 
+    def enlarged(self) -> int:
+        """How many images that are packed had to be enlarged."""
+        longer = (
+            "json_extract(record, '$.fit.target[{0}]') > json_extract(record, '$.fit.source[{0}]')"
+        )
+        query = f"SELECT count(*) FROM packed WHERE {longer.format(2)} OR {longer.format(3)}"
+        return int(self.journal.ask(query))
+
     def finish(self) -> None:
         """Make it whole and give it its name."""
         assert self.part, "a finished dataset is not finished again"

@@ -1,10 +1,19 @@
-"""The lbp cascade of nagadomi/lbpcascade_animeface (MIT): fetched once, loaded once a thread."""
+"""The lbp cascade of nagadomi/lbpcascade_animeface (MIT): fetched once, loaded once a thread.
+
+Any other cascade that OpenCV reads can take its place, in the old form of Haar cascades too. OpenCV
+trusts such a file: it recurses as deep as the elements nest and follows the trees wherever they
+point. So both are checked here first.
+"""
 
 import os
 import stat
+import tempfile
 import threading
+from io import BytesIO
+from xml.etree import ElementTree
 
 import cv2
+import numpy as np
 
 from animetools.download import DownloadError, download, sha256_of
 from animetools.errors import FatalError
@@ -15,7 +24,8 @@ HOME = (
 )
 SHA256 = "9376d30ac38db6bda2a68b88b3b76bbd7e6aa33af47f7f5c76bc88ca75f1ce30"
 TIMEOUT_SECONDS = (3, 10)  # to connect, to wait for the next bytes
-MOST_BYTES = 16 << 20  # the real file has 246,945; a wrong one must not fill the memory
+MOST_BYTES = 8 << 20  # of a cascade: the one fetched has 246,945, the largest known 3 MB
+MOST_NESTED = 32  # elements within each other; an old cascade has 9
 
 _own = threading.local()
 
@@ -55,23 +65,74 @@ def classifier(path: str) -> cv2.CascadeClassifier:
 
 def _load(path: str) -> cv2.CascadeClassifier:
     shown = path.encode(errors="surrogateescape").decode(errors="replace")
+    no_cascade = FatalError(f"--cascade {shown} is not a cascade that OpenCV can read")
     try:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_BYTES:
-            raise FatalError(f"--cascade {shown} is no cascade file")
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
+            raise no_cascade
+        with open(path, "rb") as file:
+            data = file.read(MOST_BYTES)
     except OSError as why:
         raise FatalError(f"--cascade {shown} cannot be read: {why.strerror}") from why
-    except UnicodeDecodeError as why:
-        raise FatalError(f"--cascade {shown} is no cascade file") from why
     found = cv2.CascadeClassifier()
     try:
+        root = _parsed(data)
+        if root.find("*[@type_id='opencv-haar-classifier']") is not None:
+            data = _converted(data)
+            root = _parsed(data)
+        _check_trees(root)
         # Read from memory: OpenCV can open no path that is not valid Unicode.
-        storage = cv2.FileStorage(text, cv2.FILE_STORAGE_READ | cv2.FILE_STORAGE_MEMORY)
+        storage = cv2.FileStorage(data.decode(), cv2.FILE_STORAGE_READ | cv2.FILE_STORAGE_MEMORY)
         works = found.read(storage.getFirstTopLevelNode()) and not found.empty()
-    except (cv2.error, SystemError) as why:  # a parser that fails in a constructor
-        raise FatalError(f"--cascade {shown} is no cascade file that OpenCV can read") from why
+    # SystemError: OpenCV's parser failed in a constructor.
+    except (cv2.error, SystemError, ElementTree.ParseError, ValueError) as why:
+        raise no_cascade from why
     if not works:
-        raise FatalError(f"--cascade {shown} is no cascade file that OpenCV can read")
+        raise no_cascade
     return found
+
+
+def _parsed(data: bytes) -> ElementTree.Element:
+    """The root of an XML file.
+
+    Raises ValueError where it nests too deep, ElementTree.ParseError where it is malformed.
+    """
+    depth = 0
+    root: ElementTree.Element | None = None
+    for event, element in ElementTree.iterparse(BytesIO(data), ("start", "end")):
+        depth += 1 if event == "start" else -1
+        if depth > MOST_NESTED:
+            raise ValueError("nested too deep")
+        root = element
+    if root is None:
+        raise ValueError("no element")
+    return root
+
+
+def _converted(data: bytes) -> bytes:
+    """A cascade of the old form in the new one."""
+    with tempfile.TemporaryDirectory() as folder:
+        old, new = os.path.join(folder, "old.xml"), os.path.join(folder, "new.xml")
+        with open(old, "wb") as file:
+            file.write(data)
+        if not cv2.CascadeClassifier.convert(old, new):
+            raise ValueError("not convertible")
+        with open(new, "rb") as file:
+            return file.read()
+
+
+def _check_trees(root: ElementTree.Element) -> None:
+    """Raise ValueError unless every branch of every tree leads on, to a node or leaf that exists.
+
+    A node is the index of its left child, of its right one, of its feature, and a threshold or
+    the set of local patterns that go left; an index of 0 or below names a leaf.
+    """
+    categories = int(root.findtext(".//maxCatCount", "0"))
+    width = 3 + max(1, -(-categories // 32))
+    for tree in root.iterfind(".//weakClassifiers/*"):
+        nodes = np.array(tree.findtext("internalNodes", "").split(), float).reshape(-1, width)
+        leaves = len(tree.findtext("leafValues", "").split())
+        own = np.arange(len(nodes))[:, None]
+        child = np.trunc(nodes[:, :2])
+        if not np.where(child > 0, (own < child) & (child < len(nodes)), -child < leaves).all():
+            raise ValueError("a branch leads nowhere")

@@ -1,7 +1,7 @@
 """Crops around faces: which part of a picture they show, and their pixels."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import cv2
@@ -14,7 +14,8 @@ from animetools.images.containers import MAX_PIXELS
 from animetools.images.faces import Face
 from animetools.images.nvxs import Box, Pixels
 
-Border = Literal["shift", "pad", "clip"]
+Border = Literal["shift", "pad", "reflect", "blur", "clip"]
+Fill = Colour | Literal["reflect", "blur"]  # what lies beyond a picture's edge
 
 # Where the eyes are in the box of a face: medians of the labelled faces whose eyes nvxs finds.
 SIDE_IN_EYE_DISTANCES = 2.5
@@ -23,40 +24,66 @@ EYES_DOWN = 0.455
 EYES_TRUSTED = (0.85, 1.15)
 MOST_TURNED = 45  # degrees; what is found beyond is no pair of eyes
 
+SHRINKS = 32  # sizes that are tried of a turned crop, from the whole frame to the bare face
+LOST = 0.05  # of a face's side: what a turned crop may cut off rather than be filled up
+
+BLURRED_AT = 128  # pixels of the longer side: a blur of any width costs the same there
+BLUR = 4  # its standard deviation, in those pixels
+BLURRED_FROM = 0.05  # of the longer side: beyond the picture by so much it is all blurred
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of an axis."""
+
+    middle: float
+    length: float
+
+    def grown(self, to: "Span", share: float) -> "Span":
+        """The stretch that lies this share of the way to a longer one."""
+        return Span(
+            self.middle + share * (to.middle - self.middle),
+            self.length + share * (to.length - self.length),
+        )
+
+    def whole(self) -> tuple[int, int]:
+        """Start and length in whole pixels."""
+        length = max(1, round(self.length))
+        return round(self.middle - length / 2), length
+
 
 @dataclass(frozen=True)
 class Frame:
-    """How much of the picture around a face a crop shows, in face widths and heights.
-
-    One that gives way asks for less where the picture has less.
-    """
+    """How much of the picture around a face a crop shows, in face widths and heights."""
 
     up: float
     down: float
     aside: float
     square: bool
-    gives_way: bool
 
-    def around(self, x: float, y: float, width: float, height: float) -> tuple[float, ...]:
-        """x, y, width, height of a face grown by this much; a square about the same middle."""
-        x -= self.aside * width
-        y -= self.up * height
-        width *= 1 + 2 * self.aside
-        height *= 1 + self.up + self.down
+    def around(self, x: float, y: float, width: float, height: float) -> tuple[Span, Span]:
+        """A face grown by this much, across and down; a square about the same middle."""
+        across = Span(x + width / 2, width * (1 + 2 * self.aside))
+        tall = height * (1 + self.up + self.down)
+        down = Span(y - self.up * height + tall / 2, tall)
         if not self.square:
-            return x, y, width, height
-        side = max(width, height)
-        return x + (width - side) / 2, y + (height - side) / 2, side, side
+            return across, down
+        side = max(across.length, down.length)
+        return Span(across.middle, side), Span(down.middle, side)
+
+    def bare(self) -> "Frame":
+        """The least that a crop may show: the face itself."""
+        return replace(self, up=0, down=0, aside=0)
 
 
 def margin(room: float, *, square: bool = True) -> Frame:
-    """The same room on every side of a face, as far as the picture has it."""
-    return Frame(room, room, room, square, gives_way=True)
+    """The same room on every side of a face."""
+    return Frame(room, room, room, square)
 
 
 def portrait(*, square: bool = True) -> Frame:
     """Hair, ears, hats and neckline, too: what the Danbooru2019 Portraits set aims at."""
-    return Frame(up=0.75, down=0.25, aside=0.5, square=square, gives_way=False)
+    return Frame(up=0.75, down=0.25, aside=0.5, square=square)
 
 
 @dataclass(frozen=True)
@@ -81,39 +108,48 @@ class Crop:
         inside = cv2.pointPolygonTest(self._corners(), middle, measureDist=False) >= 0
         return inside or shared > width * height / 5
 
-    def pixels(self, rgb: Pixels, background: Colour = WHITE) -> Pixels:
-        """What it shows of a picture, at the picture's own scale; background beyond the edge.
+    def pixels(self, rgb: Pixels, fill: Fill = WHITE) -> Pixels:
+        """What it shows of a picture, at the picture's own scale, and beyond the edge the fill.
 
-        rgb and the result are uint8 [H, W, 3].
+        reflect mirrors the picture there; blur does so, too, and blurs it the more the farther it
+        is from the picture. rgb and the result are uint8 [H, W, 3].
 
         Raises ItemError where it would be larger than any picture that is read.
         """
         x, y, width, height = self.box
         if width * height > MAX_PIXELS:
             raise ItemError(f"a crop of {width}x{height} pixels is too large")
-        if self.degrees:
-            turned = cv2.warpAffine(
-                rgb,
-                self._to_picture(),
-                (width, height),
-                flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
-                borderMode=cv2.BORDER_CONSTANT,
-                borderValue=background,
-            )
-            return np.asarray(turned, np.uint8)
         left, top = max(0, x), max(0, y)
         part = rgb[top : max(top, y + height), left : max(left, x + width)]
-        if part.shape[:2] == (height, width):
+        if not self.degrees and part.shape[:2] == (height, width):
             return np.ascontiguousarray(part)
-        crop = np.full((height, width, 3), background, np.uint8)
-        crop[top - y : top - y + part.shape[0], left - x : left - x + part.shape[1]] = part
+        crop = self._sampled(rgb, cv2.INTER_CUBIC, fill)
+        if fill == "blur":
+            there = np.full(rgb.shape[:2], 255, np.uint8)
+            crop = _blurred(crop, self._sampled(there, cv2.INTER_NEAREST, (0, 0, 0)) == 0)
         return crop
+
+    def _sampled(self, picture: Pixels, interpolation: int, fill: Fill) -> Pixels:
+        # OpenCV takes no picture of more than 32767 pixels a side: hand over what is there of it.
+        high, wide = picture.shape[:2]
+        corners = self._corners()
+        left, top = np.clip(corners.min(0).astype(int) - 2, 0, (wide - 1, high - 1))
+        right, low = np.clip(corners.max(0).astype(int) + 3, (left + 1, top + 1), (wide, high))
+        to_part = self._to_picture() - [(0, 0, left), (0, 0, top)]
+        sampled = cv2.warpAffine(
+            picture[top:low, left:right],
+            to_part,
+            self.box[2:],
+            flags=interpolation | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REFLECT_101 if isinstance(fill, str) else cv2.BORDER_CONSTANT,
+            borderValue=(0, 0, 0) if isinstance(fill, str) else fill,
+        )
+        return np.asarray(sampled, np.uint8)
 
     def _to_picture(self) -> NDArray[np.float64]:
         """[2, 3], from pixels of the crop to pixels of the picture."""
         x, y, width, height = self.box
-        cosine, sine = math.cos(math.radians(self.degrees)), math.sin(math.radians(self.degrees))
-        turn = np.array([(cosine, -sine), (sine, cosine)])
+        turn = _rotation(self.degrees)
         # Of an even side the middle lies between two pixels.
         middle = np.array([(width - 1) / 2, (height - 1) / 2])
         return np.column_stack([turn, np.array([x, y]) + middle - turn @ middle])
@@ -128,56 +164,98 @@ class Crop:
 def crop_of(face: Box, frame: Frame, size: tuple[int, int], border: Border = "shift") -> Crop:
     """The crop around a face in a picture of size (width, height).
 
-    At the picture's edge shift moves it in, and only what is larger than the picture still sticks
-    out; pad leaves the face in its middle; clip cuts it off.
+    At the picture's edge shift moves it in and shrinks the frame to what is there, so that only a
+    square that cannot be smaller than its face still sticks out; clip cuts off what does; the
+    others leave the face in its place in the frame.
     """
-    x, y, width, height = frame.around(*face)
-    w, h = max(1, round(width)), max(1, round(height))
-    if border == "shift" and frame.gives_way:
-        most = (min(size), min(size)) if frame.square else size
-        least = (max(face[2:]), max(face[2:])) if frame.square else face[2:]
-        w, h = max(min(w, most[0]), least[0]), max(min(h, most[1]), least[1])
-    # Rounding the middle, not the corner, keeps a crop as symmetrical as it was.
-    left, top = round(x + (width - w) / 2), round(y + (height - h) / 2)
+    spans = frame.around(*face)
     if border == "shift":
-        return Crop((_moved_in(left, w, size[0]), _moved_in(top, h, size[1]), w, h))
-    if border == "pad":
-        return Crop((left, top, w, h))
-    right, low = min(size[0], left + w), min(size[1], top + h)
-    left, top = max(0, left), max(0, top)
-    return Crop((left, top, right - left, low - top))
+        limits = (min(size), min(size)) if frame.square else size
+        bare = frame.bare().around(*face)
+        spans = _shrunk(bare[0], spans[0], limits[0]), _shrunk(bare[1], spans[1], limits[1])
+    (left, width), (top, height) = spans[0].whole(), spans[1].whole()
+    if border == "shift":
+        left, top = _moved_in(left, width, size[0]), _moved_in(top, height, size[1])
+    if border == "clip":
+        right, low = min(size[0], left + width), min(size[1], top + height)
+        left, top = max(0, left), max(0, top)
+        width, height = right - left, low - top
+    return Crop((left, top, width, height))
 
 
-def aligned_crop_of(face: Face, frame: Frame) -> Crop | None:
+def aligned_crop_of(
+    face: Face, frame: Frame, size: tuple[int, int], border: Border = "shift"
+) -> Crop | None:
     """The crop in which the eyes are level, with the eyes in the same place of every crop.
 
-    Its size follows the distance between the eyes. None where the eyes are not known.
+    Its size follows the distance between the eyes. At the edge of the picture of size (width,
+    height) shift and clip move and shrink it until all of it lies in the picture, if its face then
+    does; where it does not, and with the other borders, the crop sticks out. None where the eyes
+    are not known.
     """
     if face.landmarks is None:
         return None
-    (left, left_down), (right, right_down) = (
-        face.landmarks["left_eye"],
-        face.landmarks["right_eye"],
-    )
-    degrees = math.degrees(math.atan2(left_down - right_down, left - right))
+    left, right = (np.array(face.landmarks[name], float) for name in ("left_eye", "right_eye"))
+    degrees = math.degrees(math.atan2(*(left - right)[::-1]))
     if abs(degrees) > MOST_TURNED:
         return None
     least, most = (share * max(face.box[2:]) for share in EYES_TRUSTED)
-    distance = math.hypot(left - right, left_down - right_down)
-    side = min(max(SIDE_IN_EYE_DISTANCES * distance, least), most)
+    side = min(max(SIDE_IN_EYE_DISTANCES * math.hypot(*(left - right)), least), most)
     # The face as it stands about its eyes, then from there to the picture.
-    x, y, width, height = frame.around(-side / 2, -EYES_DOWN * side, side, side)
-    across, down = x + width / 2, y + height / 2
+    upright = (-side / 2, -EYES_DOWN * side, side, side)
+    whole, bare = frame.around(*upright), frame.bare().around(*upright)
+    eyes = (left + right) / 2
+    turn = _rotation(degrees)
+    if border in ("shift", "clip"):
+        for share in np.linspace(1, 0, SHRINKS):
+            spans = [small.grown(large, share) for small, large in zip(bare, whole, strict=True)]
+            lengths = np.array([span.length for span in spans])
+            middle = eyes + turn @ [span.middle for span in spans]
+            # Half of the upright box that holds it, and two pixels for what cubic sampling needs.
+            reach = abs(turn) @ lengths / 2 + 2
+            if (2 * reach > size).any():
+                continue
+            middle = np.clip(middle, reach, size - reach)
+            moved = turn.T @ (middle - eyes) - [span.middle for span in bare]
+            if (abs(moved) <= (lengths - side) / 2 + LOST * side).all():
+                return _turned(middle, lengths, degrees)
+    middle = eyes + turn @ [span.middle for span in whole]
+    return _turned(middle, np.array([span.length for span in whole]), degrees)
+
+
+def _turned(middle: NDArray[np.float64], lengths: NDArray[np.float64], degrees: float) -> Crop:
+    across, down = (Span(*span).whole() for span in zip(middle, lengths, strict=True))
+    return Crop((across[0], down[0], across[1], down[1]), degrees)
+
+
+def _rotation(degrees: float) -> NDArray[np.float64]:
+    """[2, 2]: from a crop that turns a picture back by this much to the picture."""
     cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    middle = (
-        (left + right) / 2 + cosine * across - sine * down,
-        (left_down + right_down) / 2 + sine * across + cosine * down,
-    )
-    w, h = max(1, round(width)), max(1, round(height))
-    return Crop((round(middle[0] - w / 2), round(middle[1] - h / 2), w, h), degrees)
+    return np.array([(cosine, -sine), (sine, cosine)])
+
+
+def _shrunk(least: Span, whole: Span, limit: int) -> Span:
+    """The longest stretch from the least one to the whole one that is not beyond the limit."""
+    if whole.length <= limit:
+        return whole
+    room = whole.length - least.length
+    return least.grown(whole, max(0.0, (limit - least.length) / room) if room else 0.0)
 
 
 def _moved_in(start: int, length: int, limit: int) -> int:
     """Where a stretch begins when as much of it as can be lies in [0, limit]."""
     low, high = sorted((0, limit - length))
     return min(max(start, low), high)
+
+
+def _blurred(crop: Pixels, beyond: NDArray[np.bool_]) -> Pixels:
+    """A crop blurred where it is beyond the picture, [H, W], in steps that nobody sees."""
+    height, width = beyond.shape
+    scale = min(1.0, BLURRED_AT / max(height, width))
+    at = max(1, round(scale * width)), max(1, round(scale * height))
+    small = cv2.GaussianBlur(cv2.resize(crop, at, interpolation=cv2.INTER_AREA), (0, 0), BLUR)
+    smooth = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+    away = cv2.distanceTransform(beyond.astype(np.uint8), cv2.DIST_L2, 3)
+    share = np.minimum(away / (BLURRED_FROM * max(height, width)), 1)[beyond, None]
+    crop[beyond] = np.rint(crop[beyond] * (1 - share) + smooth[beyond] * share)
+    return crop

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from animetools.errors import ItemError
+from animetools.images.colours import WHITE, Colour
 
 Rgb = NDArray[np.uint8]
 Box = tuple[int, int, int, int]  # x, y, width, height in whole pixels
@@ -22,7 +23,7 @@ class Fit:
     """Which part of a picture went where in a frame: all that is needed to undo it.
 
     `source` is the box of the picture that was taken, `target` the box of the frame that it was
-    scaled to; what is outside `target` is black.
+    scaled to; what is outside `target` is a bar.
     """
 
     how: How
@@ -48,13 +49,18 @@ class Fit:
 
 
 def fit(
-    rgb: Rgb, size: int | tuple[int, int], how: How = "pad", *, enlarge: bool = True
+    rgb: Rgb,
+    size: int | tuple[int, int],
+    how: How = "pad",
+    *,
+    enlarge: bool = True,
+    background: Colour = WHITE,
 ) -> tuple[Rgb, Fit]:
     """Make a picture exactly `size` (a square's side, or width and height); uint8 [H, W, 3].
 
     pad scales it until it fits inside, cover until nothing stays empty; what sticks out is cut off
     on both sides, for top only at the bottom of a tall picture; stretch scales both sides. Without
-    `enlarge` nothing is scaled up. What stays empty is black, the same on both sides.
+    `enlarge` nothing is scaled up. What stays empty is background, the same on both sides.
     """
     height, width = rgb.shape[:2]
     if min(height, width) < 1:
@@ -66,7 +72,7 @@ def fit(
     x, y, w, h = placed.target
     if (w, h) == (wide, high):
         return part, placed
-    frame = np.zeros((high, wide, 3), np.uint8)
+    frame = np.full((high, wide, 3), background, np.uint8)
     frame[y : y + h, x : x + w] = part
     return frame, placed
 

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -21,6 +22,7 @@ from animetools.images.colours import WHITE
 from animetools.images.faces import choose_detector
 from animetools.images.files import read_rgb
 from tests.conftest import REAL, Shell
+from tests.images.cascades import old_form
 
 CASCADE = REAL.parent / "lbpcascade_animeface.xml"
 needs_real = pytest.mark.skipif(not REAL.is_dir(), reason="no real images here")
@@ -142,18 +144,50 @@ def test_how_wide(shell: Shell, tmp_path: Path, options: str, scale: float) -> N
 
 
 def test_beyond_the_edge(shell: Shell, tmp_path: Path) -> None:
-    picture((4, 4), size=(500, 300)).save(tmp_path / "it.png")
+    canvas = picture((4, 4), size=(500, 300))
+    canvas.putpixel((0, 299), (255, 0, 0))
+    canvas.save(tmp_path / "it.png")
     line = "animecrop --detector nvxs --portrait --background '#00ff00' it.png -o "
     crops = {}
-    for border in ("shift", "pad", "clip"):
+    for border in ("shift", "pad", "reflect", "blur", "clip"):
         assert shell(f"{line}{border} --border {border}").returncode == 0
         crops[border] = read_rgb(str(tmp_path / border / "it.png.0.png"))
     green = {border: (pixels == (0, 255, 0)).all(axis=2).sum() for border, pixels in crops.items()}
-    assert green["shift"] == green["clip"] == 0
+    assert {border for border, count in green.items() if count} == {"pad"}
     assert green["pad"] > 1000
     height, width = crops["pad"].shape[:2]
-    assert crops["shift"].shape == (height, width, 3)
+    for border in ("shift", "reflect", "blur"):
+        assert crops[border].shape == (height, width, 3)
     assert green["pad"] == height * width - crops["clip"].shape[0] * crops["clip"].shape[1]
+    assert not np.array_equal(crops["reflect"], crops["blur"])
+
+
+@pytest.mark.parametrize("options", ["--portrait", "--align --portrait", "--align --margin 2"])
+def test_nothing_is_filled_up_where_a_smaller_frame_holds_the_face(
+    shell: Shell, tmp_path: Path, options: str
+) -> None:
+    for name, place, size in (
+        ("left", (0, 40), (500, 220)),
+        ("low", (300, 90), (460, 234)),
+        ("narrow", (8, 300), (160, 600)),
+    ):
+        picture(place, size=size).save(tmp_path / f"{name}.png")
+    done = shell(f"animecrop --detector nvxs --min-size 0 {options} *.png")
+    assert done.returncode == 0, done.stderr
+    for name in ("left", "low", "narrow"):
+        crop = read_rgb(str(tmp_path / f"faces/{name}.png.0.png"))
+        assert crop.shape[0] == crop.shape[1] >= 100
+        (again,) = choose_detector("nvxs")(crop)
+        assert min(again.box[2:]) > 80
+
+
+def test_a_person_is_told_what_size_would_do(shell: Shell, raw: Path) -> None:
+    done = shell("animecrop -v --detector nvxs --min-size 300 raw/one.png")
+    said, account = done.stderr.splitlines()
+    assert re.fullmatch(
+        r"animecrop: raw/one.png: face too small \(--min-size\) 1\d\d px, --min-size 300", said
+    )
+    assert "rejected 1 (1 face too small (--min-size))" in account
 
 
 def test_jpeg(shell: Shell, raw: Path, tmp_path: Path) -> None:
@@ -215,9 +249,13 @@ def test_aligned_eyes_are_level(shell: Shell, tmp_path: Path) -> None:
     [
         ("--background nocolour", "--background takes a colour as white or #ffffff"),
         ("--detector lbp --cascade none.xml", "--cascade none.xml cannot be read"),
-        ("--cascade raw/notes.txt", "--cascade raw/notes.txt is no cascade file"),
+        (
+            "--cascade raw/notes.txt",
+            "--cascade raw/notes.txt is not a cascade that OpenCV can read",
+        ),
         ("--min-size -1", "--min-size is at least 0"),
         ("--detector cascade", "--detector is one of auto, lbp, nvxs"),
+        ("--border mirror", "--border is one of shift, pad, reflect, blur, clip"),
         ("--quality 101 --format jpg", "--quality is at most 100"),
     ],
 )
@@ -268,6 +306,26 @@ def test_processes_make_the_same_bytes(raw: Path, tmp_path: Path) -> None:
     assert len(here) == len(there) == len(files) == 2
     for one, other in zip(files, others, strict=True):
         assert Path(one.path).read_bytes() == Path(other.path).read_bytes()
+
+
+def test_a_cascade_of_the_old_form_is_taken(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "old.xml").write_text(old_form())
+    canvas = Image.new("RGB", (500, 400), "black")
+    canvas.paste("white", (150, 100, 300, 250))
+    canvas.save(tmp_path / "it.png")
+    done = shell("animecrop --detector lbp --cascade old.xml --json it.png")
+    assert done.returncode == 0, done.stderr
+    (record,) = records(done.stdout)
+    assert abs(record["box"][0] + record["box"][2] / 2 - 225) < 20
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_every_face_of_a_webtoon_is_found(shell: Shell, tmp_path: Path) -> None:
+    picture(*((60, y) for y in range(100, 8000, 800)), size=(280, 8000)).save(tmp_path / "it.png")
+    done = shell(f"{NO_NETWORK} animecrop --min-size 64 --json it.png")
+    assert [
+        r["box"][1] // 800 for r in sorted(records(done.stdout), key=lambda r: r["box"][1])
+    ] == [*range(10)]
 
 
 @needs_real

@@ -57,7 +57,11 @@ def test_plain_pipe_makes_a_stylegan_zip(shell: Shell, tmp_path: Path) -> None:
     done = shell("find faces/ | sort | animepack")
     assert (done.returncode, done.stdout) == (0, "dataset.zip\n")
     assert done.stderr.splitlines()[0].startswith("animepack: dataset.zip: 12 images, about ")
-    assert done.stderr.splitlines()[1].startswith("animepack: read 12 = kept 12 + rejected 0")
+    assert done.stderr.splitlines()[1] == (
+        "animepack: 12 of 12 images were smaller and are enlarged, which blurs them: "
+        "run animeupscale before animepack"
+    )
+    assert done.stderr.splitlines()[2].startswith("animepack: read 12 = kept 12 + rejected 0")
     assert {(image.size, image.mode) for image in images(tmp_path / "dataset.zip")} == {
         ((512, 512), "RGB")
     }
@@ -93,14 +97,31 @@ def test_fits_and_backgrounds(shell: Shell, tmp_path: Path) -> None:
     Image.new("RGBA", (64, 32), (0, 0, 0, 0)).save(tmp_path / "clear.png")
     assert shell("animepack --size 32 --background '#ff0000' -o a.zip clear.png").returncode == 0
     (pad,) = images(tmp_path / "a.zip")
-    assert pad.getpixel((16, 7)) == (0, 0, 0)
-    assert pad.getpixel((16, 8)) == (255, 0, 0)
+    assert pad.getextrema() == ((255, 255), (0, 0), (0, 0))
+    Image.new("RGB", (64, 32), "blue").save(tmp_path / "wide.png")
+    assert shell("animepack --size 32 --background '#ff0000' -o r.zip wide.png").returncode == 0
+    (red,) = images(tmp_path / "r.zip")
+    assert (red.getpixel((16, 7)), red.getpixel((16, 8))) == ((255, 0, 0), (0, 0, 255))
+    assert shell("animepack --size 32 -o w.zip wide.png").returncode == 0
+    (white,) = images(tmp_path / "w.zip")
+    assert white.getpixel((16, 7)) == (255, 255, 255)
     assert shell("animepack --size 32 --fit cover -o b.zip clear.png").returncode == 0
     (cover,) = images(tmp_path / "b.zip")
     assert cover.getextrema() == ((255, 255),) * 3
     assert records(tmp_path / "b.zip")[0]["fit"]["source"] == [16, 0, 32, 32]
     assert shell("animepack --size 128 --no-enlarge -o c.zip clear.png").returncode == 0
     assert records(tmp_path / "c.zip")[0]["fit"]["target"] == [32, 48, 64, 32]
+
+
+def test_enlarged_images_are_counted_where_there_are_any(shell: Shell, tmp_path: Path) -> None:
+    sizes = {"a": (64, 64), "b": (40, 64), "c": (31, 64), "d": (20, 20)}
+    for name, size in sizes.items():
+        picture(tmp_path / f"in/{name}.png", size=size)
+    for fit, count in (("pad", 1), ("cover", 2), ("stretch", 2)):
+        done = shell(f"animepack --size 32 --fit {fit} -o {fit}.zip in")
+        assert f"animepack: {count} of 4 images were smaller and are enlarged" in done.stderr
+    assert "enlarged" not in shell("animepack --size 32 --no-enlarge -o n.zip in").stderr
+    assert "enlarged" not in shell("animepack --size 20 -o s.zip in").stderr
 
 
 def test_article_settings_give_jpegs(shell: Shell, tmp_path: Path) -> None:

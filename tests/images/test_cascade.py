@@ -9,11 +9,14 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from animetools.errors import FatalError
 from animetools.images.cascade import classifier, fetch
 from tests.conftest import REAL
+from tests.images.cascades import old_form
 
 CASCADE = REAL.parent / "lbpcascade_animeface.xml"
 needs_cascade = pytest.mark.skipif(not CASCADE.exists(), reason="no cascade without the network")
@@ -88,7 +91,7 @@ RUBBISH = {
 def test_rubbish_is_refused_in_one_sentence(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "it.xml"
     path.write_bytes(RUBBISH[kind])
-    with pytest.raises(FatalError, match=r"it\.xml is no cascade file") as error:
+    with pytest.raises(FatalError, match=r"it\.xml is not a cascade that OpenCV can read") as error:
         classifier(str(path))
     assert "\n" not in str(error.value)
 
@@ -98,17 +101,17 @@ def test_rubbish_is_refused_in_one_sentence(tmp_path: Path, kind: str) -> None:
 def test_half_a_cascade_is_refused(tmp_path: Path, cut: int) -> None:
     path = tmp_path / "it.xml"
     path.write_bytes(CASCADE.read_bytes()[:cut])
-    with pytest.raises(FatalError, match=r"it\.xml is no cascade file"):
+    with pytest.raises(FatalError, match=r"it\.xml is not a cascade that OpenCV can read"):
         classifier(str(path))
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FatalError, match="cannot be read: No such file"):
         classifier(str(tmp_path / "none.xml"))
-    with pytest.raises(FatalError, match="is no cascade file"):
+    with pytest.raises(FatalError, match="is not a cascade that OpenCV can read"):
         classifier(str(tmp_path))
     os.mkfifo(tmp_path / "fifo")
-    with pytest.raises(FatalError, match="is no cascade file"):
+    with pytest.raises(FatalError, match="is not a cascade that OpenCV can read"):
         classifier(str(tmp_path / "fifo"))
 
 
@@ -127,3 +130,54 @@ def test_every_thread_has_its_own(tmp_path: Path) -> None:
     with ThreadPoolExecutor(1) as pool:
         other = pool.submit(classifier, str(CASCADE)).result()
     assert other is not mine
+
+
+def test_a_cascade_of_the_old_form_finds_what_opencv_finds_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "old.xml"
+    path.write_text(old_form())
+    grey = np.zeros((120, 160), np.uint8)
+    grey[40:60, 70:90] = 255
+    found = classifier(str(path)).detectMultiScale(grey)
+    assert np.array_equal(found, cv2.CascadeClassifier(str(path)).detectMultiScale(grey))
+    ((x, y, side, _),) = found
+    assert abs(x + side / 2 - 80) < 4
+    assert abs(y + side / 2 - 50) < 4
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        old_form(deep=1_000_000),
+        old_form(left=99_999),  # OpenCV would read beyond its memory
+        old_form(left=-99_999),
+        old_form().replace("<left_val>-2.</left_val>", "<left_node>1</left_node>"),
+        old_form(window="2000000000 2000000000"),
+        old_form(rect="0 0 20000 20 -1."),
+        old_form()[:600],
+        '<!DOCTYPE a [<!ENTITY a "aaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>' + old_form(window="&b;"),
+    ],
+    ids=["deep", "beyond", "before", "itself", "window", "rectangle", "cut", "entities"],
+)
+def test_a_hostile_cascade_is_refused_in_silence(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], text: str
+) -> None:
+    path = tmp_path / "it.xml"
+    path.write_text(text)
+    with pytest.raises(FatalError, match=r"it\.xml is not a cascade"):
+        classifier(str(path))
+    assert capfd.readouterr() == ("", "")
+
+
+@needs_cascade
+def test_branches_of_the_new_form_are_followed_too(tmp_path: Path) -> None:
+    path = tmp_path / "it.xml"
+    path.write_text(CASCADE.read_text().replace("0 -1 ", "7 -1 ", 1))
+    with pytest.raises(FatalError, match=r"it\.xml is not a cascade"):
+        classifier(str(path))
+
+
+def test_a_large_file_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "it.xml"
+    path.write_text(old_form() + " " * (8 << 20))
+    with pytest.raises(FatalError, match=r"it\.xml is not a cascade"):
+        classifier(str(path))

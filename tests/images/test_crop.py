@@ -7,7 +7,16 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from animetools.errors import ItemError
-from animetools.images.crop import Border, Crop, Frame, aligned_crop_of, crop_of, margin, portrait
+from animetools.images.crop import (
+    Border,
+    Crop,
+    Fill,
+    Frame,
+    aligned_crop_of,
+    crop_of,
+    margin,
+    portrait,
+)
 from animetools.images.faces import Face
 from animetools.images.nvxs import Box
 
@@ -31,12 +40,12 @@ def is_inside(box: Box, other: Box) -> bool:
     return left <= x and top <= y and x + width <= left + wide and y + height <= top + high
 
 
-@given(st.data(), sizes, room)
+@given(st.data(), sizes, room, st.booleans())
 def test_shifted_squares_hold_the_face_and_stay_inside_where_they_can(
-    data: st.DataObject, size: tuple[int, int], room: float
+    data: st.DataObject, size: tuple[int, int], room: float, is_portrait: bool
 ) -> None:
     face = data.draw(boxes_in(size))
-    crop = crop_of(face, margin(room), size)
+    crop = crop_of(face, portrait() if is_portrait else margin(room), size)
     assert crop.box[2] == crop.box[3]
     assert is_inside(face, crop.box)
     if max(face[2:]) <= min(size):
@@ -86,7 +95,7 @@ def test_padded_crops_have_the_face_in_the_same_place(
         ((100, 100, 80, 60), "shift", (60, 35, 160, 160)),  # grown to 160 x 120 from y 55
         ((0, 100, 80, 80), "shift", (0, 40, 160, 160)),  # moved in from the left
         ((320, 220, 80, 80), "shift", (240, 140, 160, 160)),
-        ((100, 100, 160, 160), "shift", (20, -20, 320, 320)),  # 320 rows of 300: padded last
+        ((100, 100, 160, 160), "shift", (30, 0, 300, 300)),  # 320 rows of 300: shrunk
         ((100, 100, 160, 160), "pad", (20, -20, 320, 320)),
         ((0, 100, 80, 80), "pad", (-40, 40, 160, 160)),
         ((0, 100, 80, 80), "clip", (0, 40, 120, 160)),
@@ -96,9 +105,17 @@ def test_portrait_is_grown_as_the_danbooru_portraits(face: Box, border: Border, 
     assert crop_of(face, portrait(), SIZE, border).box == box
 
 
-def test_what_sticks_out_on_both_sides_is_padded_as_little_as_can_be() -> None:
-    assert crop_of((120, 0, 160, 160), portrait(), SIZE).box == (40, -20, 320, 320)
-    assert crop_of((120, 140, 160, 160), portrait(), SIZE).box == (40, 0, 320, 320)
+def test_a_portrait_shrinks_and_still_holds_its_face_in_its_place() -> None:
+    assert crop_of((120, 0, 160, 160), portrait(), SIZE).box == (50, 0, 300, 300)
+    assert crop_of((120, 140, 160, 160), portrait(), SIZE).box == (50, 0, 300, 300)
+    # As much less above the face as below it, in proportion.
+    assert crop_of((50, 40, 200, 200), portrait(), (900, 300)).box == (0, 0, 300, 300)
+    assert crop_of((50, 90, 200, 200), portrait(), (300, 900)).box == (0, 15, 300, 300)
+
+
+def test_only_a_square_that_cannot_hold_its_face_sticks_out() -> None:
+    assert crop_of((10, 0, 200, 150), portrait(), (400, 150)).box == (10, -25, 200, 200)
+    assert crop_of((10, 0, 200, 150), portrait(square=False), (400, 150)).box == (0, 0, 400, 150)
 
 
 def test_a_margin_gives_way_where_the_picture_ends() -> None:
@@ -153,14 +170,16 @@ def test_aligned_crops_have_the_eyes_level_and_in_one_place(
     half = np.array([np.cos(angle), np.sin(angle)]) * apart / 2
     middle = np.array([x, y])
     right, left = middle - half, middle + half
-    rgb = np.zeros((200, 200, 3), np.uint8)
+    size = (200, 200)
+    rgb = np.zeros((*size, 3), np.uint8)
     for at, colour in ((right, (255, 0, 0)), (left, (0, 255, 0))):
         cv2.circle(rgb, (round(at[0]), round(at[1])), 3, colour, cv2.FILLED)
     marks = {
         "right_eye": (round(right[0]), round(right[1])),
         "left_eye": (round(left[0]), round(left[1])),
     }
-    crop = aligned_crop_of(Face((x - 40, y - 36, 80, 80), 1, "nvxs", marks), margin(room))
+    face = Face((x - 40, y - 36, 80, 80), 1, "nvxs", marks)
+    crop = aligned_crop_of(face, margin(room), size, "pad")
     assert crop
     side = crop.box[2]
     pixels = crop.pixels(rgb, (0, 0, 0)).astype(float)
@@ -170,22 +189,93 @@ def test_aligned_crops_have_the_eyes_level_and_in_one_place(
         for plane in (pixels[..., 0], pixels[..., 1])
     ]
     (right_down, right_across), (left_down, left_across) = found
-    face = side / (1 + 2 * room)
-    level = (0.455 + room) * face
+    width = side / (1 + 2 * room)
+    level = (0.455 + room) * width
     assert right_down == pytest.approx(left_down, abs=1.5)
     assert left_down == pytest.approx(level, abs=2)
-    assert left_across - right_across == pytest.approx(face / 2.5, abs=2)
+    assert left_across - right_across == pytest.approx(width / 2.5, abs=2)
     assert (left_across + right_across) / 2 == pytest.approx(side / 2, abs=2)
 
 
 def test_unknown_or_impossible_eyes_align_nothing() -> None:
-    assert aligned_crop_of(Face((0, 0, 80, 80), 1, "lbp"), margin(0)) is None
+    assert aligned_crop_of(Face((0, 0, 80, 80), 1, "lbp"), margin(0), SIZE) is None
     upright = {"right_eye": (40, 10), "left_eye": (42, 60)}
-    assert aligned_crop_of(Face((0, 0, 80, 80), 1, "nvxs", upright), margin(0)) is None
+    assert aligned_crop_of(Face((0, 0, 80, 80), 1, "nvxs", upright), margin(0), SIZE) is None
 
 
 def test_eyes_close_together_do_not_make_a_face_small() -> None:
     marks = {"right_eye": (40, 40), "left_eye": (48, 40)}
-    crop = aligned_crop_of(Face((0, 0, 80, 80), 1, "nvxs", marks), margin(0))
+    crop = aligned_crop_of(Face((0, 0, 80, 80), 1, "nvxs", marks), margin(0), SIZE)
     assert crop
     assert crop.box[2:] == (68, 68)
+
+
+def turned_face(degrees: float, x: int, y: int) -> Face:
+    """One of 80 pixels whose eyes are on both sides of a point."""
+    angle = np.radians(degrees)
+    across, down = round(16 * np.cos(angle)), round(16 * np.sin(angle))
+    marks = {"right_eye": (x - across, y - down), "left_eye": (x + across, y + down)}
+    return Face((x - 40, y - 36, 80, 80), 1, "nvxs", marks)
+
+
+@given(
+    st.floats(-40, 40),
+    st.integers(60, 240),
+    st.integers(60, 140),
+    st.sampled_from([margin(0.25), margin(1.5), portrait(), portrait(square=False)]),
+    st.sampled_from(["shift", "clip"]),
+)
+def test_aligned_crops_are_moved_and_shrunk_until_nothing_is_filled_up(
+    degrees: float, x: int, y: int, frame: Frame, border: Border
+) -> None:
+    face = turned_face(degrees, x, y)
+    crop = aligned_crop_of(face, frame, (300, 200), border)
+    assert crop
+    assert min(crop.box[2:]) >= 68
+    assert crop.holds((x - 2, y - 2, 4, 4))
+    rgb = np.full((200, 300, 3), 255, np.uint8)
+    assert crop.pixels(rgb, (0, 0, 0)).min() == 255
+
+
+@pytest.mark.parametrize("border", ["shift", "clip", "pad", "blur"])
+def test_aligned_crops_far_from_the_edge_are_the_same_with_every_border(border: Border) -> None:
+    face = turned_face(20, 400, 400)
+    crop = aligned_crop_of(face, portrait(), (800, 800), border)
+    assert crop == aligned_crop_of(face, portrait(), (800, 800), "pad")
+
+
+def test_an_aligned_face_at_the_very_edge_is_filled_up_rather_than_lost() -> None:
+    face = Face((0, 0, 80, 80), 1, "nvxs", {"right_eye": (8, 2), "left_eye": (40, 14)})
+    crop = aligned_crop_of(face, margin(0.25), (200, 200))
+    assert crop
+    assert crop.pixels(np.full((200, 200, 3), 255, np.uint8), (0, 0, 0)).min() == 0
+
+
+@pytest.mark.parametrize("degrees", [0, 30])
+@pytest.mark.parametrize("fill", ["reflect", "blur"])
+def test_fills_go_on_where_the_picture_ends(fill: Fill, degrees: float) -> None:
+    rgb = np.full((100, 100, 3), 128, np.uint8)
+    rgb[:, ::10] = 200
+    crop = Crop((-40, -30, 120, 120), degrees)
+    white = crop.pixels(np.full((100, 100, 3), 255, np.uint8), (0, 0, 0))
+    there = cv2.erode(white, np.ones((7, 7))) == 255  # cubic sampling mixes at the very edge
+    filled, plain = crop.pixels(rgb, fill), crop.pixels(rgb, (0, 0, 0))
+    assert np.array_equal(filled[there], plain[there])
+    assert filled.min() >= 110
+    spread = np.ptp(filled[:20, :20].astype(int))
+    assert spread > 60 if fill == "reflect" else spread < 30
+
+
+def test_reflection_is_of_the_pictures_own_pixels() -> None:
+    rgb = np.random.default_rng(3).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    crop = Crop((-5, 20, 20, 15)).pixels(rgb, "reflect")
+    assert np.array_equal(crop, np.pad(rgb, ((0, 9), (5, 0), (0, 0)), "reflect")[20:35, :20])
+
+
+@pytest.mark.parametrize("fill", ["reflect", "blur", (1, 2, 3)])
+@pytest.mark.parametrize("degrees", [0, 20])
+def test_pictures_of_any_shape_are_filled_up(fill: Fill, degrees: float) -> None:
+    for shape in ((1, 1, 3), (40_000, 3, 3), (3, 40_000, 3)):
+        rgb = np.full(shape, (1, 2, 3), np.uint8)
+        crop = Crop((-3, shape[0] - 20, 30, 30), degrees).pixels(rgb, fill)
+        assert (crop == (1, 2, 3)).all()

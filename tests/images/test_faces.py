@@ -1,7 +1,10 @@
 """Faces and the detectors that find them."""
 
 import pickle
+import warnings
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,7 +17,6 @@ from animetools.images import faces as room
 from animetools.images import nvxs
 from animetools.images.faces import (
     Face,
-    View,
     choose_detector,
     find_faces,
     overlap,
@@ -22,7 +24,9 @@ from animetools.images.faces import (
 )
 from animetools.images.files import read_rgb
 from animetools.images.nvxs import Box, Pixels
+from animetools.images.view import View
 from tests.conftest import REAL
+from tests.images.cascades import old_form
 
 CASCADE = str(REAL.parent / "lbpcascade_animeface.xml")
 needs_nvxs = pytest.mark.skipif(not nvxs.is_installed(), reason="no wheel of animeface here")
@@ -130,6 +134,94 @@ def test_stages_are_asked_until_one_finds() -> None:
     assert find_faces(np.zeros((20, 30, 3), np.uint8), stages) == [good, poor]
     assert asked == ["first", "second"]
     assert find_faces(np.zeros((20, 30, 3), np.uint8), stages[:1]) == []
+
+
+def test_a_face_that_both_detectors_find_is_surer_than_a_hand_that_one_finds() -> None:
+    hand, face = Face((9, 9, 40, 40), 0.99, "lbp"), Face((60, 9, 40, 40), 0.97, "lbp")
+    seen = Face((62, 11, 40, 40), 0.8, "nvxs")
+    stages = (partial(room._both, by_lbp=(lambda _: [hand, face],), by_nvxs=lambda _: [seen]),)
+    first, second = find_faces(np.zeros((60, 110, 3), np.uint8), stages)
+    assert (first.box, second) == (face.box, hand)
+    assert first.score == pytest.approx(1 - 0.03 * 0.2)
+
+
+@given(st.integers(1, 10_000), st.floats(0, 1))
+def test_scores_are_probabilities_that_grow_with_the_evidence(
+    count: int, likelihood: float
+) -> None:
+    few, many = (room._lbp_score(n) for n in (count, count + 1))
+    assert 0 < few <= many <= 1
+    assert 0 < room._nvxs_score(0) <= room._nvxs_score(likelihood) <= room._nvxs_score(1) < 1
+    assert room._lbp_score(4) < 0.8 < room._lbp_score(5) < room._lbp_score(6)
+
+
+@needs_nvxs
+def test_one_hit_of_lbp_does_not_silence_nvxs(tmp_path: Path) -> None:
+    cascade = tmp_path / "squares.xml"
+    cascade.write_text(old_form())
+    detector = choose_detector("auto", cascade=str(cascade))
+    rgb = np.full((400, 700, 3), 255, np.uint8)
+    rgb[60:340, 410:690] = 0
+    rgb[130:270, 480:620] = 255
+    assert [face.detector for face in detector(rgb)] == ["lbp"]
+    rgb[5:395, 5:395] = drawn(1.5)
+    found = {face.detector: face.box for face in detector(rgb)}
+    assert set(found) == {"lbp", "nvxs"}
+    assert overlap(found["nvxs"], (165, 155, 130, 130)) > 0.6
+
+
+def strip(*starts: int, length: int = 6000) -> tuple[Pixels, list[Box]]:
+    """A picture of 300 pixels' width with the drawn face at these heights, and its boxes."""
+    rgb = np.full((length, 300, 3), 255, np.uint8)
+    for start in starts:
+        rgb[start : start + 260, 20:280] = drawn()
+    return rgb, [(128, start + 100, 80, 80) for start in starts]
+
+
+@needs_nvxs
+@pytest.mark.parametrize("is_tall", [True, False])
+@pytest.mark.parametrize("name", ["auto", "nvxs"])
+def test_long_pictures_are_searched_in_pieces(
+    monkeypatch: pytest.MonkeyPatch, name: room.Name, is_tall: bool
+) -> None:
+    monkeypatch.setattr(room, "fetch", no_cascade)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Advice)
+        detector = choose_detector(name)
+    # At every distance from the edges of pieces, so that some are cut.
+    rgb, boxes = strip(*range(0, 5700, 333))
+    if not is_tall:
+        rgb = np.concatenate([drawn()] * 18, axis=1)
+        boxes = [(260 * n + 108, 100, 80, 80) for n in range(18)]
+    found = detector(rgb)
+    for box in boxes:
+        assert sum(overlap(box, face.box) > 0.3 for face in found) == 1
+    assert len(found) == len(boxes)
+
+
+@given(st.integers(1, 900), st.integers(1, 9000), st.integers(1, 450), st.data())
+def test_pieces_cover_a_picture_and_one_holds_any_face_whole(
+    width: int, height: int, side: int, data: st.DataObject
+) -> None:
+    pieces = list(room._pieces(width, height))
+    assert all(x >= 0 and y >= 0 and x + w <= width and y + h <= height for x, y, w, h in pieces)
+    assert sum(w * h for _, _, w, h in pieces) <= 2.5 * width * height
+    side = min(side, width // 2, height // 2)
+    x, y = data.draw(st.integers(0, width - side)), data.draw(st.integers(0, height - side))
+    assert any(
+        left <= x and top <= y and x + side <= left + w and y + side <= top + h
+        for left, top, w, h in pieces
+    )
+    mirrored = [(y, x, h, w) for x, y, w, h in room._pieces(height, width)]
+    assert width == height or pieces == mirrored
+
+
+@needs_real
+def test_faces_in_a_strip_of_real_pictures_are_found() -> None:
+    detector = choose_detector("lbp", cascade=CASCADE)
+    pictures = [cv2.resize(real(name), (320, 320)) for name in (BY_LBP[0], "p074_kanosawa.png")]
+    alone = [len(detector(np.asarray(picture, np.uint8))) for picture in pictures]
+    assert len(detector(np.vstack(pictures * 3).astype(np.uint8))) == 3 * sum(alone)
 
 
 @needs_nvxs

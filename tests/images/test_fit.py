@@ -1,4 +1,4 @@
-"""fit: exactly N x N, black bars, and a way back."""
+"""fit: exactly N x N, even bars, and a way back."""
 
 import json
 from typing import get_args
@@ -26,16 +26,20 @@ def ramp(width: int, height: int) -> Rgb:
 
 
 @given(sides, sides, st.integers(1, 64), hows, st.booleans())
-def test_result_is_square_and_bars_are_black(
+def test_result_is_square_and_bars_are_background(
     width: int, height: int, size: int, how: How, enlarge: bool
 ) -> None:
-    square, placed = fit(noise(width, height), size, how, enlarge=enlarge)
+    picture = noise(width, height)
+    square, placed = fit(picture, size, how, enlarge=enlarge, background=(1, 2, 3))
     assert square.shape == (size, size, 3)
     assert square.dtype == np.uint8
     x, y, w, h = placed.target
     bars = square.copy()
-    bars[y : y + h, x : x + w] = 0
-    assert not bars.any()
+    bars[y : y + h, x : x + w] = (1, 2, 3)
+    assert (bars == (1, 2, 3)).all()
+    white, _ = fit(picture, size, how, enlarge=enlarge)
+    white[y : y + h, x : x + w] = 255
+    assert (white == 255).all()
     assert square[y : y + h, x : x + w].any(axis=2).mean() > 0.9  # Lanczos may reach down to 0
 
 
