@@ -38,6 +38,7 @@ class Form:
     align: int = 1
     fixed: int = 0
     tile: int = 128  # side of a tile, without border, at which it is fast and its memory is small
+    residual: bool = False  # what it gives is to be added to the nearest pixels of the input
     pools: tuple[Pool, ...] = ()  # in the order in which they depend on each other
 
 

@@ -123,6 +123,7 @@ class _Enlargement:
         self, engine: Engine, pixels: Pixels, crew: Executor, side: int, tta: bool
     ) -> None:
         self.engine, self.form, self.pixels, self.crew = engine, engine.form, pixels, crew
+        self.peak = np.float32(np.iinfo(pixels.dtype).max)
         self.turns = TURNS if tta else [UPRIGHT]
         height, width, channels = pixels.shape
         if not side:
@@ -166,9 +167,14 @@ class _Enlargement:
             np.arange(span.first, span.last).clip(0, length - 1)
             for span, length in zip(self.tiles[at], self.pixels.shape, strict=False)
         )
-        peak = np.float32(np.iinfo(self.pixels.dtype).max)
-        planes = self.pixels[np.ix_(rows, columns)].transpose(2, 0, 1) / peak
+        planes = self.pixels[np.ix_(rows, columns)].transpose(2, 0, 1) / self.peak
         return np.broadcast_to(planes, (3, rows.size, columns.size))
+
+    def _nearest(self, tile: tuple[Span, Span]) -> Planes:
+        """The pixels of a tile, each as many times as the network enlarges."""
+        rows, columns = (slice(span.start, span.stop) for span in tile)
+        planes = np.asarray(self.pixels[rows, columns].transpose(2, 0, 1) / self.peak, np.float32)
+        return planes.repeat(self.form.scale, 1).repeat(self.form.scale, 2)
 
     def _part_of_mean(
         self,
@@ -193,6 +199,8 @@ class _Enlargement:
         kept[at].clear()
         down, across = (span.taken(self.form) for span in tile)
         planes = planes[:, down, across]
+        if self.form.residual:
+            planes = planes + self._nearest(tile)
         if not np.isfinite(planes).all():
             raise ItemError("the network's picture of it has pixels that are no numbers")
         scale = self.form.scale
