@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from threading import Semaphore
@@ -66,8 +66,11 @@ def spans(length: int, side: int, form: Form) -> list[Span]:
         if form.fixed:
             last = first + form.fixed
         else:  # what a network fills up its own edges with is not seen from within
-            first, last = max(first, -border), min(last, length + border)
-        cuts.append(Span(start, stop, first, first + _up(last - first, align), stop == length))
+            last = min(last, length + border)
+            first = max(min(first, first - _up(form.least - (last - first), align)), -border)
+            end = first + _up(max(length + border - first, form.least), form.ends or align)
+            last = min(first + _up(max(last - first, form.least), align), end)
+        cuts.append(Span(start, stop, first, last, stop == length))
     return cuts
 
 
@@ -122,13 +125,14 @@ class _Enlargement:
     def __init__(
         self, engine: Engine, pixels: Pixels, crew: Executor, side: int, tta: bool
     ) -> None:
-        self.engine, self.form, self.pixels, self.crew = engine, engine.form, pixels, crew
+        self.engine, self.pixels, self.crew = engine, pixels, crew
+        # Flipped, a tile begins where it ended.
+        self.form = replace(engine.form, ends=0) if tta else engine.form
         self.peak = np.float32(np.iinfo(pixels.dtype).max)
         self.turns = TURNS if tta else [UPRIGHT]
         height, width, channels = pixels.shape
-        if not side:
-            whole = self.form.pools and max(height, width) <= WHOLE
-            side = WHOLE if whole else self.form.tile
+        whole = self.form.whole or (WHOLE if self.form.pools and not side else 0)
+        side = whole if max(height, width) <= whole else side or self.form.tile
         down, across = (spans(length, side, self.form) for length in (height, width))
         self.tiles = list(product(down, across))
         areas = (
