@@ -180,8 +180,14 @@ class _Engine:
             scale, rest = divmod(found.shape[2] - found.shape[1], given.shape[2] - height)
             cut = scale * height - found.shape[1]
             if not rest and 1 <= scale <= LARGEST_SCALE and cut >= 0 and cut % (2 * scale) == 0:
-                return Form(scale, cut // (2 * scale), align=align, least=height)
-            why = ItemError(f"it makes {_size(found)} of {_size(given)}")
+                self.form = Form(scale, cut // (2 * scale), align=align, least=height)
+                try:
+                    self.run(_picture(height, height + align))  # two sizes may fit by chance
+                    return self.form
+                except ItemError as error:
+                    why = error
+            else:
+                why = ItemError(f"it makes {_size(found)} of {_size(given)}")
         raise why
 
 
