@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from animetools.text.copies import Corpus
     from animetools.text.writer import Writer
 
-MISSING = "gptsnip needs more than is here: pip install animetools[text]"
 NO_MATTER = (  # to what a text is like
     *("seeds", "prompt_file", "tries", "device"),
     *("timeout", "max_requests", "max_cost", "price_in", "price_out"),
@@ -352,8 +351,6 @@ def _scoring(options: SnipOptions) -> Callable[[str], float]:
         from animetools.text.words import novelty
 
         return novelty
-    if not (find_spec("transformers") and find_spec("tokenizers")):
-        raise FatalError(MISSING)
     from animetools.networks.devices import devices
     from animetools.text.models import locate, opened
     from animetools.text.quality import Reader
@@ -367,9 +364,9 @@ def _scoring(options: SnipOptions) -> Callable[[str], float]:
 
 def _source(options: SnipOptions) -> tuple[Source, dict[str, Any]]:
     """What writes the texts, and what is told of it with each."""
-    if not (find_spec("transformers") and find_spec("tokenizers") and find_spec("httpx2")):
-        raise FatalError(MISSING)
     if options.api:
+        if not find_spec("httpx2"):
+            raise FatalError("--api needs httpx2: pip install 'animetools[text]'")
         return _service(options)
     from animetools.text.generate import Engine
     from animetools.text.models import identity, locate

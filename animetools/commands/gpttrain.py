@@ -106,7 +106,7 @@ def gpttrain(options: LearnOptions, stream: Stream) -> int:
     if len(stream.files) != 1:
         raise FatalError("name one corpus: gpttrain CORPUS")
     if not find_spec("transformers"):
-        raise FatalError("gpttrain needs more than is here: pip install animetools[text]")
+        raise FatalError("gpttrain needs transformers: pip install 'animetools[text]'")
     cure = "a smaller --batch or --context needs less"
     for path in until_sigterm(partial(_train, options, stream), stream, cure):
         stream.print(Item(path))

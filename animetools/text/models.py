@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+from importlib.util import find_spec
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,6 @@ WEIGHTS = (".safetensors", ".bin")
 FILES = ["*.json", "*.txt", "*.model"]  # what a model has besides its weights
 LARGEST_CONFIG = 1 << 20  # bytes
 MOST_LAYERS = 1024
-NEEDS = "pip install animetools[text]"
 
 
 def locate(name: str) -> str:
@@ -76,6 +76,10 @@ def opened(folder: str, device: "torch.device", dtype: str) -> "Model":
 
     if model := gpt2.opened(folder, config, device, dtype):
         return model
+    if not find_spec("transformers"):
+        raise FatalError(
+            f"--model {folder} is not a GPT-2 and needs transformers: pip install 'animetools[text]'"
+        )
     from animetools.text import foreign
 
     return foreign.opened(folder, device, dtype)

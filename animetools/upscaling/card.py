@@ -86,8 +86,18 @@ def _step(layer: Layer, device: torch.device, dtype: torch.dtype) -> Callable[..
             return lambda x: x
         case "ReLU":
             return lambda x: F.leaky_relu(x, p[0])
+        case "Sigmoid":
+            return torch.sigmoid
+        case "Swish":
+            return F.silu
+        case "MemoryData":
+            assert layer.weight is not None
+            constant = torch.from_numpy(layer.weight).to(device)[None]
+            return lambda: constant
         case "Scale":
             return lambda x, factors: x * factors[:, :, None, None].to(x.dtype)
+        case "Crop" if p[9]:
+            return lambda x: x[:, :, p[9][0] : p[10][0], p[9][0] : p[10][0]]
         case "Crop":
             return lambda x, like: x[:, :, p[0] :, p[0] :][:, :, : like.shape[2], : like.shape[3]]
         case "Eltwise":
@@ -96,7 +106,9 @@ def _step(layer: Layer, device: torch.device, dtype: torch.dtype) -> Callable[..
         case "BinaryOp":
             operation: Callable[..., Tensor] = getattr(torch, OPERATIONS[p[0]])
             if len(layer.bottoms) == 2:
-                return operation
+                return lambda x, y: operation(
+                    x, y if y.ndim == 4 else y[:, :, None, None].to(x.dtype)
+                )
             scalar = torch.tensor(p[2], device=device)
             return lambda x: operation(x, scalar)
         case "Concat":

@@ -29,15 +29,21 @@ class Form:
     """How a network's output lies on its input; all lengths in pixels of the input.
 
     The output is `scale` times the input less `border` on each side (0 where a network fills up its
-    edges itself). Sides of the input are multiples of `align`, and all `fixed` where that is not 0.
+    edges itself). A tile begins at a multiple of `align`, and its sides are multiples of it, or of
+    `ends` where it ends with the picture and that is not 0. No side is less than `least`, and all
+    are `fixed` where that is not 0.
     """
 
     scale: int
     border: int = 0
     overlap: int = 0  # what a tile wants of its neighbours besides the border
     align: int = 1
+    ends: int = 0
+    least: int = 0
     fixed: int = 0
     tile: int = 128  # side of a tile, without border, at which it is fast and its memory is small
+    whole: int = 0  # side up to which a picture is given at once, because all of it is looked at
+    residual: bool = False  # what it gives is to be added to the nearest pixels of the input
     pools: tuple[Pool, ...] = ()  # in the order in which they depend on each other
 
 

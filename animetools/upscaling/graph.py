@@ -28,6 +28,7 @@ MOST_LAYERS = 4096
 LONGEST_WORD = 255  # bytes; ncnn cuts longer ones in pieces
 MOST_RATIO = 64  # of the sides of a blob to those of the input, either way
 MOST_SAMPLES = 1 << 28  # of one blob of a tile: 1 GiB
+INSTEAD = "give an .onnx of the network"
 FARTHEST = 32  # pixels that a tile wants of its neighbours, though deep networks look farther
 
 
@@ -36,8 +37,8 @@ class Layer:
     """A layer as ncnn has it.
 
     `params` holds every parameter that KINDS has for its kind, given in the file or not. `weight`
-    is [O, I, k, k], also of a Deconvolution, [O, I] of an InnerProduct, [C] or [1] of a PReLU;
-    `bias` is [O].
+    is [O, I, k, k], also of a Deconvolution, [O, I] of an InnerProduct, [C] or [1] of a PReLU, [C]
+    of a MemoryData; `bias` is [O].
     """
 
     kind: str
@@ -69,7 +70,7 @@ def read_graph(param: str, bin: str) -> Graph:
     is less than 1 on the way, and none leaves a remainder.
 
     Raises FatalError, one sentence that begins with the file's name, if a file cannot be read, is
-    broken or absurd, or has layers or parameters that are not known here.
+    broken or absurd, or has layers or parameters that are not supported.
     """
     with _blamed(param):
         sizes, *lines = _lines(_content(param, MOST_TEXT))
@@ -78,7 +79,7 @@ def read_graph(param: str, bin: str) -> Graph:
             try:
                 net.add(_layer(words))
             except Refusal as why:
-                refuse(f"layer {number}, {words[0]!a}, {why}")
+                refuse(f"layer {number}{_named(words)} {why}")
         if sizes != [str(len(lines)), str(len(net.blobs))]:
             refuse("its second line is not the numbers of its layers and blobs")
         entry, exit = net.ends()
@@ -137,11 +138,17 @@ def _lines(content: bytes) -> list[list[str]]:
     return [[word.decode() for word in words] for words in lines[1:]]
 
 
+def _named(words: list[str]) -> str:
+    """A layer's name and kind, as far as its line has them, for a message."""
+    name = f" {words[1]!a}" if len(words) > 1 else ""
+    return f"{name} ({words[0]})" if words[0] in KINDS else name
+
+
 def _layer(words: list[str]) -> Layer:
     """The layer of a line, as far as it can be told without the other lines."""
     match words:
         case [kind, *_] if kind not in KINDS:
-            refuse("is of a kind that is not known here: take an .onnx of it")
+            refuse(f"is a {ascii(kind)[1:-1]}, which is not supported: {INSTEAD}")
         case [kind, name, takes, gives, *rest] if COUNTS.fullmatch(f"{takes} {gives}"):
             middle, end = int(takes), int(takes) + int(gives)
             if end <= len(rest):
@@ -157,14 +164,16 @@ def _params(kind: Kind, words: list[str]) -> Params:
         default = (kind.params | kind.fixed).get(key, 0 if key in kind.twins else None)
         if key in given:
             refuse(f"has parameter {key} twice")
-        if type(value) is not type(default):
-            refuse(f"has the parameter {word!a}, which is not known here: take an .onnx of it")
+        if type(value) is not type(default) or (
+            type(value) is tuple and not all(type(number) is kind.arrays for number in value)
+        ):
+            refuse(f"has the parameter {word!a}, which is not supported: {INSTEAD}")
         given[key] = value
     params = {key: given.get(key, default) for key, default in kind.params.items()}
     for key, value in given.items():
         wanted = params[kind.twins[key]] if key in kind.twins else kind.fixed.get(key, value)
         if value != wanted:
-            refuse(f"has the parameter {key}={value}, and only {wanted} is known here")
+            refuse(f"has the parameter {key}={value}, and only {wanted} is supported: {INSTEAD}")
     return params
 
 
@@ -176,9 +185,7 @@ def _parameter(word: str) -> tuple[int, Any]:
             return key, _number(right)
         count, *numbers = right.split(",")
         if 0 <= array < 32 and count == str(len(numbers)):
-            values = tuple(_number(number) for number in numbers)
-            if all(type(value) is float for value in values):
-                return array, values
+            return array, tuple(_number(number) for number in numbers)
     refuse(f"has {word!a} in the place of a parameter")
 
 
@@ -224,6 +231,8 @@ def _stored(layer: Layer, channels: int) -> Stored | None:
             shape, biased, count = (p[0], channels), p[1], p[2]
         case "PReLU":
             return Stored((p[0],), bare=True)
+        case "MemoryData":
+            return Stored((p[2],), bare=True)
         case _:
             return None
     if count != math.prod(shape) or biased not in (0, 1):
@@ -250,7 +259,7 @@ class _Net:
                 refuse(f"takes the blob {name!a}, which is not there or is used already")
             taken.append(self.unused.pop(name))
         kind = KINDS[layer.kind]
-        if not re.fullmatch(kind.takes, "".join("P" if blob.ratio else "V" for blob in taken)):
+        if not re.fullmatch(kind.takes, "".join(blob.letter for blob in taken)):
             refuse("takes too few or too many blobs, or a vector for a picture")
         if not layer.tops or (len(layer.tops) > 1 and layer.kind != "Split"):
             refuse(f"gives {len(layer.tops)} blobs")
@@ -262,7 +271,7 @@ class _Net:
                 refuse(f"gives the blob {name!a}, which is there already")
             self.blobs[name] = self.unused[name] = blob
         self.layers.append(layer)
-        self.stored.append(_stored(layer, taken[0].channels) if taken else None)
+        self.stored.append(_stored(layer, taken[0].channels if taken else 0))
         if layer.kind in ("Split", "Pooling"):
             of = self.copied.get(layer.bottoms[0], layer.bottoms[0])
             if layer.kind == "Split":
@@ -286,12 +295,15 @@ class _Net:
         border = Fraction(-out.rest, 2 * scale)
         if border < 0 or border.denominator > 1:
             refuse("what it cuts off the edges is no whole number of pixels")
+        # Real-CUGAN's 4x networks leave out their last addition, and look like no others.
+        kinds = [layer.kind for layer in self.layers]
         form = Form(
             scale,
             border=int(border),
             overlap=min(math.ceil(out.reach / scale), FARTHEST),
             align=math.lcm(*(blob.ratio.denominator for blob in self.blobs.values())),
             tile=128,
+            residual=kinds[-1] == "PixelShuffle" and "Deconvolution" in kinds,
             pools=tuple(self.pools),
         )
         least = 2 * form.border + 1

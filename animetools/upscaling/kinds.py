@@ -1,7 +1,7 @@
-"""The kinds of ncnn's layers that are known here, and what they make of the sizes of pictures.
+"""The kinds of ncnn's layers that are supported, and what they make of the sizes of pictures.
 
-A layer of another kind, or with a parameter that would make it compute something else than is
-known here, is refused. Facts: ncnn's docs/developer-guide/operators.md.
+A layer of another kind, or with a parameter that would make it compute something else, is
+refused. Facts: ncnn's docs/developer-guide/operators.md.
 """
 
 import math
@@ -34,12 +34,19 @@ class Blob:
 
     `n` pixels of a side of the input are `ratio * n + rest` samples here, about the same middle.
     `reach` is how many samples from an edge inwards show what layers had to fill up beyond it.
+    A `constant` is a number for each channel, out of the file.
     """
 
     channels: int
     ratio: Fraction
     rest: int
     reach: int
+    constant: bool = False
+
+    @property
+    def letter(self) -> str:
+        """What it is in `Kind.takes`."""
+        return "C" if self.constant else "P" if self.ratio else "V"
 
     def side(self, pixels: int) -> int:
         """How many samples `pixels` of a side of the input are."""
@@ -50,11 +57,12 @@ class Blob:
 class Kind:
     """What a kind of layers takes, which parameters, and what it gives."""
 
-    takes: str  # as a regular expression: P is a picture, V a vector
+    takes: str  # as a regular expression: P is a picture, V a vector, C a constant
     gives: Callable[..., Blob]  # of the parameters and what is taken
     params: Params = field(default_factory=dict)  # with ncnn's defaults
     fixed: Params = field(default_factory=dict)  # those that can only be ncnn's default
     twins: dict[int, int] = field(default_factory=dict)  # those that can only be as another is
+    arrays: type = float  # of the numbers of an array
 
 
 def _input(p: Params) -> Blob:
@@ -90,12 +98,12 @@ def _inner_product(p: Params, x: Blob) -> Blob:
 
 def _check_activation(p: Params) -> None:
     if len(p[10]) != ACTIVATIONS.get(p[9]):
-        refuse(f"has the activation {p[9]} with {len(p[10])} numbers, which is not known here")
+        refuse(f"has the activation {p[9]} with {len(p[10])} numbers, which is not supported")
 
 
 def _pooling(p: Params, x: Blob) -> Blob:
     if p != {0: 1, 4: 1}:
-        refuse("is not the mean of a whole picture, and nothing else is known here")
+        refuse("is not the mean of a whole picture, and nothing else is supported")
     return Blob(x.channels, Fraction(0), 1, 0)
 
 
@@ -115,23 +123,47 @@ def _scale(p: Params, x: Blob, factors: Blob) -> Blob:
     return x
 
 
-def _crop(p: Params, x: Blob, like: Blob) -> Blob:
+def _memory_data(p: Params) -> Blob:
+    if (p[0], p[1]) != (1, 1):
+        refuse("is not one number for each channel, and nothing else is supported")
+    return Blob(p[2], Fraction(0), 1, 0, constant=True)
+
+
+def _crop(p: Params, x: Blob, like: Blob | None = None) -> Blob:
+    if like is None:
+        return _cut(p, x)
+    if p[9] or p[10] or p[11]:
+        refuse("cuts in two ways at once")
     cut = replace(x, rest=x.rest - 2 * p[0], reach=max(x.reach - p[0], like.reach))
     if p[0] != p[1] or cut != replace(like, reach=cut.reach):
         refuse("does not cut the same off all four sides")
     return cut
 
 
+def _cut(p: Params, x: Blob) -> Blob:
+    offset = p[9][0] if p[9] else 0
+    if p[0] or p[1] or p[9] != (offset,) * 2 or p[10] != (-offset,) * 2 or offset < 1:
+        refuse("does not cut the same off all four sides")
+    if p[11] not in ((1, 2), (-2, -1)):
+        refuse("does not cut rows and columns")
+    return replace(x, rest=x.rest - 2 * offset, reach=max(0, x.reach - offset))
+
+
 def _eltwise(p: Params, *blobs: Blob) -> Blob:
     if p[0] != 1 or len(p[1]) not in (0, len(blobs)):
-        refuse("is no sum, and nothing else is known here")
+        refuse("is no sum, and nothing else is supported")
     return _alike(blobs)
 
 
 def _binary(p: Params, *blobs: Blob) -> Blob:
     if p[0] not in OPERATIONS or p[1] != 2 - len(blobs):
-        refuse(f"does operation {p[0]} with {len(blobs)} blobs, which is not known here")
-    return _alike(blobs)
+        refuse(f"does operation {p[0]} with {len(blobs)} blobs, which is not supported")
+    x, other = blobs[0], blobs[-1]
+    if other.ratio:
+        return _alike(blobs)
+    if other.channels != x.channels:
+        refuse(f"takes {other.channels} numbers for {x.channels} channels")
+    return x
 
 
 def _concat(p: Params, *blobs: Blob) -> Blob:
@@ -176,13 +208,16 @@ KINDS = {
     ),
     "InnerProduct": Kind("V", _inner_product, {0: 0, 1: 0, 2: 0, 9: 0, 10: ()}, {8: 0}),
     "Pooling": Kind("P", _pooling, {0: 0, 4: 0}),
-    "Split": Kind("P|V", _same),
+    "MemoryData": Kind("", _memory_data, {0: 0, 1: 0, 2: 0}, {11: 0, 21: 1}),
+    "Split": Kind("[PVC]", _same),
+    "Sigmoid": Kind("P|V", _same),
+    "Swish": Kind("P|V", _same),
     "ReLU": Kind("P|V", _same, {0: 0.0}),
     "PReLU": Kind("P", _prelu, {0: 0}),
     "Scale": Kind("PV", _scale, {0: 0}, {1: 0}),
-    "Crop": Kind("PP", _crop, {0: 0, 1: 0}),
+    "Crop": Kind("PP?", _crop, {0: 0, 1: 0, 9: (), 10: (), 11: ()}, arrays=int),
     "Eltwise": Kind("PP+", _eltwise, {0: 0, 1: ()}),
-    "BinaryOp": Kind("PP?", _binary, {0: 0, 1: 0, 2: 0.0}),
+    "BinaryOp": Kind("P[PVC]?", _binary, {0: 0, 1: 0, 2: 0.0}),
     "Concat": Kind("PP+", _concat, {}, {0: 0}),
     "PixelShuffle": Kind("P", _pixel_shuffle, {0: 1}, {1: 0}),
     "Interp": Kind("P", _interp, {0: 0, 1: 1.0, 2: 1.0}, {3: 0, 4: 0, 5: 0, 6: 0}),

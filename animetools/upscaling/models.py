@@ -136,7 +136,7 @@ def _open_pair(param: str, bin: str, device: "torch.device | None", dtype: str) 
         from animetools.upscaling.processor import Processor
     except ImportError as why:  # also of a library of the system's that it lacks
         raise FatalError(
-            f"ncnn, which computes it on a CPU, cannot be loaded ({why}):"
-            " pip install 'animetools[upscale]'"
+            f"ncnn, which computes it on a CPU, cannot be loaded ({why}): pip install ncnn, or"
+            " give --model an .onnx, .pth or .safetensors file"
         ) from None
     return Processor(graph, param, bin)

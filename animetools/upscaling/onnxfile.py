@@ -4,6 +4,7 @@ import os
 import re
 import stat
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -11,9 +12,10 @@ import numpy as np
 
 from animetools.errors import FatalError, ItemError
 from animetools.upscaling.engine import Engine, Form, Planes
+from animetools.upscaling.measure import ROUGH_TOLERANCE, TOLERANCE, UNITS, measured
 
-OVERLAP = 32  # how far a network looks cannot be told from outside
-ALIGNMENTS = (1, 2, 4, 8, 16, 32, 64)
+ALIGNMENTS = (1, 2, 4, 8, 16, 32, *sorted(UNITS))
+OVERLAP = 32  # where only one size can be tried
 SIDES = (16, 64)  # of the pictures that are tried: a border may take more than 16
 LARGEST_SCALE = 16
 LARGEST_FIXED = 2048
@@ -25,8 +27,8 @@ def open_onnx(path: str, device: str) -> Engine:
     """The network of an ONNX file, ready to run on the device: "cpu", "cuda" or "cuda:1".
 
     It takes [1, 3, h, w] in 0..1 as float32 or float16 and gives [1, 3, H, W]; the file may leave
-    all sizes open, or fix a square. Scale, border and alignment are found by running it on small
-    pictures. On a CPU a run takes the thread that calls it and no other.
+    all sizes open, or fix a square. Scale and border, how far it looks and where tiles may begin are
+    found by running it on small pictures. On a CPU a run takes the thread that calls it and no other.
 
     onnxruntime knows its own operators only, and takes weights outside the file from its folder
     only. An ONNX file is a program all the same: how long it runs in how much memory cannot be
@@ -36,7 +38,7 @@ def open_onnx(path: str, device: str) -> Engine:
     """
     session = _session(path, device)
     try:
-        return _Engine(session, OUTPUT if device == "cpu" else OUTPUT_OF_CARD)
+        return _Engine(session, on_card=device != "cpu")
     except ItemError as why:
         raise FatalError(f"{path} is no network that enlarges pictures: {why}") from why
     except UnicodeDecodeError as why:  # onnxruntime's names are bytes until somebody asks for them
@@ -102,8 +104,8 @@ def _reason(why: Exception) -> str:
 class _Engine:
     """A network in a session of onnxruntime: an Engine."""
 
-    def __init__(self, session: Any, side: int) -> None:
-        """Find out its form; a tile's output has about `side`.
+    def __init__(self, session: Any, on_card: bool) -> None:
+        """Find out its form.
 
         Raises ItemError, one sentence, if it has none.
         """
@@ -115,10 +117,16 @@ class _Engine:
             raise ItemError(f"it takes {inputs[0].type}, not float32 or float16")
         self.dtype = NUMBERS[inputs[0].type]
         fixed = _fixed(inputs[0].shape)
-        scale, border, align = self._fitting_fixed(fixed) if fixed else self._fitting()
-        tile = max(64, side // max(scale, 2))
-        overlap = 0 if border else OVERLAP
-        self.form = Form(scale, border, overlap, align, fixed, tile)
+        output = OUTPUT_OF_CARD if on_card else OUTPUT
+        if fixed:
+            scale = self._fitting_fixed(fixed)
+            self.form = Form(scale, overlap=OVERLAP, fixed=fixed)
+            return
+        self.form = self._fitting()
+        tolerance = ROUGH_TOLERANCE if on_card or self.dtype == np.float16 else TOLERANCE
+        self.form = measured(self.form, lambda rgb: _finite(self.run(rgb)), tolerance)
+        if not self.form.whole:
+            self.form = replace(self.form, tile=max(64, output // max(self.form.scale, 2)))
 
     def run(
         self, rgb: Planes, known: Mapping[str, Planes] | None = None, wanted: str | None = None
@@ -148,20 +156,20 @@ class _Engine:
             raise ItemError(f"it gives {list(found.shape)}, not [1, 3, H, W]")
         return np.asarray(found[0], np.float32)
 
-    def _fitting_fixed(self, fixed: int) -> tuple[int, int, int]:
-        """Scale, border and alignment of a network that takes only squares of this size."""
+    def _fitting_fixed(self, fixed: int) -> int:
+        """The scale of a network that takes only squares of this size."""
         given = _picture(fixed, fixed)
         found = _finite(self._output(given))
-        scale = found.shape[1] // fixed
+        scale = int(found.shape[1]) // fixed
         if found.shape[1:] != (scale * fixed, scale * fixed) or not 1 <= scale <= LARGEST_SCALE:
             raise ItemError(f"it makes {_size(found)} of {_size(given)}, the only size it takes")
-        return scale, 0, 1
+        return scale
 
-    def _fitting(self) -> tuple[int, int, int]:
-        """Scale, border and alignment of a network that takes any size."""
+    def _fitting(self) -> Form:
+        """What can be told of a network that takes any size from the sizes that it gives."""
         why = ItemError()
         for align, side in product(ALIGNMENTS, SIDES):
-            height = max(side, align)
+            height = -(-side // align) * align
             given = _picture(height, 2 * height + align)
             try:
                 found = _finite(self._output(given))
@@ -172,8 +180,14 @@ class _Engine:
             scale, rest = divmod(found.shape[2] - found.shape[1], given.shape[2] - height)
             cut = scale * height - found.shape[1]
             if not rest and 1 <= scale <= LARGEST_SCALE and cut >= 0 and cut % (2 * scale) == 0:
-                return scale, cut // (2 * scale), align
-            why = ItemError(f"it makes {_size(found)} of {_size(given)}")
+                self.form = Form(scale, cut // (2 * scale), align=align, least=height)
+                try:
+                    self.run(_picture(height, height + align))  # two sizes may fit by chance
+                    return self.form
+                except ItemError as error:
+                    why = error
+            else:
+                why = ItemError(f"it makes {_size(found)} of {_size(given)}")
         raise why
 
 

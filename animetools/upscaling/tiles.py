@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from threading import Semaphore
@@ -66,8 +66,11 @@ def spans(length: int, side: int, form: Form) -> list[Span]:
         if form.fixed:
             last = first + form.fixed
         else:  # what a network fills up its own edges with is not seen from within
-            first, last = max(first, -border), min(last, length + border)
-        cuts.append(Span(start, stop, first, first + _up(last - first, align), stop == length))
+            last = min(last, length + border)
+            first = max(min(first, first - _up(form.least - (last - first), align)), -border)
+            end = first + _up(max(length + border - first, form.least), form.ends or align)
+            last = min(first + _up(max(last - first, form.least), align), end)
+        cuts.append(Span(start, stop, first, last, stop == length))
     return cuts
 
 
@@ -122,12 +125,14 @@ class _Enlargement:
     def __init__(
         self, engine: Engine, pixels: Pixels, crew: Executor, side: int, tta: bool
     ) -> None:
-        self.engine, self.form, self.pixels, self.crew = engine, engine.form, pixels, crew
+        self.engine, self.pixels, self.crew = engine, pixels, crew
+        # Flipped, a tile begins where it ended.
+        self.form = replace(engine.form, ends=0) if tta else engine.form
+        self.peak = np.float32(np.iinfo(pixels.dtype).max)
         self.turns = TURNS if tta else [UPRIGHT]
         height, width, channels = pixels.shape
-        if not side:
-            whole = self.form.pools and max(height, width) <= WHOLE
-            side = WHOLE if whole else self.form.tile
+        whole = self.form.whole or (WHOLE if self.form.pools and not side else 0)
+        side = whole if max(height, width) <= whole else side or self.form.tile
         down, across = (spans(length, side, self.form) for length in (height, width))
         self.tiles = list(product(down, across))
         areas = (
@@ -166,9 +171,14 @@ class _Enlargement:
             np.arange(span.first, span.last).clip(0, length - 1)
             for span, length in zip(self.tiles[at], self.pixels.shape, strict=False)
         )
-        peak = np.float32(np.iinfo(self.pixels.dtype).max)
-        planes = self.pixels[np.ix_(rows, columns)].transpose(2, 0, 1) / peak
+        planes = self.pixels[np.ix_(rows, columns)].transpose(2, 0, 1) / self.peak
         return np.broadcast_to(planes, (3, rows.size, columns.size))
+
+    def _nearest(self, tile: tuple[Span, Span]) -> Planes:
+        """The pixels of a tile, each as many times as the network enlarges."""
+        rows, columns = (slice(span.start, span.stop) for span in tile)
+        planes = np.asarray(self.pixels[rows, columns].transpose(2, 0, 1) / self.peak, np.float32)
+        return planes.repeat(self.form.scale, 1).repeat(self.form.scale, 2)
 
     def _part_of_mean(
         self,
@@ -193,6 +203,8 @@ class _Enlargement:
         kept[at].clear()
         down, across = (span.taken(self.form) for span in tile)
         planes = planes[:, down, across]
+        if self.form.residual:
+            planes = planes + self._nearest(tile)
         if not np.isfinite(planes).all():
             raise ItemError("the network's picture of it has pixels that are no numbers")
         scale = self.form.scale

@@ -69,7 +69,59 @@ Scale         by2   2 1 g1 k h 0=-233
 Deconvolution d2    1 1 h out 0=3 1=4 3=2 4=3 5=1 6=384
 """
 
-NETWORKS = {"compact": COMPACT, "dense": DENSE, "cunet": CUNET}
+# As Real-CUGAN's: cunet with ends of a Crop by itself, and factors multiplied by a BinaryOp.
+CUGAN = """\
+Input         in    0 1 in0
+Convolution   c1    1 1 in0 a 0=8 1=3 5=1 6=216 9=2 -23310=1,1.000000e-01
+Split         s1    1 2 a a0 a1
+Convolution   c2    1 1 a1 b 0=8 1=2 3=2 5=1 6=256 9=2 -23310=1,1.000000e-01
+Convolution   c3    1 1 b c 0=8 1=3 5=1 6=576 9=2 -23310=1,1.000000e-01
+Split         s2    1 2 c c0 c1
+Pooling       mean  1 1 c1 gap0 0=1 4=1
+InnerProduct  i1    1 1 gap0 i 0=4 1=1 2=32 9=1
+InnerProduct  i2    1 1 i j 0=8 1=1 2=32 9=4
+BinaryOp      by    2 1 c0 j d 0=2
+Crop          cut   1 1 a0 e -23309=2,2,2 -23310=2,-2,-2 -23311=2,-2,-1
+Deconvolution d1    1 1 d f 0=8 1=2 3=2 5=1 6=256 9=2 -23310=1,1.000000e-01
+BinaryOp      add   2 1 e f g 0=0
+Deconvolution d2    1 1 g h 0=3 1=4 3=2 4=3 5=1 6=384
+Split         s3    1 2 h h0 h1
+Convolution   c4    1 1 h1 k 0=3 1=5 5=1 6=225
+Crop          cut2  1 1 h0 l -23309=2,2,2 -23310=2,-2,-2 -23311=2,1,2
+BinaryOp      add2  2 1 k l out0
+"""
+
+# As Real-CUGAN's 4x networks: what is to be added to the picture's nearest pixels.
+CUGAN4 = """\
+Input         in    0 1 in0
+Convolution   c1    1 1 in0 a 0=8 1=3 5=1 6=216
+Deconvolution d1    1 1 a b 0=8 1=4 3=2 4=3 5=1 6=1024
+Convolution   c2    1 1 b c 0=12 1=3 4=1 5=1 6=864
+PixelShuffle  ps    1 1 c out0 0=2
+"""
+
+# As SPAN's: a mean that is subtracted first, and attention without parameters.
+SPAN = """\
+Input         in    0 1 data
+MemoryData    mean  0 1 mean 0=1 1=1 2=3
+BinaryOp      sub   2 1 data mean a 0=1
+BinaryOp      mul   1 1 a b 0=2 1=1 2=2.550000e+00
+Convolution   c0    1 1 b c 0=8 1=3 4=1 5=1 6=216
+Split         s0    1 3 c c0 c1 c2
+Convolution   c1    1 1 c2 d 0=8 1=3 4=1 5=1 6=576
+Swish         act   1 1 d e
+Convolution   c2    1 1 e f 0=8 1=3 4=1 5=1 6=576
+Split         s1    1 2 f f0 f1
+Sigmoid       sig   1 1 f1 g
+BinaryOp      less  1 1 g h 0=1 1=1 2=5.000000e-01
+BinaryOp      add   2 1 f0 c1 i
+BinaryOp      by    2 1 i h k 0=2
+Concat        cat   2 1 c0 k l
+Convolution   c3    1 1 l m 0=12 1=1 5=1 6=192
+PixelShuffle  ps    1 1 m output 0=2
+"""
+
+NETWORKS = {"compact": COMPACT, "dense": DENSE, "cunet": CUNET, "cugan": CUGAN, "span": SPAN}
 
 
 def write(folder: Path, layers: str, *, half: bool = False) -> tuple[str, str]:
@@ -93,8 +145,9 @@ def weights(layers: str, *, half: bool = False) -> bytes:
     for line in layers.splitlines():
         kind = line.split()[0]
         p = dict(word.split("=") for word in line.split() if "=" in word)
-        if kind == "PReLU":
-            parts.append(rng.uniform(0, 0.5, int(p["0"])).astype("<f4"))
+        if kind in ("PReLU", "MemoryData"):
+            values = int(p["0" if kind == "PReLU" else "2"])
+            parts.append(rng.uniform(0, 0.5, values).astype("<f4"))
         elif kind in ("Convolution", "Deconvolution", "InnerProduct"):
             count, biased = ("2", "1") if kind == "InnerProduct" else ("6", "5")
             out, total = int(p["0"]), int(p[count])

@@ -64,6 +64,9 @@ def test_every_kind_of_layer_is_as_ncnn_has_it(name: str, half: bool, tmp_path: 
 
 RESIZED = "Interp i 1 1 a b 0={} 1={:e} 2={:e}\nInterp j 1 1 b out 0=1 1=2.0 2=2.0\n"
 WITH_NUMBER = "BinaryOp o 1 1 a out 0={} 1=1 2=3.000000e-01\n"
+WITH_CONSTANT = "MemoryData m 0 1 b 0=1 1=1 2=3\nBinaryOp o 2 1 a b out 0={}\n"
+WITH_MEAN = "Split s 1 2 a b c\nPooling p 1 1 c d 0=1 4=1\nBinaryOp o 2 1 b d out 0={}\n"
+CUT = "Crop c 1 1 a out -23309=2,3,3 -23310=2,-3,-3 -23311=2,{}\n"
 WITH_ANOTHER = "Split s 1 2 a b c\nReLU r 1 1 b d 0=0.5\nBinaryOp o 2 1 c d out 0={}\n"
 WEIGHTED = "Split s 1 3 a b c d\nEltwise e 3 1 b c d out 0=1 {}\n"
 CONVOLVED = "Convolution c 1 1 a out 0=3 1=3 4={} 5={} 6=81 9={}\n"
@@ -77,6 +80,9 @@ ACTIVE = ("0", "1", "2 -23310=1,3.000000e-01", "4")
         *(RESIZED.format(kind, by, by) for kind in (1, 2, 3) for by in (0.5, 1.5, 2, 3)),
         *(WITH_NUMBER.format(operation) for operation in range(6)),
         *(WITH_ANOTHER.format(operation) for operation in (0, 1, 2, 4, 5)),
+        *(WITH_CONSTANT.format(operation) for operation in (0, 1, 2, 4, 5)),
+        *(WITH_MEAN.format(operation) for operation in (0, 1, 2, 4, 5)),
+        *(CUT.format(axes) for axes in ("1,2", "-2,-1")),
         *(WEIGHTED.format(factors) for factors in ("", "-23301=3,0.5,-1.0,2.0")),
         *(CONVOLVED.format(at % 2, at % 2, active) for at, active in enumerate(ACTIVE)),
         *(ENLARGED.format(at // 2 * 2 + 1, at % 2, active) for at, active in enumerate(ACTIVE)),
@@ -90,7 +96,8 @@ def test_every_operation_is_as_ncnn_has_it(layers: str, tmp_path: Path) -> None:
 def check_same(files: tuple[str, str], height: int, width: int) -> None:
     engine = opened(files)
     rgb = enough(engine, height, width)
-    assert levels(engine.run(rgb), Ncnn(*files).run({"data": rgb}, "out")) < 0.01
+    graph = engine.graph
+    assert levels(engine.run(rgb), Ncnn(*files).run({graph.entry: rgb}, graph.exit)) < 0.01
 
 
 # What the tiles ask for

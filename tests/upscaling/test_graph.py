@@ -16,10 +16,13 @@ from animetools.upscaling.engine import Form, Pool
 from animetools.upscaling.graph import FARTHEST, MOST_LAYERS, MOST_TEXT, read_graph
 from tests.upscaling.graphs import (
     COMPACT,
+    CUGAN,
+    CUGAN4,
     CUNET,
     DENSE,
     HALF,
     NETWORKS,
+    SPAN,
     Ncnn,
     picture,
     text,
@@ -87,6 +90,13 @@ def test_forms_of_made_up_networks(tmp_path: Path) -> None:
     assert read_graph(*write(tmp_path, COMPACT)).form == Form(2, overlap=4, tile=128)
     # Four convolutions 4 pixels, bilinear one more, and the last half a pixel.
     assert read_graph(*write(tmp_path, DENSE)).form == Form(2, overlap=6, tile=128)
+    assert read_graph(*write(tmp_path, SPAN)).form == Form(2, overlap=3, tile=128)
+    # Only Real-CUGAN's 4x networks leave the last addition to others.
+    form = read_graph(*write(tmp_path, CUGAN4)).form
+    assert (form.scale, form.border, form.residual) == (4, 2, True)
+    assert read_graph(*write(tmp_path, CUGAN)).form == Form(
+        2, border=5, align=2, tile=128, pools=(Pool("c", "gap0", Fraction(1, 2)),)
+    )
     assert read_graph(*write(tmp_path, CUNET)).form == Form(
         2,
         border=4,
@@ -209,13 +219,13 @@ def changed(layers: str, old: str, new: str) -> str:
 @pytest.mark.parametrize(
     ("layers", "old", "new", "why"),
     [
-        (COMPACT, "PReLU ", "Softmax ", "layer 4, 'Softmax', is of a kind that is not known"),
-        (COMPACT, "6=576", "6=576 7=2", "has the parameter '7=2', which is not known"),
-        (COMPACT, "6=576", "6=576 8=1", "has the parameter 8=1, and only 0 is known"),
-        (COMPACT, "6=576", "6=576 18=1.0", "has the parameter 18=1.0, and only 0.0 is known"),
+        (COMPACT, "PReLU ", "Softmax ", "layer 4 'p1' is a Softmax, which is not supported"),
+        (COMPACT, "6=576", "6=576 7=2", "has the parameter '7=2', which is not supported"),
+        (COMPACT, "6=576", "6=576 8=1", "has the parameter 8=1, and only 0 is supported"),
+        (COMPACT, "6=576", "6=576 18=1.0", "has the parameter 18=1.0, and only 0.0 is supported"),
         (COMPACT, "6=576", "6=576 19=1", "has the parameter 19=1, and only 0"),
         (COMPACT, "6=576", "6=576 5=1", "has parameter 5 twice"),
-        (COMPACT, "6=576", "6=576 -23330=4,3,8,8,8", "'-23330=4,3,8,8,8' in the place"),
+        (COMPACT, "6=576", "6=576 -23330=4,3,8,8,8", "'-23330=4,3,8,8,8', which is not supported"),
         (COMPACT, "2=1 12=1", "2=2 12=2", "has the parameter 2=2, and only 1"),
         (COMPACT, "12=1", "12=2", "has the parameter 12=2, and only 1"),
         (COMPACT, "11=3", "11=1", "has the parameter 11=1, and only 3"),
@@ -230,9 +240,9 @@ def changed(layers: str, old: str, new: str) -> str:
         (COMPACT, "f 0=4", "f 0=5", "5 times as long"),
         (COMPACT, "f 0=4", "f 0=4 1=1", "has the parameter 1=1, and only 0"),
         (COMPACT, "2=4.000000e+00", "2=2.000000e+00", "does not resize by one factor"),
-        (COMPACT, "2=4.000000e+00", "2=4", "has the parameter '2=4', which is not known"),
+        (COMPACT, "2=4.000000e+00", "2=4", "has the parameter '2=4', which is not supported"),
         (COMPACT, "0=3 1=5.0", "0=4 1=5.0", "does not resize by one factor"),
-        (COMPACT, "1=5.000000e-01 2=5.000000e-01", "1=0.4 2=0.4", "layer 11, 'Interp'"),
+        (COMPACT, "1=5.000000e-01 2=5.000000e-01", "1=0.4 2=0.4", "layer 11 'down' (Interp)"),
         (COMPACT, "1=5.000000e-01 2=5.000000e-01", "1=1e9 2=1e9", "absurd sizes"),
         (COMPACT, "1=5.000000e-01 2=5.000000e-01", "1=nan 2=nan", "'nan' in the place"),
         (COMPACT, "1=5.000000e-01 2=5.000000e-01", "1=1e99 2=1e99", "'1e99' in the place"),
@@ -258,22 +268,37 @@ def changed(layers: str, old: str, new: str) -> str:
         (DENSE, "xa 0=0", "xa 0=1", "has the parameter 0=1, and only 0"),
         (DENSE, "-23301=2,2.000000e-01,1.000000e+00", "-23301=1,2.000000e-01", "is no sum"),
         (DENSE, "-23301=2,2.000000e-01", "-23301=3,2.000000e-01", "in the place of a parameter"),
-        (DENSE, "-23310=1,2.000000e-01", "-23310=1,1", "in the place of a parameter"),
+        (DENSE, "-23310=1,2.000000e-01", "-23310=1,1", "the parameter '-23310=1,1', which is not"),
         (DENSE, "y 0=1", "y 0=0", "is no sum"),
         (DENSE, "out 0=3 1=3 4=1 5=1 6=216", "out 0=1 1=3 4=1 5=1 6=72", "is no RGB picture"),
         (DENSE, "1=2.000000e+00 2=2.000000e+00", "1=1.5 2=1.5", "not a whole number of times"),
         (DENSE, "1=3 4=1 5=1 6=432", "1=3 5=1 6=432", "takes blobs of different sizes"),
         (CUNET, "mean1 0=1 4=1", "mean1 0=0 4=1", "is not the mean of a whole picture"),
-        (CUNET, "mean1 0=1 4=1", "mean1 0=1 4=0 1=2", "'1=2', which is not known"),
+        (CUNET, "mean1 0=1 4=1", "mean1 0=1 4=0 1=2", "'1=2', which is not supported"),
         (CUNET, "c0 j d 0=-233", "c0 j d 0=8", "does not multiply each channel"),
         (CUNET, "c0 j d 0=-233", "c0 j d 0=-233 1=1", "has the parameter 1=1, and only 0"),
         (CUNET, "c0 j d", "j c0 d", "or a vector for a picture"),
         (CUNET, "f 0=2 1=2", "f 0=2", "does not cut the same"),
         (CUNET, "f 0=2 1=2", "f 0=1 1=1", "does not cut the same"),
-        (CUNET, "f 0=2 1=2", "f 0=2 1=2 3=4", "'3=4', which is not known"),
+        (CUNET, "f 0=2 1=2", "f 0=2 1=2 3=4", "'3=4', which is not supported"),
         (CUNET, "1=4 3=2 4=3 5=1", "1=4 3=2 4=3 5=1 18=1", "has the parameter 18=1, and only 0"),
         (CUNET, "1=4 3=2 4=3 5=1 6=384", "1=3 3=2 4=1 5=1 6=216", "is no whole number of pixels"),
         (CUNET, "b 0=8 1=2 3=2 5=1 6=256", "b 0=8 1=3 3=2 5=1 6=576", "leaves a remainder"),
+        (CUGAN, "-23310=2,-2,-2", "-23310=2,-2,-1", "layer 11 'cut' (Crop) does not cut the same"),
+        (CUGAN, "-23309=2,2,2", "-23309=2,-2,-2", "does not cut the same"),
+        (CUGAN, "-23309=2,2,2", "-23309=1,2", "does not cut the same"),
+        (CUGAN, "-23309=2,2,2", "0=2 1=2", "does not cut the same"),
+        (CUGAN, "-23309=2,2,2", "-23309=2,2.0,2.0", "'-23309=2,2.0,2.0', which is not supported"),
+        (CUGAN, "-23311=2,-2,-1", "-23311=2,0,1", "does not cut rows and columns"),
+        (CUGAN, "-23309=2,2,2 -23310=2,-2,-2", "-23309=2,9,9 -23310=2,-9,-9", "different sizes"),
+        (CUGAN, "i j 0=8 1=1 2=32", "i j 0=7 1=1 2=28", "takes 7 numbers for 8 channels"),
+        (CUNET, "f 0=2 1=2", "f 0=2 1=2 -23309=2,2,2", "cuts in two ways at once"),
+        (SPAN, "mean 0=1 1=1 2=3", "mean 0=3", "is not one number for each channel"),
+        (SPAN, "mean 0=1 1=1 2=3", "mean 0=1 1=1 2=3 21=0", "21=0, and only 1"),
+        (SPAN, "mean 0=1 1=1 2=3", "mean 0=1 1=1 2=2000000000", "takes 2000000000 numbers for 3"),
+        (SPAN, "mean 0=1 1=1 2=3", "mean 0=1 1=1 2=0", "absurd sizes"),
+        (SPAN, "data mean a", "mean data a", "or a vector for a picture"),
+        (SPAN, "Swish         act", "Deconvolution3D act", "is a Deconvolution3D, which is not"),
         (ONE, "1=1", "1=1 3=0", "stride 0"),
         (ONE, "0=3 1=1 5=1 6=9", "0=2000000000 1=1 5=1 6=9", "says 9 weights"),
         (ONE, "0=3 1=1 5=1 6=9", "0=200000000 1=1 5=1 6=600000000", "is no RGB picture"),

@@ -4,15 +4,21 @@ import hashlib
 import threading
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from animetools.errors import FatalError
 from animetools.upscaling.models import digest, fetched, open_model
+from animetools.upscaling.tiles import enlarge
+from tests.conftest import REAL
 
+FOUND = sorted((REAL.parent / "found/upscalers").glob("*.param"))  # where somebody has put them
 NAME = "models-cunet/scale2.0x_model.param"
 
 
@@ -78,3 +84,16 @@ def test_what_is_no_model_is_told(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("hello")
     with pytest.raises(FatalError):
         open_model(str(tmp_path / name), None, "fp32")
+
+
+@pytest.mark.parametrize("param", FOUND, ids=lambda path: path.stem)
+def test_networks_of_other_people_give_what_they_say(param: Path) -> None:
+    right = cv2.imread(str(param.with_suffix(".png")))
+    given = cv2.imread(str(param.with_name("input.png")))
+    assert right is not None
+    assert given is not None
+    engine = open_model(str(param), None, "fp32")
+    with ThreadPoolExecutor(2) as crew:
+        for side in (0, 32):
+            found = enlarge(engine, given[:, :, ::-1].astype(np.uint8), crew, side=side)
+            assert abs(found[:, :, ::-1].astype(int) - right).max() <= 1

@@ -4,9 +4,10 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,69 +17,31 @@ import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from animetools.errors import FatalError, ItemError
 from animetools.upscaling.engine import Engine, Form, Planes
 from animetools.upscaling.onnxfile import open_onnx
+from animetools.upscaling.tiles import enlarge
+from tests.upscaling.onnxfiles import (
+    F16,
+    F32,
+    OPEN,
+    Net,
+    attending,
+    encoded,
+    factors,
+    file_of,
+    model,
+    nearest,
+    node,
+    padded,
+    resizing,
+    squeezed,
+    unshuffled,
+)
 
-Shape = Sequence[str | int | None]
-
-OPEN: Shape = ["n", 3, "h", "w"]
-F32, F16, INT = TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.INT64
-
-
-def model(
-    *nodes: Any,
-    takes: Shape = OPEN,
-    gives: Shape = OPEN,
-    numbers: int = F32,
-    given: int = 0,
-    more: Sequence[Sequence[str]] = ((), ()),
-    **constants: Any,
-) -> bytes:
-    """A file of nodes from x to y, and from and to `more`, with these constants."""
-
-    def value(name: str, kind: int, shape: Shape) -> Any:
-        return helper.make_tensor_value_info(name, kind, shape)
-
-    graph = helper.make_graph(
-        nodes,
-        "g",
-        [value("x", numbers, takes), *[value(name, numbers, takes) for name in more[0]]],
-        [value("y", given or numbers, gives), *[value(name, numbers, gives) for name in more[1]]],
-        [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()],
-    )
-    return file_of(graph)
-
-
-def file_of(graph: Any) -> bytes:
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    data: bytes = made.SerializeToString()
-    return data
-
-
-def node(kind: str, takes: str, gives: str = "y", **how: Any) -> Any:
-    return helper.make_node(kind, takes.split(" "), gives.split(" "), **how)
-
-
-def resizing(takes: str, gives: str, factors: str) -> Any:
-    return node(
-        "Resize",
-        f"{takes}  {factors}",
-        gives,
-        mode="nearest",
-        coordinate_transformation_mode="asymmetric",
-        nearest_mode="floor",
-    )
-
-
-def factors(scale: float) -> Any:
-    return np.array([1, 1, scale, scale], np.float32)
-
-
-def nearest(scale: float = 2, **shapes: Any) -> bytes:
-    return model(resizing("x", "y", "s"), s=factors(scale), **shapes)
+INT = TensorProto.INT64
 
 
 def enlarged(planes: Planes, scale: int) -> Planes:
@@ -108,7 +71,7 @@ def refused(data: bytes, folder: Path) -> str:
 
 def test_resizing(tmp_path: Path) -> None:
     engine, rgb = opened(nearest(3), tmp_path), picture(7, 5)
-    assert engine.form == Form(3, overlap=32, tile=170)
+    assert engine.form == Form(3, ends=1, least=16, tile=170)
     np.testing.assert_array_equal(engine.run(rgb), enlarged(rgb, 3))
 
 
@@ -116,7 +79,7 @@ def test_transposed_convolution(tmp_path: Path) -> None:
     ones = np.ones((3, 1, 2, 2), np.float32)
     data = model(node("ConvTranspose", "x w", strides=[2, 2], group=3), w=ones)
     engine, rgb = opened(data, tmp_path), picture(8, 6)
-    assert engine.form == Form(2, overlap=32, tile=256)
+    assert engine.form == Form(2, ends=1, least=16, tile=256)
     np.testing.assert_array_equal(engine.run(rgb), enlarged(rgb, 2))
 
 
@@ -126,7 +89,7 @@ def test_pixel_shuffle(tmp_path: Path) -> None:
         node("Conv", "x w", "a"), node("DepthToSpace", "a", blocksize=4, mode="CRD"), w=sixteen
     )
     engine, rgb = opened(data, tmp_path), picture(8, 6)
-    assert engine.form == Form(4, overlap=32, tile=128)
+    assert engine.form == Form(4, ends=1, least=16, tile=128)
     np.testing.assert_array_equal(engine.run(rgb), enlarged(rgb, 4))
 
 
@@ -155,17 +118,60 @@ def test_the_form_is_found(
     engine = opened(data, tmp_path_factory.getbasetemp())
     form = engine.form
     assert (form.scale, form.border, form.align, form.fixed) == (scale, border, align, 0)
-    assert form.overlap == (0 if border else 32)
+    assert (form.ends, form.overlap) == (align, 0)
     rgb = picture(3 * align + 64, 2 * align + 64)
     height, width = (scale * (n - 2 * border) for n in rgb.shape[1:])
     assert engine.run(rgb).shape == (3, height, width)
+
+
+NETS = {
+    "blocks of 4": (Net(unshuffled, 4), 4, 4),
+    "strides of 8": (Net(encoded, 3), 8, 8),
+    "windows of 8": (Net(attending, 8), 8, 8),
+    "windows of 12": (Net(attending, 12), 48, 48),
+    "all of it": (Net(squeezed), 64, 1),
+    "filled up to 4s": (Net(padded, 4, partial(unshuffled, fold=4)), 4, 1),
+    "filled up to 8s": (Net(padded, 8, attending), 8, 1),
+    "filled up to 16s": (Net(padded, 16, partial(encoded, levels=2)), 16, 1),
+    "filled up to 64s": (Net(padded, 64, partial(unshuffled, fold=2)), 64, 1),
+    "filled up on both sides": (Net(padded, 8, attending, around=True), 8, 8),
+}
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_tiles_of_any_size_show_the_same(name: str, tmp_path: Path) -> None:
+    net, align, ends = NETS[name]
+    engine = opened(net.file(), tmp_path)
+    assert (engine.form.scale, engine.form.align, engine.form.ends) == (2, align, ends)
+    y, x = np.mgrid[:131, :93]
+    waves = np.stack([np.sin(x / 7 + y / 50), np.cos(y / 6), np.sin(x / 4) * np.cos(y / 90)], 2)
+    noise = np.random.default_rng(1).normal(0, 20, waves.shape)
+    pixels = (waves * 90 + 128 + noise + 40 * (x > 80)[:, :, None]).clip(0, 255).astype(np.uint8)
+    with ThreadPoolExecutor(2) as crew:
+        for tta in (False, True):
+            whole = enlarge(engine, pixels, crew, side=999, tta=tta).astype(int)
+            for side in (64,) if tta else (16, 48, 64):
+                found = enlarge(engine, pixels, crew, side=side, tta=tta)
+                assert abs(found - whole).max() <= 1
+        # Where a network takes pictures of any size, it is given just the picture.
+        if ends == 1:
+            direct = engine.run(pixels.transpose(2, 0, 1) / np.float32(255))
+            levels = np.floor(direct.transpose(1, 2, 0) * 255 + 0.5).clip(0, 255)
+            whole = enlarge(engine, pixels, crew)
+            assert abs(levels - whole).max() <= 1
+        for side in (1, 5, 20, 40):  # however small
+            assert enlarge(engine, pixels[:side, : side + 1], crew).shape == (
+                2 * side,
+                2 * side + 2,
+                3,
+            )
 
 
 @pytest.mark.parametrize("batch", [1, "n", None])
 @pytest.mark.parametrize("channels", [3, "c"])
 def test_a_fixed_square(batch: Any, channels: Any, tmp_path: Path) -> None:
     engine = opened(nearest(takes=[batch, channels, 32, 32], gives=["a", "b", "c", "d"]), tmp_path)
-    assert engine.form == Form(2, overlap=32, fixed=32, tile=256)
+    assert engine.form == Form(2, overlap=32, fixed=32)
     rgb = picture(32, 32)
     np.testing.assert_array_equal(engine.run(rgb), enlarged(rgb, 2))
 
@@ -206,13 +212,13 @@ def test_a_network_that_changes_its_mind_is_told(tmp_path: Path) -> None:
         node("Concat", "first sides", "sizes", axis=0),
         node("Resize", "x   sizes", mode="nearest"),
         two=np.array([2, 2]),
-        most=np.array([100, 100]),
+        most=np.array([400, 400]),
         first=np.array([1, 3]),
     )
     engine = opened(data, tmp_path)
     assert engine.form.scale == 2
-    with pytest.raises(ItemError, match="the network gives 96x100 pixels for 48x60 pixels"):
-        engine.run(picture(60, 48))
+    with pytest.raises(ItemError, match="the network gives 400x120 pixels for 240x60 pixels"):
+        engine.run(picture(60, 240))
 
 
 @contextmanager

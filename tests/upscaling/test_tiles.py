@@ -207,3 +207,19 @@ def test_a_network_that_gives_no_numbers_fails_the_image(crew: Executor) -> None
 
     with pytest.raises(ItemError, match="no numbers"):
         enlarge(Broken(), noise(8, 8), crew)
+
+
+@pytest.mark.parametrize("tta", [False, True])
+def test_what_is_to_be_added_to_the_picture_is_added(crew: Executor, tta: bool) -> None:
+    class Less(Same):
+        form = Form(3, overlap=2, residual=True)
+
+        def run(
+            self, rgb: Planes, known: Mapping[str, Planes] | None = None, wanted: str | None = None
+        ) -> Planes:
+            return super().run(rgb) - rgb.repeat(3, 1).repeat(3, 2)
+
+    pixels = noise(19, 11)
+    whole = enlarge(Same(), pixels, crew, side=99, tta=tta)
+    for side in (5, 99):
+        assert furthest(enlarge(Less(Less.form), pixels, crew, side=side, tta=tta), whole) <= 1

@@ -1,0 +1,109 @@
+"""What tiles must know of a network that can only be run: how far it looks, and from where."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import count
+
+import numpy as np
+from numpy.typing import NDArray
+
+from animetools.errors import ItemError
+from animetools.upscaling.engine import Form, Planes
+
+UNITS = (64, 48, 56)  # one of them is a multiple of any window or block that networks are made of
+FARTHEST = 96  # pixels; what looks farther is taken to look at the whole picture
+WHOLE = 512  # pixels a side up to which such a network is given the whole picture
+OVERLAP = 32  # of its tiles beyond that
+LENGTH, HEIGHT = 128, 32  # of the strips that are tried, at least, without borders
+SPARE = 8  # pixels beyond those at which the strips showed a difference
+LEVEL = 1 / 255
+TOLERANCE, ROUGH_TOLERANCE = LEVEL / 16, LEVEL  # in float32 on a CPU, and with fewer bits
+
+
+def measured(form: Form, run: Callable[[Planes], Planes], tolerance: float) -> Form:
+    """The form of the network `run`, whose scale, border and least alignment are known.
+
+    The others are found with strips that are cut out of one picture at several places: those show
+    the same, up to the `tolerance`, where the network does not look beyond what was cut off and
+    the place is a multiple of what it works in, such as blocks, windows, strides, or sizes to which
+    it fills pictures up.
+
+    Raises ItemError where `run` does.
+    """
+    for unit in UNITS:
+        strips = _Strips(form, run, tolerance, unit)
+        if unit % form.align == 0 and (reach := strips.looks(unit)) <= FARTHEST:
+            break
+    else:
+        sides = form.align
+        return replace(form, align=UNITS[0], ends=sides, overlap=OVERLAP, tile=WHOLE, whole=WHOLE)
+    if reach:
+        reach += SPARE
+    for align in range(form.align, unit + 1, form.align):
+        if unit % align == 0 and strips.looks(align) <= reach:
+            break
+    ends = 1 if form.align == 1 and strips.are_free(align, reach) else align
+    return replace(form, align=align, ends=ends, overlap=reach)
+
+
+@dataclass(frozen=True)
+class _Strips:
+    """Pictures that are long, cut to several lengths, and as high as `unit` allows."""
+
+    form: Form
+    run: Callable[[Planes], Planes]
+    tolerance: float
+    unit: int
+
+    def looks(self, align: int, rest: int = 0) -> int:
+        """How many pixels show that the first columns of a strip were cut off.
+
+        These are a multiple of `align` and of no larger part of the unit, and about half of it: a
+        shift that shows in any larger blocks. The whole strip ends `rest` columns after a unit, so
+        that nothing is filled up there without the shift.
+        """
+        start = next(n for n in count(self.unit // 2) if math.gcd(n, self.unit) == align)
+        end = _up(start + LENGTH + 2 * self.form.border, self.unit) + rest
+        wrong = np.flatnonzero(self._differ((start, end), (0, end)))
+        return int(wrong[-1]) + 1 if wrong.size else 0
+
+    def are_free(self, align: int, reach: int) -> bool:
+        """Whether a picture that ends beside a multiple of `align` is different only there."""
+        end = _up(LENGTH + 2 * self.form.border, align)
+        try:
+            longer = self._differ((0, end), (0, end + 1))
+            return self.looks(align, align - 1) <= reach and not longer[: longer.size - reach].any()
+        except ItemError:  # it does not take all sizes after all
+            return False
+
+    def _differ(self, part: tuple[int, int], other: tuple[int, int]) -> NDArray[np.bool_]:
+        """Which columns of two parts of a strip are not the same, from where the first begins."""
+        height = _up(HEIGHT + 2 * self.form.border, self.unit)
+        strip = _picture(height, max(part[1], other[1]))
+        one, two = (
+            self.run(np.ascontiguousarray(strip[:, :, slice(*ends)])) for ends in (part, other)
+        )
+        two = two[:, :, (part[0] - other[0]) * self.form.scale :]
+        width = min(one.shape[2], two.shape[2])
+        columns = abs(one[:, :, :width] - two[:, :, :width]).max((0, 1))
+        return np.asarray(columns.reshape(-1, self.form.scale).max(1) > self.tolerance)
+
+
+def _up(length: int, unit: int) -> int:
+    return -(-length // unit) * unit
+
+
+def _picture(height: int, width: int) -> Planes:
+    """Noise of all sizes from 1 to 64 pixels, in 0..1, for a network may look at any of them.
+
+    Its beginning is brighter, so that without it the picture has another mean.
+    """
+    rng = np.random.default_rng(0)
+    total = np.zeros((3, height, width), np.float32)
+    for size in (1, 2, 4, 8, 16, 32, 64):
+        noise = rng.random((3, height // size + 1, width // size + 1), np.float32)
+        total += size**0.5 * noise.repeat(size, 1).repeat(size, 2)[:, :height, :width]
+    total *= 0.6 / total.max()
+    total[:, :, : UNITS[0]] += 0.4
+    return total
