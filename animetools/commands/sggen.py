@@ -165,31 +165,31 @@ def sggen(options: GenOptions, stream: Stream) -> int:
     plan.check_image(generator.width, generator.height, generator.config.image_channels)
     stream = replace(stream, settings=_settings(options, plan, making))
     stream.report.total = plan.count
-    renderers = renderers_on(
+    with renderers_on(
         options.device,
         options.dtype,
         generator,
         batch=options.batch,
         cores=cores(),
         expected=plan.pictures,
-    )
-    batch, draw = renderers[0].batch, partial(drawn, making)
-    if options.dtype == "fp16" and renderers[0].device.type == "cpu":
-        stream.report.note("--dtype fp16 is for cards: this CPU computes in fp32")
-    encode = partial(save, options, plan, making)
-    work: Work | Batches
-    if stream.options.dry_run:
-        work = partial(encode, None)
-    elif plan.sheet:
-        make = [partial(make_sheets, making, plan.columns, renderer) for renderer in renderers]
-        work = Batches(1, attrgetter("load"), make, encode)
-    else:
-        work = Batches(batch, draw, [partial(make_each, each) for each in renderers], encode)
-    judging = None
-    if options.accept:
-        judging = Batches(batch, draw, scorings(making, renderers), note_score)
-    items = pictures(plan, making, latents(options, stream, making))
-    return stream.collect(work, partial(gather, options, stream, plan, judging, making), items)
+    ) as renderers:
+        batch, draw = renderers[0].batch, partial(drawn, making)
+        if options.dtype == "fp16" and renderers[0].device.type == "cpu":
+            stream.report.note("--dtype fp16 is for cards: this CPU computes in fp32")
+        encode = partial(save, options, plan, making)
+        work: Work | Batches
+        if stream.options.dry_run:
+            work = partial(encode, None)
+        elif plan.sheet:
+            make = [partial(make_sheets, making, plan.columns, each) for each in renderers]
+            work = Batches(1, attrgetter("load"), make, encode)
+        else:
+            work = Batches(batch, draw, [partial(make_each, each) for each in renderers], encode)
+        judging = None
+        if options.accept:
+            judging = Batches(batch, draw, scorings(making, renderers), note_score)
+        items = pictures(plan, making, latents(options, stream, making))
+        return stream.collect(work, partial(gather, options, stream, plan, judging, making), items)
 
 
 def latents(options: GenOptions, stream: Stream, making: "Making") -> Iterator[Item]:

@@ -41,7 +41,10 @@ class Space:
 
 
 def crew(threads: int) -> Executor | None:
-    """Threads beside each other, each of which computes alone."""
+    """Threads beside each other, each of which computes alone; whoever makes them shuts them down.
+
+    They keep tensors of their own, and Python must not end while one is being freed.
+    """
     if threads < 2:
         return None
     return ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))

@@ -2,15 +2,17 @@
 
 import warnings
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from functools import cached_property, partial
+from typing import Self
 
 import torch
 from torch import Tensor
 
 from animetools.errors import Advice, FatalError, ItemError
 from animetools.images.files import Pixels
-from animetools.networks import fast
+from animetools.networks import cpu, fast
 from animetools.networks.devices import DTYPES, devices
 from animetools.networks.fast import Generator
 from animetools.networks.layers import Noise
@@ -30,6 +32,9 @@ class Renderer:
     it is given at once. Batch 0 is what suits the device, where no more than `expected` are to
     come.
 
+    It is a context manager, whose end waits for its threads: Python aborts if it ends while one of
+    them frees a tensor.
+
     From then on torch uses one thread wherever this process calls it.
     """
 
@@ -45,17 +50,25 @@ class Renderer:
     ) -> None:
         torch.set_num_threads(1)
         self.device, self.dtype = device, dtype
+        self.crew: Executor | None = None
         if device.type == "cpu":
             self.group = 1
             self.batch = batch or min(cores, expected or cores)
             self.threads = ThreadPoolExecutor(self.batch)
+            self.crew = cpu.crew(cores // self.batch)
         else:
             pixels = generator.height * generator.width
             self.group = max(1, min(GROUP_PIXELS // pixels, LARGEST_GROUP))
             self.batch = batch or self.group
             self.threads = ThreadPoolExecutor(cores)
-        share = max(1, cores // self.batch)
-        self._prepare = partial(fast.synthesis, generator, device, dtype, share)
+        self._prepare = partial(fast.synthesis, generator, device, dtype, self.crew)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for pool in filter(None, (self.threads, self.crew)):
+            pool.shutdown(cancel_futures=True)
 
     @cached_property
     def synthesis(self) -> fast.Synthesis:
@@ -129,17 +142,23 @@ class Renderer:
                 yield ItemError("its pixels are no numbers: try --dtype fp32, or another network")
 
 
+@contextmanager
 def renderers_on(
     name: str, dtype: str, generator: Generator, *, batch: int, cores: int, expected: int | None
-) -> list[Renderer]:
+) -> Iterator[list[Renderer]]:
     """A renderer for each of the devices of a name, as `devices` knows them, in that precision.
 
     Raises FatalError if there is no such device.
     """
-    return [
-        Renderer(generator, device, DTYPES[dtype], batch=batch, cores=cores, expected=expected)
-        for device in devices(name)
-    ]
+    with ExitStack() as opened:
+        yield [
+            opened.enter_context(
+                Renderer(
+                    generator, device, DTYPES[dtype], batch=batch, cores=cores, expected=expected
+                )
+            )
+            for device in devices(name)
+        ]
 
 
 def to_pixels(images: Tensor) -> Tensor:
