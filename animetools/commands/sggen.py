@@ -18,7 +18,14 @@ from animetools.cli.stream import Run, cores
 from animetools.errors import FatalError, ItemError
 from animetools.sampling.naming import parse_name, shown
 from animetools.sampling.plan import Plan
-from animetools.sampling.seeds import LARGEST_SEED, LEAST_BOUND, Seeds, parse_grid, parse_psis
+from animetools.sampling.seeds import (
+    LARGEST_SEED,
+    LEAST_BOUND,
+    Seeds,
+    parse_grid,
+    parse_psis,
+    share_of,
+)
 
 if TYPE_CHECKING:
     from animetools.sampling.latents import Drawn
@@ -74,14 +81,12 @@ class GenOptions:
         str, Opt("Several classes at once, by numbers or names: long_hair,smile.", unit="TAGS")
     ] = ""
     accept: Annotated[
-        float | None,
+        str,
         Opt(
-            "Keep this share, as 10%, that the network's discriminator likes best.",
+            "Keep the best by the network's discriminator: a share, as 10%, or a number of images.",
             unit="SHARE",
-            min=0,
-            max=1,
         ),
-    ] = None
+    ] = ""
     grid: Annotated[
         str, Opt("Sheets of so many columns and rows instead of single files.", unit="10x10")
     ] = ""
@@ -108,8 +113,8 @@ class GenOptions:
             parse_grid(self.grid)
         if self.class_ and self.tags:
             raise ValueError("--class and --tags exclude each other")
-        if self.accept == 0:
-            raise ValueError("--accept is a share above 0, such as 10%")
+        if self.accept:
+            share_of("--accept", self.accept, 1)
         psis = parse_psis(self.psi) if self.psi else ()
         if self.truncate == "z" and not psis:
             raise ValueError("--truncate z needs --psi, within which z must lie")
@@ -197,6 +202,8 @@ def latents(options: GenOptions, stream: Stream, making: "Making") -> Iterator[I
     if options.seeds:
         yield from _seeded(options.seeds)
     for file in stream.files:
+        if set(file) <= set("0123456789-,") and file != "-" and not os.path.lexists(file):
+            raise FatalError(f"{file} is no file of latents; to draw seeds say --seeds {file}")
         if file == "-":
             for line in lines_of_input(b"\0" if stream.options.null else b"\n"):
                 yield from _listed(line, making)
@@ -340,7 +347,7 @@ def gather(
 
 
 def accepted(
-    share: float, stream: Stream, judging: Batches, items: Iterable[Item]
+    share: str, stream: Stream, judging: Batches, items: Iterable[Item]
 ) -> Generator[Result, None, list[Item]]:
     """The share of the pictures that score best, in their own order; the others are rejects.
 
@@ -352,7 +359,8 @@ def accepted(
     for result in stream.run(judging, (replace(item, path=SCORES + item.path) for item in items)):
         assert isinstance(result, Item)
         scored.append(replace(result, path=result.path.removeprefix(SCORES), own={}))
-    best = best_of([item.facts["score"] for item in scored], share)
+    count = share_of("--accept", share, len(scored))
+    best = best_of([item.facts["score"] for item in scored], count)
     stream.report.read -= sum(best)  # they come again when they are made
     for item, is_best in zip(scored, best, strict=True):
         if not is_best:

@@ -18,6 +18,7 @@ from animetools.networks.config import (
     MappingConfig,
     StyleGAN2Discriminator,
     StyleGAN2Generator,
+    image_size,
 )
 from animetools.networks.machine import refuse
 from animetools.networks.snapshot import Network, Snapshot, shape_of
@@ -147,7 +148,8 @@ def _unfit(config: Any) -> str:
     if not isinstance(config, StyleGAN2Generator | StyleGAN2Discriminator):
         return "StyleGAN 1"
     if config.base != (4, 4):
-        return "images that are not square"
+        height, width = image_size(config)
+        return f"images of {width} x {height} pixels, only of 8 x 8, 16 x 16, 32 x 32 and so on"
     if config.image_channels != 3:
         return f"images of {config.image_channels} channels"
     if tuple(config.kernel) != KERNEL:

@@ -7,7 +7,7 @@ complete -c sggen -l truncate -x -a 'w z' -d 'What psi does: w draws w to its av
 complete -c sggen -l noise -x -a 'const random none seed' -d 'const: the file\'s own; random: each picture\'s own; seed: as run_generator.py drew it.'
 complete -c sggen -l class -r -d 'The class, by number or name; without it each seed draws one.'
 complete -c sggen -l tags -r -d 'Several classes at once, by numbers or names: long_hair,smile.'
-complete -c sggen -l accept -r -d 'Keep this share, as 10%, that the network\'s discriminator likes best.'
+complete -c sggen -l accept -r -d 'Keep the best by the network\'s discriminator: a share, as 10%, or a number of images.'
 complete -c sggen -l grid -r -d 'Sheets of so many columns and rows instead of single files.'
 complete -c sggen -l format -x -a 'png jpg webp' -d 'The files that are written [png].'
 complete -c sggen -l quality -r -d 'Of JPEG and WebP files.'

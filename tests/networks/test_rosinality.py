@@ -195,7 +195,7 @@ def test_what_is_not_of_this_layout_is_refused(
 @pytest.mark.parametrize(
     ("other", "reason"),
     [
-        ({"base": (4, 3)}, "images that are not square"),
+        ({"base": (4, 3)}, "no images of 6 x 8 pixels"),
         ({"image_channels": 1}, "images of 1 channels"),
         ({"kernel": (1, 1)}, "other low-pass filter than [1, 3, 3, 1]"),
         ({"activation": "relu"}, "activation relu"),
