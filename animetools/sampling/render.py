@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import cached_property, partial
 from typing import Self
@@ -32,8 +32,7 @@ class Renderer:
     it is given at once. Batch 0 is what suits the device, where no more than `expected` are to
     come.
 
-    It is a context manager, whose end waits for its threads: Python aborts if it ends while one of
-    them frees a tensor.
+    It is a context manager, whose end waits for its threads, as that of `cpu.crew` does.
 
     From then on torch uses one thread wherever this process calls it.
     """
@@ -50,25 +49,25 @@ class Renderer:
     ) -> None:
         torch.set_num_threads(1)
         self.device, self.dtype = device, dtype
-        self.crew: Executor | None = None
         if device.type == "cpu":
             self.group = 1
             self.batch = batch or min(cores, expected or cores)
-            self.threads = ThreadPoolExecutor(self.batch)
-            self.crew = cpu.crew(cores // self.batch)
+            width, share = self.batch, cores // self.batch
         else:
             pixels = generator.height * generator.width
             self.group = max(1, min(GROUP_PIXELS // pixels, LARGEST_GROUP))
             self.batch = batch or self.group
-            self.threads = ThreadPoolExecutor(cores)
-        self._prepare = partial(fast.synthesis, generator, device, dtype, self.crew)
+            width, share = cores, 1
+        self.opened = ExitStack()
+        crew = self.opened.enter_context(cpu.crew(share))
+        self.threads = self.opened.enter_context(ThreadPoolExecutor(width))
+        self._prepare = partial(fast.synthesis, generator, device, dtype, crew)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for pool in filter(None, (self.threads, self.crew)):
-            pool.shutdown(cancel_futures=True)
+        self.opened.close()
 
     @cached_property
     def synthesis(self) -> fast.Synthesis:
