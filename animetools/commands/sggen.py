@@ -60,6 +60,10 @@ class GenOptions:
             unit="PSI",
         ),
     ] = ""
+    latents: Annotated[
+        Literal["z", "w", "w+"] | None,
+        Opt("What files of latents hold where their shape does not say; w+ is all rows of w."),
+    ] = None
     cutoff: Annotated[
         int | None,
         Opt("Apply psi to the first so many rows of w only.", min=0),
@@ -131,8 +135,8 @@ class GenOptions:
     reads=False,
     arguments=(
         "FILE ...",
-        "Latents (z or w) in .npy or .npz files; -: seeds, or names of such files, one per line of"
-        " standard input.",
+        "Latents (z or w) in .npy, .npz or .pt files; -: seeds, names of such files or records of"
+        " --json, one per line of standard input.",
     ),
     examples=[
         "sggen --seeds 0-9 --psi 0.8",
@@ -410,7 +414,7 @@ def _opened(options: GenOptions) -> "Making":
     from animetools.sampling.latents import Manner
     from animetools.sampling.pictures import Making
 
-    manner = Manner(options.truncate, options.cutoff, options.noise)
+    manner = Manner(options.truncate, options.cutoff, options.noise, latents=options.latents)
     try:
         return Making.of(path, manner, options.class_, options.tags, options.dtype)
     except (ItemError, OSError) as why:
@@ -434,4 +438,4 @@ def _settings(options: GenOptions, plan: Plan, making: "Making") -> dict[str, An
         "quality": None if plan.image_format == "png" else options.quality,
         "save_w": options.save_w,
         "dtype": options.dtype,
-    }
+    } | ({"latents": options.latents} if options.latents else {})

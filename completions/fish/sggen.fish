@@ -2,6 +2,7 @@ complete -c sggen -l network -r -d 'Which network draws; latest is the newest sn
 complete -c sggen -l sha256 -r -d 'What the network file must be.'
 complete -c sggen -s s -l seeds -r -d 'Which seeds to draw, such as 0-50000,60000; both ends count.'
 complete -c sggen -l psi -r -d 'How far w may be from the average: 0.8; several as 0.5,0.8 or from:to:step; the network\'s own where nothing is said.'
+complete -c sggen -l latents -x -a 'z w w+' -d 'What files of latents hold where their shape does not say; w+ is all rows of w.'
 complete -c sggen -l cutoff -r -d 'Apply psi to the first so many rows of w only.'
 complete -c sggen -l truncate -x -a 'w z' -d 'What psi does: w draws w to its average, z draws z again until it is within +-psi.'
 complete -c sggen -l noise -x -a 'const random none seed' -d 'const: the file\'s own; random: each picture\'s own; seed: as run_generator.py drew it.'
