@@ -15,6 +15,7 @@ from animetools.cli.item import Result
 from animetools.cli.network import Device, Dtype, Sha256
 from animetools.errors import FatalError, ItemError, PassedOver
 from animetools.images.containers import format_by_name
+from animetools.sampling.seeds import share_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,10 +34,12 @@ class RankOptions:
     """What dranker can be told."""
 
     best: Annotated[
-        str, Opt("Print the paths of the best: a share, as 10%, or so many.", unit="SHARE")
+        str,
+        Opt("Print the paths of the best: a share, as 10%, or a number of images.", unit="SHARE"),
     ] = ""
     worst: Annotated[
-        str, Opt("Print the paths of the worst: a share, or so many.", unit="SHARE")
+        str,
+        Opt("Print the paths of the worst: a share, or a number of images.", unit="SHARE"),
     ] = ""
     sort: Annotated[bool, Opt("Print the paths, best first (with --worst, worst first).")] = False
     threshold: Annotated[
@@ -234,22 +237,6 @@ def gathered(
             yield item.rejected("below the threshold", f"{value:.5f}")
         else:
             yield item if options.chooses or stream.options.json else _with_score(item)
-
-
-def share_of(name: str, text: str, total: int) -> int:
-    """How many of `total` are meant by 10% (at least one) or by a number.
-
-    Raises ValueError if none is.
-    """
-    number = text.removesuffix("%")
-    try:
-        value = float(number)
-    except ValueError:
-        value = math.nan
-    share = number != text
-    if not value > 0 or (share and value > 100) or not (share or value.is_integer()):
-        raise ValueError(f"{name} is a share, as 10%, or a number of images, not '{text}'")
-    return min(total, max(1, round(total * value / 100)) if share else int(value))
 
 
 def judges_of(options: RankOptions, model: str) -> "list[Judge]":

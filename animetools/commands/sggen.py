@@ -19,7 +19,14 @@ from animetools.cli.stream import Run
 from animetools.errors import FatalError, ItemError
 from animetools.sampling.naming import parse_name, shown
 from animetools.sampling.plan import Plan
-from animetools.sampling.seeds import LARGEST_SEED, LEAST_BOUND, Seeds, parse_grid, parse_psis
+from animetools.sampling.seeds import (
+    LARGEST_SEED,
+    LEAST_BOUND,
+    Seeds,
+    parse_grid,
+    parse_psis,
+    share_of,
+)
 
 if TYPE_CHECKING:
     from animetools.sampling.latents import Drawn
@@ -54,6 +61,10 @@ class GenOptions:
             unit="PSI",
         ),
     ] = ""
+    latents: Annotated[
+        Literal["z", "w", "w+"] | None,
+        Opt("What files of latents hold where their shape does not say; w+ is all rows of w."),
+    ] = None
     cutoff: Annotated[
         int | None,
         Opt("Apply psi to the first so many rows of w only.", min=0),
@@ -75,14 +86,12 @@ class GenOptions:
         str, Opt("Several classes at once, by numbers or names: long_hair,smile.", unit="TAGS")
     ] = ""
     accept: Annotated[
-        float | None,
+        str,
         Opt(
-            "Keep this share, as 10%, that the network's discriminator likes best.",
+            "Keep the best by the network's discriminator: a share, as 10%, or a number of images.",
             unit="SHARE",
-            min=0,
-            max=1,
         ),
-    ] = None
+    ] = ""
     grid: Annotated[
         str, Opt("Sheets of so many columns and rows instead of single files.", unit="10x10")
     ] = ""
@@ -109,8 +118,8 @@ class GenOptions:
             parse_grid(self.grid)
         if self.class_ and self.tags:
             raise ValueError("--class and --tags exclude each other")
-        if self.accept == 0:
-            raise ValueError("--accept is a share above 0, such as 10%")
+        if self.accept:
+            share_of("--accept", self.accept, 1)
         psis = parse_psis(self.psi) if self.psi else ()
         if self.truncate == "z" and not psis:
             raise ValueError("--truncate z needs --psi, within which z must lie")
@@ -127,8 +136,8 @@ class GenOptions:
     reads=False,
     arguments=(
         "FILE ...",
-        "Latents (z or w) in .npy or .npz files; -: seeds, or names of such files, one per line of"
-        " standard input.",
+        "Latents (z or w) in .npy, .npz or .pt files; -: seeds, names of such files or records of"
+        " --json, one per line of standard input.",
     ),
     examples=[
         "sggen --seeds 0-9 --psi 0.8",
@@ -166,31 +175,31 @@ def sggen(options: GenOptions, stream: Stream) -> int:
     plan.check_image(generator.width, generator.height, generator.config.image_channels)
     stream = replace(stream, settings=_settings(options, plan, making))
     stream.report.total = plan.count
-    renderers = renderers_on(
+    with renderers_on(
         options.device,
         options.dtype,
         generator,
         batch=options.batch,
         cores=cores(),
         expected=plan.pictures,
-    )
-    batch, draw = renderers[0].batch, partial(drawn, making)
-    if options.dtype == "fp16" and renderers[0].device.type == "cpu":
-        stream.report.note("--dtype fp16 is for cards: this CPU computes in fp32")
-    encode = partial(save, options, plan, making)
-    work: Work | Batches
-    if stream.options.dry_run:
-        work = partial(encode, None)
-    elif plan.sheet:
-        make = [partial(make_sheets, making, plan.columns, renderer) for renderer in renderers]
-        work = Batches(1, attrgetter("load"), make, encode)
-    else:
-        work = Batches(batch, draw, [partial(make_each, each) for each in renderers], encode)
-    judging = None
-    if options.accept:
-        judging = Batches(batch, draw, scorings(making, renderers), note_score)
-    items = pictures(plan, making, latents(options, stream, making))
-    return stream.collect(work, partial(gather, options, stream, plan, judging, making), items)
+    ) as renderers:
+        batch, draw = renderers[0].batch, partial(drawn, making)
+        if options.dtype == "fp16" and renderers[0].device.type == "cpu":
+            stream.report.note("--dtype fp16 is for cards: this CPU computes in fp32")
+        encode = partial(save, options, plan, making)
+        work: Work | Batches
+        if stream.options.dry_run:
+            work = partial(encode, None)
+        elif plan.sheet:
+            make = [partial(make_sheets, making, plan.columns, each) for each in renderers]
+            work = Batches(1, attrgetter("load"), make, encode)
+        else:
+            work = Batches(batch, draw, [partial(make_each, each) for each in renderers], encode)
+        judging = None
+        if options.accept:
+            judging = Batches(batch, draw, scorings(making, renderers), note_score)
+        items = pictures(plan, making, latents(options, stream, making))
+        return stream.collect(work, partial(gather, options, stream, plan, judging, making), items)
 
 
 def latents(options: GenOptions, stream: Stream, making: "Making") -> Iterator[Item]:
@@ -198,6 +207,8 @@ def latents(options: GenOptions, stream: Stream, making: "Making") -> Iterator[I
     if options.seeds:
         yield from _seeded(options.seeds)
     for file in stream.files:
+        if set(file) <= set("0123456789-,") and file != "-" and not os.path.lexists(file):
+            raise FatalError(f"{file} is no file of latents; to draw seeds say --seeds {file}")
         if file == "-":
             for line in lines_of_input(b"\0" if stream.options.null else b"\n"):
                 yield from _listed(line, making)
@@ -341,7 +352,7 @@ def gather(
 
 
 def accepted(
-    share: float, stream: Stream, judging: Batches, items: Iterable[Item]
+    share: str, stream: Stream, judging: Batches, items: Iterable[Item]
 ) -> Generator[Result, None, list[Item]]:
     """The share of the pictures that score best, in their own order; the others are rejects.
 
@@ -353,7 +364,8 @@ def accepted(
     for result in stream.run(judging, (replace(item, path=SCORES + item.path) for item in items)):
         assert isinstance(result, Item)
         scored.append(replace(result, path=result.path.removeprefix(SCORES), own={}))
-    best = best_of([item.facts["score"] for item in scored], share)
+    count = share_of("--accept", share, len(scored))
+    best = best_of([item.facts["score"] for item in scored], count)
     stream.report.read -= sum(best)  # they come again when they are made
     for item, is_best in zip(scored, best, strict=True):
         if not is_best:
@@ -403,7 +415,7 @@ def _opened(options: GenOptions) -> "Making":
     from animetools.sampling.latents import Manner
     from animetools.sampling.pictures import Making
 
-    manner = Manner(options.truncate, options.cutoff, options.noise)
+    manner = Manner(options.truncate, options.cutoff, options.noise, latents=options.latents)
     try:
         return Making.of(path, manner, options.class_, options.tags, options.dtype)
     except (ItemError, OSError) as why:
@@ -427,4 +439,4 @@ def _settings(options: GenOptions, plan: Plan, making: "Making") -> dict[str, An
         "quality": None if plan.image_format == "png" else options.quality,
         "save_w": options.save_w,
         "dtype": options.dtype,
-    }
+    } | ({"latents": options.latents} if options.latents else {})

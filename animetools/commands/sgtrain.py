@@ -240,5 +240,6 @@ def _judge(options: TrainOptions, images: "Images", jobs: int) -> "Judge | None"
     from animetools.networks.fetch import locate
     from animetools.training.metrics import Embedding, Judge
 
-    embedding = Embedding(locate(options.embedding), min(jobs, cores()))
+    cure = "--embedding takes an .onnx file, or its address"
+    embedding = Embedding(locate(options.embedding, cure=cure), min(jobs, cores()))
     return Judge(embedding, options.metrics.split(","), images, options.metric_images, jobs)

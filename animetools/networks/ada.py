@@ -20,6 +20,7 @@ from animetools.networks.config import (
     StyleGAN2Discriminator,
     StyleGAN2Generator,
 )
+from animetools.networks.foreign import refuse_foreign
 from animetools.networks.machine import Call, refuse
 from animetools.networks.snapshot import Network, Snapshot, shape_of
 
@@ -39,8 +40,8 @@ def read(value: Any) -> Snapshot:
         refuse("the pickle holds no networks of StyleGAN")
     names = [name for name in ("G_ema", "G", "D") if value.get(name) is not None]
     if not names:
-        refuse("the pickle holds a dict without G, D and G_ema: no networks of StyleGAN")
-    modules = {name: _Modules(value[name]) for name in names}
+        refuse_foreign(value, "a dict without G, D and G_ema: no networks of StyleGAN are in it")
+    modules = {name: _Modules(value[name], value) for name in names}
     networks = {}
     base = (4, 4)
     for name in [name for name in names if name != "D"]:
@@ -55,7 +56,8 @@ def read(value: Any) -> Snapshot:
 class _Modules:
     """A network's modules and tensors, by their dotted names; "" is the network itself."""
 
-    def __init__(self, network: Any) -> None:
+    def __init__(self, network: Any, file: Any) -> None:
+        self.file = file
         self.states: dict[str, dict[str, Any]] = {}
         self.tensors: dict[str, Tensor] = {}
         self.filters: list[Tensor] = []
@@ -69,7 +71,7 @@ class _Modules:
             case _:
                 refuse("the pickle holds a network that is not as PyTorch's StyleGANs are")
         if re.match(r"synthesis\.(input$|L\d+_)", path):
-            refuse("a network of StyleGAN3, which is not supported")
+            refuse_foreign(self.file, "a network of StyleGAN3")
         # One that lay in two places could lie in a million.
         parts = {id(module), id(state), *(id(state.get(name)) for name in PARTS if state.get(name))}
         if parts & self._seen or len(path) > LONGEST_NAME:

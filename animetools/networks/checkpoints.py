@@ -27,6 +27,7 @@ from torch import Tensor
 from animetools import whole
 from animetools.networks import ada, pickles, rosinality, tensorflow
 from animetools.networks.config import Discriminator
+from animetools.networks.foreign import refuse_foreign
 from animetools.networks.machine import refuse
 from animetools.networks.plain import from_plain, to_plain
 from animetools.networks.snapshot import Layout, Network, Snapshot
@@ -90,9 +91,9 @@ def _of_torch(value: Any) -> Snapshot:
             training = value.get("training")
             snapshot = _checked("animetools", parts, value.get("facts"))
             return replace(snapshot, training=training if type(training) is dict else None)
-        case {"g_ema": _} | {"state_dict": _}:
-            return rosinality.read(value)
-    refuse("a torch checkpoint of something else: no StyleGAN is in it")
+    if rosinality.is_of(value):
+        return rosinality.read(value)
+    refuse_foreign(value, "a torch checkpoint of something else: no StyleGAN is in it")
 
 
 def _entry(entry: Any) -> tuple[Any, Any]:
@@ -110,11 +111,13 @@ def _of_safetensors(path: str) -> Snapshot:
             safetensors.safe_open(f"/dev/fd/{named.fileno()}", "pt") as file,
         ):
             metadata = file.metadata() or {}
-            if metadata.get("format") != FORMAT:
-                refuse("a safetensors file of something else: no StyleGAN of ours is in it")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except safetensors.SafetensorError:
         refuse("a broken or truncated safetensors file")
+    if metadata.get("format") != FORMAT:
+        if rosinality.is_of(tensors):
+            return rosinality.read(tensors)
+        refuse_foreign(tensors, "a safetensors file of something else: no StyleGAN is in it")
     try:
         if int(metadata["version"]) > VERSION:
             refuse("a file of a later animetools: install that")

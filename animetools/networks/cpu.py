@@ -40,11 +40,17 @@ class Space:
         return kept[name]
 
 
-def crew(threads: int) -> Executor | None:
-    """Threads beside each other, each of which computes alone."""
+@contextmanager
+def crew(threads: int) -> Iterator[Executor | None]:
+    """Threads beside each other, each of which computes alone; none where one is enough.
+
+    The end waits for them: Python aborts if it ends while one of them frees a tensor.
+    """
     if threads < 2:
-        return None
-    return ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+        yield None
+        return
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        yield pool
 
 
 @contextmanager

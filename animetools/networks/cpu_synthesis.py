@@ -25,7 +25,7 @@ def can_synthesize(config: StyleGAN2Generator) -> bool:
 class Synthesis:
     """From w to images, as the `synthesis` of a StyleGAN 2 generator (skip or orig) with that state.
 
-    `threads` work on one image together. Calls from several threads at once do not meet. In
+    The `crew` works on one image together. Calls from several threads at once do not meet. In
     bfloat16 the convolutions are, and all else is float32.
     """
 
@@ -34,10 +34,10 @@ class Synthesis:
         config: StyleGAN2Generator,
         state: cpu.State,
         dtype: torch.dtype = torch.float32,
-        threads: int = 1,
+        crew: Executor | None = None,
     ) -> None:
         self.config = config
-        self.crew = cpu.crew(threads)
+        self.crew = crew
         self.space = cpu.Space()
         self.const = state["synthesis.b4.const"].permute(1, 2, 0)
         self.low_pass = cpu.low_pass(config.kernel) * 2

@@ -29,10 +29,8 @@ class Trunk:
         config: StyleGAN2Discriminator,
         state: cpu.State,
         dtype: torch.dtype = torch.float32,
-        threads: int = 1,
     ) -> None:
         self.config = config
-        self.crew = cpu.crew(threads)
         self.space = cpu.Space()
         self.low_pass = cpu.low_pass(config.kernel)
         top = len(config.channels) - 1
@@ -78,16 +76,13 @@ class Trunk:
             cpu.activate(inside[first:end], self.config.clamp)
 
         if block.wide:
-            winograd.convolve(
-                x, block.conv0, inside, bias=block.bias0, finish=finish, crew=self.crew
-            )
+            winograd.convolve(x, block.conv0, inside, bias=block.bias0, finish=finish)
         else:
             full = F.conv2d(cpu.planes(x).to(block.conv0.dtype), block.conv0)
             torch.add(full[0].permute(1, 2, 0), block.bias0, out=inside)
             finish(0, len(inside))
         target = out[1:-1, 1:-1]
 
-        @torch.inference_mode()
         def halve(first: int) -> None:
             rows = target[first : first + ROWS]
             above = y[2 * first : 2 * (first + len(rows)) + 4]
@@ -101,8 +96,8 @@ class Trunk:
                 out=rows,
             )
 
-        for _ in (self.crew.map if self.crew else map)(halve, range(0, len(target), ROWS)):
-            pass
+        for first in range(0, len(target), ROWS):
+            halve(first)
 
     def _halve(self, x: Tensor) -> Tensor:
         """The inside of x, low-passed, every second pixel: [H / 2, W / 2, C]."""

@@ -8,6 +8,7 @@ torch.compile where that works.
 import copy
 import functools
 from collections.abc import Callable
+from concurrent.futures import Executor
 from typing import Any
 
 import torch
@@ -24,24 +25,22 @@ Features = Callable[[Tensor], Tensor]
 
 
 def synthesis(
-    generator: Generator, device: torch.device, dtype: torch.dtype, threads: int = 1
+    generator: Generator, device: torch.device, dtype: torch.dtype, crew: Executor | None = None
 ) -> Synthesis:
     """The generator's synthesis: (ws [n, num_ws, w_dim], noise) to float32 images on the device.
 
-    On a CPU an image does not depend on its batch, to the last bit, and `threads` share the work
-    on it; bfloat16 is used where the processor multiplies it, and float16 is float32.
+    On a CPU an image does not depend on its batch, to the last bit, and a `crew` of `cpu.crew`
+    shares the work on it; bfloat16 is used where the processor multiplies it, and float16 is float32.
     """
     if device.type != "cpu":
         return _on_card(generator.synthesis, device, dtype)
     config, state = generator.config, generator.state_dict()
     if isinstance(config, StyleGAN2Generator) and cpu_synthesis.can_synthesize(config):
-        return cpu_synthesis.Synthesis(config, state, native(dtype), threads)
+        return cpu_synthesis.Synthesis(config, state, native(dtype), crew)
     return functools.partial(_one_by_one, generator.synthesis)
 
 
-def features(
-    discriminator: Discriminator, device: torch.device, dtype: torch.dtype, threads: int = 1
-) -> Features:
+def features(discriminator: Discriminator, device: torch.device, dtype: torch.dtype) -> Features:
     """The discriminator's features: images [n, C, H, W] in -1..1 to float32 on the device.
 
     The discriminator's `judge` takes them, together or each alone. On a CPU an image's do not
@@ -51,7 +50,7 @@ def features(
         return _on_card(_Features(discriminator), device, dtype)
     config, state = discriminator.config, discriminator.state_dict()
     if isinstance(config, StyleGAN2Discriminator) and cpu_trunk.can_look(config):
-        return cpu_trunk.Trunk(config, state, native(dtype), threads)
+        return cpu_trunk.Trunk(config, state, native(dtype))
     return functools.partial(_one_by_one, discriminator.features)
 
 

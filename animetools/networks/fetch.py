@@ -15,14 +15,19 @@ SHIPPED = os.path.join(os.path.dirname(__file__), "default.pkl")  # see docs/def
 TIMEOUT_SECONDS = (5, 20)  # to connect, to wait for the next bytes
 
 
-def locate(name: str, sha256: str | None = None, cache: str | None = None) -> str:
+def locate(
+    name: str,
+    sha256: str | None = None,
+    cache: str | None = None,
+    cure: str = "name a network file, its address, or latest",
+) -> str:
     """The path of the file that `name` means.
 
     A path is itself. An address (http or https) is downloaded to `cache`, the user's own unless
     another is named, once. `latest` is the newest snapshot (*.pkl) under results/, and `default` the
     network that ships with the suite.
 
-    Raises FatalError, with the cure, if there is no such file, if it cannot be had, or if its
+    Raises FatalError, with the `cure`, if there is no such file, if it cannot be had, or if its
     SHA-256 is not `sha256`; nothing of a failed download is kept.
     """
     wanted = sha256 and sha256.lower()
@@ -33,7 +38,7 @@ def locate(name: str, sha256: str | None = None, cache: str | None = None) -> st
     path = _latest() if name == "latest" else SHIPPED if name == "default" else name
     if not os.path.isfile(path):
         missing = "is no file" if os.path.exists(path) else "does not exist"
-        raise FatalError(f"{_shown(path)} {missing}; name a network file, its address, or latest")
+        raise FatalError(f"{_shown(path)} {missing}; {cure}")
     try:
         found = wanted and sha256_of(path)
     except OSError as why:

@@ -56,6 +56,21 @@ KNOWN = {
     "tfutil.Network",
     "network.Network",
 }
+# What pickles are that name something of these modules.
+PROGRAMS = {
+    "ultralytics": "a YOLO",
+    "models.yolo": "a YOLO",
+    "models.common": "a YOLO",
+    "pytorch_lightning": "a checkpoint of PyTorch Lightning",
+    "lightning": "a checkpoint of PyTorch Lightning",
+    "diffusers": "a diffusion model",
+    "transformers": "a model of transformers",
+    "torch.nn.modules": "a whole module of PyTorch, not its state_dict",
+    "torchvision": "a model of torchvision",
+    "basicsr": "a model of BasicSR",
+    "fastai": "a learner of fastai",
+    "sklearn": "a model of scikit-learn",
+}
 
 _NAMES = {ord(opcode.code): opcode.name for opcode in opcodes}
 
@@ -206,7 +221,11 @@ class _Machine:
     def named(self, module: str, name: str) -> None:
         if (path := f"{module}.{name}") not in KNOWN:
             shown = path if path.isascii() and path.isprintable() else ascii(path)
-            refuse(f"the pickle names {shown:.{LONG_NAME}}, which no network file needs: refused")
+            kinds = (kind for name, kind in PROGRAMS.items() if path.startswith(f"{name}."))
+            kind = next((f"{kind}: " for kind in kinds), "")
+            refuse(
+                f"{kind}the pickle names {shown:.{LONG_NAME}}, which no network file needs: refused"
+            )
         self.push(Global(path))
 
     def instance(self) -> None:

@@ -1,8 +1,8 @@
 """The .pt files that GANSpace, e4e, StyleCLIP and others take: rosinality's StyleGAN 2 in PyTorch.
 
 {"g_ema": state, "latent_avg": w}, in training also "g", "d" and "args"; e4e keeps its generator as
-"decoder." within a "state_dict". Only the skip generator and the resnet discriminator, both square
-and without labels, exist there.
+"decoder." within a "state_dict"; others save a bare state. Only the skip generator and the resnet
+discriminator, both square and without labels, exist there.
 """
 
 import re
@@ -18,7 +18,9 @@ from animetools.networks.config import (
     MappingConfig,
     StyleGAN2Discriminator,
     StyleGAN2Generator,
+    image_size,
 )
+from animetools.networks.foreign import refuse_foreign
 from animetools.networks.machine import refuse
 from animetools.networks.snapshot import Network, Snapshot, shape_of
 
@@ -26,36 +28,61 @@ KERNEL = (1.0, 3.0, 3.0, 1.0)
 LRMUL = 0.01
 MOST_PARTS = 64  # blocks, or layers of a mapping network
 SAMPLES = 4096  # for an average w that a file lacks
+MOST_DRAWN = 10  # blocks whose noise is drawn where a file lacks it: 2048 pixels a side
 
 # A tensor's name there and here, and how many axes of 1 it has more there, in front and behind.
 Pair = tuple[str, str, int, int]
 
 
 def read(value: Any) -> Snapshot:
-    """The networks in what `pickles` made of a file.
+    """The networks in what `pickles` made of a file that `is_of` this layout.
 
     The average w of a file that has none is that of 4096 seeds, as the programs of this layout
-    take it.
-    Raises ItemError for what is no such file.
+    take it; noise maps that it lacks are drawn. An Advice says so.
+    Raises ItemError for networks that are not whole.
     """
-    states = {ours: value.get(theirs) for theirs, ours in _KEYS.items()}
-    whole = value.get("state_dict")
-    if type(whole) is dict and "g_ema" not in value:
-        decoder = {str(n)[8:]: part for n, part in whole.items() if str(n).startswith("decoder.")}
-        states = {"G_ema": decoder or None}
     networks = {}
-    for name, state in states.items():
-        if state is None:
-            continue
-        if type(state) is not dict or not all(isinstance(v, Tensor) for v in state.values()):
+    for name, left in _states(value).items():
+        if not all(isinstance(part, Tensor) for part in left.values()):
             refuse("the file holds a network that is no dict of tensors")
-        left = {str(key): tensor for key, tensor in state.items()}
         networks[name] = _discriminator(left) if name == "D" else _generator(left, value)
         if left:
             refuse(f"the network has the tensor {next(iter(left))!a:.80}: this layout has no such")
-    if not networks:
-        refuse("a torch checkpoint of something else: no StyleGAN is in it")
     return Snapshot("rosinality", networks, {})
+
+
+def is_of(value: Any) -> bool:
+    """Whether this, as `pickles` made it of a file, holds networks of this layout."""
+    return bool(_states(value))
+
+
+def _states(value: Any) -> dict[str, dict[str, Any]]:
+    """The states of the networks, by our names; none if no network shows that it is of this layout."""
+    if type(value) is not dict:
+        return {}
+    named = {ours: value[theirs] for theirs, ours in _KEYS.items() if theirs in value}
+    whole = value.get("state_dict", value)
+    found = {
+        name: _inner(name, state) for name, state in (named or {"G_ema": whole, "D": whole}).items()
+    }
+    if named and any(found.values()):  # then all must be
+        return {
+            name: found[name] or (state if type(state) is dict else {"": state})
+            for name, state in named.items()
+            if state is not None
+        }
+    return {name: state for name, state in found.items() if state}
+
+
+def _inner(name: str, state: Any) -> dict[str, Any]:
+    """The part of a state that is a network, without "decoder." or "module." before its names."""
+    mark = _MARKS["D" if name == "D" else "G_ema"]
+    keys = [key for key in state if type(key) is str] if type(state) is dict else []
+    before = next((k.removesuffix(mark) for k in keys if f".{k}".endswith(f".{mark}")), None)
+    if before is None:
+        return {}
+    inner = [key for key in keys if key.startswith(before) and key != "latent_avg"]
+    return {key.removeprefix(before): state[key] for key in inner}
 
 
 def content(snapshot: Snapshot) -> dict[str, Any]:
@@ -80,12 +107,15 @@ def content(snapshot: Snapshot) -> dict[str, Any]:
 
 
 _KEYS = {"g_ema": "G_ema", "g": "G", "d": "D"}
+_MARKS = {"G_ema": "input.input", "D": "final_linear.0.weight"}  # tensors that show a network
 
 
 def _generator(left: dict[str, Tensor], value: dict[Any, Any]) -> Network:
     """The network of the tensors, which are taken away."""
     blocks = 1 + _count(left, r"to_rgbs\.\d+\.bias")
     layers = _count(left, r"style\.\d+\.weight")
+    if blocks <= MOST_DRAWN and not any(name.startswith("noises.") for name in left):
+        left |= _drawn_noises(blocks)
     state = _taken(left, _generator_pairs(blocks, layers))
     _take_filters(left, _generator_filters(blocks), gain=4)
     width, z_dim = shape_of(state, "mapping.fc0.weight", 2)
@@ -98,11 +128,22 @@ def _generator(left: dict[str, Tensor], value: dict[Any, Any]) -> Network:
     if isinstance(average, Tensor) and average.numel() >= width and average.shape[-1] == width:
         state["mapping.w_avg"] = average.reshape(-1, width)[0].clone()
     else:
+        text = f"the file lacks the average w: that of {SAMPLES} seeds is taken"
+        warnings.warn(text, Advice, stacklevel=2)
         state["mapping.w_avg"] = torch.zeros(width)
         module = Network(config, state).build()
         z = torch.randn(SAMPLES, z_dim, generator=torch.Generator().manual_seed(0))
         state["mapping.w_avg"] = module.get_submodule("mapping")(z)[:, 0].mean(0)
     return Network(config, state)
+
+
+def _drawn_noises(blocks: int) -> dict[str, Tensor]:
+    """Noise maps as a new network has them, the same every time."""
+    text = "the file lacks its noise maps: they are drawn, and fine detail is another than it was"
+    warnings.warn(text, Advice, stacklevel=3)
+    stream = torch.Generator().manual_seed(0)
+    sides = {f"noises.noise_{i}": 4 << (i + 1) // 2 for i in range(2 * blocks - 1)}
+    return {name: torch.randn(1, 1, side, side, generator=stream) for name, side in sides.items()}
 
 
 def _discriminator(left: dict[str, Tensor]) -> Network:
@@ -147,7 +188,8 @@ def _unfit(config: Any) -> str:
     if not isinstance(config, StyleGAN2Generator | StyleGAN2Discriminator):
         return "StyleGAN 1"
     if config.base != (4, 4):
-        return "images that are not square"
+        height, width = image_size(config)
+        return f"images of {width} x {height} pixels, only of 8 x 8, 16 x 16, 32 x 32 and so on"
     if config.image_channels != 3:
         return f"images of {config.image_channels} channels"
     if tuple(config.kernel) != KERNEL:
@@ -253,5 +295,5 @@ def _count(left: dict[str, Tensor], pattern: str) -> int:
     """How many tensors there are of a kind."""
     found = sum(1 for name in left if re.fullmatch(pattern, name))
     if not 0 < found <= MOST_PARTS:
-        refuse("a torch checkpoint of something else: no StyleGAN is in it")
+        refuse_foreign(left, "a torch checkpoint of something else: no StyleGAN is in it")
     return found

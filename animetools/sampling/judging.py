@@ -52,7 +52,6 @@ def _score(renderer: Renderer, judge: Judge, batch: Sequence[Drawn]) -> list[flo
     return [each if isinstance(each, ItemError) else next(scores) for each in made]
 
 
-def best_of(scores: Sequence[float], share: float) -> list[bool]:
-    """Which are the share that scores best, one at least; of equal ones the first."""
-    count = max(1, round(share * len(scores)))
+def best_of(scores: Sequence[float], count: int) -> list[bool]:
+    """Which are the `count` that score best; of equal ones the first."""
     return [rank <= count for rank in ranks_of(scores)]

@@ -1,37 +1,40 @@
-"""Latents in NumPy's files, .npy and .npz, of which nothing is ever executed."""
+"""Latents in files of NumPy, .npy and .npz, and torch, .pt, of which nothing is ever executed."""
 
-import re
+import os
 import tokenize
+import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import IO, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
-from animetools.errors import ItemError
+from animetools.errors import Advice, FatalError, ItemError
 from animetools.networks.fast import Generator
+from animetools.networks.pickles import is_torch_legacy, load_torch_legacy, load_torch_zip, mapped
+from animetools.sampling.latent_kinds import Kind, Numbers, hint_of, recognized
 from animetools.sampling.latents import Latent
 
 LARGEST = 1 << 30  # bytes of an array in an .npz, which may be packed a thousandfold
+_NO_LATENTS = (
+    "a .pt file without latents, which are a tensor, or a list or dict of tensors; --network names"
+    " a network"
+)
+_KEYS: dict[str, tuple[Kind, ...]] = {
+    **dict.fromkeys(["latent", "latents", "w", "ws", "w_plus", "dlatents"], ("w", "w+")),
+    "z": ("z",),
+}
 _PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # What NumPy and zipfile raise for damaged files.
 _DAMAGE = (
     *(ValueError, EOFError, OverflowError, MemoryError, RuntimeError, OSError),
     *(tokenize.TokenError, zipfile.BadZipFile, zlib.error),
 )
-_WORDS: dict[str, Literal["z", "w"]] = {
-    "z": "z",
-    "w": "w",
-    "ws": "w",
-    "w+": "w",
-    "wplus": "w",
-    "dlatent": "w",
-    "dlatents": "w",
-}
 
 
 @dataclass(frozen=True)
@@ -39,34 +42,97 @@ class Latents:
     """The latents of a file: z [n, z_dim], w [n, w_dim] or w [n, rows, w_dim]."""
 
     kind: Literal["z", "w"]
-    values: NDArray[np.floating | np.integer]
+    values: Sequence[Numbers] | Numbers
 
     def __iter__(self) -> Iterator[Latent]:
         for value in self.values:
             yield Latent(None, self.kind, np.array(value, np.float32, order="C"))
 
 
-def read(path: str, generator: Generator) -> Latents:
+def read(path: str, generator: Generator, wanted: Kind | None = None) -> Latents:
     """The latents of a file, as many as there are; an .npy stays on the disk.
 
-    Three axes are rows of w. Two, or one, are z or w: the name of the array says which, or for an
-    .npy the name of the file ("w" or "projected_w" for w), then the width, then it is z.
+    What they are `wanted`, or the shape tells, or the name of an array, for an .npy or a tensor the
+    name of the file ("w" or "projected_w" for w). A .pt is a tensor, or a list or dict of tensors,
+    one a picture, as e4e, pSp and rosinality's projector write them.
 
-    Raises ItemError for what is no such file, or not for this generator; OSError.
+    Raises ItemError for what is no such file, or not for this generator; FatalError where only a
+    person can say what they are; OSError.
     """
+    try:
+        return _read(path, generator, wanted)
+    except FatalError as why:
+        raise FatalError(f"{path}: {why}") from None
+
+
+def _read(path: str, generator: Generator, wanted: Kind | None) -> Latents:
     with open(path, "rb") as file:
         head = file.read(6)
     if head == b"\x93NUMPY":
         try:
-            return _recognise(np.load(path, "r", allow_pickle=False), path, generator)
+            values = np.load(path, "r", allow_pickle=False)
+            return Latents(
+                *recognized(values, hint_of(_stem(path)), wanted, generator, z_is_usual=True)
+            )
         except _DAMAGE as why:
             raise ItemError(_told(why)) from None
+    if head[:4] == b"PK\x03\x04" and not _is_of_torch(path):
+        return _one_of(path, generator, wanted)
+    data = mapped(path)
     if head[:4] == b"PK\x03\x04":
-        return _one_of(path, generator)
-    raise ItemError("neither an .npy nor an .npz file")
+        return _of_torch(load_torch_zip(data), path, generator, wanted)
+    if is_torch_legacy(data):
+        return _of_torch(load_torch_legacy(data), path, generator, wanted)
+    raise ItemError("neither an .npy, an .npz nor a .pt file")
 
 
-def _one_of(path: str, generator: Generator) -> Latents:
+def _stem(path: str) -> str:
+    return os.path.splitext(os.path.basename(path))[0]
+
+
+def _is_of_torch(path: str) -> bool:
+    """Whether a zip file is one of torch.save."""
+    try:
+        with zipfile.ZipFile(path) as members:
+            return any(f"/{name}".endswith("/data.pkl") for name in members.namelist())
+    except _DAMAGE as why:
+        raise ItemError(_told(why)) from None
+
+
+def _of_torch(value: Any, path: str, generator: Generator, wanted: Kind | None) -> Latents:
+    """The latents in what `pickles` made of a .pt file."""
+    parts, hint = _parts(value)
+    found: list[tuple[Literal["z", "w"], Numbers]] = []
+    for part in parts:
+        if not isinstance(part, Tensor | np.ndarray):
+            raise ItemError(_NO_LATENTS)
+        array = part.detach().float().numpy() if isinstance(part, Tensor) else part
+        is_one = part is not value
+        hint = hint or hint_of(_stem(path))
+        found.append(recognized(array, hint, wanted, generator, one_picture=is_one))
+    if len({kind for kind, _ in found}) != 1:
+        raise ItemError("both z and w are in it" if found else _NO_LATENTS)
+    return Latents(found[0][0], [row for _, rows in found for row in rows])
+
+
+def _parts(value: Any) -> tuple[list[Any], tuple[Kind, ...]]:
+    """What may be latents in the object of a .pt file, and what the names there say of them."""
+    if type(value) in (list, tuple):
+        return list(value), ()
+    if type(value) is not dict:
+        return [value], ()
+    for key, hint in _KEYS.items():
+        if key in value:
+            return _parts(value[key])[0], hint
+    parts = list(value.values())
+    if not parts or not all(type(part) is dict and "latent" in part for part in parts):
+        return parts, ()  # by names of pictures
+    if any("noise" in part for part in parts):  # as rosinality's projector writes it
+        warnings.warn("noise maps in files of latents are not used", Advice, stacklevel=1)
+    return [part["latent"] for part in parts], _KEYS["latent"]
+
+
+def _one_of(path: str, generator: Generator, wanted: Kind | None) -> Latents:
     """The only array of an .npz that can be latents."""
     found: dict[str, Latents] = {}
     refused: list[ItemError] = []
@@ -80,7 +146,10 @@ def _one_of(path: str, generator: Generator) -> Latents:
                     raise ItemError("an .npz file packed in a way that NumPy does not use")
                 with members.open(info) as file:
                     try:
-                        found[name] = _recognise(_array(file), name, generator)
+                        values, hint = _array(file), hint_of(name)
+                        found[name] = Latents(
+                            *recognized(values, hint, wanted, generator, z_is_usual=True)
+                        )
                     except ItemError as why:
                         refused.append(ItemError(f"array {name}: {why}"))
     except _DAMAGE as why:
@@ -111,30 +180,6 @@ def _array(file: IO[bytes]) -> NDArray[np.generic]:
     if len(data) < size:
         raise ItemError("cut short")
     return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
-
-
-def _recognise(values: NDArray[np.generic], name: str, generator: Generator) -> Latents:
-    config = generator.mapping.config
-    if values.dtype.kind not in "fiu":
-        raise ItemError("not an array of numbers")
-    shape = values.shape
-    if len(shape) == 3 and shape[1:] == (generator.num_ws, config.w_dim):
-        kind: Literal["z", "w"] = "w"
-    elif len(shape) in (1, 2) and shape[-1] in (config.z_dim, config.w_dim):
-        words = re.split(r"[^a-z+]+", name.rsplit("/", 1)[-1].lower().removesuffix(".npy"))
-        kind = next((_WORDS[word] for word in words if word in _WORDS), "z")
-        if shape[-1] != (config.z_dim if kind == "z" else config.w_dim):
-            kind = "w" if kind == "z" else "z"
-        values = values.reshape(-1, shape[-1])
-    else:
-        raise ItemError(
-            f"an array of shape {'x'.join(map(str, shape)) or '()'}; this network takes"
-            f" z [n, {config.z_dim}] or w [n, {config.w_dim}] or"
-            f" [n, {generator.num_ws}, {config.w_dim}]"
-        )
-    if not len(values):
-        raise ItemError("no latents in it")
-    return Latents(kind, values)  # type: ignore[arg-type]
 
 
 def _told(why: Exception) -> str:

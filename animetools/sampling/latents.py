@@ -47,13 +47,14 @@ class Manner:
     """What all images of a run have in common.
 
     In the manner "z" psi is the bound of |z|, and w is left alone. `labels` [c_dim] are None where
-    each image draws a class of its own.
+    each image draws a class of its own; `latents` is what files of them hold, where a person says.
     """
 
     truncate: Literal["w", "z"] = "w"
     cutoff: int | None = None
     noise: Literal["const", "random", "none", "seed"] = "const"
     labels: Floats | None = None
+    latents: Literal["z", "w", "w+"] | None = None
 
 
 @dataclass(frozen=True)

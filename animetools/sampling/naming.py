@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from animetools.images.containers import EXTENSIONS
+
 FIELDS = {
     "seed": r"0?\d{0,2}d?",
     "index": r"0?\d{0,2}d?",
@@ -17,6 +19,12 @@ FIELDS = {
 Format = Literal["png", "jpg", "webp"]
 
 FORMATS: dict[str, Format] = {".png": "png", ".jpg": "jpg", ".jpeg": "jpg", ".webp": "webp"}
+# Endings of a name that ask for a file which is not written here; any other is part of the name.
+OTHERS = {
+    *(EXTENSIONS.keys() - FORMATS.keys()),
+    *(".exr", ".heic", ".heif", ".ico", ".jp2", ".jxl", ".pdf", ".ppm", ".psd", ".svg", ".tga"),
+    *(".avi", ".mkv", ".mov", ".mp4", ".npy", ".npz", ".pt", ".tar", ".webm", ".zip"),
+}
 
 
 @dataclass(frozen=True)
@@ -64,9 +72,12 @@ class Name:
 def parse_name(text: str, image_format: Format | None) -> tuple[Name, str]:
     """The pattern of a --name without its extension, and the extension.
 
-    Raises ValueError, in one sentence, if the extension contradicts --format, or the pattern is none.
+    Raises ValueError, in one sentence, if the extension contradicts --format or is of a file that
+    is not written, or the pattern is none.
     """
     stem, extension = os.path.splitext(text)
+    if extension.lower() in OTHERS:
+        raise ValueError(f"--name {text}: files are .png, .jpg or .webp, not {extension}")
     told = FORMATS.get(extension.lower())
     if told is None:
         return Name.parse(text), f".{image_format or 'png'}"

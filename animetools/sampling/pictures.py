@@ -83,9 +83,9 @@ class Making:
     def kept(self, path: str) -> Latents:
         """The latents of a file.
 
-        Raises ItemError and OSError as `latent_files.read`, and where they would be drawn again.
+        Raises as `latent_files.read`, and ItemError where they would be drawn again.
         """
-        latents = latent_files.read(path, self.generator)
+        latents = latent_files.read(path, self.generator, self.manner.latents)
         if self.manner.truncate == "z":
             raise ItemError("--truncate z draws z again from its seed; these have none")
         return latents

@@ -77,13 +77,16 @@ class Plan:
             raise FatalError(f"the network draws {channels} channels: no image file has that")
         if channels == 4 and self.image_format == "jpg":
             raise FatalError("the network draws opacity, which JPEG has not: --format png or webp")
+        what = "the network"
         if self.sheet:
-            width *= self.columns
-            height *= self.sheet // self.columns
-        if width * height > MAX_PIXELS or max(width, height) > LARGEST_SIDE[self.image_format]:
+            columns, rows = self.columns, self.sheet // self.columns
+            what = f"--grid {columns}x{rows}"
+            width, height = width * columns, height * rows
+        side = min(MAX_PIXELS, LARGEST_SIDE[self.image_format])
+        if width * height > MAX_PIXELS or max(width, height) > side:
             raise FatalError(
-                f"{width}x{height} pixels are too many for one {self.image_format} file:"
-                " a smaller --grid"
+                f"{what} makes {width}x{height} pixels; one {self.image_format} file has at most"
+                f" {side:,} a side and {MAX_PIXELS:,} in all"
             )
 
     def _named(self, facts: dict[str, object]) -> str:

@@ -3,14 +3,16 @@
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from functools import cached_property, partial
+from typing import Self
 
 import torch
 from torch import Tensor
 
 from animetools.errors import Advice, FatalError, ItemError
 from animetools.images.files import Pixels
-from animetools.networks import fast
+from animetools.networks import cpu, fast
 from animetools.networks.devices import DTYPES, devices
 from animetools.networks.fast import Generator
 from animetools.networks.layers import Noise
@@ -30,6 +32,8 @@ class Renderer:
     it is given at once. Batch 0 is what suits the device, where no more than `expected` are to
     come.
 
+    It is a context manager, whose end waits for its threads, as that of `cpu.crew` does.
+
     From then on torch uses one thread wherever this process calls it.
     """
 
@@ -48,14 +52,22 @@ class Renderer:
         if device.type == "cpu":
             self.group = 1
             self.batch = batch or min(cores, expected or cores)
-            self.threads = ThreadPoolExecutor(self.batch)
+            width, share = self.batch, cores // self.batch
         else:
             pixels = generator.height * generator.width
             self.group = max(1, min(GROUP_PIXELS // pixels, LARGEST_GROUP))
             self.batch = batch or self.group
-            self.threads = ThreadPoolExecutor(cores)
-        share = max(1, cores // self.batch)
-        self._prepare = partial(fast.synthesis, generator, device, dtype, share)
+            width, share = cores, 1
+        self.opened = ExitStack()
+        crew = self.opened.enter_context(cpu.crew(share))
+        self.threads = self.opened.enter_context(ThreadPoolExecutor(width))
+        self._prepare = partial(fast.synthesis, generator, device, dtype, crew)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.opened.close()
 
     @cached_property
     def synthesis(self) -> fast.Synthesis:
@@ -129,17 +141,23 @@ class Renderer:
                 yield ItemError("its pixels are no numbers: try --dtype fp32, or another network")
 
 
+@contextmanager
 def renderers_on(
     name: str, dtype: str, generator: Generator, *, batch: int, cores: int, expected: int | None
-) -> list[Renderer]:
+) -> Iterator[list[Renderer]]:
     """A renderer for each of the devices of a name, as `devices` knows them, in that precision.
 
     Raises FatalError if there is no such device.
     """
-    return [
-        Renderer(generator, device, DTYPES[dtype], batch=batch, cores=cores, expected=expected)
-        for device in devices(name)
-    ]
+    with ExitStack() as opened:
+        yield [
+            opened.enter_context(
+                Renderer(
+                    generator, device, DTYPES[dtype], batch=batch, cores=cores, expected=expected
+                )
+            )
+            for device in devices(name)
+        ]
 
 
 def to_pixels(images: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Lists of numbers as people type them: seeds, psi, rows and columns. No list is ever laid out."""
+"""Numbers as people type them: seeds, psi, rows and columns, shares. No list is ever laid out."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -7,6 +7,7 @@ from decimal import Decimal
 
 LARGEST_SEED = 2**32 - 1  # that numpy's RandomState takes
 MOST_PSI = 1000
+LARGEST_PSI, DECIMALS = 10**6, 6  # of a psi, as names of files show it
 MOST_ON_A_SHEET = 4096  # so that a sheet's file can tell the seeds of all
 LEAST_BOUND = 0.01  # of |z|: below, hundreds of redraws find nothing
 
@@ -62,17 +63,13 @@ def parse_psis(text: str) -> tuple[float, ...]:
 
 def _sweep(part: str, text: str) -> list[Decimal]:
     numbers = part.split(":")
-    for number in numbers:
-        if len(numbers) not in (1, 3) or not re.fullmatch(
-            r"-?(\d{1,6}(\.\d{0,6})?|\.\d{1,6})(e[-+]?\d)?", number, re.ASCII | re.IGNORECASE
-        ):
-            raise ValueError(
-                f"--psi takes numbers, such as 0.8 or 0.5,0.8 or 0:1.2:0.1, not '{text}'"
-            )
-    values = list(map(Decimal, numbers))  # exact: three steps of 0.1 are 0.3
-    if any(value != round(value, 6) or abs(value) >= 10**6 for value in values):
-        raise ValueError(f"--psi {text}: a psi is below a million and has at most six decimals")
-    if len(numbers) == 1:
+    number = r"-?(\d{1,20}(\.\d{0,20})?|\.\d{1,20})([eE][-+]?\d{1,2})?"
+    if len(numbers) not in (1, 3) or not all(re.fullmatch(number, n, re.ASCII) for n in numbers):
+        raise ValueError(f"--psi takes numbers, such as 0.8 or 0.5,0.8 or 0:1.2:0.1, not '{text}'")
+    values = [Decimal(number) for number in numbers]  # exact: three steps of 0.1 are 0.3
+    if any(abs(value) >= LARGEST_PSI or value != round(value, DECIMALS) for value in values):
+        raise ValueError(f"--psi {text}: psi is below {LARGEST_PSI} and has at most 6 decimals")
+    if len(values) == 1:
         return values
     first, last, step = values
     if step <= 0 or last < first:
@@ -86,13 +83,29 @@ def parse_grid(text: str) -> tuple[int, int]:
 
     Raises ValueError, in one sentence, for anything else.
     """
-    found = re.fullmatch(r"(\d{1,3})x(\d{1,3})", text, re.ASCII)
-    if not found or "0" in found.groups():
+    found = re.fullmatch(r"(\d{1,9})x(\d{1,9})", text, re.ASCII)
+    columns, rows = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not columns * rows:
         raise ValueError(f"--grid takes columns and rows, such as 10x10, not '{text}'")
-    columns, rows = int(found[1]), int(found[2])
     if columns * rows > MOST_ON_A_SHEET:
-        raise ValueError(f"--grid {text} is more than {MOST_ON_A_SHEET} pictures")
+        raise ValueError(
+            f"--grid {text} is {columns * rows:,} pictures a sheet, more than {MOST_ON_A_SHEET:,}"
+        )
     return columns, rows
+
+
+def share_of(option: str, text: str, total: int) -> int:
+    """How many of `total` are meant by 10%, or 0.1, at least one; or by a whole number.
+
+    Raises ValueError, in one sentence with the option's name, for anything else.
+    """
+    if re.fullmatch(r"\d{1,12}", text, re.ASCII) and int(text):
+        return min(total, int(text))
+    found = re.fullmatch(r"(\d{1,12}\.?\d{0,12}|\.\d{1,12})(%?)", text, re.ASCII)
+    share = float(found[1]) / (100 if found[2] else 1) if found else 0
+    if not found or not 0 < share <= 1 or (share == 1 and not found[2]):
+        raise ValueError(f"{option} is a share, such as 10%, or a number of images, not '{text}'")
+    return min(total, max(1, round(total * share)))
 
 
 def compact(seeds: Iterable[int]) -> str:

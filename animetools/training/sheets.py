@@ -10,6 +10,7 @@ from torch import Tensor
 from animetools.dataset.pictures import Pixels
 from animetools.dataset.training_set import Images
 from animetools.errors import ItemError
+from animetools.networks import cpu
 from animetools.networks.fast import synthesis
 from animetools.networks.stylegan2 import Generator
 
@@ -26,13 +27,14 @@ def samples(generator: Generator, z: Tensor, at_once: int, threads: int) -> Iter
     """What a generator makes of z [n, z_dim] with constant noise: batches of uint8 [n, C, H, W]."""
     w_avg = generator.mapping.w_avg
     draw: Callable[..., Tensor] = generator.synthesis
-    if w_avg.device.type == "cpu":  # elsewhere it would be compiled anew every time
-        draw = synthesis(generator, w_avg.device, torch.float32, threads)
-    for part in torch.split(z, at_once):
-        with torch.inference_mode():
-            levels = draw(generator.mapping(part.to(w_avg)), "const").float() * 127.5 + 128
-            pixels = levels.clamp(0, 255).byte().cpu().numpy()
-        yield pixels
+    with cpu.crew(threads) as crew:
+        if w_avg.device.type == "cpu":  # elsewhere it would be compiled anew every time
+            draw = synthesis(generator, w_avg.device, torch.float32, crew)
+        for part in torch.split(z, at_once):
+            with torch.inference_mode():
+                levels = draw(generator.mapping(part.to(w_avg)), "const").float() * 127.5 + 128
+                pixels = levels.clamp(0, 255).byte().cpu().numpy()
+            yield pixels
 
 
 def chosen(images: Images, count: int, at_once: int) -> Iterator[Pixels]:

@@ -1,5 +1,5 @@
-complete -c dranker -l best -r -d 'Print the paths of the best: a share, as 10%, or so many.'
-complete -c dranker -l worst -r -d 'Print the paths of the worst: a share, or so many.'
+complete -c dranker -l best -r -d 'Print the paths of the best: a share, as 10%, or a number of images.'
+complete -c dranker -l worst -r -d 'Print the paths of the worst: a share, or a number of images.'
 complete -c dranker -l sort -d 'Print the paths, best first (with --worst, worst first).'
 complete -c dranker -l threshold -r -d 'Print the paths that score at least this.'
 complete -c dranker -l shuffles -r -d 'Compare images within random minibatches, so many times over, and average.'

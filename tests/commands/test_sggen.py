@@ -13,13 +13,14 @@ import pytest
 import torch
 from PIL import Image
 
-from animetools.networks import checkpoints
-from animetools.networks.config import Truncation
+from animetools.networks import checkpoints, stylegan2
+from animetools.networks.config import MappingConfig, StyleGAN2Generator, Truncation
+from animetools.networks.snapshot import Network, Snapshot
 from animetools.sampling.render import to_pixels
 from tests.conftest import ROOT, Shell, within_a_second
 from tests.networks.goldens import tf, tf_file
 from tests.quick import quick
-from tests.tiny import generator, snapshot
+from tests.tiny import generator, snapshot, state
 
 MAKE = "sggen --network network.pkl"
 
@@ -160,6 +161,27 @@ def test_w_that_was_saved_gives_the_same_picture(here: Path) -> None:
     assert (first["source"], first["row"], first["psi"]) == ("images/seed0003.npy", 0, 1.0)
     for seed, record in ((3, first), (4, second)):
         assert (pixels(here / f"images/seed000{seed}.png") == pixels(here / record["path"])).all()
+
+
+def test_rows_of_w_are_one_picture_or_a_question(here: Path) -> None:
+    network = generator()
+    square = np.zeros((network.num_ws, network.mapping.config.w_dim), np.float32)
+    torch.save(torch.from_numpy(square)[None], here / "encoded.pt")
+    np.save(here / "face.npy", square)
+    done = quick(f"{MAKE} encoded.pt face.npy -q", here)
+    assert done.returncode == 0
+    assert done.stdout.split() == ["images/encoded.pt.0.png", "images/face.npy.0.png"]
+    alike = MappingConfig(8, 0, 8, 1, 8)
+    made = StyleGAN2Generator(alike, (8, 8, 8))
+    drawn = Network(made, state(stylegan2.Generator(made), 0))
+    checkpoints.write(str(here / "alike.pkl"), Snapshot("animetools", {"G_ema": drawn}, {}))
+    done = quick("sggen --network alike.pkl face.npy -q -o asked", here)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert "face.npy: an array of shape [6, 8] is all rows" in done.stderr
+    for kind, count in (("w+", 1), ("w", 6), ("z", 6)):
+        done = quick(f"sggen --network alike.pkl --latents {kind} face.npy -q -o {kind}", here)
+        assert (done.returncode, done.stdout.count("\n")) == (0, count)
 
 
 def test_sheets_show_the_pictures_row_by_row(here: Path) -> None:
@@ -353,15 +375,24 @@ def test_the_shipped_network_draws_where_none_is_named(here: Path) -> None:
         ("--network network.pkl --seeds 0 --psi nan", "--psi takes numbers"),
         ("--network network.pkl --seeds 0 --truncate z", "--truncate z needs --psi"),
         ("--network network.pkl --seeds 0 --truncate z --psi 0", "--psi is at least 0.01"),
-        ("--network network.pkl --seeds 0 --accept 0", "--accept is a share above 0"),
-        ("--network network.pkl --seeds 0 --accept 5", "--accept is at most 1"),
+        ("--network network.pkl --seeds 0 --accept 0", "--accept is a share, such as 10%, or a"),
+        ("--network network.pkl --seeds 0 --accept 500%", "--accept is a share"),
+        ("--network network.pkl 0-3", "to draw seeds say --seeds 0-3"),
+        ("--network network.pkl 7", "to draw seeds say --seeds 7"),
         ("--network network.pkl --seeds 0 --accept 5% --psi 1,2", "--accept compares"),
         ("--network network.pkl --seeds 0-1 --name x.png", "--name needs {seed} or {index}"),
         ("--network network.pkl --seeds 0 --psi 1,2 --name x.png", "--name needs {psi}"),
         ("--network network.pkl --seeds 0 --name '{sed}.png'", "--name {sed}"),
         ("--network network.pkl --seeds 0 --name x.jpg --format png", "no name for --format png"),
+        ("--network network.pkl --seeds 0 --name {seed}.gif", ".png, .jpg or .webp, not .gif"),
+        ("--network network.pkl --seeds 0 --name {seed}.MP4", ".png, .jpg or .webp, not .MP4"),
         ("--network network.pkl --seeds 0 --class 1 --tags 2", "exclude each other"),
         ("--network network.pkl --seeds 0 --grid 0x3", "--grid takes columns and rows"),
+        ("--network network.pkl --seeds 0 --grid 00x3", "--grid takes columns and rows"),
+        (
+            "--network network.pkl --seeds 0 --grid 5000x1",
+            "5,000 pictures a sheet, more than 4,096",
+        ),
     ],
 )
 def test_what_cannot_run_is_one_sentence(here: Path, words: str, said: str) -> None:
@@ -381,10 +412,13 @@ def test_what_cannot_run_is_one_sentence(here: Path, words: str, said: str) -> N
         ("--network clear.pkl --seeds 0 --format jpg", "opacity, which JPEG has not"),
         ("--network network.pkl --seeds 0 --class 1", "--class: this network knows no classes"),
         ("--network conditional.pkl --seeds 0 --tags hat,cat", "no class 'cat' among long_hair,"),
-        ("--network old.pkl --seeds 0 --grid 1x999 --format webp", "32x31968 pixels are too many"),
+        (
+            "--network old.pkl --seeds 0 --grid 1x999 --format webp",
+            "makes 32x31968 pixels; one webp file has at most 16,383",
+        ),
         ("--network network.pkl --seeds 0 --device cuda:9", "--device cuda:9: there"),
         ("--network network.pkl --seeds 0 -o text.pkl", "cannot make the output folder"),
-        ("--network network.pkl text.pkl", "text.pkl: neither an .npy nor an .npz file"),
+        ("--network network.pkl text.pkl", "text.pkl: neither an .npy, an .npz nor a .pt file"),
         ("--network network.pkl narrow.npy", "narrow.npy: an array of shape 1x7; this network"),
     ],
 )

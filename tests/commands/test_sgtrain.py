@@ -298,6 +298,7 @@ def test_a_damaged_image_is_left_out_once(tmp_path: Path) -> None:
         ("d.zip --device cuda", "CUDA"),
         ("d.zip --metrics fid", "--metrics and --embedding FILE.onnx need each other"),
         ("d.zip --metrics is --embedding d.zip", "--metrics is fid, kid or fid,kid, not 'is'"),
+        ("d.zip --metrics fid --embedding e.onnx", "e.onnx does not exist; --embedding takes an"),
         ("d.zip --metrics fid --embedding d.zip", "d.zip is no ONNX file that can be used"),
         ("d.zip --preset big", "--preset is one of s2, "),
         ("d.zip --g-lr fast", "--g-lr is a rate"),

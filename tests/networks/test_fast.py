@@ -1,5 +1,6 @@
 """The fast forms against the plain modules."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -76,7 +77,8 @@ def test_an_image_does_not_depend_on_its_batch_or_threads(config: StyleGAN2Gener
     ws = torch.randn(5, generator.num_ws, 8)
     noise = [torch.randn(5, 1, *shape) for shape in generator.noise_shapes]
 
-    together = fast.synthesis(generator, CPU, torch.float32, threads=3)(ws, noise)
+    with ThreadPoolExecutor(3) as crew:
+        together = fast.synthesis(generator, CPU, torch.float32, crew)(ws, noise)
     alone = fast.synthesis(generator, CPU, torch.float32)(ws[2:3], [n[2:3] for n in noise])
 
     assert torch.equal(together[2:3], alone)
@@ -109,7 +111,7 @@ def test_features_are_those_of_the_module(config: StyleGAN2Discriminator) -> Non
     assert isinstance(discriminator, stylegan2.Discriminator)
     scale = 1 << len(config.channels) - 1
     images = torch.rand(3, config.image_channels, config.base[0] * scale, config.base[1] * scale)
-    look = fast.features(discriminator, CPU, torch.float32, threads=2)
+    look = fast.features(discriminator, CPU, torch.float32)
 
     found = look(images)
 

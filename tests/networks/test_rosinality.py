@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 from torch import Tensor
 
@@ -142,7 +143,8 @@ def test_a_training_checkpoint_is_read(tmp_path: Path, legacy: bool) -> None:
     content |= {"g": content["g_ema"], "args": argparse.Namespace(size=8, iter=3)}
     del content["latent_avg"]
     torch.save(content, tmp_path / "b.pt", _use_new_zipfile_serialization=not legacy)
-    found = checkpoints.read(str(tmp_path / "b.pt"))
+    with pytest.warns(Advice, match="lacks the average w: that of 4096 seeds is taken"):
+        found = checkpoints.read(str(tmp_path / "b.pt"))
     assert set(found.networks) == {"G_ema", "G", "D"}
     module = found.generator.build()
     assert isinstance(module, stylegan2.Generator)
@@ -161,11 +163,62 @@ def test_the_decoder_of_e4e_is_read(tmp_path: Path) -> None:
     assert torch.equal(images(found.generator), images(snapshot().generator))
 
 
+@pytest.mark.parametrize("prefix", ["", "module.", "g_ema."])
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_a_bare_state_is_read(tmp_path: Path, prefix: str, suffix: str) -> None:
+    content = written(tmp_path / "a.pt")
+    state = {f"{prefix}{name}": value for name, value in content["g_ema"].items()}
+    path = str(tmp_path / f"b{suffix}")
+    if suffix == ".pt":
+        torch.save(state, path)
+    else:
+        safetensors.torch.save_file(state, path)
+    with pytest.warns(Advice, match="lacks the average w"):
+        found = checkpoints.read(path)
+    assert set(found.networks) == {"G_ema"}
+    wanted = snapshot().generator.state
+    for key in wanted.keys() - {"mapping.w_avg"}:
+        assert torch.equal(found.generator.state[key], wanted[key]), key
+
+
+def test_a_bare_discriminator_is_read(tmp_path: Path) -> None:
+    content = written(tmp_path / "a.pt")
+    torch.save(content["d"], tmp_path / "d.pt")
+    found = checkpoints.read(str(tmp_path / "d.pt"))
+    assert set(found.networks) == {"D"}
+    assert found.discriminator.config == DISCRIMINATOR
+
+
+def test_noise_maps_that_are_lacking_are_drawn_and_that_is_said(tmp_path: Path) -> None:
+    content = written(tmp_path / "a.pt")
+    for name in [name for name in content["g_ema"] if name.startswith("noises.")]:
+        del content["g_ema"][name]
+    torch.save(content, tmp_path / "b.pt")
+    states = []
+    for _ in range(2):
+        with pytest.warns(Advice, match="lacks its noise maps: they are drawn"):
+            states.append(checkpoints.read(str(tmp_path / "b.pt")).generator.state)
+    for key, value in snapshot().generator.state.items():
+        assert torch.equal(states[0][key], states[1][key])
+        if "noise_const" not in key:
+            assert torch.equal(states[0][key], value), key
+    assert states[0]["synthesis.b8.conv1.noise_const"].std() > 0.5
+
+
+def test_noise_maps_of_a_hostile_size_are_not_drawn(tmp_path: Path) -> None:
+    content = written(tmp_path / "a.pt")
+    state = {n: v for n, v in content["g_ema"].items() if not n.startswith("noises.")}
+    state |= {f"to_rgbs.{i}.bias": torch.zeros(1, 3, 1, 1) for i in range(40)}
+    torch.save({"g_ema": state}, tmp_path / "b.pt")
+    with pytest.raises(ItemError, match="the network lacks the tensor"):
+        checkpoints.read(str(tmp_path / "b.pt"))
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
         ({"g_ema": {"x": 1}}, "no dict of tensors"),
-        ({"g_ema": {}}, "no StyleGAN is in it"),
+        ({"g_ema": {}}, "no StyleGAN is in it; it holds no tensors"),
         ({"g_ema": None, "d": None}, "no StyleGAN is in it"),
         ({"+": ("spam", torch.zeros(1))}, "the tensor 'spam': this layout has no such"),
         ({"+": ("input.input", torch.zeros(5, 4, 4))}, "the tensor input.input is (5, 4, 4)"),
@@ -195,7 +248,7 @@ def test_what_is_not_of_this_layout_is_refused(
 @pytest.mark.parametrize(
     ("other", "reason"),
     [
-        ({"base": (4, 3)}, "images that are not square"),
+        ({"base": (4, 3)}, "no images of 6 x 8 pixels"),
         ({"image_channels": 1}, "images of 1 channels"),
         ({"kernel": (1, 1)}, "other low-pass filter than [1, 3, 3, 1]"),
         ({"activation": "relu"}, "activation relu"),

@@ -6,16 +6,16 @@ from animetools.sampling.judging import best_of
 
 
 @pytest.mark.parametrize(
-    ("scores", "share", "best"),
+    ("scores", "count", "best"),
     [
-        ([3, 1, 2, 4], 0.5, [0, 3]),
-        ([1, 1, 1, 0], 0.5, [0, 1]),
-        ([-5, -6], 0.001, [0]),
-        ([1, 2], 1, [0, 1]),
-        ([], 0.5, []),
+        ([3, 1, 2, 4], 2, [0, 3]),
+        ([1, 1, 1, 0], 2, [0, 1]),
+        ([-5, -6], 1, [0]),
+        ([1, 2], 2, [0, 1]),
+        ([], 0, []),
     ],
 )
-def test_the_best_are_a_share_and_at_least_one(
-    scores: list[float], share: float, best: list[int]
+def test_the_best_are_those_of_the_highest_scores(
+    scores: list[float], count: int, best: list[int]
 ) -> None:
-    assert [n for n, is_best in enumerate(best_of(scores, share)) if is_best] == best
+    assert [n for n, is_best in enumerate(best_of(scores, count)) if is_best] == best

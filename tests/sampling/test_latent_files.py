@@ -2,15 +2,18 @@
 
 import os
 import pickle
+import re
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from animetools.errors import ItemError
+from animetools.errors import Advice, FatalError, ItemError
 from animetools.networks.config import MappingConfig, StyleGAN2Generator
 from animetools.networks.stylegan2 import Generator
 from animetools.sampling.latent_files import LARGEST, read
@@ -46,7 +49,7 @@ def test_the_shape_tells_what_it_is(
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("w", "w"), ("projected_w", "w"), ("W+", "w"), ("z", "z"), ("walk", "z"), ("dlatents", "w")],
+    [("w", "w"), ("projected_w", "w"), ("W+", "w"), ("z", "z"), ("dlatents", "w")],
 )
 def test_the_name_decides_where_widths_are_alike(tmp_path: Path, name: str, kind: str) -> None:
     values = np.zeros((3, 8), np.float32)
@@ -55,6 +58,117 @@ def test_the_name_decides_where_widths_are_alike(tmp_path: Path, name: str, kind
         archive.write(tmp_path / f"{name}.npy", f"{name}.npy")
     assert read(str(tmp_path / f"{name}.npy"), ALIKE).kind == kind
     assert read(str(tmp_path / "file.npz"), ALIKE).kind == kind
+
+
+def test_without_a_name_they_are_z_and_that_is_said(tmp_path: Path) -> None:
+    np.save(tmp_path / "walk.npy", np.zeros((3, 8), np.float32))
+    with pytest.warns(Advice, match=r"\[n, 8\] are taken for z; --latents w"):
+        assert read(str(tmp_path / "walk.npy"), ALIKE).kind == "z"
+    assert read(str(tmp_path / "walk.npy"), ALIKE, "w").kind == "w"
+
+
+ROWS = np.arange(32, dtype=np.float32).reshape(4, 8)  # as many as ALIKE has rows of w
+
+
+def test_as_many_numbers_as_rows_of_w_are_asked_about(tmp_path: Path) -> None:
+    path = str(tmp_path / "face_01.npy")
+    np.save(path, ROWS)
+    with pytest.raises(FatalError) as why:
+        read(path, ALIKE)
+    said = "is all rows of one picture's w, or z or w of 4 pictures: say --latents w+, z or w"
+    assert str(why.value) == f"{path}: an array of shape [4, 8] {said}"
+    for wanted, kind, count in (("w+", "w", 1), ("w", "w", 4), ("z", "z", 4)):
+        latents = read(path, ALIKE, wanted)  # type: ignore[arg-type]
+        assert (latents.kind, len(list(latents))) == (kind, count)
+    assert read(path, G, "w").kind == "w"  # whose z is of another width
+    with pytest.raises(ItemError, match=r"--latents z: an array of shape \[4, 8\] is w"):
+        read(path, G, "z")
+
+
+@pytest.mark.parametrize("name", ["w", "projected_w", "ws"])
+def test_a_name_of_w_makes_them_the_rows_of_one_picture(tmp_path: Path, name: str) -> None:
+    np.save(tmp_path / f"{name}.npy", ROWS)
+    with zipfile.ZipFile(tmp_path / "file.npz", "w") as archive:
+        archive.write(tmp_path / f"{name}.npy", f"{name}.npy")
+    for path in (f"{name}.npy", "file.npz"):
+        with pytest.warns(Advice, match="taken for one picture's; --latents w parts the rows"):
+            (latent,) = read(str(tmp_path / path), ALIKE)
+        assert latent.values is not None
+        assert (latent.values == ROWS).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 8), (1, 1, 4, 8), (3, 4, 8), (3, 1, 4, 8)])
+def test_more_axes_are_rows_of_w_without_asking(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    np.save(tmp_path / "z.npy", np.zeros(shape))
+    latents = list(read(str(tmp_path / "z.npy"), ALIKE))
+    assert (latents[0].kind, len(latents)) == ("w", shape[0])
+    assert latents[0].values is not None
+    assert latents[0].values.shape == (4, 8)
+
+
+PLUS = torch.arange(32.0).view(4, 8)
+
+
+@pytest.mark.parametrize("old", [False, True], ids=["", "legacy"])
+@pytest.mark.parametrize(
+    ("content", "count"),
+    [
+        (PLUS[None].repeat(3, 1, 1), 3),  # as e4e writes them
+        ([PLUS, PLUS[None]], 2),
+        ({"a.png": PLUS, "b.png": PLUS}, 2),
+        ({"a.png": {"img": torch.zeros(3, 4, 4), "latent": PLUS}}, 1),  # rosinality's projector
+        ({"a.png": {"latent": PLUS[0]}, "b.png": {"latent": PLUS[1]}}, 2),
+        ({"latent": PLUS, "loss": 1.0}, 1),
+        ({"latents": [PLUS, PLUS]}, 2),
+        ({"w": PLUS.double().requires_grad_()}, 1),
+    ],
+)
+def test_torchs_files_hold_w_of_pictures(
+    tmp_path: Path, content: Any, count: int, old: bool
+) -> None:
+    path = str(tmp_path / "x.pt")
+    torch.save(content, path, _use_new_zipfile_serialization=not old)
+    latents = list(read(path, ALIKE))
+    assert [latent.kind for latent in latents] == ["w"] * count
+    assert latents[0].values is not None
+    assert (latents[0].values == (PLUS if latents[0].values.ndim == 2 else PLUS[0]).numpy()).all()
+
+
+def test_unused_noise_maps_are_said(tmp_path: Path) -> None:
+    content = {"a.png": {"latent": PLUS, "noise": [torch.zeros(1, 1, 4, 4)]}}
+    torch.save(content, tmp_path / "x.pt")
+    with pytest.warns(Advice, match="noise maps in files of latents are not used"):
+        assert len(list(read(str(tmp_path / "x.pt"), ALIKE))) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(PLUS, "say --latents w+, z or w"), (PLUS[:1], "z or w: say")]
+)
+def test_a_tensor_that_may_be_anything_is_asked_about(
+    tmp_path: Path, content: Any, said: str
+) -> None:
+    torch.save(content, tmp_path / "face.pt")
+    with pytest.raises(FatalError, match=re.escape(said)):
+        read(str(tmp_path / "face.pt"), ALIKE)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"g_ema": {"a": PLUS}}, "without latents"),
+        ({}, "without latents"),
+        ([], "without latents"),
+        ("text", "without latents"),
+        (torch.zeros(2, 3), "shape 2x3"),
+        ([torch.zeros(12), torch.zeros(8)], "both z and w"),
+    ],
+)
+def test_a_torch_file_without_latents_is_one_sentence(
+    tmp_path: Path, content: Any, said: str
+) -> None:
+    torch.save(content, tmp_path / "x.pt")
+    with pytest.raises(ItemError, match=said):
+        read(str(tmp_path / "x.pt"), G)
 
 
 def test_one_array_among_others_is_found(tmp_path: Path) -> None:
@@ -84,6 +198,13 @@ class Bomb:
 
     def __reduce__(self) -> tuple[object, ...]:
         return os.mkdir, (self.path,)
+
+
+def test_nothing_in_torchs_files_is_executed(tmp_path: Path) -> None:
+    torch.save([Bomb(str(tmp_path / "owned"))], tmp_path / "x.pt")
+    with pytest.raises(ItemError, match=r"the pickle names posix\.mkdir.*: refused"):
+        read(str(tmp_path / "x.pt"), G)
+    assert not (tmp_path / "owned").exists()
 
 
 @pytest.mark.parametrize("suffix", ["npy", "npz"])
@@ -128,7 +249,7 @@ def test_an_array_larger_than_its_file_is_refused_before_it_is_allocated(tmp_pat
         ((3, 5, 8), "shape 3x5x8"),
         ((), r"shape ()"),
         ((0, 12), "no latents in it"),
-        ((1, 1, 6, 8), "shape 1x1x6x8"),
+        ((2, 1, 5, 8), "shape 2x1x5x8"),
     ],
 )
 def test_a_wrong_shape_is_one_sentence(tmp_path: Path, shape: tuple[int, ...], said: str) -> None:

@@ -1,5 +1,7 @@
 """Pixels are rounded as ever, and the same in any company."""
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -103,3 +105,15 @@ def test_on_a_card_an_image_is_the_same_whatever_the_batch(noise: str) -> None:
         assert (pixels_of(renderer, [each])[0] == pixels).all()
     on_cpu = pixels_of(Renderer(network, CPU, torch.float32), drawn)
     assert np.abs(np.stack(on_cpu).astype(int) - np.stack(together)).max() <= 1
+
+
+def test_the_end_of_a_renderer_waits_for_its_threads() -> None:
+    before = set(threading.enumerate())
+    network = wide_network()
+    drawn = drawn_of(network, 2)
+    with Renderer(network, CPU, torch.float32, batch=2, cores=4) as renderer:
+        caller = threading.Thread(target=renderer, args=[drawn], daemon=True)  # as the engine's
+        caller.start()
+        caller.join()
+        assert len(set(threading.enumerate()) - before) > 2
+    assert set(threading.enumerate()) == before

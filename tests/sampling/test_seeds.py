@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from animetools.sampling.seeds import LARGEST_SEED, Seeds, compact, parse_grid, parse_psis
+from animetools.sampling.seeds import (
+    LARGEST_SEED,
+    Seeds,
+    compact,
+    parse_grid,
+    parse_psis,
+    share_of,
+)
 
 SEEDS = st.integers(0, LARGEST_SEED)
 
@@ -61,6 +68,7 @@ def test_compact_seeds_are_as_typed() -> None:
         ("-0", (0.0,)),
         ("1e-1,5E-1", (0.1, 0.5)),
         ("0:1:0.4,2", (0.0, 0.4, 0.8, 2.0)),
+        ("0:2e-1:1e-1", (0.0, 0.1, 0.2)),
     ],
 )
 def test_psi_may_be_several(text: str, values: tuple[float, ...]) -> None:
@@ -69,7 +77,24 @@ def test_psi_may_be_several(text: str, values: tuple[float, ...]) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["x", "nan", "inf", "", "0.5,", "1e9", "1e-9", "0.5,0.50", "1:0:0.1", "0:1:0", "0:1", "0:1000:0.0001"],
+    [
+        "x",
+        "nan",
+        "inf",
+        "",
+        "0.5,",
+        "1e9",
+        "1e-9",
+        "e1",
+        "1e",
+        "1e99",
+        "0.12345678",
+        "0.5,0.50",
+        "1:0:0.1",
+        "0:1:0",
+        "0:1",
+        "0:1000:0.0001",
+    ],
 )
 def test_what_is_no_psi_is_one_sentence(text: str) -> None:
     with pytest.raises(ValueError, match="--psi"):
@@ -78,6 +103,23 @@ def test_what_is_no_psi_is_one_sentence(text: str) -> None:
 
 def test_a_grid_is_columns_and_rows() -> None:
     assert parse_grid("10x4") == (10, 4)
-    for text in ("", "10", "0x4", "x", "10x", "-1x2", "2000x1", "65x64"):
+    assert parse_grid("1000x1") == (1000, 1)
+    for text in ("", "10", "0x4", "00x4", "x", "10x", "-1x2", "5000x1", "65x64", "9999999999x1"):
         with pytest.raises(ValueError, match="--grid"):
             parse_grid(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [("1", 1), ("7", 7), ("900", 50), ("100%", 50), ("1%", 1), ("10%", 5), ("0.1", 5), (".5", 25)],
+)
+def test_a_share_is_a_number_or_a_part(text: str, count: int) -> None:
+    assert share_of("--best", text, 50) == count
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0", "0%", "0.0", "101%", "1.0", "1.5", "-1", "x", "nan", "1e3", "%", "."]
+)
+def test_what_is_no_share_is_one_sentence(text: str) -> None:
+    with pytest.raises(ValueError, match=f"--best is a share, such as 10%.* not '{text}'"):
+        share_of("--best", text, 50)
