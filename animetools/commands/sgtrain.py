@@ -35,8 +35,8 @@ class TrainOptions:
         str,
         Opt(
             "Go on from a snapshot, with its settings where no others are given; latest is that of the"
-            " newest run on this dataset, and begins one where there is none.",
-            unit="latest|FILE|URL",
+            " newest run on these images, wherever they lie, and begins one where there is none.",
+            unit="latest|none|FILE|URL",
         ),
     ] = ""
     transfer: Annotated[
@@ -103,7 +103,7 @@ class TrainOptions:
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense, before anything heavy is loaded."""
-        if self.resume and self.transfer:
+        if self.resume not in ("", "none") and self.transfer:
             raise ValueError("--resume and --transfer exclude each other")
         if self.device == "all":
             raise ValueError("--device all: a run trains on one device")
@@ -154,12 +154,12 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
     from animetools.dataset.training_set import Images
     from animetools.networks.devices import devices
     from animetools.networks.fetch import locate
-    from animetools.training import forecast, snapshots, transfer
+    from animetools.training import forecast, resume, snapshots, transfer
     from animetools.training.diary import Diary
     from animetools.training.run import Run
     from animetools.training.settings import changes, settings
     from animetools.training.snapshots import Pace
-    from animetools.training.status import View
+    from animetools.training.status import View, kimg_of
 
     report, jobs = stream.report, stream.options.jobs or cores()
     torch.set_num_threads(jobs)
@@ -167,14 +167,14 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
     # What it learns from, and what it goes on from.
     device = devices(options.device)[0]
     images = Images(stream.files[0])
-    path = options.resume
+    path = "" if options.resume == "none" else options.resume
     if path == "latest":
-        path = snapshots.latest(stream.out, images.path) or ""
+        path = resume.latest(stream.out, images) or ""
         if not path:
             report.note(f"no run on {images.path} is in {stream.out}: a new one begins")
     elif path:
         path = locate(path)
-    saved = snapshots.read(path) if path else None
+    saved = resume.read(path) if path else None
     side = max(images.height, images.width)
     given = asdict(options)
     if device.type == "cuda" and not saved:
@@ -220,11 +220,13 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
             report.note(f"{path} has its {config.kimg:g} kimg: a larger --kimg goes on")
             yield path
             return
-        news = [f"goes on from {path} at {trainer.seen / 1000:.1f} kimg"]
+        news = [f"goes on from {path} at {kimg_of(trainer.seen)} kimg"]
         news += changes(saved, facts | asdict(config))
+        news += resume.moves(home, images) if home else []
     folder = snapshots.Folder(home) if home else snapshots.Folder.new(stream.out, name)
-    told = {"data": os.path.realpath(images.path), "resumed": path, "device": str(device)}
-    folder.tell(asdict(options) | asdict(config) | facts | told | {"jobs": jobs})
+    told = {"data": os.path.realpath(images.path), "content": images.identity.plain()}
+    told |= {"resumed": path, "device": str(device), "jobs": jobs}
+    folder.tell(asdict(options) | asdict(config) | facts | told)
     view = View(folder.path, config.kimg, trainer.seen)
     report.watch(view)
     diary = Diary(folder, report.note, view, trainer.seen)

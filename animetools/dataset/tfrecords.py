@@ -17,6 +17,7 @@ from weakref import finalize
 import numpy as np
 from numpy.typing import NDArray
 
+from animetools.dataset.identity import Marks, marks
 from animetools.dataset.members import Shape
 from animetools.errors import FatalError, ItemError
 
@@ -73,6 +74,12 @@ class Records:
         if planes.shape != shape:
             raise ItemError("not of the size and the channels of the others")
         return planes
+
+    def marks(self) -> Marks:
+        """What each image is known by, [N]."""
+        tails = (self.offsets + self.lengths).tolist()
+        checks = b"".join(os.pread(self.descriptor, TAIL, at) for at in tails)
+        return marks(np.frombuffer(checks, "<u4"), self.lengths)
 
     def labels(self) -> NDArray[np.float32] | None:
         """The label vectors [N, D] of the file beside it, NAME-rxx.labels; None without one.

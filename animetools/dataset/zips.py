@@ -18,6 +18,7 @@ from weakref import finalize
 import numpy as np
 
 from animetools import whole
+from animetools.dataset.identity import Marks, marks
 from animetools.dataset.members import LONGEST_FILE, METADATA, SUMMARY, Member, is_image_name
 from animetools.errors import FatalError, ItemError
 
@@ -165,6 +166,10 @@ class ZipFiles:
         """The first bytes of an image's file, unchecked."""
         _, begin = self._local(int(self.offsets[index]))
         return os.pread(self.descriptor, min(int(self.lengths[index]), most), begin)
+
+    def marks(self) -> Marks:
+        """What each image is known by, [N]."""
+        return marks(self.crcs, self.lengths)
 
     def lines(self, name: str) -> Iterator[bytes]:
         """The lines of a member that is a text; none if it is not there."""

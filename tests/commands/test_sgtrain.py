@@ -28,7 +28,7 @@ from tests.training.embeddings import embedding_file
 
 TINY = "--preset tiny --channel-base 64 --channel-max 8 --batch 4 -j 1"
 SHORT = f"{TINY} --kimg 0.008"
-FIRST = "results/00000-d-tiny/snapshot-000000.pkl"
+FIRST = "results/00000-d-tiny/snapshot-000000.008.pkl"
 
 
 @pytest.fixture
@@ -69,16 +69,17 @@ def assert_same(one: Path, other: Path) -> None:
 
 def test_a_run_leaves_what_other_commands_read(data: Path) -> None:
     done = train(f"d.zip {SHORT} --snap 0.004 --seed 5", data)
-    assert done.stdout == f"{FIRST}\n" * 2  # the same kimg: the second is in its place
-    status = r"kimg 0\.0  0:\d\d:\d\d  about \d+ \w+ left  [\d.]+ s/kimg  G [\d.]+  D [\d.]+  signs [-+][\d.]+ [-+][\d.]+  p 0\.000  memory [\d.]+ [MG]B"
+    assert done.stdout == f"{FIRST.replace('8.pkl', '4.pkl')}\n{FIRST}\n"
+    status = r"kimg 0\.008  0:\d\d:\d\d  about \d+ \w+ left  [\d.]+ s/kimg  G [\d.]+  D [\d.]+  signs [-+][\d.]+ [-+][\d.]+  p 0\.000  memory [\d.]+ [MG]B"
     assert re.search(status, done.stderr)
     memory, hours, *_ = done.stderr.splitlines()
     assert re.search(r"about .* of memory .*; snapshots of .* are free", memory)
     assert re.fullmatch(r"sgtrain: 0\.008 kimg take about \d+ \w+: [\d.]+ s/kimg", hours)
     files = sorted(path.name.rstrip("0123456789") for path in (data / FIRST).parent.iterdir())
     assert files == [
-        ".lock", "events.out.tfevents.", "fakes000000.jpg", "log.txt", "reals.jpg", "run.json",
-        "snapshot-000000.pkl",
+        ".lock", "events.out.tfevents.", "fakes000000.000.jpg", "fakes000000.004.jpg",
+        "fakes000000.008.jpg", "log.txt", "reals.jpg", "run.json", "snapshot-000000.004.pkl",
+        "snapshot-000000.008.pkl",
     ]  # fmt: skip
     told = json.loads((data / FIRST).with_name("run.json").read_text())
     assert (told["seed"], told["gamma"], told["channel_max"]) == (5, 1.0, 8)
@@ -109,7 +110,7 @@ def test_killed_at_any_moment_and_resumed_it_is_the_run_that_was_not(data: Path)
             process.join()
     assert process.exitcode == -signal.SIGKILL
     train(f"{line} -o killed", data)
-    (one,) = data.glob("whole/*/*.pkl")
+    (*_, one) = sorted(data.glob("whole/*/*.pkl"))
     (*_, other) = sorted(data.glob("killed/*/*.pkl"))
     assert_same(one, other)
     assert not list(other.parent.glob(".*.part"))
@@ -132,7 +133,7 @@ def test_a_signal_saves_once_and_ends_it(data: Path, number: signal.Signals, sai
         process = start(f"sgtrain d.zip {TINY} --kimg 1000", data, there)
         while not list(data.glob("results/*/fakes*")) and process.is_alive():
             time.sleep(0.01)
-        time.sleep(0.1)
+        time.sleep(0.5)
         assert process.pid
         os.kill(process.pid, number)
         process.join()
@@ -151,10 +152,11 @@ def test_a_second_signal_ends_it_at_once(data: Path, number: signal.Signals) -> 
     train(f"d.zip {SHORT}", data)
     folder = (data / FIRST).parent
     before = (data / FIRST).read_bytes()
+    (sheet := folder / "fakes000000.008.jpg").unlink()
     with tempfile.TemporaryDirectory() as there:
         # One iteration takes seconds.
         process = start("sgtrain d.zip --resume latest --batch 4096 --kimg 9 -j 1", data, there)
-        while b"goes on" not in (folder / "log.txt").read_bytes() and process.is_alive():
+        while not sheet.exists() and process.is_alive():
             time.sleep(0.01)
         time.sleep(0.5)
         assert process.pid
@@ -234,42 +236,96 @@ def test_two_processes_never_train_in_one_folder(data: Path) -> None:
 def test_settings_go_on_and_changes_are_told(data: Path) -> None:
     train(f"d.zip {SHORT} --gamma 3", data)
     done = train("d.zip --resume latest --kimg 0.02 --g-lr 0.001 --batch 3 --freeze-d 2 -j 1", data)
-    assert f"goes on from {FIRST} at 0.0 kimg" in done.stderr
+    assert f"goes on from {FIRST} at 0.008 kimg" in done.stderr
     for change in ("g_lr was 0.008, is 0.001", "batch was 4, is 3", "freeze_d was 0, is 2"):
         assert f"{change} from here on" in done.stderr
         assert change in (data / FIRST).with_name("log.txt").read_text()
     assert "gamma was" not in done.stderr
-    assert done.stdout == f"{FIRST}\n"
-    config = snapshot(data / FIRST).facts["config"]
+    last = "results/00000-d-tiny/snapshot-000000.020.pkl"
+    assert done.stdout == f"{last}\n"
+    config = snapshot(data / last).facts["config"]
     assert (config["gamma"], config["g_lr"], config["batch"]) == (3, "0.001", 3)
     done = train("d.zip --resume latest -j 1", data)
     assert "has its 0.02 kimg" in done.stderr
-    assert done.stdout == f"{FIRST}\n"
-    done = train(f"d.zip --resume {FIRST} --kimg 0.032 --freeze-d 0 -j 1", data)  # learns again
-    assert snapshot(data / FIRST).facts["kimg"] == 0.032
+    assert done.stdout == f"{last}\n"
+    done = train(f"d.zip --resume {last} --kimg 0.032 --freeze-d 0 -j 1", data)  # learns again
+    assert snapshot(data / done.stdout.strip()).facts["kimg"] == 0.032
 
 
 def test_an_older_snapshot_goes_on_in_a_folder_of_its_own(data: Path) -> None:
     train(f"d.zip {SHORT}", data)
-    newer = (data / FIRST).with_name("snapshot-000009.pkl")
+    newer = (data / FIRST).with_name("snapshot-000009.000.pkl")
     newer.write_bytes((data / FIRST).read_bytes())
     assert train(f"d.zip --resume {FIRST} -j 1", data).stdout == f"{FIRST}\n"  # has its kimg
     assert len(list(data.glob("results/*"))) == 1
     done = train(f"d.zip --resume {FIRST} --kimg 0.012 -j 1", data)
-    assert done.stdout == "results/00001-d-tiny/snapshot-000000.pkl\n"
+    assert done.stdout == "results/00001-d-tiny/snapshot-000000.012.pkl\n"
     os.chdir(data)
     done = train(
-        "d.zip --resume ./results/00000-d-tiny/snapshot-000009.pkl --kimg 0.012 -j 1", data
+        "d.zip --resume ./results/00000-d-tiny/snapshot-000009.000.pkl --kimg 0.012 -j 1", data
     )
-    assert done.stdout == "./results/00000-d-tiny/snapshot-000000.pkl\n"
+    assert done.stdout == "./results/00000-d-tiny/snapshot-000000.012.pkl\n"
 
 
 def test_latest_begins_a_run_where_there_is_none_on_this_dataset(data: Path) -> None:
     train(f"d.zip {SHORT}", data)
-    zipped(data / "e", [picture(seed) for seed in range(3)])
+    zipped(data / "e", [picture(seed) for seed in range(20, 23)])
     done = train(f"e.zip {SHORT} --resume latest", data)
     assert "no run on e.zip is in results: a new one begins" in done.stderr
-    assert done.stdout == "results/00001-e-tiny/snapshot-000000.pkl\n"
+    assert done.stdout == "results/00001-e-tiny/snapshot-000000.008.pkl\n"
+
+
+def test_a_moved_dataset_goes_on_to_the_bit(data: Path) -> None:
+    train(f"d.zip {TINY} --kimg 0.024 -o whole", data)
+    train(f"d.zip {SHORT}", data)
+    (data / "elsewhere").mkdir()
+    moved = (data / "d.zip").rename(data / "elsewhere/faces.zip")
+    os.utime(moved, (0, 0))
+    done = train("elsewhere/faces.zip --resume latest --kimg 0.024 -j 1", data)
+    note = f"sgtrain: the dataset was {data}/d.zip, is {moved} from here on\n"
+    assert note in done.stderr
+    (one,) = data.glob("whole/*/*.pkl")
+    assert_same(one, data / done.stdout.strip())
+
+
+def test_a_dataset_that_has_grown_is_asked_about(data: Path) -> None:
+    train(f"d.zip {SHORT}", data)
+    zipped(data / "d", [picture(seed) for seed in range(11)])
+    # As the README has it: the loop ends.
+    loop = "until sgtrain --resume latest --kimg 0.016 -j 1 d.zip; do [ $? = 2 ] && break; done"
+    path = f"{ROOT / 'bin'}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", loop], cwd=data, env=os.environ | {"PATH": path}, capture_output=True
+    )
+    assert done.stderr.decode().splitlines() == [
+        "sgtrain: results/00000-d-tiny was trained on 10 images, d.zip holds 11: pass --resume"
+        f" {FIRST} to go on with it, or --resume none to begin a new run"
+    ]
+    gone = train(f"d.zip --resume {FIRST} --kimg 0.016 -j 1", data)
+    assert "images was 10, is 11 from here on" in gone.stderr
+    assert gone.stdout == "results/00000-d-tiny/snapshot-000000.016.pkl\n"
+    again = train("d.zip --resume latest --kimg 0.02 -j 1", data)
+    assert "goes on from results/00000-d-tiny/snapshot-000000.016.pkl" in again.stderr
+    new = train(f"d.zip {SHORT} --resume none", data)
+    assert new.stdout == "results/00001-d-tiny/snapshot-000000.008.pkl\n"
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_a_damaged_snapshot_names_the_last_whole_one(data: Path, cut: bool) -> None:
+    *_, before, last = train(f"d.zip {TINY} --kimg 0.012 --snap 0.004", data).stdout.split()
+    whole = (data / last).read_bytes()
+    place = len(whole) // 2
+    changed = whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]
+    (data / last).write_bytes(whole[:-1] if cut else changed)
+    done = quick("sgtrain d.zip --resume latest --kimg 0.016 -j 1", data)
+    reason = "a truncated file" if cut else "damaged: a checksum does not agree"
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"sgtrain: {last}: ")
+    assert f"{reason}; the last whole one is {before}: pass --resume {before}\n" in done.stderr
+    assert "Traceback" not in done.stderr
+    gone = train(f"d.zip --resume {before} --kimg 0.016 -j 1", data)
+    assert gone.stdout == "results/00001-d-tiny/snapshot-000000.016.pkl\n"
+    assert (data / last).exists()  # nothing is written over it
 
 
 @pytest.mark.parametrize("size", [(32, 32), (16, 32)])
@@ -281,7 +337,7 @@ def test_weights_go_over_to_another_size(data: Path, size: tuple[int, int]) -> N
     told = re.search("fresh, for want of weights that fit: (.*)\n", done.stderr)
     assert told
     fresh = tuple(told[1].split(", "))
-    made = snapshot(data / "results/00000-e-tiny/snapshot-000000.pkl")
+    made = snapshot(data / "results/00000-e-tiny/snapshot-000000.004.pkl")
     for name, old in (("G", source.generator), ("D", source.discriminator)):
         new = made.networks[name].state
         equal = {key for key in old.state if key in new and torch.equal(new[key], old.state[key])}
@@ -295,7 +351,7 @@ def test_weights_go_over_to_another_size(data: Path, size: tuple[int, int]) -> N
 def test_a_dry_run_writes_nothing(data: Path) -> None:
     before = sorted(data.rglob("*"))
     done = train("d.zip -n --preset s2 --gamma 4", data)
-    assert done.stdout == "results/00000-d-s2/snapshot-025000.pkl\n"
+    assert done.stdout == "results/00000-d-s2/snapshot-025000.000.pkl\n"
     assert "sgtrain: gamma 4.0\n" in done.stderr
     assert sorted(data.rglob("*")) == before
 
@@ -392,7 +448,7 @@ def test_full_disk_ends_it_with_the_last_snapshot_whole(data: Path) -> None:
     train(f"d.zip {SHORT}", data)
     size = (data / FIRST).stat().st_size
     (data / "disk").mkdir()
-    room = size * 7 // 4  # for the forecast's one, not for two
+    room = size * 7 // 4  # for one, not for two
     mount = ["mount", "-t", "tmpfs", "-o", f"size={room}", "none", "disk"]
     if subprocess.run(mount, cwd=data, capture_output=True).returncode:
         pytest.skip("a small disk cannot be mounted here")
@@ -400,8 +456,8 @@ def test_full_disk_ends_it_with_the_last_snapshot_whole(data: Path) -> None:
         done = quick(f"sgtrain d.zip {SHORT} --snap 0.004 -o disk", data)
         assert done.returncode == 2
         assert done.stderr.splitlines()[-1].endswith("No space left on device")
-        path = data / "disk/00000-d-tiny/snapshot-000000.pkl"
-        assert done.stdout == "disk/00000-d-tiny/snapshot-000000.pkl\n"
+        path = data / "disk/00000-d-tiny/snapshot-000000.004.pkl"
+        assert done.stdout == "disk/00000-d-tiny/snapshot-000000.004.pkl\n"
         assert snapshot(path).facts["kimg"] == 0.004
         assert not list(path.parent.glob("*.part"))
         (data / "disk/filler").write_bytes(bytes(room - size - (60 << 10)))
