@@ -151,6 +151,7 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
     """Train; gives the path of each snapshot."""
     import torch
 
+    from animetools.dataset.beside import beside
     from animetools.dataset.training_set import Images
     from animetools.networks.devices import devices
     from animetools.networks.fetch import locate
@@ -167,6 +168,8 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
     # What it learns from, and what it goes on from.
     device = devices(options.device)[0]
     images = Images(stream.files[0])
+    if unused := list(beside(images.pictures)):
+        report.note(f"{images.path} has {' and '.join(unused)}: sgtrain does not use them yet")
     path = "" if options.resume == "none" else options.resume
     if path == "latest":
         path = resume.latest(stream.out, images) or ""
@@ -224,7 +227,10 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
         news += changes(saved, facts | asdict(config))
         news += resume.moves(home, images) if home else []
     folder = snapshots.Folder(home) if home else snapshots.Folder.new(stream.out, name)
-    told = {"data": os.path.realpath(images.path), "content": images.identity.plain()}
+    told: dict[str, Any] = {
+        "data": os.path.realpath(images.path),
+        "content": images.identity.plain(),
+    }
     told |= {"resumed": path, "device": str(device), "jobs": jobs}
     folder.tell(asdict(options) | asdict(config) | facts | told)
     view = View(folder.path, config.kimg, trainer.seen)

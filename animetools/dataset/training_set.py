@@ -15,6 +15,7 @@ from animetools.dataset.folders import FolderFiles
 from animetools.dataset.identity import Identity
 from animetools.dataset.members import Shape
 from animetools.dataset.pictures import Encoded, Labels, Pictures, Pixels
+from animetools.dataset.reading import MOST_CLASSES
 from animetools.dataset.tfrecords import Records
 from animetools.dataset.webdataset import TarFiles, is_shard
 from animetools.dataset.zips import ZipFiles
@@ -23,7 +24,6 @@ from animetools.images.containers import format_by_name
 
 MOST_MEASURED = 20_000  # images whose headers are read on opening: some seconds
 THREADS = 16  # that read headers, and mostly wait for a disk
-MOST_CLASSES = 100_000  # and numbers of a label
 
 
 class Images:

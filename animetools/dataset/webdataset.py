@@ -83,6 +83,12 @@ class TarFiles:
         """What each image is known by, [N]: its name and the length of its file."""
         return marks(np.array([zlib.crc32(os.fsencode(name)) for name in self.names]), self.lengths)
 
+    def everything(self) -> Iterator[str]:
+        """The names of all files, images or not."""
+        for shard in self.shards:
+            before = "" if shard == self.path else f"{os.path.basename(shard)}/"
+            yield from (before + name for name, _ in _members(shard))
+
     def labels(self) -> NDArray[np.int64] | None:
         """The class numbers [N] of the .cls beside the images; None if there are none.
 

@@ -371,6 +371,13 @@ def test_a_damaged_image_is_left_out_once(tmp_path: Path) -> None:
     assert "left out" in done.stderr
 
 
+def test_what_is_not_used_is_told(tmp_path: Path) -> None:
+    zipped(tmp_path / "d", [picture(seed) for seed in range(3)], [0, 1, 1])
+    done = train("-n d.zip --preset tiny", tmp_path)
+    note = "d.zip has labels for 2 classes in dataset.json: sgtrain does not use them yet"
+    assert done.stderr.count(f"sgtrain: {note}\n") == 1
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
@@ -379,6 +386,7 @@ def test_a_damaged_image_is_left_out_once(tmp_path: Path) -> None:
         ("mixed", "is 16x8 in colour"),
         ("grey", "in grey"),
         ("odd", "cannot be doubled"),
+        ("torn", "torn: dataset.json: line 1, column 12: Expecting value"),
         ("d.zip e.zip", "name one dataset"),
         ("d.zip --batch 6 --accumulate 4", "--batch 6 cannot be cut into 4 equal parts"),
         ("d.zip --device cuda", "CUDA"),
@@ -419,6 +427,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder(path / "grey", [picture(0), picture(1, channels=1)])
     folder(path / "odd", [picture(0, 7, 9)])
     folder(path / "large", [picture(0, 32, 32)])
+    folder(path / "torn", [picture(0)])
+    (path / "torn/dataset.json").write_text('{"labels": ')
     checkpoints.write(str(path / "old.pkl"), tiny.snapshot())
     train(f"d.zip {SHORT}", path)
     made = snapshot(path / FIRST)
