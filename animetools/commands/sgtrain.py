@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from animetools.cli import Item, Opt, Stream, command
-from animetools.cli.aside import until_sigterm
+from animetools.cli.aside import until_interrupted
 from animetools.cli.cores import cores
 from animetools.errors import FatalError
 from animetools.options import options_of
@@ -35,8 +35,8 @@ class TrainOptions:
         str,
         Opt(
             "Go on from a snapshot, with its settings where no others are given; latest is that of the"
-            " newest run on this dataset, and begins one where there is none.",
-            unit="latest|FILE|URL",
+            " newest run on these images, wherever they lie, and begins one where there is none.",
+            unit="latest|none|FILE|URL",
         ),
     ] = ""
     transfer: Annotated[
@@ -103,7 +103,7 @@ class TrainOptions:
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense, before anything heavy is loaded."""
-        if self.resume and self.transfer:
+        if self.resume not in ("", "none") and self.transfer:
             raise ValueError("--resume and --transfer exclude each other")
         if self.device == "all":
             raise ValueError("--device all: a run trains on one device")
@@ -132,8 +132,9 @@ def sgtrain(options: TrainOptions, stream: Stream) -> int:
     """Train a StyleGAN.
 
     Writes the path of each snapshot when it is whole, in a new folder below results/ or in that of
-    the run it resumes: any other command reads its networks, and --resume goes on from it. SIGTERM
-    has it write one and end. First it says what memory, disk and time it will need.
+    the run it resumes: any other command reads its networks, and --resume goes on from it. Ctrl-C or
+    SIGTERM has it write one and end; a second one ends it at once. First it says what memory, disk
+    and time it will need.
 
     In the folder are sheets of samples, log.txt, run.json with all settings, and the curves of
     TensorBoard. A run that has crashed goes on with the loop below; status 2 says that it cannot.
@@ -141,7 +142,7 @@ def sgtrain(options: TrainOptions, stream: Stream) -> int:
     if len(stream.files) != 1:
         raise FatalError("name one dataset: sgtrain DATA")
     cure = "a larger --accumulate, or a smaller --batch or --channel-base, needs less"
-    for path in until_sigterm(partial(_train, options, stream), stream, cure):
+    for path in until_interrupted(partial(_train, options, stream), stream, cure):
         stream.print(Item(path))
     return 0
 
@@ -150,15 +151,16 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
     """Train; gives the path of each snapshot."""
     import torch
 
+    from animetools.dataset.beside import beside
     from animetools.dataset.training_set import Images
     from animetools.networks.devices import devices
     from animetools.networks.fetch import locate
-    from animetools.training import forecast, snapshots, transfer
+    from animetools.training import forecast, resume, snapshots, transfer
     from animetools.training.diary import Diary
     from animetools.training.run import Run
     from animetools.training.settings import changes, settings
     from animetools.training.snapshots import Pace
-    from animetools.training.status import View
+    from animetools.training.status import View, kimg_of
 
     report, jobs = stream.report, stream.options.jobs or cores()
     torch.set_num_threads(min(jobs, cores()))  # more would wait for each other
@@ -166,14 +168,16 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
     # What it learns from, and what it goes on from.
     device = devices(options.device)[0]
     images = Images(stream.files[0])
-    path = options.resume
+    if unused := list(beside(images.pictures)):
+        report.note(f"{images.path} has {' and '.join(unused)}: sgtrain does not use them yet")
+    path = "" if options.resume == "none" else options.resume
     if path == "latest":
-        path = snapshots.latest(stream.out, images.path) or ""
+        path = resume.latest(stream.out, images) or ""
         if not path:
             report.note(f"no run on {images.path} is in {stream.out}: a new one begins")
     elif path:
         path = locate(path)
-    saved = snapshots.read(path) if path else None
+    saved = resume.read(path) if path else None
     side = max(images.height, images.width)
     given = asdict(options)
     if device.type == "cuda" and not saved:
@@ -219,11 +223,16 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
             report.note(f"{path} has its {config.kimg:g} kimg: a larger --kimg goes on")
             yield path
             return
-        news = [f"goes on from {path} at {trainer.seen / 1000:.1f} kimg"]
+        news = [f"goes on from {path} at {kimg_of(trainer.seen)} kimg"]
         news += changes(saved, facts | asdict(config))
+        news += resume.moves(home, images) if home else []
     folder = snapshots.Folder(home) if home else snapshots.Folder.new(stream.out, name)
-    told = {"data": os.path.realpath(images.path), "resumed": path, "device": str(device)}
-    folder.tell(asdict(options) | asdict(config) | facts | told | {"jobs": jobs})
+    told: dict[str, Any] = {
+        "data": os.path.realpath(images.path),
+        "content": images.identity.plain(),
+    }
+    told |= {"resumed": path, "device": str(device), "jobs": jobs}
+    folder.tell(asdict(options) | asdict(config) | facts | told)
     view = View(folder.path, config.kimg, trainer.seen)
     report.watch(view)
     diary = Diary(folder, report.note, view, trainer.seen)

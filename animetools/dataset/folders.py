@@ -8,8 +8,18 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
+import numpy as np
+
 from animetools import whole
-from animetools.dataset.members import LONGEST_FILE, METADATA, SUMMARY, Member, is_image_name
+from animetools.dataset.identity import Marks, marks
+from animetools.dataset.members import (
+    LONGEST_FILE,
+    LONGEST_LINE,
+    METADATA,
+    SUMMARY,
+    Member,
+    is_image_name,
+)
 from animetools.errors import FatalError, ItemError
 
 
@@ -144,10 +154,26 @@ class FolderFiles:
                 raise ItemError("not a regular file")
             return file.read(most)
 
+    def marks(self) -> Marks:
+        """What each image is known by, [N]: its name and the size of its file."""
+        crcs = np.array([zlib.crc32(os.fsencode(name)) for name in self.names])
+        return marks(crcs, np.array([self._size(name) for name in self.names]))
+
+    def everything(self) -> Iterator[str]:
+        """The names of all files, images or not."""
+        return _names(self.path, lambda _: True)
+
     def lines(self, name: str) -> Iterator[bytes]:
-        """The lines of a file that is a text; none if it is not there."""
+        """The lines of a file that is a text, cut at LONGEST_LINE bytes; none if it is not there."""
         with suppress(FileNotFoundError), open(os.path.join(self.path, name), "rb") as file:
-            yield from file
+            while line := file.readline(LONGEST_LINE):
+                yield line
+
+    def _size(self, name: str) -> int:
+        """The size of a file; 0 if it is gone."""
+        with suppress(OSError):
+            return os.stat(os.path.join(self.path, name)).st_size
+        return 0
 
 
 def strangers(path: str) -> Iterator[str]:

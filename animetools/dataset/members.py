@@ -6,6 +6,7 @@ SUMMARY = "dataset.json"
 METADATA = "metadata.jsonl"
 PER_FOLDER = 1000
 LONGEST_FILE = 1 << 30  # bytes; no image of a dataset is larger
+LONGEST_LINE = 1 << 24  # bytes; what is known of one image
 
 Shape = tuple[int, int, int]  # channels, height, width
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from animetools.dataset.folders import FolderFiles
+from animetools.dataset.identity import Marks
 from animetools.dataset.members import Shape
 from animetools.dataset.reading import labels_of
 from animetools.dataset.webdataset import TarFiles
@@ -43,6 +44,9 @@ class Pictures(Protocol):
 
     def read(self, index: int, shape: Shape) -> Pixels:
         """The planes of a picture, uint8 [C, H, W]; raises ItemError or OSError."""
+
+    def marks(self) -> Marks:
+        """What each is known by, wherever the dataset lies, [N]; nothing is decoded for it."""
 
     def labels(self) -> Labels | None:
         """The labels of all; raises FatalError if they are none."""
@@ -89,6 +93,10 @@ class Encoded:
         planes = np.empty(shape, np.uint8)
         cv2.split(rgb, list(planes))  # 0.1 ms at 512 px, where a transposed copy takes 0.4
         return planes
+
+    def marks(self) -> Marks:
+        """What each is known by; see Pictures."""
+        return self.files.marks()
 
     def labels(self) -> Labels | None:
         """The labels of all; see Pictures."""

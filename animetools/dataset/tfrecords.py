@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 from itertools import islice
+from typing import Any
 from weakref import finalize
 
 import numpy as np
 from numpy.typing import NDArray
 
+from animetools.dataset.identity import Marks, marks
 from animetools.dataset.members import Shape
 from animetools.errors import FatalError, ItemError
 
@@ -74,12 +76,28 @@ class Records:
             raise ItemError("not of the size and the channels of the others")
         return planes
 
+    def marks(self) -> Marks:
+        """What each image is known by, [N]."""
+        tails = (self.offsets + self.lengths).tolist()
+        checks = b"".join(os.pread(self.descriptor, TAIL, at) for at in tails)
+        return marks(np.frombuffer(checks, "<u4"), self.lengths)
+
+    @property
+    def labels_path(self) -> str:
+        """Where its labels are, if there are any: NAME-rxx.labels."""
+        return re.sub(r"(-r\d+)?(\.tfrecords)?$", "-rxx.labels", self.path, count=1)
+
     def labels(self) -> NDArray[np.float32] | None:
-        """The label vectors [N, D] of the file beside it, NAME-rxx.labels; None without one.
+        """The label vectors [N, D] of the file beside it; None without one.
 
         Raises FatalError if they are none.
         """
-        path = re.sub(r"(-r\d+)?(\.tfrecords)?$", "-rxx.labels", self.path, count=1)
+        found = self.label_vectors()
+        return None if found is None else np.asarray(found, np.float32)
+
+    def label_vectors(self) -> NDArray[Any] | None:
+        """The same as the file has them, in memory only as far as they are read."""
+        path = self.labels_path
         try:
             found = np.lib.format.open_memmap(path, mode="r")  # it unpickles nothing
         except FileNotFoundError:
@@ -88,7 +106,7 @@ class Records:
             raise FatalError(f"{path}: not labels: {why}") from None
         if found.ndim != 2 or len(found) != len(self) or found.dtype.kind not in "fiub":
             raise FatalError(f"{path}: not a vector of numbers for each of {len(self)} images")
-        return np.asarray(found, np.float32)
+        return found
 
     def _usual(self) -> tuple[int, Shape]:
         """The length and the shape of the first record that is an image."""

@@ -5,14 +5,17 @@ import re
 import stat
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from animetools.dataset.folders import FolderFiles
+from animetools.dataset.identity import Identity
 from animetools.dataset.members import Shape
 from animetools.dataset.pictures import Encoded, Labels, Pictures, Pixels
+from animetools.dataset.reading import MOST_CLASSES
 from animetools.dataset.tfrecords import Records
 from animetools.dataset.webdataset import TarFiles, is_shard
 from animetools.dataset.zips import ZipFiles
@@ -21,7 +24,6 @@ from animetools.images.containers import format_by_name
 
 MOST_MEASURED = 20_000  # images whose headers are read on opening: some seconds
 THREADS = 16  # that read headers, and mostly wait for a disk
-MOST_CLASSES = 100_000  # and numbers of a label
 
 
 class Images:
@@ -68,6 +70,11 @@ class Images:
     def label_dim(self) -> int:
         """How many numbers a label has: one for each class, or those of a vector; 0: no labels."""
         return self._labels.shape[1] if self._labels.ndim == 2 else int(self._labels.max()) + 1
+
+    @cached_property
+    def identity(self) -> Identity:
+        """What the dataset is known by; takes seconds for a million images in a folder."""
+        return Identity.of(self.pictures.marks())
 
     def __len__(self) -> int:
         """How many there are, mirror images too."""

@@ -6,12 +6,14 @@ Format of tar: POSIX.1-2001, pax, "pax Interchange Format" and "ustar Interchang
 
 import os
 import re
+import zlib
 from array import array
 from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
+from animetools.dataset.identity import Marks, marks
 from animetools.dataset.members import LONGEST_FILE
 from animetools.errors import FatalError, ItemError
 
@@ -76,6 +78,16 @@ class TarFiles:
         """The first bytes of an image's file."""
         length = min(int(self.lengths[index]), most)
         return self._bytes(index, int(self.offsets[index]), length)
+
+    def marks(self) -> Marks:
+        """What each image is known by, [N]: its name and the length of its file."""
+        return marks(np.array([zlib.crc32(os.fsencode(name)) for name in self.names]), self.lengths)
+
+    def everything(self) -> Iterator[str]:
+        """The names of all files, images or not."""
+        for shard in self.shards:
+            before = "" if shard == self.path else f"{os.path.basename(shard)}/"
+            yield from (before + name for name, _ in _members(shard))
 
     def labels(self) -> NDArray[np.int64] | None:
         """The class numbers [N] of the .cls beside the images; None if there are none.

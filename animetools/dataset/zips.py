@@ -18,7 +18,15 @@ from weakref import finalize
 import numpy as np
 
 from animetools import whole
-from animetools.dataset.members import LONGEST_FILE, METADATA, SUMMARY, Member, is_image_name
+from animetools.dataset.identity import Marks, marks
+from animetools.dataset.members import (
+    LONGEST_FILE,
+    LONGEST_LINE,
+    METADATA,
+    SUMMARY,
+    Member,
+    is_image_name,
+)
 from animetools.errors import FatalError, ItemError
 
 LOCAL = Struct("<4sHHHHHLLLHH")
@@ -166,14 +174,22 @@ class ZipFiles:
         _, begin = self._local(int(self.offsets[index]))
         return os.pread(self.descriptor, min(int(self.lengths[index]), most), begin)
 
+    def marks(self) -> Marks:
+        """What each image is known by, [N]."""
+        return marks(self.crcs, self.lengths)
+
+    def everything(self) -> Iterator[str]:
+        """The names of all members, images or not."""
+        return (member.name for member in self._directory())
+
     def lines(self, name: str) -> Iterator[bytes]:
-        """The lines of a member that is a text; none if it is not there."""
+        """The lines of a member that is a text, cut at LONGEST_LINE bytes; none if it is not there."""
         member = self.texts.get(name)
         if member:
             with open(self.path, "rb") as file:
                 file.seek(self._local(member.offset)[1])
                 left = member.length
-                while left > 0 and (line := file.readline(left)):
+                while left > 0 and (line := file.readline(min(left, LONGEST_LINE))):
                     left -= len(line)
                     yield line
 

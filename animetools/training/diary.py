@@ -10,7 +10,7 @@ from animetools.dataset.pictures import Pixels
 from animetools.images.files import encode_jpeg
 from animetools.training.board import MISSING, Board
 from animetools.training.snapshots import Folder
-from animetools.training.status import Status, View
+from animetools.training.status import Status, View, kimg_of
 
 QUALITY = 92  # of the sheets
 
@@ -51,7 +51,7 @@ class Diary:
         """Tell what its samples are worth."""
         self.view.metrics = found
         values = "  ".join(f"{name} {value:.4g}" for name, value in found.items())
-        self.say(f"kimg {seen / 1000:.1f}  {values}")
+        self.say(f"kimg {kimg_of(seen)}  {values}")
         self.folder.add("metrics.jsonl", json.dumps({"kimg": seen / 1000} | found))
         if self.board:
             self.board.draw({f"metrics/{name}": value for name, value in found.items()}, seen)

@@ -180,7 +180,7 @@ class Run:
         ema, seen = self.trainer.ema, self.trainer.seen
         z = sheets.latents(sheets.ON_SHEET, ema.config.mapping.z_dim, self.config.seed)
         fakes = sheets.samples(ema, z, self.config.batch, self.threads)
-        self.diary.sheet("fakes", f"fakes{seen // 1000:06d}.jpg", sheets.sheet(fakes), seen)
+        self.diary.sheet("fakes", f"fakes{seen / 1000:010.3f}.jpg", sheets.sheet(fakes), seen)
 
     def _show_reals(self) -> None:
         """Show images that it learns from."""

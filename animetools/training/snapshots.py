@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import re
+import zipfile
 from dataclasses import asdict, dataclass
 from typing import Any
 from weakref import finalize
@@ -21,7 +22,8 @@ from animetools.training.config import TrainConfig
 from animetools.training.step import Trainer, layers_from_image
 
 NETWORKS = ("G", "D", "G_ema")
-RUN, SNAPSHOT = re.compile(r"(\d{5,9})-.*"), re.compile(r"snapshot-(\d{6,9})\.pkl")
+RUN = re.compile(r"(\d{5,9})-.*")
+SNAPSHOT = re.compile(r"snapshot-(\d{6,9}(?:\.\d{3})?)\.pkl")  # once without the fraction
 
 
 @dataclass(frozen=True)
@@ -59,14 +61,14 @@ def write(folder: str, trainer: Trainer, config: TrainConfig, facts: dict[str, A
 
 
 def named(kimg: float) -> str:
-    """What a snapshot is called after so many kimg."""
-    return f"snapshot-{int(kimg):06d}.pkl"
+    """What a snapshot is called after so many kimg; the names sort as the numbers do."""
+    return f"snapshot-{kimg:010.3f}.pkl"
 
 
 def read(path: str) -> Snapshot:
     """A snapshot with the state of its run, whose networks are what its configs say.
 
-    Raises FatalError if it is none.
+    Raises FatalError if it is none, or damaged.
     """
     try:
         snapshot = checkpoints.read(path)
@@ -80,6 +82,8 @@ def read(path: str) -> Snapshot:
             )
         for network in snapshot.networks.values():
             network.build()
+        if not _is_whole(path):
+            raise ItemError("damaged: a checksum does not agree")
     except ItemError as why:
         raise FatalError(f"{path}: {why}") from why
     return snapshot
@@ -104,31 +108,21 @@ def restore(trainer: Trainer, snapshot: Snapshot, config: TrainConfig) -> None:
 def snapshots(folder: str) -> list[str]:
     """The snapshots of a run, oldest first."""
     found = [
-        (int(name[1]), name[0]) for name in map(SNAPSHOT.fullmatch, os.listdir(folder)) if name
+        (float(name[1]), name[0]) for name in map(SNAPSHOT.fullmatch, os.listdir(folder)) if name
     ]
     return [os.path.join(folder, name) for _, name in sorted(found)]
 
 
 def prune(folder: str, pace: Pace) -> None:
-    """Remove the snapshots that a run does not keep."""
+    """Remove old snapshots, but not the first at or after each multiple of `keep_every` kimg."""
+    reached = 0.0
     for path in snapshots(folder)[: -pace.keep] if pace.keep else []:
-        found = SNAPSHOT.fullmatch(os.path.basename(path))
-        if found and not (pace.keep_every and int(found[1]) % pace.keep_every == 0):
+        kimg = float(os.path.basename(path).removeprefix("snapshot-").removesuffix(".pkl"))
+        multiple = kimg // pace.keep_every if pace.keep_every else 0
+        if multiple > reached:
+            reached = multiple
+        else:
             os.unlink(path)
-
-
-def latest(results: str, data: str) -> str | None:
-    """The last snapshot of the newest run on this dataset; None if there is none."""
-    for _, folder in sorted(_runs(results), reverse=True):
-        try:
-            with open(os.path.join(folder, "run.json"), "rb") as file:
-                told = json.load(file)
-        except (OSError, ValueError):
-            continue
-        same = isinstance(told, dict) and told.get("data") == os.path.realpath(data)
-        if same and (found := snapshots(folder)):
-            return found[-1]
-    return None
 
 
 def home(resumed: str) -> str | None:
@@ -139,9 +133,19 @@ def home(resumed: str) -> str | None:
     return folder if last and os.path.samefile(last[0], resumed) else None
 
 
+def runs(results: str) -> list[tuple[int, str]]:
+    """The folders of runs below `results`, by their numbers."""
+    try:
+        names = os.listdir(results)
+    except FileNotFoundError:
+        return []
+    found = filter(None, map(RUN.fullmatch, names))
+    return [(int(name[1]), os.path.join(results, name[0])) for name in found]
+
+
 def following(results: str, name: str) -> str:
     """The next folder below `results`: 00003-NAME."""
-    number = max((number for number, _ in _runs(results)), default=-1) + 1
+    number = max((number for number, _ in runs(results)), default=-1) + 1
     return fitted(os.path.join(results, f"{number:05d}-{name}"), "")
 
 
@@ -186,6 +190,15 @@ class Folder:
         whole.write(os.path.join(self.path, "run.json"), text.encode() + b"\n")
 
 
+def _is_whole(path: str) -> bool:
+    """Whether all parts of a file of torch.save agree with their checksums; torch holds none to them."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            return file.testzip() is None
+    except Exception:  # noqa: BLE001  of a damaged file zipfile raises half a dozen kinds
+        return False
+
+
 def _renumbered(
     adam: dict[Any, Any], discriminator: Discriminator, before: int, now: int
 ) -> dict[Any, Any]:
@@ -202,12 +215,3 @@ def _renumbered(
         for number, parameter in enumerate(learning(before))
         if number in adam and parameter in numbers
     }
-
-
-def _runs(results: str) -> list[tuple[int, str]]:
-    try:
-        names = os.listdir(results)
-    except FileNotFoundError:
-        return []
-    found = filter(None, map(RUN.fullmatch, names))
-    return [(int(name[1]), os.path.join(results, name[0])) for name in found]

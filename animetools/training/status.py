@@ -12,6 +12,11 @@ from animetools.dataset.forecast import duration
 from animetools.training.forecast import size
 
 
+def kimg_of(seen: int) -> str:
+    """So many images in kimg; below one, all digits."""
+    return f"{seen / 1000:.1f}" if seen >= 1000 else f"{seen / 1000:g}"
+
+
 @dataclass(frozen=True)
 class Status:
     """What a run tells every tick; `terms` are the means of what the losses gave since the last."""
@@ -44,7 +49,7 @@ class Status:
         """One line."""
         spent = f"{timedelta(seconds=int(self.spent))}"
         left = f"{self.left(self.seen)} left"
-        return "  ".join([f"kimg {self.seen / 1000:.1f}", spent, left, *self.numbers()])
+        return "  ".join([f"kimg {kimg_of(self.seen)}", spent, left, *self.numbers()])
 
     def scalars(self) -> dict[str, float]:
         """All numbers, by the names of their curves: loss_g is loss/g."""
@@ -73,7 +78,7 @@ class View:
         top = Table.grid(padding=(0, 3))
         top.add_row(
             ProgressBar(self.kimg * 1000, self.seen, width=30),
-            f"kimg {self.seen / 1000:.2f} of {self.kimg:g}",
+            f"kimg {kimg_of(self.seen)} of {self.kimg:g}",
             f"{self.status.left(self.seen)} left" if self.status else "",
             self.folder,
         )

@@ -1,5 +1,5 @@
 complete -c sgtrain -l preset -r -d 's2, ada, paper256, tiny, auto; without it ada, or as before where a run is resumed.'
-complete -c sgtrain -l resume -r -d 'Go on from a snapshot, with its settings where no others are given; latest is that of the newest run on this dataset, and begins one where there is none.'
+complete -c sgtrain -l resume -r -d 'Go on from a snapshot, with its settings where no others are given; latest is that of the newest run on these images, wherever they lie, and begins one where there is none.'
 complete -c sgtrain -l transfer -r -d 'Begin with the weights of any StyleGAN 2 file.'
 complete -c sgtrain -l kimg -r -d 'Thousands of images to learn from in all.'
 complete -c sgtrain -s b -l batch -r -d 'Images in an iteration.'

@@ -28,7 +28,7 @@ from tests.training.embeddings import embedding_file
 
 TINY = "--preset tiny --channel-base 64 --channel-max 8 --batch 4 -j 1"
 SHORT = f"{TINY} --kimg 0.008"
-FIRST = "results/00000-d-tiny/snapshot-000000.pkl"
+FIRST = "results/00000-d-tiny/snapshot-000000.008.pkl"
 
 
 @pytest.fixture
@@ -69,16 +69,17 @@ def assert_same(one: Path, other: Path) -> None:
 
 def test_a_run_leaves_what_other_commands_read(data: Path) -> None:
     done = train(f"d.zip {SHORT} --snap 0.004 --seed 5", data)
-    assert done.stdout == f"{FIRST}\n" * 2  # the same kimg: the second is in its place
-    status = r"kimg 0\.0  0:\d\d:\d\d  about \d+ \w+ left  [\d.]+ s/kimg  G [\d.]+  D [\d.]+  signs [-+][\d.]+ [-+][\d.]+  p 0\.000  memory [\d.]+ [MG]B"
+    assert done.stdout == f"{FIRST.replace('8.pkl', '4.pkl')}\n{FIRST}\n"
+    status = r"kimg 0\.008  0:\d\d:\d\d  about \d+ \w+ left  [\d.]+ s/kimg  G [\d.]+  D [\d.]+  signs [-+][\d.]+ [-+][\d.]+  p 0\.000  memory [\d.]+ [MG]B"
     assert re.search(status, done.stderr)
     memory, hours, *_ = done.stderr.splitlines()
     assert re.search(r"about .* of memory .*; snapshots of .* are free", memory)
     assert re.fullmatch(r"sgtrain: 0\.008 kimg take about \d+ \w+: [\d.]+ s/kimg", hours)
     files = sorted(path.name.rstrip("0123456789") for path in (data / FIRST).parent.iterdir())
     assert files == [
-        ".lock", "events.out.tfevents.", "fakes000000.jpg", "log.txt", "reals.jpg", "run.json",
-        "snapshot-000000.pkl",
+        ".lock", "events.out.tfevents.", "fakes000000.000.jpg", "fakes000000.004.jpg",
+        "fakes000000.008.jpg", "log.txt", "reals.jpg", "run.json", "snapshot-000000.004.pkl",
+        "snapshot-000000.008.pkl",
     ]  # fmt: skip
     told = json.loads((data / FIRST).with_name("run.json").read_text())
     assert (told["seed"], told["gamma"], told["channel_max"]) == (5, 1.0, 8)
@@ -109,7 +110,7 @@ def test_killed_at_any_moment_and_resumed_it_is_the_run_that_was_not(data: Path)
             process.join()
     assert process.exitcode == -signal.SIGKILL
     train(f"{line} -o killed", data)
-    (one,) = data.glob("whole/*/*.pkl")
+    (*_, one) = sorted(data.glob("whole/*/*.pkl"))
     (*_, other) = sorted(data.glob("killed/*/*.pkl"))
     assert_same(one, other)
     assert not list(other.parent.glob(".*.part"))
@@ -120,38 +121,67 @@ def test_killed_at_any_moment_and_resumed_it_is_the_run_that_was_not(data: Path)
     assert set(range(20, 121, 20)) <= set(steps)  # each snapshot's
 
 
-def test_sigterm_saves_then_ends(data: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (signal.SIGINT, "saving; press Ctrl-C again to stop at once"),
+        (signal.SIGTERM, "saving; a second SIGTERM stops at once"),
+    ],
+)
+def test_a_signal_saves_once_and_ends_it(data: Path, number: signal.Signals, said: str) -> None:
     with tempfile.TemporaryDirectory() as there:
         process = start(f"sgtrain d.zip {TINY} --kimg 1000", data, there)
         while not list(data.glob("results/*/fakes*")) and process.is_alive():
             time.sleep(0.01)
-        time.sleep(0.3)
-        second = quick(f"sgtrain d.zip {SHORT}", data)  # a run of its own
-        process.terminate()
+        time.sleep(0.5)
+        assert process.pid
+        os.kill(process.pid, number)
         process.join()
-        assert process.exitcode == -signal.SIGTERM
-        assert Path(there, "1").read_text() == f"{FIRST}\n"
-    assert second.stdout == "results/00001-d-tiny/snapshot-000000.pkl\n"
-    assert snapshot(data / FIRST).facts["kimg"] > 0
+        assert process.exitcode == -number
+        saved = data / Path(there, "1").read_text().strip()
+        assert f"sgtrain: {said}\n" in Path(there, "2").read_text()
+    assert list(saved.parent.glob("*.pkl")) == [saved]
+    kimg = snapshot(saved).facts["kimg"] + 0.012
+    resumed = train(f"d.zip --resume latest --kimg {kimg} -j 1", data)
+    whole = train(f"d.zip {TINY} --kimg {kimg} -o whole", data)
+    assert_same(data / resumed.stdout.strip(), data / whole.stdout.strip())
 
 
-def test_ctrl_c_ends_it_at_once(data: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_it_at_once(data: Path, number: signal.Signals) -> None:
     train(f"d.zip {SHORT}", data)
     folder = (data / FIRST).parent
     before = (data / FIRST).read_bytes()
+    (sheet := folder / "fakes000000.008.jpg").unlink()
     with tempfile.TemporaryDirectory() as there:
         # One iteration takes seconds.
         process = start("sgtrain d.zip --resume latest --batch 4096 --kimg 9 -j 1", data, there)
-        while b"goes on" not in (folder / "log.txt").read_bytes() and process.is_alive():
+        while not sheet.exists() and process.is_alive():
             time.sleep(0.01)
         time.sleep(0.5)
+        assert process.pid
+        os.kill(process.pid, number)
+        while b"saving" not in Path(there, "2").read_bytes() and process.is_alive():
+            time.sleep(0.01)
+        assert process.is_alive()
+        os.kill(process.pid, number)
+        process.join()
+        assert process.exitcode == -number
+        assert Path(there, "1").read_text() == ""
+    assert (data / FIRST).read_bytes() == before
+    assert not list(folder.glob(".*.part"))
+
+
+def test_a_signal_before_anything_is_learned_ends_it_at_once(data: Path) -> None:
+    with tempfile.TemporaryDirectory() as there:
+        process = start("sgtrain d.zip --preset tiny --batch 4096 -j 1", data, there)
+        time.sleep(0.8)  # the forecast takes longer
         assert process.pid
         os.kill(process.pid, signal.SIGINT)
         process.join()
         assert process.exitcode == -signal.SIGINT
-        assert Path(there, "1").read_text() == ""
-    assert (data / FIRST).read_bytes() == before
-    assert not list(folder.glob(".*.part"))
+        assert "saving" not in Path(there, "2").read_text()
+    assert not (data / "results").exists()
 
 
 def test_a_terminal_has_a_live_view(data: Path) -> None:
@@ -195,8 +225,10 @@ def test_two_processes_never_train_in_one_folder(data: Path) -> None:
         while b"goes on" not in log.read_bytes() and process.is_alive():
             time.sleep(0.01)
         done = quick(f"sgtrain d.zip --resume {FIRST} --kimg 1 -j 1", data)
+        another = train(f"d.zip {SHORT}", data)
         process.kill()
         process.join()
+    assert another.stdout.startswith("results/00001-d-tiny/snapshot-")
     assert done.returncode == 2
     assert "results/00000-d-tiny: another process is training there" in done.stderr
 
@@ -204,42 +236,96 @@ def test_two_processes_never_train_in_one_folder(data: Path) -> None:
 def test_settings_go_on_and_changes_are_told(data: Path) -> None:
     train(f"d.zip {SHORT} --gamma 3", data)
     done = train("d.zip --resume latest --kimg 0.02 --g-lr 0.001 --batch 3 --freeze-d 2 -j 1", data)
-    assert f"goes on from {FIRST} at 0.0 kimg" in done.stderr
+    assert f"goes on from {FIRST} at 0.008 kimg" in done.stderr
     for change in ("g_lr was 0.008, is 0.001", "batch was 4, is 3", "freeze_d was 0, is 2"):
         assert f"{change} from here on" in done.stderr
         assert change in (data / FIRST).with_name("log.txt").read_text()
     assert "gamma was" not in done.stderr
-    assert done.stdout == f"{FIRST}\n"
-    config = snapshot(data / FIRST).facts["config"]
+    last = "results/00000-d-tiny/snapshot-000000.020.pkl"
+    assert done.stdout == f"{last}\n"
+    config = snapshot(data / last).facts["config"]
     assert (config["gamma"], config["g_lr"], config["batch"]) == (3, "0.001", 3)
     done = train("d.zip --resume latest -j 1", data)
     assert "has its 0.02 kimg" in done.stderr
-    assert done.stdout == f"{FIRST}\n"
-    done = train(f"d.zip --resume {FIRST} --kimg 0.032 --freeze-d 0 -j 1", data)  # learns again
-    assert snapshot(data / FIRST).facts["kimg"] == 0.032
+    assert done.stdout == f"{last}\n"
+    done = train(f"d.zip --resume {last} --kimg 0.032 --freeze-d 0 -j 1", data)  # learns again
+    assert snapshot(data / done.stdout.strip()).facts["kimg"] == 0.032
 
 
 def test_an_older_snapshot_goes_on_in_a_folder_of_its_own(data: Path) -> None:
     train(f"d.zip {SHORT}", data)
-    newer = (data / FIRST).with_name("snapshot-000009.pkl")
+    newer = (data / FIRST).with_name("snapshot-000009.000.pkl")
     newer.write_bytes((data / FIRST).read_bytes())
     assert train(f"d.zip --resume {FIRST} -j 1", data).stdout == f"{FIRST}\n"  # has its kimg
     assert len(list(data.glob("results/*"))) == 1
     done = train(f"d.zip --resume {FIRST} --kimg 0.012 -j 1", data)
-    assert done.stdout == "results/00001-d-tiny/snapshot-000000.pkl\n"
+    assert done.stdout == "results/00001-d-tiny/snapshot-000000.012.pkl\n"
     os.chdir(data)
     done = train(
-        "d.zip --resume ./results/00000-d-tiny/snapshot-000009.pkl --kimg 0.012 -j 1", data
+        "d.zip --resume ./results/00000-d-tiny/snapshot-000009.000.pkl --kimg 0.012 -j 1", data
     )
-    assert done.stdout == "./results/00000-d-tiny/snapshot-000000.pkl\n"
+    assert done.stdout == "./results/00000-d-tiny/snapshot-000000.012.pkl\n"
 
 
 def test_latest_begins_a_run_where_there_is_none_on_this_dataset(data: Path) -> None:
     train(f"d.zip {SHORT}", data)
-    zipped(data / "e", [picture(seed) for seed in range(3)])
+    zipped(data / "e", [picture(seed) for seed in range(20, 23)])
     done = train(f"e.zip {SHORT} --resume latest", data)
     assert "no run on e.zip is in results: a new one begins" in done.stderr
-    assert done.stdout == "results/00001-e-tiny/snapshot-000000.pkl\n"
+    assert done.stdout == "results/00001-e-tiny/snapshot-000000.008.pkl\n"
+
+
+def test_a_moved_dataset_goes_on_to_the_bit(data: Path) -> None:
+    train(f"d.zip {TINY} --kimg 0.024 -o whole", data)
+    train(f"d.zip {SHORT}", data)
+    (data / "elsewhere").mkdir()
+    moved = (data / "d.zip").rename(data / "elsewhere/faces.zip")
+    os.utime(moved, (0, 0))
+    done = train("elsewhere/faces.zip --resume latest --kimg 0.024 -j 1", data)
+    note = f"sgtrain: the dataset was {data}/d.zip, is {moved} from here on\n"
+    assert note in done.stderr
+    (one,) = data.glob("whole/*/*.pkl")
+    assert_same(one, data / done.stdout.strip())
+
+
+def test_a_dataset_that_has_grown_is_asked_about(data: Path) -> None:
+    train(f"d.zip {SHORT}", data)
+    zipped(data / "d", [picture(seed) for seed in range(11)])
+    # As the README has it: the loop ends.
+    loop = "until sgtrain --resume latest --kimg 0.016 -j 1 d.zip; do [ $? = 2 ] && break; done"
+    path = f"{ROOT / 'bin'}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", loop], cwd=data, env=os.environ | {"PATH": path}, capture_output=True
+    )
+    assert done.stderr.decode().splitlines() == [
+        "sgtrain: results/00000-d-tiny was trained on 10 images, d.zip holds 11: pass --resume"
+        f" {FIRST} to go on with it, or --resume none to begin a new run"
+    ]
+    gone = train(f"d.zip --resume {FIRST} --kimg 0.016 -j 1", data)
+    assert "images was 10, is 11 from here on" in gone.stderr
+    assert gone.stdout == "results/00000-d-tiny/snapshot-000000.016.pkl\n"
+    again = train("d.zip --resume latest --kimg 0.02 -j 1", data)
+    assert "goes on from results/00000-d-tiny/snapshot-000000.016.pkl" in again.stderr
+    new = train(f"d.zip {SHORT} --resume none", data)
+    assert new.stdout == "results/00001-d-tiny/snapshot-000000.008.pkl\n"
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_a_damaged_snapshot_names_the_last_whole_one(data: Path, cut: bool) -> None:
+    *_, before, last = train(f"d.zip {TINY} --kimg 0.012 --snap 0.004", data).stdout.split()
+    whole = (data / last).read_bytes()
+    place = len(whole) // 2
+    changed = whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]
+    (data / last).write_bytes(whole[:-1] if cut else changed)
+    done = quick("sgtrain d.zip --resume latest --kimg 0.016 -j 1", data)
+    reason = "a truncated file" if cut else "damaged: a checksum does not agree"
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"sgtrain: {last}: ")
+    assert f"{reason}; the last whole one is {before}: pass --resume {before}\n" in done.stderr
+    assert "Traceback" not in done.stderr
+    gone = train(f"d.zip --resume {before} --kimg 0.016 -j 1", data)
+    assert gone.stdout == "results/00001-d-tiny/snapshot-000000.016.pkl\n"
+    assert (data / last).exists()  # nothing is written over it
 
 
 @pytest.mark.parametrize("size", [(32, 32), (16, 32)])
@@ -251,7 +337,7 @@ def test_weights_go_over_to_another_size(data: Path, size: tuple[int, int]) -> N
     told = re.search("fresh, for want of weights that fit: (.*)\n", done.stderr)
     assert told
     fresh = tuple(told[1].split(", "))
-    made = snapshot(data / "results/00000-e-tiny/snapshot-000000.pkl")
+    made = snapshot(data / "results/00000-e-tiny/snapshot-000000.004.pkl")
     for name, old in (("G", source.generator), ("D", source.discriminator)):
         new = made.networks[name].state
         equal = {key for key in old.state if key in new and torch.equal(new[key], old.state[key])}
@@ -265,7 +351,7 @@ def test_weights_go_over_to_another_size(data: Path, size: tuple[int, int]) -> N
 def test_a_dry_run_writes_nothing(data: Path) -> None:
     before = sorted(data.rglob("*"))
     done = train("d.zip -n --preset s2 --gamma 4", data)
-    assert done.stdout == "results/00000-d-s2/snapshot-025000.pkl\n"
+    assert done.stdout == "results/00000-d-s2/snapshot-025000.000.pkl\n"
     assert "sgtrain: gamma 4.0\n" in done.stderr
     assert sorted(data.rglob("*")) == before
 
@@ -285,6 +371,13 @@ def test_a_damaged_image_is_left_out_once(tmp_path: Path) -> None:
     assert "left out" in done.stderr
 
 
+def test_what_is_not_used_is_told(tmp_path: Path) -> None:
+    zipped(tmp_path / "d", [picture(seed) for seed in range(3)], [0, 1, 1])
+    done = train("-n d.zip --preset tiny", tmp_path)
+    note = "d.zip has labels for 2 classes in dataset.json: sgtrain does not use them yet"
+    assert done.stderr.count(f"sgtrain: {note}\n") == 1
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
@@ -293,6 +386,7 @@ def test_a_damaged_image_is_left_out_once(tmp_path: Path) -> None:
         ("mixed", "is 16x8 in colour"),
         ("grey", "in grey"),
         ("odd", "cannot be doubled"),
+        ("torn", "torn: dataset.json: line 1, column 12: Expecting value"),
         ("d.zip e.zip", "name one dataset"),
         ("d.zip --batch 6 --accumulate 4", "--batch 6 cannot be cut into 4 equal parts"),
         ("d.zip --device cuda", "CUDA"),
@@ -334,6 +428,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder(path / "grey", [picture(0), picture(1, channels=1)])
     folder(path / "odd", [picture(0, 7, 9)])
     folder(path / "large", [picture(0, 32, 32)])
+    folder(path / "torn", [picture(0)])
+    (path / "torn/dataset.json").write_text('{"labels": ')
     checkpoints.write(str(path / "old.pkl"), tiny.snapshot())
     train(f"d.zip {SHORT}", path)
     made = snapshot(path / FIRST)
@@ -363,7 +459,7 @@ def test_full_disk_ends_it_with_the_last_snapshot_whole(data: Path) -> None:
     train(f"d.zip {SHORT}", data)
     size = (data / FIRST).stat().st_size
     (data / "disk").mkdir()
-    room = size * 7 // 4  # for the forecast's one, not for two
+    room = size * 7 // 4  # for one, not for two
     mount = ["mount", "-t", "tmpfs", "-o", f"size={room}", "none", "disk"]
     if subprocess.run(mount, cwd=data, capture_output=True).returncode:
         pytest.skip("a small disk cannot be mounted here")
@@ -371,8 +467,8 @@ def test_full_disk_ends_it_with_the_last_snapshot_whole(data: Path) -> None:
         done = quick(f"sgtrain d.zip {SHORT} --snap 0.004 -o disk", data)
         assert done.returncode == 2
         assert done.stderr.splitlines()[-1].endswith("No space left on device")
-        path = data / "disk/00000-d-tiny/snapshot-000000.pkl"
-        assert done.stdout == "disk/00000-d-tiny/snapshot-000000.pkl\n"
+        path = data / "disk/00000-d-tiny/snapshot-000000.004.pkl"
+        assert done.stdout == "disk/00000-d-tiny/snapshot-000000.004.pkl\n"
         assert snapshot(path).facts["kimg"] == 0.004
         assert not list(path.parent.glob("*.part"))
         (data / "disk/filler").write_bytes(bytes(room - size - (60 << 10)))

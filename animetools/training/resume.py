@@ -1,0 +1,122 @@
+"""Which snapshot a run goes on from: a dataset is known by its images, wherever it lies."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+from animetools.dataset.identity import Identity
+from animetools.dataset.training_set import Images
+from animetools.errors import FatalError
+from animetools.networks.snapshot import Snapshot
+from animetools.training import snapshots
+
+RELATED = 0.1  # of the images of two datasets are in both: one may have become the other
+NEW_RUN = "--resume none to begin a new run"
+
+
+def latest(results: str, images: Images) -> str | None:
+    """The last snapshot of the newest run on these images; None if no run was on them.
+
+    Raises FatalError, which names a snapshot, if a newer run does not say what it was on, or if
+    there is but a run on what may be an earlier state of this dataset.
+    """
+    doubts: list[tuple[float, str]] = []
+    for _, folder in sorted(snapshots.runs(results), reverse=True):
+        if not os.path.isdir(folder) or not (found := snapshots.snapshots(folder)):
+            continue
+        cure = f"pass --resume {found[-1]} to go on with it, or {NEW_RUN}"
+        try:
+            run = recorded(folder)
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            raise FatalError(f"{folder}: its run.json cannot be read ({why}): {cure}") from None
+        if _is_on(run, images):
+            return found[-1]
+        if earlier := _resemblance(run, images):
+            doubts.append((_shared(run, images), f"{folder} was trained on {earlier}: {cure}"))
+    if doubts:
+        raise FatalError(max(doubts, key=lambda doubt: doubt[0])[1])
+    return None
+
+
+def recorded(folder: str) -> dict[str, Any]:
+    """What the run.json of a run says.
+
+    Raises OSError, ValueError if it says nothing.
+    """
+    with open(os.path.join(folder, "run.json"), "rb") as file:
+        run = json.load(file)
+    if not isinstance(run, dict):
+        raise ValueError("not a JSON object")
+    return run
+
+
+def moves(folder: str, images: Images) -> Iterator[str]:
+    """What is otherwise now than when a run was last on its dataset."""
+    with suppress(OSError, ValueError):
+        run = recorded(folder)
+        if run.get("data") and not _is_here(run, images):
+            yield f"the dataset was {run['data']}, is {os.path.realpath(images.path)} from here on"
+        if (before := Identity.from_plain(run.get("content"))) and before != images.identity:
+            yield "the images are not the same as before"
+
+
+def read(path: str) -> Snapshot:
+    """A snapshot that a run goes on from.
+
+    Raises FatalError if it is damaged or something else; it names the last whole one beside it.
+    """
+    try:
+        return snapshots.read(path)
+    except FatalError as why:
+        if not snapshots.SNAPSHOT.fullmatch(os.path.basename(path)):
+            raise
+        others = snapshots.snapshots(os.path.dirname(path) or ".")
+        if whole := next(filter(_is_whole, reversed(others)), ""):
+            cure = f"the last whole one is {whole}: pass --resume {whole}"
+        else:
+            cure = f"there is no whole one beside it: pass {NEW_RUN}"
+        raise FatalError(f"{why}; {cure}") from None
+
+
+def _is_whole(path: str) -> bool:
+    with suppress(FatalError):
+        return bool(snapshots.read(path))
+    return False
+
+
+def _is_on(run: dict[str, Any], images: Images) -> bool:
+    """Whether a run was on just these images."""
+    if before := Identity.from_plain(run.get("content")):
+        return before == images.identity
+    return _is_here(run, images) and _count(run) == len(images.chosen)
+
+
+def _resemblance(run: dict[str, Any], images: Images) -> str:
+    """What a run was on, if that may be an earlier state of this dataset; else empty."""
+    is_named_so = _is_here(run, images) or run.get("dataset") == images.name
+    if not is_named_so and _shared(run, images) < RELATED:
+        return ""
+    if _count(run) != len(images.chosen):
+        return f"{_count(run)} images, {images.path} holds {len(images.chosen)}"
+    if "content" in run:
+        return f"{_count(run)} images, {images.path} holds others"
+    return f"{run.get('data')}, which may be {images.path}"
+
+
+def _shared(run: dict[str, Any], images: Images) -> float:
+    """About which share of both datasets' images is in both; 0 where the run does not tell."""
+    before = Identity.from_plain(run.get("content"))
+    return before.shared(images.identity) if before else 0.0
+
+
+def _is_here(run: dict[str, Any], images: Images) -> bool:
+    return bool(run.get("data") == os.path.realpath(images.path))
+
+
+def _count(run: dict[str, Any]) -> int:
+    """How many images a run was on, without mirror images."""
+    count = run.get("images")
+    return count // (1 + (run.get("mirror") is True)) if isinstance(count, int) else 0
