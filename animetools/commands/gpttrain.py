@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from animetools.cli import Item, Opt, Stream, command
-from animetools.cli.aside import until_sigterm
+from animetools.cli.aside import until_interrupted
 from animetools.cli.stream import cores
 from animetools.errors import FatalError
 
@@ -108,7 +108,7 @@ def gpttrain(options: LearnOptions, stream: Stream) -> int:
     if not find_spec("transformers"):
         raise FatalError("gpttrain needs more than is here: pip install animetools[text]")
     cure = "a smaller --batch or --context needs less"
-    for path in until_sigterm(partial(_train, options, stream), stream, cure):
+    for path in until_interrupted(partial(_train, options, stream), stream, cure):
         stream.print(Item(path))
     return 0
 

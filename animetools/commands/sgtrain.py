@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from animetools.cli import Item, Opt, Stream, command
-from animetools.cli.aside import until_sigterm
+from animetools.cli.aside import until_interrupted
 from animetools.cli.stream import cores
 from animetools.errors import FatalError
 from animetools.options import options_of
@@ -132,8 +132,9 @@ def sgtrain(options: TrainOptions, stream: Stream) -> int:
     """Train a StyleGAN.
 
     Writes the path of each snapshot when it is whole, in a new folder below results/ or in that of
-    the run it resumes: any other command reads its networks, and --resume goes on from it. SIGTERM
-    has it write one and end. First it says what memory, disk and time it will need.
+    the run it resumes: any other command reads its networks, and --resume goes on from it. Ctrl-C or
+    SIGTERM has it write one and end; a second one ends it at once. First it says what memory, disk
+    and time it will need.
 
     In the folder are sheets of samples, log.txt, run.json with all settings, and the curves of
     TensorBoard. A run that has crashed goes on with the loop below; status 2 says that it cannot.
@@ -141,7 +142,7 @@ def sgtrain(options: TrainOptions, stream: Stream) -> int:
     if len(stream.files) != 1:
         raise FatalError("name one dataset: sgtrain DATA")
     cure = "a larger --accumulate, or a smaller --batch or --channel-base, needs less"
-    for path in until_sigterm(partial(_train, options, stream), stream, cure):
+    for path in until_interrupted(partial(_train, options, stream), stream, cure):
         stream.print(Item(path))
     return 0
 

@@ -120,22 +120,34 @@ def test_killed_at_any_moment_and_resumed_it_is_the_run_that_was_not(data: Path)
     assert set(range(20, 121, 20)) <= set(steps)  # each snapshot's
 
 
-def test_sigterm_saves_then_ends(data: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (signal.SIGINT, "saving; press Ctrl-C again to stop at once"),
+        (signal.SIGTERM, "saving; a second SIGTERM stops at once"),
+    ],
+)
+def test_a_signal_saves_once_and_ends_it(data: Path, number: signal.Signals, said: str) -> None:
     with tempfile.TemporaryDirectory() as there:
         process = start(f"sgtrain d.zip {TINY} --kimg 1000", data, there)
         while not list(data.glob("results/*/fakes*")) and process.is_alive():
             time.sleep(0.01)
-        time.sleep(0.3)
-        second = quick(f"sgtrain d.zip {SHORT}", data)  # a run of its own
-        process.terminate()
+        time.sleep(0.1)
+        assert process.pid
+        os.kill(process.pid, number)
         process.join()
-        assert process.exitcode == -signal.SIGTERM
-        assert Path(there, "1").read_text() == f"{FIRST}\n"
-    assert second.stdout == "results/00001-d-tiny/snapshot-000000.pkl\n"
-    assert snapshot(data / FIRST).facts["kimg"] > 0
+        assert process.exitcode == -number
+        saved = data / Path(there, "1").read_text().strip()
+        assert f"sgtrain: {said}\n" in Path(there, "2").read_text()
+    assert list(saved.parent.glob("*.pkl")) == [saved]
+    kimg = snapshot(saved).facts["kimg"] + 0.012
+    resumed = train(f"d.zip --resume latest --kimg {kimg} -j 1", data)
+    whole = train(f"d.zip {TINY} --kimg {kimg} -o whole", data)
+    assert_same(data / resumed.stdout.strip(), data / whole.stdout.strip())
 
 
-def test_ctrl_c_ends_it_at_once(data: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_it_at_once(data: Path, number: signal.Signals) -> None:
     train(f"d.zip {SHORT}", data)
     folder = (data / FIRST).parent
     before = (data / FIRST).read_bytes()
@@ -146,12 +158,28 @@ def test_ctrl_c_ends_it_at_once(data: Path) -> None:
             time.sleep(0.01)
         time.sleep(0.5)
         assert process.pid
-        os.kill(process.pid, signal.SIGINT)
+        os.kill(process.pid, number)
+        while b"saving" not in Path(there, "2").read_bytes() and process.is_alive():
+            time.sleep(0.01)
+        assert process.is_alive()
+        os.kill(process.pid, number)
         process.join()
-        assert process.exitcode == -signal.SIGINT
+        assert process.exitcode == -number
         assert Path(there, "1").read_text() == ""
     assert (data / FIRST).read_bytes() == before
     assert not list(folder.glob(".*.part"))
+
+
+def test_a_signal_before_anything_is_learned_ends_it_at_once(data: Path) -> None:
+    with tempfile.TemporaryDirectory() as there:
+        process = start("sgtrain d.zip --preset tiny --batch 4096 -j 1", data, there)
+        time.sleep(0.8)  # the forecast takes longer
+        assert process.pid
+        os.kill(process.pid, signal.SIGINT)
+        process.join()
+        assert process.exitcode == -signal.SIGINT
+        assert "saving" not in Path(there, "2").read_text()
+    assert not (data / "results").exists()
 
 
 def test_a_terminal_has_a_live_view(data: Path) -> None:
@@ -195,8 +223,10 @@ def test_two_processes_never_train_in_one_folder(data: Path) -> None:
         while b"goes on" not in log.read_bytes() and process.is_alive():
             time.sleep(0.01)
         done = quick(f"sgtrain d.zip --resume {FIRST} --kimg 1 -j 1", data)
+        another = train(f"d.zip {SHORT}", data)
         process.kill()
         process.join()
+    assert another.stdout.startswith("results/00001-d-tiny/snapshot-")
     assert done.returncode == 2
     assert "results/00000-d-tiny: another process is training there" in done.stderr
 
