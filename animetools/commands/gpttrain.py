@@ -1,11 +1,9 @@
 """gpttrain: train a language model."""
 
-import math
 import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
-from datetime import timedelta
 from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -18,6 +16,8 @@ from animetools.errors import FatalError
 if TYPE_CHECKING:
     from animetools.text.learning import Settings
     from animetools.text.run import Status
+
+LEAST = 8  # tokens of a window
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,14 @@ class LearnOptions:
             max=10**6,
         ),
     ] = None
+    column: Annotated[
+        str,
+        Opt(
+            "Columns of a CSV or JSON-lines corpus to learn from, as title,synopsis; | goes between"
+            " them. By default title and text, content, synopsis, plot, summary or description.",
+            unit="NAMES",
+        ),
+    ] = ""
     resume: Annotated[
         bool, Opt("Go on from the last snapshot in the folder, or begin where there is none.")
     ] = False
@@ -50,7 +58,7 @@ class LearnOptions:
         int | None, Opt("Pieces of text in a step; 16 if not told.", "b", min=1, max=65536)
     ] = None
     context: Annotated[
-        int | None, Opt("Tokens of such a piece; 256 if not told.", min=8, max=1 << 20)
+        int | None, Opt("Tokens of such a piece; 256 if not told.", min=LEAST, max=1 << 20)
     ] = None
     lr: Annotated[
         float | None, Opt("Learning rate; 0.0001, from scratch 0.002, if not told.", min=0)
@@ -85,7 +93,10 @@ class LearnOptions:
 @command(
     out="model",
     reads=False,
-    arguments=("CORPUS", "A file of TITLE|SYNOPSIS lines, or of plain text."),
+    arguments=(
+        "CORPUS",
+        "A file of TITLE|SYNOPSIS lines, of plain text, CSV with a header, or JSON lines.",
+    ),
     examples=[
         "gpttrain --steps 2 --batch 2 --context 64 corpus.txt -o mine",
         "gpttrain --from-scratch --size tiny --steps 2 --batch 2 --resume corpus.txt",
@@ -96,12 +107,15 @@ def gpttrain(options: LearnOptions, stream: Stream) -> int:
 
     Writes the path of each snapshot when it is whole, in the model's folder. That folder is itself the
     model, in half precision, as it was when it did best on the text that is held back; gptsnip and
-    transformers read it and the snapshots alike. SIGTERM has it write one and end; --resume goes on
-    from the last, to the bit.
+    transformers read it and the snapshots alike. Ctrl-C or SIGTERM has it write one and end, a second
+    one ends it at once; --resume goes on from the last, to the bit.
 
-    Each line of TITLE|SYNOPSIS is a text of its own, learnt from its beginning. Plain text is learnt
-    from any place; a line <|endoftext|> parts one text from the next. In the folder are log.txt with
-    samples, run.json with all settings, and the curves of TensorBoard.
+    Each line of TITLE|SYNOPSIS, and each row of a table, is a text of its own, learned from its
+    beginning to its end. Plain text is learned from any place; <|endoftext|> or <|startoftext|> ends
+    one text and begins the next. A corpus is UTF-8 or UTF-16, and may be packed with gzip. In the
+    folder are log.txt with samples, run.json with all settings, and the curves of TensorBoard.
+
+    Losses are nats per token. Bits per character compare models whose tokenizers differ.
     """
     if len(stream.files) != 1:
         raise FatalError("name one corpus: gpttrain CORPUS")
@@ -120,6 +134,7 @@ def _train(options: LearnOptions, stream: Stream, stopping: Callable[[], bool]) 
     os.environ.setdefault("RAYON_NUM_THREADS", f"{jobs}")  # the tokenizer's
     import torch
 
+    from animetools.dataset.forecast import duration
     from animetools.networks.devices import devices
     from animetools.text import corpus as texts
     from animetools.text import models, newborn, snapshots, tokens, vocabulary
@@ -132,12 +147,21 @@ def _train(options: LearnOptions, stream: Stream, stopping: Callable[[], bool]) 
     device = devices(options.device)[0]
 
     # What it learns from, and what it goes on from.
-    pairs = texts.has_pairs(corpus)
+    columns = [name.strip() for name in options.column.split(",") if name.strip()]
+    form = texts.form_of(corpus, columns)
+    if not any(texts.documents(corpus, report.note, columns)):
+        raise FatalError(f"{corpus} has no text to learn from")
     old = snapshots.all_of(out)
     if old and not options.resume and not stream.options.force:
         raise FatalError(f"{out} holds a run: --resume goes on with it, --force begins it anew")
+    if old and options.resume and stream.options.force:
+        raise FatalError(
+            f"{out} holds a run: give --resume to continue it or --force to start over"
+        )
     path = old[-1] if old and options.resume else ""
     saved = snapshots.read(path) if path else None
+    if saved:
+        _refuse_another(out, saved.facts, options)
     if options.resume and not saved:
         report.note(f"no run is in {out}: a new one begins")
     usual = Settings(
@@ -148,22 +172,24 @@ def _train(options: LearnOptions, stream: Stream, stopping: Callable[[], bool]) 
 
     # The model.
     def all_texts() -> Iterator[str]:
-        return (document.text for document in texts.documents(corpus, lambda _: None))
+        return (each.text for each in texts.documents(corpus, lambda _: None, columns))
 
     if saved:
         model, tokenizer = models.load(path)
     elif options.from_scratch:
         size = options.size or "tiny"
         most = newborn.SIZES[size][-1]
-        tokenizer = vocabulary.trained(all_texts(), options.vocab or newborn.VOCABULARY, most)
+        tokenizer = vocabulary.trained(all_texts(), options.vocab or vocabulary.SIZE, most)
         model = newborn.model(size, tokenizer, settings.seed)
     else:
         model, tokenizer = models.load(models.locate(options.model))
         if options.vocab:
-            most = model.config.max_position_embeddings
+            most = getattr(model.config, "max_position_embeddings", None) or settings.context
             new = vocabulary.trained(all_texts(), options.vocab, most)
             vocabulary.give(model, tokenizer, new)
             tokenizer = new
+        elif advice := vocabulary.advice(tokenizer, all_texts()):
+            report.note(advice)
     most = getattr(model.config, "max_position_embeddings", settings.context)
     if options.context is None:
         settings = replace(settings, context=min(settings.context, most))
@@ -174,15 +200,13 @@ def _train(options: LearnOptions, stream: Stream, stopping: Callable[[], bool]) 
 
     # The text.
     found = tokens.encoded(
-        texts.documents(corpus, report.note), tokenizer, settings.valid, pairs=pairs
+        texts.documents(corpus, report.note, columns), tokenizer, settings.valid, pairs=form.pairs
     )
     data, held = found
     if not data.places(settings.context):
-        raise FatalError(
-            f"{corpus} holds {len(data)} tokens, less than one piece: try a smaller --context"
-        )
-    kind = "titles with synopses" if pairs else "plain text"
-    report.note(f"{corpus}: {kind}, {len(data)} tokens to learn from, {len(held)} held back")
+        cure = f"try --context {len(data)}" if len(data) >= LEAST else "learn from a longer text"
+        raise FatalError(f"{corpus} holds {len(data)} tokens, fewer than --context: {cure}")
+    report.note(f"{corpus}: {form.kind}, {len(data)} tokens to learn from, {len(held)} held back")
     if not held.places(settings.context):
         report.note("too little is held back to judge by: the last weights count as the best")
     count = sum(value.numel() for value in model.parameters())
@@ -197,11 +221,11 @@ def _train(options: LearnOptions, stream: Stream, stopping: Callable[[], bool]) 
 
     # The run.
     learner = Learner(model, settings, device)
-    facts = {"corpus": os.path.realpath(corpus), "base": options.model}
+    facts: dict[str, Any] = {"corpus": os.path.realpath(corpus)} | _made_from(options)
     news = []
     if saved:
         learner.load(saved.tensors, saved.facts["step"])
-        facts["base"] = saved.facts["base"]
+        facts |= {key: saved.facts[key] for key in facts.keys() - {"corpus"} & saved.facts.keys()}
         if learner.done >= settings.steps:
             report.note(f"{path} has its {settings.steps} steps: more --steps go on")
             yield path
@@ -211,10 +235,8 @@ def _train(options: LearnOptions, stream: Stream, stopping: Callable[[], bool]) 
         news += [
             f"{key} was {saved.facts[key]}, is {value} from here on"
             for key, value in now.items()
-            if saved.facts.get(key) != value
+            if key in saved.facts and saved.facts[key] != value
         ]
-    elif options.from_scratch:
-        facts["base"] = ""
     os.makedirs(out, exist_ok=True)
     folder = Folder(out)
     folder.tell(asdict(options) | asdict(settings) | facts | {"device": str(device), "jobs": jobs})
@@ -229,7 +251,7 @@ def _train(options: LearnOptions, stream: Stream, stopping: Callable[[], bool]) 
         folder.add("log.txt", f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}")
 
     def tell(status: "Status") -> None:
-        say(_line(status))
+        say(status.words(duration((status.steps - status.step) * status.pace)))
         if board:
             board.draw(status.scalars(), status.step)
 
@@ -249,6 +271,32 @@ def _train(options: LearnOptions, stream: Stream, stopping: Callable[[], bool]) 
     yield from run.train()
 
 
+def _made_from(options: LearnOptions) -> dict[str, Any]:
+    """What a model is made from, which a run that continues cannot change; base "" is random."""
+    if options.from_scratch:
+        return {"base": "", "size": options.size or "tiny", "vocab": options.vocab}
+    return {"base": options.model, "size": None, "vocab": options.vocab}
+
+
+def _refuse_another(out: str, had: dict[str, Any], options: LearnOptions) -> None:
+    """Raise FatalError, naming the options, where a run is to continue with another model."""
+    base = had.get("base", "" if options.from_scratch else options.model)
+    same = base and os.path.realpath(options.model) == os.path.realpath(base)
+    named = {
+        "--from-scratch": options.from_scratch and base != "",
+        f"--model {options.model}": options.model != "default" and not same,
+        f"--size {options.size}": options.size and had.get("size", options.size) != options.size,
+        f"--vocab {options.vocab}": options.vocab
+        and had.get("vocab", options.vocab) != options.vocab,
+    }
+    if wrong := [name for name, is_wrong in named.items() if is_wrong]:
+        begun = f"began with {base}" if base else "began from scratch"
+        raise FatalError(
+            f"the run in {out} {begun} and cannot change to {' '.join(wrong)}: leave that out to"
+            " continue it, or start over with --force instead of --resume"
+        )
+
+
 def _settings(
     usual: "Settings", before: dict[str, Any], options: LearnOptions, path: str
 ) -> "Settings":
@@ -262,24 +310,3 @@ def _settings(
     if before and not all(type(had.get(name)) is kind for name, kind in names.items()):
         raise FatalError(f"{path}: its settings are broken")
     return replace(usual, **had | told)
-
-
-def _line(status: "Status") -> str:
-    """Where a run is, on one line."""
-    from animetools.dataset.forecast import duration
-
-    left = duration((status.steps - status.step) * status.pace)
-    parts = [
-        f"step {status.step}",
-        f"{timedelta(seconds=int(status.spent))}",
-        f"{left} left",
-        f"{status.pace:.2f} s/step",
-        f"loss {status.loss:.3f}",
-        f"perplexity {math.exp(min(status.loss, 99)):.1f}",
-    ]
-    if status.held is not None:
-        parts += [
-            f"held back {status.held:.3f}",
-            f"perplexity {math.exp(min(status.held, 99)):.1f}",
-        ]
-    return "  ".join(parts)

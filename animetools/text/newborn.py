@@ -7,7 +7,6 @@ SIZES = {  # layers, width, heads, tokens of context
     "small": (6, 384, 6, 512),
     "gpt2": (12, 768, 12, 1024),
 }
-VOCABULARY = 4096  # tokens
 
 
 def model(size: str, tokenizer: Any, seed: int) -> Any:

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -20,7 +21,10 @@ SAMPLES = 2
 
 @dataclass(frozen=True)
 class Status:
-    """Where a run is; losses in nats a token, `held` that of what is held back, at snapshots."""
+    """Where a run is; losses in nats a token, `held` that of what is held back, at snapshots.
+
+    `held_bits` is the latter in bits a character, by which models of any tokenizers compare.
+    """
 
     step: int
     steps: int
@@ -29,11 +33,40 @@ class Status:
     rate: float
     loss: float
     held: float | None = None
+    held_bits: float | None = None
 
     def scalars(self) -> dict[str, float]:
         """All numbers, by the names of their curves."""
         curves = {"loss/train": self.loss, "rate": self.rate, "run/seconds_per_step": self.pace}
-        return curves | ({} if self.held is None else {"loss/valid": self.held})
+        held = {"loss/valid": self.held, "bits_per_character/valid": self.held_bits}
+        return curves | {name: value for name, value in held.items() if value is not None}
+
+    def words(self, left: str) -> str:
+        """All numbers for a person, on one line; `left` is how long it still takes."""
+        parts = [
+            f"step {self.step}",
+            f"{timedelta(seconds=int(self.spent))}",
+            f"{left} left",
+            f"{self.pace:.2f} s/step",
+            f"loss {self.loss:.3f}",
+            f"perplexity {_perplexity(self.loss):.1f}",
+        ]
+        if self.held is not None:
+            parts += [f"held back {self.held:.3f}", f"perplexity {_perplexity(self.held):.1f}"]
+        if self.held_bits is not None:
+            parts.append(f"{self.held_bits:.3f} bits/character")
+        return "  ".join(parts)
+
+
+def bits_per_character(loss: float, tokens: Tokens) -> float | None:
+    """A mean loss in nats a token as bits a character of the text that the tokens are."""
+    if not tokens.characters:
+        return None
+    return loss * (len(tokens) - 1) / tokens.characters / math.log(2)
+
+
+def _perplexity(loss: float) -> float:
+    return math.exp(min(loss, 99))
 
 
 @dataclass
@@ -84,7 +117,8 @@ class Run:
                     f"{f'; {good[0]} is good' if good else ''}: try a lower --lr"
                 )
             pace = (now - ticked) / (learner.done - since)
-            self.tell(Status(learner.done, steps, now - begun, pace, rate, loss, held))
+            bits = None if held is None else bits_per_character(held, self.held)
+            self.tell(Status(learner.done, steps, now - begun, pace, rate, loss, held, bits))
             self.losses.clear()
             if snaps:
                 yield self._save(held)

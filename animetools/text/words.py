@@ -10,9 +10,11 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from animetools.text.encoding import opened
+
 Words = NDArray[np.uint64]
 
-CHUNK = 1 << 20  # bytes
+CHUNK = 1 << 20  # characters
 APART = bytes(range(0x30)) + b":;<=>?@[\\]^_`{|}~\x7f"  # ASCII that is in no word
 _LOWER = bytes.maketrans(bytes(range(65, 91)) + APART, bytes(range(97, 123)) + b" " * len(APART))
 # Spaces and punctuation beyond ASCII: U+00A0-00BF, U+2000-206F, U+3000-303F.
@@ -28,14 +30,14 @@ def words(text: bytes) -> Words:
 
 
 def words_of(path: str) -> Iterator[Words]:
-    """The words of a file of any length, some at a time.
+    """The words of a text file of any length and encoding, some at a time.
 
-    Raises OSError.
+    Raises as encoding.opened does.
     """
-    with open(path, "rb") as file:
+    with opened(path) as file:
         rest = b""
-        while chunk := file.read(CHUNK):
-            chunk = rest + chunk
+        while text := file.read(CHUNK):
+            chunk = rest + text.encode(errors="surrogateescape")
             cut = max(chunk.rfind(b" "), chunk.rfind(b"\n")) + 1
             if not cut and len(chunk) < 2 * CHUNK:
                 rest = chunk

@@ -54,7 +54,7 @@ def test_a_run_leaves_what_other_programs_read(data: Path) -> None:
         r"gpttrain: c\.txt: titles with synopses, \d+ tokens to learn from, \d+ held back", corpus
     )
     assert re.fullmatch(r"gpttrain: 0\.0 million parameters; snapshots of \d MB in m", size)
-    status = r"gpttrain: step 3  0:00:\d\d  about \d+ seconds left  [\d.]+ s/step  loss [\d.]+  perplexity [\d.]+  held back [\d.]+  perplexity [\d.]+"
+    status = r"gpttrain: step 3  0:00:\d\d  about \d+ seconds left  [\d.]+ s/step  loss [\d.]+  perplexity [\d.]+  held back [\d.]+  perplexity [\d.]+  [\d.]+ bits/character"
     assert re.fullmatch(status, lines[0])
     assert [line[:18] for line in lines[1:3]] == ["gpttrain: sample: "] * 2
     files = sorted(path.name.rstrip("0123456789") for path in (data / "m").iterdir())
@@ -144,6 +144,51 @@ def test_another_tokenizer_for_a_model(data: Path) -> None:
     words = AutoTokenizer.from_pretrained(data / "m")
     assert model.get_input_embeddings().num_embeddings == len(words) == 270
     assert words("Quite different")["input_ids"] != TOKENIZER("Quite different")["input_ids"]
+    told = json.loads((data / "m/generation_config.json").read_text())
+    assert told["eos_token_id"] == words.eos_token_id
+
+
+def test_what_a_run_cannot_change_is_refused_by_name(data: Path) -> None:
+    train(f"{SHORT} --steps 1", data)
+    more = "--steps 2 --batch 4 --context 16 -j 1 --resume"
+    for line, named in [
+        ("--from-scratch --vocab 300", "to --from-scratch --vocab 300: leave"),
+        ("--from-scratch --size small", "to --from-scratch --size small: leave"),
+        ("--model default --vocab 300", "to --vocab 300: leave"),
+        ("--model m/snapshot-000001", "to --model m/snapshot-000001: leave"),
+    ]:
+        done = train(f"c.txt -o m {line} {more}", data, status=2)
+        assert done.stderr.startswith("gpttrain: the run in m began with base and cannot change")
+        assert named in done.stderr
+    assert "give --resume to continue" in train(f"{SHORT} --resume -f", data, status=2).stderr
+    line = "c.txt --from-scratch --vocab 300 --batch 2 --context 16 -j 1 -o n --resume"
+    train(f"{line} --steps 1", data)
+    assert "m/snapshot-000002" in train(f"c.txt -o m --model ./base {more}", data).stdout
+    assert "n/snapshot-000002" in train(f"{line} --size tiny --steps 2", data).stdout
+    done = train(f"{line.replace('300', '400')} --model base --steps 3", data, status=2)
+    assert "exclude each other" in done.stderr
+    done = train(f"{line.replace('300', '400')} --steps 3", data, status=2)
+    assert "the run in n began from scratch and cannot change to --vocab 400" in done.stderr
+
+
+def test_a_vocabulary_that_does_not_suit_is_told(data: Path) -> None:
+    (data / "d.txt").write_text(
+        "".join(f"彼女は{n}匹の猫になった。|ある日の話。\n" for n in range(400))
+    )
+    said = "tokenizer suits this text badly: it needs"
+    done = train(f"d.txt {SHORT[6:]} -n", data)
+    assert said in done.stderr and "--from-scratch --vocab 4096" in done.stderr
+    assert said not in train(f"{SHORT} -n", data).stderr
+    assert said not in train(f"d.txt {SHORT[6:]} -n --vocab 300", data).stderr
+
+
+def test_a_table_is_learned_by_its_columns(data: Path) -> None:
+    lines = ["name;plot", *(line.replace("|", ";") for line in TEXTS)]
+    (data / "t.csv").write_bytes("\r\n".join(lines).encode("utf-16"))
+    done = train(f"t.csv {SHORT[6:]} -n --column name,plot", data)
+    assert "t.csv: CSV, name|plot, " in done.stderr
+    tokens = re.search(r"\d+ tokens to learn from", done.stderr)
+    assert tokens and tokens[0] in train(f"{SHORT} -n", data).stderr
 
 
 def test_it_ends_when_it_gets_no_better_and_keeps_the_best(data: Path) -> None:
@@ -192,13 +237,19 @@ def test_a_folder_with_a_run_is_not_begun_anew_unasked(data: Path) -> None:
 
 
 def test_what_cannot_be_is_said_in_a_sentence(data: Path) -> None:
-    (data / "empty.txt").write_bytes(b"")
+    (data / "empty.txt").write_bytes(b"\n \n")
+    (data / "short.txt").write_bytes(b"a\n")
+    (data / "words.txt").write_bytes(b"One two three four\n")
     (data / "rubbish.txt").write_bytes(random.Random(1).randbytes(1 << 16))
     (data / "folder").mkdir()
     for line, said in [
         ("none.txt", "none.txt: No such file or directory"),
         ("folder", "folder: Is a directory"),
-        ("empty.txt --model base", "empty.txt holds 1 tokens, less than one piece"),
+        ("empty.txt --model base", "empty.txt has no text to learn from"),
+        ("short.txt --model base", "short.txt holds 4 tokens, fewer than --context: learn"),
+        ("words.txt --model base", "tokens, fewer than --context: try --context "),
+        ("rubbish.txt --model base", "rubbish.txt: line 1 is not UTF-8: if it is CP1252, iconv -f"),
+        ("c.txt --model base --column text", "c.txt is neither CSV with a header nor JSON lines"),
         ("c.txt --model base --context 65", "--context 65 is more than the model's 64"),
         ("c.txt --model nowhere/at/all", "nowhere/at/all does not exist"),
         ("c.txt --size tiny", "--size is of a model --from-scratch"),
@@ -211,8 +262,6 @@ def test_what_cannot_be_is_said_in_a_sentence(data: Path) -> None:
         assert said in done.stderr
         assert done.stderr.count("\n") == 1
         assert not (data / "model").exists()
-    done = train("rubbish.txt --model base", data, status=2)
-    assert "is not UTF-8, and " in done.stderr
 
 
 def test_lost_numbers_and_broken_states_are_told(data: Path) -> None:

@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from animetools.text import corpus
-from animetools.text.corpus import MOST, PIECE, Document, documents, has_pairs
+from animetools.text.corpus import PIECE, Document, documents, has_pairs
+from animetools.text.encoding import MOST
 
 
 def read(path: Path) -> tuple[list[Document], list[str]]:
@@ -66,3 +69,32 @@ def test_an_empty_file_has_no_text(tmp_path: Path) -> None:
     assert not has_pairs(str(path))
     assert "".join(document.text for document in read(path)[0]).strip() == ""
     assert corpus.END == "<|endoftext|>"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("<|startoftext|>A cat.<|endoftext|>\n<|startoftext|>A dog.<|endoftext|>\n", 2),
+        ("<|startoftext|>\nA cat.\n<|endoftext|>\n<|startoftext|>\nA dog.\n<|endoftext|>\n", 2),
+        ("<|endoftext|>A cat.<|endoftext|>\n<|endoftext|>A dog.<|endoftext|>\n", 2),
+        ("<|startoftext|>A cat.\n<|startoftext|>A dog.\n", 2),
+        ("<|startoftext|>Cat|A cat.<|endoftext|>\n<|startoftext|>Dog|A dog.<|endoftext|>\n", 2),
+        ("Cat|A cat.\n<|endoftext|>\nDog|A dog.\n<|endoftext|>\n", 2),
+    ],
+)
+def test_marks_part_texts_and_are_no_titles(text: str, found: int, tmp_path: Path) -> None:
+    path = tmp_path / "c.txt"
+    path.write_text(text)
+    texts, told = read(path)
+    assert told == []
+    assert all(document.whole and "<|" not in document.text for document in texts)
+    assert [document.text.strip()[-6:-1] for document in texts] == ["A cat", "A dog"]
+    assert has_pairs(str(path)) == ("Cat|" in text)
+
+
+def test_a_mark_after_a_full_piece_ends_the_text(tmp_path: Path) -> None:
+    path = tmp_path / "c.txt"
+    path.write_text("x" * (PIECE - 1) + "\n<|endoftext|>\nB\n")
+    assert read(path)[0] == [
+        Document("x" * (PIECE - 1) + "\n", False), Document("", True), Document("B\n", True),
+    ]  # fmt: skip

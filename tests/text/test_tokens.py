@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 
 from animetools.text.corpus import Document
@@ -27,12 +28,34 @@ def test_every_text_is_there_once_and_the_held_back_are_spread() -> None:
 
 def test_windows_of_pairs_begin_where_a_text_does() -> None:
     data, _ = encoded(pairs(), TOKENIZER, 0, pairs=True)
-    batch = data.batch(32, 20, 1, 7)
-    assert batch.shape == (32, 20)
+    batch = data.batch(32, 40, 1, 7)  # longer than the texts
+    assert batch.shape == (32, 40)
     assert set(batch[:, 0].tolist()) == {END}
     begun = {TOKENIZER.decode(row[1:6]) for row in batch}
     assert len(begun) > 5
     assert all(text.startswith("Title") for text in begun)
+
+
+def test_long_texts_are_learned_to_their_end_and_short_ones_from_their_beginning() -> None:
+    numbers = [" ".join(map(str, range(n, n + 40))) for n in (0, 1000, 2000)]
+    texts = [*TEXTS[:5], *numbers, TEXTS[5]]
+    data, _ = encoded((Document(text, True) for text in texts), TOKENIZER, 0, pairs=True)
+    length = 30
+    windows = torch.cat([data.batch(64, length, 1, step) for step in range(20)])
+    rows = {tuple(row) for row in windows.tolist()}
+    assert data.places(length) > len(texts)
+    begun = [number for number in range(len(data) - 1) if data.ids[number] == END]
+    for first in begun:
+        assert tuple(data.window(np.array([first]), length)[0].tolist()) in rows
+    seen = {row[1:][n : n + 8] for row in rows for n in range(length - 8)}
+    whole = data.ids.tolist() + data.ids.tolist()[1:8]
+    assert all(tuple(whole[n : n + 8]) in seen for n in range(1, len(data)))
+
+
+def test_the_characters_of_both_parts_are_counted() -> None:
+    data, held = encoded(pairs(), TOKENIZER, 0.05, pairs=True)
+    assert data.characters + held.characters == sum(map(len, TEXTS))
+    assert held.characters == sum(map(len, TEXTS[19::20]))
 
 
 def test_windows_of_plain_text_begin_anywhere() -> None:

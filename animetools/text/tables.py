@@ -1,0 +1,165 @@
+"""Corpora that are tables, CSV with a header or JSON lines: which columns are text, and the rows."""
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from animetools.errors import FatalError
+
+LARGEST = 1 << 24  # characters of a field, and of a line
+SEPARATORS = ",;\t|"
+TITLE = "title"
+TEXTS = "text", "content", "synopsis", "plot", "summary", "description"
+_ENDING = re.compile(r"\.(csv|tsv|jsonl?|ndjson)(\.gz)?$", re.IGNORECASE)
+_NAME = re.compile(r"[\w .#-]{1,64}")
+
+Lines = Iterable[tuple[int, str]]
+Miss = Callable[[int, str], object]  # hears of a row that is left out: its line, and why
+
+
+@dataclass(frozen=True)
+class Table:
+    """A file whose rows have named columns; those chosen make up a text, with | between them."""
+
+    path: str
+    columns: tuple[str, ...]
+    separator: str = ""  # of CSV; JSON lines have none
+
+    @property
+    def kind(self) -> str:
+        """What a person calls it."""
+        return f"{'CSV' if self.separator else 'JSON lines'}, {'|'.join(self.columns)}"
+
+    def texts(self, lines: Lines, miss: Miss) -> Iterator[str]:
+        """The text of each row that has one in each of the columns.
+
+        Raises FatalError for a field or a line that is too large.
+        """
+        whole = _whole(lines, self.path)
+        rows = self._csv(whole, miss) if self.separator else _objects(whole, miss)
+        for number, row in rows:
+            found = [row.get(name) for name in self.columns]
+            text = "|".join(each.strip() for each in found if isinstance(each, str))
+            if all(isinstance(each, str) and each.strip() for each in found):
+                yield text.replace("\0", "").encode(errors="replace").decode()
+            else:
+                miss(number, f"has no text in {' and '.join(self.columns)}")
+
+    def _csv(self, lines: Lines, miss: Miss) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The rows, each with the number of its last line."""
+        number = 0
+
+        def counted() -> Iterator[str]:
+            nonlocal number
+            for place, line in lines:
+                number = place
+                yield line
+
+        reader = csv.reader(counted(), delimiter=self.separator)
+        try:
+            names = [name.strip() for name in next(reader, [])]
+            for row in reader:
+                if len(row) == len(names):
+                    yield number, dict(zip(names, row, strict=True))
+                elif row:
+                    miss(number, f"has {len(row)} fields, not {len(names)}")
+        except csv.Error as why:
+            raise FatalError(
+                f"{self.path}: line {number}: {why}: is a quotation mark left open?"
+            ) from why
+
+
+def table_of(path: str, head: Sequence[str], chosen: Sequence[str]) -> Table | None:
+    """The table that a file is, by its name and its first lines; None if it is none.
+
+    Raises FatalError where its columns of text are not known, or `chosen` are not among them, and
+    for JSON that does not come in lines.
+    """
+    csv.field_size_limit(LARGEST)
+    ending = _ENDING.search(path)
+    kind = ending[1].lower() if ending else ""
+    first = head[0].strip() if head else ""
+    if first.startswith("{") and (keys := _keys(head)):
+        return Table(path, _columns(path, keys, chosen))
+    if first == "[" or first.startswith("[{") or (kind.startswith("json") and first[:1] == "["):
+        raise FatalError(f"{path} is a list in JSON, not JSON lines: jq -c '.[]' makes them")
+    if first == "{" or (kind.startswith("json") and first):
+        raise FatalError(f"{path} is not JSON lines, an object in each: jq -c . makes them")
+    is_named = kind in ("csv", "tsv")
+    separator, rows = _separated(head)
+    names = [name.strip() for name in rows[0]] if rows else []
+    is_table = (
+        len(names) > 1
+        and all(map(_NAME.fullmatch, names))
+        and any(name.lower() in TEXTS for name in names)
+        and all(len(row) == len(names) for row in rows[1:2])
+    )
+    if not (is_named or is_table or (chosen and set(chosen) <= set(names))) or not names:
+        return None
+    return Table(path, _columns(path, names, chosen), separator)
+
+
+def _columns(path: str, names: Sequence[str], chosen: Sequence[str]) -> tuple[str, ...]:
+    """The columns that make up a text: those chosen, else the usual ones."""
+    if chosen and set(chosen) <= set(names):
+        return tuple(chosen)
+    known = {name.lower(): name for name in reversed(names)}
+    texts = [known[name] for name in TEXTS if name in known][:1]
+    titles = [known[TITLE]] if TITLE in known else []
+    found = titles + texts or list(names)[: len(names) == 1]
+    if found and not chosen:
+        return tuple(found)
+    listed = ", ".join(map(repr, names))[:200]
+    lacks = [name for name in chosen if name not in names]
+    what = f"has no column {lacks[0]!r}; it has" if lacks else "has no known column of text, but"
+    raise FatalError(f"{path} {what} {listed}: name one with --column")
+
+
+def _separated(head: Sequence[str]) -> tuple[str, list[list[str]]]:
+    """The separator that gives a header the most columns, and the first rows, parted by it."""
+    tried = []
+    for separator in SEPARATORS:
+        try:
+            tried.append((separator, list(csv.reader(head, delimiter=separator))))
+        except csv.Error:
+            continue
+    return max(tried, key=lambda each: len(each[1][0]) if each[1] else 0, default=(",", []))
+
+
+def _keys(head: Sequence[str]) -> list[str]:
+    """The names that the first objects of JSON lines have for texts; none if the first is no object."""
+    rows = dict(_objects(enumerate(head), lambda *_: None))
+    names = [name for row in rows.values() for name in row if isinstance(row[name], str)]
+    return list(dict.fromkeys(names)) if 0 in rows else []
+
+
+def _objects(lines: Lines, miss: Miss) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in lines:
+        try:
+            row = json.loads(line) if line.strip() else None
+        except (ValueError, RecursionError):
+            row = line
+        if isinstance(row, dict):
+            yield number, row
+        elif row is not None:
+            miss(number, "is not an object in JSON")
+
+
+def _whole(lines: Lines, path: str) -> Iterator[tuple[int, str]]:
+    """The lines, those that come in parts made whole."""
+    parts: list[str] = []
+    last = 0
+    for last, line in lines:
+        parts.append(line)
+        if sum(map(len, parts)) > LARGEST:
+            raise FatalError(
+                f"{path}: line {last} has more than {LARGEST >> 20} million characters"
+            )
+        if line.endswith("\n"):
+            yield last, "".join(parts)
+            parts.clear()
+    if parts:
+        yield last, "".join(parts)
