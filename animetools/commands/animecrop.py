@@ -103,6 +103,8 @@ def crop(
 ) -> Iterator[Item | Rejected]:
     """Every face of one image as a file of its own."""
     from animetools.images.files import read_rgb
+    from animetools.images.hashes import source_hash
+    from animetools.images.quality import shrunk
 
     rgb = read_rgb(item.path, max_pixels=options.max_pixels, background=background)
     found = detector(rgb)
@@ -112,6 +114,10 @@ def crop(
         return
     if options.largest:
         faces = [max(faces, key=lambda face: face.box[2] * face.box[3])]
+    source = {
+        "source_size": [rgb.shape[1], rgb.shape[0]],
+        "source_hash": source_hash(shrunk(rgb)).hex(),
+    }
     made = 0
     for face in faces:
         if made and made == options.max_faces:
@@ -123,8 +129,10 @@ def crop(
         path = output.write(f".{made}.{options.format}", encode)
         made += 1
         marks = {"landmarks": face.landmarks} if face.landmarks else {}
+        turn = {"degrees": part.degrees} if part.degrees else {}
         score = round(face.score, 4)
-        yield item.made(path, box=face.box, score=score, detector=face.detector, **marks)
+        facts = source | {"crop": part.box} | turn | marks
+        yield item.made(path, box=face.box, score=score, detector=face.detector, **facts)
     if not made:
         yield item.rejected("second face in the crop")
 
