@@ -27,11 +27,11 @@ class Origin:
             x, y, w, h = map(float, facts["box"])
             left, top, across, down = map(float, facts["crop"])
             turn = math.radians(facts.get("degrees", 0))
+            cosine, sine = math.cos(turn), math.sin(turn)  # about the middle of the crop
         except (KeyError, TypeError, ValueError, OverflowError):
             return None
         if len(shape) != HASH_BYTES or not min(width, height, w, h, across, down) > 0:
             return None
-        cosine, sine = math.cos(turn), math.sin(turn)  # about the middle of the crop
         to_source = (
             cosine * across / width,
             -sine * down / width,

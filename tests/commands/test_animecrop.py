@@ -87,6 +87,9 @@ def test_a_record_says_where_the_face_is(shell: Shell, raw: Path, tmp_path: Path
     assert abs(x + width / 2 - 312) < 20
     assert set(record["landmarks"]) == {"left_eye", "right_eye", "nose", "mouth", "chin"}
     source = read_rgb(str(raw / "one.png"))
+    assert record["source_size"] == [source.shape[1], source.shape[0]]
+    assert len(record["source_hash"]) == 64
+    assert record["crop"] == record["box"]
     crop = read_rgb(str(tmp_path / record["path"]))
     assert np.array_equal(crop, source[y : y + height, x : x + width])
 

@@ -21,8 +21,10 @@ FACE: Box = (140, 120, 200, 200)
 
 
 def picture() -> Pixels:
-    """Something that a hash sees well."""
-    return noise(600, 500, seed=3)
+    """Colors that are no stronger, and change no faster, than those of a drawing."""
+    rgb = scaled(noise(192, 160, seed=3), 4)
+    grey = cv2.cvtColor(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    return cv2.addWeighted(rgb, 0.4, grey, 0.6, 0).astype(np.uint8)
 
 
 def cut(rgb: Pixels, face: Box, margin: int = 40, degrees: float = 0.0) -> Fingerprint:
@@ -66,18 +68,17 @@ def test_crops_of_another_margin_and_turn_are_copies() -> None:
 
 def test_two_faces_of_one_picture_are_never_duplicates() -> None:
     rgb = picture()
-    rgb[120:440, 20:260] = cv2.GaussianBlur(rgb[120:440, 20:260], (0, 0), 3)
-    rgb[120:440, 300:540] = decode_rgb(encode_jpeg(rgb[120:440, 20:260], 90))
-    one, other = cut(rgb, (60, 160, 160, 160)), cut(rgb, (340, 160, 160, 160))
+    rgb[120:440, 340:580] = decode_rgb(encode_jpeg(rgb[120:440, 20:260], 90))
+    one, other = cut(rgb, (60, 160, 160, 160)), cut(rgb, (380, 160, 160, 160))
     assert kind(replace(one, origin=None), replace(other, origin=None)) == "near-duplicate"
     assert kind(one, other) is None
     copy = decode_rgb(encode_jpeg(rgb, 80))
-    assert kind(one, cut(copy, (340, 160, 160, 160))) is None
+    assert kind(one, cut(copy, (380, 160, 160, 160))) is None
     assert kind(one, cut(copy, (60, 160, 160, 160))) == "near-duplicate"
 
 
 def test_another_expression_is_another_face() -> None:
-    rgb = cv2.GaussianBlur(picture(), (0, 0), 9)
+    rgb = picture()
     other = rgb.copy()
     cv2.ellipse(other, (240, 280), (22, 14), 0, 0, 360, (20, 10, 15), -1)
     assert kind(cut(rgb, FACE), cut(other, FACE)) is None
@@ -91,7 +92,7 @@ def test_crops_of_other_pictures_are_compared_as_they_are() -> None:
     alone = np.full((900, 900, 3), 255, np.uint8)
     alone[500:800, 500:800] = rgb[70:370, 90:390]
     other = cut(alone, (550, 550, 200, 200))
-    assert kind(cut(rgb, FACE), other) == "same pixels"
+    assert kind(cut(rgb, FACE), other) == "same bytes"
     again = decode_rgb(encode_jpeg(alone, 85))
     assert kind(cut(rgb, FACE), cut(again, (550, 550, 200, 200))) == "near-duplicate"
 
