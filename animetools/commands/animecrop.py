@@ -56,6 +56,13 @@ class CropOptions:
     one_face: Annotated[bool, Opt("Skip crops that hold a second face.")] = False
     format: Annotated[Literal["png", "jpg"], Opt("The files that are written.")] = "png"
     quality: Annotated[int, Opt("Of JPEG files.", min=1, max=100)] = 95
+    sidecars: Annotated[
+        bool,
+        Opt(
+            "Copy the captions and other sidecars of an image beside each of its crops: x.txt and"
+            " x.jpg.json of x.jpg become x.jpg.0.txt and x.jpg.0.png.json."
+        ),
+    ] = False
     background: Annotated[
         str, Opt("Laid under transparent images and beyond the edge.", unit="COLOR")
     ] = "white"
@@ -105,6 +112,7 @@ def crop(
     from animetools.images.files import read_rgb
     from animetools.images.hashes import source_hash
     from animetools.images.quality import shrunk
+    from animetools.images.sidecars import sidecars_of
 
     rgb = read_rgb(item.path, max_pixels=options.max_pixels, background=background)
     found = detector(rgb)
@@ -118,6 +126,7 @@ def crop(
         "source_size": [rgb.shape[1], rgb.shape[0]],
         "source_hash": source_hash(shrunk(rgb)).hex(),
     }
+    sidecars = list(sidecars_of(item.path)) if options.sidecars else []
     made = 0
     for face in faces:
         if made and made == options.max_faces:
@@ -126,7 +135,10 @@ def crop(
         if options.one_face and sum(part.holds(other.box) for other in found) > 1:
             continue
         encode = partial(_encoded, options, background, rgb, part)
-        path = output.write(f".{made}.{options.format}", encode)
+        name = f".{made}.{options.format}"
+        path = output.write(name, encode)
+        for sidecar in sidecars:
+            output.write(sidecar.beside(name), sidecar.read)
         made += 1
         marks = {"landmarks": face.landmarks} if face.landmarks else {}
         turn = {"degrees": part.degrees} if part.degrees else {}
