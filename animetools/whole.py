@@ -3,9 +3,10 @@
 import errno
 import fcntl
 import os
+import shutil
 import stat
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
@@ -126,6 +127,29 @@ def replace(path: str, data: bytes | memoryview, *, backup: bool) -> None:
     _sync_folder(path)
 
 
+def move(moves: Sequence[tuple[str, str]]) -> None:
+    """Give files other names, all or none; to another file system each is copied whole.
+
+    The order is kept, so that the last is where it was if this is killed in between.
+
+    Raises OSError, also where something has one of the new names.
+    """
+    for _, new in moves:
+        if os.path.lexists(new):
+            raise FileExistsError(errno.EEXIST, f"{new} is there already")
+    moved = []
+    try:
+        for old, new in moves:
+            os.makedirs(os.path.dirname(new) or ".", exist_ok=True)
+            _move(old, new)
+            moved.append((old, new))
+    except OSError:
+        for old, new in reversed(moved):
+            with suppress(OSError):
+                _move(new, old)
+        raise
+
+
 def holds(path: str, data: bytes | memoryview) -> bool:
     """Whether the regular file `path` is just `data`.
 
@@ -159,6 +183,18 @@ def abandon() -> None:
         for part in _parts:
             with suppress(OSError):
                 os.unlink(part.name)
+
+
+def _move(path: str, target: str) -> None:
+    try:
+        os.rename(path, target)
+    except OSError as why:
+        if why.errno != errno.EXDEV:
+            raise
+        with open(path, "rb") as source, writing(target) as copy:
+            shutil.copyfileobj(source, copy)
+        shutil.copystat(path, target)
+        os.unlink(path)
 
 
 def _keep(path: str, status: os.stat_result) -> None:

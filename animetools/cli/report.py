@@ -24,6 +24,7 @@ class Report:
         self.passed: Counter[str] = Counter()
         self.rejects: Counter[str] = Counter()
         self.written = 0
+        self.remarks = ""
         self.guard = threading.Lock()
         self.said: set[str] = set()
         # The next command of the pipeline may have its bar on the line where the cursor is.
@@ -58,6 +59,10 @@ class Report:
                 return
             self.said.add(text)
         self.note(text)
+
+    def remark(self, text: str) -> None:
+        """Something that a person should know at the end, behind the account."""
+        self.remarks += f"; {text}"
 
     def detail(self, path: str, text: str) -> None:
         """What became of one input; only with --verbose."""
@@ -143,7 +148,7 @@ class Report:
             f"failed {self.failed}{_listed(self.failures)}",
         ]
         self.end()
-        self.note(f"read {self.read} = {' + '.join(parts)}")
+        self.note(f"read {self.read} = {' + '.join(parts)}{self.remarks}")
 
     def end(self) -> None:
         """Take the bar away."""

@@ -1,8 +1,6 @@
 """animeclean: pass on the images that are worth keeping."""
 
-import errno
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,18 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from animetools import whole
 from animetools.cli import Item, Opt, Output, Rejected, Stream, command
 from animetools.cli.item import FATAL, Result, below, reason_of
+from animetools.cli.records import Records
 from animetools.cli.report import Report
 from animetools.errors import FatalError
 from animetools.images.containers import MAX_PIXELS
 
 if TYPE_CHECKING:
-    from animetools.images.hashes import Fingerprint, Twin
+    from animetools.images.gallery import Duplicate
+    from animetools.images.hashes import Fingerprint
 
 LISTED_TWICE = "listed twice"
 UNSUPPORTED = "unsupported"  # how the reasons begin for which a whole picture may be there
 DUPLICATES = ("same bytes", "same pixels", "near-duplicate")  # their evidence is the other's path
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-_PRINT = "animeclean's fingerprint"  # the fact in which it travels from measure to the choice
 
 
 @dataclass(frozen=True)
@@ -47,16 +46,22 @@ class CleanOptions:
     near: Annotated[
         float,
         Opt("Share of equal hash bits that makes a near-duplicate; 0 looks for none.", max=1),
-    ] = 0.99
+    ] = 0.97
     keep: Annotated[
-        Literal["first", "largest"],
-        Opt("Which of several duplicates stays; largest prints when the list has ended."),
-    ] = "first"
+        Literal["first", "largest"] | None,
+        Opt(
+            "Which of several duplicates stays, the first of the list or the one of most pixels, then"
+            " bytes: largest with --delete or --move, otherwise first. largest prints when the list"
+            " has ended."
+        ),
+    ] = None
     rejects: Annotated[
         str, Opt("Write path, reason and evidence of each reject, as TSV.", unit="FILE")
     ] = ""
-    delete: Annotated[bool, Opt("Delete the rejects.")] = False
-    move: Annotated[str, Opt("Move the rejects into this folder.", unit="FOLDER")] = ""
+    delete: Annotated[bool, Opt("Delete the rejects; captions and other sidecars stay.")] = False
+    move: Annotated[
+        str, Opt("Move the rejects and their sidecars into this folder.", unit="FOLDER")
+    ] = ""
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense together."""
@@ -64,6 +69,11 @@ class CleanOptions:
             raise ValueError("--delete and --move exclude each other")
         if self.near and self.near < 0.5:
             raise ValueError("--near is 0 or at least 50%: even strangers share half their bits")
+
+    @property
+    def which(self) -> Literal["first", "largest"]:
+        """Which of several duplicates stays: where files go for good, the better one."""
+        return self.keep or ("largest" if self.delete or self.move else "first")
 
 
 @command(
@@ -89,8 +99,7 @@ def animeclean(options: CleanOptions, stream: Stream) -> int:
 
     def through(results: Iterator[Result]) -> Iterator[Result]:
         if not options.keep_duplicates:
-            choose = keep_largest if options.keep == "largest" else keep_first
-            results = choose(options.near, results)
+            results = distinct(options, stream.report, results)
         return dispose(options, stream.report, results, dry=stream.options.dry_run)
 
     work = partial(measure, options, exact=stream.options.json)
@@ -139,73 +148,36 @@ def measure(options: CleanOptions, item: Item, output: Output, *, exact: bool) -
         yield item.rejected("grey")
         return
     measured = item.noted(width=width, height=height, bytes=len(data), colors=colors)
-    if options.keep_duplicates:
-        yield measured
-    else:
-        yield measured.noted(**{_PRINT: fingerprint(data, rgb, small)})
+    if not options.keep_duplicates:
+        measured = replace(measured, load=fingerprint(data, rgb, small))
+    yield measured
 
 
-def keep_first(near: float, results: Iterator[Result]) -> Iterator[Result]:
-    """Turn down each image that repeats an earlier one."""
-    from animetools.images.hashes import Gallery
-
-    gallery = Gallery(near)
-    for result in results:
-        if isinstance(result, Rejected):
-            yield result
-            continue
-        item, picture = _parted(result)
-        with _index_trouble():
-            twin = gallery.twin(picture)
-            if twin is None:
-                gallery.add(item.path, picture)
-        yield _duplicate(item, twin) if twin else item
-
-
-def keep_largest(near: float, results: Iterator[Result]) -> Iterator[Result]:
-    """Wait for the end, then turn down each image that repeats one of more pixels, or else bytes.
-
-    What waits lies in a temporary database on the disk.
-    """
-    import pickle
+def distinct(options: CleanOptions, report: Report, results: Iterator[Result]) -> Iterator[Result]:
+    """Turn down the duplicates."""
     import sqlite3
 
-    from animetools.images.hashes import Gallery
+    from animetools.images.duplicates import first_stays, largest_stays
 
-    gallery = Gallery(near)
-    waiting = sqlite3.connect("", isolation_level=None)  # "" is a temporary file
-    with _index_trouble():
-        waiting.executescript(
-            """
-            PRAGMA journal_mode = OFF;
-            PRAGMA synchronous = OFF;
-            CREATE TABLE images (number INTEGER PRIMARY KEY, area INTEGER, bytes INTEGER,
-                                 item BLOB);
-            BEGIN;
-            """
+    stays = largest_stays if options.which == "largest" else first_stays
+    larger = 0
+    try:
+        with Records() as records:
+            fingerprinted = (_fingerprinted(result, records) for result in results)
+            for result, duplicate in stays(options.near, fingerprinted):
+                if duplicate is None:
+                    yield result
+                    continue
+                larger += duplicate.is_larger
+                yield _rejected(result, duplicate)
+    except sqlite3.OperationalError as why:
+        raise FatalError(f"temporary index: {why}; TMPDIR says where it lies") from why
+    if larger:
+        those = "is larger than the one" if larger == 1 else "are larger than those"
+        them = "it" if larger == 1 else "them"
+        report.remark(
+            f"{larger} of the dropped duplicates {those} kept: --keep largest keeps {them}"
         )
-    for result in results:
-        if isinstance(result, Rejected):
-            yield result
-            continue
-        facts = result.facts
-        row = (facts["width"] * facts["height"], facts["bytes"], pickle.dumps(result))
-        with _index_trouble():
-            waiting.execute("INSERT INTO images (area, bytes, item) VALUES (?, ?, ?)", row)
-    with _index_trouble():
-        order = waiting.execute("SELECT number FROM images ORDER BY area DESC, bytes DESC, number")
-        for (number,) in order:
-            (pickled,) = waiting.execute(
-                "SELECT item FROM images WHERE number = ?", (number,)
-            ).fetchone()
-            item, picture = _parted(pickle.loads(pickled))
-            twin = gallery.twin(picture)
-            if twin is None:
-                gallery.add(item.path, picture)
-            judged = pickle.dumps(_duplicate(item, twin) if twin else item)
-            waiting.execute("UPDATE images SET item = ? WHERE number = ?", (judged, number))
-    for (pickled,) in waiting.execute("SELECT item FROM images ORDER BY number"):
-        yield pickle.loads(pickled)
 
 
 def dispose(
@@ -240,56 +212,43 @@ def _remove(options: CleanOptions, report: Report, reject: Rejected, *, dry: boo
         return
     if reject.reason in DUPLICATES:
         os.stat(reject.evidence)
-    target = below(options.move, reject.path)
-    if dry:
-        report.note(
-            f"{reject.path}: would be {f'moved to {target}' if options.move else 'deleted'}"
-        )
+    moves = _moves(reject.path, below(options.move, reject.path)) if options.move else []
+    for old, new in moves if dry else []:
+        report.note(f"{old}: would be moved to {new}")
+    if dry and options.delete:
+        report.note(f"{reject.path}: would be deleted")
     elif options.delete:
         os.unlink(reject.path)
-    elif os.path.lexists(target):
-        raise FileExistsError(errno.EEXIST, f"{target} is there already")
-    else:
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        _move(reject.path, target)
+    elif not dry:
+        whole.move(moves)
 
 
-def _move(path: str, target: str) -> None:
-    """Rename a file; to another file system, copy it whole before it goes."""
+def _moves(path: str, target: str) -> list[tuple[str, str]]:
+    """Where an image goes and, before it, those of its sidecars that are no other image's, too."""
+    from animetools.images.sidecars import sidecars_of
+
+    own = [sidecar for sidecar in sidecars_of(path) if not sidecar.is_shared()]
+    return [*((sidecar.path, sidecar.beside(target)) for sidecar in own), (path, target)]
+
+
+def _fingerprinted(result: Result, records: Records) -> "tuple[Result, Fingerprint | None]":
+    """An image and its fingerprint, with the origin of a crop, from facts or animecrop's journal."""
+    from animetools.images.origins import Origin
+
+    if isinstance(result, Rejected):
+        return result, None
+    origin = Origin.of(result.facts) or Origin.of(records.facts(result.path))
+    return replace(result, load=None), replace(result.load, origin=origin)
+
+
+def _rejected(result: Result, duplicate: "Duplicate") -> Rejected:
+    """The reject; other names of one file (links too) are told from files of their own."""
     try:
-        os.rename(path, target)
-    except OSError as why:
-        if why.errno != errno.EXDEV:
-            raise
-        with open(path, "rb") as source, whole.writing(target) as copy:
-            shutil.copyfileobj(source, copy)
-        shutil.copystat(path, target)
-        os.unlink(path)
-
-
-def _parted(item: Item) -> tuple[Item, "Fingerprint"]:
-    facts = dict(item.facts)
-    picture = facts.pop(_PRINT)
-    return replace(item, facts=facts), picture
-
-
-def _duplicate(item: Item, twin: "Twin") -> Rejected:
-    """The reject; other names of one file (links too) are told apart from files of their own."""
-    try:
-        same_file = os.path.samefile(item.path, twin.path)
+        same_file = os.path.samefile(result.path, duplicate.path)
     except OSError:  # one of them is gone; dispose will find that out
-        same_file = item.path == twin.path
-    return item.rejected(LISTED_TWICE if same_file else twin.kind, twin.path)
-
-
-@contextmanager
-def _index_trouble() -> Iterator[None]:
-    import sqlite3
-
-    try:
-        yield
-    except sqlite3.OperationalError as why:
-        raise FatalError(f"temporary index: {why}; TMPDIR says where it lies") from why
+        same_file = result.path == duplicate.path
+    reason = LISTED_TWICE if same_file else duplicate.kind
+    return Rejected(result.path, reason, duplicate.path)
 
 
 @contextmanager

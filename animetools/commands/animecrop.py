@@ -68,6 +68,13 @@ class CropOptions:
     one_face: Annotated[bool, Opt("Skip crops that hold a second face.")] = False
     format: Annotated[Literal["png", "jpg"], Opt("The files that are written.")] = "png"
     quality: Annotated[int, Opt("Of JPEG files.", min=1, max=100)] = 95
+    sidecars: Annotated[
+        bool,
+        Opt(
+            "Copy the captions and other sidecars of an image beside each of its crops: x.txt and"
+            " x.jpg.json of x.jpg become x.jpg.0.txt and x.jpg.0.png.json."
+        ),
+    ] = False
     background: Annotated[
         str, Opt("Laid under transparent images and beyond the edge.", unit="COLOR")
     ] = "white"
@@ -119,6 +126,9 @@ def crop(
 ) -> Iterator[Item | Rejected]:
     """Every face of one image as a file of its own."""
     from animetools.images.files import read_rgb
+    from animetools.images.hashes import source_hash
+    from animetools.images.quality import shrunk
+    from animetools.images.sidecars import sidecars_of
 
     rgb = read_rgb(item.path, max_pixels=options.max_pixels, background=background)
     found = detector(rgb)
@@ -134,6 +144,11 @@ def crop(
         return
     if options.largest:
         faces = [max(faces, key=lambda face: face.box[2] * face.box[3])]
+    source = {
+        "source_size": [rgb.shape[1], rgb.shape[0]],
+        "source_hash": source_hash(shrunk(rgb)).hex(),
+    }
+    sidecars = list(sidecars_of(item.path)) if options.sidecars else []
     made = 0
     for face in faces:
         if made and made == options.max_faces:
@@ -142,11 +157,16 @@ def crop(
         if options.one_face and sum(part.holds(other.box) for other in found) > 1:
             continue
         encode = partial(_encoded, options, background, rgb, part)
-        path = output.write(f".{made}.{options.format}", encode)
+        name = f".{made}.{options.format}"
+        path = output.write(name, encode)
+        for sidecar in sidecars:
+            output.write(sidecar.beside(name), sidecar.read)
         made += 1
         marks = {"landmarks": face.landmarks} if face.landmarks else {}
+        turn = {"degrees": part.degrees} if part.degrees else {}
         score = round(face.score, 4)
-        yield item.made(path, box=face.box, score=score, detector=face.detector, **marks)
+        facts = source | {"crop": part.box} | turn | marks
+        yield item.made(path, box=face.box, score=score, detector=face.detector, **facts)
     if not made:
         yield item.rejected("second face in the crop")
 

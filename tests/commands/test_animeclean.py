@@ -81,6 +81,7 @@ def test_the_last_line_accounts_for_every_input(shell: Shell, raw: Path) -> None
     assert last.startswith("animeclean: read 14 = kept 2 + rejected 10 (")
     assert "2 broken" in last
     assert last.endswith(") + passed over 1 (1 no image by name or content) + failed 1")
+    assert "keep largest" not in done.stderr
     assert "1 near-duplicate" in last
 
 
@@ -117,6 +118,91 @@ def test_keep_largest_prints_the_largest_in_input_order(shell: Shell, raw: Path)
     assert rejects.count("\n") == 10
 
 
+@pytest.fixture
+def copies(tmp_path: Path) -> Path:
+    """A small copy that is listed first, and the larger picture."""
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    (folder / "a-small.png").write_bytes(encode_png(scaled(noise(256, 256), 128)))
+    (folder / "b-large.jpg").write_bytes(encode_jpeg(noise(256, 256), 90))
+    return folder
+
+
+@pytest.mark.parametrize("how", ["--delete", "--move rejects"])
+def test_the_larger_duplicate_stays_where_files_go(shell: Shell, copies: Path, how: str) -> None:
+    done = shell(f"ls raw/* | animeclean {how}")
+    assert done.stdout == "raw/b-large.jpg\n"
+    assert os.listdir(copies) == ["b-large.jpg"]
+    assert "--keep largest" not in done.stderr
+
+
+def test_an_explicit_keep_first_is_honored_by_delete(shell: Shell, copies: Path) -> None:
+    done = shell("ls raw/* | animeclean --delete --keep first")
+    assert done.stdout == "raw/a-small.png\n"
+    assert os.listdir(copies) == ["a-small.png"]
+
+
+def test_a_plain_stream_says_how_many_larger_ones_it_dropped(shell: Shell, copies: Path) -> None:
+    done = shell("ls raw/* | animeclean")
+    assert done.stdout == "raw/a-small.png\n"
+    assert done.stderr.endswith(
+        "; 1 of the dropped duplicates is larger than the one kept: --keep largest keeps it\n"
+    )
+    assert "keep largest" not in shell("ls -r raw/* | animeclean").stderr
+
+
+def test_sidecars_move_with_their_image(shell: Shell, copies: Path) -> None:
+    own = ["a-small.txt", "a-small.png.json", "a-small.XMP", "a-small.png.caption", "a-small.tags"]
+    for name in [*own, "b-large.txt", "a-small.doc"]:
+        (copies / name).write_text(name)
+    done = shell("ls raw/* | animeclean --move rejects")
+    assert (done.returncode, done.stdout) == (0, "raw/b-large.jpg\n")
+    moved = copies.parent / "rejects" / "raw"
+    assert sorted(os.listdir(moved)) == sorted(["a-small.png", *own])
+    assert all((moved / name).read_text() == name for name in own)
+    assert sorted(os.listdir(copies)) == ["a-small.doc", "b-large.jpg", "b-large.txt"]
+
+
+def test_a_sidecar_stays_while_another_picture_uses_it(shell: Shell, copies: Path) -> None:
+    for other in ("a-small.cr2", "a-small.JPG"):
+        (copies / other).write_bytes(b"")
+        (copies / "a-small.txt").write_text("both")
+        shell("animeclean raw/b* raw/a-small.png --move rejects")
+        assert not (copies / "a-small.png").exists()
+        assert (copies / "a-small.txt").exists()
+        (copies / other).unlink()
+        shell("mv rejects/raw/a-small.png raw")
+    shell("animeclean raw/b* raw/a-small.png --move rejects")
+    assert (copies.parent / "rejects/raw/a-small.txt").read_text() == "both"
+
+
+def test_nothing_moves_where_a_sidecar_is_in_the_way(shell: Shell, copies: Path) -> None:
+    for name in ("a-small.json", "a-small.txt"):
+        (copies / name).write_text("mine")
+    there = copies.parent / "rejects/raw/a-small.txt"
+    there.parent.mkdir(parents=True)
+    there.write_text("theirs")
+    done = shell("ls raw/* | animeclean --move rejects")
+    assert done.returncode == 1
+    assert "raw/a-small.png: cannot be removed: rejects/raw/a-small.txt is there" in done.stderr
+    assert there.read_text() == "theirs"
+    assert sorted(os.listdir(there.parent)) == ["a-small.txt"]
+    assert len(os.listdir(copies)) == 4
+
+
+def test_delete_leaves_sidecars(shell: Shell, copies: Path) -> None:
+    (copies / "a-small.txt").write_text("words")
+    shell("ls raw/* | animeclean --delete")
+    assert sorted(os.listdir(copies)) == ["a-small.txt", "b-large.jpg"]
+
+
+def test_a_dry_run_names_the_sidecars(shell: Shell, copies: Path) -> None:
+    (copies / "a-small.txt").write_text("words")
+    done = shell("ls raw/* | animeclean --move rejects -n")
+    assert "raw/a-small.txt: would be moved to rejects/raw/a-small.txt" in done.stderr
+    assert "raw/a-small.png: would be moved to rejects/raw/a-small.png" in done.stderr
+
+
 def test_json_tells_what_was_measured(shell: Shell, raw: Path) -> None:
     done = shell("""echo '{"path": "raw/a-good.png", "id": 7}' | animeclean --json""")
     record = json.loads(done.stdout)
@@ -134,10 +220,10 @@ def test_facts_of_upstream_survive_whatever_their_name(shell: Shell, raw: Path) 
 
 
 def test_delete_removes_the_rejects_only(shell: Shell, raw: Path) -> None:
-    done = shell("ls raw/* | animeclean --delete -n")
+    done = shell("ls raw/* | animeclean --delete --keep first -n")
     assert done.stderr.count("would be deleted") == 10
     assert len(list(raw.iterdir())) == 13
-    assert shell("ls raw/* | animeclean --delete").returncode == 0
+    assert shell("ls raw/* | animeclean --delete --keep first").returncode == 0
     assert sorted(os.listdir(raw)) == ["a-good.png", "b-other.png", "m-notes.txt"]
 
 
@@ -156,7 +242,7 @@ def test_move_keeps_the_relative_path_and_overwrites_nothing(shell: Shell, raw: 
     there = raw.parent / "bad" / "raw"
     there.mkdir(parents=True)
     (there / "f-empty.png").write_text("was here")
-    done = shell("ls raw/* | animeclean --move bad")
+    done = shell("ls raw/* | animeclean --move bad --keep first")
     assert done.returncode == 1
     assert "raw/f-empty.png: cannot be removed: bad/raw/f-empty.png is there already" in done.stderr
     assert "rejected 9" in done.stderr
@@ -168,7 +254,7 @@ def test_move_keeps_the_relative_path_and_overwrites_nothing(shell: Shell, raw: 
 
 
 def test_a_twin_that_is_gone_saves_the_reject(shell: Shell, raw: Path) -> None:
-    line = "(echo raw/a-good.png; read < go; ls raw/c*) | animeclean --delete | (read p; rm $p; echo > go)"
+    line = "(echo raw/a-good.png; read < go; ls raw/c*) | animeclean --delete --keep first | (read p; rm $p; echo > go)"
     os.mkfifo(raw.parent / "go")
     done = shell(line)
     assert "raw/c-same-bytes.png: cannot be removed" in done.stderr

@@ -89,8 +89,39 @@ def test_a_record_says_where_the_face_is(shell: Shell, raw: Path, tmp_path: Path
     assert abs(x + width / 2 - 312) < 20
     assert set(record["landmarks"]) == {"left_eye", "right_eye", "nose", "mouth", "chin"}
     source = read_rgb(str(raw / "one.png"))
+    assert record["source_size"] == [source.shape[1], source.shape[0]]
+    assert len(record["source_hash"]) == 64
+    assert record["crop"] == record["box"]
     crop = read_rgb(str(tmp_path / record["path"]))
     assert np.array_equal(crop, source[y : y + height, x : x + width])
+
+
+def test_sidecars_are_copied_beside_each_crop_on_request(
+    shell: Shell, raw: Path, tmp_path: Path
+) -> None:
+    (raw / "two.txt").write_text("two girls")
+    (raw / "two.png.json").write_text("{}")
+    (raw / "none.txt").write_text("nobody")
+    shell("animecrop --detector nvxs -o plain raw/")
+    assert not list((tmp_path / "plain/raw").glob("*.txt"))
+    done = shell("animecrop --detector nvxs --sidecars raw/")
+    assert done.stdout.split() == [
+        f"faces/raw/{n}.png" for n in ("one.png.0", "two.png.0", "two.png.1")
+    ]
+    made = {path.name: path.read_text() for path in (tmp_path / "faces/raw").glob("two*[!g]")}
+    assert made == {
+        **{f"two.png.{n}.txt": "two girls" for n in (0, 1)},
+        **{f"two.png.{n}.png.json": "{}" for n in (0, 1)},
+    }
+    assert shell("find faces -name '*.part'").stdout == ""
+    (raw / "one.txt").write_bytes(bytes((1 << 24) + 1))
+    (tmp_path / "faces/raw/two.png.1.txt").unlink()
+    again = shell(
+        "animecrop --detector nvxs --sidecars raw/two.png; animecrop --sidecars -f raw/one.png"
+    )
+    assert (tmp_path / "faces/raw/two.png.1.txt").read_text() == "two girls"
+    assert "raw/one.txt is too large" in again.stderr
+    assert again.returncode == 1
 
 
 def test_a_dry_run_says_the_same_and_writes_nothing(

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from animetools.images.files import Pixels, decode_rgb, encode_jpeg, encode_png, read_rgb
-from animetools.images.hashes import HASH_BITS, Fingerprint, Gallery, Twin, fingerprint
+from animetools.images.gallery import Duplicate, Gallery
+from animetools.images.hashes import HASH_BITS, Fingerprint, fingerprint
 from animetools.images.quality import shrunk
 from tests.conftest import REAL
 from tests.images.test_quality import noise
@@ -32,7 +33,7 @@ def twin_of(first: Fingerprint, second: Fingerprint, near: float = 0.99) -> str 
     """What the second is to the first."""
     gallery = Gallery(near)
     gallery.add("first", first)
-    found = gallery.twin(second)
+    found = gallery.duplicate(second)
     return found.kind if found else None
 
 
@@ -76,7 +77,9 @@ def test_the_first_twin_is_the_evidence() -> None:
     gallery.add("other", printed(noise(256, 256, seed=5)))
     for name in ("b\udcff", "a"):
         gallery.add(name, printed(picture))
-    assert gallery.twin(printed(scaled(picture, 0.7))) == Twin("b\udcff", "near-duplicate")
+    assert gallery.duplicate(printed(scaled(picture, 0.7))) == Duplicate(
+        "b\udcff", "near-duplicate"
+    )
 
 
 @pytest.mark.parametrize("near", [1.0, 0.99, 0.96, 0.941, 0.9])
@@ -111,7 +114,7 @@ def test_gallery_finds_what_comparing_all_finds(seed: int, near: float, flips: l
         bits[rng.choice(HASH_BITS, count, replace=False)] ^= True
         picture = Fingerprint(rng.bytes(16), rng.bytes(16), np.packbits(bits).tobytes(), bytes(128))
         close = [n for n, other in enumerate(shapes) if (other ^ bits).sum() <= most]
-        found = gallery.twin(picture)
+        found = gallery.duplicate(picture)
         assert (found and found.path) == (str(close[0]) if close else None)
         gallery.add(str(number), picture)
         shapes.append(bits)
@@ -127,7 +130,7 @@ def test_memory_per_picture(near: float, pictures: int) -> None:
     def see(count: int) -> int:
         for number in range(count):
             picture = Fingerprint(rng.bytes(16), rng.bytes(16), rng.bytes(32), rng.bytes(128))
-            assert gallery.twin(picture) is None
+            assert gallery.duplicate(picture) is None
             gallery.add(f"some/where/in/a/folder/{number:09}.png", picture)
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
 
@@ -143,11 +146,11 @@ def test_real_images_find_their_copies_and_nothing_else() -> None:
     paths = sorted(str(path) for path in REAL.iterdir())[::3]
     for path in paths:
         rgb = read_rgb(path)
-        assert gallery.twin(printed(rgb)) is None
+        assert gallery.duplicate(printed(rgb)) is None
         gallery.add(path, printed(rgb))
     for path in paths:
         copy = decode_rgb(encode_jpeg(scaled(read_rgb(path), 0.75), 75))
-        twin = gallery.twin(printed(copy))
+        twin = gallery.duplicate(printed(copy))
         assert twin is None or twin.path == path
         found += twin is not None
     assert found >= 0.85 * len(paths)

@@ -1,0 +1,54 @@
+"""Where in which picture a crop was cut."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+HASH_BYTES = 32
+
+_SAME_PLACE = 0.5  # intersection over union: that of two faces of a picture is 0.1 at the most
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a crop comes from, in shares of its source's width and height."""
+
+    shape: bytes  # the source's hash
+    box: tuple[float, ...]  # x, y, width, height of the face
+    affine: tuple[float, ...]  # [2, 3] by rows, from the unit square of the crop to the source's
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> Self | None:
+        """What animecrop's facts say; None where they say nothing, or nothing that makes sense."""
+        try:
+            shape = bytes.fromhex(facts["source_hash"])
+            width, height = map(float, facts["source_size"])
+            x, y, w, h = map(float, facts["box"])
+            left, top, across, down = map(float, facts["crop"])
+            turn = math.radians(facts.get("degrees", 0))
+            cosine, sine = math.cos(turn), math.sin(turn)  # about the middle of the crop
+        except (KeyError, TypeError, ValueError, OverflowError):
+            return None
+        if len(shape) != HASH_BYTES or not min(width, height, w, h, across, down) > 0:
+            return None
+        to_source = (
+            cosine * across / width,
+            -sine * down / width,
+            (left + (across - cosine * across + sine * down) / 2) / width,
+            sine * across / height,
+            cosine * down / height,
+            (top + (down - sine * across - cosine * down) / 2) / height,
+        )
+        box = (x / width, y / height, w / width, h / height)
+        if not all(map(math.isfinite, (*box, *to_source))):
+            return None
+        return cls(shape, box, to_source)
+
+    def is_same_place(self, other: "Origin") -> bool:
+        """Whether both are cut around one face, if their sources are copies of each other."""
+        (x, y, w, h), (u, v, a, b) = self.box, other.box
+        across = min(x + w, u + a) - max(x, u)
+        down = min(y + h, v + b) - max(y, v)
+        shared = max(0.0, across) * max(0.0, down)
+        return shared > _SAME_PLACE * (w * h + a * b - shared)

@@ -1,0 +1,69 @@
+"""Files that belong to a picture and lie beside it: captions, tags, metadata."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from animetools.errors import ItemError
+from animetools.images.containers import EXTENSIONS
+
+ENDINGS = (".txt", ".caption", ".tags", ".json", ".xmp")
+LONGEST = 1 << 24  # bytes; what is longer describes no single picture
+
+# What else may share a name with a picture and own its sidecar, as a raw file its .xmp.
+_OTHERS = (
+    *(".heic", ".heif", ".avif", ".jxl", ".jp2", ".psd", ".svg", ".mp4", ".webm", ".mov", ".zip"),
+    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf"),
+)
+_OWNERS = sorted({*EXTENSIONS, *_OTHERS})
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """A file beside a picture: x.txt beside x.jpg, or x.jpg.txt."""
+
+    path: str
+    picture: str
+    ending: str
+
+    @property
+    def name_is_whole(self) -> bool:
+        """Whether it has the picture's name with its extension."""
+        return self.path == self.picture + self.ending
+
+    def beside(self, picture: str) -> str:
+        """What it is called beside another picture."""
+        name = picture if self.name_is_whole else os.path.splitext(picture)[0]
+        return name + self.ending
+
+    def is_shared(self) -> bool:
+        """Whether another file is there that it may belong to as well."""
+        stem = self.path.removesuffix(self.ending)
+        for owner in (stem, *(stem + end for low in _OWNERS for end in (low, low.upper()))):
+            is_picture = owner != stem or os.path.splitext(stem)[1].lower() in _OWNERS
+            if owner != self.picture and is_picture and os.path.lexists(owner):
+                one_name = owner.lower() == self.picture.lower()  # on a disk that ignores case
+                if not (one_name and os.path.samefile(owner, self.picture)):
+                    return True
+        return False
+
+    def read(self) -> bytes:
+        """Its bytes.
+
+        Raises ItemError if it is too large for one, OSError.
+        """
+        with open(self.path, "rb") as file:
+            data = file.read(LONGEST + 1)
+        if len(data) > LONGEST:
+            raise ItemError(f"{self.path} is too large for a caption or metadata of one picture")
+        return data
+
+
+def sidecars_of(picture: str) -> Iterator[Sidecar]:
+    """The sidecars that lie beside a picture."""
+    stem = os.path.splitext(picture)[0]
+    for low in ENDINGS:
+        for ending in (low, low.upper()):
+            for name in dict.fromkeys((picture, stem)):
+                if os.path.isfile(name + ending):
+                    yield Sidecar(name + ending, picture, ending)
