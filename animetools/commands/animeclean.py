@@ -40,7 +40,11 @@ class CleanOptions:
     keep_duplicates: Annotated[bool, Opt("Let pass duplicates of every kind.")] = False
     near: Annotated[
         float,
-        Opt("Share of equal hash bits that makes a near-duplicate; 0 looks for none.", max=1),
+        Opt(
+            "Share of equal hash bits that makes a near-duplicate, of crops those of their source"
+            " pictures; 0 looks for none.",
+            max=1,
+        ),
     ] = 0.97
     keep: Annotated[
         Literal["first", "largest"] | None,
@@ -84,7 +88,10 @@ def animeclean(options: CleanOptions, stream: Stream) -> int:
     no duplicates, in input order. Nothing happens to the others unless --delete or --move asks for
     it. The file of --rejects grows as the work goes; tabs, newlines and backslashes in paths are
     written as in C. Other names of an image that is
-    kept are never removed. What is damaged inside the data of a JPEG cannot be told.
+    kept are never removed. Crops by animecrop are near-duplicates where they show the same face of
+    copies of one picture; two faces of one picture never are. Captions and other sidecars (x.txt,
+    x.jpg.json and .xmp, .caption, .tags of x.jpg) move with their image, but for those that another
+    file of that name uses. What is damaged inside the data of a JPEG cannot be told.
     """
 
     def through(results: Iterator[Result]) -> Iterator[Result]:

@@ -20,6 +20,7 @@ import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -28,6 +29,9 @@ from tests.conftest import ROOT
 SMALLEST = 64  # pixels of a face: half of animecrop's default, so that the half size keeps it
 NEARS = ("99%", "98%", "97%", "95%")
 SAME_FACE = 0.4
+
+Record = dict[str, Any]
+Records = dict[str, Record]
 
 
 def encoded(image: Image.Image, kind: str, **options: int) -> bytes:
@@ -89,7 +93,7 @@ def overlap(one: list[float], other: list[float]) -> float:
     return shared / (w * h + a * b - shared)
 
 
-def judged(place: Path, near: str, records: dict[str, dict[str, object]]) -> None:
+def judged(place: Path, near: str, records: Records) -> None:
     """Clean the crops at one threshold, and print what was found of each kind."""
     run(
         "animeclean -q --min-side 1 --keep-grey --min-colors 1 -"
@@ -100,7 +104,7 @@ def judged(place: Path, near: str, records: dict[str, dict[str, object]]) -> Non
     rejects = [line.split("\t") for line in (place / "r.tsv").read_text().splitlines()]
     evidence = {path: other for path, reason, other in rejects if reason != "listed twice"}
     for path, record in records.items():
-        kind = str(record["kind"])
+        kind = record["kind"]
         others = [
             other
             for other in records.values()
@@ -123,10 +127,10 @@ def judged(place: Path, near: str, records: dict[str, dict[str, object]]) -> Non
     print(f"  --near {near}: {hits / max(crops, 1):.1%} of {crops} found, {wrong} wrong: {shares}")
 
 
-def same_face(one: dict[str, object], other: dict[str, object]) -> bool:
+def same_face(one: Record, other: Record) -> bool:
     """Whether two crops show one face of one picture."""
-    boxes: tuple[list[float], list[float]] = (one["place"], other["place"])  # type: ignore[assignment]
-    return one["picture"] == other["picture"] and overlap(*boxes) >= SAME_FACE
+    same_picture: bool = one["picture"] == other["picture"]
+    return same_picture and overlap(one["place"], other["place"]) >= SAME_FACE
 
 
 def main() -> None:
@@ -148,9 +152,9 @@ def main() -> None:
                     name.parent.mkdir(parents=True, exist_ok=True)
                     name.write_bytes(data)
         cascade = f"--cascade {Path(told.cascade).resolve()}" if told.cascade else ""
-        listed = "find raw copies -type f | sort"
-        run(f"{listed} | animecrop --json --min-size {SMALLEST} {cascade} > crops.jsonl", place)
-        records = {}
+        listed = "find raw -type f | sort; find copies -type f | sort"  # the pictures before copies
+        run(f"({listed}) | animecrop --json --min-size {SMALLEST} {cascade} > crops.jsonl", place)
+        records: Records = {}
         for line in (place / "crops.jsonl").read_text().splitlines():
             record = json.loads(line)
             width, height = record["source_size"]
