@@ -170,10 +170,9 @@ def distinct(options: CleanOptions, report: Report, results: Iterator[Result]) -
     except sqlite3.OperationalError as why:
         raise FatalError(f"temporary index: {why}; TMPDIR says where it lies") from why
     if larger:
-        those = "is larger than the one" if larger == 1 else "are larger than those"
-        them = "it" if larger == 1 else "them"
+        are = "is" if larger == 1 else "are"
         report.remark(
-            f"{larger} of the dropped duplicates {those} kept: --keep largest keeps {them}"
+            f"{larger} of the dropped duplicates {are} larger than what was kept (--keep largest)"
         )
 
 
@@ -199,7 +198,7 @@ def dispose(
 def _remove(options: CleanOptions, report: Report, reject: Rejected, *, dry: bool) -> None:
     """Delete or move a reject, unless it is the very file that is kept.
 
-    Raises OSError, also where the twin that is kept is gone, or something has the new name.
+    Raises OSError, also where the duplicate that is kept is gone, or something has the new name.
     """
     if not (options.delete or options.move) or reject.reason == LISTED_TWICE:
         return
