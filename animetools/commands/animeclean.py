@@ -45,7 +45,11 @@ class CleanOptions:
     keep_duplicates: Annotated[bool, Opt("Let pass duplicates of every kind.")] = False
     near: Annotated[
         float,
-        Opt("Share of equal hash bits that makes a near-duplicate; 0 looks for none.", max=1),
+        Opt(
+            "Share of equal hash bits that makes a near-duplicate, of crops those of their source"
+            " pictures; 0 looks for none.",
+            max=1,
+        ),
     ] = 0.97
     keep: Annotated[
         Literal["first", "largest"] | None,
@@ -89,7 +93,10 @@ def animeclean(options: CleanOptions, stream: Stream) -> int:
     no duplicates, in input order. Nothing happens to the others unless --delete or --move asks for
     it. The file of --rejects grows as the work goes; tabs, newlines and backslashes in paths are
     written as in C. Other names of an image that is
-    kept are never removed, nor are pictures of a kind that is not read ("unsupported"). A file that
+    kept are never removed, nor are pictures of a kind that is not read ("unsupported"). Crops by
+    animecrop are near-duplicates where they show the same face of copies of one picture; two faces
+    of one picture never are. Captions and other sidecars (x.txt, x.jpg.json and .xmp, .caption, .tags
+    of x.jpg) move with their image, but for those that another file of that name uses. A file that
     has all its pixels is kept, whatever follows its end; --strict rejects it. Damage inside the data
     of a JPEG is not found.
 
@@ -173,10 +180,9 @@ def distinct(options: CleanOptions, report: Report, results: Iterator[Result]) -
     except sqlite3.OperationalError as why:
         raise FatalError(f"temporary index: {why}; TMPDIR says where it lies") from why
     if larger:
-        those = "is larger than the one" if larger == 1 else "are larger than those"
-        them = "it" if larger == 1 else "them"
+        are = "is" if larger == 1 else "are"
         report.remark(
-            f"{larger} of the dropped duplicates {those} kept: --keep largest keeps {them}"
+            f"{larger} of the dropped duplicates {are} larger than what was kept (--keep largest)"
         )
 
 
@@ -202,7 +208,7 @@ def dispose(
 def _remove(options: CleanOptions, report: Report, reject: Rejected, *, dry: bool) -> None:
     """Delete or move a reject, unless it is the very file that is kept, or of a kind that is not read.
 
-    Raises OSError, also where the twin that is kept is gone, or something has the new name.
+    Raises OSError, also where the duplicate that is kept is gone, or something has the new name.
     """
     if not (options.delete or options.move) or reject.reason == LISTED_TWICE:
         return

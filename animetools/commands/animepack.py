@@ -37,6 +37,13 @@ class PackOptions:
     background: Annotated[
         str, Opt("Laid under transparent images, and the color of bars.", unit="COLOR")
     ] = "white"
+    sidecars: Annotated[
+        bool,
+        Opt(
+            "Pack the captions and other sidecars of each image beside it: x.txt and x.jpg.json of"
+            " x.jpg become img00000000.txt and img00000000.png.json."
+        ),
+    ] = False
     max_pixels: Annotated[int, Opt("Refuse larger images.", unit="PIXELS", min=1)] = MAX_PIXELS
 
 
@@ -69,6 +76,7 @@ def pack(options: PackOptions, item: Item, output: Output) -> Iterator[Item]:
     from animetools.images.colours import colour
     from animetools.images.files import read_rgb
     from animetools.images.fit import fit
+    from animetools.images.sidecars import sidecars_of
 
     background = colour(options.background)
     rgb = read_rgb(item.path, max_pixels=options.max_pixels, background=background)
@@ -76,7 +84,10 @@ def pack(options: PackOptions, item: Item, output: Output) -> Iterator[Item]:
     square, how = fit(
         rgb, options.size, options.fit, enlarge=options.enlarge, background=background
     )
-    packable = Packable(encode(square, options.quality), width, height, how)
+    suffix = ".png" if options.quality is None else ".jpg"
+    found = sidecars_of(item.path) if options.sidecars else ()
+    sidecars = tuple((suffix * one.name_is_whole + one.ending, one.read()) for one in found)
+    packable = Packable(encode(square, options.quality), width, height, how, sidecars)
     yield item.noted(packable=packable)
 
 
@@ -94,6 +105,8 @@ def gather(
         "quality": options.quality,
         "background": list(colour(options.background)),
     }
+    if options.sidecars:
+        settings["sidecars"] = True
     told = stream.options
     if options.size & (options.size - 1):
         stream.report.note(f"--size {options.size} is no power of two, as StyleGANs want it")
@@ -151,7 +164,9 @@ def _foretell(options: PackOptions, stream: Stream, packing: "Packing") -> None:
     for listed, item in zip(sample, _items(sample), strict=True):
         with suppress(ItemError, PassedOver, OSError):  # told when its turn comes
             (result,) = pack(options, item, Output(dry=True))
-            sizes.append(len(result.facts["packable"].data) + len(listed.origin))
+            packable = result.facts["packable"]
+            files = (packable.data, *(data for _, data in packable.sidecars))
+            sizes.append(sum(map(len, files)) + len(listed.origin))
     if not sizes:
         return
     seen = forecast(sizes, packing.left(), stream.out)

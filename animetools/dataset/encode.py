@@ -17,12 +17,16 @@ WORST_JPEG = 64
 
 @dataclass(frozen=True)
 class Packable:
-    """A picture ready to be packed: its file, the size it had, and how it was fitted."""
+    """A picture ready to be packed: its file, the size it had, and how it was fitted.
+
+    Sidecars are packed beside it: how the name of each ends, where the picture is .png, and its bytes.
+    """
 
     data: bytes
     width: int
     height: int
     fit: Fit
+    sidecars: tuple[tuple[str, bytes], ...] = ()
 
 
 def encode(rgb: Rgb, quality: int | None = None) -> bytes:

@@ -19,6 +19,7 @@ from animetools.dataset.members import (
     SUMMARY,
     Member,
     is_image_name,
+    is_member_name,
 )
 from animetools.errors import FatalError, ItemError
 
@@ -56,8 +57,8 @@ class FolderPart:
     def cut(self, last: Member | None) -> None:
         """Forget all that comes after a file; after None: everything."""
         self.fresh.clear()
-        for name in _names(self.name, is_image_name):
-            if last is None or name > last.name:
+        for name in _names(self.name, is_member_name):
+            if last is None or _numbered(name) > _numbered(last.name):
                 os.unlink(os.path.join(self.name, name))
 
     def sync(self) -> None:
@@ -176,12 +177,17 @@ class FolderFiles:
         return 0
 
 
+def _numbered(name: str) -> str:
+    """What an image and its sidecars are called alike."""
+    return name.partition(".")[0]
+
+
 def strangers(path: str) -> Iterator[str]:
     """The files of a folder that are no part of a dataset."""
     for folder, _, names in os.walk(path):
         for name in names:
             inside = os.path.relpath(os.path.join(folder, name), path)
-            if not is_image_name(inside) and inside not in (SUMMARY, METADATA):
+            if not is_member_name(inside) and inside not in (SUMMARY, METADATA):
                 yield inside
 
 

@@ -23,7 +23,8 @@ CREATE TABLE IF NOT EXISTS packed (
     offset INTEGER NOT NULL,     -- in the dataset's file, if it is one
     length INTEGER NOT NULL,
     crc INTEGER NOT NULL,
-    record TEXT NOT NULL         -- JSON: width, height, fit
+    record TEXT NOT NULL,        -- JSON: width, height, fit
+    sidecars TEXT NOT NULL       -- JSON: [ending, offset, length, crc] of each, which lie before it
 );
 DROP TABLE IF EXISTS listed;
 CREATE TABLE listed (
@@ -62,6 +63,7 @@ class Packed:
     length: int
     crc: int
     record: str
+    sidecars: str
 
 
 class Journal:
@@ -81,6 +83,7 @@ class Journal:
             self.base.execute("PRAGMA journal_mode = WAL")
             self.base.execute("PRAGMA synchronous = NORMAL")
             self.base.executescript(_TABLES)
+            self.base.execute("SELECT sidecars FROM packed LIMIT 0")  # older journals have none
         except sqlite3.Error as why:
             raise self._fatal(why) from None
 
@@ -123,8 +126,9 @@ class Journal:
             packed.length,
             packed.crc,
             packed.record,
+            packed.sidecars,
         )
-        self._rows("INSERT INTO packed VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+        self._rows("INSERT INTO packed VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
 
     def packed(self, since: int = 0) -> Iterator[Packed]:
         """The images of the dataset, in order."""

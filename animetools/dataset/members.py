@@ -1,6 +1,9 @@
 """The files inside a dataset: how they are called and what is known of each."""
 
+import re
 from dataclasses import dataclass
+
+from animetools.images.sidecars import ENDINGS
 
 SUMMARY = "dataset.json"
 METADATA = "metadata.jsonl"
@@ -30,3 +33,9 @@ def is_image_name(name: str) -> bool:
     """Whether a member is an image, and one that lies inside the dataset."""
     inside = not name.startswith("/") and ".." not in name.split("/")
     return inside and name.lower().endswith((".png", ".jpg", ".jpeg"))
+
+
+def is_member_name(name: str) -> bool:
+    """Whether a file is an image of a dataset, or a sidecar of one, as packing calls it."""
+    sidecar = re.fullmatch(r"(\d{5}/)?img\d{8}(\.png|\.jpg)?(\.\w+)", name, re.ASCII)
+    return is_image_name(name) or (sidecar is not None and sidecar[3].lower() in ENDINGS)

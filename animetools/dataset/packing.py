@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any, Protocol, Self
 
 from animetools import whole
@@ -183,10 +184,23 @@ class Packing:
         listed = next(self.journal.listed("position = ?", position))
         fitted = {"width": packable.width, "height": packable.height, "fit": packable.fit.record()}
         with self._telling():
-            member = self.part.append(image_name(self.count, self.suffix), packable.data)
-            where = (member.offset, member.length, member.crc)
+            name = image_name(self.count, self.suffix)
+            sidecars = []
+            for ending, data in packable.sidecars:
+                part = self.part.append(_beside(name, ending), data)
+                sidecars.append([ending, part.offset, part.length, part.crc])
+            member = self.part.append(name, packable.data)
             self.journal.add(
-                Packed(self.count, listed.origin, listed.mtime, *where, dumped(fitted))
+                Packed(
+                    self.count,
+                    listed.origin,
+                    listed.mtime,
+                    member.offset,
+                    member.length,
+                    member.crc,
+                    dumped(fitted),
+                    json.dumps(sidecars),
+                )
             )
             self.count += 1
             if time.monotonic() - self.synced > SYNC_SECONDS:
@@ -208,7 +222,7 @@ class Packing:
         summary = {"labels": None, OURS: {"images": self.count, "settings": self.settings}}
         # No source is newer than its dataset, as make has it: one that is has changed since.
         mtime = max(self.begun, int(self.journal.ask("SELECT max(mtime) FROM packed")))
-        members = map(self._member, self.journal.packed())
+        members = chain.from_iterable(map(self._members, self.journal.packed()))
         with self._telling():
             self._sync(self.part)
             self.part.finish(members, self._lines, dumped(summary).encode(), mtime)
@@ -275,7 +289,7 @@ class Packing:
         # What was written since the last sync may have been lost with the power.
         kept = 0
         for packed in self.journal.packed(since=int(self.journal.word("synced") or 0) - 1):
-            if not part.holds(self._member(packed)):
+            if not all(map(part.holds, self._members(packed))):
                 break
             kept = packed.number + 1
         self._keep(kept)
@@ -331,14 +345,20 @@ class Packing:
 
     def _compare(self, then: Settings, what: str, cure: str) -> None:
         """Raise FatalError that names the first setting that differs."""
-        for name, value in self.settings.items():
-            if then.get(name) != value:
-                old, new = _typed(name, then.get(name)), _typed(name, value)
+        for name in {**self.settings, **then}:
+            if then.get(name) != self.settings.get(name):
+                old, new = _typed(name, then.get(name)), _typed(name, self.settings.get(name))
                 raise FatalError(f"{what} {old}, this run is {new}: {cure}")
 
     def _member(self, packed: Packed) -> Member:
         name = image_name(packed.number, self.suffix)
         return Member(name, packed.offset, packed.length, packed.crc)
+
+    def _members(self, packed: Packed) -> list[Member]:
+        """An image with its sidecars, as they lie in the part."""
+        image = self._member(packed)
+        sidecars = json.loads(packed.sidecars)
+        return [*(Member(_beside(image.name, ending), *rest) for ending, *rest in sidecars), image]
 
     def _lines(self) -> Iterator[bytes]:
         """metadata.jsonl: of each image its name, its source and how it was fitted."""
@@ -359,9 +379,15 @@ class Packing:
             raise FatalError(f"{path}: {reason[:1].lower()}{reason[1:]}{kept}") from None
 
 
+def _beside(image: str, ending: str) -> str:
+    return os.path.splitext(image)[0] + ending
+
+
 def _typed(name: str, value: Any) -> str:
     """A setting as it is typed: with --size 512, without --quality."""
     option = "--" + name.replace("_", "-")
+    if name == "sidecars" and value:
+        return f"with {option}"
     if value is None or value is True:  # switches that are on by default are typed as --no-NAME
         return f"without {option if value is None else option.replace('--', '--no-', 1)}"
     if value is False:

@@ -25,13 +25,13 @@ def first_stays(near: float, pictures: "Pictures[T]") -> "Judged[T]":
     """Each picture, with the earlier one that it repeats; near is as Gallery's."""
     gallery = Gallery(near)
     for picture, print_ in pictures:
-        yield picture, _judge(gallery, picture, print_)
+        yield picture, _judge(gallery, picture, print_) if print_ else None
 
 
 def largest_stays(near: float, pictures: "Pictures[T]") -> "Judged[T]":
     """When all have come, each picture with the larger one that it repeats; in their order.
 
-    Larger is what has more pixels, or else more bytes, or else came first. What waits lies in a
+    What has no fingerprint does not wait. Larger is what has more pixels, or else more bytes, or else came first. What waits lies in a
     temporary database on the disk; pictures are pickled.
 
     Raises sqlite3.OperationalError where the disk is full.
@@ -47,8 +47,10 @@ def largest_stays(near: float, pictures: "Pictures[T]") -> "Judged[T]":
         """
     )
     for picture, print_ in pictures:
-        area, length = print_.size if print_ else (0, 0)
-        row = (area, length, pickle.dumps((picture, print_)))
+        if print_ is None:
+            yield picture, None
+            continue
+        row = (*print_.size, pickle.dumps((picture, print_)))
         waiting.execute("INSERT INTO pictures (area, length, kept) VALUES (?, ?, ?)", row)
     order = waiting.execute("SELECT number FROM pictures ORDER BY area DESC, length DESC, number")
     for (number,) in order:
@@ -61,9 +63,7 @@ def largest_stays(near: float, pictures: "Pictures[T]") -> "Judged[T]":
         yield pickle.loads(kept)
 
 
-def _judge(gallery: Gallery, picture: Picture, print_: Fingerprint | None) -> Duplicate | None:
-    if print_ is None:
-        return None
+def _judge(gallery: Gallery, picture: Picture, print_: Fingerprint) -> Duplicate | None:
     duplicate = gallery.duplicate(print_)
     if duplicate is None:
         gallery.add(picture.path, print_)

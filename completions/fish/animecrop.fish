@@ -12,6 +12,7 @@ complete -c animecrop -l max-faces -r -d 'At most so many faces of an image, the
 complete -c animecrop -l one-face -d 'Skip crops that hold a second face.'
 complete -c animecrop -l format -x -a 'png jpg' -d 'The files that are written.'
 complete -c animecrop -l quality -r -d 'Of JPEG files.'
+complete -c animecrop -l sidecars -d 'Copy the captions and other sidecars of an image beside each of its crops: x.txt and x.jpg.json of x.jpg become x.jpg.0.txt and x.jpg.0.png.json.'
 complete -c animecrop -l background -r -d 'Laid under transparent images and beyond the edge.'
 complete -c animecrop -l max-pixels -r -d 'Refuse larger images.'
 complete -c animecrop -s o -l out -r -d 'Where the files go.'

@@ -3,6 +3,7 @@ complete -c animepack -l fit -x -a 'pad cover top stretch' -d 'Bars around it; c
 complete -c animepack -l no-enlarge -d 'Put bars around images that are too small.'
 complete -c animepack -l quality -r -d 'JPEG of this quality instead of PNG.'
 complete -c animepack -l background -r -d 'Laid under transparent images, and the color of bars.'
+complete -c animepack -l sidecars -d 'Pack the captions and other sidecars of each image beside it: x.txt and x.jpg.json of x.jpg become img00000000.txt and img00000000.png.json.'
 complete -c animepack -l max-pixels -r -d 'Refuse larger images.'
 complete -c animepack -s o -l out -r -d 'Where the files go.'
 complete -c animepack -s j -l jobs -r -d 'Inputs worked on at once; 0 is one per core.'

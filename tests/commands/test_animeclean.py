@@ -146,7 +146,7 @@ def test_a_plain_stream_says_how_many_larger_ones_it_dropped(shell: Shell, copie
     done = shell("ls raw/* | animeclean")
     assert done.stdout == "raw/a-small.png\n"
     assert done.stderr.endswith(
-        "; 1 of the dropped duplicates is larger than the one kept: --keep largest keeps it\n"
+        "; 1 of the dropped duplicates is larger than what was kept (--keep largest)\n"
     )
     assert "keep largest" not in shell("ls -r raw/* | animeclean").stderr
 

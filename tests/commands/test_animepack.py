@@ -52,6 +52,46 @@ def records(path: Path) -> list[dict[str, Any]]:
         return [json.loads(line) for line in archive.read("metadata.jsonl").splitlines()]
 
 
+def captioned(folder: Path) -> None:
+    """Three pictures, the first and the last with captions."""
+    for name in ("a.png", "b.png", "c.png"):
+        picture(folder / name)
+    (folder / "a.txt").write_text("one")
+    (folder / "a.png.json").write_text("{}")
+    (folder / "c.caption").write_text("three")
+
+
+BESIDE = {"img00000000.txt": b"one", "img00000000.png.json": b"{}", "img00000002.caption": b"three"}
+
+
+def test_sidecars_are_packed_beside_their_images_on_request(shell: Shell, tmp_path: Path) -> None:
+    captioned(tmp_path / "in")
+    for target in ("plain.zip", "with.zip --sidecars", "with --sidecars"):
+        done = shell(f"ls in/*.png | animepack --size 64 -o {target}")
+        assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(tmp_path / "plain.zip") as archive:
+        assert not [name for name in archive.namelist() if name.endswith((".txt", ".caption"))]
+    with zipfile.ZipFile(tmp_path / "with.zip") as archive:
+        assert archive.testzip() is None
+        packed = {name: archive.read(name) for name in archive.namelist()}
+    folder = tmp_path / "with"
+    assert packed == {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    assert {f"00000/{name}": data for name, data in BESIDE.items()}.items() <= packed.items()
+    assert len(Dataset(str(tmp_path / "with.zip"))) == len(Dataset(str(folder))) == 3
+    done = shell("ls in/*.png | animepack --size 64 -o with.zip")
+    assert "with.zip was made with --sidecars, this run is without --sidecars" in done.stderr
+    done = shell("ls in/*.png | animepack --size 64 -o plain.zip --sidecars")
+    assert "plain.zip was made without --sidecars, this run is with --sidecars" in done.stderr
+    done = shell("ls in/[bc].png | animepack --size 64 -f -o with --sidecars")
+    assert done.returncode == 0, done.stderr
+    beside = sorted(path.name for path in folder.rglob("*.[tcj][xas]*"))
+    assert beside == ["dataset.json", "img00000001.caption", "metadata.jsonl"]
+
+
 def test_plain_pipe_makes_a_stylegan_zip(shell: Shell, tmp_path: Path) -> None:
     pictures(tmp_path / "faces", 12)
     done = shell("find faces/ | sort | animepack")

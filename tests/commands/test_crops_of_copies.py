@@ -6,7 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
+from animetools.cli.records import Records
 from animetools.images.files import Pixels, encode_jpeg, encode_png
+from animetools.images.origins import Origin
 from tests.commands.test_animecrop import face, needs_nvxs
 from tests.conftest import Shell
 from tests.images.test_hashes import scaled
@@ -68,6 +70,15 @@ def test_records_and_moved_folders_know_the_sources_too(shell: Shell, raw: Path)
     shell("rm moved/.animetools.sqlite*")
     records = shell(f"{CLEAN} - < records").stdout
     assert sorted(records.split()) == sorted(plain.split())
+
+
+def test_what_is_made_of_a_crop_has_its_facts(shell: Shell, raw: Path) -> None:
+    done = shell(f"{CROP} raw/b.png | CRASH=absent $FILTERS copier")
+    with Records() as records:
+        facts = records.facts(str(raw.parent / done.stdout.strip()))
+        assert facts["number"] == 0
+        assert Origin.of(facts)
+        assert records.facts(str(raw / "b.png")) == {}
 
 
 def test_a_crop_that_was_replaced_is_known_no_more(shell: Shell, raw: Path) -> None:

@@ -34,9 +34,10 @@ def entry(path: str, **facts: Any) -> Entry:
 
 
 def packable(seed: int) -> Packable:
-    """A picture ready to be packed."""
+    """A picture ready to be packed; each second one has a caption and metadata."""
     square, how = fit(picture(seed), 16)
-    return Packable(encode(square), 16, 16, how)
+    sidecars = ((".txt", b"caption %d" % seed), (".png.json", b"{}")) if seed % 2 else ()
+    return Packable(encode(square), 16, 16, how, sidecars)
 
 
 def pack(

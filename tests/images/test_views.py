@@ -83,7 +83,7 @@ def test_another_expression_is_another_face() -> None:
     cv2.ellipse(other, (240, 280), (22, 14), 0, 0, 360, (20, 10, 15), -1)
     assert kind(cut(rgb, FACE), cut(other, FACE)) is None
     tinted = rgb.copy()
-    tinted[140:200, 180:300] = np.clip(tinted[140:200, 180:300].astype(int) + (40, -20, 0), 0, 255)
+    tinted[140:200, 180:300] = np.clip(tinted[140:200, 180:300] + np.array([40.0, -20, 0]), 0, 255)
     assert kind(cut(rgb, FACE), cut(tinted, FACE)) is None
 
 
