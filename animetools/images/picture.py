@@ -18,6 +18,7 @@ from animetools.images.errors import Unsupported
 from animetools.images.opening import UPRIGHT, check_pixels, opened, orientation, sound
 from animetools.images.png import chunk
 from animetools.images.profiles import to_srgb, transform_to_srgb
+from animetools.images.quiet import silence
 
 Pixels = NDArray[np.uint8 | np.uint16]
 
@@ -97,7 +98,7 @@ def _decode_plain(data: bytes, max_pixels: int) -> Pixels | None:
     width, height = (int.from_bytes(data[at : at + 4]) for at in (16, 20))
     check_pixels(width, height, max_pixels)
     # OpenCV needs 2.9 ms where Pillow needs 3.2, and no turn of Python's between the chunks.
-    with suppress(cv2.error):
+    with suppress(cv2.error), silence():
         plain = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
         if plain is not None and plain.shape == (height, width, 3):
             return np.asarray(plain, np.uint8)
@@ -202,6 +203,8 @@ def _with_raw(args: Any, raw: str) -> Any:
 
 def _srgb(band: Image.Image) -> list[Any]:
     """Of up to 8 bits: sRGB or grey, and opacity."""
+    if band.mode == "L" and not (band.has_transparency_data or band.info.get("icc_profile")):
+        return [np.asarray(band)[..., None]]
     colours, opacity = to_srgb(band)
     levels = np.asarray(colours)
     if _is_grey(band):

@@ -155,15 +155,27 @@ def test_jpegs_of_unusual_coding_are_not_damaged(marker: int, bits: int, kind: s
         decode_rgb(with_frame(marker, bits))
 
 
-def test_a_bmp_of_four_bits_a_channel_is_not_damaged() -> None:
-    masks = struct.pack("<IIII", 0x0F00, 0x00F0, 0x000F, 0xF000)
-    info = struct.pack("<IiiHHIIiiII", 56, 4, 2, 1, 16, 3, 16, 0, 0, 0, 0) + masks
+@pytest.mark.parametrize(
+    ("masks", "kind"),
+    [
+        ((0x0F00, 0x00F0, 0x000F, 0xF000), "BMP of 16 bits with opacity"),
+        ((0x7C00, 0x03E0, 0x001F, 0x8000), "BMP of 16 bits with opacity"),
+        ((0x0F00, 0x00F0, 0x000F, 0), "this kind of BMP"),
+        ((0x7C00, 0x03E0, 0x001F, 0), ""),
+    ],
+)
+def test_bmps_of_16_bits(masks: tuple[int, ...], kind: str) -> None:
+    info = struct.pack("<IiiHHIIiiII", 56, 4, 2, 1, 16, 3, 16, 0, 0, 0, 0)
+    info += struct.pack("<IIII", *masks)
     data = (
         b"BM" + struct.pack("<IHHI", 14 + len(info) + 16, 0, 0, 14 + len(info)) + info + bytes(16)
     )
-    with pytest.raises(Unsupported, match=r"^unsupported: this kind of BMP$"):
-        decode_rgb(data)
     assert check_file(data) == ""
+    if not kind:
+        assert (decode_rgb(data) == 0).all()
+        return
+    with pytest.raises(Unsupported, match=f"^unsupported: {kind}$"):
+        decode_rgb(data)
 
 
 def tiff(
