@@ -186,7 +186,7 @@ def tiff(
     planar: bool = False,
     tags: dict[int, list[int]] | None = None,
 ) -> bytes:
-    """An uncompressed TIFF of samples [H, W, C]."""
+    """An uncompressed TIFF of samples [H, W, C], with other values of some tags."""
     height, width, samples = values.shape
     number = {"u": 1, "i": 2, "f": 3}[values.dtype.kind]
     body = np.moveaxis(values, 2, 0) if planar else values
