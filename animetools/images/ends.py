@@ -22,7 +22,7 @@ _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), 
 _MOST_BYTES = 1 << 33  # that are decompressed to see whether a PNG has all its rows
 
 
-class Fault(Exception):  # noqa: N818  a finding; files.py tells it to the user
+class Fault(Exception):  # noqa: N818  a finding; opening.py tells it to the user
     """The file has lost pixels; the message says how, in one sentence with the format's name."""
 
 

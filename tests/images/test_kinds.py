@@ -408,11 +408,11 @@ def test_decoders_stay_silent_about_slips(capfd: pytest.CaptureFixture[str]) -> 
         (b"", raw[:20] + b"\xff\xff" + raw[22:]),
     ):
         data = b"\x89PNG\r\n\x1a\n" + header + extra + chunk(b"IDAT", body) + chunk(b"IEND", b"")
-        try:
+        if body.startswith(raw):
             assert (decode_rgb(data) == scene(8, 8)).all()
-        except ImageError:
-            assert b"more" not in body
-            assert not extra
+        else:
+            with pytest.raises(ImageError, match=r"^damaged PNG$"):
+                decode_rgb(data)
     jpeg = encode_jpeg(scene(80, 80), 90)
     for damaged in (jpeg[:300] + jpeg[310:], jpeg[:-200] + jpeg[-2:]):
         with suppress(ImageError):
