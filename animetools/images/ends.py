@@ -1,5 +1,6 @@
 """Where image files end, and what their checksums say: lost pixels, or mere slips of their writers."""
 
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,13 +15,14 @@ _PIXEL_BOXES = (b"ftyp", b"meta", b"mdat", b"moov", b"JXL ", b"jxlc", b"jxlp")
 _OTHER_BOXES = (b"free", b"skip", b"uuid", b"jxll", b"jbrd", b"brob", b"Exif", b"xml ", b"jumb")
 _PLAIN_CHUNKS = {b"IHDR", b"IDAT", b"IEND", b"pHYs", b"tIME", b"sRGB", b"tEXt", b"zTXt", b"iTXt"}
 _NEEDED_CHUNKS = {b"IHDR", b"IDAT", b"IEND"}
+_ZEROS = re.compile(rb"\0*")
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of PNG's color types
 # Source: PNG third edition, section 8.1: left, top, and the steps across and down of each pass.
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))  # fmt: skip
 _MOST_BYTES = 1 << 33  # that are decompressed to see whether a PNG has all its rows
 
 
-class Fault(Exception):  # noqa: N818  a finding; files.py tells it to the user
+class Fault(Exception):  # noqa: N818  a finding; opening.py tells it to the user
     """The file has lost pixels; the message says how, in one sentence with the format's name."""
 
 
@@ -167,7 +169,7 @@ def _gif(data: bytes) -> Sound:
             position += 2
         elif kind == 0:
             lapse = lapse or f"stray bytes between the blocks of the GIF, from byte {position}"
-            position += 1
+            position = _not_zero(data, position)
             continue
         elif has_picture:
             break
@@ -188,6 +190,12 @@ def _gif(data: bytes) -> Sound:
     if data[position : position + 1] != b"\x3b":
         return Sound(data[:position] + b"\x3b", "GIF without its end")
     return Sound(data, lapse or _ended(data, position + 1, "GIF").lapse)
+
+
+def _not_zero(data: bytes, position: int) -> int:
+    """Where the next byte is that is not zero."""
+    found = _ZEROS.match(data, position)
+    return found.end() if found else position
 
 
 def _after_table(flags: int, position: int) -> int:

@@ -112,11 +112,11 @@ def _as_8_bits(levels: NDArray[np.uint8 | np.uint16]) -> Pixels:
 
 def _in_srgb(pixels: Pixels, profile: bytes) -> Pixels:
     """Grey [H, W, 1] or colors [H, W, 3] of a profile as sRGB [H, W, 3]."""
-    if pixels.shape[2] == 1:
-        pixels = pixels[..., 0]
-    image = Image.fromarray(pixels)
-    transform = transform_to_srgb(profile, image.mode)
-    return np.asarray(transform.apply(image) if transform else image.convert("RGB"))
+    is_grey = pixels.shape[2] == 1
+    transform = transform_to_srgb(profile, "L" if is_grey else "RGB")
+    if transform:
+        return np.asarray(transform.apply(Image.fromarray(pixels[..., 0] if is_grey else pixels)))
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB) if is_grey else pixels, np.uint8)
 
 
 def _check_regular(status: os.stat_result) -> None:

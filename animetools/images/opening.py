@@ -10,7 +10,6 @@ from contextlib import contextmanager, suppress
 from io import BytesIO
 from typing import Any
 
-import cv2
 from numpy.typing import NDArray
 from PIL import (
     AvifImagePlugin,
@@ -23,6 +22,7 @@ from PIL import (
     PngImagePlugin,
     TiffImagePlugin,
     WebPImagePlugin,
+    _imaging,
 )
 
 from animetools.images import heif, jxl, tiff
@@ -38,13 +38,10 @@ Image.MAX_IMAGE_PIXELS = None
 # catch_warnings is no way out: it is not safe in threads.
 warnings.filterwarnings("ignore", module=r"PIL\.|pillow_")
 logging.getLogger("PIL").addHandler(logging.NullHandler())
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-# libpng, libjpeg and libtiff print what they think of a file by C's stderr, wherever they are
-# built in. Python itself, and so this program, writes to the file descriptor instead.
-with suppress(OSError, AttributeError, ValueError):
-    _C = ctypes.CDLL(None)
-    _C.fopen.restype = ctypes.c_void_p
-    ctypes.c_void_p.in_dll(_C, "stderr").value = _C.fopen(b"/dev/null", b"w")
+# libtiff prints what it thinks of damaged files to standard error itself; a Pillow with a libtiff
+# that cannot be reached so is only noisier.
+with suppress(OSError, AttributeError):
+    ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
 
 _Opener = Callable[[BytesIO, str], ImageFile.ImageFile]
 # Pillow's Image.open keeps to itself why a file is not one that it knows.
@@ -96,6 +93,8 @@ def opened(data: bytes, max_pixels: float = math.inf) -> Iterator[ImageFile.Imag
     tags = tiff.tags_of(data) if image_format == "TIFF" else {}
     if kind := tiff.refusal(tags):
         raise Unsupported(kind)
+    if image_format == "BMP" and data[28:30] == b"\x10\0" and data[14] >= 56 and any(data[66:70]):
+        raise Unsupported("BMP of 16 bits with opacity")  # which Pillow leaves out
     profile = heif.color_profile(data, image_format) if image_format in ("AVIF", "HEIC") else b""
     if image_format == "JPEG XL":  # its plugin decodes at once
         check_pixels(*jxl.size_of(data), max_pixels)

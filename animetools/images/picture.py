@@ -14,10 +14,12 @@ from PIL import ExifTags, Image, ImageFile
 
 from animetools.images import tiff
 from animetools.images.containers import HEAD_BYTES, MAX_PIXELS, format_by_content
-from animetools.images.errors import Unsupported
+from animetools.images.ends import Sound
+from animetools.images.errors import ImageError, Unsupported
 from animetools.images.opening import UPRIGHT, check_pixels, opened, orientation, sound
 from animetools.images.png import chunk
 from animetools.images.profiles import to_srgb, transform_to_srgb
+from animetools.images.quiet import silence
 
 Pixels = NDArray[np.uint8 | np.uint16]
 
@@ -66,7 +68,7 @@ def decode_picture(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Picture:
     whole = sound(data, max_pixels)
     data = whole.data
     if whole.is_plain:
-        plain = _decode_plain(data, max_pixels)
+        plain = _decode_plain(whole, max_pixels)
         if plain is not None:
             return Picture(plain)
     planes: list[Pixels] = []
@@ -89,18 +91,21 @@ def decode_picture(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Picture:
     return Picture(pixels, alpha, profile if profile and is_other else b"")
 
 
-def _decode_plain(data: bytes, max_pixels: int) -> Pixels | None:
+def _decode_plain(whole: Sound, max_pixels: int) -> Pixels | None:
     """The pixels of a PNG that is just 8-bit RGB, which the suite itself writes.
 
-    None where OpenCV does not decode it. Raises TooManyPixels.
+    None where Pillow must do it. Raises TooManyPixels, and ImageError for compressed data that is
+    broken or too short, which Pillow fills up in silence.
     """
-    width, height = (int.from_bytes(data[at : at + 4]) for at in (16, 20))
+    width, height = (int.from_bytes(whole.data[at : at + 4]) for at in (16, 20))
     check_pixels(width, height, max_pixels)
     # OpenCV needs 2.9 ms where Pillow needs 3.2, and no turn of Python's between the chunks.
-    with suppress(cv2.error):
-        plain = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    with suppress(cv2.error), silence():  # it has limits to a side of its own
+        plain = cv2.imdecode(np.frombuffer(whole.data, np.uint8), cv2.IMREAD_COLOR_RGB)
         if plain is not None and plain.shape == (height, width, 3):
             return np.asarray(plain, np.uint8)
+        if not whole.lapse:
+            raise ImageError("damaged PNG")
     return None
 
 
@@ -202,6 +207,8 @@ def _with_raw(args: Any, raw: str) -> Any:
 
 def _srgb(band: Image.Image) -> list[Any]:
     """Of up to 8 bits: sRGB or grey, and opacity."""
+    if band.mode == "L" and not (band.has_transparency_data or band.info.get("icc_profile")):
+        return [np.asarray(band)[..., None]]
     colours, opacity = to_srgb(band)
     levels = np.asarray(colours)
     if _is_grey(band):

@@ -12,6 +12,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 _END = b"\xff\xd9"
 _MARKER = re.compile(rb"\xff[^\x00\xff]")
 _MARKER_AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # neither stuffing nor restart
+_FURTHER = re.compile(rb"\0*\xff\xd8\xff")
 _FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 _BETWEEN_SCANS = {0xC4, 0xCC, 0xDA, 0xDB, 0xDC, 0xDD, 0xFE, *range(0xE0, 0xF0)}
@@ -100,9 +101,10 @@ def whole_jpeg(data: bytes, max_pixels: int) -> tuple[bytes, str]:
             raise NotWhole
         return data[:end] + _END, "JPEG without its end"
     after = end
-    while headers.has_more and data[after:].lstrip(b"\0").startswith(b"\xff\xd8\xff"):
+    while headers.has_more and (further := _FURTHER.match(data, after)):
+        after = further.end()
         with suppress(NotWhole):
-            after, _ = _walk(data, data.index(b"\xff", after), Headers(), None)
+            after, _ = _walk(data, after - 3, Headers(), None)
     if headers.has_more and not data[after:].strip(b"\0"):
         after = len(data)
     if after < len(data):

@@ -27,43 +27,43 @@ def tags_of(data: bytes) -> dict[int, Any]:
 
 def refusal(tags: dict[int, Any]) -> str | None:
     """What kind of TIFF this is, if it is one that is not read, or not known to be read rightly."""
-    photometric, bits = tags.get(262, 0), tags.get(258, (1,))
-    number = tags.get(339, (UNSIGNED,))
-    samples = tags.get(277, 1)
+    photometric, samples = _number(tags, 262, 0), _number(tags, 277, 1)
+    bits, numbers = _numbers(tags, 258, (1,)), _numbers(tags, 339, (UNSIGNED,))
+    compression, is_planar = _number(tags, 259, 1), _number(tags, 284, 1) == 2
     if 50706 in tags:
         return "DNG"
-    if photometric in _RAW or (tags.get(254, 0) & 1 and 330 in tags):
+    if photometric in _RAW or (_number(tags, 254, 0) & 1 and 330 in tags):
         return "camera raw"
     if 0xBC01 in tags:
         return "JPEG XR"
-    if len({*bits}) > 1 or len({*number}) > 1:
+    if len({*bits}) > 1 or len({*numbers}) > 1:
         return "TIFF of mixed depths"
     if photometric not in _COLORS:
         return f"TIFF of color kind {photometric}"
     if bits[0] not in (1, 2, 4, 8, 16, 32):
         return f"TIFF of {bits[0]} bits"
     is_grey = photometric == 1 and samples == 1
-    if number[0] != UNSIGNED and not (number[0] in (SIGNED, FLOAT) and is_grey and bits[0] == 32):
+    if numbers[0] != UNSIGNED and not (numbers[0] in (SIGNED, FLOAT) and is_grey and bits[0] == 32):
         kind = {SIGNED: "signed numbers", FLOAT: "floating-point numbers"}
-        return f"TIFF of {kind.get(number[0], 'undefined numbers')}"
-    if tags.get(284, 1) == 2 and samples > 1 and bits[0] != 8:
+        return f"TIFF of {kind.get(numbers[0], 'undefined numbers')}"
+    if is_planar and samples > 1 and bits[0] != 8:
         return f"TIFF of separate {bits[0]}-bit planes"
-    if photometric == 3 and 320 in tags and max(tags[320], default=0) < 256:
+    if photometric == 3 and max(_numbers(tags, 320, (256,))) < 256:
         return "TIFF of an 8-bit palette"
-    if photometric == 5 and tags.get(332, 1) != 1:
+    if photometric == 5 and _number(tags, 332, 1) != 1:
         return "TIFF of other inks than CMYK"
-    if photometric == 6 and tags.get(259, 1) not in (6, 7) and tags.get(530, (1, 1)) != (1, 1):
+    if photometric == 6 and compression not in (6, 7) and _numbers(tags, 530, (2, 2)) != (1, 1):
         return "TIFF of subsampled colors"
     return None
 
 
 def kind_of(tags: dict[int, Any]) -> str:
     """The kind of TIFF that decoders lack, in words."""
-    compression = tags.get(259, 1)
+    compression = _number(tags, 259, 1)
     if compression not in _USUAL_COMPRESSION:
         return f"TIFF with {_COMPRESSION.get(compression, f'compression {compression}')}"
-    bits, samples = tags.get(258, (1,))[0], int(tags.get(277, 1))
-    kind = f"TIFF of {bits}-bit {_COLORS.get(tags.get(262, 0))}"
+    samples = _number(tags, 277, 1)
+    kind = f"TIFF of {_numbers(tags, 258, (1,))[0]}-bit {_COLORS.get(_number(tags, 262, 0))}"
     return kind + f" in {samples} samples" * (samples > 1)
 
 
@@ -72,9 +72,24 @@ def must_decode(tags: dict[int, Any], length: int) -> bool:
 
     That is certain where they are not compressed.
     """
-    if tags.get(259, 1) != 1:
-        return tags.get(259) not in _USUAL_COMPRESSION
-    starts, counts = (tags.get(one, tags.get(other, ())) for one, other in ((273, 324), (279, 325)))
+    compression = _number(tags, 259, 1)
+    if compression != 1:
+        return compression not in _USUAL_COMPRESSION
+    starts, counts = (
+        _numbers(tags, strips, _numbers(tags, tiles, ()))
+        for strips, tiles in ((273, 324), (279, 325))
+    )
     if not starts or len(starts) != len(counts):
         return False
     return all(start + count <= length for start, count in zip(starts, counts, strict=True))
+
+
+def _number(tags: dict[int, Any], tag: int, usual: int) -> int:
+    value = tags.get(tag, usual)
+    return value if isinstance(value, int) else usual
+
+
+def _numbers(tags: dict[int, Any], tag: int, usual: tuple[int, ...]) -> tuple[int, ...]:
+    value = tags.get(tag, usual)
+    is_list = isinstance(value, tuple) and value and all(isinstance(one, int) for one in value)
+    return value if is_list else usual

@@ -9,8 +9,9 @@ from PIL import Image
 from animetools.images.files import encode_jpeg, encode_png
 from tests.conftest import Shell
 from tests.images.test_files import saved
-from tests.images.test_kinds import FOREIGN, tiff
+from tests.images.test_kinds import FOREIGN
 from tests.images.test_quality import noise
+from tests.images.test_tiff import tiff
 
 UNREAD = (
     "unsupported: PSD",

@@ -6,14 +6,11 @@ import struct
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import product
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
 from animetools.errors import PassedOver
@@ -155,127 +152,27 @@ def test_jpegs_of_unusual_coding_are_not_damaged(marker: int, bits: int, kind: s
         decode_rgb(with_frame(marker, bits))
 
 
-def test_a_bmp_of_four_bits_a_channel_is_not_damaged() -> None:
-    masks = struct.pack("<IIII", 0x0F00, 0x00F0, 0x000F, 0xF000)
-    info = struct.pack("<IiiHHIIiiII", 56, 4, 2, 1, 16, 3, 16, 0, 0, 0, 0) + masks
+@pytest.mark.parametrize(
+    ("masks", "kind"),
+    [
+        ((0x0F00, 0x00F0, 0x000F, 0xF000), "BMP of 16 bits with opacity"),
+        ((0x7C00, 0x03E0, 0x001F, 0x8000), "BMP of 16 bits with opacity"),
+        ((0x0F00, 0x00F0, 0x000F, 0), "this kind of BMP"),
+        ((0x7C00, 0x03E0, 0x001F, 0), ""),
+    ],
+)
+def test_bmps_of_16_bits(masks: tuple[int, ...], kind: str) -> None:
+    info = struct.pack("<IiiHHIIiiII", 56, 4, 2, 1, 16, 3, 16, 0, 0, 0, 0)
+    info += struct.pack("<IIII", *masks)
     data = (
         b"BM" + struct.pack("<IHHI", 14 + len(info) + 16, 0, 0, 14 + len(info)) + info + bytes(16)
     )
-    with pytest.raises(Unsupported, match=r"^unsupported: this kind of BMP$"):
-        decode_rgb(data)
     assert check_file(data) == ""
-
-
-def tiff(
-    order: str,
-    values: NDArray[Any],
-    *,
-    photometric: int = 1,
-    planar: bool = False,
-    tags: dict[int, list[int]] | None = None,
-) -> bytes:
-    """An uncompressed TIFF of samples [H, W, C]."""
-    height, width, samples = values.shape
-    number = {"u": 1, "i": 2, "f": 3}[values.dtype.kind]
-    body = np.moveaxis(values, 2, 0) if planar else values
-    pixels = (body.byteswap() if order == ">" else body).tobytes()
-    planes = samples if planar else 1
-    fields = {
-        256: [width],
-        257: [height],
-        258: [8 * values.itemsize] * samples,
-        259: [1],
-        262: [photometric],
-        273: [8 + n * (len(pixels) // planes) for n in range(planes)],
-        277: [samples],
-        278: [height],
-        279: [len(pixels) // planes] * planes,
-        284: [1 + planar],
-        339: [number] * samples,
-    } | (tags or {})
-    after = 8 + len(pixels) + 6 + 12 * len(fields)
-    table, far = struct.pack(f"{order}H", len(fields)), b""
-    for tag, numbers in sorted(fields.items()):
-        field = struct.pack(f"{order}{len(numbers)}I", *numbers)
-        if len(field) > 4:
-            field, far = struct.pack(f"{order}I", after + len(far)), far + field
-        table += struct.pack(f"{order}HHI", tag, 4, len(numbers)) + field
-    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", 8 + len(pixels))
-    return head + pixels + table + bytes(4) + far
-
-
-def ramp(kind: type, shape: tuple[int, int, int]) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-    """Samples from black to white, and the same in 8 bits."""
-    shades = np.linspace(0, 1, int(np.prod(shape))).reshape(shape)
-    if kind in (np.float16, np.float32, np.float64):
-        return shades.astype(kind), (shades * 255).astype(np.uint8)
-    most = np.iinfo(kind).max
-    return (shades * most).astype(kind), (shades * 255.99).astype(np.uint8)
-
-
-TIFFS = [
-    (order, kind, samples, photometric, planar)
-    for order, kind, samples, photometric, planar in product(
-        "<>",
-        (np.uint8, np.uint16, np.uint32, np.int8, np.int16, np.float16, np.float32, np.float64),
-        (1, 3),
-        (0, 1, 2),
-        (False, True),
-    )
-    if (samples == 3) == (photometric == 2) and not (planar and samples == 1)
-]
-READ = {
-    *product("<>", [np.uint8], [1], [0, 1], [False]),
-    *product("<>", [np.uint8], [3], [2], [False, True]),
-    *product("<", [np.uint16], [1], [0], [False]),
-    *product("<>", [np.uint16], [1], [1], [False]),
-    *product("<>", [np.uint16], [3], [2], [False]),
-    *product("<", [np.uint32], [1], [1], [False]),
-    *product("<>", [np.float32], [1], [1], [False]),
-}
-
-
-@pytest.mark.parametrize("flavor", TIFFS, ids=str)
-def test_a_tiff_is_read_rightly_or_refused_by_name(flavor: tuple[Any, ...]) -> None:
-    order, kind, samples, photometric, planar = flavor
-    values, shown = ramp(kind, (7, 9, samples))
-    data = tiff(order, values, photometric=photometric, planar=planar)
-    if flavor not in READ:
-        with pytest.raises(Unsupported, match=r"^unsupported: TIFF of "):
-            decode_rgb(data)
+    if not kind:
+        assert (decode_rgb(data) == 0).all()
         return
-    difference = decode_rgb(data).astype(int) - (255 - shown if photometric == 0 else shown)
-    assert np.abs(difference).max() <= 1
-
-
-@pytest.mark.parametrize("extra", [1, 2])
-def test_grey_tiffs_with_opacity(extra: int) -> None:
-    values = np.array([[[60, 120], [0, 0], [200, 255]]], np.uint8)
-    data = tiff("<", values, tags={338: [extra]})
-    level = 60 if extra == 2 else 127  # times its opacity already
-    expected = round(level * 120 / 255 + 255 * 135 / 255)
-    found = decode_rgb(data)[0, :, 0].astype(int).tolist()
-    assert abs(found[0] - expected) <= 1
-    assert found[1:] == [255, 200]
-
-
-def test_camera_files_that_begin_with_a_preview_are_not_read() -> None:
-    preview = np.zeros((4, 4, 3), np.uint8)
-    for kind, tags in (
-        ("camera raw", {254: [1], 330: [8]}),
-        ("DNG", {254: [1], 50706: [1]}),
-        ("camera raw", {262: [32803]}),
-    ):
-        with pytest.raises(Unsupported, match=f"^unsupported: {kind}$"):
-            decode_rgb(tiff("<", preview, photometric=2, tags=tags))
-
-
-def test_a_cut_tiff_is_damaged_not_unsupported() -> None:
-    for compression in ("tiff_lzw", "tiff_adobe_deflate", None):
-        noise = np.random.default_rng(0).integers(0, 256, (60, 60, 3), np.uint8)
-        data = saved(Image.fromarray(noise), "TIFF", compression=compression)
-        with pytest.raises(ImageError, match=r"^(damaged|truncated) TIFF$"):
-            decode_rgb(data[:-500])
+    with pytest.raises(Unsupported, match=f"^unsupported: {kind}$"):
+        decode_rgb(data)
 
 
 @pytest.mark.parametrize("depth", [8, 16])
@@ -396,11 +293,11 @@ def test_decoders_stay_silent_about_slips(capfd: pytest.CaptureFixture[str]) -> 
         (b"", raw[:20] + b"\xff\xff" + raw[22:]),
     ):
         data = b"\x89PNG\r\n\x1a\n" + header + extra + chunk(b"IDAT", body) + chunk(b"IEND", b"")
-        try:
+        if body.startswith(raw):
             assert (decode_rgb(data) == scene(8, 8)).all()
-        except ImageError:
-            assert b"more" not in body
-            assert not extra
+        else:
+            with pytest.raises(ImageError, match=r"^damaged PNG$"):
+                decode_rgb(data)
     jpeg = encode_jpeg(scene(80, 80), 90)
     for damaged in (jpeg[:300] + jpeg[310:], jpeg[:-200] + jpeg[-2:]):
         with suppress(ImageError):
