@@ -69,7 +69,20 @@ def test_psi_may_be_several(text: str, values: tuple[float, ...]) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["x", "nan", "inf", "", "0.5,", "1e9", "1e-9", "0.5,0.50", "1:0:0.1", "0:1:0", "0:1", "0:1000:0.0001"],
+    [
+        "x",
+        "nan",
+        "inf",
+        "",
+        "0.5,",
+        "1e9",
+        "1e-9",
+        "0.5,0.50",
+        "1:0:0.1",
+        "0:1:0",
+        "0:1",
+        "0:1000:0.0001",
+    ],
 )
 def test_what_is_no_psi_is_one_sentence(text: str) -> None:
     with pytest.raises(ValueError, match="--psi"):
