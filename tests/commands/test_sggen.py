@@ -383,7 +383,7 @@ def test_what_cannot_run_is_one_sentence(here: Path, words: str, said: str) -> N
         ("--network conditional.pkl --seeds 0 --tags hat,cat", "no class 'cat' among long_hair,"),
         ("--network old.pkl --seeds 0 --grid 1x999 --format webp", "32x31968 pixels are too many"),
         ("--network network.pkl --seeds 0 --device cuda:9", "--device cuda:9: there"),
-        ("--network network.pkl --seeds 0 -o text.pkl", "cannot make the output folder"),
+        ("--network network.pkl --seeds 0 -o text.pkl/", "cannot make the output folder"),
         ("--network network.pkl text.pkl", "text.pkl: neither an .npy nor an .npz file"),
         ("--network network.pkl narrow.npy", "narrow.npy: an array of shape 1x7; this network"),
     ],
