@@ -160,7 +160,7 @@ class Output:
         emptied = there.size == 0 and path in (file.path for file in self.owned)  # a power cut
         if emptied or there in self.owned or whole.holds(path, data):
             return
-        if there.mtime >= self.run:  # on some disks x.png is X.PNG, too
+        if os.lstat(path).st_ctime_ns >= self.run:  # on some disks x.png is X.PNG, too
             raise ItemError(f"{path} has just been made from another input: rename one of the two")
         if self.force:
             return

@@ -242,7 +242,7 @@ class Journal:
                 was, now = (_typed(name, settings.get(name)) for settings in (old, self.settings))
                 raise FatalError(
                     f"{path} was made {was}, this run is {now}: choose another -o, or -f makes it"
-                    " anew"
+                    " again"
                 )
         if found != self.found:
             warnings.warn(

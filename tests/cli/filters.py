@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from glob import glob
 from typing import Annotated, Any
@@ -129,6 +129,7 @@ def every_other(results: Iterator[Result]) -> Iterator[Result]:
 @command(out="copies")
 def copier(options: Options, stream: Stream) -> int:
     """Copy files."""
+    stream = replace(stream, found=os.environ.get("FOUND", ""))
     return stream.map(partial(copy, options))
 
 

@@ -62,7 +62,7 @@ def test_a_quota_of_this_machine_is_heeded() -> None:
         name, quota = ("cpu.cfs_quota_us", "50000") if one.is_dir() else ("cpu.max", "50000 100000")
         (folder / name).write_text(quota)
         code = "from animetools.cli import cores as c; c.limit_libraries(); import os; print(c.cores(), os.environ.get('OMP_NUM_THREADS'))"
-        line = f"echo $$ > {folder}/cgroup.procs; exec {sys.executable} -c \"{code}\""
+        line = f'echo $$ > {folder}/cgroup.procs; exec {sys.executable} -c "{code}"'
         done = subprocess.run(["bash", "-c", line], capture_output=True, text=True)
         assert done.stdout.split() == ["1", "1" if len(os.sched_getaffinity(0)) > 1 else "None"]
     except OSError:

@@ -121,35 +121,6 @@ def test_garbage_is_not_a_list(shell: Shell) -> None:
     assert done.stderr == "waiter: standard input is not a list of paths\n"
 
 
-@pytest.mark.parametrize("made", ["crlf", "bom", "utf-16"])
-def test_lists_of_windows_are_read(shell: Shell, raw: Path, made: str) -> None:
-    (raw / "目.png").write_bytes(b"x")
-    text = 'raw/目.png\r\nraw/a/00.png\r\n\r\n{"path": "raw/b/01.png"}\r\ngone.png\r\n'
-    encoding = {"crlf": "utf-8", "bom": "utf-8-sig", "utf-16": "utf-16"}[made]
-    (raw.parent / "list").write_bytes(text.encode(encoding))
-    done = shell("$FILTERS waiter < list")
-    assert done.stdout.splitlines() == ["raw/目.png", "raw/a/00.png", "raw/b/01.png"]
-    assert done.stderr.startswith("waiter: gone.png: no such file")
-
-
-def test_names_that_look_like_marks_of_windows_are_names(tmp_path: Path) -> None:
-    names = [b"\xff\xfea", b"a\r", b"b\r"]
-    for name in names:
-        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_bytes(b"x")
-    (tmp_path / "a").write_bytes(b"x")
-    done = start("waiter", cwd=tmp_path).communicate(b"\n".join(names))[0]
-    assert done.split(b"\n")[:-1] == names
-    marked = b"\xef\xbb\xbfa"
-    Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + marked)).write_bytes(b"x")
-    assert start("waiter", cwd=tmp_path).communicate(marked)[0] == marked + b"\n"
-
-
-def test_a_list_cut_by_nul_names_the_option(shell: Shell, raw: Path) -> None:
-    done = shell("find raw -type f -print0 | $FILTERS waiter")
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert "-print0 takes -0" in done.stderr
-
-
 # What fails
 
 
@@ -308,6 +279,21 @@ def test_other_settings_are_named_and_force_makes_it_anew(shell: Shell, raw: Pat
     assert "was made by copier, this run is by forked" in other.stderr
     assert shell("$FILTERS copier raw --size 6 -f").returncode == 0
     assert (raw.parent / "copies/raw/a/00.png.copy").read_bytes() == b"data 0!!!!!!"
+
+
+def test_what_was_made_with_what_was_there_serves_and_is_told_once(shell: Shell, raw: Path) -> None:
+    first = shell("FOUND=one $FILTERS copier raw")
+    (raw / "b/new.png").write_bytes(b"new")
+    done = shell("rm log; FOUND='one and two' $FILTERS copier raw")
+    assert (done.returncode, done.stdout.count("\n")) == (0, first.stdout.count("\n") + 1)
+    assert (raw.parent / "log").read_text() == "'raw/b/new.png'\n"
+    assert done.stderr.splitlines()[0] == (
+        "copier: copies: what was made with one stays; what is new is made with one and two (-f"
+        " makes all of it again)"
+    )
+    assert done.stderr.count("\n") == 2
+    other = shell("FOUND=one $FILTERS copier raw --size 6")
+    assert "was made with --size 5, this run is with --size 6" in other.stderr
 
 
 def test_a_file_of_somebody_else_is_never_overwritten(shell: Shell, raw: Path) -> None:
@@ -479,72 +465,6 @@ def test_a_command_does_not_feed_on_what_it_made(shell: Shell, raw: Path) -> Non
     assert "passed over 20 (20 made here)" in found.stderr
     other = shell("find copies -name '*.copy' | $FILTERS forked -o copies")
     assert other.stdout.count("\n") == 20
-
-
-def test_a_folder_of_ours_is_ours_however_it_is_spelled(shell: Shell, raw: Path) -> None:
-    shell("mkdir real; ln -s real link; $FILTERS copier -o link raw")
-    for found in ("real", "link/", "$PWD/link/.", "./link/../real"):
-        done = shell(f"find {found} -name '*.copy' | $FILTERS copier -o link")
-        assert done.stdout == ""
-        assert "passed over 20 (20 made here)" in done.stderr
-
-
-def test_what_is_being_made_is_no_input(shell: Shell, raw: Path) -> None:
-    # The first item takes its time; the second is done, but its turn has not come.
-    (raw.parent / "slow").write_bytes(b"slow")
-    made = "until [ -e copies/raw/a/00.png.copy ]; do sleep 0.05; done; find copies -name '*.copy'"
-    line = f"(echo slow; echo raw/a/00.png; {made}) | $FILTERS copier -j 4"
-    done = shell(f"export SLOW=slow; {line}")
-    assert done.stdout.split() == ["copies/slow.copy", "copies/raw/a/00.png.copy"]
-    assert "passed over 1 (1 made here)" in done.stderr
-
-
-def test_a_file_that_a_killed_run_made_is_no_input(shell: Shell, raw: Path) -> None:
-    process = start("copier", cwd=raw.parent, env=os.environ | {"SLOW": "data 0"})
-    assert process.stdin
-    process.stdin.write(b"raw/a/00.png\nraw/a/02.png\n")
-    process.stdin.flush()
-    while not (raw.parent / "copies/raw/a/02.png.copy").exists():
-        time.sleep(0.02)
-    process.kill()
-    process.communicate()
-    done = shell("find copies -name '*.copy' | $FILTERS copier")
-    assert done.stdout == ""
-    assert "1 made here" in done.stderr
-
-
-def test_force_never_covers_what_this_run_made_of_another_input(shell: Shell, raw: Path) -> None:
-    shell("$FILTERS keeper --mirror raw/a/00.png; echo old > copies/raw/a/00.png")
-    # A disk that takes upper case for lower has one folder by two names.
-    (raw.parent / "copies/raw/A").symlink_to("a")
-    (raw / "A").mkdir()
-    (raw / "A/00.png").write_bytes(b"another")
-    (raw / "A/02.png").write_bytes(b"one more")
-    done = shell("$FILTERS copier -f -j 1 raw/a/00.png raw/A/00.png raw/A/02.png")
-    assert done.returncode == 1
-    assert done.stdout.split() == ["copies/raw/a/00.png.copy", "copies/raw/A/02.png.copy"]
-    assert "raw/A/00.png: copies/raw/A/00.png.copy has just been made from another input" in done.stderr
-    assert (raw.parent / "copies/raw/a/00.png.copy").read_bytes() == b"data 0!!!!!"
-
-
-@pytest.mark.parametrize("force", ["", "-f"])
-def test_names_of_any_length_are_made_and_found_again(
-    shell: Shell, tmp_path: Path, force: str
-) -> None:
-    (tmp_path / "in").mkdir()
-    names = ["目" * 84 + "x" * n for n in range(4)] + ["目" * 80 + "y" * 15]
-    for name in names:
-        (tmp_path / "in" / name).write_bytes(name.encode())
-    line = f"find in -type f | sort | $FILTERS copier --copies 2 {force}"
-    first, second = shell(line), shell(line)
-    assert (first.returncode, first.stderr.count("kept 5 (10 written)")) == (0, 1)
-    assert (second.returncode, second.stdout) == (0, first.stdout)
-    lines = first.stdout.splitlines()
-    assert len(set(lines)) == 10
-    assert all(line.endswith((".0", ".1")) for line in lines)
-    assert {len(os.fsencode(os.path.basename(line))) <= 255 for line in lines} == {True}
-    shell("echo nothing | tr -d '\\n' | tee in/* > /dev/null; find in | $FILTERS copier --copies 2")
-    assert not list(tmp_path.glob("copies/**/*.[01]"))
 
 
 def test_odd_times_are_times(shell: Shell, raw: Path) -> None:

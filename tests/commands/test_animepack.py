@@ -285,9 +285,7 @@ def test_dataset_is_never_packed_into_itself(shell: Shell, tmp_path: Path, name:
 
 
 @pytest.mark.parametrize("name", ["faces.v2", "目" * 83 + "xx.zip", "n" * 255])
-def test_folders_with_dots_and_long_names_are_made(
-    shell: Shell, tmp_path: Path, name: str
-) -> None:
+def test_folders_with_dots_and_long_names_are_made(shell: Shell, tmp_path: Path, name: str) -> None:
     picture(tmp_path / "a.png")
     done = shell(f"animepack --size 64 -o {name} a.png")
     assert (done.returncode, done.stdout) == (0, f"{name}\n"), done.stderr
