@@ -132,11 +132,11 @@ def crop(
 
     rgb = read_rgb(item.path, max_pixels=options.max_pixels, background=background)
     found = detector(rgb)
+    if not found:
+        yield item.rejected("no face")
+        return
     faces = [face for face in found if min(face.box[2:]) >= options.min_size]
     if not faces:
-        if not found:
-            yield item.rejected("no face")
-            return
         side = max(min(face.box[2:]) for face in found)
         yield item.rejected(
             "face too small (--min-size)", f"{side} px, --min-size {options.min_size}"

@@ -108,6 +108,13 @@ class Crop:
         inside = cv2.pointPolygonTest(self._corners(), middle, measureDist=False) >= 0
         return inside or shared > width * height / 5
 
+    def beyond(self, size: tuple[int, int]) -> float:
+        """Which share of it lies beyond a picture of size (width, height)."""
+        width, height = size
+        picture = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32)
+        shared, _ = cv2.intersectConvexConvex(picture, self._corners())
+        return round(1 - shared / (self.box[2] * self.box[3]), 5)
+
     def pixels(self, rgb: Pixels, fill: Fill = WHITE) -> Pixels:
         """What it shows of a picture, at the picture's own scale, and beyond the edge the fill.
 
@@ -126,7 +133,7 @@ class Crop:
         crop = self._sampled(rgb, cv2.INTER_CUBIC, fill)
         if fill == "blur":
             there = np.full(rgb.shape[:2], 255, np.uint8)
-            crop = _blurred(crop, self._sampled(there, cv2.INTER_NEAREST, (0, 0, 0)) == 0)
+            _blur(crop, self._sampled(there, cv2.INTER_NEAREST, (0, 0, 0)) == 0)
         return crop
 
     def _sampled(self, picture: Pixels, interpolation: int, fill: Fill) -> Pixels:
@@ -189,8 +196,8 @@ def aligned_crop_of(
     """The crop in which the eyes are level, with the eyes in the same place of every crop.
 
     Its size follows the distance between the eyes. At the edge of the picture of size (width,
-    height) shift and clip move and shrink it until all of it lies in the picture, if its face then
-    does; where it does not, and with the other borders, the crop sticks out. None where the eyes
+    height) shift and clip move and shrink it until nothing sticks out, or as little as can be where
+    the face itself is too near to the edge; the others leave it where it is. None where the eyes
     are not known.
     """
     if face.landmarks is None:
@@ -203,29 +210,29 @@ def aligned_crop_of(
     side = min(max(SIDE_IN_EYE_DISTANCES * math.hypot(*(left - right)), least), most)
     # The face as it stands about its eyes, then from there to the picture.
     upright = (-side / 2, -EYES_DOWN * side, side, side)
-    whole, bare = frame.around(*upright), frame.bare().around(*upright)
-    eyes = (left + right) / 2
-    turn = _rotation(degrees)
-    if border in ("shift", "clip"):
-        for share in np.linspace(1, 0, SHRINKS):
-            spans = [small.grown(large, share) for small, large in zip(bare, whole, strict=True)]
-            lengths = np.array([span.length for span in spans])
-            middle = eyes + turn @ [span.middle for span in spans]
-            # Half of the upright box that holds it, and two pixels for what cubic sampling needs.
-            reach = abs(turn) @ lengths / 2 + 2
-            if (2 * reach > size).any():
-                continue
-            middle = np.clip(middle, reach, size - reach)
-            moved = turn.T @ (middle - eyes) - [span.middle for span in bare]
-            if (abs(moved) <= (lengths - side) / 2 + LOST * side).all():
-                return _turned(middle, lengths, degrees)
-    middle = eyes + turn @ [span.middle for span in whole]
-    return _turned(middle, np.array([span.length for span in whole]), degrees)
+    bare, whole = frame.bare().around(*upright), frame.around(*upright)
+    eyes, turn = (left + right) / 2, _rotation(degrees)
 
+    def at_share(share: float) -> Crop:
+        spans = [small.grown(large, share) for small, large in zip(bare, whole, strict=True)]
+        lengths = np.array([span.length for span in spans])
+        middle = eyes + turn @ [span.middle for span in spans]
+        # Half of the upright box that holds it, and two pixels for what cubic sampling needs.
+        reach = abs(turn) @ lengths / 2 + 2
+        if border in ("shift", "clip"):
+            half = np.array(size) / 2
+            moved = np.clip(middle, np.minimum(reach, half), np.maximum(size - reach, half))
+            about = [span.middle for span in bare]
+            room = (lengths - side) / 2 + LOST * side  # for the face in its frame
+            middle = eyes + turn @ (about + np.clip(turn.T @ (moved - eyes) - about, -room, room))
+        (x, width), (y, height) = (
+            Span(*span).whole() for span in zip(middle, lengths, strict=True)
+        )
+        return Crop((x, y, width, height), degrees)
 
-def _turned(middle: NDArray[np.float64], lengths: NDArray[np.float64], degrees: float) -> Crop:
-    across, down = (Span(*span).whole() for span in zip(middle, lengths, strict=True))
-    return Crop((across[0], down[0], across[1], down[1]), degrees)
+    if border not in ("shift", "clip"):
+        return at_share(1)
+    return min(map(at_share, np.linspace(1, 0, SHRINKS)), key=lambda crop: crop.beyond(size))
 
 
 def _rotation(degrees: float) -> NDArray[np.float64]:
@@ -248,8 +255,10 @@ def _moved_in(start: int, length: int, limit: int) -> int:
     return min(max(start, low), high)
 
 
-def _blurred(crop: Pixels, beyond: NDArray[np.bool_]) -> Pixels:
-    """A crop blurred where it is beyond the picture, [H, W], in steps that nobody sees."""
+def _blur(crop: Pixels, beyond: NDArray[np.bool_]) -> None:
+    """Blur a crop where it is beyond the picture, [H, W], the more the farther it is from it."""
+    if not beyond.any():
+        return
     height, width = beyond.shape
     scale = min(1.0, BLURRED_AT / max(height, width))
     at = max(1, round(scale * width)), max(1, round(scale * height))
@@ -258,4 +267,3 @@ def _blurred(crop: Pixels, beyond: NDArray[np.bool_]) -> Pixels:
     away = cv2.distanceTransform(beyond.astype(np.uint8), cv2.DIST_L2, 3)
     share = np.minimum(away / (BLURRED_FROM * max(height, width)), 1)[beyond, None]
     crop[beyond] = np.rint(crop[beyond] * (1 - share) + smooth[beyond] * share)
-    return crop

@@ -38,7 +38,7 @@ NVXS_SMALL_LONGEST = 384
 # Eyes are known of 46 of 60 faces found by lbp, in 8 ms a face; of 48, in 24 ms, at most.
 EYES_LONGEST = 128
 EYES_ROOM = 0.3  # around the box, in face widths
-# What nvxs finds beside lbp's faces must be found again in a closer look: so are 12 of 15 faces on
+# What nvxs finds beside lbp's faces must be found again in a closer look: so are 16 of 19 faces on
 # pages made of real pictures, and neither of 2 wrong ones.
 CLOSER_LONGEST = 192
 CLOSER_ROOM = 0.6

@@ -1,13 +1,15 @@
 """What the detectors reach on labelled real images.
 
-    .venv/bin/python tests/benchmarks/detectors.py [BOXES.json IMAGES/] [--cascade FILE] [--sheet DIR]
+    .venv/bin/python tests/benchmarks/detectors.py [BOXES.json IMAGES/] [--cascade FILE] [--sheet DIR] \
+        [--strips WIDTH]
 
 BOXES.json names for every image the boxes (x, y, width, height) of its faces, and boxes to ignore.
 A box found is right where it overlaps a face by 0.4 and more (intersection over union), one to one,
 the closest first; what lies on an ignored box counts neither way. Of faces of 128 or 250 px and
 more: smaller faces count neither way, and a wrong box only from that size. Times are processor times
 of one thread, decoding apart, the better of two rounds. --sheet draws all boxes: found ones green,
-missed faces red, wrong ones magenta.
+missed faces red, wrong ones magenta. --strips joins the images, scaled to one width, to strips of
+nine, as webtoons are.
 """
 
 import argparse
@@ -33,6 +35,7 @@ from tests.conftest import REAL
 
 ENOUGH = 0.4
 TILE = 320
+JOINED = 9
 
 
 Find = Callable[[Pixels], list[Face]]
@@ -141,6 +144,30 @@ def sheet(
     return np.asarray(np.vstack(rows), np.uint8)
 
 
+def strips(
+    images: dict[str, Pixels], labels: dict[str, Labels], width: int
+) -> tuple[dict[str, Pixels], dict[str, Labels]]:
+    """The images below each other at one width, so many at a time."""
+    joined, known = {}, {}
+    names = list(images)
+    for first in range(0, len(names), JOINED):
+        parts: list[Pixels] = []
+        faces = Labels([], [])
+        for name in names[first : first + JOINED]:
+            scale = width / images[name].shape[1]
+            down = sum(len(part) for part in parts)
+            size = width, round(scale * images[name].shape[0])
+            parts.append(np.asarray(cv2.resize(images[name], size, interpolation=cv2.INTER_AREA)))
+            for old, new in (
+                (labels[name].faces, faces.faces),
+                (labels[name].ignored, faces.ignored),
+            ):
+                for x, y, w, h in (tuple(round(scale * n) for n in box) for box in old):
+                    new.append((x, y + down, w, h))
+        joined[f"strip {first}"], known[f"strip {first}"] = np.vstack(parts), faces
+    return joined, known
+
+
 def usual(cascade: str) -> Find:
     """The cascade as it is usually called: the whole picture, equalised; its boxes adjusted."""
     classifier = cv2.CascadeClassifier(cascade)
@@ -175,6 +202,7 @@ def main() -> None:
     parser.add_argument("images", nargs="?", type=Path, default=REAL)
     parser.add_argument("--cascade", default=str(REAL.parent / "lbpcascade_animeface.xml"))
     parser.add_argument("--sheet", type=Path)
+    parser.add_argument("--strips", type=int, metavar="WIDTH")
     told = parser.parse_args()
     labels = {
         file: Labels(
@@ -183,6 +211,8 @@ def main() -> None:
         for file, known in json.loads(told.boxes.read_text()).items()
     }
     images = {file: read_rgb(os.fspath(told.images / file)) for file in labels}
+    if told.strips:
+        images, labels = strips(images, labels, told.strips)
     faces = sum(len(known.faces) for known in labels.values())
     print(f"{len(images)} images, {faces} faces; recall/precision (right wrong missed)")
     print(

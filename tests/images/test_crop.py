@@ -233,8 +233,14 @@ def test_aligned_crops_are_moved_and_shrunk_until_nothing_is_filled_up(
     assert crop
     assert min(crop.box[2:]) >= 68
     assert crop.holds((x - 2, y - 2, 4, 4))
-    rgb = np.full((200, 300, 3), 255, np.uint8)
-    assert crop.pixels(rgb, (0, 0, 0)).min() == 255
+    assert crop.beyond((300, 200)) == 0
+
+
+def test_what_lies_beyond_is_measured_as_a_share() -> None:
+    assert Crop((10, 20, 100, 100)).beyond((110, 120)) == 0
+    assert Crop((-25, 20, 100, 100)).beyond((400, 300)) == 0.25
+    assert Crop((-50, -50, 100, 100), 45).beyond((400, 300)) == 0.75
+    assert Crop((500, 20, 100, 100)).beyond((400, 300)) == 1
 
 
 @pytest.mark.parametrize("border", ["shift", "clip", "pad", "blur"])
@@ -246,9 +252,11 @@ def test_aligned_crops_far_from_the_edge_are_the_same_with_every_border(border: 
 
 def test_an_aligned_face_at_the_very_edge_is_filled_up_rather_than_lost() -> None:
     face = Face((0, 0, 80, 80), 1, "nvxs", {"right_eye": (8, 2), "left_eye": (40, 14)})
-    crop = aligned_crop_of(face, margin(0.25), (200, 200))
+    crop = aligned_crop_of(face, margin(1), (200, 200))
     assert crop
-    assert crop.pixels(np.full((200, 200, 3), 255, np.uint8), (0, 0, 0)).min() == 0
+    assert crop.holds((4, 0, 40, 20))
+    filled = crop.pixels(np.full((200, 200, 3), 255, np.uint8), (0, 0, 0)).mean(axis=2) == 0
+    assert 0 < filled.mean() < 0.3
 
 
 @pytest.mark.parametrize("degrees", [0, 30])
