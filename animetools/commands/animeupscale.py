@@ -43,8 +43,8 @@ class UpscaleOptions:
     model: Annotated[
         str,
         Opt(
-            "cunet, art or photo of waifu2x; or a file: .onnx, .param with .bin, or .pth or"
-            " .safetensors of ESRGAN or Real-ESRGAN.",
+            "cunet, art or photo of waifu2x; or a file: .onnx, ncnn's .param with .bin"
+            " (Real-CUGAN, SPAN, Real-ESRGAN), or .pth or .safetensors of ESRGAN or Real-ESRGAN.",
             "m",
             unit="MODEL",
         ),
@@ -84,7 +84,12 @@ class UpscaleOptions:
     quality: Annotated[int, Opt("Of JPEG and WebP files.", min=1, max=100)] = 95
     tile: Annotated[
         int | None,
-        Opt("Side of the pieces of a large image; the model has its own.", min=16, unit="PIXELS"),
+        Opt(
+            "Side of the tiles of a large image; by default what suits the model. It changes no"
+            " result, only memory and time.",
+            min=16,
+            unit="PIXELS",
+        ),
     ] = None
     device: Device = "auto"
     dtype: Annotated[
@@ -123,6 +128,10 @@ def animeupscale(options: UpscaleOptions, stream: Stream) -> int:
     Reads image paths and writes the path of each image as it is to be used, in the order of the
     input: that of its enlarged copy, or its own where it is large enough. Transparency is kept, grey
     stays grey, 16 bits stay 16; an image is turned as its EXIF says and brought to sRGB.
+
+    Tiles overlap as far as a network looks, and begin where its blocks or windows do. A mean over the
+    whole image, as in cunet and Real-CUGAN's se and pro, is shared by all tiles. An .onnx that looks at
+    the whole image is given it whole, up to 512 pixels a side; tiles of larger ones differ.
 
     Images are PNG, JPEG, GIF, WebP, BMP, TIFF and AVIF files, by their content; HEIC and JPEG XL where
     animetools[formats] is installed.

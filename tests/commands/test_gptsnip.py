@@ -200,20 +200,6 @@ def test_what_makes_no_sense_is_one_sentence(here: Path, words: str, why: str) -
     assert texts(here / "snippets") == {}
 
 
-def test_a_missing_extra_is_one_sentence(here: Path) -> None:
-    code = (
-        "import sys, importlib.util as u; find = u.find_spec\n"
-        "u.find_spec = lambda name, *a: None if name == 'transformers' else find(name, *a)\n"
-        "sys.argv = ['gptsnip', '--model', 'model', '--seeds', '0']\n"
-        "from animetools.commands.gptsnip import gptsnip; gptsnip()"
-    )
-    done = subprocess.run(
-        [ROOT / ".venv/bin/python", "-c", code], cwd=here, capture_output=True, text=True
-    )
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert "pip install animetools[text]" in done.stderr
-
-
 def test_a_reader_that_leaves_ends_it(here: Path, shell: Shell) -> None:
     done = shell(f"{MAKE} --seeds 0-100000 | head -1; echo ${{PIPESTATUS[0]}}")
     assert done.stdout == "snippets/snippet-0.txt\n141\n"
