@@ -284,8 +284,8 @@ def test_seeds_and_classes_of_records_are_drawn_again(shell: Shell, here: Path) 
             assert (here / one["path"]).read_bytes() != b""
             assert (pixels(here / one["path"]) == pixels(here / other["path"])).all()
             assert [one.get("class"), one.get("tags")] == [other.get("class"), other.get("tags")]
-    other = shell(f"{make} --seeds 3 --class hat -o 1 | {make} --class smile -o 2 -")
-    assert records(other.stdout)[0]["class"] == "smile"
+    done = shell(f"{make} --seeds 3 --class hat -o 1 | {make} --class smile -o 2 -")
+    assert records(done.stdout)[0]["class"] == "smile"
 
 
 def test_a_record_of_an_unknown_class_is_one_sentence(shell: Shell, here: Path) -> None:
