@@ -41,7 +41,6 @@ class ConvertOptions:
     examples=[
         "sgconvert network-snapshot-025000.pkl faces.safetensors",
         "sgconvert faces.safetensors faces.onnx",
-        "sgconvert --input w faces.safetensors faces-w.onnx",
         "sgconvert --small latest small.safetensors",
         "sgconvert --info *.pkl",
     ],
