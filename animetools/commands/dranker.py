@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from animetools.networks.fast import Discriminator
     from animetools.ranking.scores import Judge, Pixels
 
-Scored = tuple[float, "Tensor | None"]
+Prepared = tuple["Pixels", "Tensor | None"]  # with the labels of its record
+Scored = tuple[float, "Tensor | None", "Tensor | None"]  # with features, and those labels
 
 TAIL = 32  # pictures of each end on a sheet
 
@@ -112,7 +113,9 @@ def dranker(options: RankOptions, stream: Stream) -> int:
     scored alone. With --json each record has the rank beside the score, 1 for the best, since raw
     scores mean little.
 
-    The first argument is the network, unless it is a folder or has the name of an image.
+    The first argument is the network, unless it is a folder or has the name of an image. A
+    conditional network judges an image as of --class or --tags, else as of the class or tags of its
+    record: sggen --json | dranker model.pkl -
 
     --shuffles ranks as "Making Anime Faces With StyleGAN" does: scores depend on the company of
     an image in its minibatch, and are averaged over shuffles.
@@ -128,7 +131,10 @@ def dranker(options: RankOptions, stream: Stream) -> int:
     if options.sheet and not (os.path.isdir(folder) and os.access(folder, os.W_OK)):
         raise FatalError(f"--sheet {options.sheet}: nothing can be written to {folder}")
     model, files = split(stream.files)
-    judges = judges_of(options, model)
+    judges, classes = judges_of(options, model)
+    by_record = bool(classes) and judges[0].labels is None
+    if by_record and files and "-" not in files:
+        raise FatalError(f"{model} judges images as of a class: say which with --class or --tags")
     if model == "default":
         stream.report.note(
             "judging by the network of animetools; another is named before the images"
@@ -136,7 +142,7 @@ def dranker(options: RankOptions, stream: Stream) -> int:
     told = replace(stream, files=files)
     work = Batches(
         1 if judges[0].is_on_cpu else options.batch,
-        partial(prepare, judges[0].head, options.fit),
+        partial(prepare, judges[0].head, options.fit, classes if by_record else ()),
         [partial(score, options, judge) for judge in judges],
         tell,
     )
@@ -153,23 +159,46 @@ def split(files: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
     return files[0], files[1:]
 
 
-def prepare(discriminator: "Discriminator", how: "How", item: Item) -> "Pixels":
-    """One image as the network takes it."""
+def prepare(
+    discriminator: "Discriminator", how: "How", classes: tuple[str, ...], item: Item
+) -> Prepared:
+    """One image as the network takes it, with its labels where its record names its `classes`."""
     from animetools.images.files import read_rgb
     from animetools.ranking.scores import prepared
 
-    return prepared(read_rgb(item.path), discriminator, how)
+    pixels = prepared(read_rgb(item.path), discriminator, how)
+    return pixels, labels_by_record(classes, item) if classes else None
+
+
+def labels_by_record(classes: tuple[str, ...], item: Item) -> "Tensor":
+    """The labels [1, c_dim] of the class or tags that are known of an image.
+
+    Raises ItemError if none of the network's classes is.
+    """
+    import torch
+
+    from animetools.sampling.labels import labels_of, words_of
+
+    words = words_of(item.facts, classes)
+    if not words:
+        raise ItemError("no class of the network is known of it: say --class or --tags")
+    try:
+        return torch.from_numpy(labels_of(classes, words, "its record"))[None]
+    except FatalError as why:
+        raise ItemError(str(why)) from None
 
 
 def score(
-    options: RankOptions, judge: "Judge", batch: "list[Pixels]"
+    options: RankOptions, judge: "Judge", batch: list[Prepared]
 ) -> "list[Scored | ItemError]":
     """The score of each image alone, with its features where shuffles want them."""
     scored: list[Scored | ItemError] = []
-    features = judge.features(batch)
-    for value, mine in zip(judge.alone(features), features, strict=True):
+    features = judge.features([pixels for pixels, _ in batch])
+    labels = [its for _, its in batch]
+    values = judge.alone(features, None if labels[0] is None else labels)
+    for value, mine, its in zip(values, features, labels, strict=True):
         if math.isfinite(value):
-            scored.append((value, mine if options.shuffles else None))
+            scored.append((value, *((mine, its) if options.shuffles else (None, None))))
         else:
             scored.append(ItemError("its score is no number: try --dtype fp32, or another network"))
     return scored
@@ -177,8 +206,8 @@ def score(
 
 def tell(scored: "Scored", item: Item, output: Output) -> Iterator[Item]:
     """An image with its score, and the features that shuffles want."""
-    value, features = scored
-    yield replace(item.noted(score=value), load=features)
+    value, *load = scored
+    yield replace(item.noted(score=value), load=load)
 
 
 def streamed(options: RankOptions, stream: Stream, results: Iterator[Result]) -> Iterator[Result]:
@@ -201,20 +230,26 @@ def gathered(
     options: RankOptions, stream: Stream, judge: "Judge", results: Iterator[Result]
 ) -> Iterator[Result]:
     """All images once the last is scored, with their ranks."""
+    import torch
+
     from animetools.ranking.scores import Memory, ranks_of, shuffled_scores
 
     items: list[Item] = []
     scores = array("d")
+    labels: list[Tensor] = []
     with Memory() as memory:
         for item in results:
             assert isinstance(item, Item)
             scores.append(item.facts["score"])
             if options.shuffles:
-                memory.add(item.load)
+                features, its = item.load
+                memory.add(features)
+                labels += [] if its is None else [its]
             items.append(replace(item, load=None))
         if options.shuffles:
             told = options.shuffles, options.minibatch, options.seed
-            scores = array("d", shuffled_scores(judge, memory, *told))
+            each = torch.cat(labels) if labels else None
+            scores = array("d", shuffled_scores(judge, memory, *told, each))
     ranks = ranks_of(scores)
     ranked = [
         item.noted(score=value, rank=rank)
@@ -239,8 +274,11 @@ def gathered(
             yield item if options.chooses or stream.options.json else _with_score(item)
 
 
-def judges_of(options: RankOptions, model: str) -> "list[Judge]":
-    """The network on every device that was asked for; on a CPU once per core, with a thread each."""
+def judges_of(options: RankOptions, model: str) -> "tuple[list[Judge], tuple[str, ...]]":
+    """The network on every device that was asked for, and the classes that it is told.
+
+    On a CPU it is there once per core, with a thread each.
+    """
     from animetools.networks import fetch
 
     path = fetch.locate(model, options.sha256 or None)
@@ -263,19 +301,17 @@ def judges_of(options: RankOptions, model: str) -> "list[Judge]":
     channels = network.config.image_channels
     if channels not in (1, 3, 4):
         raise FatalError(f"{model} judges images of {channels} channels: no image file has that")
-    count = classes_judged(network)
+    classes = classes_of(snapshot.facts, classes_judged(network))
     labels = None
     if options.class_ or options.tags:
         words = [options.class_] if options.class_ else options.tags.split(",")
         option = "--class" if options.class_ else "--tags"
-        labels = labels_of(classes_of(snapshot.facts, count), words, option)
-    elif count:
-        raise FatalError(f"{model} judges images as of a class: say which with --class or --tags")
+        labels = labels_of(classes, words, option)
     found = devices(options.device)
     judges = [
         Judge(network, device, DTYPES[options.dtype], labels, options.batch) for device in found
     ]
-    return judges * torch.get_num_threads() if judges[0].is_on_cpu else judges
+    return judges * torch.get_num_threads() if judges[0].is_on_cpu else judges, classes
 
 
 def _rank(item: Item) -> int:

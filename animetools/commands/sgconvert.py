@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from animetools.cli import Item, Opt, Output, Stream, command
 from animetools.errors import FatalError
@@ -21,6 +21,12 @@ class ConvertOptions:
         bool,
         Opt("Keep what sggen and dranker need, in half precision, and nothing to resume from."),
     ] = False
+    input: Annotated[
+        Literal["z", "w"],
+        Opt(
+            "What an .onnx starts from: z with labels and psi, or all rows of w, which edits move."
+        ),
+    ] = "z"
     sha256: Annotated[str, Opt("What the network file must be.", unit="HEX")] = ""
     force: Annotated[bool, Opt("Write OUT over what is there.", "f")] = False
 
@@ -60,6 +66,8 @@ def sgconvert(options: ConvertOptions, stream: Stream) -> int:
     source, target = stream.files
     if os.path.splitext(target)[1] not in LAYOUTS:
         raise FatalError(f"{target} does not end in one of {', '.join(LAYOUTS)}")
+    if options.input == "w" and not target.endswith(".onnx"):
+        raise FatalError(f"--input w is for .onnx files, not {target}")
     if os.path.isdir(target):
         raise FatalError(f"{target} is a folder: name a file")
     if os.path.lexists(target) and not options.force:
@@ -81,7 +89,7 @@ def convert(
     for network in snapshot.networks.values():
         network.build()  # what cannot be built is not passed on
     if not dry and target.endswith(".onnx"):
-        whole.write(target, onnx.encode(snapshot.generator))
+        whole.write(target, onnx.encode(snapshot.generator, options.input))
     elif not dry:
         checkpoints.write(target, snapshot)
     yield item.made(target, source=item.path)

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from animetools.cli import Batches, Item, Opt, Output, Stream, command
 from animetools.cli.cores import cores
 from animetools.cli.inputs import lines_of_input, look, read_item
-from animetools.cli.item import NO_FILE, Result, Work, reason_of
+from animetools.cli.item import NO_FILE, Facts, Result, Work, reason_of
 from animetools.cli.network import Device, Dtype, Sha256
 from animetools.cli.stream import Run
 from animetools.errors import FatalError, ItemError
 from animetools.sampling.naming import parse_name, shown
 from animetools.sampling.plan import Plan
 from animetools.sampling.seeds import (
-    LARGEST_SEED,
     LEAST_BOUND,
     Seeds,
     parse_grid,
@@ -205,7 +204,7 @@ def sggen(options: GenOptions, stream: Stream) -> int:
 def latents(options: GenOptions, stream: Stream, making: "Making") -> Iterator[Item]:
     """What the options name, then what the arguments name, one item for each latent."""
     if options.seeds:
-        yield from _seeded(options.seeds)
+        yield from _seeded(options.seeds, making)
     for file in stream.files:
         if set(file) <= set("0123456789-,") and file != "-" and not os.path.lexists(file):
             raise FatalError(f"{file} is no file of latents; to draw seeds say --seeds {file}")
@@ -216,28 +215,28 @@ def latents(options: GenOptions, stream: Stream, making: "Making") -> Iterator[I
             yield from _rows(look(file, {}) or Item(file, trouble=FOLDER), making)
 
 
-def _seeded(text: str) -> Iterator[Item]:
-    from animetools.sampling.latents import Latent
-
+def _seeded(text: str, making: "Making", facts: Facts | None = None) -> Iterator[Item]:
+    """An item for each seed, with the class of a record's facts."""
     for seed in Seeds.parse(text):
-        yield Item(f"/seed{seed:04}", load=Latent(seed))
+        yield Item(f"/seed{seed:04}", load=making.seeded(seed, facts or {}))
 
 
 def _listed(line: bytes, making: "Making") -> Iterator[Item]:
     """What a line of a list means: seeds, a file of latents, or a record of our own."""
     text = os.fsdecode(line)
-    if set(text) <= set("0123456789-,"):
-        try:
-            yield from _seeded(text)
-        except ValueError as why:
-            yield Item(text, trouble=str(why))
-        return
-    item = read_item(line) or Item(text, trouble=FOLDER)
-    seed = item.facts.get("seed")
-    if type(seed) is int and 0 <= seed <= LARGEST_SEED:
-        yield from _seeded(str(seed))
-    else:
-        yield from _rows(item, making)
+    facts: Facts = {}
+    if not set(text) <= set("0123456789-,"):
+        item = read_item(line) or Item(text, trouble=FOLDER)
+        facts = item.facts
+        seeds = facts.get("seed", facts.get("seeds"))  # of a picture, of a sheet
+        if type(seeds) not in (int, str):
+            yield from _rows(item, making)
+            return
+        text = str(seeds)
+    try:
+        yield from _seeded(text, making, facts)
+    except (ValueError, ItemError) as why:
+        yield Item(text, trouble=str(why))
 
 
 def _rows(item: Item, making: "Making") -> Iterator[Item]:

@@ -111,13 +111,16 @@ def _of_safetensors(path: str) -> Snapshot:
             safetensors.safe_open(f"/dev/fd/{named.fileno()}", "pt") as file,
         ):
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            names = [*file.keys()]
+            is_ours = metadata.get("format") == FORMAT
+            if not is_ours and not rosinality.is_of(dict.fromkeys(names)):
+                said = "a safetensors file of something else: no StyleGAN is in it"
+                refuse_foreign(dict.fromkeys(names, torch.empty(0)), said)
+            tensors = {name: file.get_tensor(name) for name in names}
     except safetensors.SafetensorError:
         refuse("a broken or truncated safetensors file")
-    if metadata.get("format") != FORMAT:
-        if rosinality.is_of(tensors):
-            return rosinality.read(tensors)
-        refuse_foreign(tensors, "a safetensors file of something else: no StyleGAN is in it")
+    if not is_ours:
+        return rosinality.read(tensors)
     try:
         if int(metadata["version"]) > VERSION:
             refuse("a file of a later animetools: install that")

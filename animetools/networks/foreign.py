@@ -1,7 +1,8 @@
 """What files of other programs are that are not read: their layouts, by the names of their tensors."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any, NoReturn
 
 import numpy as np
@@ -9,9 +10,9 @@ from torch import Tensor
 
 from animetools.networks.machine import Call, refuse
 
-MOST = 50_000  # names, lists and dicts that are looked at
+MOST = 20_000  # names, lists and dicts that are looked at
 DEEPEST = 12
-LONGEST_NAME = 80
+LONGEST, SHOWN = 300, 80  # characters of a name, at all and in a sentence
 
 # What it is, and what shows it: each of these is in the name of some tensor.
 KIN: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -25,7 +26,7 @@ KIN: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("a StyleGAN-XL", (r"\bsynthesis\.input\.", r"\b(feature_networks?|embed_proj)\b")),
     ("a network of StyleGAN3", (r"\bsynthesis\.(input\.|L\d+_\d+)",)),
     ("an EG3D", (r"\bbackbone\.synthesis\.", r"\bsuperresolution\.")),
-    ("a StyleGAN2-ADA's tensors without its settings", (r"\bsynthesis\.b4\.const$",)),
+    ("a StyleGAN2-ADA's tensors without its settings", (r"^(module\.)?synthesis\.b4\.const$",)),
     ("a StyleGAN2 in rosinality's layout, in parts", (r"\bto_rgbs?\d?\.(\d+\.)?conv\.modulation",)),
     (
         "an encoder of e4e or pSp without its generator",
@@ -59,6 +60,7 @@ OTHERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("a ResNet", (r"\blayer1\.0\.conv1\.weight$",)),
     ("a VGG", (r"\bfeatures\.0\.weight$", r"\bclassifier\.\d\.weight$")),
 )
+_Part = tuple[str, Any, int]  # its name, itself, how deep it lies
 _OPTIMIZER = re.compile(r"\bstate\.\d+\.\w+$|\b(exp_avg|exp_avg_sq|momentum_buffer)$")
 
 
@@ -74,7 +76,7 @@ def refuse_foreign(value: Any, otherwise: str) -> NoReturn:
         refuse(f"{layout}: no StyleGAN is in it")
     if names:
         count = f"{len(names):,} tensor{'s' * (len(names) > 1)}"
-        refuse(f"{otherwise}; it holds {count}, such as {names[0]!a:.{LONGEST_NAME}}")
+        refuse(f"{otherwise}; it holds {count}, such as {names[0]!a:.{SHOWN}}")
     if any(tensor_names(value)):
         refuse("the state of an optimizer: no StyleGAN is in it")
     refuse(f"{otherwise}; it holds no tensors")
@@ -82,7 +84,7 @@ def refuse_foreign(value: Any, otherwise: str) -> NoReturn:
 
 def tensor_names(value: Any) -> Iterator[str]:
     """The dotted names of the tensors and arrays in what `pickles` made of a file."""
-    waiting: list[tuple[str, Any, int]] = [("", value, 0)]
+    waiting: list[_Part] = [("", value, 0)]
     for _ in range(MOST):  # the same list may be in a pickle's lists a million times
         if not waiting:
             return
@@ -94,15 +96,16 @@ def tensor_names(value: Any) -> Iterator[str]:
                 parts = [state.get(part) for part in ("_modules", "_buffers", "_parameters")]
                 waiting += [(path, part, depth) for part in parts if type(part) is dict]
             case dict() if depth < DEEPEST:
-                named = reversed(value.items())
-                waiting += [(_joined(path, key), part, depth + 1) for key, part in named]
+                waiting += _named(path, value.items(), depth)
             case list() | tuple() if depth < DEEPEST:
-                named = reversed([*enumerate(value)])
-                waiting += [(_joined(path, key), part, depth + 1) for key, part in named]
+                waiting += _named(path, enumerate(value), depth)
 
 
-def _joined(path: str, key: object) -> str:
-    return f"{path}{'.' * bool(path)}{key!s:.200}"
+def _named(path: str, parts: Iterable[tuple[object, Any]], depth: int) -> list[_Part]:
+    """What lies in a dict or a list, the first as the last."""
+    dot = path and f"{path}."
+    named = [(f"{dot}{key!s:.{LONGEST}}"[:LONGEST], v, depth + 1) for key, v in islice(parts, MOST)]
+    return named[::-1]
 
 
 def _are_shown(names: list[str], patterns: tuple[str, ...]) -> bool:

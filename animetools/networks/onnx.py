@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from typing import Literal
 
 import numpy as np
 import torch
@@ -15,10 +16,11 @@ MOST = 1 << 20  # images in a batch
 CLOSE = 1e-3  # of the largest number: rounding grows where nearly equal pixels are normalised
 
 
-def encode(network: Network) -> bytes:
+def encode(network: Network, start: Literal["z", "w"] = "z") -> bytes:
     """The file of a model that turns z [n, z_dim], labels c [n, c_dim] and psi [] into images.
 
-    There is no c where there are no labels. Images are float32 [n, C, H, W], about -1..1 and not
+    There is no c where there are no labels. A model that starts at w turns w [n, rows, w_dim] into
+    images and takes nothing else. Images are float32 [n, C, H, W], about -1..1 and not
     clipped; the noise is constant, and psi applies to as many rows of w as in the network's own
     truncation. onnxruntime has run the model for one image and for three, and agreed with torch.
 
@@ -33,10 +35,10 @@ def encode(network: Network) -> bytes:
     generator = network.build()
     assert isinstance(generator, AnyGenerator)
     module = _Whole(generator)
-    model = _translated(module, _inputs(generator, 3))
+    model = _translated(module, _inputs(generator, start, 3))
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     for count in (1, 3):
-        given = _inputs(generator, count)
+        given = _inputs(generator, start, count)
         (found,) = session.run(None, {name: value.numpy() for name, value in given.items()})
         wanted = module(**given).numpy()
         if not np.abs(found - wanted).max() <= CLOSE * np.abs(wanted).max():
@@ -45,7 +47,7 @@ def encode(network: Network) -> bytes:
 
 
 class _Whole(nn.Module):
-    """The generator with its own truncation."""
+    """The generator with its own truncation, from z or from w."""
 
     def __init__(self, generator: AnyGenerator) -> None:
         super().__init__()
@@ -56,17 +58,29 @@ class _Whole(nn.Module):
             synthesis.lod = float(lod)  # type: ignore[assignment]
         self.eval()
 
-    def forward(self, z: Tensor, c: Tensor | None = None, psi: float | Tensor = 1.0) -> Tensor:
-        images: Tensor = self.generator(z, c, psi, self.generator.config.truncation.cutoff)
+    def forward(
+        self,
+        z: Tensor | None = None,
+        c: Tensor | None = None,
+        psi: float | Tensor = 1.0,
+        w: Tensor | None = None,
+    ) -> Tensor:
+        generator = self.generator
+        if w is not None:
+            return generator.synthesis(w, "const")  # type: ignore[no-any-return]
+        images: Tensor = generator(z, c, psi, generator.config.truncation.cutoff)
         return images
 
 
-def _inputs(generator: AnyGenerator, count: int) -> dict[str, Tensor]:
+@torch.no_grad()
+def _inputs(generator: AnyGenerator, start: Literal["z", "w"], count: int) -> dict[str, Tensor]:
     mapping = generator.config.mapping
     z = torch.randn(count, mapping.z_dim, generator=torch.Generator().manual_seed(0))
     given = {"z": z, "psi": torch.tensor(0.7)}
     if mapping.c_dim:
         given["c"] = torch.eye(mapping.c_dim)[[i % mapping.c_dim for i in range(count)]]
+    if start == "w":
+        return {"w": generator.mapping(z, given.get("c")).contiguous()}
     return given
 
 

@@ -70,9 +70,13 @@ class Judge:
         return [float(self.head.judge(one[None], its)) for one, its in pairs]
 
     @torch.inference_mode()
-    def together(self, features: Tensor) -> Tensor:
-        """The scores [n] of pictures that are compared with each other, as in training."""
-        labels = None if self.labels is None else self.labels.expand(len(features), -1)
+    def together(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
+        """The scores [n] of pictures that are compared with each other, as in training.
+
+        `labels` [n, c_dim] are those of each, where they differ.
+        """
+        if labels is None and self.labels is not None:
+            labels = self.labels.expand(len(features), -1)
         return self.head.judge(features, labels)
 
 
@@ -146,9 +150,16 @@ class Memory:
 
 
 def shuffled_scores(
-    judge: Judge, memory: Memory, shuffles: int, minibatch: int, seed: int
+    judge: Judge,
+    memory: Memory,
+    shuffles: int,
+    minibatch: int,
+    seed: int,
+    labels: Tensor | None = None,
 ) -> NDArray[np.float64]:
     """The mean score of each picture over shuffles of all, compared within minibatches.
+
+    `labels` [n, c_dim] are those of each, where they differ.
 
     The last minibatch of a shuffle is filled up with the shuffle's first pictures, whose scores
     there do not count. Source: Branwen 2019, "Making Anime Faces With StyleGAN", section
@@ -160,7 +171,8 @@ def shuffled_scores(
         for first in range(0, len(order), minibatch):
             mine = order[first : first + minibatch]
             filled = np.resize(np.concatenate([mine, order]), minibatch)
-            scores = judge.together(torch.from_numpy(np.ascontiguousarray(features[filled])))
+            chosen = torch.from_numpy(np.ascontiguousarray(features[filled]))
+            scores = judge.together(chosen, None if labels is None else labels[filled])
             total[mine] += scores[: len(mine)].numpy()
     return total / shuffles
 

@@ -23,6 +23,21 @@ def classes_of(facts: dict[str, Any], c_dim: int) -> tuple[str, ...]:
     return tuple(map(str, range(c_dim)))
 
 
+def words_of(facts: dict[str, Any], classes: Sequence[str]) -> tuple[str, ...]:
+    """The classes that a record names: its class, else its tags as far as they are `classes`.
+
+    Tags are text, as sggen's --tags, or a list of names or of [name, category, probability].
+    """
+    named, tags = facts.get("class"), facts.get("tags")
+    if type(named) in (str, int) and named != "":
+        return (str(named),)
+    if type(tags) is str and tags:
+        return tuple(tags.split(","))
+    listed = tags if type(tags) is list else []
+    names = [tag[0] if type(tag) is list and tag else tag for tag in listed]
+    return tuple(name for name in names if name in classes)
+
+
 def labels_of(classes: Sequence[str], wanted: Sequence[str], option: str) -> Floats:
     """The labels [c_dim], 1 for each class that is wanted by name or number, else 0.
 

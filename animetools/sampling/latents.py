@@ -22,12 +22,14 @@ RANDOM, CLASS = 1, 2  # what a seed's further streams are for
 class Latent:
     """Where an image comes from: a seed, or values that somebody kept.
 
-    `values` are z [z_dim], or w [w_dim] or [rows, w_dim].
+    `values` are z [z_dim], or w [w_dim] or [rows, w_dim]. `classes` are those that it is drawn as,
+    where it has its own.
     """
 
     seed: int | None = None
     kind: Literal["z", "w"] = "z"
     values: Floats | None = None
+    classes: tuple[str, ...] = ()
 
     @property
     def entropy(self) -> int:

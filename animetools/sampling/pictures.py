@@ -11,13 +11,13 @@ import numpy as np
 import torch
 
 from animetools.download import sha256_of
-from animetools.errors import ItemError
+from animetools.errors import FatalError, ItemError
 from animetools.images.files import Pixels
 from animetools.networks import checkpoints
 from animetools.networks.fast import Generator
 from animetools.networks.snapshot import Snapshot
 from animetools.sampling import latent_files
-from animetools.sampling.labels import classes_of, labels_of
+from animetools.sampling.labels import classes_of, labels_of, words_of
 from animetools.sampling.latent_files import Latents
 from animetools.sampling.latents import Drawn, Floats, Latent, Manner, draw
 from animetools.sampling.render import Renderer
@@ -34,7 +34,8 @@ class Picture:
     @property
     def identity(self) -> int:
         """A number that changes with the picture."""
-        return zlib.crc32(repr((self.latent.seed, self.latent.entropy, self.psi)).encode())
+        latent = self.latent
+        return zlib.crc32(repr((latent.seed, latent.entropy, self.psi, *latent.classes)).encode())
 
 
 def identity_of(pictures: Sequence[Picture]) -> int:
@@ -90,6 +91,21 @@ class Making:
             raise ItemError("--truncate z draws z again from its seed; these have none")
         return latents
 
+    def seeded(self, seed: int, facts: dict[str, Any]) -> Latent:
+        """The latent of a seed, of the class that a record's facts name where the run has none.
+
+        Raises ItemError for a class that the network does not know.
+        """
+        words = words_of(facts, self.classes)
+        if not words or not self.classes or self.manner.labels is not None:
+            return Latent(seed)
+        try:
+            labels_of(self.classes, words, "its record")
+        except FatalError as why:
+            raise ItemError(str(why)) from None
+        is_usual = words == (self.classes[Latent(seed).chance_class(len(self.classes))],)
+        return Latent(seed, classes=() if is_usual else words)
+
     def pictures(self, latent: Latent, psis: Sequence[float]) -> list[Picture]:
         """A latent at each psi; without any at the network's own, and w that was kept as it is."""
         usual = 1.0 if latent.kind == "w" else self.generator.config.truncation.psi
@@ -100,7 +116,10 @@ class Making:
 
         Raises ItemError as `latents.draw` does.
         """
-        return draw(self.generator, self.manner, picture.latent, picture.psi)
+        manner, words = self.manner, picture.latent.classes
+        if words:
+            manner = replace(manner, labels=labels_of(self.classes, words, "its record"))
+        return draw(self.generator, manner, picture.latent, picture.psi)
 
     def facts(self, pictures: Sequence[Picture]) -> dict[str, Any]:
         """Where a picture, or a sheet of them, comes from: enough to make it again."""
@@ -114,12 +133,10 @@ class Making:
         facts["psi"] = psis[0] if len(psis) == 1 else psis
         drew = self.classes and self.manner.labels is None and pictures[0].latent.kind == "z"
         if drew and len(pictures) == 1:
-            facts["class"] = self.class_of(pictures[0])
+            latent = pictures[0].latent
+            words = latent.classes or (self.classes[latent.chance_class(len(self.classes))],)
+            facts |= {"class": words[0]} if len(words) == 1 else {"tags": ",".join(words)}
         return facts | self.told
-
-    def class_of(self, picture: Picture) -> str:
-        """The class that a picture draws where nobody chose one."""
-        return self.classes[picture.latent.chance_class(len(self.classes))]
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 complete -c sgconvert -l info -d 'Say what is in the files, and convert nothing.'
 complete -c sgconvert -l small -d 'Keep what sggen and dranker need, in half precision, and nothing to resume from.'
+complete -c sgconvert -l input -x -a 'z w' -d 'What an .onnx starts from: z with labels and psi, or all rows of w, which edits move.'
 complete -c sgconvert -l sha256 -r -d 'What the network file must be.'
 complete -c sgconvert -s f -l force -d 'Write OUT over what is there.'
 complete -c sgconvert -s j -l jobs -r -d 'Inputs worked on at once; 0 is one per core.'

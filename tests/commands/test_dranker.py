@@ -226,7 +226,6 @@ def test_what_the_network_cannot_is_one_sentence(tmp_path: Path) -> None:
         (whole, RankOptions(class_="0"), "knows no classes"),
         (whole, RankOptions(device="cuda:99"), "--device cuda:99"),
         (no_judge, RankOptions(), "there is no discriminator"),
-        (snapshot(c_dim=2), RankOptions(), "say which with --class"),
         (snapshot(c_dim=2), RankOptions(class_="7"), "there is no class '7'"),
         (no_numbers, RankOptions(), "b4.out.bias"),
     ]:
@@ -243,6 +242,62 @@ def test_classes_are_named_or_numbered(here: Path) -> None:
     both = quick("dranker classes.pkl --tags 0,dog in/01.png", here)
     assert (dog.returncode, both.returncode) == (0, 0), dog.stderr
     assert dog.stdout != both.stdout
+
+
+def drawn(line: str, here: Path) -> str:
+    """The records of what sggen draws with classes.pkl."""
+    checkpoints.write(str(here / "classes.pkl"), snapshot(c_dim=2, labels=["cat", "dog"]))
+    done = quick(f"sggen --network classes.pkl --json -q {line}", here)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("options", ["", "--shuffles 2", "--shuffles 2 --minibatch 2"])
+def test_each_image_is_judged_as_of_the_class_of_its_record(
+    shell: Shell, here: Path, options: str
+) -> None:
+    records = [json.loads(line) for line in drawn("--seeds 0-5", here).splitlines()]
+    assert {record["class"] for record in records} == {"cat", "dog"}
+    (here / "list").write_text("".join(f"{json.dumps(record)}\n" for record in records))
+    done = shell(f"dranker classes.pkl {options} - < list")
+    assert (done.returncode, done.stdout.count("\n")) == (0, 6), done.stderr
+    if options:  # by company, which is here of other classes
+        return
+    for name in ("cat", "dog"):
+        mine = [record for record in records if record["class"] == name]
+        paths = " ".join(record["path"] for record in mine)
+        alone = quick(f"dranker classes.pkl --class {name} {paths}", here)
+        assert set(lines(alone.stdout)) <= set(lines(done.stdout))
+    every = shell("dranker classes.pkl --class cat - < list")
+    assert (
+        every.stdout
+        == quick(
+            f"dranker classes.pkl --class cat {' '.join(r['path'] for r in records)}", here
+        ).stdout
+    )
+
+
+def test_tags_are_sggens_or_animetags(shell: Shell, here: Path) -> None:
+    (record,) = map(json.loads, drawn("--seeds 0 --tags cat,dog", here).splitlines())
+    assert record["tags"] == "cat,dog"
+    both = quick(f"dranker classes.pkl --tags cat,dog {record['path']}", here).stdout
+    tagged = record | {"tags": [["cat", "general", 0.9], ["dog", "general", 0.8], ["hat", "x", 1]]}
+    for given in (record, tagged):
+        (here / "list").write_text(json.dumps(given))
+        assert shell("dranker classes.pkl - < list").stdout == both
+
+
+def test_an_image_of_no_known_class_fails_alone(shell: Shell, here: Path) -> None:
+    (record,) = map(json.loads, drawn("--seeds 0", here).splitlines())
+    given = [record, record | {"class": "bird"}, {"path": "in/01.png"}]
+    (here / "list").write_text("".join(f"{json.dumps(each)}\n" for each in given))
+    done = shell("dranker classes.pkl -q - < list")
+    assert (done.returncode, done.stdout.count("\n"), done.stderr.count("\n")) == (1, 1, 2)
+    assert "its record: there is no class 'bird' among cat, dog" in done.stderr
+    assert "in/01.png: no class of the network is known of it: say --class or --tags" in done.stderr
+    named = quick("dranker classes.pkl in", here)
+    assert (named.returncode, named.stderr.count("\n")) == (2, 1)
+    assert "say which with --class or --tags" in named.stderr
 
 
 def test_a_card_is_never_given_nothing() -> None:

@@ -172,7 +172,7 @@ def test_wrong_usage_is_a_sentence_and_writes_nothing(shell: Shell, tmp_path: Pa
     checkpoints.write(str(tmp_path / "a.pkl"), tiny.snapshot())
     done = shell(
         "sgconvert; sgconvert a.pkl; sgconvert a.pkl b.ckpt; sgconvert --info; "
-        "sgconvert --info a.pkl a.pkl --sha256 0; sgconvert -n -q a.pkl b.pt"
+        "sgconvert --info a.pkl a.pkl --sha256 0; sgconvert --input w a.pkl b.pt; sgconvert -n -q a.pkl b.pt"
     )
     assert done.stderr.splitlines() == [
         "sgconvert: one file is read and one is written: sgconvert IN OUT",
@@ -180,6 +180,7 @@ def test_wrong_usage_is_a_sentence_and_writes_nothing(shell: Shell, tmp_path: Pa
         "sgconvert: b.ckpt does not end in one of .pkl, .safetensors, .pt, .onnx",
         "sgconvert: --info says what is in files: sgconvert --info FILE ...",
         "sgconvert: --sha256 is that of one file; there are several",
+        "sgconvert: --input w is for .onnx files, not b.pt",
     ]
     assert (done.returncode, done.stdout) == (0, "b.pt\n")
     assert [path.name for path in tmp_path.iterdir()] == ["a.pkl"]
