@@ -18,7 +18,7 @@ ALLOWED = {
     "training": {"dataset", "networks", "images", "options", "errors", "whole", "download"},
     "sampling": {"networks", "images", "ranking", "errors", "whole", "download"},
     "ranking": {"networks", "images", "errors", "whole"},
-    "text": {"errors", "whole"},
+    "text": {"options", "errors", "whole"},
 }
 
 
