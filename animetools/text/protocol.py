@@ -163,15 +163,9 @@ def _text(content: object) -> str | None:
     """The text of a message's content, which may come in parts."""
     if content is None:
         return ""
-    if isinstance(content, list):
-        texts = [
-            part["text"]
-            for part in content
-            if isinstance(part, dict)
-            and part.get("type", "text") in ("text", "output_text")
-            and isinstance(part.get("text"), str)
-        ]
-        return "".join(texts) if texts or not content else None
+    if isinstance(content, list) and all(isinstance(part, dict) for part in content):
+        written = [part for part in content if part.get("type", "text") in ("text", "output_text")]
+        return "".join(part["text"] for part in written if isinstance(part.get("text"), str))
     return content if isinstance(content, str) else None
 
 

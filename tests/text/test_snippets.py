@@ -1,4 +1,5 @@
 """Texts cut, cleaned, and asked for again."""
+# ruff: noqa: RUF001  Japanese marks look like ASCII ones, and are not
 
 import pytest
 from hypothesis import given
