@@ -2,6 +2,7 @@ complete -c gpttrain -l model -r -d 'What it begins with: a folder, a name at hu
 complete -c gpttrain -l from-scratch -d 'Begin with random weights.'
 complete -c gpttrain -l size -x -a 'tiny small gpt2' -d 'Of a model from scratch: 3.4, 12 or 89 million parameters; tiny if not told.'
 complete -c gpttrain -l vocab -r -d 'Make a new tokenizer of so many tokens from the corpus; if not told, the model\'s is kept, and a model from scratch has 4096.'
+complete -c gpttrain -l column -r -d 'Columns of a CSV or JSON-lines corpus to learn from, as title,synopsis; | goes between them. By default title and text, content, synopsis, plot, summary or description.'
 complete -c gpttrain -l resume -d 'Go on from the last snapshot in the folder, or begin where there is none.'
 complete -c gpttrain -l steps -r -d 'Steps in all; 1000 if not told.'
 complete -c gpttrain -s b -l batch -r -d 'Pieces of text in a step; 16 if not told.'
