@@ -35,7 +35,7 @@ LOCAL = "model", "top_k", "dtype", "device"  # what is for a model on this machi
 
 @dataclass(frozen=True)
 class WriteOptions:
-    """What gptsnip can be told of the texts it writes."""
+    """Options for the texts that are written."""
 
     model: Annotated[
         str,
@@ -84,10 +84,10 @@ class WriteOptions:
     device: Device = "auto"
     dtype: Annotated[Literal["fp32", "bf16", "int8"], Opt("Precision of the model.")] = "fp32"
     whole: Annotated[
-        bool, Opt("End each text at its last whole sentence, and write one without again.")
+        bool, Opt("Cut each text after its last whole sentence; one without any is written again.")
     ] = False
     keep_markers: Annotated[
-        bool, Opt("Keep markers, such as <|endoftext|>, for texts that a model is to learn from.")
+        bool, Opt("Keep markers such as <|endoftext|> in the texts, to train a model on them.")
     ] = False
 
 
@@ -176,8 +176,8 @@ def gptsnip(options: SnipOptions, stream: Stream) -> int:
 
     --api asks a service, at --jobs texts at once (8), with the key in the environment's
     OPENAI_API_KEY, if there is one. It is told --temperature, --top-p, --max-tokens and a seed, and
-    may heed them; one that it refuses is renamed or left out. What a model thinks before it writes
-    is no part of a text. Where the service is busy it is asked again. When --max-requests or --max-cost are used up
+    may heed them; one that it refuses is renamed or left out. Reasoning, such as
+    <think>...</think>, is removed. Where the service is busy it is asked again. When --max-requests or --max-cost are used up
     the run ends with status 2, and the same line goes on later; nothing that is paid for is lost or
     asked for again, apart from what is on its way when the run is killed. An answer that tells no
     tokens, or does not come, counts as the dearest possible.

@@ -1,4 +1,4 @@
-"""What gptsnip can be told of a service, and the service that it makes of that."""
+"""The options of gptsnip for a service of OpenAI's protocol."""
 
 import json
 import os
@@ -22,14 +22,14 @@ OWN = {  # parameters that have options
     "max_completion_tokens": "--max-tokens, whatever a service calls it",
     "seed": "--seeds",
     "stop": "--stop",
-    "n": "--seeds, a text each",
-    "stream": "nothing: a text is needed whole",
+    "n": "--seeds, one text each",
+    "stream": "none, since a text is needed whole",
 }
 
 
 @dataclass(frozen=True)
 class ApiOptions:
-    """What gptsnip can be told of a service."""
+    """Options for a service."""
 
     api: Annotated[
         str,
@@ -40,14 +40,12 @@ class ApiOptions:
         ),
     ] = ""
     api_model: Annotated[str, Opt("The service's name of the model.", unit="NAME")] = ""
-    system: Annotated[str, Opt("What a chat is told before each prompt.", unit="TEXT")] = ""
-    stop: Annotated[
-        str, Opt("Have the service end a text where it would write this.", unit="TEXT")
-    ] = ""
+    system: Annotated[str, Opt("System message of a chat.", unit="TEXT")] = ""
+    stop: Annotated[str, Opt("Text at which the service stops writing.", unit="TEXT")] = ""
     set_: Annotated[
         tuple[str, ...],
         Opt(
-            "Any other parameter of the service, such as reasoning_effort=low; a value in JSON, or"
+            "Any other parameter of a request, such as reasoning_effort=low; the value is JSON or"
             " text. May be repeated.",
             unit="NAME=VALUE",
         ),

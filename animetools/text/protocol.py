@@ -79,7 +79,7 @@ def parsed(data: bytes) -> dict[str, Any]:
 def answer_of(made: Mapping[str, Any], prompt: str, is_chat: bool) -> Answer | None:
     """What an answer gives, in whole characters; None if it is none.
 
-    What a model thinks is no text, and neither is the prompt, which some give back before it.
+    Reasoning is removed, and so is the prompt, which some servers repeat.
     """
     try:
         choice = made["choices"][0]
@@ -102,8 +102,7 @@ def answer_of(made: Mapping[str, Any], prompt: str, is_chat: bool) -> Answer | N
     elif reason in ("content_filter", "safety"):
         lack = f"withholds the text ({reason})"
     elif is_starved:
-        lack = "used up --max-tokens before it began to write: give more, since a model that thinks"
-        lack += " needs them"
+        lack = "spent all --max-tokens before it wrote any text, perhaps on reasoning: give more"
     lack = "" if written.strip() else lack
     return Answer(written.encode(errors="replace").decode(), _usage(made), lack, is_starved)
 

@@ -225,11 +225,11 @@ def test_tokens_used_up_by_thoughts_end_the_run(content: Any) -> None:
 
     with serving(behave) as served, service(f"{served.root}/v1/chat/completions") as it:
         assert it.write("good", 1, 0) == "well"
-        with pytest.raises(ItemError, match="used up --max-tokens before it began to write"):
+        with pytest.raises(ItemError, match="spent all --max-tokens before it wrote any text"):
             it.write("bad", 2, 0)
         assert not it.trouble
     with serving(behave) as served, service(f"{served.root}/v1/chat/completions") as it:
-        assert "used up --max-tokens before it began" in trouble_of(it)
+        assert "spent all --max-tokens before" in trouble_of(it)
         assert len(served.asked) == 1
 
 
