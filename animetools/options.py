@@ -1,6 +1,7 @@
 """How an option is declared, once; parsing, help, man page and completion are made from it."""
 
 import re
+from collections.abc import Collection
 from dataclasses import MISSING, Field, dataclass, fields
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -28,6 +29,7 @@ class Option:
     default: Any
     opt: Opt
     choices: tuple[str, ...] = ()
+    many: bool = False  # it may be repeated, and its value is a tuple
 
     @property
     def flag(self) -> str:
@@ -49,7 +51,7 @@ class Option:
     @property
     def usual(self) -> str:
         """The default as a person would type it; empty where there is nothing to say."""
-        if self.default is None or self.default is False or self.default == "":
+        if self.default is None or self.default is False or self.default in ("", ()):
             return ""
         return "" if self.default is True else f"{self.default}"
 
@@ -97,6 +99,20 @@ def options_of(declared: type) -> list[Option]:
     return [_option(field, hints[field.name]) for field in fields(declared)]
 
 
+def names_of(declared: type) -> set[str]:
+    """The names of the options that a dataclass declares."""
+    return {option.name for option in options_of(declared)}
+
+
+def given(options: Any, names: Collection[str]) -> list[str]:
+    """The flags of those options that have another value than their default."""
+    return [
+        option.flag
+        for option in options_of(type(options))
+        if option.name in names and getattr(options, option.name) != option.default
+    ]
+
+
 def _option(field: Field[Any], hint: Any) -> Option:
     if get_origin(hint) is not Annotated:
         raise TypeError(f"{field.name}: an option is Annotated[type, Opt(...)]")
@@ -106,11 +122,15 @@ def _option(field: Field[Any], hint: Any) -> Option:
     choices: tuple[str, ...] = ()
     if get_origin(kind) is Literal:
         kind, choices = str, get_args(kind)
+    if many := kind == tuple[str, ...]:
+        kind = str
     if kind not in (bool, int, float, str):
-        raise TypeError(f"{field.name}: an option is a bool, int, float, str or Literal")
+        raise TypeError(
+            f"{field.name}: an option is a bool, int, float, str, tuple[str, ...] or Literal"
+        )
     if field.default is MISSING:
         raise TypeError(f"{field.name}: an option has a default")
-    return Option(field.name, kind, field.default, opt, choices)
+    return Option(field.name, kind, field.default, opt, choices, many)
 
 
 def _choice(text: str, choices: tuple[str, ...]) -> str | None:

@@ -28,7 +28,7 @@ ALLOWED = {
     },
     "sampling": {"networks", "images", "ranking", "errors", "whole", "download"},
     "ranking": {"networks", "images", "errors", "whole"},
-    "text": {"errors", "whole"},
+    "text": {"options", "errors", "whole"},
 }
 
 

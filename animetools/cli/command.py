@@ -139,7 +139,8 @@ class Command:
                 info = typer.Option(
                     *flags, help=option.opt.help + usual, metavar=option.unit, show_default=False
                 )
-                parameters.append(_parameter(option.name, str | None, info, None))
+                kind = list[str] if option.many else str
+                parameters.append(_parameter(option.name, kind | None, info, None))
         version = typer.Option("--version", help="Show the version.", show_default=False)
         parameters.append(_parameter("version", bool, version, False))
         run.__signature__ = inspect.Signature(parameters, return_annotation=int)  # type: ignore[attr-defined]
@@ -269,6 +270,8 @@ def _fill_standard_files() -> None:
 def _value(option: Option, given: Any) -> Any:
     if option.kind is bool:
         return given != option.default  # --no-x is given for what is on by default
+    if option.many:
+        return tuple(map(option.parse, given or ()))
     return option.default if given is None else option.parse(given)
 
 

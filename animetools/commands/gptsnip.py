@@ -1,6 +1,6 @@
 """gptsnip: write short texts with a language model."""
 
-import os
+import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from animetools.cli import Item, Opt, Output, Stream, command
 from animetools.cli.item import Result, reason_of
 from animetools.cli.network import Device
-from animetools.errors import FatalError, ItemError
+from animetools.errors import Advice, FatalError, ItemError
+from animetools.options import given, names_of
 from animetools.sampling.seeds import Seeds
-from animetools.text.address import KEY, Address
+from animetools.text.api import ApiOptions
 from animetools.text.prompts import check_template, decoded, filled, read_list, read_prompt
-from animetools.text.snippets import Cleaning, Source, snippet
+from animetools.text.snippets import MOST, Cleaning, Source, snippet
 
 if TYPE_CHECKING:
     from animetools.text.copies import Corpus
@@ -27,11 +28,13 @@ NO_MATTER = (  # to what a text is like
     *("timeout", "max_requests", "max_cost", "price_in", "price_out"),
     *("dedupe", "overlap", "rank"),
 )
+LATER = "system", "stop", "set_", "whole", "keep_markers"  # which older folders do not tell of
+LOCAL = "model", "top_k", "dtype", "device"  # what is for a model on this machine alone
 
 
 @dataclass(frozen=True)
-class SnipOptions:
-    """What gptsnip can be told."""
+class WriteOptions:
+    """Options for the texts that are written."""
 
     model: Annotated[
         str,
@@ -63,8 +66,14 @@ class SnipOptions:
         float, Opt("Draw among the likeliest words that make up this share.", min=0, max=1)
     ] = 1.0
     max_tokens: Annotated[
-        int, Opt("Where a text ends at the latest, in tokens.", min=1, max=1 << 20)
-    ] = 300
+        int | None,
+        Opt(
+            "Where a text ends at the latest, in tokens; 300 by default, or what the model's window"
+            " holds.",
+            min=1,
+            max=1 << 20,
+        ),
+    ] = None
     min_chars: Annotated[int, Opt("Write a shorter text again, by another chance.", min=1)] = 1
     tries: Annotated[int, Opt("How often a text is written at the most.", min=1)] = 10
     strip_after: Annotated[
@@ -73,30 +82,17 @@ class SnipOptions:
     title_format: Annotated[bool, Opt("Turn TITLE|PLOT into _TITLE_: PLOT.")] = False
     device: Device = "auto"
     dtype: Annotated[Literal["fp32", "bf16", "int8"], Opt("Precision of the model.")] = "fp32"
-    api: Annotated[
-        str,
-        Opt(
-            "Ask a service of OpenAI's protocol instead: its address, which ends in /v1/completions"
-            " or /v1/chat/completions.",
-            unit="URL",
-        ),
-    ] = ""
-    api_model: Annotated[str, Opt("The service's name of the model.", unit="NAME")] = ""
-    timeout: Annotated[
-        float, Opt("How long --api may take for an answer.", unit="SECONDS", min=0.1, max=86400)
-    ] = 120
-    max_requests: Annotated[
-        int | None, Opt("Most requests that this run makes of --api, tries included.", min=1)
-    ] = None
-    max_cost: Annotated[
-        float | None, Opt("Most that this run may cost, by the prices below.", unit="MONEY", min=0)
-    ] = None
-    price_in: Annotated[
-        float, Opt("What a million tokens of prompts cost.", unit="MONEY", min=0)
-    ] = 0
-    price_out: Annotated[
-        float, Opt("What a million tokens of texts cost.", unit="MONEY", min=0)
-    ] = 0
+    whole: Annotated[
+        bool, Opt("Cut each text after its last whole sentence; one without any is written again.")
+    ] = False
+    keep_markers: Annotated[
+        bool, Opt("Keep markers such as <|endoftext|> in the texts, to train a model on them.")
+    ] = False
+
+
+@dataclass(frozen=True)
+class SnipOptions(ApiOptions, WriteOptions):  # which dataclasses put in the opposite order
+    """What gptsnip can be told."""
 
     dedupe: Annotated[
         bool, Opt("Of snippets that are there, leave out those nearly the same as an earlier one.")
@@ -123,19 +119,16 @@ class SnipOptions:
             raise ValueError("--prompt and --prompt-file exclude each other")
         if self.top_p == 0:
             raise ValueError("--top-p is a share above 0, such as 95%")
-        for name in ("prompt", "template", "strip_after", "api_model"):
+        for name in ("prompt", "template", "strip_after", "api_model", "system", "stop"):
             try:
                 getattr(self, name).encode()
             except UnicodeEncodeError:
                 raise ValueError(f"--{name.replace('_', '-')} is not UTF-8") from None
-        if self.api:
-            Address.parse(self.api)
-        if bool(self.api) != bool(self.api_model):
-            raise ValueError("--api and --api-model need each other")
-        if (self.max_requests or self.max_cost is not None) and not self.api:
-            raise ValueError("--max-requests and --max-cost are for --api")
-        if self.max_cost is not None and not (self.price_in or self.price_out):
-            raise ValueError("--max-cost needs prices: --price-in and --price-out")
+        self.check()
+        if self.api and (wrong := given(self, LOCAL)):
+            raise ValueError(f"with --api leave out {', '.join(wrong)}: the service decides")
+        if not self.api and (wrong := given(self, names_of(ApiOptions))):
+            raise ValueError(f"for --api alone: {', '.join(wrong)}")
 
     @property
     def judges(self) -> bool:
@@ -145,7 +138,9 @@ class SnipOptions:
     @property
     def cleaning(self) -> Cleaning:
         """What is done to every text."""
-        return Cleaning(self.strip_after, self.title_format, self.min_chars)
+        return Cleaning(
+            self.strip_after, self.title_format, self.min_chars, self.whole, self.keep_markers
+        )
 
 
 @command(
@@ -180,7 +175,8 @@ def gptsnip(options: SnipOptions, stream: Stream) -> int:
 
     --api asks a service, at --jobs texts at once (8), with the key in the environment's
     OPENAI_API_KEY, if there is one. It is told --temperature, --top-p, --max-tokens and a seed, and
-    may heed them. Where it is busy it is asked again. When --max-requests or --max-cost are used up
+    may heed them; one that it refuses is renamed or left out. Reasoning, such as
+    <think>...</think>, is removed. Where the service is busy it is asked again. When --max-requests or --max-cost are used up
     the run ends with status 2, and the same line goes on later; nothing that is paid for is lost or
     asked for again, apart from what is on its way when the run is killed. An answer that tells no
     tokens, or does not come, counts as the dearest possible.
@@ -198,7 +194,8 @@ def gptsnip(options: SnipOptions, stream: Stream) -> int:
     if options.template != "{}" and not (options.prompt or options.prompt_file or stream.files):
         raise FatalError("--template takes a prompt: give --prompt, --prompt-file, or files")
     items = prompted(options, stream) if stream.files else seeded(options, stream)
-    source, told = _source(options)
+    one_prompt = not (stream.files or options.prompt_file)
+    source, told = _source(options, one_prompt=one_prompt)
     jobs = stream.options.jobs or source.at_once
     stream = replace(
         stream,
@@ -278,9 +275,10 @@ def write(
 
 def judged(options: SnipOptions, stream: Stream) -> int:
     """Pass on the snippets that are good enough."""
-    if options.seeds or options.prompt or options.prompt_file or options.api:
+    if wrong := given(options, names_of(SnipOptions) - {"dedupe", "overlap", "rank", "device"}):
         raise FatalError(
-            "--dedupe, --overlap and --rank judge snippets: write them first, and pipe"
+            "--dedupe, --overlap and --rank judge snippets: write them first, and pipe; leave out"
+            f" {', '.join(wrong)}"
         )
     if not stream.files:
         raise FatalError("no snippets: name them, or give - and a list on standard input")
@@ -362,31 +360,24 @@ def _scoring(options: SnipOptions) -> Callable[[str], float]:
     return Reader(model).likelihood
 
 
-def _source(options: SnipOptions) -> tuple[Source, dict[str, Any]]:
+def _source(options: SnipOptions, *, one_prompt: bool) -> tuple[Source, dict[str, Any]]:
     """What writes the texts, and what is told of it with each."""
     if options.api:
         if not find_spec("httpx2"):
             raise FatalError("--api needs httpx2: pip install 'animetools[text]'")
-        return _service(options)
+        service = options.service(
+            temperature=options.temperature,
+            top_p=options.top_p,
+            max_tokens=options.max_tokens or MOST,
+            one_prompt=one_prompt,
+        )
+        return service, {"api": service.address.shown, "model": options.api_model}
     from animetools.text.generate import Engine
     from animetools.text.models import identity, locate
 
     folder = locate(options.model)
     told = {"model": options.model, "sha256": identity(folder)}
     return Engine(partial(_writer, options, folder)), told
-
-
-def _service(options: SnipOptions) -> tuple[Source, dict[str, Any]]:
-    """A service that writes the texts, and what is told of it."""
-    from animetools.text.budget import Limits
-    from animetools.text.service import Patience, Request, Service
-
-    address = Address.parse(options.api)
-    request = Request(options.api_model, options.temperature, options.top_p, options.max_tokens)
-    limits = Limits(options.max_requests, options.max_cost, options.price_in, options.price_out)
-    key = os.environ.get(KEY, "").strip()
-    service = Service(address, request, limits, key, Patience(options.timeout))
-    return service, {"api": address.shown, "model": options.api_model}
 
 
 def _writer(options: SnipOptions, folder: str) -> "Writer":
@@ -401,13 +392,22 @@ def _writer(options: SnipOptions, folder: str) -> "Writer":
     if options.dtype == "int8" and found[0].type != "cpu":
         raise FatalError("--dtype int8 is for CPUs: try bf16")
     sampling = Sampling(options.temperature, options.top_k, options.top_p, options.max_tokens)
-    return Writer(opened(folder, found[0], options.dtype), sampling)
+    model = opened(folder, found[0], options.dtype)
+    if (options.max_tokens or 0) >= model.context:
+        window = f"the model's window of {model.context} tokens"
+        warnings.warn(
+            f"--max-tokens {options.max_tokens} is more than {window}: texts end there",
+            Advice,
+            stacklevel=1,
+        )
+    return Writer(model, sampling, keep_markers=options.keep_markers)
 
 
 def _settings(options: SnipOptions, told: dict[str, Any]) -> dict[str, Any]:
     """What a file depends on, besides its seed and its prompt."""
     settings = {"command": "gptsnip"} | asdict(options)
-    for name in NO_MATTER:
+    settings |= {"set_": options.others, "max_tokens": options.max_tokens or MOST}
+    for name in [*NO_MATTER, *(name for name in LATER if not settings[name])]:
         del settings[name]
     if options.api:
         return settings | told

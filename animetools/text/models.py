@@ -91,16 +91,28 @@ def load(folder: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
     Raises FatalError, in one sentence, for what is no causal language model that transformers knows,
     is damaged, or lacks weights.
     """
-    _config(folder)
+    told_kind = _config(folder).get("model_type")
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers import (
+        CONFIG_MAPPING,
+        AutoConfig,
+        AutoModelForCausalLM,
+        AutoTokenizer,
+        __version__,
+    )
     from transformers.utils import logging
 
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    if told_kind not in CONFIG_MAPPING:
+        raise FatalError(
+            f"--model {folder} cannot be loaded: transformers {__version__} does not know its kind"
+            f" ({told_kind})"
+        )
     here = {"local_files_only": True, "trust_remote_code": False}
     try:
         config = AutoConfig.from_pretrained(folder, **here)
+        _check_kind(folder, config)
         with torch.device("meta"):
             described = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
         _check_size(folder, sum(each.numel() for each in described.parameters()))
@@ -112,8 +124,12 @@ def load(folder: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
         raise FatalError(
             f"--model {folder} has *.bin files with more than tensors in them"
         ) from why
+    except FatalError:
+        raise
     except Exception as why:  # a stranger's file makes the library stumble anyhow
         what = " ".join(str(why).split())
+        if "ignore_mismatched_sizes" in what:  # advice for those who write programs
+            what = "its weights are of other sizes than its configuration says"
         raise FatalError(
             f"--model {folder} cannot be loaded: {what[:200] or type(why).__name__}"
         ) from why
@@ -184,6 +200,26 @@ def _config(folder: str) -> dict[str, Any]:
         if "layer" in key and type(value) is int and value > MOST_LAYERS:
             raise FatalError(f"{path}: {key} is {value}, more than {MOST_LAYERS}")
     return config
+
+
+def _check_kind(folder: str, config: Any) -> None:
+    """Raise FatalError, with what it is, for a model that cannot go on with a text."""
+    from transformers.models.auto import modeling_auto as known
+
+    kind = config.model_type
+    writes = kind in known.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+    name = f"{'an' if kind[0] in 'aeiou' else 'a'} {kind.upper() if len(kind) < 7 else kind}"
+    if config.is_encoder_decoder:
+        what = "an encoder-decoder, which turns one text into another and cannot continue one"
+    elif kind in known.MODEL_FOR_MASKED_LM_MAPPING_NAMES and not (
+        writes and getattr(config, "is_decoder", False)
+    ):
+        what = "a masked model, which cannot write text"
+    elif not writes:
+        what = "which is no language model"
+    else:
+        return
+    raise FatalError(f"--model {folder} is {name}, {what}")
 
 
 def _check_size(folder: str, numbers: int) -> None:

@@ -16,26 +16,30 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx2
+from httpx2 import codes
 
 from animetools.errors import Advice, FatalError, ItemError, PassedOver
 from animetools.text.address import KEY, Address
 from animetools.text.budget import Budget, Limits, Spent
+from animetools.text.protocol import (
+    LIMIT,
+    NEWER_LIMIT,
+    Answer,
+    Request,
+    answer_of,
+    blames_prompt,
+    code_of,
+    message_of,
+    parsed,
+    refused,
+    unpacked,
+)
 
 LATER = {408, 409, 425, 429}  # and all from 500 on: what may be well another time
 LEAST_BYTES = 1 << 20  # that any answer may have
-TOKEN_BYTES = 64  # of a token in JSON, more than any has on average
+TOKEN_BYTES = 512  # of a token, where each comes as an event of its own
+MOST_BYTES = 1 << 26
 LONGEST_REASON = 200  # characters
-MOST_TOKENS = 1 << 32  # that an answer can tell of
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is asked for besides the prompt and the seed."""
-
-    model: str
-    temperature: float
-    top_p: float
-    max_tokens: int
 
 
 @dataclass(frozen=True)
@@ -48,12 +52,7 @@ class Patience:
     longest: float = 60.0
     pause: float = 3600.0  # the longest that a service may ask for
     failures: int = 16  # texts in a row
-
-
-@dataclass(frozen=True)
-class _Answer:
-    text: str
-    usage: tuple[int, int] | None  # tokens read and written
+    scout: float = 2.0  # seconds that others wait for the first answer: a refusal comes at once
 
 
 class _Again(Exception):  # noqa: N818  it is no error yet
@@ -63,6 +62,10 @@ class _Again(Exception):  # noqa: N818  it is no error yet
         super().__init__(reason)
         self.paid = paid  # whether it may have cost money
         self.wait = wait  # seconds that the service asks for
+
+
+class _Changed(Exception):  # noqa: N818  it is no error
+    """A service does not take a parameter; the request is to be made again without it."""
 
 
 class Service:
@@ -92,10 +95,13 @@ class Service:
         self.request = request
         self.key = key
         self.patience = patience or Patience()
-        self.most_bytes = LEAST_BYTES + TOKEN_BYTES * request.max_tokens
+        self.most_bytes = min(LEAST_BYTES + TOKEN_BYTES * request.max_tokens, MOST_BYTES)
         self.budget = Budget(limits)
         self.trouble = ""
         self.over = asyncio.Event()
+        self.names: dict[str, str] = {}  # of parameters that are called otherwise, or left out
+        self.is_scouted = asyncio.Event()
+        self.has_scout = False
         self.resumes = 0.0  # when the service wants to be asked again, in the loop's time
         self.answered = self.failed_in_a_row = 0
         self.said: set[str] = set()
@@ -146,10 +152,14 @@ class Service:
         return asyncio.run_coroutine_threadsafe(work, self.loop)
 
     async def _write(self, prompt: str, seed: int, attempt: int) -> str:
-        worst = self.budget.limits.worst(prompt, self.request.max_tokens)
-        body = self._body(prompt, seed, attempt)
+        if attempt:  # 32 bits, as of any seed: more are cut by some services
+            seed = zlib.crc32(f"{seed} {attempt}".encode())
         try:
-            answer = await self._answer(body, worst)
+            answer = await self._answer(prompt, seed)
+            if answer.lack:
+                sentence = f"{self.address.host} {self._clean(answer.lack)}"
+                is_hopeless = answer.is_starved and not self.answered
+                raise FatalError(sentence) if is_hopeless else ItemError(sentence)
         except Spent as why:
             self._end(f"{why}: the same line goes on where this ended")
         except FatalError as why:
@@ -162,18 +172,21 @@ class Service:
         else:
             self.answered += 1
             self.failed_in_a_row = 0
-            return answer.text
+            stop = self.request.stop  # not every service heeds it
+            return answer.text.partition(stop)[0] if stop else answer.text
         raise PassedOver("not asked for")
 
-    async def _answer(self, body: bytes, worst: float) -> _Answer:
+    async def _answer(self, prompt: str, seed: int) -> Answer:
         """The answer to a request, made as often as patience allows."""
-        reason = ""
-        for tried in range(self.patience.tries):
+        reason, tried = "", 0
+        worst = self.budget.limits.worst(self.request.system + prompt, self.request.max_tokens)
+        await self._until_scouted()
+        while tried < self.patience.tries:
             await self._until_resumed()
             await self.budget.take(worst)
             cost = worst  # unless we learn better
             try:
-                answer = await self._ask(body)
+                answer = await self._ask(prompt, seed)
                 if answer.usage:
                     cost = self.budget.limits.cost(*answer.usage)
                 elif self.budget.limits.max_cost is not None:
@@ -181,6 +194,9 @@ class Service:
                         "usage", "answers do not tell their tokens: each counts as the dearest"
                     )
                 return answer
+            except _Changed:
+                cost = 0.0
+                continue
             except _Again as why:
                 reason = str(why)
                 cost = worst if why.paid else 0.0
@@ -196,25 +212,37 @@ class Service:
             elif tried + 1 < self.patience.tries:
                 longest = min(self.patience.first * 2**tried, self.patience.longest)
                 await self._sleep(random.uniform(0, longest))
+            tried += 1
         sentence = f"{self.address.host} {reason}, {self.patience.tries} times"
         raise ItemError(sentence) if self.answered else FatalError(sentence)
 
-    def _body(self, prompt: str, seed: int, attempt: int) -> bytes:
-        told = self.request
-        if attempt:  # 32 bits, as of any seed: more are cut by some services
-            seed = zlib.crc32(f"{seed} {attempt}".encode())
-        asked: dict[str, Any] = {"prompt": prompt}
-        if self.address.is_chat:
-            asked = {"messages": [{"role": "user", "content": prompt}]}
-        asked |= {"model": told.model, "temperature": told.temperature, "top_p": told.top_p}
-        return json.dumps(
-            asked | {"max_tokens": told.max_tokens, "seed": seed, "stream": False}
-        ).encode()
-
-    async def _ask(self, body: bytes) -> _Answer:
+    async def _ask(self, prompt: str, seed: int) -> Answer:
         """One request.
 
-        Raises _Again, FatalError, ItemError.
+        Raises _Changed, _Again, FatalError, ItemError.
+        """
+        is_chat, names = self.address.is_chat, dict(self.names)
+        asked = self.request.body(prompt, seed, is_chat, names)
+        status, headers, data = await self._sent(json.dumps(asked).encode())
+        answer = parsed(data)
+        if status in (400, 422) and self._adapts(
+            answer, data.decode(errors="replace"), asked, names
+        ):
+            raise _Changed
+        self.is_scouted.set()
+        if status != 200:
+            raise self._refusal(status, headers, answer, asked)
+        if answer.get("error"):
+            raise _Again(f"says: {self._clean(message_of(answer))}", paid=True)
+        made = answer_of(answer, prompt, is_chat)
+        if made is None:
+            raise _Again("sends no answer that has a text", paid=True)
+        return made
+
+    async def _sent(self, body: bytes) -> tuple[int, httpx2.Headers, bytes]:
+        """The status, the headers and the body of what comes back.
+
+        Raises _Again.
         """
         headers = {"content-type": "application/json", "accept-encoding": "identity"}
         try:
@@ -235,42 +263,59 @@ class Service:
             raise _Again(f"cannot be reached ({self._clean(why)})", paid=False) from why
         except httpx2.TransportError as why:
             raise _Again(f"breaks off ({self._clean(why)})", paid=True) from why
-        if response.status_code != 200:
-            raise self._refusal(response, _parsed(data))
-        answer = _parsed(data)
-        if "error" in answer:
-            raise _Again(f"says: {self._message(answer)}", paid=True)
-        text = _text(answer, self.address.is_chat)
-        if text is None:
-            raise _Again("sends no answer that has a text", paid=True)
-        return _Answer(text, _usage(answer))
+        encoding = response.headers.get("content-encoding", "").strip().lower()
+        whole = unpacked(bytes(data), encoding, self.most_bytes)
+        if whole is None:
+            raise _Again(f"sends an answer that cannot be unpacked ({encoding})", paid=True)
+        if len(whole) > self.most_bytes:
+            raise _Again(f"sends more than {self.most_bytes} bytes", paid=True)
+        return response.status_code, response.headers, whole
 
-    def _refusal(self, response: httpx2.Response, answer: dict[str, Any]) -> Exception:
+    def _adapts(
+        self, answer: dict[str, Any], said: str, asked: dict[str, Any], names: dict[str, str]
+    ) -> bool:
+        """Whether the next request leaves out, or calls otherwise, what the service does not take.
+
+        Raises FatalError where a budget could not be kept then.
+        """
+        refuses = refused(answer, said, asked)
+        if not refuses:
+            return False
+        name = LIMIT if refuses == NEWER_LIMIT else refuses
+        if self.names.get(name) != names.get(name):
+            return True  # another request has met with it
+        self.names[name] = NEWER_LIMIT if refuses == LIMIT else ""
+        if name == LIMIT and not self.names[name] and self.budget.limits.max_cost is not None:
+            raise FatalError(f"{self.address.host} takes no {LIMIT}, so --max-cost cannot be kept")
+        instead = self.names[name]
+        what = f"{instead} is sent instead" if instead else "it is left out"
+        self._say(refuses, f"{self.address.host} does not take {refuses}: {what}")
+        return True
+
+    def _refusal(
+        self, status: int, headers: httpx2.Headers, answer: dict[str, Any], asked: dict[str, Any]
+    ) -> Exception:
         """What an answer that is no text means for the run."""
-        status, host = response.status_code, self.address.host
-        said = self._message(answer) or f"status {status} {response.reason_phrase}".rstrip()
+        host = self.address.host
+        said = self._clean(
+            message_of(answer) or f"status {status} {codes.get_reason_phrase(status)}"
+        )
         if status == 401 and not self.key:
             return FatalError(f"{host} wants a key: put it into {KEY}")
         if status in (401, 403):
             return FatalError(f"{host} does not take the key of {KEY}: {said}")
-        if status in (402, 404, 405) or _code(answer) == "insufficient_quota":
+        if status in (402, 404, 405) or code_of(answer) == "insufficient_quota":
             return FatalError(f"{self.address.shown}: {said}")
         if 300 <= status < 400:
-            where = self._clean(response.headers.get("location", "elsewhere"))
+            where = self._clean(headers.get("location", "elsewhere"))
             return FatalError(f"{self.address.shown} sends us on to {where}: give that as --api")
         if status in LATER or status >= 500:
-            wait = _seconds(response.headers.get("retry-after", ""))
+            wait = _seconds(headers.get("retry-after", ""))
             if wait is not None and wait > self.patience.pause:
                 return FatalError(f"{host} wants to be left alone for {wait / 3600:.1f} h: {said}")
             return _Again(f"says: {said}", paid=False, wait=wait)
-        return ItemError(f"{host} says: {said}")
-
-    def _message(self, answer: dict[str, Any]) -> str:
-        """What an answer says of an error; different servers have different places for it."""
-        error = answer.get("error", answer.get("detail", answer.get("message", "")))
-        if isinstance(error, dict):
-            error = error.get("message", "")
-        return self._clean(error) if isinstance(error, str) else ""
+        its_own = not self.request.one_prompt and blames_prompt(answer, asked)
+        return (ItemError if its_own or self.answered else FatalError)(f"{host} says: {said}")
 
     def _clean(self, what: object) -> str:
         """Words of others, on one line, not for ever, and without the key."""
@@ -286,6 +331,13 @@ class Service:
     def _pause(self, seconds: float) -> None:
         """Nobody asks before the time is over that the service wants."""
         self.resumes = max(self.resumes, self.loop.time() + seconds)
+
+    async def _until_scouted(self) -> None:
+        """Wait a moment for the first answer, which tells what the service does not take."""
+        if self.has_scout:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.is_scouted.wait(), self.patience.scout)
+        self.has_scout = True
 
     async def _until_resumed(self) -> None:
         while (left := self.resumes - self.loop.time()) > 0:
@@ -304,43 +356,6 @@ class Service:
         if kind not in self.said:
             self.said.add(kind)
             warnings.warn(text, Advice, stacklevel=1)
-
-
-def _parsed(data: bytes | bytearray) -> dict[str, Any]:
-    """The object that an answer is; an empty one for anything else."""
-    try:
-        answer = json.loads(data)
-    except (ValueError, RecursionError):
-        return {}
-    return answer if isinstance(answer, dict) else {}
-
-
-def _text(answer: dict[str, Any], is_chat: bool) -> str | None:
-    """The text of an answer, in whole characters; None if there is none."""
-    try:
-        choice = answer["choices"][0]
-        text = choice["message"]["content"] if is_chat else choice["text"]
-    except (LookupError, TypeError):
-        return None
-    if text is None:
-        return ""  # a refusal
-    return text.encode(errors="replace").decode() if isinstance(text, str) else None
-
-
-def _usage(answer: dict[str, Any]) -> tuple[int, int] | None:
-    """Tokens read and written, where an answer tells both."""
-    usage = answer.get("usage")
-    if not isinstance(usage, dict):
-        return None
-    counts = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    if all(type(count) is int and 0 <= count <= MOST_TOKENS for count in counts):
-        return counts  # type: ignore[return-value]
-    return None
-
-
-def _code(answer: dict[str, Any]) -> object:
-    error = answer.get("error")
-    return error.get("code") or error.get("type") if isinstance(error, dict) else None
 
 
 def _seconds(text: str) -> float | None:

@@ -1,11 +1,15 @@
 """A snippet: the text that a source writes for a prompt, cut, cleaned and long enough."""
 
+import re
 from dataclasses import dataclass
 from typing import Protocol
 
 from animetools.errors import ItemError
+from animetools.text.sentences import whole_sentences
 
-END = "<|endoftext|>"  # between the texts that GPT-2 and its kin were trained on
+_END = r"<\|[\w ]{1,32}\|>|</s>|<eos>|<pad>"  # as models mark where a text ends
+_MARKED = re.compile(rf"\s*((?:(?:{_END}|<s>|<bos>)\s*)*)(.*?)({_END}|\Z)", re.DOTALL)
+MOST = 300  # tokens of a text, where a person does not say
 BROKEN = "\ufffd"  # what is left of a character when a text stops inside it
 
 
@@ -43,14 +47,25 @@ class Cleaning:
     strip_after: str = ""
     title_format: bool = False
     min_chars: int = 1
+    whole: bool = False
+    keep_markers: bool = False
 
     def __call__(self, text: str) -> str:
-        """The text up to its end, or to where a source or a note begins, without blank edges."""
-        text = text.partition(END)[0]
-        if self.strip_after:
-            text = text.partition(self.strip_after)[0]
+        """The text up to its end, or to where a source or a note begins, without blank edges.
+
+        Markers around it, such as <|endoftext|>, are kept where that is asked for: the one at the
+        end if nothing before it was cut.
+        """
+        found = _MARKED.match(text)
+        assert found
+        start, text, end = found.groups()
+        if self.strip_after and self.strip_after in text:
+            text, end = text.partition(self.strip_after)[0], ""
         text = text.replace("\0", "").strip().rstrip(BROKEN).rstrip()
-        return titled(text) if self.title_format else text
+        if self.whole and (cut := whole_sentences(text)) != text:
+            text, end = cut, ""
+        text = titled(text) if self.title_format else text
+        return f"{start}{text}{end}" if text and self.keep_markers else text
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,20 @@ from animetools.errors import Advice, ItemError
 from animetools.text.decoder import Decoder
 from animetools.text.generate import SLOTS, Text
 from animetools.text.network import Model
+from animetools.text.snippets import MOST
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a token is drawn, and how many there are at the most; top_k 0 is all of them."""
+    """How a token is drawn, and how many there are at the most; top_k 0 is all of them.
+
+    Where a person does not say how many, it is MOST, or what the model's window holds.
+    """
 
     temperature: float = 0.7
     top_k: int = 30
     top_p: float = 1.0
-    max_tokens: int = 300
+    max_tokens: int | None = None
 
     def draw(self, logits: Tensor, chances: Tensor) -> Tensor:
         """The token of each row that its chance, float [n] in 0..1, falls on; logits [n, vocabulary].
@@ -46,13 +50,15 @@ class Writer:
     """A model, and the texts that are on their way, by slot."""
 
     @torch.inference_mode()
-    def __init__(self, model: Model, sampling: Sampling) -> None:
+    def __init__(self, model: Model, sampling: Sampling, *, keep_markers: bool = False) -> None:
         self.slots = SLOTS
         self.decoder = Decoder(model.network, self.slots)
         self.words = model.words
         self.context = model.context
         self.ends = model.words.ends
         self.sampling = sampling
+        self.most = sampling.max_tokens or MOST
+        self.keep_markers = keep_markers
         self.texts: dict[int, Text] = {}
 
     @torch.inference_mode()
@@ -61,7 +67,14 @@ class Writer:
         slot = next(slot for slot in range(self.slots) if slot not in self.texts)
         self.texts[slot] = text
         tokens = self._read(text.prompt)
-        text.limit = min(self.sampling.max_tokens, self.context - len(tokens))
+        text.limit = min(self.most, self.context - len(tokens))
+        if text.limit < (self.sampling.max_tokens or 0) < self.context:
+            warnings.warn(
+                f"--max-tokens {self.most} and a prompt of {len(tokens)} tokens are more than the"
+                f" model's window of {self.context}: such texts end there",
+                Advice,
+                stacklevel=1,
+            )
         self._grow([slot], self.decoder.begin(slot, tokens)[None])
 
     @torch.inference_mode()
@@ -79,7 +92,7 @@ class Writer:
             start = 0
         if start is not None and tokens[:1] != [start]:
             tokens = [start, *tokens]
-        most = self.context - min(self.sampling.max_tokens, self.context // 2)
+        most = self.context - min(self.most, self.context // 2)
         if len(tokens) > most:
             warnings.warn(
                 f"prompts longer than {most} tokens are cut from the left, to leave room for a text",
@@ -98,7 +111,7 @@ class Writer:
                 text.done.set_exception(ItemError("the model's numbers are none: try --dtype fp32"))
                 del self.texts[slot]
                 continue
-            if token not in self.ends:
+            if token not in self.ends or self.keep_markers:
                 text.tokens.append(token)
             if token in self.ends or len(text.tokens) >= text.limit:
                 text.done.set_result(self.words.decode(text.tokens))

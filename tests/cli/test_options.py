@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from animetools.options import Opt, options_of
+from animetools.options import Opt, names_of, options_of
+from animetools.options import given as given_flags
 
 
 @dataclass(frozen=True)
@@ -79,3 +80,29 @@ def test_choices_are_known_by_their_other_spellings(text: str, value: str) -> No
 def test_choices_are_listed() -> None:
     with pytest.raises(ValueError, match="--fit is one of pad, cover, not 'x'"):
         FIT.parse("x")
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """An option that may be repeated."""
+
+    set_: Annotated[tuple[str, ...], Opt("Pairs.", unit="NAME=VALUE")] = ()
+    name: Annotated[str, Opt("A word.")] = ""
+
+
+def test_an_option_may_be_repeated() -> None:
+    (option, _) = options_of(Repeated)
+    assert (option.flag, option.unit, option.usual, option.many) == (
+        "--set",
+        "NAME=VALUE",
+        "",
+        True,
+    )
+
+
+def test_what_was_typed_is_known_by_its_value() -> None:
+    names = names_of(Repeated)
+    assert names == {"set_", "name"}
+    assert given_flags(Repeated(), names) == []
+    assert given_flags(Repeated(("a=1",), "x"), names) == ["--set", "--name"]
+    assert given_flags(Repeated(("a=1",), "x"), {"name"}) == ["--name"]

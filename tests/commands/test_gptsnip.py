@@ -175,6 +175,29 @@ def test_a_prompt_longer_than_the_context_is_cut_with_a_warning(here: Path) -> N
     assert "gptsnip: prompts longer than 52 tokens are cut from the left" in done.stderr
 
 
+def test_more_tokens_than_the_window_has_are_told(here: Path) -> None:
+    done = quick("gptsnip --model model --seeds 0-1 --max-tokens 65", here)
+    assert done.returncode == 0
+    assert done.stderr.startswith(
+        "gptsnip: --max-tokens 65 is more than the model's window of 64 tokens: texts end there\n"
+    )
+    assert "--max-tokens" not in quick("gptsnip --model model --seeds 0-1 -o other", here).stderr
+
+
+def test_texts_end_with_a_sentence_or_a_marker(here: Path) -> None:
+    more = "--seeds 0-5 --temperature 1 --top-k 0 --max-tokens 60 --tries 200"
+    assert quick(f"gptsnip --model model {more} --whole -o whole", here).returncode == 0
+    whole = texts(here / "whole")
+    assert all(text.rstrip().endswith((".", "!", "?")) for text in whole.values())
+    made = quick(f"gptsnip --model model {more} --keep-markers -o kept", here)
+    plain = quick(f"gptsnip --model model {more} -o plain", here)
+    assert made.returncode == plain.returncode == 0
+    kept, bare = texts(here / "kept"), texts(here / "plain")
+    assert any(text.endswith("<|endoftext|>\n") for text in kept.values())
+    assert not any("<|endoftext|>" in text for text in bare.values())
+    assert {name: text.replace("<|endoftext|>", "") for name, text in kept.items()} == bare
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [

@@ -66,6 +66,19 @@ def test_short_texts_are_asked_for_again(shell: Shell, tmp_path: Path) -> None:
     assert len({asked.body["seed"] for asked in served.asked}) == 3
 
 
+def test_any_other_parameter_is_sent_and_makes_another_folder(shell: Shell) -> None:
+    with serving(seeded) as served:
+        more = "--set reasoning_effort=low --set 'top_k=5' --set user=me --system Short. --stop END"
+        call = line(served, f"-s 0 {more}").replace("/completions", "/chat/completions")
+        done, again = shell(call), shell(call)
+        other = shell(call.replace("top_k=5", "top_k=6"))
+    assert (done.returncode, again.returncode, other.returncode) == (0, 0, 2), done.stderr
+    (asked,) = served.asked
+    wanted = {"reasoning_effort": "low", "top_k": 5, "user": "me", "stop": ["END"]}
+    assert wanted.items() <= asked.body.items()
+    assert "snippet-0.txt was made with --set" in other.stderr
+
+
 def test_so_many_are_asked_for_at_once_as_jobs_say(shell: Shell) -> None:
     together = threading.Barrier(6, timeout=60)
 
@@ -243,6 +256,9 @@ def test_missing_key_is_one_sentence(shell: Shell) -> None:
     assert done.stderr == "gptsnip: 127.0.0.1 wants a key: put it into OPENAI_API_KEY\n"
 
 
+ASKED = "--api http://localhost/v1/completions --api-model m"
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -254,6 +270,14 @@ def test_missing_key_is_one_sentence(shell: Shell) -> None:
             "--api http://localhost/v1/completions --api-model m --max-cost 1",
             "--max-cost needs prices: --price-in and --price-out",
         ),
+        ("--system x", "for --api alone: --system"),
+        ("--stop x --set a=1 --timeout 3", "for --api alone: --stop, --set, --timeout"),
+        (f"{ASKED} --top-k 3 --dtype int8", "with --api leave out --top-k, --dtype"),
+        (f"{ASKED} --system x", "--system is for a chat"),
+        (f"{ASKED} --price-in 1", "--price-in and --price-out are for --max-cost"),
+        (f"{ASKED} --set temperature=1", "--set temperature: the option for that is --temperature"),
+        (f"{ASKED} --set =1", "--set takes NAME=VALUE, not '=1'"),
+        (f"{ASKED} --set a=1 --set a=2", "--set a is given twice"),
     ],
 )
 def test_wrong_options_are_one_sentence(options: str, said: str, shell: Shell) -> None:

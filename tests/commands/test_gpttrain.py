@@ -1,6 +1,7 @@
 """gpttrain, as it is typed."""
 
 import json
+import os
 import random
 import re
 import signal
@@ -126,6 +127,22 @@ def test_sigterm_saves_then_ends(data: Path) -> None:
     done = train(f"{SHORT} --steps {step + 2} --resume", data)
     assert f"goes on from {printed} at step {step}" in done.stderr
     assert f"steps was 1000000, is {step + 2} from here on" in done.stderr
+
+
+def test_ctrl_c_saves_then_ends(data: Path) -> None:
+    line = f"gpttrain {SHORT} --steps 1000000 --snap 1000000"
+    with tempfile.TemporaryDirectory() as there:
+        process = start(line, data, there)
+        said = Path(there, "2")
+        while not (said.exists() and "step" in said.read_text()) and process.is_alive():
+            time.sleep(0.05)
+        assert process.pid
+        os.kill(process.pid, signal.SIGINT)
+        process.join()
+        assert process.exitcode == -signal.SIGINT
+        saved = Path(there, "1").read_text().strip()
+        assert "saving; press Ctrl-C again to stop at once" in said.read_text()
+    assert (data / saved / "training.safetensors").is_file()
 
 
 def test_from_scratch_with_a_tokenizer_of_its_own(data: Path) -> None:

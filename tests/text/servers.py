@@ -23,7 +23,7 @@ class Asked:
     def prompt(self) -> str:
         """Whatever is to be gone on from."""
         messages = self.body.get("messages")
-        return str(messages[0]["content"] if messages else self.body["prompt"])
+        return str(messages[-1]["content"] if messages else self.body["prompt"])
 
     def send(self, status: int, data: bytes, headers: dict[str, str] | None = None) -> None:
         """Send an answer; a Content-Length that is given may be a lie."""

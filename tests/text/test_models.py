@@ -7,12 +7,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import (
+    BertConfig,
+    BertLMHeadModel,
+    DistilBertConfig,
+    RobertaConfig,
+    T5Config,
+    ViTConfig,
+)
 
 from animetools.errors import FatalError
+from animetools.text.generate import Text
 from animetools.text.models import identity, load, locate, opened
+from animetools.text.writer import Sampling, Writer
+from tests.conftest import ROOT
 from tests.text.models import TOKENIZER, small
 
 Opener = Callable[[str], Any]
@@ -171,3 +183,50 @@ def test_a_name_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(FatalError, match=r"cannot be had from huggingface\.co") as caught:
         locate("nobody/nothing-of-this-name")
     assert "\n" not in str(caught.value)
+
+
+def test_what_cannot_write_is_called_what_it_is(tmp_path: Path) -> None:
+    sizes: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    sizes |= {"vocab_size": len(TOKENIZER), "intermediate_size": 32}
+    for name, config, said in [
+        ("bert", BertConfig(**sizes), "is a BERT, a masked model, which cannot write text"),
+        ("roberta", RobertaConfig(**sizes), "is a roberta, a masked model, which cannot write"),
+        ("distilbert", DistilBertConfig(), "is a distilbert, a masked model"),
+        ("t5", T5Config(), "is a T5, an encoder-decoder, which turns one text into another"),
+        ("vit", ViTConfig(), "is a VIT, which is no language model"),
+    ]:
+        folder = tmp_path / name
+        config.save_pretrained(folder)
+        (folder / "model.safetensors").write_bytes(b"")
+        for opener in OPENERS.args[1]:
+            with pytest.raises(FatalError) as caught:
+                opener(str(folder))
+            assert str(caught.value).endswith(said) or said in str(caught.value)
+    BertLMHeadModel(BertConfig(**sizes, is_decoder=True)).save_pretrained(tmp_path / "decoder")
+    TOKENIZER.save_pretrained(tmp_path / "decoder")
+    load(str(tmp_path / "decoder"))
+
+
+def test_what_is_said_is_no_advice_for_programmers(model: Path) -> None:
+    for values in ({"n_positions": 63}, {"model_type": "nonsense"}):
+        changed(model, **values)
+        with pytest.raises(FatalError) as caught:
+            load(str(model))
+        assert "ignore_mismatched" not in str(caught.value)
+        assert "Transformers" not in str(caught.value)
+
+
+def test_a_model_of_others_writes_what_it_is_known_to_write() -> None:
+    folder = ROOT.parent / "shared" / "data" / "found" / "text"
+    if not folder.is_dir():
+        pytest.skip("no models of others are here")
+    made = Writer(
+        opened(str(folder / "stories260K-hf"), torch.device("cpu"), "fp32"),
+        Sampling(temperature=0, max_tokens=196),
+    )
+    text = Text("Once upon a time", np.random.default_rng(0))
+    made.begin(text)
+    while made.texts:
+        made.step()
+    wanted = (folder / "stories260K.expected.txt").read_text()
+    assert f"{text.prompt}{text.done.result()}".rstrip() == wanted.rstrip()

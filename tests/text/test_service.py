@@ -6,23 +6,26 @@ import threading
 import time
 import tracemalloc
 import warnings
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from animetools.errors import Advice, FatalError, ItemError, PassedOver
 from animetools.text.address import Address
 from animetools.text.budget import Limits
-from animetools.text.service import Patience, Request, Service
+from animetools.text.protocol import Request
+from animetools.text.service import Patience, Service
 from tests.text.servers import Asked, Served, serving
 
 KEY = "sk-secret-of-the-tests"
-HASTY = Patience(timeout=1.0, tries=4, first=0.01, longest=0.02, failures=3)
+HASTY = Patience(timeout=1.0, tries=4, first=0.01, longest=0.02, failures=3, scout=1.0)
 PRICED = {"prompt_tokens": 10, "completion_tokens": 20}
 
 
@@ -189,13 +192,220 @@ def test_text_keeps_nul_and_loses_half_characters() -> None:
         assert it.write("", 1, 0) == "a\0b?c\U0001f600"
 
 
-def test_refusal_has_no_text() -> None:
-    data = b'{"choices": [{"message": {"content": null, "refusal": "no"}}]}'
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        ({"message": {"content": None, "refusal": "I will not."}}, "refuses: I will not"),
+        ({"message": {"refusal": "I will not."}}, "refuses: I will not"),
+        ({"message": {"content": ""}, "finish_reason": "content_filter"}, "withholds the text"),
+    ],
+)
+def test_what_a_service_will_not_write_is_said_and_paid(choice: Any, said: str) -> None:
+    data = json.dumps({"choices": [choice], "usage": PRICED}).encode()
+    limits = Limits(max_cost=1, price_in=1, price_out=2)
+    with (
+        serving(lambda asked: asked.send(200, data)) as served,
+        service(f"{served.root}/v1/chat/completions", limits) as it,
+    ):
+        with pytest.raises(ItemError, match=said):
+            it.write("", 1, 0)
+        assert not it.trouble and len(served.asked) == 1
+        assert it.budget.spent == pytest.approx(50e-6)
+
+
+@pytest.mark.parametrize("content", [None, "", "<think>A story of", [{"type": "thinking"}]])
+def test_tokens_used_up_by_thoughts_end_the_run(content: Any) -> None:
+    message = {"content": content, "reasoning_content": "A story of"}
+    answer = {"choices": [{"message": message, "finish_reason": "length"}]}
+
+    def behave(asked: Asked) -> None:
+        asked.say("well") if asked.prompt == "good" else asked.send(
+            200, json.dumps(answer).encode()
+        )
+
+    with serving(behave) as served, service(f"{served.root}/v1/chat/completions") as it:
+        assert it.write("good", 1, 0) == "well"
+        with pytest.raises(ItemError, match="spent all --max-tokens before it wrote any text"):
+            it.write("bad", 2, 0)
+        assert not it.trouble
+    with serving(behave) as served, service(f"{served.root}/v1/chat/completions") as it:
+        assert "spent all --max-tokens before" in trouble_of(it)
+        assert len(served.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ([{"type": "text", "text": "A "}, {"type": "text", "text": "cat."}], "A cat."),
+        ([{"type": "thinking", "text": "Hm."}, {"type": "text", "text": "A cat."}], "A cat."),
+        ("<think>\nCats?\n</think>\n\nA cat.", "A cat."),
+        ("Cats?</think>A cat.", "A cat."),
+        ("<thinking>Cats?</thinking><think>Or dogs?</think> A cat.", "A cat."),
+        ("Write of it. A cat.", " A cat."),
+        (" A cat. ", " A cat. "),
+    ],
+)
+def test_thoughts_and_the_prompt_are_no_text(content: Any, text: str) -> None:
+    data = json.dumps({"choices": [{"message": {"content": content}}], "error": None}).encode()
     with (
         serving(lambda asked: asked.send(200, data)) as served,
         service(f"{served.root}/v1/chat/completions") as it,
     ):
-        assert it.write("", 1, 0) == ""
+        assert it.write("Write of it.", 1, 0) == text
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
+def test_packed_answers_are_unpacked(pack: Callable[[bytes], bytes]) -> None:
+    name = "gzip" if pack is gzip.compress else "deflate"
+    data = pack(b'{"choices": [{"text": "well"}]}')
+    with (
+        serving(lambda asked: asked.send(200, data, {"Content-Encoding": name})) as served,
+        service(served.url) as it,
+    ):
+        assert it.write("", 1, 0) == "well"
+
+
+def events(*made: Any, end: str = "\n\n") -> bytes:
+    """A stream of server-sent events."""
+    return "".join(
+        f"data: {each if isinstance(each, str) else json.dumps(each)}{end}" for each in made
+    ).encode()
+
+
+def piece(**delta: Any) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
+
+
+@pytest.mark.parametrize("end", ["\n\n", "\r\n\r\n"])
+def test_an_answer_that_is_streamed_unasked_is_read(end: str) -> None:
+    data = b": waiting\n\nevent: message\n" + events(
+        piece(role="assistant"), piece(reasoning_content="Hm."), piece(content="A "),
+        piece(content="cat."), {"choices": [], "usage": PRICED}, "[DONE]", end=end,
+    )  # fmt: skip
+    limits = Limits(max_cost=1, price_in=1, price_out=2)
+    with (
+        serving(lambda asked: asked.send(200, data)) as served,
+        service(f"{served.root}/v1/chat/completions", limits) as it,
+    ):
+        assert it.write("", 1, 0) == "A cat."
+        assert it.budget.spent == pytest.approx(50e-6)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        events(piece(content="half a")),
+        events(piece(content="half a"), {"error": {"message": "overloaded"}}),
+        events("[DONE]")[:8],
+        b"data: " + b"[" * 100_000 + b"\n\n",
+    ],
+)
+def test_half_a_stream_is_asked_for_again(data: bytes) -> None:
+    with (
+        serving(first(lambda asked: asked.send(200, data))) as served,
+        service(f"{served.root}/v1/chat/completions") as it,
+    ):
+        assert it.write("", 1, 0) == "well"
+
+
+def unsupported(name: str, message: str = "", param: str | None = None) -> bytes:
+    """What OpenAI says of a parameter."""
+    said = message or f"Unsupported parameter: '{name}' is not supported with this model."
+    return json.dumps({"error": {"message": said, "param": param or name}}).encode()
+
+
+EXTRA = {"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "x", "input": {"top_p": 1}}
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "data", "renamed"),
+    [
+        ("max_tokens", 400, unsupported("max_tokens"), "max_completion_tokens"),
+        ("temperature", 400, unsupported("temperature"), ""),
+        ("top_p", 400, b'{"error": "`temperature` and `top_p` cannot both be specified"}', ""),
+        ("seed", 422, json.dumps({"detail": [EXTRA]}).encode(), ""),
+        ("seed", 422, json.dumps({"message": {"detail": [EXTRA]}}).encode(), ""),
+        ("seed", 400, b"Unrecognized request argument supplied: seed", ""),
+        ("seed", 400, b'[{"error": {"message": "Unknown name \\"seed\\": no field"}}]', ""),
+        ("stop", 400, unsupported("stop"), ""),
+    ],
+)
+def test_what_a_service_does_not_take_is_left_out_once_for_all(
+    name: str, status: int, data: bytes, renamed: str
+) -> None:
+    def behave(asked: Asked) -> None:
+        asked.send(status, data) if name in asked.body else asked.say("well, stop here")
+
+    request = Request("m", 0.95, 0.98, 700, stop=" here")
+    with serving(behave) as served, ThreadPoolExecutor(8) as pool:
+        it = Service(Address.parse(served.url), request, Limits(max_requests=9), KEY, HASTY)
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            texts = list(pool.map(lambda seed: it.write("It is", seed, 0), range(8)))
+            it.close()
+    assert texts == ["well, stop"] * 8
+    assert len(served.asked) == 9
+    assert [str(each.message) for each in told] == [
+        f"127.0.0.1 does not take {name}: "
+        + (f"{renamed} is sent instead" if renamed else "it is left out")
+    ]
+    assert not renamed or served.asked[-1].body[renamed] == 700
+
+
+def test_a_service_may_not_take_several() -> None:
+    def behave(asked: Asked) -> None:
+        for name in ("max_tokens", "max_completion_tokens", "temperature", "seed"):
+            if name in asked.body:
+                asked.send(400, unsupported(name))
+                return
+        asked.say("well")
+
+    with serving(behave) as served, service(served.url) as it:
+        assert [it.write("", seed, 0) for seed in range(3)] == ["well"] * 3
+        assert len(served.asked) == 7
+    limits = Limits(max_cost=1, price_in=1, price_out=2)
+    with serving(behave) as served, service(served.url, limits) as it:
+        assert "takes no max_tokens, so --max-cost cannot be kept" in trouble_of(it)
+
+
+@pytest.mark.parametrize(
+    ("message", "param"),
+    [
+        ("max_tokens is too large: 700. This model supports at most 600.", "max_tokens"),
+        ("'max_tokens' is too large; the maximum context length is 600 tokens", None),
+        ("Invalid 'temperature': expected a value <= 0.5, but got 0.95 instead.", "temperature"),
+        ("The model `m` does not exist", "model"),
+        ("maximum context length is 600 tokens, you requested 700", "messages"),
+    ],
+)
+def test_a_value_that_is_refused_ends_the_run_at_once(message: str, param: str | None) -> None:
+    data = json.dumps({"error": {"message": message, "param": param}}).encode()
+    request = Request("m", 0.95, 0.98, 700, one_prompt=True)
+    with serving(lambda asked: asked.send(400, data)) as served, ThreadPoolExecutor(8) as pool:
+        it = Service(Address.parse(served.url), request, Limits(), KEY, HASTY)
+        done = [pool.submit(it.write, "", seed, 0) for seed in range(8)]
+        assert all(isinstance(each.exception(), PassedOver) for each in done)
+        with pytest.raises(FatalError) as caught:
+            it.close()
+    assert str(caught.value) == f"127.0.0.1 says: {message.rstrip('.')}"
+    assert len(served.asked) == 1
+
+
+def test_a_system_and_other_parameters_are_sent() -> None:
+    others = {"reasoning_effort": "low", "chat_template_kwargs": {"enable_thinking": False}}
+    request = Request("m", 1, 1, 9, "Be short.", "END", others)
+    with serving(lambda asked: asked.say("well")) as served:
+        url = f"{served.root}/v1/chat/completions"
+        it = Service(Address.parse(url), request, Limits(), KEY, HASTY)
+        assert it.write("Go.", 1, 0) == "well"
+        it.close()
+    (asked,) = served.asked
+    assert asked.body["messages"] == [
+        {"role": "system", "content": "Be short."},
+        {"role": "user", "content": "Go."},
+    ]
+    assert asked.body["stop"] == ["END"]
+    assert others.items() <= asked.body.items()
 
 
 @pytest.mark.parametrize("as_date", [False, True])

@@ -1,8 +1,12 @@
 """Texts cut, cleaned, and asked for again."""
+# ruff: noqa: RUF001  Japanese marks look like ASCII ones, and are not
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from animetools.errors import ItemError
+from animetools.text.sentences import whole_sentences
 from animetools.text.snippets import Cleaning, snippet, titled
 
 
@@ -55,3 +59,57 @@ def test_a_short_text_is_asked_for_again_with_the_next_attempt() -> None:
 def test_a_seed_that_gives_nothing_long_enough_fails() -> None:
     with pytest.raises(ItemError, match="no text of 6 characters in 2 tries; the longest had 5"):
         snippet(Scripted("short", "", "long enough"), "", 0, Cleaning(min_chars=6), 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("A cat sleeps. A dog runs af", "A cat sleeps."),
+        ("A cat sleeps! Where?", "A cat sleeps! Where?"),
+        ('"A cat," she said. "It sle', '"A cat," she said.'),
+        ('She said: "It sleeps." Then', 'She said: "It sleeps."'),
+        ('It sleeps. "Wake up! Wake', "It sleeps."),
+        ("It costs 3.5 and more", ""),
+        ("It sleeps. Then Dr. Gray", "It sleeps."),
+        ("It sleeps. Then J. K. Gray", "It sleeps."),
+        ("This is plan B.", "This is plan B."),
+        ("It sleeps... and", "It sleeps..."),
+        ("Cat|It sleeps. And it", "Cat|It sleeps."),
+        ("猫は眠る。犬は走", "猫は眠る。"),
+        ("「猫だ！」と言った。それ", "「猫だ！」と言った。"),
+        ("猫は眠る。「起きろ！早く", "猫は眠る。"),
+        ("猫は眠る。\n「おやすみ」\nそれ", "猫は眠る。\n「おやすみ」"),
+        ("猫は眠", ""),
+        ("no end", ""),
+        ("", ""),
+    ],
+)
+def test_a_text_can_end_at_its_last_whole_sentence(text: str, whole: str) -> None:
+    assert Cleaning(whole=True)(text) == whole
+
+
+@given(st.text(st.sampled_from("Aa .!?\"'「」。\n3…")))
+def test_whole_sentences_are_a_beginning_and_stay_as_they_are(text: str) -> None:
+    cut = whole_sentences(text)
+    assert text.startswith(cut)
+    assert whole_sentences(cut) == cut
+
+
+@pytest.mark.parametrize(
+    ("told", "text", "clean"),
+    [
+        (Cleaning(), "<|startoftext|>A cat.<|endoftext|>", "A cat."),
+        (Cleaning(), "<s> A cat.</s>", "A cat."),
+        (Cleaning(keep_markers=True), "A cat. <|endoftext|>A dog.", "A cat.<|endoftext|>"),
+        (Cleaning(keep_markers=True), "A cat. And", "A cat. And"),
+        (
+            Cleaning(keep_markers=True, whole=True),
+            "<|startoftext|>A cat.<|endoftext|>",
+            "<|startoftext|>A cat.<|endoftext|>",
+        ),
+        (Cleaning(keep_markers=True, whole=True), "A cat. And<|endoftext|>", "A cat."),
+        (Cleaning(keep_markers=True), "<|endoftext|>", ""),
+    ],
+)
+def test_markers_go_unless_they_are_kept(told: Cleaning, text: str, clean: str) -> None:
+    assert told(text) == clean

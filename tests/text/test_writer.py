@@ -155,6 +155,21 @@ def test_a_text_ends_where_the_context_does() -> None:
     assert [len(tokens) for tokens in texts] == [63, 32]
 
 
+def test_a_prompt_that_leaves_too_little_room_is_told() -> None:
+    made = writer(gpt2(), Sampling(max_tokens=60))
+    with pytest.warns(Advice, match=r"--max-tokens 60 and a prompt of \d+ tokens are more than"):
+        (tokens,) = written(made, [("The story of number 12", 1)])
+    assert len(tokens) < 60
+
+
+def test_the_token_of_the_end_can_be_kept() -> None:
+    made = writer(gpt2(), Sampling(temperature=1, top_k=0, max_tokens=60))
+    (whole,) = written(made, [("", 3)])
+    made.ends, made.keep_markers = frozenset([whole[5]]), True
+    (cut,) = written(made, [("", 3)])
+    assert cut == whole[: whole.index(whole[5]) + 1]
+
+
 def test_a_text_stops_at_its_end() -> None:
     made = writer(gpt2(), Sampling(temperature=1, top_k=0, max_tokens=60))
     (whole,) = written(made, [("", 3)])

@@ -1,0 +1,224 @@
+"""OpenAI's protocol as services speak it: what a request says, and what an answer has."""
+
+import json
+import re
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+MOST_TOKENS = 1 << 32  # that an answer can tell of
+LIMIT, NEWER_LIMIT = "max_tokens", "max_completion_tokens"
+OPTIONAL = LIMIT, NEWER_LIMIT, "seed", "top_p", "temperature", "stop"  # a text can do without
+_THOUGHT = re.compile(r"<(think|thinking|thought|reasoning)>.*?(</\1>|\Z)", re.DOTALL)
+_THOUGHT_BEFORE = re.compile(r"\A.*</(think|thinking|thought|reasoning)>", re.DOTALL)
+_UNSUPPORTED = re.compile(
+    r"un(?:supported|recogni[sz]ed|known|expected)|extra[_ ]|forbid|deprecated|cannot both"
+    r"|not (?:be )?(?:supported|recogni[sz]ed|permitted|allowed|available|accepted)"
+    r"|does(?:n't| not) (?:support|accept|recogni[sz]e)|only (?:the default|1|one)\b"
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for besides the prompt and the seed."""
+
+    model: str
+    temperature: float
+    top_p: float
+    max_tokens: int
+    system: str = ""
+    stop: str = ""
+    others: Mapping[str, Any] = field(default_factory=dict)
+    one_prompt: bool = False  # for all texts, so that what is refused once always is
+
+    def body(
+        self, prompt: str, seed: int, is_chat: bool, names: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """The request for a text; `names` are those of parameters that the server wants otherwise,
+        or, where empty, not at all."""
+        asked: dict[str, Any] = {"prompt": prompt}
+        if is_chat:
+            system = [{"role": "system", "content": self.system}] if self.system else []
+            asked = {"messages": [*system, {"role": "user", "content": prompt}]}
+        asked |= {"model": self.model, "temperature": self.temperature, "top_p": self.top_p}
+        asked |= {LIMIT: self.max_tokens, "seed": seed, "stream": False}
+        asked |= {"stop": [self.stop]} if self.stop else {}
+        named = {names.get(name, name): value for name, value in asked.items()}
+        named.pop("", None)
+        return named | dict(self.others)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a service gave: a text, or why it has none."""
+
+    text: str
+    usage: tuple[int, int] | None  # tokens read and written
+    lack: str = ""  # what it did instead of writing
+    is_starved: bool = False  # of tokens
+
+
+def unpacked(data: bytes, encoding: str, most: int) -> bytes | None:
+    """The body of an answer, at most so many bytes of it; None if it is packed in another way."""
+    if encoding in ("", "identity") and not data.startswith(b"\x1f\x8b"):
+        return data
+    machine = zlib.decompressobj(47)  # gzip or zlib, whichever it is
+    try:
+        made = machine.decompress(data, most + 1)
+    except zlib.error:
+        return None
+    return made if machine.eof or len(made) > most else None
+
+
+def parsed(data: bytes) -> dict[str, Any]:
+    """The object that an answer is, also in server-sent events; an empty one for anything else."""
+    return _object(data) if data.lstrip()[:1] in (b"{", b"[") else _joined(_events(data))
+
+
+def answer_of(made: Mapping[str, Any], prompt: str, is_chat: bool) -> Answer | None:
+    """What an answer gives, in whole characters; None if it is none.
+
+    Reasoning is removed, and so is the prompt, which some servers repeat.
+    """
+    try:
+        choice = made["choices"][0]
+        message = choice["message"] if is_chat else choice
+        reason, refusal = choice.get("finish_reason"), message.get("refusal")
+        name = "content" if is_chat else "text"
+        text = _text(message.get(name) if reason or refusal else message[name])
+    except (LookupError, TypeError, AttributeError):
+        return None
+    if text is None:
+        return None
+    written = _THOUGHT_BEFORE.sub("", _THOUGHT.sub("", text))
+    written = written.lstrip() if written != text else text
+    if len(prompt.split()) > 1:
+        written = written.removeprefix(prompt)
+    lack = ""
+    is_starved = reason in ("length", "max_tokens")
+    if isinstance(refusal, str) and refusal:
+        lack = f"refuses: {refusal}"
+    elif reason in ("content_filter", "safety"):
+        lack = f"withholds the text ({reason})"
+    elif is_starved:
+        lack = "spent all --max-tokens before it wrote any text, perhaps on reasoning: give more"
+    lack = "" if written.strip() else lack
+    return Answer(written.encode(errors="replace").decode(), _usage(made), lack, is_starved)
+
+
+def refused(made: Mapping[str, Any], said: str, asked: Mapping[str, Any]) -> str:
+    """Which parameter of those asked for a server does not take, and a text can do without.
+
+    Empty if it refuses something else, such as a value that a person chose.
+    """
+    words = (json.dumps(made) if made else said).lower()
+    if not _UNSUPPORTED.search(words):
+        return ""
+    named = _blamed(made) & asked.keys() or {
+        name for name in asked if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", words)
+    }
+    return next((name for name in OPTIONAL if name in named), "")
+
+
+def blames_prompt(made: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
+    """Whether what a server refuses may be the prompt, and not another parameter."""
+    return not _blamed(made) & asked.keys() - {"messages", "prompt"}
+
+
+def message_of(made: Mapping[str, Any]) -> str:
+    """What an answer says of an error; different servers have different places for it."""
+    for name in "error", "detail", "message":
+        said = made.get(name)
+        if isinstance(said, dict):
+            said = said.get("message") or said.get("detail")
+        if isinstance(said, list):
+            said = json.dumps(said)
+        if isinstance(said, str) and said:
+            return said
+    return ""
+
+
+def code_of(made: Mapping[str, Any]) -> object:
+    """The code of an error."""
+    error = made.get("error")
+    return error.get("code") or error.get("type") if isinstance(error, dict) else None
+
+
+def _blamed(made: object) -> set[str]:
+    """The parameters that an answer blames in a field for that: OpenAI's param, FastAPI's loc."""
+    if isinstance(made, list):
+        return set().union(*map(_blamed, made))
+    if not isinstance(made, dict):
+        return set()
+    param, place = made.get("param"), made.get("loc")
+    found = [param] if isinstance(param, str) else []
+    found += place if isinstance(place, list) else []
+    inner = _blamed([value for name, value in made.items() if name != "input"])
+    return {name for name in found if isinstance(name, str)} | inner
+
+
+def _text(content: object) -> str | None:
+    """The text of a message's content, which may come in parts."""
+    if content is None:
+        return ""
+    if isinstance(content, list) and all(isinstance(part, dict) for part in content):
+        written = [part for part in content if part.get("type", "text") in ("text", "output_text")]
+        return "".join(part["text"] for part in written if isinstance(part.get("text"), str))
+    return content if isinstance(content, str) else None
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    try:
+        made = json.loads(data)
+    except (ValueError, RecursionError):
+        return {}
+    return made if isinstance(made, dict) else {}
+
+
+def _events(data: bytes) -> Iterator[bytes]:
+    """The data of each server-sent event (WHATWG HTML, 9.2.6)."""
+    for event in re.split(rb"\r\n\r\n|\n\n|\r\r", data):
+        lines = [line[5:].removeprefix(b" ") for line in event.splitlines() if line[:5] == b"data:"]
+        if lines:
+            yield b"\n".join(lines)
+
+
+def _joined(events: Iterator[bytes]) -> dict[str, Any]:
+    """The pieces of a streamed answer as the answer that was asked for; empty if its end lacks."""
+    texts: list[str] = []
+    usage, reason, refusal, is_whole = None, None, "", False
+    for data in events:
+        if data.strip() == b"[DONE]":
+            is_whole = True
+            break
+        made = _object(data)
+        if made.get("error"):
+            return made
+        usage = made.get("usage") or usage
+        choices = made.get("choices")
+        choice = choices[0] if isinstance(choices, list) and choices else None
+        if not isinstance(choice, dict):
+            continue
+        part = choice.get("delta") or choice.get("message") or choice
+        reason = choice.get("finish_reason") or reason
+        if isinstance(part, dict):
+            texts.append(_text(part.get("content", part.get("text"))) or "")
+            refusal += part["refusal"] if isinstance(part.get("refusal"), str) else ""
+    if not (is_whole or reason):
+        return {}
+    text = "".join(texts)
+    message = {"content": text, "refusal": refusal}
+    choice = {"text": text, "message": message, "finish_reason": reason}
+    return {"choices": [choice], "usage": usage}
+
+
+def _usage(answer: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Tokens read and written, where an answer tells both."""
+    usage = answer.get("usage")
+    if not isinstance(usage, dict):
+        return None
+    counts = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    if all(type(count) is int and 0 <= count <= MOST_TOKENS for count in counts):
+        return counts  # type: ignore[return-value]
+    return None
