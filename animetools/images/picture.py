@@ -148,11 +148,12 @@ def software_of(data: bytes) -> str:
 def _passes(image: ImageFile.ImageFile) -> list[tuple[str, _Take]]:
     """The ways in which an image must be read to have all of it: Pillow's raw mode, or "", each."""
     raw = _raw_mode(image.tile)
+    tags = getattr(image, "tag_v2", {})
     if image.mode.startswith(("I", "F")):
-        return [("", partial(_grey, getattr(image, "tag_v2", {})))]
+        return [("", partial(_grey, tags))]
     if raw == "LA;16B":
         return [("RGBA", _grey_and_opacity)]  # the same bytes, all of them
-    if raw in _SWAPPED:
+    if raw in _SWAPPED and tags.get(284) != 2:  # of separate planes only the high bytes can be had
         return [("", _high_bytes), (_SWAPPED[raw], _low_bytes)]
     return [("", _srgb)]
 

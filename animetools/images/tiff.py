@@ -46,7 +46,7 @@ def refusal(tags: dict[int, Any]) -> str | None:
     if numbers[0] != UNSIGNED and not (numbers[0] in (SIGNED, FLOAT) and is_grey and bits[0] == 32):
         kind = {SIGNED: "signed numbers", FLOAT: "floating-point numbers"}
         return f"TIFF of {kind.get(numbers[0], 'undefined numbers')}"
-    if is_planar and samples > 1 and bits[0] != 8:
+    if is_planar and samples > 1 and bits[0] != 8 and compression == 1:  # libtiff does others
         return f"TIFF of separate {bits[0]}-bit planes"
     if photometric == 3 and max(_numbers(tags, 320, (256,))) < 256:
         return "TIFF of an 8-bit palette"

@@ -1,6 +1,7 @@
 """Every kind of TIFF is read rightly or refused by its name."""
 
 import struct
+import zlib
 from itertools import product
 from typing import Any
 
@@ -11,6 +12,7 @@ from PIL import Image
 
 from animetools.images.errors import ImageError, Unsupported
 from animetools.images.files import decode_rgb
+from animetools.images.picture import decode_picture
 from tests.images.test_files import saved
 
 
@@ -94,6 +96,21 @@ def test_a_tiff_is_read_rightly_or_refused_by_name(flavor: tuple[Any, ...]) -> N
         return
     difference = decode_rgb(data).astype(int) - (255 - shown if photometric == 0 else shown)
     assert np.abs(difference).max() <= 1
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_separate_planes_of_16_bits_are_read_where_they_are_compressed(order: str) -> None:
+    values = np.repeat(ramp(np.uint16, (7, 1, 3))[0], 9, axis=1)
+    data = tiff(order, values, photometric=2, planar=True)
+    planes = [zlib.compress(data[8 + n * 126 : 8 + (n + 1) * 126]) for n in range(3)]
+    starts = [8 + sum(map(len, planes[:n])) for n in range(3)]
+    tags = {259: [8], 273: starts, 279: [len(plane) for plane in planes]}
+    wrapped = tiff(order, values, photometric=2, planar=True, tags=tags)
+    body = b"".join(planes).ljust(3 * 126, b"\0")[: 3 * 126]
+    assert len(b"".join(planes)) <= 3 * 126
+    assert (
+        decode_picture(wrapped[:8] + body + wrapped[8 + len(body) :]).pixels == values >> 8
+    ).all()
 
 
 @pytest.mark.parametrize("extra", [1, 2])
