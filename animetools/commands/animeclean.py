@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from animetools import whole
 from animetools.cli import Item, Opt, Output, Rejected, Stream, command
 from animetools.cli.item import FATAL, Result, below, reason_of
-from animetools.cli.records import Records
 from animetools.cli.report import Report
 from animetools.errors import FatalError
 from animetools.images.containers import MAX_PIXELS
 
 if TYPE_CHECKING:
+    from animetools.cli.records import Records
     from animetools.images.gallery import Duplicate
     from animetools.images.hashes import Fingerprint
 
@@ -164,6 +164,7 @@ def distinct(options: CleanOptions, report: Report, results: Iterator[Result]) -
     """Turn down the duplicates."""
     import sqlite3
 
+    from animetools.cli.records import Records
     from animetools.images.duplicates import first_stays, largest_stays
 
     stays = largest_stays if options.which == "largest" else first_stays
@@ -237,7 +238,7 @@ def _moves(path: str, target: str) -> list[tuple[str, str]]:
     return [*((sidecar.path, sidecar.beside(target)) for sidecar in own), (path, target)]
 
 
-def _fingerprinted(result: Result, records: Records) -> "tuple[Result, Fingerprint | None]":
+def _fingerprinted(result: Result, records: "Records") -> "tuple[Result, Fingerprint | None]":
     """An image and its fingerprint, with the origin of a crop, from facts or animecrop's journal."""
     from animetools.images.origins import Origin
 
