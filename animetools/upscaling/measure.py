@@ -36,8 +36,9 @@ def measured(form: Form, run: Callable[[Planes], Planes], tolerance: float) -> F
         if unit % form.align == 0 and (reach := strips.looks(unit)) <= FARTHEST:
             break
     else:
-        sides = form.align
-        return replace(form, align=UNITS[0], ends=sides, overlap=OVERLAP, tile=WHOLE, whole=WHOLE)
+        return replace(
+            form, align=UNITS[0], ends=form.align, overlap=OVERLAP, tile=WHOLE, whole=WHOLE
+        )
     if reach:
         reach += SPARE
     for align in range(form.align, unit + 1, form.align):

@@ -127,7 +127,9 @@ class _Enlargement:
     ) -> None:
         self.engine, self.pixels, self.crew = engine, pixels, crew
         # Flipped, a tile begins where it ended.
-        self.form = replace(engine.form, ends=0) if tta else engine.form
+        self.form = engine.form
+        if tta and not self.form.whole:
+            self.form = replace(self.form, ends=0)
         self.peak = np.float32(np.iinfo(pixels.dtype).max)
         self.turns = TURNS if tta else [UPRIGHT]
         height, width, channels = pixels.shape

@@ -93,7 +93,7 @@ def test_pixel_shuffle(tmp_path: Path) -> None:
     np.testing.assert_array_equal(engine.run(rgb), enlarged(rgb, 4))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     scale=st.integers(1, 16),
     border=st.integers(0, 28),
