@@ -139,7 +139,7 @@ def _generator(left: dict[str, Tensor], value: dict[Any, Any]) -> Network:
 
 def _drawn_noises(blocks: int) -> dict[str, Tensor]:
     """Noise maps as a new network has them, the same every time."""
-    text = "the file lacks its noise maps: they are drawn, and fine detail is another than it was"
+    text = "the file lacks its noise maps: they are drawn, and fine detail may differ"
     warnings.warn(text, Advice, stacklevel=3)
     stream = torch.Generator().manual_seed(0)
     sides = {f"noises.noise_{i}": 4 << (i + 1) // 2 for i in range(2 * blocks - 1)}

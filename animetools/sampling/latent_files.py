@@ -11,12 +11,19 @@ from math import prod
 from typing import IO, Any, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from animetools.errors import Advice, FatalError, ItemError
 from animetools.networks.fast import Generator
-from animetools.networks.pickles import is_torch_legacy, load_torch_legacy, load_torch_zip, mapped
+from animetools.networks.pickles import (
+    is_torch_legacy,
+    load_torch_legacy,
+    load_torch_zip,
+    mapped,
+    refuse_shared,
+)
 from animetools.sampling.latent_kinds import Kind, Numbers, hint_of, recognized
 from animetools.sampling.latents import Latent
 
@@ -102,17 +109,24 @@ def _is_of_torch(path: str) -> bool:
 def _of_torch(value: Any, path: str, generator: Generator, wanted: Kind | None) -> Latents:
     """The latents in what `pickles` made of a .pt file."""
     parts, hint = _parts(value)
+    refuse_shared(part for part in parts if _is_bfloat(part))  # they are copied
     found: list[tuple[Literal["z", "w"], Numbers]] = []
     for part in parts:
         if not isinstance(part, Tensor | np.ndarray):
             raise ItemError(_NO_LATENTS)
-        array = part.detach().float().numpy() if isinstance(part, Tensor) else part
         is_one = part is not value
+        if isinstance(part, Tensor):
+            part = (part.float() if _is_bfloat(part) else part).detach().numpy()
         hint = hint or hint_of(_stem(path))
-        found.append(recognized(array, hint, wanted, generator, one_picture=is_one))
+        found.append(recognized(part, hint, wanted, generator, one_picture=is_one))
     if len({kind for kind, _ in found}) != 1:
         raise ItemError("both z and w are in it" if found else _NO_LATENTS)
     return Latents(found[0][0], [row for _, rows in found for row in rows])
+
+
+def _is_bfloat(part: Any) -> bool:
+    """Whether these are numbers that NumPy does not know."""
+    return isinstance(part, Tensor) and part.dtype == torch.bfloat16
 
 
 def _parts(value: Any) -> tuple[list[Any], tuple[Kind, ...]]:

@@ -68,6 +68,8 @@ def recognized(
         raise ItemError("not an array of numbers")
     shape = values.shape
     kinds = kinds_of(shape, generator)
+    if wanted == "w" and kinds == ("w+",):
+        wanted = "w+"  # there is no other w that it can be
     if wanted and wanted not in kinds:
         raise ItemError(
             f"--latents {wanted}: an array of shape {list(shape)} is {' or '.join(kinds)}"
@@ -87,7 +89,7 @@ def recognized(
             text = f"latents [n, {shape[-1]}] are taken for z; --latents w takes them for w"
             warnings.warn(text, Advice, stacklevel=1)
         elif not one_picture:
-            text = f"latents {list(shape)} are taken for one picture's; --latents w parts the rows"
+            text = f"latents {list(shape)} are taken for one picture's; --latents w makes each row a picture"
             warnings.warn(text, Advice, stacklevel=1)
     if not values.size:
         raise ItemError("no latents in it")

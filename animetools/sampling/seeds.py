@@ -68,7 +68,9 @@ def _sweep(part: str, text: str) -> list[Decimal]:
         raise ValueError(f"--psi takes numbers, such as 0.8 or 0.5,0.8 or 0:1.2:0.1, not '{text}'")
     values = [Decimal(number) for number in numbers]  # exact: three steps of 0.1 are 0.3
     if any(abs(value) >= LARGEST_PSI or value != round(value, DECIMALS) for value in values):
-        raise ValueError(f"--psi {text}: psi is below {LARGEST_PSI} and has at most 6 decimals")
+        raise ValueError(
+            f"--psi {text}: psi is below {LARGEST_PSI} and has at most {DECIMALS} decimals"
+        )
     if len(values) == 1:
         return values
     first, last, step = values

@@ -80,6 +80,8 @@ def test_as_many_numbers_as_rows_of_w_are_asked_about(tmp_path: Path) -> None:
     for wanted, kind, count in (("w+", "w", 1), ("w", "w", 4), ("z", "z", 4)):
         latents = read(path, ALIKE, wanted)  # type: ignore[arg-type]
         assert (latents.kind, len(list(latents))) == (kind, count)
+    np.save(tmp_path / "full.npy", ROWS[None])
+    assert len(list(read(str(tmp_path / "full.npy"), ALIKE, "w"))) == 1
     assert read(path, G, "w").kind == "w"  # whose z is of another width
     with pytest.raises(ItemError, match=r"--latents z: an array of shape \[4, 8\] is w"):
         read(path, G, "z")
@@ -91,7 +93,9 @@ def test_a_name_of_w_makes_them_the_rows_of_one_picture(tmp_path: Path, name: st
     with zipfile.ZipFile(tmp_path / "file.npz", "w") as archive:
         archive.write(tmp_path / f"{name}.npy", f"{name}.npy")
     for path in (f"{name}.npy", "file.npz"):
-        with pytest.warns(Advice, match="taken for one picture's; --latents w parts the rows"):
+        with pytest.warns(
+            Advice, match="taken for one picture's; --latents w makes each row a picture"
+        ):
             (latent,) = read(str(tmp_path / path), ALIKE)
         assert latent.values is not None
         assert (latent.values == ROWS).all()
@@ -121,6 +125,7 @@ PLUS = torch.arange(32.0).view(4, 8)
         ({"latent": PLUS, "loss": 1.0}, 1),
         ({"latents": [PLUS, PLUS]}, 2),
         ({"w": PLUS.double().requires_grad_()}, 1),
+        ([PLUS.half(), PLUS.bfloat16()], 2),
     ],
 )
 def test_torchs_files_hold_w_of_pictures(
