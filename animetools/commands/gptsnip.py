@@ -28,6 +28,7 @@ NO_MATTER = (  # to what a text is like
     *("timeout", "max_requests", "max_cost", "price_in", "price_out"),
     *("dedupe", "overlap", "rank"),
 )
+OUT = "snippets"
 LATER = "system", "stop", "set_", "whole", "keep_markers"  # which older folders do not tell of
 LOCAL = "model", "top_k", "dtype", "device"  # what is for a model on this machine alone
 
@@ -144,7 +145,7 @@ class SnipOptions(ApiOptions, WriteOptions):  # which dataclasses put in the opp
 
 
 @command(
-    out="snippets",
+    out=OUT,
     reads=False,
     arguments=(
         "FILE ...",
@@ -280,6 +281,8 @@ def judged(options: SnipOptions, stream: Stream) -> int:
             "--dedupe, --overlap and --rank judge snippets: write them first, and pipe; leave out"
             f" {', '.join(wrong)}"
         )
+    if stream.out != OUT:
+        raise FatalError("--dedupe, --overlap and --rank write no files: leave out --out")
     if not stream.files:
         raise FatalError("no snippets: name them, or give - and a list on standard input")
     steps: list[Callable[[Iterator[Result]], Iterator[Result]]] = []
@@ -365,12 +368,8 @@ def _source(options: SnipOptions, *, one_prompt: bool) -> tuple[Source, dict[str
     if options.api:
         if not find_spec("httpx2"):
             raise FatalError("--api needs httpx2: pip install 'animetools[text]'")
-        service = options.service(
-            temperature=options.temperature,
-            top_p=options.top_p,
-            max_tokens=options.max_tokens or MOST,
-            one_prompt=one_prompt,
-        )
+        most = options.max_tokens or MOST
+        service = options.service(options.temperature, options.top_p, most, one_prompt=one_prompt)
         return service, {"api": service.address.shown, "model": options.api_model}
     from animetools.text.generate import Engine
     from animetools.text.models import identity, locate

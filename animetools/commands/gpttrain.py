@@ -208,7 +208,10 @@ def _train(options: LearnOptions, stream: Stream, stopping: Callable[[], bool]) 
         raise FatalError(f"{corpus} holds {len(data)} tokens, fewer than --context: {cure}")
     report.note(f"{corpus}: {form.kind}, {len(data)} tokens to learn from, {len(held)} held back")
     if not held.places(settings.context):
-        report.note("too little is held back to judge by: the last weights count as the best")
+        report.note(
+            "too little is held back to judge by: the last weights count as the best, and"
+            " --patience has no effect"
+        )
     count = sum(value.numel() for value in model.parameters())
     report.note(
         f"{count / 1e6:.1f} million parameters; snapshots of {count * 12 / 1e6:.0f} MB in {out}"

@@ -103,7 +103,7 @@ class ApiOptions:
         return made
 
     def service(
-        self, *, temperature: float, top_p: float, max_tokens: int, one_prompt: bool
+        self, temperature: float, top_p: float, max_tokens: int, *, one_prompt: bool
     ) -> "Service":
         """The service, with the key of the environment.
 

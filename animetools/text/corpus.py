@@ -74,14 +74,6 @@ def form_of(path: str, columns: Sequence[str] = ()) -> Form:
     return Form("plain text", False)
 
 
-def has_pairs(path: str) -> bool:
-    """Whether a model learns each text of a file from where it begins.
-
-    Raises as form_of does.
-    """
-    return form_of(path).pairs
-
-
 def documents(
     path: str, tell: Callable[[str], object], columns: Sequence[str] = ()
 ) -> Iterator[Document]:

@@ -146,7 +146,7 @@ def load(folder: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
 
 def _download(name: str) -> str:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
     disable_progress_bars()
@@ -159,7 +159,13 @@ def _download(name: str) -> str:
             path = snapshot_download(name, allow_patterns=[*FILES, "*.bin"], ignore_patterns="*/*")
         return str(path)
     except (HfHubHTTPError, OSError, ValueError) as why:
-        what = str(why).strip().split("\n")[0].rstrip(".")
+        what = "it cannot be reached"
+        if isinstance(why, GatedRepoError):
+            what = "accept its license there, and set HF_TOKEN"
+        elif isinstance(why, RepositoryNotFoundError | ValueError):
+            what = "it has no model of that name, or a private one: set HF_TOKEN"
+        elif isinstance(why, OSError) and why.errno:
+            what = why.strerror or what
         raise FatalError(
             f"--model {name} is no folder here, and cannot be had from huggingface.co: {what}"
         ) from why

@@ -91,12 +91,15 @@ def table_of(path: str, head: Sequence[str], chosen: Sequence[str]) -> Table | N
     is_named = kind in ("csv", "tsv")
     separator, rows = _separated(head)
     names = [name.strip() for name in rows[0]] if rows else []
+    known = {name.lower() for name in names}
     is_table = (
         len(names) > 1
         and all(map(_NAME.fullmatch, names))
-        and any(name.lower() in TEXTS for name in names)
+        and not known.isdisjoint(TEXTS)
         and all(len(row) == len(names) for row in rows[1:2])
     )
+    if separator == "|":  # of TITLE|SYNOPSIS lines the first is no header
+        is_named, is_table = False, is_table and TITLE in known
     if not (is_named or is_table or (chosen and set(chosen) <= set(names))) or not names:
         return None
     return Table(path, _columns(path, names, chosen), separator)

@@ -11,12 +11,13 @@ import math
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 
-from animetools.networks import cpu_synthesis, cpu_trunk, stylegan2
+from animetools.networks import cpu, cpu_synthesis, cpu_trunk, stylegan2
 from animetools.networks.config import (
     MappingConfig,
     StyleGAN2Discriminator,
@@ -40,7 +41,8 @@ def main() -> None:
     for threads in sorted({1, torch.get_num_threads()}):
         torch.set_num_threads(threads)
         for dtype in (torch.float32, torch.bfloat16):
-            measure(generator, discriminator, ws, images, (conv, down), threads, dtype)
+            with cpu.crew(threads) as crew:
+                measure(generator, discriminator, ws, images, (conv, down), threads, crew, dtype)
 
 
 @torch.inference_mode()
@@ -51,6 +53,7 @@ def measure(
     images: torch.Tensor,
     work: tuple[float, float],
     threads: int,
+    crew: Executor | None,
     dtype: torch.dtype,
 ) -> None:
     """One line per way, in shares of the limit."""
@@ -58,8 +61,8 @@ def measure(
     x, weight = torch.randn(1, 256, 128, 128, dtype=dtype), torch.randn(256, 256, 3, 3, dtype=dtype)
     last = torch.channels_last
     flat, flat_weight = x.to(memory_format=last), weight.to(memory_format=last)
-    draw = cpu_synthesis.Synthesis(generator.config, generator.state_dict(), dtype, threads)
-    look = cpu_trunk.Trunk(discriminator.config, discriminator.state_dict(), dtype, threads)
+    draw = cpu_synthesis.Synthesis(generator.config, generator.state_dict(), dtype, crew)
+    look = cpu_trunk.Trunk(discriminator.config, discriminator.state_dict(), dtype)
     plain = copy.deepcopy(generator).to(dtype)
     ways: dict[str, Callable[[], object]] = {
         "limit": lambda: F.conv2d(x, weight, padding=1),

@@ -118,6 +118,8 @@ def test_what_is_no_snippet_is_one_line(shell: Shell, tmp_path: Path) -> None:
     [
         ("gptsnip --dedupe", "no snippets: name them, or give - and a list on standard input"),
         ("gptsnip --dedupe --seeds 0-9", "judge snippets: write them first, and pipe"),
+        ("gptsnip --dedupe --top-k 3 --whole s", "leave out --top-k, --whole"),
+        ("gptsnip --dedupe -o there s", "write no files: leave out --out"),
         ("gptsnip --rank nowhere/at/all s", "--rank nowhere/at/all does not exist"),
         ("gptsnip --rank s s", "--rank s is no language model"),
         ("gptsnip --overlap gone s", "--overlap gone: No such file or directory"),

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from animetools.text import corpus
-from animetools.text.corpus import PIECE, Document, documents, has_pairs
+from animetools.text.corpus import PIECE, Document, documents, form_of
 from animetools.text.encoding import MOST
 
 
@@ -17,7 +17,7 @@ def read(path: Path) -> tuple[list[Document], list[str]]:
 def test_pairs_are_texts_of_their_own(tmp_path: Path) -> None:
     path = tmp_path / "c.txt"
     path.write_text("Title|A plot.\n\nOther|Another | plot.\r\nLast|End")
-    assert has_pairs(str(path))
+    assert form_of(str(path)).pairs
     found, told = read(path)
     texts = ["Title|A plot.", "Other|Another | plot.", "Last|End"]
     assert found == [Document(text, True) for text in texts]
@@ -42,7 +42,7 @@ def test_plain_text_comes_in_pieces_that_are_the_text(tmp_path: Path) -> None:
         "".join(f"Line {n}, with some words | and a bar, or not.\n" for n in range(500)) + "End\n"
     )
     path.write_text(f"{text}<|endoftext|>\nA second text.\n")
-    assert not has_pairs(str(path))
+    assert not form_of(str(path)).pairs
     found, told = read(path)
     assert told == []
     last = [n for n, document in enumerate(found) if document.whole]
@@ -66,7 +66,7 @@ def test_one_endless_line_is_cut_between_characters(tmp_path: Path) -> None:
 def test_an_empty_file_has_no_text(tmp_path: Path) -> None:
     path = tmp_path / "c.txt"
     path.write_bytes(b"\n \n")
-    assert not has_pairs(str(path))
+    assert not form_of(str(path)).pairs
     assert "".join(document.text for document in read(path)[0]).strip() == ""
     assert corpus.END == "<|endoftext|>"
 
@@ -89,7 +89,7 @@ def test_marks_part_texts_and_are_no_titles(text: str, found: int, tmp_path: Pat
     assert told == []
     assert all(document.whole and "<|" not in document.text for document in texts)
     assert [document.text.strip()[-6:-1] for document in texts] == ["A cat", "A dog"]
-    assert has_pairs(str(path)) == ("Cat|" in text)
+    assert form_of(str(path)).pairs == ("Cat|" in text)
 
 
 def test_a_mark_after_a_full_piece_ends_the_text(tmp_path: Path) -> None:

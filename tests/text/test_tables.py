@@ -104,6 +104,13 @@ def test_what_cannot_be_read_is_a_sentence(
     assert said in str(caught.value)
 
 
+def test_pairs_are_no_table_whatever_they_are_called(tmp_path: Path) -> None:
+    path = tmp_path / "c.csv"
+    path.write_text("Plot|A short one\nCat|It sleeps, and eats.\n")
+    assert form_of(str(path)).kind == "titles with synopses"
+    assert read(path)[0] == ["Plot|A short one", "Cat|It sleeps, and eats."]
+
+
 @pytest.mark.parametrize(
     "text",
     [
