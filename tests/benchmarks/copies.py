@@ -6,8 +6,8 @@ RAW is a folder of pictures that differ from each other. Of each it makes copies
 half the size, WebP at quality 75, 5 % brighter, a small watermark; then it runs `animecrop` on all.
 A crop of a copy is found if `animeclean` drops it for one that shows the same face: of the same
 picture, with boxes whose intersection is at least 0.4 of their union. Dropped for any other crop, it
-is a wrong pair. Both with the journal that knows the sources and, as --near has it, by the crops'
-own hashes alone. --work keeps the files, and takes them up again.
+is a wrong pair (or RAW holds the picture twice). All that first with the journal, which knows the
+sources, then by the crops' own hashes alone. --work keeps the files, and takes them up again.
 """
 
 import argparse
