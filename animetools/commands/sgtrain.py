@@ -164,6 +164,7 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
 
     report, jobs = stream.report, stream.options.jobs or cores()
     torch.set_num_threads(jobs)
+    process = forecast.resident()
 
     # What it learns from, and what it goes on from.
     device = devices(options.device)[0]
@@ -201,7 +202,8 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
         spoilt, _ = transfer.trainer_of(config, pair, device)
         seconds = forecast.seconds_per_kimg(spoilt, config.batch)
         del spoilt
-    for line in forecast.told(config, pair, pace, stream.out, device, seconds):
+    needs = forecast.told(config, pair, pace, stream.out, device, process=process, seconds=seconds)
+    for line in needs:
         report.note(line)
     name, home = f"{images.name}-{config.preset}", snapshots.home(path) if path else None
     if stream.options.dry_run:

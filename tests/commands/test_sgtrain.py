@@ -195,7 +195,12 @@ def test_a_terminal_has_a_live_view(data: Path) -> None:
         while part := os.read(ours, 1 << 16):
             shown += part
     os.close(ours)
-    assert process.wait() == 0
+    _, status, usage = os.wait4(process.pid, 0)
+    assert status == 0
+    process.returncode = 0
+    forecast = re.search(r"about ([\d.]+) GB of memory", shown.decode())
+    assert forecast
+    assert float(forecast[1]) * 1e9 == pytest.approx(usage.ru_maxrss * 1024, rel=0.25)
     assert "\u2501" * 10 in shown.decode()  # the bar
     assert FIRST.encode() in shown
     assert shown.rfind(b"\x1b[?25h") > shown.rfind(b"\x1b[?25l")  # there is a cursor again
