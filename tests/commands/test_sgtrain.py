@@ -338,7 +338,10 @@ def test_weights_go_over_to_another_size(data: Path, size: tuple[int, int]) -> N
     checkpoints.write(str(data / "old.pkl"), source := tiny.snapshot())
     height, width = size
     folder(data / "e", [picture(seed, width, height) for seed in range(4)])
-    done = train(f"e {SHORT} --kimg 0.004 --g-lr 0 --d-lr 0 --transfer old.pkl", data)
+    done = train(
+        "e --preset tiny --batch 4 --kimg 0.004 --g-lr 0 --d-lr 0 --transfer old.pkl -j 1", data
+    )
+    assert "the networks are those of old.pkl, not of tiny" in done.stderr
     told = re.search("fresh, for want of weights that fit: (.*)\n", done.stderr)
     assert told
     fresh = tuple(told[1].split(", "))
@@ -398,6 +401,17 @@ def test_what_is_not_used_is_told(tmp_path: Path) -> None:
         ("d.zip --metrics fid", "--metrics and --embedding FILE.onnx need each other"),
         ("d.zip --metrics is --embedding d.zip", "--metrics is fid, kid or fid,kid, not 'is'"),
         ("d.zip --metrics fid --embedding d.zip", "d.zip is no ONNX file that can be used"),
+        ("d.zip --metric-images 9", "--metric-images is for --metrics: leave it out"),
+        ("d.zip --preset tiny --freeze-d 100", "--freeze-d 100: the discriminator has 7 layers"),
+        ("d.zip --resume run.pkl --kimg 1 --freeze-d 8", "has 7 layers that can be frozen"),
+        ("d.zip --aug none --target 0.6", "--target is for --aug ada, not none: leave it out"),
+        ("d.zip --aug diffaug --p 0.5", "--p is for --aug fixed or ada, not diffaug"),
+        ("d.zip --aug fixed", "--aug fixed needs a probability: --p"),
+        (
+            "d.zip --transfer run.pkl --map-layers 8",
+            "--map-layers 8: the networks are those of run",
+        ),
+        ("d.zip --transfer run.pkl --channel-base 32", "--channel-base 32: the networks are those"),
         ("d.zip --preset big", "--preset is one of s2, "),
         ("d.zip --g-lr fast", "--g-lr is a rate"),
         ("d.zip --resume latest --transfer old.pkl", "exclude each other"),
