@@ -76,7 +76,8 @@ def refuse_foreign(value: Any, otherwise: str) -> NoReturn:
         refuse(f"{layout}: no StyleGAN is in it")
     if names:
         count = f"{len(names):,} tensor{'s' * (len(names) > 1)}"
-        refuse(f"{otherwise}; it holds {count}, such as {names[0]!a:.{SHOWN}}")
+        example = f", such as {names[0]!a:.{SHOWN}}" if names[0] else ""
+        refuse(f"{otherwise}; it holds {count}{example}")
     if any(tensor_names(value)):
         refuse("the state of an optimizer: no StyleGAN is in it")
     refuse(f"{otherwise}; it holds no tensors")

@@ -136,6 +136,11 @@ def test_a_file_of_lists_within_lists_is_refused_at_once(tmp_path: Path) -> None
     assert "no StyleGAN is in it" in said_of(tmp_path / "x.pt")
 
 
+def test_a_single_tensor_has_no_name_to_show(tmp_path: Path) -> None:
+    torch.save(torch.zeros(2), tmp_path / "x.pt")
+    assert said_of(tmp_path / "x.pt").endswith("it holds 1 tensor")
+
+
 def test_long_names_are_cut(tmp_path: Path) -> None:
     torch.save({"x" * 5000: torch.zeros(1)}, tmp_path / "x.pt")
     assert len(said_of(tmp_path / "x.pt")) < 300
