@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 
@@ -33,7 +34,7 @@ def beside(pictures: Pictures) -> Iterator[str]:
     elif isinstance(pictures, Encoded):
         files = pictures.files
         labels = list(_of_tar(files) if isinstance(files, TarFiles) else _of_summary(files))
-        yield from labels or _folders(files)
+        yield from labels or _elsewhere(files) or _folders(files)
         yield from _captions(files)
 
 
@@ -54,10 +55,16 @@ def _of_summary(files: FolderFiles | ZipFiles) -> Iterator[str]:
     with_label = sum(files.name(index) in labels for index in range(len(files)))
     odd = []
     if without := len(files) - with_label:
-        odd.append(f"{without} images without one")
+        odd.append(f"images without one: {without}")
     if gone := len(labels) - with_label:
-        odd.append(f"{gone} labels without an image")
+        odd.append(f"labels without an image: {gone}")
     yield f"labels {kind} in {SUMMARY}" + f" ({', '.join(odd)})" * bool(odd)
+
+
+def _elsewhere(files: FolderFiles | ZipFiles | TarFiles) -> list[str]:
+    """The first dataset.json that is not where its format wants it, and is not read."""
+    names = (name for name in files.everything() if os.path.basename(name) == SUMMARY)
+    return list(islice((n for n in names if n != SUMMARY or isinstance(files, TarFiles)), 1))
 
 
 def _folders(files: FolderFiles | ZipFiles | TarFiles) -> Iterator[str]:

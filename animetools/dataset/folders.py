@@ -167,12 +167,15 @@ class FolderFiles:
     def lines(self, name: str) -> Iterator[bytes]:
         """The lines of a file that is a text, cut at LONGEST_LINE bytes; none if it is not there.
 
+        An empty file has an empty line.
+
         Raises FatalError if it is no file.
         """
         path = os.path.join(self.path, name)
         if os.path.exists(path) and not os.path.isfile(path):  # opening a FIFO would wait for ever
             raise FatalError(f"{path}: not a regular file")
         with suppress(FileNotFoundError), open(path, "rb") as file:
+            yield file.readline(LONGEST_LINE)
             while line := file.readline(LONGEST_LINE):
                 yield line
 

@@ -183,12 +183,17 @@ class ZipFiles:
         return (member.name for member in self._directory())
 
     def lines(self, name: str) -> Iterator[bytes]:
-        """The lines of a member that is a text, cut at LONGEST_LINE bytes; none if it is not there."""
+        """The lines of a member that is a text, cut at LONGEST_LINE bytes; none if it is not there.
+
+        An empty member has an empty line.
+        """
         member = self.texts.get(name)
         if member:
             with open(self.path, "rb") as file:
                 file.seek(self._local(member.offset)[1])
                 left = member.length
+                if not left:
+                    yield b""
                 while left > 0 and (line := file.readline(min(left, LONGEST_LINE))):
                     left -= len(line)
                     yield line

@@ -73,7 +73,7 @@ def test_labels_without_images_and_images_without_labels_are_told(
     Path(path, "dataset.json").write_text(json.dumps({"labels": labels}))
     (told,) = phrases(path)
     assert told == (
-        "labels for 2 classes in dataset.json (1 images without one, 1 labels without an image)"
+        "labels for 2 classes in dataset.json (images without one: 1, labels without an image: 1)"
     )
 
 
@@ -81,7 +81,6 @@ def test_labels_without_images_and_images_without_labels_are_told(
     ("text", "reason"),
     [
         ('{"labels": [\n["a.png", 1],\n["b.png" 2]]}', r"line 3, column 10: Expecting ','"),
-        ("", None),
         ("[]", "not a JSON object"),
         ("[" * 100_000, "nested too deeply"),
         (b'{"labels": "\xff"}', "utf-8"),
@@ -95,6 +94,7 @@ def test_labels_without_images_and_images_without_labels_are_told(
         ('{"labels": [["a.png", 1], ["b.png", [1]]]}', "entry 2: all labels are class numbers, or"),
         ('{"labels": [["a.png", [1]], ["b.png", [1, 2]]]}', "entry 2: all labels are class"),
         ('{"labels": [["a.png", 1], ["a.png", 2]]}', r"entry 2: another label for a\.png"),
+        ("", "line 1, column 1: Expecting value"),
         ('\ufeff{"labels": null}', None),
     ],
 )
@@ -114,6 +114,15 @@ def test_what_is_broken_in_labels_is_named(
             continue
         with pytest.raises(FatalError, match=rf"dataset\.json: .*{reason}"):
             phrases(path if pack is as_it_is else tmp_path / "a.zip")
+
+
+@pytest.mark.parametrize("pack", PACKS)
+def test_labels_that_do_not_lie_at_the_top_are_told(
+    tmp_path: Path, pack: Callable[[Path], Path]
+) -> None:
+    sets.folder(tmp_path / "a/b", [picture(0), picture(1)], [0, 1])
+    (told,) = phrases(pack(tmp_path / "a"))
+    assert told in ("b/dataset.json", "a/b/dataset.json")
 
 
 def test_too_long_labels_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
