@@ -176,7 +176,7 @@ def _has_all_rows(data: bytes, size: bytes, pixels: list[memoryview]) -> bool:
 
 def _gif(data: bytes) -> Sound:
     """Of an animation every picture must be whole, but for what cannot be seen to be missing."""
-    lapse, has_picture = "", False
+    lapse, pictures = "", 0
     position = _after_table(data[10], 13)
     while position < len(data) and (kind := data[position]) != 0x3B:
         start = position
@@ -187,8 +187,10 @@ def _gif(data: bytes) -> Sound:
         elif kind == 0:
             lapse = lapse or f"stray bytes between the blocks of the GIF, from byte {position}"
             position = _not_zero(data, position)
+            if position == len(data) and pictures > 1:  # the first one shows itself if it is whole
+                raise IndexError
             continue
-        elif has_picture:
+        elif pictures:
             break
         else:
             raise Fault(f"GIF without a block at byte {position}")
@@ -196,13 +198,13 @@ def _gif(data: bytes) -> Sound:
             while size := data[position]:
                 position += size + 1
         except IndexError:
-            if kind == 0x2C or not has_picture:
+            if kind == 0x2C or not pictures:
                 raise
             position = start  # nothing but a comment is cut off
             break
         position += 1
-        has_picture = has_picture or kind == 0x2C
-    if not has_picture:
+        pictures += kind == 0x2C
+    if not pictures:
         raise IndexError
     if data[position : position + 1] != b"\x3b":
         return Sound(data[:position] + b"\x3b", "GIF without its end")

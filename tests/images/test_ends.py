@@ -164,6 +164,15 @@ def test_an_animation_that_is_cut_has_lost_pixels(image_format: str) -> None:
         assert kept[:12] == list(range(1, 13))
 
 
+def test_an_animation_that_ends_in_zeros_has_lost_pixels() -> None:
+    frames = [Image.fromarray(np.roll(scene(20, 21), 5 * n, axis=0)) for n in range(3)]
+    data = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    for kept in (len(data) // 2, len(data) - 40):
+        with pytest.raises(ImageError, match="truncated GIF"):
+            decode_rgb(data[:kept] + bytes(len(data) - kept))
+    assert (decode_rgb(data + bytes(40)) == decode_rgb(data)).all()
+
+
 def test_a_wrong_checksum_in_a_later_picture_of_a_png_is_damage() -> None:
     frames = [Image.fromarray(scene(20, 21)), Image.fromarray(scene(20, 21)[::-1])]
     data = saved(frames[0], "PNG", save_all=True, append_images=frames[1:])
