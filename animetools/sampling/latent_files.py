@@ -131,19 +131,27 @@ def _is_bfloat(part: Any) -> bool:
 
 def _parts(value: Any) -> tuple[list[Any], tuple[Kind, ...]]:
     """What may be latents in the object of a .pt file, and what the names there say of them."""
-    if type(value) in (list, tuple):
-        return list(value), ()
-    if type(value) is not dict:
-        return [value], ()
-    for key, hint in _KEYS.items():
-        if key in value:
-            return _parts(value[key])[0], hint
-    parts = list(value.values())
-    if not parts or not all(type(part) is dict and "latent" in part for part in parts):
-        return parts, ()  # by names of pictures
-    if any("noise" in part for part in parts):  # as rosinality's projector writes it
+    hint: tuple[Kind, ...] = ()
+    has_noise = type(value) is dict and "noise" in value
+    if key := _key_in(value):
+        value, hint = value[key], _KEYS[key]
+    if type(value) not in (dict, list, tuple):
+        parts = [value]
+    else:  # a picture each
+        parts = list(value.values() if type(value) is dict else value)
+        keys = list(filter(None, map(_key_in, parts)))
+        if parts and len(keys) == len(parts):
+            has_noise |= any("noise" in part for part in parts)  # as of rosinality's projector
+            parts = [part[key] for part, key in zip(parts, keys, strict=True)]
+            hint = _KEYS[keys[0]]
+    if has_noise:
         warnings.warn("noise maps in files of latents are not used", Advice, stacklevel=1)
-    return [part["latent"] for part in parts], _KEYS["latent"]
+    return parts, hint
+
+
+def _key_in(value: Any) -> str | None:
+    """Under which of the usual names a dict has latents."""
+    return next((key for key in _KEYS if key in value), None) if type(value) is dict else None
 
 
 def _one_of(path: str, generator: Generator, wanted: Kind | None) -> Latents:

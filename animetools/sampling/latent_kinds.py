@@ -66,6 +66,8 @@ def recognized(
     """
     if values.dtype.kind not in "fiu":
         raise ItemError("not an array of numbers")
+    if not values.size:
+        raise ItemError("no latents in it")
     shape = values.shape
     kinds = kinds_of(shape, generator)
     if wanted == "w" and kinds == ("w+",):
@@ -91,7 +93,5 @@ def recognized(
         elif not one_picture:
             text = f"latents {list(shape)} are taken for one picture's; --latents w makes each row a picture"
             warnings.warn(text, Advice, stacklevel=1)
-    if not values.size:
-        raise ItemError("no latents in it")
     rows = shape[len(shape) - (2 if kind == "w+" else 1) :]
     return ("z" if kind == "z" else "w"), values.reshape(-1, *rows)  # type: ignore[return-value]

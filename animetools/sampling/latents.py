@@ -79,12 +79,14 @@ def draw(generator: Generator, manner: Manner, latent: Latent, psi: float) -> Dr
     stream then gives each noise input, in stored order. "random" noise and a class that nobody
     chose come from streams of their own, so they never change z.
 
-    Raises ItemError if the noise "seed" is asked of latents that have none.
+    Raises ItemError for latents that are not finite, or have no seed for the noise "seed".
     Source of the truncation of z: Brock et al. 2018 (BigGAN), section 3.1.
     """
     mapping = generator.mapping.config
     stream = None if latent.seed is None else np.random.RandomState(latent.seed)
     c = None
+    if latent.values is not None and not np.isfinite(latent.values).all():
+        raise ItemError("these latents are not finite numbers")
     if latent.kind == "w":
         assert latent.values is not None
         ws = torch.from_numpy(latent.values).expand(1, generator.num_ws, -1)

@@ -70,6 +70,12 @@ def test_without_a_name_they_are_z_and_that_is_said(tmp_path: Path) -> None:
 ROWS = np.arange(32, dtype=np.float32).reshape(4, 8)  # as many as ALIKE has rows of w
 
 
+def test_no_rows_are_one_sentence_and_no_advice(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.zeros((0, 8)))
+    with pytest.raises(ItemError, match="no latents in it"):
+        read(str(tmp_path / "x.npy"), ALIKE)
+
+
 def test_as_many_numbers_as_rows_of_w_are_asked_about(tmp_path: Path) -> None:
     path = str(tmp_path / "face_01.npy")
     np.save(path, ROWS)
@@ -124,6 +130,9 @@ PLUS = torch.arange(32.0).view(4, 8)
         ({"a.png": {"latent": PLUS[0]}, "b.png": {"latent": PLUS[1]}}, 2),
         ({"latent": PLUS, "loss": 1.0}, 1),
         ({"latents": [PLUS, PLUS]}, 2),
+        ({"a.png": {"w": PLUS}, "b.png": {"w": PLUS}}, 2),
+        ([{"latent": PLUS, "loss": 1.0}, {"latent": PLUS[None]}], 2),
+        ({"latents": {"a.png": PLUS, "b.png": PLUS}}, 2),
         ({"w": PLUS.double().requires_grad_()}, 1),
         ([PLUS.half(), PLUS.bfloat16()], 2),
     ],
@@ -139,9 +148,10 @@ def test_torchs_files_hold_w_of_pictures(
     assert (latents[0].values == (PLUS if latents[0].values.ndim == 2 else PLUS[0]).numpy()).all()
 
 
-def test_unused_noise_maps_are_said(tmp_path: Path) -> None:
-    content = {"a.png": {"latent": PLUS, "noise": [torch.zeros(1, 1, 4, 4)]}}
-    torch.save(content, tmp_path / "x.pt")
+@pytest.mark.parametrize("name", ["a.png", ""])
+def test_unused_noise_maps_are_said(tmp_path: Path, name: str) -> None:
+    content = {"latent": PLUS, "noise": [torch.zeros(1, 1, 4, 4)]}
+    torch.save({name: content} if name else content, tmp_path / "x.pt")
     with pytest.warns(Advice, match="noise maps in files of latents are not used"):
         assert len(list(read(str(tmp_path / "x.pt"), ALIKE))) == 1
 

@@ -124,6 +124,16 @@ def test_latents_have_noise_of_their_own_but_no_seed() -> None:
         draw(G, Manner(noise="seed"), latent, 1.0)
 
 
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_latents_that_are_no_numbers_are_one_sentence(number: float) -> None:
+    for latent in (
+        Latent(kind="w", values=np.array([number, *range(7)], np.float32)),
+        Latent(kind="z", values=np.array([number, *range(11)], np.float32)),
+    ):
+        with pytest.raises(ItemError, match="these latents are not finite numbers"):
+            draw(G, Manner(), latent, 1.0)
+
+
 def test_the_truncation_of_a_file_is_left_to_the_caller() -> None:
     other = generator(truncation=Truncation(0.1, 1))
     assert torch.equal(
