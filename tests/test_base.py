@@ -54,7 +54,7 @@ def test_the_commands_work_by_their_defaults(base: Shell, tmp_path: Path) -> Non
     tiny = "--preset tiny --channel-base 64 --channel-max 8 --batch 4 --kimg 0.004"
     done = base(f"sgtrain {tiny} packed")
     network = done.stdout.rstrip("\n")
-    assert (done.returncode, network) == (0, "results/00000-packed-tiny/snapshot-000000.pkl")
+    assert (done.returncode, network) == (0, "results/00000-packed-tiny/snapshot-000000.004.pkl")
     done = base(f"dranker {network} packed")
     assert (done.returncode, done.stdout.count("\t")) == (0, 1), done.stderr
     done = base("sggen --seeds 0")

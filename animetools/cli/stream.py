@@ -69,7 +69,7 @@ class Stream:
 
     `out` is the folder of its files; `aside` one in which it puts inputs away. What the command has
     put into either is no input: one process may still list the folders while another fills them.
-    `found` is what the command has found here to work with, where nobody says what it shall be.
+    `defaults` are those of the settings. `found` is what the command has found here to work with, where nobody says what it shall be.
     `pool` gives a concurrent.futures.Executor for so many workers; work, items and results must
     then survive pickling, unless it is a pool of threads.
     """
@@ -77,6 +77,7 @@ class Stream:
     options: StreamOptions
     report: Report
     settings: Facts
+    defaults: Facts
     found: str = ""
     out: str = ""
     aside: str = ""
@@ -273,7 +274,11 @@ class _Desk:
             if self.journal is None:
                 stream = self.stream
                 self.journal = Journal(
-                    stream.out, stream.settings, stream.found, force=stream.options.force
+                    stream.out,
+                    stream.settings,
+                    stream.defaults,
+                    stream.found,
+                    force=stream.options.force,
                 )
             if self.journal.is_own(item):
                 return _Entry(item, _failed(PassedOver("made here")))

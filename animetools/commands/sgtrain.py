@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from animetools.training.metrics import Judge
 
 METRICS = ("fid", "kid")
+METRIC_IMAGES = 5000
 
 
 @dataclass(frozen=True)
@@ -60,14 +61,21 @@ class TrainOptions:
     pl_weight: Annotated[float | None, Opt("Weight of path lengths.", min=0)] = None
     mixing: Annotated[float | None, Opt("Probability of style mixing.", min=0, max=1)] = None
     top_k: Annotated[
-        float | None, Opt("Share of the fakes, the best, that teach the generator.", min=0, max=1)
+        float | None,
+        Opt(
+            "Share of the fakes, the best, that teach the generator; one of each group at least.",
+            min=0,
+            max=1,
+        ),
     ] = None
     ema_kimg: Annotated[float | None, Opt("Half-life of the average generator.", min=0)] = None
     aug: Annotated[
         Literal["ada", "diffaug", "fixed", "none"] | None, Opt("How images are augmented.")
     ] = None
     target: Annotated[float | None, Opt("What ADA aims at.", min=-1, max=1)] = None
-    p: Annotated[float | None, Opt("Probability of --aug fixed.", min=0)] = None
+    p: Annotated[float | None, Opt("Probability of --aug fixed, or where ada begins.", min=0)] = (
+        None
+    )
     freeze_d: Annotated[
         int | None, Opt("Layers of the discriminator, from the image side, that stay.", min=0)
     ] = None
@@ -84,7 +92,9 @@ class TrainOptions:
     snap: Annotated[float, Opt("Kimg between two snapshots.", min=0.001)] = 200.0
     snap_minutes: Annotated[float, Opt("Minutes between two snapshots, at most.", min=0.01)] = 30.0
     keep: Annotated[int, Opt("Snapshots that are kept, the last ones; 0 is all.", min=0)] = 5
-    keep_every: Annotated[int, Opt("Besides, those at multiples of so many kimg.", min=0)] = 0
+    keep_every: Annotated[
+        int, Opt("Besides, the first at or after each multiple of so many kimg; 0 is none.", min=0)
+    ] = 0
     metrics: Annotated[
         str, Opt("fid, kid or both, computed at each snapshot by --embedding.", unit="fid,kid")
     ] = ""
@@ -96,8 +106,13 @@ class TrainOptions:
         ),
     ] = ""
     metric_images: Annotated[
-        int, Opt("Samples, and images at most, that metrics compare.", min=2, max=10**6)
-    ] = 5000
+        int | None,
+        Opt(
+            f"Samples, and images at most, that metrics compare; {METRIC_IMAGES} where not given.",
+            min=2,
+            max=10**6,
+        ),
+    ] = None
     seed: Annotated[int | None, Opt("What all chance comes from.", min=0, max=2**32 - 1)] = None
     device: Annotated[str, Opt("auto, cpu, cuda, cuda:1 or mps.", unit="DEVICE")] = "auto"
 
@@ -112,6 +127,8 @@ class TrainOptions:
             raise ValueError(f"--metrics is fid, kid or fid,kid, not '{self.metrics}'")
         if bool(self.metrics) != bool(self.embedding):
             raise ValueError("--metrics and --embedding FILE.onnx need each other")
+        if self.metric_images is not None and not self.metrics:
+            raise ValueError("--metric-images is for --metrics: leave it out")
         if self.preset and self.preset not in PRESETS:
             raise ValueError(f"--preset is one of {', '.join(PRESETS)}, not '{self.preset}'")
         for flag, schedule in (("--g-lr", self.g_lr), ("--d-lr", self.d_lr)):
@@ -158,12 +175,13 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
     from animetools.training import forecast, resume, snapshots, transfer
     from animetools.training.diary import Diary
     from animetools.training.run import Run
-    from animetools.training.settings import changes, settings
+    from animetools.training.settings import changes, refuse_architecture, settings
     from animetools.training.snapshots import Pace
     from animetools.training.status import View, kimg_of
 
     report, jobs = stream.report, stream.options.jobs or cores()
     torch.set_num_threads(min(jobs, cores()))  # more would wait for each other
+    process = forecast.resident()
 
     # What it learns from, and what it goes on from.
     device = devices(options.device)[0]
@@ -191,7 +209,14 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
         pair = transfer.resumed(pair, saved, path)
     elif options.transfer:
         source = transfer.source_of(locate(options.transfer))
-        pair = transfer.like(pair, source)
+        made = transfer.like(pair, source)
+        refuse_architecture(given, pair[0], source.generator.config, options.transfer)
+        if options.preset and made != pair:
+            report.note(f"the networks are those of {options.transfer}, not of {options.preset}")
+        pair = made
+    transfer.refuse_too_frozen(config, pair)
+    if config.dtype != "fp32" and not transfer.precision_of(config.dtype, device):
+        report.note(f"--dtype {config.dtype} is slow on this device: it is fp32")
     judge = _judge(options, images, jobs)
 
     # What it will need.
@@ -201,7 +226,8 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
         spoilt, _ = transfer.trainer_of(config, pair, device)
         seconds = forecast.seconds_per_kimg(spoilt, config.batch)
         del spoilt
-    for line in forecast.told(config, pair, pace, stream.out, device, seconds):
+    needs = forecast.told(config, pair, pace, stream.out, device, process=process, seconds=seconds)
+    for line in needs:
         report.note(line)
     name, home = f"{images.name}-{config.preset}", snapshots.home(path) if path else None
     if stream.options.dry_run:
@@ -251,4 +277,5 @@ def _judge(options: TrainOptions, images: "Images", jobs: int) -> "Judge | None"
 
     cure = "--embedding takes an .onnx file, or its address"
     embedding = Embedding(locate(options.embedding, cure=cure), min(jobs, cores()))
-    return Judge(embedding, options.metrics.split(","), images, options.metric_images, jobs)
+    count = options.metric_images or METRIC_IMAGES
+    return Judge(embedding, options.metrics.split(","), images, count, jobs)

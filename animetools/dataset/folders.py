@@ -165,8 +165,14 @@ class FolderFiles:
         return _names(self.path, lambda _: True)
 
     def lines(self, name: str) -> Iterator[bytes]:
-        """The lines of a file that is a text, cut at LONGEST_LINE bytes; none if it is not there."""
-        with suppress(FileNotFoundError), open(os.path.join(self.path, name), "rb") as file:
+        """The lines of a file that is a text, cut at LONGEST_LINE bytes; none if it is not there.
+
+        Raises FatalError if it is no file.
+        """
+        path = os.path.join(self.path, name)
+        if os.path.exists(path) and not os.path.isfile(path):  # opening a FIFO would wait for ever
+            raise FatalError(f"{path}: not a regular file")
+        with suppress(FileNotFoundError), open(path, "rb") as file:
             while line := file.readline(LONGEST_LINE):
                 yield line
 

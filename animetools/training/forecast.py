@@ -1,6 +1,7 @@
 """What a run will need, told before it starts."""
 
 import os
+import resource
 import sys
 import time
 from collections.abc import Iterator
@@ -24,9 +25,11 @@ from animetools.training.transfer import Pair
 
 FLOAT = 4  # bytes
 HELD = 25  # numbers for each channel of a pixel: measured on a CPU, 24 to 25 with any shape
+COPIES = 3  # of what a snapshot has, while it is written: measured
 LONG = 3.0  # seconds
 REGULARISED = 1.2  # how much longer an iteration takes on a CPU, on average
 MONTH = 30 * 86400.0  # seconds
+LOADED_LATER = 130_000_000  # bytes: torch's optimisers and TensorBoard; measured on Linux
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,8 @@ def forecast(
 ) -> Forecast:
     """What networks need that learn from so many images at once, in float32.
 
-    That is the weights, their average, gradients and Adam's moments, and what the largest of the
-    losses holds for its gradient.
+    That is the weights, their average, gradients and Adam's moments, what the largest of the losses
+    holds for its gradient, and a snapshot on its way to the disk.
     """
     with torch.device("meta"):
         g, d = _count(Generator(generator)), _count(Discriminator(discriminator))
@@ -53,7 +56,7 @@ def forecast(
     pixels = sum(
         channels * (height << i) * (width << i) for i, channels in enumerate(generator.channels)
     )
-    return Forecast(g + d, saved, saved + FLOAT * (g + d + HELD * pixels * images))
+    return Forecast(g + d, saved, COPIES * saved + FLOAT * (g + d + HELD * pixels * images))
 
 
 def seconds_per_kimg(trainer: Trainer, batch: int) -> float:
@@ -87,11 +90,18 @@ def seconds_per_kimg(trainer: Trainer, batch: int) -> float:
 
 
 def told(
-    config: TrainConfig, pair: Pair, pace: Pace, folder: str, device: torch.device, seconds: float
+    config: TrainConfig,
+    pair: Pair,
+    pace: Pace,
+    folder: str,
+    device: torch.device,
+    *,
+    process: int,
+    seconds: float,
 ) -> Iterator[str]:
     """What a person is told of a run before it starts, with its snapshots in this folder.
 
-    A kimg takes so many `seconds`; 0: that will show.
+    The process has so many bytes already; a kimg takes so many `seconds`; 0: that will show.
     Raises FatalError, with the cure, if there is no room for a snapshot.
     """
     size_of_round, group = config.batch // config.accumulate, pair[1].mbstd_group
@@ -99,8 +109,9 @@ def told(
         yield f"the discriminator compares {group} images at a time: so {size_of_round} divide"
     needed, count = forecast(*pair, size_of_round), pace.count(config.kimg)
     memory, disk = free_memory(device), free_disk(folder)
+    own = process + LOADED_LATER if device.type == "cpu" else 0  # a card holds nothing of it
     yield (
-        f"{needed.parameters / 1e6:.1f} M parameters, about {size(needed.memory)} of memory"
+        f"{needed.parameters / 1e6:.1f} M parameters, about {size(needed.memory + own)} of memory"
         f"{f' ({size(memory)} are free)' if memory is not None else ''}; "
         f"snapshots of {size(needed.snapshot)}, up to {count} of them ({size(disk)} are free)"
     )
@@ -115,7 +126,11 @@ def told(
     if seconds:
         yield f"{config.kimg:g} kimg take {duration(config.kimg * seconds)}: {seconds:.1f} s/kimg"
     if config.kimg * seconds > MONTH:
-        yield "that is long: a smaller --channel-base is faster, and a smaller --kimg may do"
+        faster = "a smaller --channel-base" if config.preset == "tiny" else "--preset tiny"
+        yield (
+            f"that is long: {faster} is faster; with --transfer default, which begins with a trained "
+            "network, a smaller --kimg may do"
+        )
 
 
 def free_memory(device: torch.device) -> int | None:
@@ -127,6 +142,14 @@ def free_memory(device: torch.device) -> int | None:
     with open("/proc/meminfo", encoding="ascii") as file:
         facts = dict(line.split(":") for line in file)
     return int(facts["MemAvailable"].split()[0]) * 1024 if "MemAvailable" in facts else None
+
+
+def resident() -> int:
+    """Bytes of memory that this process has now; on other systems than Linux, has had at most."""
+    if sys.platform == "linux":
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * resource.getpagesize()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def free_disk(folder: str) -> int:

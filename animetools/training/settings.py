@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from animetools.errors import FatalError
+from animetools.networks.config import Config, StyleGAN2Generator
 from animetools.networks.snapshot import Snapshot
 from animetools.options import Option
 from animetools.training.config import TrainConfig, preset
@@ -24,7 +25,7 @@ def settings(
     """The settings of a run on images of this resolution, which resumes the snapshot `saved`.
 
     `given` are values of `options` by name; what is empty or None was not told.
-    Raises FatalError for another architecture than the run had.
+    Raises FatalError for another architecture than the run had, and for what would do nothing.
     """
     before = _settings_of(saved, options, path) if saved else {}
     told = {name: given[name] for name in NAMES & given.keys() if given[name] not in (None, "")}
@@ -42,7 +43,30 @@ def settings(
     # Source: StyleGAN2-ADA's settings for transfer learning.
     if given["transfer"] or (saved and saved.facts.get("transfer")):
         config = replace(config, ema_ramp=None, ada_kimg=min(ADA_KIMG, config.ada_kimg))
-    return replace(config, **before | told)
+    made = replace(config, **before | told)
+    _refuse_unused(made, given)
+    return made
+
+
+def refuse_architecture(
+    given: Mapping[str, Any], wanted: StyleGAN2Generator, theirs: Config, source: str
+) -> None:
+    """Raise FatalError for options of the architecture that the networks of a `source` overrule."""
+    if not isinstance(theirs, StyleGAN2Generator):
+        return
+    count = len(wanted.channels)
+    grows = len(theirs.channels) < count  # and new blocks are as they were asked for
+    agree = {
+        "map_layers": wanted.mapping.layers == theirs.mapping.layers,
+        "channel_base": grows or wanted.channels == theirs.channels[:count],
+        "channel_max": grows or wanted.channels == theirs.channels[:count],
+    }
+    for key in ARCHITECTURE:
+        if given[key] is not None and not agree[key]:
+            flag = f"--{key.replace('_', '-')}"
+            raise FatalError(
+                f"{flag} {given[key]}: the networks are those of {source}: leave it out"
+            )
 
 
 def changes(saved: Snapshot, facts: Mapping[str, Any]) -> Iterator[str]:
@@ -51,6 +75,16 @@ def changes(saved: Snapshot, facts: Mapping[str, Any]) -> Iterator[str]:
     for name, value in facts.items():
         if name in before and before[name] != value:
             yield f"{name} was {before[name]}, is {value} from here on"
+
+
+def _refuse_unused(config: TrainConfig, given: Mapping[str, Any]) -> None:
+    """Raise FatalError for what was given and would do nothing."""
+    if given["target"] is not None and config.aug != "ada":
+        raise FatalError(f"--target is for --aug ada, not {config.aug}: leave it out")
+    if given["p"] is not None and config.aug not in ("ada", "fixed"):
+        raise FatalError(f"--p is for --aug fixed or ada, not {config.aug}: leave it out")
+    if given["aug"] == "fixed" and given["p"] is None and not config.p:
+        raise FatalError("--aug fixed needs a probability: --p")
 
 
 def _settings_of(saved: Snapshot, options: Sequence[Option], path: str) -> dict[str, Any]:

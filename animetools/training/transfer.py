@@ -17,10 +17,11 @@ from animetools.networks.config import (
 from animetools.networks.devices import DTYPES
 from animetools.networks.fast import native
 from animetools.networks.snapshot import Snapshot
+from animetools.networks.stylegan2 import Discriminator
 from animetools.training.augment import Ada
 from animetools.training.config import Dtype, TrainConfig, networks
 from animetools.training.diffaugment import diffaugment
-from animetools.training.step import Augment, Trainer, new_networks
+from animetools.training.step import Augment, Trainer, layers_from_image, new_networks
 
 Pair = tuple[StyleGAN2Generator, StyleGAN2Discriminator]
 
@@ -142,6 +143,16 @@ def like(wanted: Pair, source: Snapshot) -> Pair:
         discriminator = replace(discriminator, channels=generator.channels)
     assert image_size(generator) == image_size(discriminator)
     return generator, discriminator
+
+
+def refuse_too_frozen(config: TrainConfig, pair: Pair) -> None:
+    """Raise FatalError, with the number there is, if more layers are to be frozen."""
+    with torch.device("meta"):
+        count = len(layers_from_image(Discriminator(pair[1])))
+    if config.freeze_d > count:
+        raise FatalError(
+            f"--freeze-d {config.freeze_d}: the discriminator has {count} layers that can be frozen"
+        )
 
 
 def take(module: nn.Module, state: dict[str, Tensor]) -> list[str]:

@@ -276,16 +276,6 @@ def test_a_webp_without_loss_stays_so(shell: Shell, tmp_path: Path) -> None:
     assert b"VP8L" in (tmp_path / "a.webp").read_bytes()[:64]
 
 
-def test_two_inputs_never_share_an_output(shell: Shell, tmp_path: Path) -> None:
-    drawn().save(tmp_path / "p.jpg")
-    drawn(20, 20).save(tmp_path / "p.jpg.png")
-    for _ in range(4):
-        done = shell("rm -rf upscaled; animeupscale -m art -j 2 p.jpg p.jpg.png")
-        assert done.returncode == 1
-        assert len(done.stdout.splitlines()) == 1
-        assert "is not of this making" in done.stderr
-
-
 def test_in_place_loses_nothing_that_it_cannot_write(shell: Shell, tmp_path: Path) -> None:
     frames = [drawn(), drawn(mode="L").convert("RGB")]
     frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:])

@@ -195,7 +195,12 @@ def test_a_terminal_has_a_live_view(data: Path) -> None:
         while part := os.read(ours, 1 << 16):
             shown += part
     os.close(ours)
-    assert process.wait() == 0
+    _, status, usage = os.wait4(process.pid, 0)
+    assert status == 0
+    process.returncode = 0
+    forecast = re.search(r"about ([\d.]+) GB of memory", shown.decode())
+    assert forecast
+    assert float(forecast[1]) * 1e9 == pytest.approx(usage.ru_maxrss * 1024, rel=0.25)
     assert "\u2501" * 10 in shown.decode()  # the bar
     assert FIRST.encode() in shown
     assert shown.rfind(b"\x1b[?25h") > shown.rfind(b"\x1b[?25l")  # there is a cursor again
@@ -333,7 +338,10 @@ def test_weights_go_over_to_another_size(data: Path, size: tuple[int, int]) -> N
     checkpoints.write(str(data / "old.pkl"), source := tiny.snapshot())
     height, width = size
     folder(data / "e", [picture(seed, width, height) for seed in range(4)])
-    done = train(f"e {SHORT} --kimg 0.004 --g-lr 0 --d-lr 0 --transfer old.pkl", data)
+    done = train(
+        "e --preset tiny --batch 4 --kimg 0.004 --g-lr 0 --d-lr 0 --transfer old.pkl -j 1", data
+    )
+    assert "the networks are those of old.pkl, not of tiny" in done.stderr
     told = re.search("fresh, for want of weights that fit: (.*)\n", done.stderr)
     assert told
     fresh = tuple(told[1].split(", "))
@@ -394,6 +402,17 @@ def test_what_is_not_used_is_told(tmp_path: Path) -> None:
         ("d.zip --metrics is --embedding d.zip", "--metrics is fid, kid or fid,kid, not 'is'"),
         ("d.zip --metrics fid --embedding e.onnx", "e.onnx does not exist; --embedding takes an"),
         ("d.zip --metrics fid --embedding d.zip", "d.zip is no ONNX file that can be used"),
+        ("d.zip --metric-images 9", "--metric-images is for --metrics: leave it out"),
+        ("d.zip --preset tiny --freeze-d 100", "--freeze-d 100: the discriminator has 7 layers"),
+        ("d.zip --resume run.pkl --kimg 1 --freeze-d 8", "has 7 layers that can be frozen"),
+        ("d.zip --aug none --target 0.6", "--target is for --aug ada, not none: leave it out"),
+        ("d.zip --aug diffaug --p 0.5", "--p is for --aug fixed or ada, not diffaug"),
+        ("d.zip --aug fixed", "--aug fixed needs a probability: --p"),
+        (
+            "d.zip --transfer run.pkl --map-layers 8",
+            "--map-layers 8: the networks are those of run",
+        ),
+        ("d.zip --transfer run.pkl --channel-base 32", "--channel-base 32: the networks are those"),
         ("d.zip --preset big", "--preset is one of s2, "),
         ("d.zip --g-lr fast", "--g-lr is a rate"),
         ("d.zip --resume latest --transfer old.pkl", "exclude each other"),

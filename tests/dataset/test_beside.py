@@ -123,6 +123,13 @@ def test_too_long_labels_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
         phrases(path)
 
 
+def test_labels_that_are_no_file_are_refused(tmp_path: Path) -> None:
+    path = sets.folder(tmp_path / "a", [picture(0)])
+    os.mkfifo(tmp_path / "a/dataset.json")
+    with pytest.raises(FatalError, match=r"dataset\.json: not a regular file"):
+        phrases(path)
+
+
 def test_broken_labels_beside_records_are_refused(tmp_path: Path) -> None:
     path = sets.records(tmp_path / "a", [picture(0), picture(1)])
     np.save(tmp_path / "a/none.npy", np.zeros((2, 0), np.float32))

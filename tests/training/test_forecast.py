@@ -20,14 +20,16 @@ CONFIG = TrainConfig(channel_base=256, channel_max=16, latent=16, map_layers=2, 
 
 def told(path: Path, config: TrainConfig = CONFIG, pace: Pace = PACE, seconds: float = 36) -> str:
     pair = networks(config, 16, 16, 3, 0)
-    return "\n".join(forecast.told(config, pair, pace, str(path), CPU, seconds))
+    lines = forecast.told(config, pair, pace, str(path), CPU, process=10**9, seconds=seconds)
+    return "\n".join(lines)
 
 
 def test_memory_disk_and_hours_are_told(tmp_path: Path) -> None:
     lines = told(tmp_path / "not/yet/there").splitlines()
     assert len(lines) == 2
     needed = forecast.forecast(*networks(CONFIG, 16, 16, 3, 0), 8)
-    assert f"about {forecast.size(needed.memory)} of memory" in lines[0]
+    own = 10**9 + forecast.LOADED_LATER
+    assert f"about {forecast.size(needed.memory + own)} of memory" in lines[0]
     assert f"snapshots of {forecast.size(needed.snapshot)}, up to 6 of them" in lines[0]
     assert lines[1] == "100 kimg take about 60 minutes: 36.0 s/kimg"
     assert "take" not in told(tmp_path, seconds=0)  # a run that goes on has been told
@@ -36,7 +38,10 @@ def test_memory_disk_and_hours_are_told(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_told_with_its_cure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "that is long: a smaller --channel-base" in told(tmp_path, replace(CONFIG, kimg=10**5))
+    long = told(tmp_path, replace(CONFIG, kimg=10**5))
+    assert "that is long: --preset tiny is faster; with --transfer default, which" in long
+    long = told(tmp_path, replace(CONFIG, kimg=10**5, preset="tiny"))
+    assert "that is long: a smaller --channel-base is faster; with" in long
     assert "compares 3 images at a time: so 6 divide" in told(tmp_path, replace(CONFIG, batch=6))
     found = forecast.forecast(*networks(CONFIG, 16, 16, 3, 0), 8)
     monkeypatch.setattr(forecast, "free_memory", lambda device: found.memory - 1)
