@@ -393,9 +393,9 @@ def _writer(options: SnipOptions, folder: str) -> "Writer":
     sampling = Sampling(options.temperature, options.top_k, options.top_p, options.max_tokens)
     model = opened(folder, found[0], options.dtype)
     if (options.max_tokens or 0) >= model.context:
-        window = f"the model's window of {model.context} tokens"
         warnings.warn(
-            f"--max-tokens {options.max_tokens} is more than {window}: texts end there",
+            f"--max-tokens {options.max_tokens}: texts end where the model's window of"
+            f" {model.context} tokens does, prompt included",
             Advice,
             stacklevel=1,
         )

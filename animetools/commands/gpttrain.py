@@ -293,7 +293,7 @@ def _refuse_another(out: str, had: dict[str, Any], options: LearnOptions) -> Non
         and had.get("vocab", options.vocab) != options.vocab,
     }
     if wrong := [name for name, is_wrong in named.items() if is_wrong]:
-        begun = f"began with {base}" if base else "began from scratch"
+        begun = f"began with --model {base}" if base else "began from scratch"
         raise FatalError(
             f"the run in {out} {begun} and cannot change to {' '.join(wrong)}: leave that out to"
             " continue it, or start over with --force instead of --resume"

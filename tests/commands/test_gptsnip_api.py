@@ -68,7 +68,7 @@ def test_short_texts_are_asked_for_again(shell: Shell, tmp_path: Path) -> None:
 
 def test_any_other_parameter_is_sent_and_makes_another_folder(shell: Shell) -> None:
     with serving(seeded) as served:
-        more = "--set reasoning_effort=low --set 'top_k=5' --set user=me --system Short. --stop END"
+        more = "--set stream=true --set reasoning_effort=low --set 'top_k=5' --set user=me --system Short. --stop END"
         call = line(served, f"-s 0 {more}").replace("/completions", "/chat/completions")
         done, again = shell(call), shell(call)
         other = shell(call.replace("top_k=5", "top_k=6"))

@@ -409,7 +409,11 @@ def test_a_value_that_is_refused_ends_the_run_at_once(message: str, param: str |
 
 
 def test_a_system_and_other_parameters_are_sent() -> None:
-    others = {"reasoning_effort": "low", "chat_template_kwargs": {"enable_thinking": False}}
+    others = {
+        "reasoning_effort": "low",
+        "stream": True,
+        "chat_template_kwargs": {"enable_thinking": False},
+    }
     request = Request("m", 1, 1, 9, "Be short.", "END", others)
     with serving(lambda asked: asked.say("well")) as served:
         url = f"{served.root}/v1/chat/completions"
@@ -421,7 +425,7 @@ def test_a_system_and_other_parameters_are_sent() -> None:
         {"role": "system", "content": "Be short."},
         {"role": "user", "content": "Go."},
     ]
-    assert asked.body["stop"] == ["END"]
+    assert asked.body["stop"] == ["END"] and asked.body["stream"] is True
     assert others.items() <= asked.body.items()
 
 
