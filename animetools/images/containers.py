@@ -44,7 +44,7 @@ def _table(rows: dict[str, bytes]) -> dict[str, re.Pattern[bytes]]:
 
 _READ = _table(
     {
-        "PNG": rb"\x89PNG\r\n\x1a\n",
+        "PNG": rb"\x89PNG\r\n\x1a\n(?!....CgBI)",
         "JPEG": rb"\xff\xd8\xff",
         "GIF": rb"GIF8[79]a",
         "WEBP": rb"RIFF....WEBP",
@@ -60,6 +60,7 @@ _READ = _table(
 # by their first bytes are told by their tags (tiff.py).
 _UNSUPPORTED = _table(
     {
+        "PNG of iOS": rb"\x89PNG\r\n\x1a\n....CgBI",
         "JPEG 2000": rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51",
         "JPEG XR": rb"II\xbc\x01",
         "JPEG XS": rb"\0\0\0\x0cJXS \r\n\x87\n",

@@ -35,6 +35,7 @@ FOREIGN = {
     "HEIF": media("mif1", "msf1"),
     "JPEG XL": b"\xff\x0a\xf8\x1f" + bytes(60),
     "JPEG 2000": b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(60),
+    "PNG of iOS": b"\x89PNG\r\n\x1a\n" + chunk(b"CgBI", b"\x50\0\x20\2") + bytes(60),
     "PSD": b"8BPS\0\1" + bytes(60),
     "XCF": b"gimp xcf v011\0",
     "KRA": b"PK\3\4" + bytes(26) + b"mimetypeapplication/x-krita" + bytes(9),
