@@ -10,7 +10,6 @@ import threading
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from typing import Any, TypeVar
 
 from animetools import whole
@@ -28,6 +27,7 @@ from animetools.cli.item import (
 )
 from animetools.errors import Advice, FatalError, ItemError
 from animetools.names import beginning, placed
+from animetools.options import options_of
 
 NAME = ".animetools.sqlite"
 FOUND = "found"  # among the settings, but no option
@@ -245,7 +245,7 @@ class Journal:
         row = self._ask("SELECT words FROM settings WHERE id = ?", settings)
         old = json.loads(row[0][0])
         found = old.pop(FOUND, self.found)
-        for name in (*self.settings, *old):
+        for name in self.settings:
             was, now = (
                 _typed(name, settings.get(name, self.defaults.get(name)))
                 for settings in (old, self.settings)
@@ -303,8 +303,13 @@ def refuse_other_content(item: Item, mtime: int, place: str) -> None:
 
 
 def settings_of(command: str, options: Any) -> Facts:
-    """What an output depends on: the command and its own options."""
-    return {"command": command} | asdict(options)
+    """What an output depends on: the command, and those of its own options that matter to it."""
+    settings: Facts = {"command": command}
+    for option in options_of(type(options)):
+        affects = option.opt.affects
+        if affects(options) if callable(affects) else affects:
+            settings[option.name] = getattr(options, option.name)
+    return settings
 
 
 def _typed(name: str, value: Any) -> str:

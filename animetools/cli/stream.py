@@ -11,9 +11,9 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 from animetools import whole
 from animetools.cli.batches import Batches, Belt
@@ -69,7 +69,8 @@ class Stream:
 
     `out` is the folder of its files; `aside` one in which it puts inputs away. What the command has
     put into either is no input: one process may still list the folders while another fills them.
-    `defaults` are those of the settings. `found` is what the command has found here to work with, where nobody says what it shall be.
+    `defaults` are those of the settings. `found` is what the command has found here to work with,
+    where nobody says what it shall be.
     `pool` gives a concurrent.futures.Executor for so many workers; work, items and results must
     then survive pickling, unless it is a pool of threads.
     """
@@ -83,6 +84,10 @@ class Stream:
     aside: str = ""
     files: tuple[str, ...] = ()
     pool: Callable[[int], Executor] = ThreadPoolExecutor
+
+    def keyed(self, **facts: Any) -> "Stream":
+        """The same stream, whose outputs depend on these facts, too."""
+        return replace(self, settings=self.settings | facts)
 
     def map(self, work: Work, items: Iterable[Item] | None = None) -> int:
         """Print what `work` gives for each item: none, one or many."""
