@@ -114,7 +114,7 @@ def animeclean(options: CleanOptions, stream: Stream) -> int:
 
 
 def measure(options: CleanOptions, item: Item, output: Output, *, exact: bool) -> Iterator[Result]:
-    """What one image is like, from the cheap to the dear; a reject where that is reason enough.
+    """What one image is like; the cheap checks come first, and the first that fails rejects it.
 
     Unless `exact`, colours are counted only until there are enough.
     """

@@ -330,7 +330,7 @@ def test_a_file_of_somebody_else_is_never_overwritten(shell: Shell, raw: Path) -
     theirs.write_bytes(b"a drawing")
     done = shell("$FILTERS copier raw")
     assert done.returncode == 1
-    assert "copies/raw/a/00.png.copy exists and is not of this making" in done.stderr
+    assert "copies/raw/a/00.png.copy exists and was not written from this input" in done.stderr
     assert theirs.read_bytes() == b"a drawing"
     assert shell("$FILTERS copier raw -f").returncode == 0
     theirs.write_bytes(b"retouched by hand")

@@ -187,7 +187,7 @@ def test_file_of_another_is_neither_taken_nor_overwritten(shell: Shell, tmp_path
         for _ in range(2):
             done = shell(call)
             assert done.returncode == 1
-            assert "exists and is not of this making" in done.stderr
+            assert "exists and was not written from this input" in done.stderr
             assert (tmp_path / "snippets" / "snippet-1.txt").read_text() == "mine\n"
 
 
