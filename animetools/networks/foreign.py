@@ -26,7 +26,7 @@ KIN: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("a StyleGAN-XL", (r"\bsynthesis\.input\.", r"\b(feature_networks?|embed_proj)\b")),
     ("a network of StyleGAN3", (r"\bsynthesis\.(input\.|L\d+_\d+)",)),
     ("an EG3D", (r"\bbackbone\.synthesis\.", r"\bsuperresolution\.")),
-    ("a StyleGAN2-ADA's tensors without its settings", (r"^(module\.)?synthesis\.b4\.const$",)),
+    ("a StyleGAN2-ADA's tensors without its settings", (r"\bsynthesis\.b4\.const$",)),
     ("a StyleGAN2 in rosinality's layout, in parts", (r"\bto_rgbs?\d?\.(\d+\.)?conv\.modulation",)),
     (
         "an encoder of e4e or pSp without its generator",
@@ -76,7 +76,8 @@ def refuse_foreign(value: Any, otherwise: str) -> NoReturn:
         refuse(f"{layout}: no StyleGAN is in it")
     if names:
         count = f"{len(names):,} tensor{'s' * (len(names) > 1)}"
-        refuse(f"{otherwise}; it holds {count}, such as {names[0]!a:.{SHOWN}}")
+        example = f", such as {names[0]!a:.{SHOWN}}" if names[0] else ""
+        refuse(f"{otherwise}; it holds {count}{example}")
     if any(tensor_names(value)):
         refuse("the state of an optimizer: no StyleGAN is in it")
     refuse(f"{otherwise}; it holds no tensors")

@@ -1,8 +1,8 @@
 """The .pt files that GANSpace, e4e, StyleCLIP and others take: rosinality's StyleGAN 2 in PyTorch.
 
 {"g_ema": state, "latent_avg": w}, in training also "g", "d" and "args"; e4e keeps its generator as
-"decoder." within a "state_dict"; others save a bare state. Only the skip generator and the resnet
-discriminator, both square and without labels, exist there.
+"decoder." within a "state_dict"; others save a bare state, or one under a name of their own. Only
+the skip generator and the resnet discriminator, both square and without labels, exist there.
 """
 
 import re
@@ -61,16 +61,18 @@ def _states(value: Any) -> dict[str, dict[str, Any]]:
     if type(value) is not dict:
         return {}
     named = {ours: value[theirs] for theirs, ours in _KEYS.items() if theirs in value}
-    whole = value.get("state_dict", value)
-    found = {
-        name: _inner(name, state) for name, state in (named or {"G_ema": whole, "D": whole}).items()
-    }
-    if named and any(found.values()):  # then all must be
+    if any(_inner(name, state) for name, state in named.items()):  # then all must be
         return {
-            name: found[name] or (state if type(state) is dict else {"": state})
+            name: _inner(name, state) or (state if type(state) is dict else {"": state})
             for name, state in named.items()
             if state is not None
         }
+    # A bare state, or one under a name of somebody's own: the average before others.
+    others = sorted(value, key=lambda key: "ema" not in str(key).lower())
+    parts = [value, *(value[key] for key in others)]
+    found = {
+        name: next(filter(None, (_inner(name, part) for part in parts)), {}) for name in _MARKS
+    }
     return {name: state for name, state in found.items() if state}
 
 

@@ -62,6 +62,10 @@ OPTIMIZER = {"state": {0: nested("step", "exp_avg", "exp_avg_sq")}, "param_group
             nested("mapping.w_avg", "synthesis.b4.const"),
             "a StyleGAN2-ADA's tensors without its settings, which is not read yet",
         ),
+        (
+            {"G_ema": nested("mapping.w_avg", "synthesis.b4.const"), "D": nested("b4.fc.weight")},
+            "a StyleGAN2-ADA's tensors without its settings, which is not read yet",
+        ),
         (nested("synthesis.input.freqs", "synthesis.L0_36_512.weight"), "a network of StyleGAN3"),
         (
             {"g": nested("module.init.init.0.weight_orig", "module.feat_8.1.weight_orig"), "d": {}},
@@ -134,6 +138,11 @@ def test_a_file_of_lists_within_lists_is_refused_at_once(tmp_path: Path) -> None
         value = [value, value]
     torch.save(value, tmp_path / "x.pt")
     assert "no StyleGAN is in it" in said_of(tmp_path / "x.pt")
+
+
+def test_a_single_tensor_has_no_name_to_show(tmp_path: Path) -> None:
+    torch.save(torch.zeros(2), tmp_path / "x.pt")
+    assert said_of(tmp_path / "x.pt").endswith("it holds 1 tensor")
 
 
 def test_long_names_are_cut(tmp_path: Path) -> None:

@@ -181,6 +181,22 @@ def test_a_bare_state_is_read(tmp_path: Path, prefix: str, suffix: str) -> None:
         assert torch.equal(found.generator.state[key], wanted[key]), key
 
 
+@pytest.mark.parametrize("names", [("generator",), ("params", "params_ema"), ("EMA", "netG")])
+def test_a_state_under_another_name_is_read_and_the_average_first(
+    tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    state = written(tmp_path / "a.pt")["g_ema"]
+    other = {name: tensor + 1 for name, tensor in state.items()}
+    content = {name: state if name == names[-1] or "E" in name else other for name in names}
+    if "netG" in names:
+        content["netG"] = other
+    torch.save({"epoch": 3, "config": {}, **content}, tmp_path / "b.pt")
+    with pytest.warns(Advice, match="lacks the average w"):
+        found = checkpoints.read(str(tmp_path / "b.pt"))
+    key = "synthesis.b4.const"
+    assert torch.equal(found.generator.state[key], snapshot().generator.state[key])
+
+
 def test_a_bare_discriminator_is_read(tmp_path: Path) -> None:
     content = written(tmp_path / "a.pt")
     torch.save(content["d"], tmp_path / "d.pt")
