@@ -77,7 +77,7 @@ _UNSUPPORTED = _table(
         "MIFF": rb"id=ImageMagick",
         "DjVu": rb"AT&TFORM",
         "XPM": rb"/\* XPM \*/",
-        "XBM": rb"#define \w+_width ",
+        "XBM": rb"#define \S+_width ",
         "SVG": rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*>)?\s*(<!--.*?-->\s*)*(<!DOCTYPE svg[ >]|<svg[\s>])",
         "WMF": rb"\xd7\xcd\xc6\x9a",
         "EMF": rb"\x01\0\0\0.{36} EMF",

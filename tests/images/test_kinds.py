@@ -60,7 +60,7 @@ FOREIGN = {
     b' -->\n\n<svg\n width="9"',
     "WMF": b"\xd7\xcd\xc6\x9a" + bytes(60),
     "EMF": b"\1\0\0\0" + bytes(36) + b" EMF" + bytes(60),
-    "XBM": b"#define face_width 16\n#define face_height 16\n",
+    "XBM": b"#define a.face_width 16\n#define face_height 16\n",
     "PCX": b"\x0a\5\1\x08" + bytes(60),
     "TGA": struct.pack("<BBBHHBHHHHBB", 0, 0, 10, 0, 0, 0, 0, 0, 9, 9, 24, 0) + bytes(60),
     "JPEG XS": b"\0\0\0\x0cJXS \r\n\x87\n" + bytes(60),
