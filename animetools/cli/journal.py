@@ -163,8 +163,12 @@ class Journal:
             if standing and then[2] != self.settings_id and not self.force:
                 self._compare(standing[0].path, then[2])
                 then[2] = self.settings_id
-            if standing and item.size == NO_FILE and not self.force:
-                refuse_other_content(item, then[1], standing[0].path)
+            fresh = [file for file in standing if os.lstat(file.path).st_ctime_ns >= self.run]
+            if item.size == NO_FILE and fresh:
+                refuse_other_content(item, then[1], fresh[0].path)
+            if item.size == NO_FILE and standing and not self.force:
+                cure = ", or -f overwrites it"
+                refuse_other_content(item, then[1], standing[0].path, cure)
             if then == [*now] and not begun and len(standing) == len(owned) and not self.force:
                 return self._recall(item, results)
             killed = then == [*now] and bool(begun) and not self.force
@@ -296,10 +300,10 @@ def refuse_another(old: str, new: str, stem: str, *, moved: bool = False) -> Non
     raise ItemError(f"its files would take the place of those of {old} ({stem}*)")
 
 
-def refuse_other_content(item: Item, mtime: int, place: str) -> None:
+def refuse_other_content(item: Item, mtime: int, place: str, cure: str = "") -> None:
     """Raise ItemError if an item that is no file is another than the one of that time."""
     if item.mtime != mtime:
-        raise ItemError(f"{place} is another's: choose another name or -o, or -f overwrites it")
+        raise ItemError(f"{place} is another's: choose another name or -o{cure}")
 
 
 def settings_of(command: str, options: Any) -> Facts:

@@ -230,7 +230,17 @@ def test_two_pictures_of_one_name_in_one_run_are_an_error(here: Path) -> None:
     done = quick(line, here)
     assert done.returncode == 1
     assert sorted(done.stdout.split()) == [f"images/{n}.png" for n in ("10", "110", "1110")]
-    assert "is another's" in done.stderr
+    assert "is another's: choose another name or -o\n" in done.stderr
+
+
+def test_force_overwrites_no_picture_of_the_same_run(here: Path) -> None:
+    for _ in range(2):  # the second time all names are there already
+        line = f"{MAKE} --seeds 1,100-140,11 --psi 0,10 --name '{{seed}}{{psi}}' --json -f"
+        done = quick(line, here)
+        paths = [(record["path"], record["seed"]) for record in records(done.stdout)]
+        assert done.returncode == 1
+        assert [seed for path, seed in paths if path == "images/110.png"] == [1]
+        assert "images/110.png is another's: choose another name or -o\n" in done.stderr
 
 
 def test_the_best_are_kept_and_dranker_agrees(here: Path) -> None:
