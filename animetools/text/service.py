@@ -191,7 +191,8 @@ class Service:
                     cost = self.budget.limits.cost(*answer.usage)
                 elif self.budget.limits.max_cost is not None:
                     self._say(
-                        "usage", "answers do not tell their tokens: each counts as the dearest"
+                        "usage",
+                        "answers do not tell their tokens: each counts as the most expensive",
                     )
                 return answer
             except _Changed:
