@@ -1,7 +1,7 @@
 """How an option is declared, once; parsing, help, man page and completion are made from it."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import MISSING, Field, dataclass, fields
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -11,13 +11,18 @@ ALIASES = {"jpeg": "jpg", "tif": "tiff"}
 
 @dataclass(frozen=True)
 class Opt:
-    """What Annotated adds to a dataclass field to make it an option."""
+    """What Annotated adds to a dataclass field to make it an option.
+
+    `affects` says whether what is written depends on the option: always, never, or where this is
+    true of the options.
+    """
 
     help: str
     short: str = ""
     unit: str = ""
     min: float | None = None
     max: float | None = None
+    affects: bool | Callable[[Any], bool] = True
 
 
 @dataclass(frozen=True)

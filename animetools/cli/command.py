@@ -173,7 +173,13 @@ class Command:
         )
         warnings.simplefilter("always", Advice)
         stream = Stream(
-            told, report, settings_of(self.name, own), out=out, files=files, pool=self.pool
+            told,
+            report,
+            settings_of(self.name, own),
+            {option.name: option.default for option in self.options},
+            out=out,
+            files=files,
+            pool=self.pool,
         )
         return _guarded(lambda: self.main(own, stream), report, debug=told.debug)
 

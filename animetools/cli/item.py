@@ -164,7 +164,7 @@ class Output:
             raise ItemError(f"{path} has just been made from another input: rename one of the two")
         if self.force:
             return
-        raise ItemError(f"{path} exists and is not of this making; -f overwrites it")
+        raise ItemError(f"{path} exists and was not written from this input; -f overwrites it")
 
 
 def is_same_file(one: str, other: str) -> bool:

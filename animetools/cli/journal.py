@@ -10,13 +10,13 @@ import threading
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from typing import Any, TypeVar
 
 from animetools import whole
 from animetools.cli.item import (
     LATEST,
     NO_FILE,
+    Facts,
     Item,
     Output,
     Rejected,
@@ -27,6 +27,7 @@ from animetools.cli.item import (
 )
 from animetools.errors import Advice, FatalError, ItemError
 from animetools.names import beginning, placed
+from animetools.options import options_of
 
 NAME = ".animetools.sqlite"
 FOUND = "found"  # among the settings, but no option
@@ -59,19 +60,26 @@ Statement = tuple[str, Sequence[Any]]
 class Journal:
     """The journal of one folder; several threads and processes may use it at once.
 
-    Outputs of other settings are refused; where the command only `found` something else here to
-    work with, they serve.
+    Outputs of other settings are refused; one that an older version did not have yet was its
+    `defaults` value. Where the command only `found` something else here to work with, they serve.
 
     Raises FatalError, at any step, if the folder cannot be written or holds a damaged journal.
     """
 
     def __init__(
-        self, folder: str, settings: dict[str, Any], found: str = "", *, force: bool = False
+        self,
+        folder: str,
+        settings: Facts,
+        defaults: Facts,
+        found: str = "",
+        *,
+        force: bool = False,
     ) -> None:
         import sqlite3
 
         self.folder = folder
         self.settings = settings
+        self.defaults = defaults
         self.found = found
         self.force = force
         self.lock = threading.Lock()
@@ -241,9 +249,12 @@ class Journal:
         row = self._ask("SELECT words FROM settings WHERE id = ?", settings)
         old = json.loads(row[0][0])
         found = old.pop(FOUND, self.found)
-        for name in (*self.settings, *old):
-            if old.get(name) != self.settings.get(name):
-                was, now = (_typed(name, settings.get(name)) for settings in (old, self.settings))
+        for name in self.settings:
+            was, now = (
+                _typed(name, settings.get(name, self.defaults.get(name)))
+                for settings in (old, self.settings)
+            )
+            if was != now:
                 raise FatalError(
                     f"{path} was made {was}, this run is {now}: choose another -o, or -f makes it"
                     " again"
@@ -295,9 +306,14 @@ def refuse_other_content(item: Item, mtime: int, place: str, cure: str = "") -> 
         raise ItemError(f"{place} is another's: choose another name or -o{cure}")
 
 
-def settings_of(command: str, options: Any) -> dict[str, Any]:
-    """What an output depends on: the command and its own options."""
-    return {"command": command} | asdict(options)
+def settings_of(command: str, options: Any) -> Facts:
+    """What an output depends on: the command, and those of its own options that matter to it."""
+    settings: Facts = {"command": command}
+    for option in options_of(type(options)):
+        affects = option.opt.affects
+        if affects(options) if callable(affects) else affects:
+            settings[option.name] = getattr(options, option.name)
+    return settings
 
 
 def _typed(name: str, value: Any) -> str:
@@ -305,8 +321,10 @@ def _typed(name: str, value: Any) -> str:
     if name == "command":
         return f"by {value}"
     flag = "--" + name.replace("_", "-")
-    if value is None or value is False or value == "":
+    if value is None or value is False or value in ("", [], ()):
         return f"without {flag}"
+    if isinstance(value, list | tuple):  # JSON has no tuples
+        value = " ".join(map(str, value))
     return f"with {flag}" if value is True else f"with {flag} {value}"
 
 

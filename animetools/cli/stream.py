@@ -11,9 +11,9 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 from animetools import whole
 from animetools.cli.batches import Batches, Belt
@@ -69,7 +69,8 @@ class Stream:
 
     `out` is the folder of its files; `aside` one in which it puts inputs away. What the command has
     put into either is no input: one process may still list the folders while another fills them.
-    `found` is what the command has found here to work with, where nobody says what it shall be.
+    `defaults` are those of the settings. `found` is what the command has found here to work with,
+    where nobody says what it shall be.
     `pool` gives a concurrent.futures.Executor for so many workers; work, items and results must
     then survive pickling, unless it is a pool of threads.
     """
@@ -77,11 +78,16 @@ class Stream:
     options: StreamOptions
     report: Report
     settings: Facts
+    defaults: Facts
     found: str = ""
     out: str = ""
     aside: str = ""
     files: tuple[str, ...] = ()
     pool: Callable[[int], Executor] = ThreadPoolExecutor
+
+    def keyed(self, **facts: Any) -> "Stream":
+        """The same stream, whose outputs depend on these facts, too."""
+        return replace(self, settings=self.settings | facts)
 
     def map(self, work: Work, items: Iterable[Item] | None = None) -> int:
         """Print what `work` gives for each item: none, one or many."""
@@ -273,7 +279,11 @@ class _Desk:
             if self.journal is None:
                 stream = self.stream
                 self.journal = Journal(
-                    stream.out, stream.settings, stream.found, force=stream.options.force
+                    stream.out,
+                    stream.settings,
+                    stream.defaults,
+                    stream.found,
+                    force=stream.options.force,
                 )
             if self.journal.is_own(item):
                 return _Entry(item, _failed(PassedOver("made here")))

@@ -35,7 +35,7 @@ class CleanOptions:
         bool,
         Opt(
             "Reject files that have all their pixels but depart from their format: bytes after the"
-            " end, no end marker, a wrong checksum in a text."
+            " end, no end marker, a wrong checksum of a text chunk."
         ),
     ] = False
     max_pixels: Annotated[int, Opt("Most pixels of an image.", unit="PIXELS", min=1)] = MAX_PIXELS
@@ -46,7 +46,7 @@ class CleanOptions:
     near: Annotated[
         float,
         Opt(
-            "Share of equal hash bits that makes a near-duplicate, of crops those of their source"
+            "Share of equal hash bits that makes a near-duplicate, of crops in their source"
             " pictures; 0 looks for none.",
             max=1,
         ),
@@ -89,16 +89,17 @@ class CleanOptions:
 def animeclean(options: CleanOptions, stream: Stream) -> int:
     """Pass on the images that are worth keeping.
 
-    Reads image paths and writes those of the images that are whole, large and colourful enough and
-    no duplicates, in input order. Nothing happens to the others unless --delete or --move asks for
-    it. The file of --rejects grows as the work goes; tabs, newlines and backslashes in paths are
-    written as in C. Other names of an image that is
-    kept are never removed, nor are pictures of a kind that is not read ("unsupported"). Crops by
-    animecrop are near-duplicates where they show the same face of copies of one picture; two faces
-    of one picture never are. Captions and other sidecars (x.txt, x.jpg.json and .xmp, .caption, .tags
-    of x.jpg) move with their image, but for those that another file of that name uses. A file that
-    has all its pixels is kept, whatever follows its end; --strict rejects it. Damage inside the data
-    of a JPEG is not found.
+    Reads image paths and writes those of the images that are whole, large and colorful enough and
+    not duplicates, in input order. Nothing happens to the others unless --delete or --move asks for
+    it; pictures of a kind that is not read ("unsupported"), and other names of an image that is
+    kept, are never removed. The file of --rejects grows as the work goes; tabs, newlines and
+    backslashes in paths are written as in C.
+
+    Two crops by animecrop are near-duplicates if they show the same face of two copies of a picture;
+    two faces of one picture never are. Captions and other sidecars (x.txt, x.jpg.json and .xmp,
+    .caption, .tags of x.jpg) move with their image, except those that another image of that name
+    uses. A file that has all its pixels is kept, whatever follows its end; --strict rejects it.
+    Damage inside the data of a JPEG is not found.
 
     Images are PNG, JPEG, GIF, WebP, BMP, TIFF and AVIF files, by their content; HEIC and JPEG XL where
     animetools[formats] is installed.
@@ -114,7 +115,7 @@ def animeclean(options: CleanOptions, stream: Stream) -> int:
 
 
 def measure(options: CleanOptions, item: Item, output: Output, *, exact: bool) -> Iterator[Result]:
-    """What one image is like, from the cheap to the dear; a reject where that is reason enough.
+    """What one image is like; the cheap checks come first, and the first that fails rejects it.
 
     Unless `exact`, colours are counted only until there are enough.
     """

@@ -32,6 +32,7 @@ class CropOptions:
         Opt(
             "The cascade of lbp, in OpenCV's new or old form, instead of the one fetched once.",
             unit="FILE",
+            affects=False,
         ),
     ] = ""
     equalize: Annotated[bool, Opt("Have lbp search equalised grey, as the article did.")] = False
@@ -39,7 +40,15 @@ class CropOptions:
         128
     )
     margin: Annotated[
-        float, Opt("Room kept on each side of a face, in face widths.", "m", "RATIO", min=0, max=10)
+        float,
+        Opt(
+            "Room kept on each side of a face, in face widths.",
+            "m",
+            "RATIO",
+            min=0,
+            max=10,
+            affects=lambda options: not options.portrait,
+        ),
     ] = 0.25
     portrait: Annotated[bool, Opt("Instead of the margin, keep hair, ears, hats and neckline.")] = (
         False
@@ -67,7 +76,9 @@ class CropOptions:
     ] = 0
     one_face: Annotated[bool, Opt("Skip crops that hold a second face.")] = False
     format: Annotated[Literal["png", "jpg"], Opt("The files that are written.")] = "png"
-    quality: Annotated[int, Opt("Of JPEG files.", min=1, max=100)] = 95
+    quality: Annotated[
+        int, Opt("Of JPEG files.", min=1, max=100, affects=lambda options: options.format == "jpg")
+    ] = 95
     sidecars: Annotated[
         bool,
         Opt(
@@ -78,7 +89,9 @@ class CropOptions:
     background: Annotated[
         str, Opt("Laid under transparent images and beyond the edge.", unit="COLOR")
     ] = "white"
-    max_pixels: Annotated[int, Opt("Refuse larger images.", unit="PIXELS", min=1)] = MAX_PIXELS
+    max_pixels: Annotated[
+        int, Opt("Refuse larger images.", unit="PIXELS", min=1, affects=False)
+    ] = MAX_PIXELS
 
 
 @command(
@@ -114,10 +127,7 @@ def animecrop(options: CropOptions, stream: Stream) -> int:
         equalize=options.equalize,
         smallest=0 if options.one_face else options.min_size,  # a second face may be a small one
     )
-    # What a crop depends on: neither the limit nor the place of the cascade.
-    settings = stream.settings | {"detector": detector.searched}
-    del settings["max_pixels"], settings["cascade"]
-    stream = replace(stream, settings=settings, found=detector.found)
+    stream = replace(stream, found=detector.found).keyed(detector=detector.searched)
     return stream.map(partial(crop, options, background, detector))
 
 

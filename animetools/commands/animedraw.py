@@ -3,13 +3,12 @@
 import json
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
 
 from animetools import whole
 from animetools.cli import Item, Opt, Output, Rejected, Stream, command, processes
-from animetools.cli.journal import settings_of
 
 TOLD = ("metadata", "boxes")  # the facts of a picture that go into files of their own
 
@@ -18,7 +17,10 @@ TOLD = ("metadata", "boxes")  # the facts of a picture that go into files of the
 class DrawOptions:
     """What animedraw can be told."""
 
-    count: Annotated[int, Opt("Pictures to draw.", "c", min=1)] = 100
+    count: Annotated[
+        int,
+        Opt("Pictures to draw.", "c", min=1, affects=False),  # they are the same in a larger booru
+    ] = 100
     seed: Annotated[int, Opt("Which booru: one seed always gives the same files.", min=0)] = 0
     flaws: Annotated[
         float, Opt("Bad files to add, as a share of the pictures.", unit="SHARE", min=0, max=1)
@@ -51,8 +53,6 @@ def animedraw(options: DrawOptions, stream: Stream) -> int:
     what was drawn, and boxes.jsonl with the true boxes of the faces; prints the path of each
     picture. A larger count later adds to what is there.
     """
-    # The count is no setting: the same picture is the same in a larger booru.
-    stream = replace(stream, settings=settings_of("animedraw", replace(options, count=1)))
     return stream.fold(partial(draw, options), partial(tell, stream), numbers(options))
 
 

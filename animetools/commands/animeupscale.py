@@ -74,14 +74,23 @@ class UpscaleOptions:
         bool,
         Opt(
             "Put the result in the place of the image (PNG, JPEG, WebP), which is kept as FILE~;"
-            " its texts and EXIF go."
+            " its texts and EXIF go.",
+            affects=False,
         ),
     ] = False
-    backup: Annotated[bool, Opt("Keep no FILE~.")] = True
+    backup: Annotated[bool, Opt("Keep no FILE~.", affects=False)] = True
     format: Annotated[
         Literal["png", "jpg", "webp"] | None, Opt("The files that are written; png.")
     ] = None
-    quality: Annotated[int, Opt("Of JPEG and WebP files.", min=1, max=100)] = 95
+    quality: Annotated[
+        int,
+        Opt(
+            "Of JPEG and WebP files.",
+            min=1,
+            max=100,
+            affects=lambda options: options.format in ("jpg", "webp"),
+        ),
+    ] = 95
     tile: Annotated[
         int | None,
         Opt(
@@ -89,13 +98,17 @@ class UpscaleOptions:
             " result, only memory and time.",
             min=16,
             unit="PIXELS",
+            affects=False,
         ),
     ] = None
     device: Device = "auto"
     dtype: Annotated[
-        Literal["fp32", "bf16", "fp16"], Opt("Precision on a card; a CPU computes in fp32.")
+        Literal["fp32", "bf16", "fp16"],
+        Opt("Precision on a card; a CPU computes in fp32.", affects=False),
     ] = "fp16"
-    max_pixels: Annotated[int, Opt("Refuse larger images.", unit="PIXELS", min=1)] = MAX_PIXELS
+    max_pixels: Annotated[
+        int, Opt("Refuse larger images.", unit="PIXELS", min=1, affects=False)
+    ] = MAX_PIXELS
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense together."""
@@ -148,15 +161,10 @@ def animeupscale(options: UpscaleOptions, stream: Stream) -> int:
         mark += " tta" * options.tta
         work = partial(upscale_in_place, options, jobs, mark, force=told.force, dry=told.dry_run)
         return replace(stream, out="").map(work)
-    # What a result depends on, and which images are enlarged.
-    settings = stream.settings | {"model": upscaler.identity}
-    for name in ("tile", "device", "in_place", "backup", "max_pixels"):
-        del settings[name]
-    if not upscaler.cards:
-        del settings["dtype"]
-    if options.format in (None, "png"):
-        del settings["quality"]
-    return replace(stream, settings=settings).map(partial(upscale, options, jobs))
+    stream = stream.keyed(model=upscaler.identity)
+    if upscaler.cards:
+        stream = stream.keyed(dtype=options.dtype)
+    return stream.map(partial(upscale, options, jobs))
 
 
 def upscale(options: UpscaleOptions, jobs: int, item: Item, output: Output) -> Iterator[Item]:

@@ -114,8 +114,8 @@ def dranker(options: RankOptions, stream: Stream) -> int:
     scores mean little.
 
     The first argument is the network, unless it is a folder or has the name of an image. A
-    conditional network judges an image as of --class or --tags, else as of the class or tags of its
-    record: sggen --json | dranker model.pkl -
+    conditional network judges each image in the class of --class or --tags, otherwise in that of its
+    record, as in: sggen --json | dranker model.pkl -
 
     --shuffles ranks as "Making Anime Faces With StyleGAN" does: scores depend on the company of
     an image in its minibatch, and are averaged over shuffles.

@@ -175,12 +175,12 @@ def gptsnip(options: SnipOptions, stream: Stream) -> int:
     multiplies it.
 
     --api asks a service, at --jobs texts at once (8), with the key in the environment's
-    OPENAI_API_KEY, if there is one. It is told --temperature, --top-p, --max-tokens and a seed, and
-    may heed them; one that it refuses is renamed or left out. Reasoning, such as
-    <think>...</think>, is removed. Where the service is busy it is asked again. When --max-requests
-    or --max-cost are used up the run ends with status 2, and the same line goes on later; nothing
-    that is paid for is lost or asked for again, apart from what is on its way when the run is
-    killed. An answer that tells no tokens, or does not come, counts as the dearest possible.
+    OPENAI_API_KEY, if there is one. It is sent --temperature, --top-p, --max-tokens and a seed; a
+    parameter that it refuses is renamed or left out. Reasoning, such as <think>...</think>, is
+    removed. Where the service is busy it is asked again. When --max-requests or --max-cost are used
+    up the run ends with status 2, and the same line goes on later; nothing that is paid for is lost
+    or asked for again, apart from what is on its way when the run is killed. An answer that does not
+    come, or does not tell its tokens, counts as the most expensive possible.
 
     With --dedupe, --overlap or --rank files are snippets, from whatever source: nothing is written,
     and the paths of those that stay are printed, with --rank the best first. Two are nearly the
@@ -393,9 +393,9 @@ def _writer(options: SnipOptions, folder: str) -> "Writer":
     sampling = Sampling(options.temperature, options.top_k, options.top_p, options.max_tokens)
     model = opened(folder, found[0], options.dtype)
     if (options.max_tokens or 0) >= model.context:
-        window = f"the model's window of {model.context} tokens"
         warnings.warn(
-            f"--max-tokens {options.max_tokens} is more than {window}: texts end there",
+            f"--max-tokens {options.max_tokens}: texts end where the model's window of"
+            f" {model.context} tokens does, prompt included",
             Advice,
             stacklevel=1,
         )

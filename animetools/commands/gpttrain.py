@@ -111,7 +111,7 @@ def gpttrain(options: LearnOptions, stream: Stream) -> int:
     one ends it at once; --resume goes on from the last, to the bit.
 
     Each line of TITLE|SYNOPSIS, and each row of a table, is a text of its own, learned from its
-    beginning to its end. Plain text is learned from any place; <|endoftext|> or <|startoftext|> ends
+    beginning to its end. Windows of plain text begin anywhere; <|endoftext|> or <|startoftext|> ends
     one text and begins the next. A corpus is UTF-8 or UTF-16, and may be packed with gzip. In the
     folder are log.txt with samples, run.json with all settings, and the curves of TensorBoard.
 
@@ -293,7 +293,7 @@ def _refuse_another(out: str, had: dict[str, Any], options: LearnOptions) -> Non
         and had.get("vocab", options.vocab) != options.vocab,
     }
     if wrong := [name for name, is_wrong in named.items() if is_wrong]:
-        begun = f"began with {base}" if base else "began from scratch"
+        begun = f"began with --model {base}" if base else "began from scratch"
         raise FatalError(
             f"the run in {out} {begun} and cannot change to {' '.join(wrong)}: leave that out to"
             " continue it, or start over with --force instead of --resume"

@@ -83,7 +83,7 @@ class FolderPart:
         for member in members:
             path = os.path.join(self.name, member.name)
             if not os.path.exists(path) or os.path.getsize(path) != member.length:
-                raise FatalError(f"{path} is gone or changed; -f begins anew")
+                raise FatalError(f"{path} is gone or changed: -f starts over")
         self.sync()
         with open(os.path.join(self.name, METADATA), "wb") as file:
             file.writelines(lines())

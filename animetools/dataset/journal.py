@@ -35,6 +35,7 @@ CREATE TABLE listed (
     number INTEGER               -- of the image that it is; -1: tried in this run and not to be had
 );
 """
+_NEWER = "ALTER TABLE packed ADD COLUMN sidecars TEXT NOT NULL DEFAULT '[]'"
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,8 @@ class Journal:
             self.base.execute("PRAGMA journal_mode = WAL")
             self.base.execute("PRAGMA synchronous = NORMAL")
             self.base.executescript(_TABLES)
-            self.base.execute("SELECT sidecars FROM packed LIMIT 0")  # older journals have none
+            if "sidecars" not in {row[1] for row in self.base.execute("PRAGMA table_info(packed)")}:
+                self.base.execute(_NEWER)  # an older version began it
         except sqlite3.Error as why:
             raise self._fatal(why) from None
 

@@ -34,7 +34,7 @@ from animetools.names import fitted, placed
 OURS = "animepack"  # our key in dataset.json
 SYNC_SECONDS = 5.0  # how old at most an image is that a power cut may take
 REPLACE = "choose another -o, or -f to replace it"
-RESTART = "choose another -o, or -f to begin anew"
+RESTART = "choose another -o, or -f to start over"
 
 Settings = dict[str, Any]  # all that the pixels depend on, by the names of the options
 Entry = tuple[str, int, int, dict[str, Any], str]  # path, bytes, mtime, facts, why it is no file

@@ -6,7 +6,7 @@ from animetools.errors import PassedOver
 from animetools.images.errors import Unsupported
 
 MAX_PIXELS = 178_000_000  # what is decoded unless a person asks for more
-HEAD_BYTES = 64  # enough for every signature below
+HEAD_BYTES = 256  # enough for every signature below
 
 # Raster formats that are decoded inside this process, with their extensions. Nothing that runs a
 # program (EPS starts Ghostscript) and nothing that is a document.
@@ -44,7 +44,7 @@ def _table(rows: dict[str, bytes]) -> dict[str, re.Pattern[bytes]]:
 
 _READ = _table(
     {
-        "PNG": rb"\x89PNG\r\n\x1a\n",
+        "PNG": rb"\x89PNG\r\n\x1a\n(?!....CgBI)",
         "JPEG": rb"\xff\xd8\xff",
         "GIF": rb"GIF8[79]a",
         "WEBP": rb"RIFF....WEBP",
@@ -60,8 +60,10 @@ _READ = _table(
 # by their first bytes are told by their tags (tiff.py).
 _UNSUPPORTED = _table(
     {
+        "PNG of iOS": rb"\x89PNG\r\n\x1a\n....CgBI",
         "JPEG 2000": rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51",
         "JPEG XR": rb"II\xbc\x01",
+        "JPEG XS": rb"\0\0\0\x0cJXS \r\n\x87\n",
         "PSD": rb"8BPS\0[\x01\x02]",
         "XCF": rb"gimp xcf ",
         "KRA": rb"PK\x03\x04.{26}mimetypeapplication/x-krita",
@@ -75,6 +77,12 @@ _UNSUPPORTED = _table(
         "MIFF": rb"id=ImageMagick",
         "DjVu": rb"AT&TFORM",
         "XPM": rb"/\* XPM \*/",
+        "XBM": rb"#define \S+_width ",
+        "SVG": rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*>)?\s*(<!--.*?-->\s*)*(<!DOCTYPE svg[ >]|<svg[\s>])",
+        "WMF": rb"\xd7\xcd\xc6\x9a",
+        "EMF": rb"\x01\0\0\0.{36} EMF",
+        "PCX": rb"\x0a[\0\x02-\x05]\x01[\x01\x02\x04\x08]",
+        "TGA": rb".\0[\x02\x03\x0a\x0b]\0{5}.{8}[\x08\x0f\x10\x18\x20]",
         "DIB": rb"\x28\0\0\0.{8}\x01\0[\x01\x04\x08\x10\x18\x20]\0",
         "DDS": rb"DDS \x7c\0\0\0",
         "KTX": rb"\xabKTX ",
@@ -106,10 +114,19 @@ _NO_PICTURES = _table(
     {
         "video": rb"....ftyp|\0...(moov|mdat|wide|free)|\x1a\x45\xdf\xa3|RIFF....AVI |FLV\x01|OggS|"
         rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11|\0\0\x01[\xba\xb3]",
+        "sound": rb"ID3|fLaC|RIFF....WAVE",
+        "archive": rb"PK\x03\x04|PK\x05\x06|Rar!\x1a\x07|7z\xbc\xaf\x27\x1c|\x1f\x8b\x08|BZh[1-9]1AY|"
+        rb"\xfd7zXZ\0|\x28\xb5\x2f\xfd",
+        "document": rb"%PDF-|%!PS|\xc5\xd0\xd3\xc6|\{\\rtf",
         _MAC: rb"\0\x05\x16[\x07\0]\0[\x01\x02]\0\0|\0\0\0\x01Bud1",
     }
 )
-_NAMED = {".tga": "TGA", ".pcx": "PCX", ".sai": "SAI"}  # formats without a signature
+_NAMED = {".tga": "TGA", ".pcx": "PCX", ".sai": "SAI"}  # formats that may lack a signature
+# Camera files that begin as a TIFF does; what a decoder of those shows is their preview.
+_RAW = (
+    *(".3fr", ".arw", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".k25", ".kdc", ".mef", ".mos"),
+    *(".nef", ".nrw", ".pef", ".sr2", ".srf", ".srw"),
+)
 
 
 def format_by_name(path: str) -> str | None:
@@ -129,6 +146,8 @@ def recognise(path: str, head: bytes) -> str | None:
     for one of a format that is not read.
     """
     found = format_by_content(head)
+    if found == "TIFF" and _extension(path) in _RAW:
+        raise Unsupported("camera raw")
     if found:
         return found
     if kind := _match(_UNSUPPORTED, head):

@@ -31,8 +31,8 @@ def first_stays(near: float, pictures: "Pictures[T]") -> "Judged[T]":
 def largest_stays(near: float, pictures: "Pictures[T]") -> "Judged[T]":
     """When all have come, each picture with the larger one that it repeats; in their order.
 
-    What has no fingerprint does not wait. Larger is what has more pixels, or else more bytes, or else came first. What waits lies in a
-    temporary database on the disk; pictures are pickled.
+    What has no fingerprint does not wait. Larger is what has more pixels, or else more bytes, or
+    else came first. What waits lies in a temporary database on the disk; pictures are pickled.
 
     Raises sqlite3.OperationalError where the disk is full.
     """

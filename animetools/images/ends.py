@@ -14,6 +14,7 @@ _IMAGE_CHUNKS = (b"VP8 ", b"VP8L", b"ANMF", b"ALPH")  # of WebP
 _PIXEL_BOXES = (b"ftyp", b"meta", b"mdat", b"moov", b"JXL ", b"jxlc", b"jxlp")
 _OTHER_BOXES = (b"free", b"skip", b"uuid", b"jxll", b"jbrd", b"brob", b"Exif", b"xml ", b"jumb")
 _PLAIN_CHUNKS = {b"IHDR", b"IDAT", b"IEND", b"pHYs", b"tIME", b"sRGB", b"tEXt", b"zTXt", b"iTXt"}
+_COUNTING_CHUNKS = {b"tRNS", b"acTL", b"fcTL", b"fdAT"}  # pixels, though a decoder may skip them
 _NEEDED_CHUNKS = {b"IHDR", b"IDAT", b"IEND"}
 _ZEROS = re.compile(rb"\0*")
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of PNG's color types
@@ -90,7 +91,7 @@ def _png(data: bytes) -> Sound:
             chunks.append((kind, start, end))
             continue
         lapse = f"PNG with a wrong checksum in its {kind.decode('latin-1')!r} chunk"
-        if kind == b"tRNS" or (not kind[0] & 0x20 and kind != b"IEND"):
+        if kind in _COUNTING_CHUNKS or (not kind[0] & 0x20 and kind != b"IEND"):
             raise Fault(lapse)
     kinds = {kind for kind, _, _ in chunks}
     is_plain = data[24:26] == b"\x08\x02" and kinds <= _PLAIN_CHUNKS
@@ -123,21 +124,37 @@ def _chunks(view: memoryview) -> Iterator[tuple[bytes, int, int, bool]]:
 def _with_end(data: bytes, chunks: list[tuple[bytes, int, int]], end: int) -> bytes:
     """A PNG of which nothing follows these chunks but perhaps a part of its last pixels.
 
-    Raises IndexError if rows are missing.
+    Raises IndexError if rows are missing, of an animation in any picture.
     """
     view = memoryview(data)
-    pixels = [view[start + 8 : end - 4] for kind, start, end in chunks if kind == b"IDAT"]
-    if data[end + 4 : end + 8] == b"IDAT":
-        pixels.append(view[end + 8 : end + 8 + int.from_bytes(view[end : end + 4])])
-    if not chunks or chunks[0][0] != b"IHDR" or not _has_all_rows(data, pixels):
+    parts = [(kind, view[start + 8 : end - 4]) for kind, start, end in chunks]
+    cut = view[end + 8 : end + 8 + int.from_bytes(view[end : end + 4])]
+    parts += [(kind, cut) for kind in (b"IDAT", b"fdAT") if data[end + 4 : end + 8] == kind]
+    kinds = [kind for kind, _ in parts]
+    pixels = [body for kind, body in parts if kind == b"IDAT"]
+    if not pixels or kinds[0] != b"IHDR" or not _has_all_rows(data, data[16:24], pixels):
+        raise IndexError
+    if b"acTL" in kinds and not _has_all_pictures(data, parts):
         raise IndexError
     kept = [data[start:end] for kind, start, end in chunks if kind != b"IDAT"]
-    return b"".join((data[:8], *kept, chunk(b"IDAT", b"".join(pixels)), chunk(b"IEND", b"")))
+    kept.insert(kinds.index(b"IDAT"), chunk(b"IDAT", b"".join(pixels)))
+    return b"".join((data[:8], *kept, chunk(b"IEND", b"")))
 
 
-def _has_all_rows(data: bytes, pixels: list[memoryview]) -> bool:
-    """Whether the compressed pixels of a PNG are as many as its header says."""
-    width, height = (int.from_bytes(data[at : at + 4]) for at in (16, 20))
+def _has_all_pictures(data: bytes, parts: list[tuple[bytes, memoryview]]) -> bool:
+    """Whether an animated PNG has as many pictures as it says, and all rows of the last."""
+    announced = next(int.from_bytes(body[:4]) for kind, body in parts if kind == b"acTL")
+    headers = [at for at, (kind, _) in enumerate(parts) if kind == b"fcTL"]
+    if not headers or len(headers) < announced:
+        return False
+    last = parts[headers[-1] :]
+    pixels = [body[4 * (kind == b"fdAT") :] for kind, body in last if kind in (b"IDAT", b"fdAT")]
+    return _has_all_rows(data, bytes(last[0][1][4:12]), pixels)
+
+
+def _has_all_rows(data: bytes, size: bytes, pixels: list[memoryview]) -> bool:
+    """Whether the compressed pixels of a PNG are as many as a picture of this size has."""
+    width, height = int.from_bytes(size[:4]), int.from_bytes(size[4:])
     bits = data[24] * _CHANNELS.get(data[25], 0)
     missing = 0
     for left, top, across, down in _ADAM7 if data[28] else ((0, 0, 1, 1),):
@@ -159,7 +176,7 @@ def _has_all_rows(data: bytes, pixels: list[memoryview]) -> bool:
 
 def _gif(data: bytes) -> Sound:
     """Of an animation every picture must be whole, but for what cannot be seen to be missing."""
-    lapse, has_picture = "", False
+    lapse, pictures = "", 0
     position = _after_table(data[10], 13)
     while position < len(data) and (kind := data[position]) != 0x3B:
         start = position
@@ -170,8 +187,10 @@ def _gif(data: bytes) -> Sound:
         elif kind == 0:
             lapse = lapse or f"stray bytes between the blocks of the GIF, from byte {position}"
             position = _not_zero(data, position)
+            if position == len(data) and pictures > 1:  # the first one shows itself if it is whole
+                raise IndexError
             continue
-        elif has_picture:
+        elif pictures:
             break
         else:
             raise Fault(f"GIF without a block at byte {position}")
@@ -179,13 +198,13 @@ def _gif(data: bytes) -> Sound:
             while size := data[position]:
                 position += size + 1
         except IndexError:
-            if kind == 0x2C or not has_picture:
+            if kind == 0x2C or not pictures:
                 raise
             position = start  # nothing but a comment is cut off
             break
         position += 1
-        has_picture = has_picture or kind == 0x2C
-    if not has_picture:
+        pictures += kind == 0x2C
+    if not pictures:
         raise IndexError
     if data[position : position + 1] != b"\x3b":
         return Sound(data[:position] + b"\x3b", "GIF without its end")
@@ -218,6 +237,9 @@ def _webp(data: bytes) -> Sound:
             break
         has_picture = has_picture or kind in (b"VP8 ", b"VP8L", b"ANMF")
         position += 8 + size + size % 2
+    else:
+        if data[12:16] == b"VP8X" and data[20] & 2:  # an animation: more of its pictures may follow
+            raise IndexError
     if not has_picture:
         raise IndexError
     body = data[8:position].ljust(position - 8, b"\0")

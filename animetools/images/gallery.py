@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from animetools.images.hashes import HASH_BITS, Fingerprint, has_same_colors
 from animetools.images.origins import HASH_BYTES, Origin
-from animetools.images.views import is_same_view
+from animetools.images.overlap import is_same_view
 
 Kind = Literal["same bytes", "same pixels", "near-duplicate"]
 

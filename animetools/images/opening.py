@@ -71,10 +71,12 @@ UPRIGHT: dict[object, Callable[[NDArray[Any]], NDArray[Any]]] = {
 def sound(data: bytes, max_pixels: int) -> Sound:
     """Hold an image file to its own structure, as ends.examine does.
 
-    Raises ImageError.
+    Raises ImageError; Unsupported where nothing is there to decode it.
     """
+    image_format = _format(data)
+    _opener(image_format)  # what is not decoded here is not judged either
     try:
-        return examine(data, _format(data), max_pixels)
+        return examine(data, image_format, max_pixels)
     except Fault as fault:
         raise ImageError(str(fault)) from None
 

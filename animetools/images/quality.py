@@ -32,8 +32,9 @@ def count_colors(rgb: Pixels, enough: int | None = None) -> int:
 def is_grey(small: Pixels) -> bool:
     """Whether a picture is grey, or so nearly that no colour of it means anything.
 
-    small is the picture as `shrunk` gives it. At most 1 % of its pixels may have channels more than 16 levels apart. Of 72 illustrations, the grey ones have at most 9 there, the others
-    at least 40; a grey one saved as JPEG has 0. Sepia and blueprints are coloured.
+    small is the picture as `shrunk` gives it. At most 1 % of its pixels may have channels more than
+    16 levels apart. Of 72 illustrations, the grey ones have at most 9 there, the others at least 40;
+    a grey one saved as JPEG has 0. Sepia and blueprints are colored.
     """
     red, green, blue = cv2.split(small)
     chroma = cv2.max(cv2.max(red, green), blue) - cv2.min(cv2.min(red, green), blue)

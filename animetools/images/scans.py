@@ -17,8 +17,11 @@ _FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 _BETWEEN_SCANS = {0xC4, 0xCC, 0xDA, 0xDB, 0xDC, 0xDD, 0xFE, *range(0xE0, 0xF0)}
 _MOST_DOUBTS = 4  # scans of one file that are looked into; each costs a few decodings
-# Where data is missing libjpeg reads zeros. These bits begin otherwise, and hold no marker.
-_OTHER_BITS = [bytes((at * 167 + first) % 255 for at in range(4096)) for first in (254, 170, 85)]
+# Where data is missing libjpeg reads zeros. These bits begin otherwise, and go on behind every
+# restart that it may wait for.
+_BITS = [bytes((at * 167 + first) % 255 for at in range(4096)) for first in (254, 170, 85)]
+_RESTARTS = [bytes([0xFF, 0xD0 + n % 8]) for n in range(16)]
+_OTHER_BITS = [bits + b"".join(mark + bits[:64] for mark in _RESTARTS) for bits in _BITS]
 
 
 class NotWhole(Exception):  # noqa: N818  a finding; ends.py tells it

@@ -26,7 +26,7 @@ KIN: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("a StyleGAN-XL", (r"\bsynthesis\.input\.", r"\b(feature_networks?|embed_proj)\b")),
     ("a network of StyleGAN3", (r"\bsynthesis\.(input\.|L\d+_\d+)",)),
     ("an EG3D", (r"\bbackbone\.synthesis\.", r"\bsuperresolution\.")),
-    ("a StyleGAN2-ADA's tensors without its settings", (r"^(module\.)?synthesis\.b4\.const$",)),
+    ("a StyleGAN2-ADA's tensors without its settings", (r"\bsynthesis\.b4\.const$",)),
     ("a StyleGAN2 in rosinality's layout, in parts", (r"\bto_rgbs?\d?\.(\d+\.)?conv\.modulation",)),
     (
         "an encoder of e4e or pSp without its generator",

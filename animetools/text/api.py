@@ -23,7 +23,6 @@ OWN = {  # parameters that have options
     "seed": "--seeds",
     "stop": "--stop",
     "n": "--seeds, one text each",
-    "stream": "none, since a text is needed whole",
 }
 
 

@@ -10,7 +10,7 @@ from animetools.text import encoding, tables
 
 END, START = "<|endoftext|>", "<|startoftext|>"  # around a text: GPT-2's, and gpt-2-simple's
 PIECE = 4096  # characters of plain text that are held back for validation, or not, together
-LONGEST = 1 << 16  # characters of a text of its own that are encoded at once
+LONGEST = 4 * PIECE  # characters that come at once, however long a line or a row is
 NOT_UTF8 = "is not UTF-8"
 _MARK = re.compile(r"<\|(?:end|start)oftext\|>\n?")
 
@@ -69,7 +69,7 @@ def form_of(path: str, columns: Sequence[str] = ()) -> Form:
     if columns:
         raise FatalError(f"{path} is neither CSV with a header nor JSON lines: leave out --column")
     texts = [text for line in head if (text := _MARK.sub("", line).strip())]
-    if texts and all("|" in text for text in texts):
+    if texts and all("|" in text for text in texts) and max(map(len, head)) < encoding.MOST:
         return Form("titles with synopses", True)
     return Form("plain text", False)
 
@@ -99,8 +99,10 @@ def documents(
 def _rows(table: tables.Table, faults: Faults) -> Iterator[Document]:
     for row in table.texts(faults.sound(), faults.add):
         for text in map(str.strip, _MARK.split(row)):
-            for first in range(0, len(text), LONGEST):
-                yield Document(text[first : first + LONGEST], first + LONGEST >= len(text))
+            *parts, last = _cut(text)
+            yield from (Document(part, False) for part in parts)
+            if last:
+                yield Document(last, True)
 
 
 def _pairs(faults: Faults) -> Iterator[Document]:
@@ -118,20 +120,27 @@ def _plain(faults: Faults) -> Iterator[Document]:
         *ended, rest = _MARK.split(line)
         for text in ended:
             if is_open or (piece + text).strip():
-                yield Document(piece + text, True)
+                *parts, last = _cut(piece + text)
+                yield from (Document(part, False) for part in parts)
+                yield Document(last, True)
             piece, is_open = "", False
         piece += rest
         if len(piece) >= PIECE:
-            yield Document(piece, False)
+            yield from (Document(part, False) for part in _cut(piece))
             piece, is_open = "", True
     if is_open or piece.strip():
         yield Document(piece, True)
 
 
+def _cut(text: str) -> list[str]:
+    return [text[first : first + LONGEST] for first in range(0, len(text), LONGEST)] or [""]
+
+
 def _head(path: str) -> list[str]:
     """The first lines of a file that are not blank.
 
-    Raises FatalError if too many of them are not UTF-8 for a few damaged ones.
+    Raises FatalError for a file that is no text, or if too many lines are not UTF-8 for a few
+    damaged ones.
     """
     size, full = 0, list[tuple[int, str]]()
     for number, line in encoding.lines(path):
@@ -143,6 +152,8 @@ def _head(path: str) -> list[str]:
     broken = [each for each in full if encoding.is_broken(each[1])]
     sound = sum(not encoding.is_broken(line) and not line.isascii() for _, line in full)
     if len(broken) > max(sound, len(full) / 1000):
+        if any(encoding.is_binary(line) for _, line in full):
+            raise FatalError(f"{path} is not a text file")
         number, line = broken[0]
         raise FatalError(f"{path}: line {number} {NOT_UTF8}: {encoding.cure(path, line)}")
     return [line for _, line in full]

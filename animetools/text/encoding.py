@@ -17,6 +17,7 @@ GZIP = b"\x1f\x8b"
 BOM = "\ufeff"
 OTHERS = "cp932", "euc_jp"  # Japanese encodings, tried before CP1252, which decodes anything
 _BROKEN = re.compile("[\ud800-\udfff]")  # what is left of bytes that are no characters
+_CONTROL = re.compile("[\x01-\x08\x0e-\x1a\x1c-\x1f]")  # which no text has; NULs are gone
 _KANA = re.compile("[ぁ-ヿ]")
 
 
@@ -24,7 +25,7 @@ def encoding_of(head: bytes) -> str:
     """Python's name of the encoding that a file which begins with these bytes is in.
 
     UTF-16 is known by its byte order mark or, without one, by its zero bytes: all in the odd or all
-    in the even places. Anything else counts as UTF-8.
+    in the even places, and many, or beside most ends of lines. Anything else counts as UTF-8.
     """
     if head.startswith(BOM_UTF8):
         return "utf-8-sig"
@@ -33,8 +34,12 @@ def encoding_of(head: bytes) -> str:
         return "utf-16" if "\ufffd" in wide or BOM in wide else "utf-32"
     head = head[: len(head) // 2 * 2]
     zeros = head[::2].count(0), head[1::2].count(0)
-    if max(zeros) > 10 * min(zeros) and (4 * max(zeros) > len(head) // 2 or not _is_utf8(head)):
-        return "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
+    name, line_end = ("utf-16-be", b"\0\n") if zeros[0] > zeros[1] else ("utf-16-le", b"\n\0")
+    if max(zeros) > 10 * min(zeros) and (
+        4 * max(zeros) > len(head) // 2
+        or (not _is_utf8(head) and 2 * head.count(line_end) > head.count(b"\n"))
+    ):
+        return name
     return "utf-8"
 
 
@@ -74,6 +79,11 @@ def lines(path: str) -> Iterator[tuple[int, str]]:
 def is_broken(line: str) -> bool:
     """Whether some of a line is not in the encoding of its file."""
     return bool(_BROKEN.search(line))
+
+
+def is_binary(line: str) -> bool:
+    """Whether a line has control characters that no text has."""
+    return bool(_CONTROL.search(line))
 
 
 def cure(path: str, line: str) -> str:

@@ -22,6 +22,7 @@ WEIGHTS = (".safetensors", ".bin")
 FILES = ["*.json", "*.txt", "*.model"]  # what a model has besides its weights
 LARGEST_CONFIG = 1 << 20  # bytes
 MOST_LAYERS = 1024
+HERE = {"local_files_only": True, "trust_remote_code": False}
 
 
 def locate(name: str) -> str:
@@ -30,7 +31,8 @@ def locate(name: str) -> str:
     A folder is itself, and nothing is asked of the network for it; `default` is the model that ships
     with the suite; any other name is one of huggingface.co's, downloaded once.
 
-    Raises FatalError, with the cure, if there is no such model or it cannot be had.
+    Raises FatalError, with the cure, if there is no such model, it cannot be had, or it lacks weights
+    and so may be of a kind that cannot write.
     """
     path = SHIPPED if name == "default" else name
     if os.path.isfile(path):
@@ -45,6 +47,8 @@ def locate(name: str) -> str:
     if CONFIG not in names:
         raise FatalError(f"--model {path} is no language model: it has no {CONFIG}")
     if not _weights(names):
+        if find_spec("transformers"):
+            _described(path)  # may be of a kind that cannot write: weights would not help
         raise FatalError(f"--model {path} has no weights: no *.safetensors, no *.bin")
     return path
 
@@ -91,35 +95,18 @@ def load(folder: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
     Raises FatalError, in one sentence, for what is no causal language model that transformers knows,
     is damaged, or lacks weights.
     """
-    told_kind = _config(folder).get("model_type")
+    config = _described(folder)
     import torch
-    from transformers import (
-        CONFIG_MAPPING,
-        AutoConfig,
-        AutoModelForCausalLM,
-        AutoTokenizer,
-        __version__,
-    )
-    from transformers.utils import logging
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    if told_kind not in CONFIG_MAPPING:
-        raise FatalError(
-            f"--model {folder} cannot be loaded: transformers {__version__} does not know its kind"
-            f" ({told_kind})"
-        )
-    here = {"local_files_only": True, "trust_remote_code": False}
     try:
-        config = AutoConfig.from_pretrained(folder, **here)
-        _check_kind(folder, config)
         with torch.device("meta"):
             described = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
         _check_size(folder, sum(each.numel() for each in described.parameters()))
         found: Any = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, output_loading_info=True, weights_only=True, **here
+            folder, dtype=torch.float32, output_loading_info=True, weights_only=True, **HERE
         )
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, **here)
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, **HERE)
     except UnpicklingError as why:
         raise FatalError(
             f"--model {folder} has *.bin files with more than tensors in them"
@@ -127,12 +114,7 @@ def load(folder: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
     except FatalError:
         raise
     except Exception as why:  # a stranger's file makes the library stumble anyhow
-        what = " ".join(str(why).split())
-        if "ignore_mismatched_sizes" in what:  # advice for those who write programs
-            what = "its weights are of other sizes than its configuration says"
-        raise FatalError(
-            f"--model {folder} cannot be loaded: {what[:200] or type(why).__name__}"
-        ) from why
+        raise _cannot_be_loaded(folder, why) from why
     model, told = found
     if missing := sorted(told["missing_keys"]):
         raise FatalError(f"--model {folder} lacks {len(missing)} of its weights, as {missing[0]}")
@@ -208,10 +190,34 @@ def _config(folder: str) -> dict[str, Any]:
     return config
 
 
-def _check_kind(folder: str, config: Any) -> None:
-    """Raise FatalError, with what it is, for a model that cannot go on with a text."""
-    from transformers.models.auto import modeling_auto as known
+def _cannot_be_loaded(folder: str, why: Exception) -> FatalError:
+    what = " ".join(str(why).split())
+    if "ignore_mismatched_sizes" in what:  # advice for those who write programs
+        what = "its weights are of other sizes than its configuration says"
+    return FatalError(f"--model {folder} cannot be loaded: {what[:200] or type(why).__name__}")
 
+
+def _described(folder: str) -> Any:
+    """What transformers makes of the configuration of a model.
+
+    Raises FatalError, with what it is, for a model that cannot continue a text.
+    """
+    kind = _config(folder).get("model_type")
+    from transformers import CONFIG_MAPPING, AutoConfig, __version__
+    from transformers.models.auto import modeling_auto as known
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    if kind not in CONFIG_MAPPING:
+        raise FatalError(
+            f"--model {folder} cannot be loaded: transformers {__version__} does not know its kind"
+            f" ({kind})"
+        )
+    try:
+        config = AutoConfig.from_pretrained(folder, **HERE)
+    except Exception as why:  # a stranger's file makes the library stumble anyhow
+        raise _cannot_be_loaded(folder, why) from why
     kind = config.model_type
     writes = kind in known.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
     name = f"{'an' if kind[0] in 'aeiou' else 'a'} {kind.upper() if len(kind) < 7 else kind}"
@@ -222,9 +228,9 @@ def _check_kind(folder: str, config: Any) -> None:
     ):
         what = "a masked model, which cannot write text"
     elif not writes:
-        what = "which is no language model"
+        what = "which is not a language model"
     else:
-        return
+        return config
     raise FatalError(f"--model {folder} is {name}, {what}")
 
 

@@ -3,7 +3,7 @@
 import json
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,9 +14,12 @@ _THOUGHT = re.compile(r"<(think|thinking|thought|reasoning)>.*?(</\1>|\Z)", re.D
 _THOUGHT_BEFORE = re.compile(r"\A.*</(think|thinking|thought|reasoning)>", re.DOTALL)
 _UNSUPPORTED = re.compile(
     r"un(?:supported|recogni[sz]ed|known|expected)|extra[_ ]|forbid|deprecated|cannot both"
-    r"|not (?:be )?(?:supported|recogni[sz]ed|permitted|allowed|available|accepted)"
-    r"|does(?:n't| not) (?:support|accept|recogni[sz]e)|only (?:the default|1|one)\b"
+    r"|not (?:be )?(?:supported|recogni[sz]ed|permitted|allowed|available|accepted|implemented)"
+    r"|does(?:n't| not) (?:support|accept|recogni[sz]e)|only (?:be set to|the default|1|one)\b"
+    r"|not a valid (?:parameter|argument|field)|missing required|use \W?max_completion_tokens"
 )
+_OF_PROMPT = re.compile(r"\b(?:prompts?|messages|context|filter(?:ed)?|policy)\b")
+_GOOD_ENDS = None, "stop", "end_turn", "stop_sequence", "eos", "eos_token"
 
 
 @dataclass(frozen=True)
@@ -95,35 +98,44 @@ def answer_of(made: Mapping[str, Any], prompt: str, is_chat: bool) -> Answer | N
     written = written.lstrip() if written != text else text
     if len(prompt.split()) > 1:
         written = written.removeprefix(prompt)
-    lack = ""
-    is_starved = reason in ("length", "max_tokens")
+    reason = reason.lower() if isinstance(reason, str) else None
+    lack, is_starved = "", reason in ("length", "max_tokens")
     if isinstance(refusal, str) and refusal:
         lack = f"refuses: {refusal}"
-    elif reason in ("content_filter", "safety"):
-        lack = f"withholds the text ({reason})"
     elif is_starved:
         lack = "spent all --max-tokens before it wrote any text, perhaps on reasoning: give more"
+    elif reason and re.search("filter|safety|block|prohibit|recitation", reason):
+        lack = f"withholds the text ({reason})"
+    elif reason not in _GOOD_ENDS:
+        lack = f"ends with no text ({reason})"
     lack = "" if written.strip() else lack
     return Answer(written.encode(errors="replace").decode(), _usage(made), lack, is_starved)
 
 
-def refused(made: Mapping[str, Any], said: str, asked: Mapping[str, Any]) -> str:
+def refused(made: object, said: str, asked: Mapping[str, Any]) -> str:
     """Which parameter of those asked for a server does not take, and a text can do without.
 
     Empty if it refuses something else, such as a value that a person chose.
     """
-    words = (json.dumps(made) if made else said).lower()
+    words = _words(made, said)
     if not _UNSUPPORTED.search(words):
         return ""
-    named = _blamed(made) & asked.keys() or {
-        name for name in asked if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", words)
-    }
-    return next((name for name in OPTIONAL if name in named), "")
+    known = {*asked, NEWER_LIMIT}
+    found = _named(words, _blamed(made) & known or known)
+    if "cannot both" in words:  # of two that exclude each other the second can go
+        found.reverse()
+    name = next((name for name in found if name in OPTIONAL), "")
+    return LIMIT if name == NEWER_LIMIT and LIMIT in asked else name
 
 
-def blames_prompt(made: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
+def blames_prompt(made: object, said: str, asked: Mapping[str, Any]) -> bool:
     """Whether what a server refuses may be the prompt, and not another parameter."""
-    return not _blamed(made) & asked.keys() - {"messages", "prompt"}
+    words, its_own = _words(made, said), asked.keys() - {"messages", "prompt"}
+    if blamed := _blamed(made) & asked.keys():
+        return not blamed & its_own
+    if _OF_PROMPT.search(words):
+        return True
+    return not _named(words, {*its_own - {"model", "stop"}, str(asked.get("model")).lower()})
 
 
 def message_of(made: Mapping[str, Any]) -> str:
@@ -145,6 +157,18 @@ def code_of(made: Mapping[str, Any]) -> object:
     return error.get("code") or error.get("type") if isinstance(error, dict) else None
 
 
+def _words(made: object, said: str) -> str:
+    """What an answer says, in small letters."""
+    return (json.dumps(made) if made else said).lower()
+
+
+def _named(words: str, names: Iterable[str]) -> list[str]:
+    """Those of the names that stand in some words, the first one first."""
+    places = {name: re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", words) for name in names}
+    found = {name: place.start() for name, place in places.items() if place}
+    return sorted(found, key=lambda name: found[name])
+
+
 def _blamed(made: object) -> set[str]:
     """The parameters that an answer blames in a field for that: OpenAI's param, FastAPI's loc."""
     if isinstance(made, list):
@@ -154,8 +178,7 @@ def _blamed(made: object) -> set[str]:
     param, place = made.get("param"), made.get("loc")
     found = [param] if isinstance(param, str) else []
     found += place if isinstance(place, list) else []
-    inner = _blamed([value for name, value in made.items() if name != "input"])
-    return {name for name in found if isinstance(name, str)} | inner
+    return {name for name in found if isinstance(name, str)} | _blamed(list(made.values()))
 
 
 def _text(content: object) -> str | None:
@@ -170,10 +193,17 @@ def _text(content: object) -> str | None:
 
 def _object(data: bytes) -> dict[str, Any]:
     try:
-        made = json.loads(data)
+        made = json.loads(data, object_hook=_without_input)
     except (ValueError, RecursionError):
         return {}
+    made = made[0] if isinstance(made, list) and len(made) == 1 else made
     return made if isinstance(made, dict) else {}
+
+
+def _without_input(made: dict[str, Any]) -> dict[str, Any]:
+    """An object of an answer without what it repeats of the request, as FastAPI does."""
+    made.pop("input", None)
+    return made
 
 
 def _events(data: bytes) -> Iterator[bytes]:

@@ -10,6 +10,7 @@ _END = re.compile(
 )
 _TITLE = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|St|Prof|vs|No)\.\Z")
 _INITIAL = re.compile(r"\b[A-Z]\.\Z")
+_GOES_ON = re.compile(r"\s+[a-z]")  # as after e.g. and p.m.
 _PAIRS = ("「", "」"), ("『", "』"), ("“", "”"), ("（", "）"), ("(", ")")
 
 
@@ -19,6 +20,8 @@ def whole_sentences(text: str) -> str:
     for found in _END.finditer(text):
         end, before = found.end(), text[: found.start() + 1]
         if _TITLE.search(before) or (end < len(text) and _INITIAL.search(before)):
+            continue
+        if found[0] == "." and _GOES_ON.match(text, end):
             continue
         last = end
         paragraph = text[text.rfind("\n", 0, end) + 1 : end]

@@ -191,7 +191,8 @@ class Service:
                     cost = self.budget.limits.cost(*answer.usage)
                 elif self.budget.limits.max_cost is not None:
                     self._say(
-                        "usage", "answers do not tell their tokens: each counts as the dearest"
+                        "usage",
+                        "answers do not tell their tokens: each counts as the most expensive",
                     )
                 return answer
             except _Changed:
@@ -225,13 +226,12 @@ class Service:
         asked = self.request.body(prompt, seed, is_chat, names)
         status, headers, data = await self._sent(json.dumps(asked).encode())
         answer = parsed(data)
-        if status in (400, 422) and self._adapts(
-            answer, data.decode(errors="replace"), asked, names
-        ):
+        said = data.decode(errors="replace")
+        if status in (400, 422) and self._adapts(answer, said, asked, names):
             raise _Changed
         self.is_scouted.set()
         if status != 200:
-            raise self._refusal(status, headers, answer, asked)
+            raise self._refusal(status, headers, answer, said, asked)
         if answer.get("error"):
             raise _Again(f"says: {self._clean(message_of(answer))}", paid=True)
         made = answer_of(answer, prompt, is_chat)
@@ -293,12 +293,18 @@ class Service:
         return True
 
     def _refusal(
-        self, status: int, headers: httpx2.Headers, answer: dict[str, Any], asked: dict[str, Any]
+        self,
+        status: int,
+        headers: httpx2.Headers,
+        answer: dict[str, Any],
+        words: str,
+        asked: dict[str, Any],
     ) -> Exception:
         """What an answer that is no text means for the run."""
         host = self.address.host
+        plain = "" if answer or words.lstrip()[:1] in ("", "<", "{", "[") else f": {words}"
         said = self._clean(
-            message_of(answer) or f"status {status} {codes.get_reason_phrase(status)}"
+            message_of(answer) or f"status {status} {codes.get_reason_phrase(status)}{plain}"
         )
         if status == 401 and not self.key:
             return FatalError(f"{host} wants a key: put it into {KEY}")
@@ -314,7 +320,7 @@ class Service:
             if wait is not None and wait > self.patience.pause:
                 return FatalError(f"{host} wants to be left alone for {wait / 3600:.1f} h: {said}")
             return _Again(f"says: {said}", paid=False, wait=wait)
-        its_own = not self.request.one_prompt and blames_prompt(answer, asked)
+        its_own = not self.request.one_prompt and blames_prompt(answer, words, asked)
         return (ItemError if its_own or self.answered else FatalError)(f"{host} says: {said}")
 
     def _clean(self, what: object) -> str:

@@ -87,6 +87,8 @@ def snippet(source: Source, prompt: str, seed: int, cleaning: Cleaning, tries: i
         if len(text) >= cleaning.min_chars:
             return Snippet(text, attempt + 1)
         longest = max(longest, len(text))
+    if not longest:
+        raise ItemError(f"no {'whole sentence' if cleaning.whole else 'text'} in {tries} tries")
     raise ItemError(
         f"no text of {cleaning.min_chars} characters in {tries} tries; the longest had {longest}"
     )

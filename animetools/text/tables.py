@@ -50,26 +50,34 @@ class Table:
 
     def _csv(self, lines: Lines, miss: Miss) -> Iterator[tuple[int, dict[str, Any]]]:
         """The rows, each with the number of its last line."""
-        number = 0
+        number, raw = 0, list[str]()  # the last line, and all lines of a row
 
         def counted() -> Iterator[str]:
             nonlocal number
             for place, line in lines:
                 number = place
+                raw.append(line)
                 yield line
 
         reader = csv.reader(counted(), delimiter=self.separator)
         try:
             names = [name.strip() for name in next(reader, [])]
+            is_open = False
+            raw.clear()
             for row in reader:
+                begun = number - len(raw) + 1
+                is_open = len(raw) > 1 and "".join(raw).count('"') % 2 == 1
+                raw.clear()
                 if len(row) == len(names):
                     yield number, dict(zip(names, row, strict=True))
                 elif row:
-                    miss(number, f"has {len(row)} fields, not {len(names)}")
+                    miss(number, f"has {len(row)} of {len(names)} fields")
         except csv.Error as why:
             raise FatalError(
                 f"{self.path}: line {number}: {why}: is a quotation mark left open?"
             ) from why
+        if is_open:
+            raise FatalError(f"{self.path}: line {begun}: a quotation mark is left open")
 
 
 def table_of(path: str, head: Sequence[str], chosen: Sequence[str]) -> Table | None:
@@ -112,7 +120,7 @@ def _columns(path: str, names: Sequence[str], chosen: Sequence[str]) -> tuple[st
     known = {name.lower(): name for name in reversed(names)}
     texts = [known[name] for name in TEXTS if name in known][:1]
     titles = [known[TITLE]] if TITLE in known else []
-    found = titles + texts or list(names)[: len(names) == 1]
+    found = titles + texts if texts else list(names)[: len(names) == 1]
     if found and not chosen:
         return tuple(found)
     listed = ", ".join(map(repr, names))[:200]

@@ -28,6 +28,7 @@ class Options:
     sleep: Annotated[float, Opt("Seconds an item takes.")] = 0
     copies: Annotated[int, Opt("Files an item gives.")] = 1
     together: Annotated[int, Opt("Processes that begin before one goes on.")] = 1
+    words: Annotated[tuple[str, ...], Opt("Any number of words.", unit="WORD")] = ()
     devices: Annotated[int, Opt("Networks that compute at once.")] = 1
 
 

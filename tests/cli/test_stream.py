@@ -4,9 +4,10 @@ import json
 import os
 import pty
 import signal
+import sqlite3
 import subprocess
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 
@@ -281,6 +282,33 @@ def test_other_settings_are_named_and_force_makes_it_anew(shell: Shell, raw: Pat
     assert (raw.parent / "copies/raw/a/00.png.copy").read_bytes() == b"data 0!!!!!!"
 
 
+def test_options_that_are_new_or_gone_since_a_folder_was_made_have_their_defaults(
+    shell: Shell, raw: Path
+) -> None:
+    first = shell("$FILTERS copier raw")
+    with closing(sqlite3.connect(raw.parent / "copies/.animetools.sqlite")) as journal, journal:
+        (words,) = journal.execute("SELECT words FROM settings").fetchone()
+        old = json.loads(words) | {"gone": False}
+        for name in ("size", "share", "mirror", "words"):
+            del old[name]
+        journal.execute("UPDATE settings SET words = ?", [json.dumps(old)])
+    again = shell("rm log; $FILTERS copier raw")
+    assert (again.returncode, again.stdout) == (0, first.stdout)
+    assert not (raw.parent / "log").exists()
+    other = shell("$FILTERS copier raw --size 6")
+    assert "was made with --size 5, this run is with --size 6" in other.stderr
+    other = shell("$FILTERS copier raw --words one")
+    assert "was made without --words, this run is with --words one" in other.stderr
+
+
+def test_an_option_of_several_values_is_compared_by_them(shell: Shell, raw: Path) -> None:
+    shell("$FILTERS copier raw --words one --words two")
+    done = shell("$FILTERS copier raw --words one --words two --size 6")
+    assert "was made with --size 5, this run is with --size 6" in done.stderr
+    done = shell("$FILTERS copier raw --words one")
+    assert "was made with --words one two, this run is with --words one:" in done.stderr
+
+
 def test_what_was_made_with_what_was_there_serves_and_is_told_once(shell: Shell, raw: Path) -> None:
     first = shell("FOUND=one $FILTERS copier raw")
     (raw / "b/new.png").write_bytes(b"new")
@@ -302,7 +330,7 @@ def test_a_file_of_somebody_else_is_never_overwritten(shell: Shell, raw: Path) -
     theirs.write_bytes(b"a drawing")
     done = shell("$FILTERS copier raw")
     assert done.returncode == 1
-    assert "copies/raw/a/00.png.copy exists and is not of this making" in done.stderr
+    assert "copies/raw/a/00.png.copy exists and was not written from this input" in done.stderr
     assert theirs.read_bytes() == b"a drawing"
     assert shell("$FILTERS copier raw -f").returncode == 0
     theirs.write_bytes(b"retouched by hand")

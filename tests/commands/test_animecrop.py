@@ -398,3 +398,22 @@ def test_what_was_made_without_a_detector_stays_and_is_told(shell: Shell, raw: P
     other = shell(f"{NO_NETWORK} animecrop --detector nvxs raw")
     assert (other.returncode, other.stdout) == (2, "")
     assert "was made with --detector auto, this run is with --detector nvxs" in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("made", "again", "other"),
+    [
+        ("", "--quality 80", "--format jpg"),
+        ("--portrait", "--portrait --margin 1", "--margin 1"),
+        ("--format jpg", "--format jpg --max-pixels 1M", "--format jpg --quality 80"),
+    ],
+)
+def test_only_options_that_matter_tell_two_runs_apart(
+    shell: Shell, raw: Path, made: str, again: str, other: str
+) -> None:
+    first = shell(f"{NO_NETWORK} animecrop {made} raw/one.png")
+    assert first.stdout
+    done = shell(f"{NO_NETWORK} animecrop {again} raw/one.png")
+    assert (done.returncode, done.stdout) == (0, first.stdout), done.stderr
+    done = shell(f"{NO_NETWORK} animecrop {other} raw/one.png")
+    assert (done.returncode, done.stdout) == (2, "")

@@ -179,7 +179,8 @@ def test_more_tokens_than_the_window_has_are_told(here: Path) -> None:
     done = quick("gptsnip --model model --seeds 0-1 --max-tokens 65", here)
     assert done.returncode == 0
     assert done.stderr.startswith(
-        "gptsnip: --max-tokens 65 is more than the model's window of 64 tokens: texts end there\n"
+        "gptsnip: --max-tokens 65: texts end where the model's window of 64 tokens does,"
+        " prompt included\n"
     )
     assert "--max-tokens" not in quick("gptsnip --model model --seeds 0-1 -o other", here).stderr
 

@@ -68,7 +68,7 @@ def test_short_texts_are_asked_for_again(shell: Shell, tmp_path: Path) -> None:
 
 def test_any_other_parameter_is_sent_and_makes_another_folder(shell: Shell) -> None:
     with serving(seeded) as served:
-        more = "--set reasoning_effort=low --set 'top_k=5' --set user=me --system Short. --stop END"
+        more = "--set stream=true --set reasoning_effort=low --set 'top_k=5' --set user=me --system Short. --stop END"
         call = line(served, f"-s 0 {more}").replace("/completions", "/chat/completions")
         done, again = shell(call), shell(call)
         other = shell(call.replace("top_k=5", "top_k=6"))
@@ -187,7 +187,7 @@ def test_file_of_another_is_neither_taken_nor_overwritten(shell: Shell, tmp_path
         for _ in range(2):
             done = shell(call)
             assert done.returncode == 1
-            assert "exists and is not of this making" in done.stderr
+            assert "exists and was not written from this input" in done.stderr
             assert (tmp_path / "snippets" / "snippet-1.txt").read_text() == "mine\n"
 
 

@@ -175,7 +175,9 @@ def test_what_a_run_cannot_change_is_refused_by_name(data: Path) -> None:
         ("--model m/snapshot-000001", "to --model m/snapshot-000001: leave"),
     ]:
         done = train(f"c.txt -o m {line} {more}", data, status=2)
-        assert done.stderr.startswith("gpttrain: the run in m began with base and cannot change")
+        assert done.stderr.startswith(
+            "gpttrain: the run in m began with --model base and cannot change"
+        )
         assert named in done.stderr
     assert "give --resume to continue" in train(f"{SHORT} --resume -f", data, status=2).stderr
     line = "c.txt --from-scratch --vocab 300 --batch 2 --context 16 -j 1 -o n --resume"

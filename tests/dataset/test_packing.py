@@ -132,6 +132,28 @@ def test_lost_part_is_made_again(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TARGETS)
+def test_what_an_older_version_began_goes_on(tmp_path: Path, name: str) -> None:
+    paths = sources(tmp_path / "in", 4)
+    kill(tmp_path / name, paths, 3)
+    base = sqlite3.connect(tmp_path / f".{name}.journal")
+    base.executescript(
+        """
+        ALTER TABLE packed RENAME TO now;
+        CREATE TABLE packed (
+            number INTEGER PRIMARY KEY, origin TEXT NOT NULL, mtime INTEGER NOT NULL,
+            offset INTEGER NOT NULL, length INTEGER NOT NULL, crc INTEGER NOT NULL,
+            record TEXT NOT NULL         -- JSON
+        );
+        INSERT INTO packed SELECT number, origin, mtime, offset, length, crc, record FROM now;
+        DROP TABLE now;
+        """
+    )
+    base.close()
+    made(tmp_path / name, paths, bad={paths[0]})  # it is packed already, and not read again
+    assert len(Dataset(str(tmp_path / name))) == 4
+
+
+@pytest.mark.parametrize("name", TARGETS)
 def test_same_list_again_changes_nothing(tmp_path: Path, name: str) -> None:
     paths = sources(tmp_path / "in", 4)
     made(tmp_path / name, paths, bad={paths[2]})

@@ -4,6 +4,7 @@ import struct
 import zlib
 from functools import cache
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,13 +27,18 @@ TAILS = {
     "an older JPEG": encode_jpeg(scene(), 90),
 }
 JPEGS = [(quality, progressive) for quality in (50, 95) for progressive in (False, True)]
+RESTARTS = [bytes([0xFF, 0xD0 + n]) for n in range(8)]
+
+
+def jpeg_pixels() -> Pixels:
+    """A picture with detail up to its last pixel."""
+    noise = np.random.default_rng(5).integers(0, 60, (90, 70, 3), np.uint8)
+    return np.asarray(scene(90, 70) // 2 + noise, np.uint8)
 
 
 @cache
 def jpeg(quality: int, progressive: bool) -> bytes:
-    """A picture with detail up to its last pixel."""
-    noise = np.random.default_rng(5).integers(0, 60, (90, 70, 3), np.uint8)
-    image = Image.fromarray(scene(90, 70) // 2 + noise)
+    image = Image.fromarray(jpeg_pixels())
     return saved(image, "JPEG", quality=quality, progressive=progressive, optimize=True)
 
 
@@ -118,6 +124,63 @@ def test_no_cut_jpeg_passes_with_other_pixels(kind: tuple[int, bool], cut: float
     except ImageError:
         return
     assert (found == shown(data)).all()
+
+
+def test_a_jpeg_with_restarts_is_damaged_wherever_it_is_cut() -> None:
+    image = Image.fromarray(jpeg_pixels())
+    data = saved(image, "JPEG", quality=90, restart_marker_blocks=2)
+    restarts = [at for at in range(len(data)) if data[at : at + 2] in RESTARTS]
+    assert len(restarts) > 8
+    for at in restarts:
+        for cut in (at - 1, at, at + 1, at + 2, at + 3):
+            with pytest.raises(ImageError, match="truncated JPEG"):
+                check_file(data[:cut])
+    assert check_file(data[:-2]) == "JPEG without its end"
+
+
+ANIMATIONS: dict[str, dict[str, Any]] = {
+    "PNG": {},
+    "WEBP": {"lossless": True},
+    "GIF": {},
+}
+
+
+@pytest.mark.parametrize("image_format", ANIMATIONS)
+def test_an_animation_that_is_cut_has_lost_pixels(image_format: str) -> None:
+    frames = [Image.fromarray(np.roll(scene(20, 21), 5 * n, axis=0)) for n in range(3)]
+    more = {"save_all": True, "append_images": frames[1:], **ANIMATIONS[image_format]}
+    data = saved(frames[0], image_format, **more)
+    kept = []
+    for cut in range(1, len(data)):
+        try:
+            found = decode_rgb(data[:-cut])
+        except ImageError:
+            continue
+        assert (found == decode_rgb(data)).all()
+        kept.append(cut)
+    # The end of a PNG, and its checksums; of a GIF nothing tells how many pictures there should be.
+    assert len(kept) <= {"PNG": 20, "WEBP": 2, "GIF": 64}[image_format]
+    if image_format == "PNG":
+        assert kept[:12] == list(range(1, 13))
+
+
+def test_an_animation_that_ends_in_zeros_has_lost_pixels() -> None:
+    frames = [Image.fromarray(np.roll(scene(20, 21), 5 * n, axis=0)) for n in range(3)]
+    data = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    for kept in (len(data) // 2, len(data) - 40):
+        with pytest.raises(ImageError, match="truncated GIF"):
+            decode_rgb(data[:kept] + bytes(len(data) - kept))
+    assert (decode_rgb(data + bytes(40)) == decode_rgb(data)).all()
+
+
+def test_a_wrong_checksum_in_a_later_picture_of_a_png_is_damage() -> None:
+    frames = [Image.fromarray(scene(20, 21)), Image.fromarray(scene(20, 21)[::-1])]
+    data = saved(frames[0], "PNG", save_all=True, append_images=frames[1:])
+    for kind in (b"fcTL", b"fdAT"):
+        broken = bytearray(data)
+        broken[data.rindex(kind) + 15] ^= 1
+        with pytest.raises(ImageError, match=f"wrong checksum in its '{kind.decode()}' chunk"):
+            decode_rgb(bytes(broken))
 
 
 def test_a_flat_jpeg_of_zeros_is_whole_without_its_end() -> None:

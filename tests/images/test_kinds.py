@@ -35,6 +35,7 @@ FOREIGN = {
     "HEIF": media("mif1", "msf1"),
     "JPEG XL": b"\xff\x0a\xf8\x1f" + bytes(60),
     "JPEG 2000": b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(60),
+    "PNG of iOS": b"\x89PNG\r\n\x1a\n" + chunk(b"CgBI", b"\x50\0\x20\2") + bytes(60),
     "PSD": b"8BPS\0\1" + bytes(60),
     "XCF": b"gimp xcf v011\0",
     "KRA": b"PK\3\4" + bytes(26) + b"mimetypeapplication/x-krita" + bytes(9),
@@ -55,6 +56,14 @@ FOREIGN = {
     "MNG": b"\x8aMNG\r\n\x1a\n" + bytes(60),
     "DIB": struct.pack("<IiiHH", 40, 3, 2, 1, 24) + bytes(60),
     "MIFF": b"id=ImageMagick  version=1.0\n",
+    "SVG": b'<?xml version="1.0" encoding="UTF-8" standalone="no"?>\n<!-- Created with Inkscape'
+    b' -->\n\n<svg\n width="9"',
+    "WMF": b"\xd7\xcd\xc6\x9a" + bytes(60),
+    "EMF": b"\1\0\0\0" + bytes(36) + b" EMF" + bytes(60),
+    "XBM": b"#define a.face_width 16\n#define face_height 16\n",
+    "PCX": b"\x0a\5\1\x08" + bytes(60),
+    "TGA": struct.pack("<BBBHHBHHHHBB", 0, 0, 10, 0, 0, 0, 0, 0, 9, 9, 24, 0) + bytes(60),
+    "JPEG XS": b"\0\0\0\x0cJXS \r\n\x87\n" + bytes(60),
 }
 READERS = ("animecrop", "animeclean", "animepack", "animeupscale", "dranker")
 OPTIONAL = {"HEIC": "pillow_heif", "JPEG XL": "pillow_jxl"}
@@ -84,6 +93,26 @@ def test_foreign_pictures_are_named_whatever_their_name(
         assert (str(again), again.kind) == (str(caught.value), caught.value.kind)
 
 
+@pytest.mark.parametrize("kind", ["HEIC", "JPEG XL"])
+def test_what_cannot_be_decoded_is_not_judged(tmp_path: Path, kind: str) -> None:
+    if is_installed(OPTIONAL[kind]):
+        pytest.skip("its decoder is there")
+    head = {"HEIC": media("heic", "mif1"), "JPEG XL": b"\0\0\0\x0cJXL \r\n\x87\n"}[kind]
+    for data in (head, head + b"more than was written by any program", head + bytes(99)):
+        with pytest.raises(Unsupported):
+            decode_rgb(data)
+        with pytest.raises(Unsupported):
+            check_file(data)
+
+
+@pytest.mark.parametrize("name", ["a.nef", "a.ARW", "a.dng", "a.pef"])
+def test_raw_files_are_no_tiffs(tmp_path: Path, name: str) -> None:
+    for content in (b"II*\0\x08\0\0\0" + bytes(60), saved(Image.fromarray(scene()), "TIFF")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(Unsupported, match=r"^unsupported: camera raw$"):
+            read_rgb(str(tmp_path / name))
+
+
 def test_formats_without_a_signature_go_by_their_name(tmp_path: Path) -> None:
     for name, kind in (("a.tga", "TGA"), ("a.PCX", "PCX")):
         (tmp_path / name).write_bytes(b"\0\0\2" + bytes(60))
@@ -99,11 +128,19 @@ def test_formats_without_a_signature_go_by_their_name(tmp_path: Path) -> None:
         (b"\x1a\x45\xdf\xa3\x01" + bytes(60), "video"),
         (b"RIFF\0\0\0\0AVI LIST", "video"),
         (b"FLV\x01\x05", "video"),
+        (b"RIFF\0\0\0\0WAVEfmt ", "sound"),
+        (b"ID3\3\0" + bytes(60), "sound"),
+        (b"PK\3\4" + bytes(60), "archive"),
+        (b"7z\xbc\xaf\x27\x1c" + bytes(60), "archive"),
+        (b"Rar!\x1a\7\1\0" + bytes(60), "archive"),
+        (b"\x1f\x8b\x08" + bytes(60), "archive"),
+        (b"%PDF-1.4\n" + bytes(60), "document"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n" + bytes(60), "document"),
         (b"\0\5\x16\7\0\2\0\0Mac OS X        " + bytes(60), "macOS's notes on a file"),
     ],
 )
 @pytest.mark.parametrize("name", ["x.jpg", "x.mp4", "x"])
-def test_videos_and_notes_are_passed_over(
+def test_videos_archives_and_notes_are_passed_over(
     tmp_path: Path, name: str, content: bytes, reason: str
 ) -> None:
     (tmp_path / name).write_bytes(content)

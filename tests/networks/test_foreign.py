@@ -62,6 +62,10 @@ OPTIMIZER = {"state": {0: nested("step", "exp_avg", "exp_avg_sq")}, "param_group
             nested("mapping.w_avg", "synthesis.b4.const"),
             "a StyleGAN2-ADA's tensors without its settings, which is not read yet",
         ),
+        (
+            {"G_ema": nested("mapping.w_avg", "synthesis.b4.const"), "D": nested("b4.fc.weight")},
+            "a StyleGAN2-ADA's tensors without its settings, which is not read yet",
+        ),
         (nested("synthesis.input.freqs", "synthesis.L0_36_512.weight"), "a network of StyleGAN3"),
         (
             {"g": nested("module.init.init.0.weight_orig", "module.feat_8.1.weight_orig"), "d": {}},

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from animetools.errors import FatalError
 from animetools.text import corpus
-from animetools.text.corpus import PIECE, Document, documents, form_of
+from animetools.text.corpus import LONGEST, PIECE, Document, documents, form_of
 from animetools.text.encoding import MOST
 
 
@@ -60,7 +61,24 @@ def test_one_endless_line_is_cut_between_characters(tmp_path: Path) -> None:
         found, told = read(path)
         assert told == []
         assert "".join(document.text for document in found) == text
-        assert max(len(document.text) for document in found) <= MOST
+        assert max(len(document.text) for document in found) <= LONGEST
+
+
+def test_a_title_with_an_endless_text_is_read_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "c.txt"
+    text = "Title|" + "A long plot. " * (MOST // 8)
+    path.write_text(text)
+    found, told = read(path)
+    assert told == []
+    assert "".join(document.text for document in found) == text
+
+
+@pytest.mark.parametrize("data", [bytes(range(256)) * 9, b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"])
+def test_what_is_no_text_is_called_that(data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "c.bin"
+    path.write_bytes(data)
+    with pytest.raises(FatalError, match=r"c\.bin is not a text file$"):
+        form_of(str(path))
 
 
 def test_an_empty_file_has_no_text(tmp_path: Path) -> None:

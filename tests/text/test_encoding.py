@@ -54,6 +54,8 @@ def test_a_stray_zero_is_not_utf_16_and_is_no_text(tmp_path: Path) -> None:
     path = tmp_path / "c.txt"
     path.write_bytes(b"A cat\0 sleeps.\n" + JAPANESE.encode())
     assert read(path) == "A cat sleeps.\n" + JAPANESE
+    path.write_bytes(b"A caf\xe9\0.\nAnother caf\xe9.\n")
+    assert "Another caf" in read(path)
 
 
 def test_marks_of_joined_files_are_no_text(tmp_path: Path) -> None:

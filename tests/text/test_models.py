@@ -193,10 +193,12 @@ def test_what_cannot_write_is_called_what_it_is(tmp_path: Path) -> None:
         ("roberta", RobertaConfig(**sizes), "is a roberta, a masked model, which cannot write"),
         ("distilbert", DistilBertConfig(), "is a distilbert, a masked model"),
         ("t5", T5Config(), "is a T5, an encoder-decoder, which turns one text into another"),
-        ("vit", ViTConfig(), "is a VIT, which is no language model"),
+        ("vit", ViTConfig(), "is a VIT, which is not a language model"),
     ]:
         folder = tmp_path / name
         config.save_pretrained(folder)
+        with pytest.raises(FatalError, match=said):
+            locate(str(folder))  # without weights it is the same
         (folder / "model.safetensors").write_bytes(b"")
         for opener in OPENERS.args[1]:
             with pytest.raises(FatalError) as caught:

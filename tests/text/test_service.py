@@ -198,6 +198,8 @@ def test_text_keeps_nul_and_loses_half_characters() -> None:
         ({"message": {"content": None, "refusal": "I will not."}}, "refuses: I will not"),
         ({"message": {"refusal": "I will not."}}, "refuses: I will not"),
         ({"message": {"content": ""}, "finish_reason": "content_filter"}, "withholds the text"),
+        ({"message": {"content": None}, "finish_reason": "SAFETY"}, "withholds the text"),
+        ({"message": {"content": None}, "finish_reason": "tool_calls"}, r"no text \(tool_calls\)"),
     ],
 )
 def test_what_a_service_will_not_write_is_said_and_paid(choice: Any, said: str) -> None:
@@ -328,6 +330,21 @@ EXTRA = {"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "x", "input"
         ("seed", 400, b"Unrecognized request argument supplied: seed", ""),
         ("seed", 400, b'[{"error": {"message": "Unknown name \\"seed\\": no field"}}]', ""),
         ("stop", 400, unsupported("stop"), ""),
+        ("seed", 400, b"'seed' is not a valid parameter for this model", ""),
+        ("seed", 400, b"unknown field `seed`, expected one of `max_tokens`, `top_p`", ""),
+        ("temperature", 400, b"`temperature` may only be set to 1 when thinking is enabled", ""),
+        (
+            "max_tokens",
+            400,
+            unsupported("max_tokens", "max_tokens is invalid: use max_completion_tokens"),
+            "max_completion_tokens",
+        ),
+        (
+            "max_tokens",
+            400,
+            unsupported("", "Missing required parameter: 'max_completion_tokens'."),
+            "max_completion_tokens",
+        ),
     ],
 )
 def test_what_a_service_does_not_take_is_left_out_once_for_all(
@@ -392,7 +409,11 @@ def test_a_value_that_is_refused_ends_the_run_at_once(message: str, param: str |
 
 
 def test_a_system_and_other_parameters_are_sent() -> None:
-    others = {"reasoning_effort": "low", "chat_template_kwargs": {"enable_thinking": False}}
+    others = {
+        "reasoning_effort": "low",
+        "stream": True,
+        "chat_template_kwargs": {"enable_thinking": False},
+    }
     request = Request("m", 1, 1, 9, "Be short.", "END", others)
     with serving(lambda asked: asked.say("well")) as served:
         url = f"{served.root}/v1/chat/completions"
@@ -404,8 +425,33 @@ def test_a_system_and_other_parameters_are_sent() -> None:
         {"role": "system", "content": "Be short."},
         {"role": "user", "content": "Go."},
     ]
-    assert asked.body["stop"] == ["END"]
+    assert asked.body["stop"] == ["END"] and asked.body["stream"] is True
     assert others.items() <= asked.body.items()
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"error": {"message": "temperature: range: 0..1"}}, "temperature: range: 0..1"),
+        ({"error": "`temperature` must be positive"}, "`temperature` must be positive"),
+        ([{"error": {"message": "m is not a valid model ID"}}], "m is not a valid model ID"),
+        ("max_tokens: invalid type", "status 422 Unprocessable Content: max_tokens: invalid type"),
+    ],
+)
+def test_what_is_refused_of_any_prompt_ends_the_run_at_once(data: Any, said: str) -> None:
+    sent = data.encode() if isinstance(data, str) else json.dumps(data).encode()
+    with serving(lambda asked: asked.send(422, sent)) as served, service(served.url) as it:
+        assert trouble_of(it) == f"127.0.0.1 says: {said}"
+        assert len(served.asked) == 1
+
+
+def test_what_a_server_repeats_of_a_request_is_not_refused() -> None:
+    detail = {"loc": ["body"], "msg": "unknown model", "input": {"temperature": 1, "seed": 2}}
+    data = json.dumps({"detail": [detail]}).encode()
+    with serving(lambda asked: asked.send(422, data)) as served, service(served.url) as it:
+        with pytest.raises(ItemError):
+            it.write("", 1, 0)
+        assert len(served.asked) == 1
 
 
 @pytest.mark.parametrize("as_date", [False, True])
@@ -534,7 +580,7 @@ def test_flaky_service_loses_a_text_and_goes_on() -> None:
 
     with serving(flaky) as served, service(served.url) as it:
         assert it.write("good", 1, 0) == "well"
-        with pytest.raises(ItemError, match="status 500 Internal Server Error, 4 times"):
+        with pytest.raises(ItemError, match="status 500 Internal Server Error: oops, 4 times"):
             it.write("bad", 2, 0)
         assert it.write("good", 3, 0) == "well"
         assert not it.trouble

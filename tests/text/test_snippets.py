@@ -59,6 +59,9 @@ def test_a_short_text_is_asked_for_again_with_the_next_attempt() -> None:
 def test_a_seed_that_gives_nothing_long_enough_fails() -> None:
     with pytest.raises(ItemError, match="no text of 6 characters in 2 tries; the longest had 5"):
         snippet(Scripted("short", "", "long enough"), "", 0, Cleaning(min_chars=6), 2)
+    for cleaning, said in (Cleaning(), "no text in 1"), (Cleaning(whole=True), "no whole sentence"):
+        with pytest.raises(ItemError, match=said):
+            snippet(Scripted("" if cleaning == Cleaning() else "cut"), "", 0, cleaning, 1)
 
 
 @pytest.mark.parametrize(
@@ -72,6 +75,8 @@ def test_a_seed_that_gives_nothing_long_enough_fails() -> None:
         ("It costs 3.5 and more", ""),
         ("It sleeps. Then Dr. Gray", "It sleeps."),
         ("It sleeps. Then J. K. Gray", "It sleeps."),
+        ("It sleeps. At 5 p.m. the", "It sleeps."),
+        ("It eats fish, e.g. tuna", ""),
         ("This is plan B.", "This is plan B."),
         ("It sleeps... and", "It sleeps..."),
         ("Cat|It sleeps. And it", "Cat|It sleeps."),

@@ -55,7 +55,7 @@ def test_the_usual_columns_are_found_whatever_their_case(tmp_path: Path) -> None
         ("Text,label", ["one"]),
         ("label,CONTENT", ["two"]),
         ("tweets", ["one"]),
-        ("Title,n", ["one"]),
+        ("Title", ["one"]),
     ]:
         path.write_text(f"{header}\none,two\n" if "," in header else f"{header}\none\n")
         assert read(path)[0] == texts
@@ -67,9 +67,9 @@ def test_rows_without_a_text_are_left_out_and_told(tmp_path: Path) -> None:
     assert read(path) == (
         ["a", "d", "e"],
         [
-            f"{path}: line 3 has 1 fields, not 2: left out",
+            f"{path}: line 3 has 1 of 2 fields: left out",
             f"{path}: line 4 has no text in text: left out",
-            f"{path}: line 5 has 3 fields, not 2: left out",
+            f"{path}: line 5 has 3 of 2 fields: left out",
         ],
     )
     path = tmp_path / "c.jsonl"
@@ -87,6 +87,8 @@ def test_rows_without_a_text_are_left_out_and_told(tmp_path: Path) -> None:
     ("name", "data", "columns", "said"),
     [
         ("c.csv", "a,b\n1,2\n", [], "has no known column of text, but 'a', 'b': name one with --c"),
+        ("c.csv", "title,body\n1,2\n", [], "has no known column of text, but 'title', 'body'"),
+        ("c.csv", 'text,n\n"a",1\n"open,2\nb,3\n', [], "line 3: a quotation mark is left open"),
         ("c.csv", "a,b\n1,2\n", ["c"], "has no column 'c'; it has 'a', 'b': name one with"),
         ("c.jsonl", '{"a": "x"}\n{"b": "y"}\n', ["c"], "it has 'a', 'b'"),
         ("c.json", '[\n {"text": "a"}\n]\n', [], "jq -c '.[]' makes them"),
