@@ -111,7 +111,10 @@ class _Modules:
         matches = (re.match(rf"{prefix}b(\d{{1,5}})\.", name) for name in self.tensors)
         sizes = {int(match[1]) for match in matches if match}
         if len(sizes) < 2 or sizes != {4 << i for i in range(len(sizes))}:
-            refuse_foreign(self.file, "the pickle holds a network without the blocks of StyleGAN2")
+            lacking = "the pickle holds a network without the blocks of StyleGAN2"
+            if sizes:  # a StyleGAN2 all the same
+                refuse(lacking)
+            refuse_foreign(self.file, lacking)
         return [f"{prefix}b{size}" for size in sorted(sizes)]
 
     def architecture(self, blocks: list[str], kind: str) -> Architecture:

@@ -267,7 +267,7 @@ def test_what_cannot_be_is_said_in_a_sentence(data: Path) -> None:
         ("empty.txt --model base", "empty.txt has no text to learn from"),
         ("short.txt --model base", "short.txt holds 4 tokens, fewer than --context: learn"),
         ("words.txt --model base", "tokens, fewer than --context: try --context "),
-        ("rubbish.txt --model base", "rubbish.txt: line 1 is not UTF-8: if it is CP1252, iconv -f"),
+        ("rubbish.txt --model base", "rubbish.txt is not a text file"),
         ("c.txt --model base --column text", "c.txt is neither CSV with a header nor JSON lines"),
         ("c.txt --model base --context 65", "--context 65 is more than the model's 64"),
         ("c.txt --model nowhere/at/all", "nowhere/at/all does not exist"),
