@@ -5,7 +5,7 @@ import os
 
 import pooch  # type: ignore[import-untyped]  # it ships no types
 
-from animetools import whole
+from animetools import atomic
 
 
 class DownloadError(Exception):
@@ -30,10 +30,10 @@ def download(
     try:
         if os.path.exists(path) and (sha256 is None or sha256_of(path) == sha256):
             return path
-        with whole.writing(path) as file:
+        with atomic.writing(path) as file:
             pooch.HTTPDownloader(timeout=timeout)(url, file, None)
             file.flush()
-            found = sha256 and sha256_of(whole.part_name(path))
+            found = sha256 and sha256_of(atomic.part_name(path))
             if found != sha256:
                 raise ValueError(f"what came is another file, its SHA-256 is {found}")
     except (OSError, ValueError) as why:

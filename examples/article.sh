@@ -1,6 +1,6 @@
 #!/bin/bash
 # The dataset of Gwern Branwen's "Making Anime Faces With StyleGAN" with the article's own settings:
-# faces of 250 px and more, files of 40 kB and more, 257 colours and more, no near-duplicates (99 %),
+# faces of 250 px and more, files of 40 kB and more, 257 colors and more, no near-duplicates (99 %),
 # small ones doubled, padded to 512 x 512, JPEG at quality 33.
 #
 # Usage: article.sh RAW [animecrop's options, as --cascade FILE]
@@ -14,7 +14,7 @@ shift
 # The article's cascade on equalised grey. Its PNG crops are what the 40 kB are measured on.
 find "$raw" | animecrop --detector lbp --equalize --min-size 250 "$@" >crops.txt || [ $? = 1 ]
 
-# Small files and few colours are sketches, chibis and backgrounds; twins are reposts.
+# Small files and few colors are sketches, chibis and backgrounds; twins are reposts.
 animeclean --min-bytes 40k --min-colors 257 --near 99% --rejects rejects.tsv <crops.txt >kept.txt || [ $? = 1 ]
 
 # What is smaller than 512 x 512 twice as large, by the article's waifu2x with TTA: half a minute for

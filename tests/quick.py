@@ -16,7 +16,7 @@ from pathlib import Path
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(
     [
-        "animetools.networks.checkpoints",
+        "animetools.netfiles.checkpoints",
         "animetools.sampling.pictures",
         "animetools.images.described",
         "animetools.training.run",

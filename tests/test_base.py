@@ -77,7 +77,7 @@ def test_the_commands_work_by_their_defaults(base: Shell, tmp_path: Path) -> Non
     ],
 )
 def test_what_an_extra_brings_is_named(base: Shell, tmp_path: Path, line: str, cure: str) -> None:
-    from animetools.networks import checkpoints
+    from animetools.netfiles import checkpoints
 
     (tmp_path / "llama").mkdir()
     (tmp_path / "llama/config.json").write_text('{"model_type": "llama"}')

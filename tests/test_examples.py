@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from animetools.networks import checkpoints
-from animetools.text.models import SHIPPED
+from animetools.netfiles import checkpoints
+from animetools.text.models.loading import SHIPPED
 from tests.conftest import REAL, ROOT, Shell, bash
 from tests.pages import commands
 from tests.tiny import snapshot

@@ -4,31 +4,25 @@ import ast
 
 from tests.conftest import ROOT
 
+GROUND = {"options", "errors", "names", "atomic", "download"}
 ALLOWED = {
     "options": set(),
     "errors": set(),
     "names": set(),
-    "whole": {"names"},
-    "download": {"whole"},
-    "cli": {"options", "errors", "names", "whole"},
-    "booru": {"errors"},
-    "images": {"errors", "whole", "download"},
-    "dataset": {"images", "errors", "names", "whole"},
-    "networks": {"errors", "whole", "download"},
-    "upscaling": {"networks", "images", "errors", "whole", "download"},
-    "training": {
-        "dataset",
-        "networks",
-        "images",
-        "options",
-        "errors",
-        "names",
-        "whole",
-        "download",
-    },
-    "sampling": {"networks", "images", "ranking", "errors", "whole", "download"},
-    "ranking": {"networks", "images", "errors", "whole"},
-    "text": {"options", "errors", "whole"},
+    "atomic": {"names"},
+    "download": {"atomic"},
+    "cli": GROUND,
+    "artist": GROUND,
+    "images": GROUND,
+    "networks": GROUND,
+    "runs": GROUND,
+    "text": GROUND | {"runs"},
+    "netfiles": GROUND | {"networks"},
+    "dataset": GROUND | {"images"},
+    "upscaling": GROUND | {"images", "networks", "netfiles"},
+    "ranking": GROUND | {"images", "networks", "netfiles"},
+    "training": GROUND | {"images", "networks", "netfiles", "dataset", "runs"},
+    "sampling": GROUND | {"images", "networks", "netfiles", "ranking"},
 }
 
 

@@ -7,15 +7,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from animetools.networks import checkpoints, fast, stylegan1, stylegan2
+from animetools.netfiles import checkpoints
+from animetools.netfiles.snapshot import Network, Snapshot
+from animetools.networks import fast
 from animetools.networks.config import (
     MappingConfig,
-    StyleGAN1Generator,
-    StyleGAN2Discriminator,
-    StyleGAN2Generator,
+    StyleGAN1GeneratorConfig,
+    StyleGAN2DiscriminatorConfig,
+    StyleGAN2GeneratorConfig,
     Truncation,
 )
-from animetools.networks.snapshot import Network, Snapshot
+from animetools.networks.stylegan1 import modules as stylegan1
+from animetools.networks.stylegan2 import modules as stylegan2
 
 SIZE = 16
 CHANNELS = (8, 8, 8)
@@ -33,10 +36,10 @@ def snapshot(
     """A StyleGAN 2 of 16 x 16 pixels, G_ema and D."""
     truncation = truncation or Truncation()
     mapping = replace(MAPPING, c_dim=c_dim)
-    ours = StyleGAN2Generator(
+    ours = StyleGAN2GeneratorConfig(
         mapping, CHANNELS, image_channels=image_channels, truncation=truncation
     )
-    theirs = StyleGAN2Discriminator(
+    theirs = StyleGAN2DiscriminatorConfig(
         CHANNELS,
         image_channels=image_channels,
         dense=8,
@@ -52,7 +55,7 @@ def snapshot(
 
 def old_snapshot() -> Snapshot:
     """A StyleGAN 1 of 16 x 16 pixels, whose cutoff spares the upper rows."""
-    config = StyleGAN1Generator(MAPPING, CHANNELS, truncation=Truncation(0.7, 2))
+    config = StyleGAN1GeneratorConfig(MAPPING, CHANNELS, truncation=Truncation(0.7, 2))
     return Snapshot(
         "animetools", {"G_ema": Network(config, state(stylegan1.Generator(config), 0))}, {}
     )

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, NoReturn, get_type_hints
 
 import animetools
-from animetools import whole
+from animetools import atomic
 from animetools.cli.aside import NO_MEMORY
 from animetools.cli.cores import limit_libraries
 from animetools.cli.journal import settings_of
@@ -235,7 +235,7 @@ def _guarded(main: Callable[[], int], report: Report, *, debug: bool) -> int:
         reason = _reason(why)
     report.end()
     report.fatal(reason)
-    whole.abandon()
+    atomic.abandon()
     os._exit(2)  # workers may be deep in a long computation: nobody waits for them
 
 

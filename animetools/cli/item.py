@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from animetools import whole
+from animetools import atomic
 from animetools.errors import ItemError
 from animetools.names import fitted
 
@@ -100,7 +100,7 @@ class Output:
     run: int = LATEST  # when this run began, by the clock that dates its files
     begun: bool = False  # by a run that was killed, and would have done just the same
     owned: tuple[Written, ...] = ()  # what an earlier run made of this item
-    parts: list[whole.Part] = field(default_factory=list)
+    parts: list[atomic.Part] = field(default_factory=list)
     found: list[str] = field(default_factory=list)
 
     def find(self, suffix: str) -> str | None:
@@ -129,7 +129,7 @@ class Output:
         if self.dry:
             return path
         data = encode()
-        part = whole.Part(path)  # waits for another writer of this name
+        part = atomic.Part(path)  # waits for another writer of this name
         self.parts.append(part)
         self._check_free(path, data)
         part.file.write(data)
@@ -158,7 +158,7 @@ class Output:
         if is_same_file(path, self.source):
             raise ItemError("it would be overwritten itself: choose another -o")
         emptied = there.size == 0 and path in (file.path for file in self.owned)  # a power cut
-        if emptied or there in self.owned or whole.holds(path, data):
+        if emptied or there in self.owned or atomic.holds(path, data):
             return
         if os.lstat(path).st_ctime_ns >= self.run:  # on some disks x.png is X.PNG, too
             raise ItemError(f"{path} has just been made from another input: rename one of the two")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from animetools import whole
+from animetools import atomic
 from animetools.cli.item import (
     LATEST,
     NO_FILE,
@@ -109,7 +109,7 @@ class Journal:
         os.utime(path)  # now, by the clock that will date the outputs
         self.run = min(os.stat(path).st_mtime_ns, LATEST)
         begun = self.base.execute("SELECT stem FROM done WHERE begun").fetchall()
-        whole.sweep(os.path.join(self.folder, os.fsdecode(stem)) for (stem,) in begun)
+        atomic.sweep(os.path.join(self.folder, os.fsdecode(stem)) for (stem,) in begun)
 
     def is_own(self, item: Item) -> bool:
         """Whether the item is a file that this very command made here, or is making now."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any, NoReturn
 
-from animetools import whole
+from animetools import atomic
 from animetools.cli.batches import Batches, Belt
 from animetools.cli.cores import cores
 from animetools.cli.inputs import items_of
@@ -255,9 +255,9 @@ class _Desk:
         """Begin one item."""
         if item.trouble:
             return _Entry(item, _failed(ItemError(item.trouble)))
-        if whole.is_part(item.path):
+        if atomic.is_part(item.path):
             return _Entry(item, _failed(PassedOver("half-written file")))
-        if whole.is_backup(item.path):
+        if atomic.is_backup(item.path):
             return _Entry(item, _failed(PassedOver("backup")))
         aside = self.stream.aside
         if aside and is_inside(item.path, aside):
@@ -341,7 +341,7 @@ def _follow_parent() -> None:
         parent = parent_process()
         if parent:
             parent.join()
-            whole.abandon()
+            atomic.abandon()
             os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
@@ -349,7 +349,7 @@ def _follow_parent() -> None:
 
 def die_of(number: int, _frame: object = None) -> NoReturn:
     """End as a Unix tool ends of a signal, leaving no half-written file."""
-    whole.abandon()
+    atomic.abandon()
     if Report.drawing:  # it had hidden the cursor
         write_all(2, CLEAR.encode() + b"\x1b[?25h")
     signal.signal(number, signal.SIG_DFL)

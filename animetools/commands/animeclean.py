@@ -8,7 +8,7 @@ from functools import partial
 from io import RawIOBase
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from animetools import whole
+from animetools import atomic
 from animetools.cli import Item, Opt, Output, Rejected, Stream, command
 from animetools.cli.item import FATAL, Result, below, reason_of
 from animetools.cli.report import Report
@@ -40,7 +40,7 @@ class CleanOptions:
     ] = False
     max_pixels: Annotated[int, Opt("Most pixels of an image.", unit="PIXELS", min=1)] = MAX_PIXELS
     min_side: Annotated[int, Opt("Smallest width and height.", unit="PIXELS", min=1)] = 32
-    min_colors: Annotated[int, Opt("Fewest distinct colours.", min=1)] = 257
+    min_colors: Annotated[int, Opt("Fewest distinct colors.", min=1)] = 257
     keep_grey: Annotated[bool, Opt("Let pass grey and nearly grey images.")] = False
     keep_duplicates: Annotated[bool, Opt("Let pass duplicates of every kind.")] = False
     near: Annotated[
@@ -117,7 +117,7 @@ def animeclean(options: CleanOptions, stream: Stream) -> int:
 def measure(options: CleanOptions, item: Item, output: Output, *, exact: bool) -> Iterator[Result]:
     """What one image is like; the cheap checks come first, and the first that fails rejects it.
 
-    Unless `exact`, colours are counted only until there are enough.
+    Unless `exact`, colors are counted only until there are enough.
     """
     from animetools.images.errors import ImageError, TooManyPixels, Unsupported
     from animetools.images.files import check_file, decode_rgb, read_bytes
@@ -149,7 +149,7 @@ def measure(options: CleanOptions, item: Item, output: Output, *, exact: bool) -
         return
     colors = count_colors(rgb, None if exact else options.min_colors)
     if colors < options.min_colors:
-        yield item.rejected("too few colours", str(colors))
+        yield item.rejected("too few colors", str(colors))
         return
     small = shrunk(rgb)
     if not options.keep_grey and is_grey(small):
@@ -228,7 +228,7 @@ def _remove(options: CleanOptions, report: Report, reject: Rejected, *, dry: boo
     elif options.delete:
         os.unlink(reject.path)
     elif not dry:
-        whole.move(moves)
+        atomic.move(moves)
 
 
 def _moves(path: str, target: str) -> list[tuple[str, str]]:

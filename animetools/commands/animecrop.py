@@ -10,7 +10,7 @@ from animetools.errors import FatalError
 from animetools.images.containers import MAX_PIXELS
 
 if TYPE_CHECKING:
-    from animetools.images.colours import Colour
+    from animetools.images.colors import Color
     from animetools.images.crop import Crop, Fill
     from animetools.images.faces import Detector, Face
     from animetools.images.files import Pixels
@@ -115,10 +115,10 @@ def animecrop(options: CropOptions, stream: Stream) -> int:
     animetools[formats] is installed.
     """
     from animetools.images import nvxs
-    from animetools.images.colours import colour
+    from animetools.images.colors import color
     from animetools.images.faces import choose_detector
 
-    background = colour(options.background)
+    background = color(options.background)
     if options.align and not nvxs.is_installed():
         raise FatalError("--align needs the nvxs detector to find the eyes, which is not installed")
     detector = choose_detector(
@@ -132,7 +132,7 @@ def animecrop(options: CropOptions, stream: Stream) -> int:
 
 
 def crop(
-    options: CropOptions, background: "Colour", detector: "Detector", item: Item, output: Output
+    options: CropOptions, background: "Color", detector: "Detector", item: Item, output: Output
 ) -> Iterator[Item | Rejected]:
     """Every face of one image as a file of its own."""
     from animetools.images.files import read_rgb
@@ -197,7 +197,7 @@ def _planned(options: CropOptions, rgb: "Pixels", face: "Face") -> "tuple[Face, 
     return face, crop_of(face.box, frame, size, options.border)
 
 
-def _encoded(options: CropOptions, background: "Colour", rgb: "Pixels", part: "Crop") -> bytes:
+def _encoded(options: CropOptions, background: "Color", rgb: "Pixels", part: "Crop") -> bytes:
     from animetools.images.files import encode_jpeg, encode_png
 
     fills: dict[str, Fill] = {"pad": background, "reflect": "reflect"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
 
-from animetools import whole
+from animetools import atomic
 from animetools.cli import Item, Opt, Output, Rejected, Stream, command, processes
 
 TOLD = ("metadata", "boxes")  # the facts of a picture that go into files of their own
@@ -58,7 +58,7 @@ def animedraw(options: DrawOptions, stream: Stream) -> int:
 
 def numbers(options: DrawOptions) -> Iterator[Item]:
     """The items: a number each. As a path from the root it is the same from every folder."""
-    from animetools.booru.posts import total
+    from animetools.artist.posts import total
 
     for number in range(1, total(options.count, options.flaws) + 1):
         yield Item(f"/original/{number % 1000:04d}/{number}")
@@ -66,7 +66,7 @@ def numbers(options: DrawOptions) -> Iterator[Item]:
 
 def draw(options: DrawOptions, item: Item, output: Output) -> Iterator[Item]:
     """One picture, with what is told of it."""
-    from animetools.booru.posts import make_post
+    from animetools.artist.posts import make_post
 
     number = int(item.path.rsplit("/", 1)[1])
     post = make_post(options.seed, number, options.flaws, options.portraits)
@@ -80,14 +80,14 @@ def tell(stream: Stream, results: Iterable[Item | Rejected]) -> Iterator[Item | 
 
     Where a picture failed, or a larger booru has been told of, what is there stays.
     """
-    parts: dict[str, whole.Part] = {}
+    parts: dict[str, atomic.Part] = {}
     told = 0
     try:
         for result in results:
             if isinstance(result, Item):
                 for name in () if stream.options.dry_run else TOLD:
                     if name not in parts:
-                        parts[name] = whole.Part(os.path.join(stream.out, f"{name}.jsonl"))
+                        parts[name] = atomic.Part(os.path.join(stream.out, f"{name}.jsonl"))
                     parts[name].file.write(json.dumps(result.facts[name]).encode() + b"\n")
                 told += 1
                 result = Item(result.path, {"faces": result.facts["boxes"]["faces"]})

@@ -73,12 +73,12 @@ def animepack(options: PackOptions, stream: Stream) -> int:
 def pack(options: PackOptions, item: Item, output: Output) -> Iterator[Item]:
     """One image, fitted and encoded."""
     from animetools.dataset.encode import Packable, encode
-    from animetools.images.colours import colour
+    from animetools.images.colors import color
     from animetools.images.files import read_rgb
     from animetools.images.fit import fit
     from animetools.images.sidecars import sidecars_of
 
-    background = colour(options.background)
+    background = color(options.background)
     rgb = read_rgb(item.path, max_pixels=options.max_pixels, background=background)
     height, width = rgb.shape[:2]
     square, how = fit(
@@ -96,14 +96,14 @@ def gather(
 ) -> Iterator[Item | Rejected]:
     """List everything, tell what it will cost, pack what is missing."""
     from animetools.dataset.packing import Packing
-    from animetools.images.colours import colour
+    from animetools.images.colors import color
 
     settings = {
         "size": options.size,
         "fit": options.fit,
         "enlarge": options.enlarge,
         "quality": options.quality,
-        "background": list(colour(options.background)),
+        "background": list(color(options.background)),
     }
     if options.sidecars:
         settings["sidecars"] = True

@@ -8,7 +8,7 @@ from functools import cache, partial
 from threading import Lock
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from animetools import whole
+from animetools import atomic
 from animetools.cli import Item, Opt, Output, Stream, command
 from animetools.cli.cores import cores
 from animetools.cli.item import LATEST
@@ -213,9 +213,9 @@ def upscale_in_place(
             yield item
             return
         kind = _kind_in_place(task.data)
-        kept = whole.backup_name(place)
+        kept = atomic.backup_name(place)
         # One of these very bytes is of a run that was killed.
-        if options.backup and os.path.lexists(kept) and not whole.holds(kept, task.data):
+        if options.backup and os.path.lexists(kept) and not atomic.holds(kept, task.data):
             raise ItemError(f"{kept} is there already: move it away, or say --no-backup")
         if not dry:
             with task.room:
@@ -224,7 +224,7 @@ def upscale_in_place(
                 now = os.stat(place)
                 if (now.st_size, min(now.st_mtime_ns, LATEST)) != (task.size, task.mtime):
                     raise ItemError("it changed meanwhile, and stays as it is")
-                whole.replace(item.path, data, backup=options.backup)
+                atomic.replace(item.path, data, backup=options.backup)
         yield item.noted(**task.facts)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from animetools import whole
+from animetools import atomic
 from animetools.cli import Batches, Item, Opt, Output, Stream, command
 from animetools.cli.item import Result
 from animetools.cli.network import Device, Dtype, Sha256
@@ -279,12 +279,12 @@ def judges_of(options: RankOptions, model: str) -> "tuple[list[Judge], tuple[str
 
     On a CPU it is there once per core, with a thread each.
     """
-    from animetools.networks import fetch
+    from animetools.netfiles import fetch
 
     path = fetch.locate(model, options.sha256 or None)
     import torch
 
-    from animetools.networks import checkpoints
+    from animetools.netfiles import checkpoints
     from animetools.networks.devices import DTYPES, devices
     from animetools.networks.fast import Discriminator
     from animetools.ranking.scores import Judge, check_minibatch, classes_judged
@@ -353,5 +353,5 @@ def _write_sheet(path: str, stream: Stream, ranked: list[Item]) -> None:
                 shown.append((words, read_rgb(item.path)))
         tails.append((heading, shown))
     pixels = contact_sheet(tails)
-    whole.write(path, encode_png(pixels) if path.endswith(".png") else encode_jpeg(pixels, 90))
+    atomic.write(path, encode_png(pixels) if path.endswith(".png") else encode_jpeg(pixels, 90))
     stream.report.note(f"{path} shows both ends")

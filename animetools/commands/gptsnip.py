@@ -15,13 +15,13 @@ from animetools.cli.network import Device
 from animetools.errors import Advice, FatalError, ItemError
 from animetools.options import given, names_of
 from animetools.sampling.seeds import Seeds
-from animetools.text.api import ApiOptions
-from animetools.text.prompts import check_template, decoded, filled, read_list, read_prompt
-from animetools.text.snippets import MOST, Cleaning, Source, snippet
+from animetools.text.writing.api import ApiOptions
+from animetools.text.writing.prompts import check_template, decoded, filled, read_list, read_prompt
+from animetools.text.writing.snippets import MOST, Cleaning, Source, snippet
 
 if TYPE_CHECKING:
-    from animetools.text.copies import Corpus
-    from animetools.text.writer import Writer
+    from animetools.text.judging.copies import Corpus
+    from animetools.text.writing.writer import Writer
 
 NO_MATTER = (  # to what a text is like
     *("seeds", "prompt_file", "tries", "device"),
@@ -289,7 +289,7 @@ def judged(options: SnipOptions, stream: Stream) -> int:
     if options.dedupe:
         steps.append(without_twins)
     if options.overlap:
-        from animetools.text.copies import Corpus
+        from animetools.text.judging.copies import Corpus
 
         steps.append(partial(without_copies, Corpus(options.overlap)))
     if options.rank:
@@ -313,7 +313,7 @@ def read(item: Item, output: Output) -> Iterator[Item]:
 
 def without_twins(results: Iterator[Result]) -> Iterator[Result]:
     """Turn down each snippet that is nearly the same as an earlier one."""
-    from animetools.text.twins import Twins
+    from animetools.text.judging.duplicates import Twins
 
     twins = Twins()
     for item in results:
@@ -349,12 +349,12 @@ def ranked(score: Callable[[str], float], results: Iterator[Result]) -> Iterator
 def _scoring(options: SnipOptions) -> Callable[[str], float]:
     """What a snippet is ranked by."""
     if options.rank == "repetition":
-        from animetools.text.words import novelty
+        from animetools.text.judging.words import novelty
 
         return novelty
     from animetools.networks.devices import devices
-    from animetools.text.models import locate, opened
-    from animetools.text.quality import Reader
+    from animetools.text.judging.likelihood import Reader
+    from animetools.text.models.loading import locate, opened
 
     try:
         model = opened(locate(options.rank), devices(options.device)[0], "fp32")
@@ -371,8 +371,8 @@ def _source(options: SnipOptions, *, one_prompt: bool) -> tuple[Source, dict[str
         most = options.max_tokens or MOST
         service = options.service(options.temperature, options.top_p, most, one_prompt=one_prompt)
         return service, {"api": service.address.shown, "model": options.api_model}
-    from animetools.text.generate import Engine
-    from animetools.text.models import identity, locate
+    from animetools.text.models.loading import identity, locate
+    from animetools.text.writing.generate import Engine
 
     folder = locate(options.model)
     told = {"model": options.model, "sha256": identity(folder)}
@@ -382,8 +382,8 @@ def _source(options: SnipOptions, *, one_prompt: bool) -> tuple[Source, dict[str
 def _writer(options: SnipOptions, folder: str) -> "Writer":
     """The model on its device."""
     from animetools.networks.devices import devices
-    from animetools.text.models import opened
-    from animetools.text.writer import Sampling, Writer
+    from animetools.text.models.loading import opened
+    from animetools.text.writing.writer import Sampling, Writer
 
     found = devices(options.device)
     if len(found) > 1:

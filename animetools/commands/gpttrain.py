@@ -14,8 +14,8 @@ from animetools.cli.cores import cores
 from animetools.errors import FatalError
 
 if TYPE_CHECKING:
-    from animetools.text.learning import Settings
-    from animetools.text.run import Status
+    from animetools.text.learning.learner import Settings
+    from animetools.text.learning.run import Status
 
 LEAST = 8  # tokens of a window
 
@@ -136,10 +136,11 @@ def _train(options: LearnOptions, stream: Stream, stopping: Callable[[], bool]) 
 
     from animetools.dataset.forecast import duration
     from animetools.networks.devices import devices
-    from animetools.text import corpus as texts
-    from animetools.text import models, newborn, snapshots, tokens, vocabulary
-    from animetools.text.learning import Learner, Settings
-    from animetools.text.run import Run
+    from animetools.text.learning import corpus as texts
+    from animetools.text.learning import snapshots, tokenizers, tokens
+    from animetools.text.learning.learner import Learner, Settings
+    from animetools.text.learning.run import Run
+    from animetools.text.models import loading, scratch
     from animetools.training.board import MISSING, Board
     from animetools.training.snapshots import Folder
 
@@ -175,20 +176,20 @@ def _train(options: LearnOptions, stream: Stream, stopping: Callable[[], bool]) 
         return (each.text for each in texts.documents(corpus, lambda _: None, columns))
 
     if saved:
-        model, tokenizer = models.load(path)
+        model, tokenizer = loading.load(path)
     elif options.from_scratch:
         size = options.size or "tiny"
-        most = newborn.SIZES[size][-1]
-        tokenizer = vocabulary.trained(all_texts(), options.vocab or vocabulary.SIZE, most)
-        model = newborn.model(size, tokenizer, settings.seed)
+        most = scratch.SIZES[size][-1]
+        tokenizer = tokenizers.trained(all_texts(), options.vocab or tokenizers.SIZE, most)
+        model = scratch.model(size, tokenizer, settings.seed)
     else:
-        model, tokenizer = models.load(models.locate(options.model))
+        model, tokenizer = loading.load(loading.locate(options.model))
         if options.vocab:
             most = getattr(model.config, "max_position_embeddings", None) or settings.context
-            new = vocabulary.trained(all_texts(), options.vocab, most)
-            vocabulary.give(model, tokenizer, new)
+            new = tokenizers.trained(all_texts(), options.vocab, most)
+            tokenizers.give(model, tokenizer, new)
             tokenizer = new
-        elif advice := vocabulary.advice(tokenizer, all_texts()):
+        elif advice := tokenizers.advice(tokenizer, all_texts()):
             report.note(advice)
     most = getattr(model.config, "max_position_embeddings", settings.context)
     if options.context is None:

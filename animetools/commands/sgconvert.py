@@ -80,8 +80,8 @@ def convert(
 ) -> Iterator[Item]:
     """Write one network file as another."""
     path = _located(options, item.path)  # before torch takes its seconds to load
-    from animetools import whole
-    from animetools.networks import checkpoints, onnx
+    from animetools import atomic
+    from animetools.netfiles import checkpoints, onnx
 
     snapshot = checkpoints.read(path)
     if options.small:
@@ -89,7 +89,7 @@ def convert(
     for network in snapshot.networks.values():
         network.build()  # what cannot be built is not passed on
     if not dry and target.endswith(".onnx"):
-        whole.write(target, onnx.encode(snapshot.generator, options.input))
+        atomic.write(target, onnx.encode(snapshot.generator, options.input))
     elif not dry:
         checkpoints.write(target, snapshot)
     yield item.made(target, source=item.path)
@@ -98,8 +98,8 @@ def convert(
 def inform(options: ConvertOptions, as_json: bool, item: Item, output: Output) -> Iterator[Item]:
     """What is in one network file; as text where it is not wanted as facts."""
     path = _located(options, item.path)
-    from animetools.networks import checkpoints
-    from animetools.networks.describe import describe
+    from animetools.netfiles import checkpoints
+    from animetools.netfiles.describe import describe
 
     facts = {"bytes": os.path.getsize(path)} | describe(checkpoints.read(path))
     if as_json:
@@ -113,7 +113,7 @@ def _located(options: ConvertOptions, name: str) -> str:
     """The path of a network file; what is wrong with a plain one its reader tells."""
     if name not in ("latest", "default") and "://" not in name and not options.sha256:
         return name
-    from animetools.networks.fetch import locate
+    from animetools.netfiles.fetch import locate
 
     return locate(name, options.sha256 or None)
 

@@ -407,7 +407,7 @@ def _plan(options: GenOptions, stream: Stream) -> Plan:
 
 
 def _opened(options: GenOptions) -> "Making":
-    from animetools.networks.fetch import locate
+    from animetools.netfiles.fetch import locate
 
     path = locate(options.network, options.sha256 or None)  # before torch is loaded, for seconds
 

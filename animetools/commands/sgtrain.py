@@ -170,8 +170,8 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
 
     from animetools.dataset.beside import beside
     from animetools.dataset.training_set import Images
+    from animetools.netfiles.fetch import locate
     from animetools.networks.devices import devices
-    from animetools.networks.fetch import locate
     from animetools.training import forecast, resume, snapshots, transfer
     from animetools.training.diary import Diary
     from animetools.training.run import Run
@@ -272,7 +272,7 @@ def _judge(options: TrainOptions, images: "Images", jobs: int) -> "Judge | None"
     """What tells the worth of samples, where that is asked for."""
     if not options.metrics:
         return None
-    from animetools.networks.fetch import locate
+    from animetools.netfiles.fetch import locate
     from animetools.training.metrics import Embedding, Judge
 
     cure = "--embedding takes an .onnx file, or its address"

@@ -9,9 +9,9 @@ from animetools.errors import ItemError
 from animetools.images.files import decode_rgb, encode_jpeg, encode_png
 from animetools.images.fit import Fit, Rgb
 
-# How far a JPEG may carry the mean colour of a block, in grey levels. The roughest that can be,
-# noise of full colours at quality 1, moves it by 51; a lost piece of a picture by more.
-BLOCK = 16  # pixels: what JPEG works on with halved colour, so detail that it drops evens out
+# How far a JPEG may carry the mean color of a block, in grey levels. The roughest that can be,
+# noise of full colors at quality 1, moves it by 51; a lost piece of a picture by more.
+BLOCK = 16  # pixels: what JPEG works on with halved color, so detail that it drops evens out
 WORST_JPEG = 64
 
 
@@ -48,7 +48,7 @@ def encode(rgb: Rgb, quality: int | None = None) -> bytes:
 
 
 def _moved(data: bytes, rgb: Rgb) -> float:
-    """The largest difference between the mean colours of blocks, of a JPEG and of what it shows."""
+    """The largest difference between the mean colors of blocks, of a JPEG and of what it shows."""
     height, width = rgb.shape[:2]
     # At an eighth of the size all of the file is read, but not every pixel made: half the time.
     shrink = 8 if min(height, width) >= 8 * BLOCK else 1

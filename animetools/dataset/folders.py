@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from animetools import whole
+from animetools import atomic
 from animetools.dataset.identity import Marks, marks
 from animetools.dataset.members import (
     LONGEST_FILE,
@@ -32,7 +32,7 @@ class FolderPart:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.name = whole.part_name(path)
+        self.name = atomic.part_name(path)
         self.lock = _locked(self.name, path)
         self.fresh: list[str] = []  # written and perhaps not on the disk yet
 
@@ -93,7 +93,7 @@ class FolderPart:
         os.utime(path, ns=(mtime, mtime))
         for path in (METADATA, SUMMARY, "."):
             _sync(os.path.join(self.name, path))
-        old = whole.part_name(self.path + ".old")
+        old = atomic.part_name(self.path + ".old")
         shutil.rmtree(old, ignore_errors=True)
         with suppress(FileNotFoundError):
             os.rename(self.path, old)

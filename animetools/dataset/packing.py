@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import Any, Protocol, Self
 
-from animetools import whole
+from animetools import atomic
 from animetools.dataset.encode import Packable
 from animetools.dataset.folders import FolderPart, strangers
 from animetools.dataset.journal import (
@@ -73,7 +73,7 @@ class Packing:
     ) -> None:
         self.path = os.path.realpath(path) if os.path.islink(path) else path
         self.places = tuple(
-            placed(place) + os.sep for place in (self.path, whole.part_name(self.path))
+            placed(place) + os.sep for place in (self.path, atomic.part_name(self.path))
         )
         self.settings = settings
         self.force = force
@@ -256,7 +256,7 @@ class Packing:
         if len(made) != ours.get("images"):
             lost = f"holds {len(made)} of {ours.get('images')} images"
             raise FatalError(f"{self.path} is damaged: it {lost}: {REPLACE}")
-        if not os.path.lexists(whole.part_name(self.path)):
+        if not os.path.lexists(atomic.part_name(self.path)):
             remove(self._journal_name())  # of a run that was killed in its last moment
         return made
 
@@ -341,7 +341,7 @@ class Packing:
         return FatalError(f"{self._unfinished()} was begun {how}: {RESTART}")
 
     def _unfinished(self) -> str:
-        return f"{whole.part_name(self.path)}, unfinished,"
+        return f"{atomic.part_name(self.path)}, unfinished,"
 
     def _compare(self, then: Settings, what: str, cure: str) -> None:
         """Raise FatalError that names the first setting that differs."""

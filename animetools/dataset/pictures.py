@@ -22,7 +22,7 @@ HEAD_BYTES = 4096  # of a file: nearly always enough for its header
 GREY = 4  # levels between the channels of a grey picture, which its profile may have moved
 
 _PNG_HEADER = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
-_GREY_PNG = (0, 4)  # its colour types without colour
+_GREY_PNG = (0, 4)  # its color types without color
 _GREY_MODES = ("1", "L", "LA", "I", "F")  # Pillow's, without what follows a semicolon
 _QUARTER_TURNS = (5, 6, 7, 8)  # orientations of EXIF that swap width and height
 
@@ -77,7 +77,7 @@ class Encoded:
         return _measured(self.files.read(index))
 
     def read(self, index: int, shape: Shape) -> Pixels:
-        """The planes of a picture, as every command reads its colours; see Pictures."""
+        """The planes of a picture, as every command reads its colors; see Pictures."""
         channels, height, width = shape
         try:
             rgb = decode_rgb(self.files.read(index), max_pixels=height * width)
@@ -88,7 +88,7 @@ class Encoded:
         if channels == 1:
             first, *others = cv2.split(rgb)
             if any(cv2.norm(first, other, cv2.NORM_INF) > GREY for other in others):
-                raise ItemError("in colour, and the others are grey")
+                raise ItemError("in color, and the others are grey")
             return np.asarray(first, np.uint8)[None]
         planes = np.empty(shape, np.uint8)
         cv2.split(rgb, list(planes))  # 0.1 ms at 512 px, where a transposed copy takes 0.4

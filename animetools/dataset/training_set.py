@@ -124,7 +124,7 @@ class Images:
             raise FatalError(
                 f"{self.path}: {self.pictures.name(odd)} is {_described(unlike)} and "
                 f"{self.pictures.name(first)} {_described(shape)}: "
-                "animepack makes them all one size, in colour"
+                "animepack makes them all one size, in color"
             )
         return shape
 
@@ -199,4 +199,4 @@ def _chosen(count: int, limit: int | None, seed: int) -> NDArray[np.int64]:
 
 def _described(shape: Shape) -> str:
     channels, height, width = shape
-    return f"{width}x{height} {'in colour' if channels == 3 else 'in grey'}"
+    return f"{width}x{height} {'in color' if channels == 3 else 'in grey'}"

@@ -17,7 +17,7 @@ from weakref import finalize
 
 import numpy as np
 
-from animetools import whole
+from animetools import atomic
 from animetools.dataset.identity import Marks, marks
 from animetools.dataset.members import (
     LONGEST_FILE,
@@ -47,7 +47,7 @@ class ZipPart:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.name = whole.part_name(path)
+        self.name = atomic.part_name(path)
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         self.file = _locked(self.name, path)
         self.end = os.fstat(self.file.fileno()).st_size

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from animetools.errors import ItemError
-from animetools.images.colours import WHITE, Colour
+from animetools.images.colors import WHITE, Color
 from animetools.images.containers import MAX_PIXELS
 from animetools.images.faces import Face
 from animetools.images.nvxs import Box, Pixels
 
 Border = Literal["shift", "pad", "reflect", "blur", "clip"]
-Fill = Colour | Literal["reflect", "blur"]  # what lies beyond a picture's edge
+Fill = Color | Literal["reflect", "blur"]  # what lies beyond a picture's edge
 
 # Where the eyes are in the box of a face: medians of the labelled faces whose eyes nvxs finds.
 SIDE_IN_EYE_DISTANCES = 2.5

@@ -58,7 +58,7 @@ def add_to_jpeg(jpeg: bytes | memoryview, exif: bytes, profile: bytes = b"") -> 
         at += 2 + int.from_bytes(view[4:6])
     pieces = [profile[n : n + _PROFILE_PIECE] for n in range(0, len(profile), _PROFILE_PIECE)]
     if len(pieces) > 255:
-        raise ItemError(f"its colour profile of {len(profile)} bytes does not fit into a JPEG")
+        raise ItemError(f"its color profile of {len(profile)} bytes does not fit into a JPEG")
     segments = [_segment(0xE1, exif)] if exif else []
     for number, piece in enumerate(pieces, start=1):
         segments.append(_segment(0xE2, b"ICC_PROFILE\0" + bytes([number, len(pieces)]) + piece))

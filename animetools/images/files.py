@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from animetools.errors import ItemError
-from animetools.images.colours import WHITE, Colour
+from animetools.images.colors import WHITE, Color
 from animetools.images.containers import HEAD_BYTES, MAX_PIXELS, recognise
 from animetools.images.errors import ImageError
 from animetools.images.opening import sound
@@ -21,7 +21,7 @@ Pixels = NDArray[np.uint8]
 MAX_FILE_BYTES = 1 << 30
 
 
-def read_rgb(path: str, *, max_pixels: int = MAX_PIXELS, background: Colour = WHITE) -> Pixels:
+def read_rgb(path: str, *, max_pixels: int = MAX_PIXELS, background: Color = WHITE) -> Pixels:
     """Decode an image file to what every command works on.
 
     Returns uint8 [H, W, 3] in sRGB, upright, transparency laid on background; of an animation the
@@ -54,7 +54,7 @@ def read_bytes(path: str) -> bytes:
         return head + file.readall()
 
 
-def decode_rgb(data: bytes, *, max_pixels: int = MAX_PIXELS, background: Colour = WHITE) -> Pixels:
+def decode_rgb(data: bytes, *, max_pixels: int = MAX_PIXELS, background: Color = WHITE) -> Pixels:
     """Decode the bytes of an image file; see read_rgb.
 
     Raises ImageError.
@@ -91,7 +91,7 @@ def encode_png(pixels: Pixels) -> bytes:
 def encode_jpeg(pixels: Pixels, quality: int) -> bytes:
     """JPEG file of uint8 [H, W, 3] sRGB or [H, W] grey pixels; quality 1 to 100.
 
-    Colour is halved in both directions (4:2:0), as ImageMagick's -quality does below 90. Huffman
+    Color is halved in both directions (4:2:0), as ImageMagick's -quality does below 90. Huffman
     tables of its own make a file 17 % smaller, for 0.4 ms at 512 x 512.
     """
     settings = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from animetools.errors import ItemError
-from animetools.images.colours import WHITE, Colour
+from animetools.images.colors import WHITE, Color
 
 Rgb = NDArray[np.uint8]
 Box = tuple[int, int, int, int]  # x, y, width, height in whole pixels
@@ -54,7 +54,7 @@ def fit(
     how: How = "pad",
     *,
     enlarge: bool = True,
-    background: Colour = WHITE,
+    background: Color = WHITE,
 ) -> tuple[Rgb, Fit]:
     """Make a picture exactly `size` (a square's side, or width and height); uint8 [H, W, 3].
 

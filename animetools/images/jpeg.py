@@ -10,7 +10,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from animetools.images.errors import ImageError
 from animetools.images.opening import opened
 
-# ITU-T T.81, annex K.1: the steps of brightness, then of colour, that the eye is said to miss.
+# ITU-T T.81, annex K.1: the steps of brightness, then of color, that the eye is said to miss.
 _STANDARD = np.array(
     [
         *(16, 11, 10, 16, 24, 40, 51, 61),
@@ -40,7 +40,7 @@ def quality(data: bytes) -> int | None:
     with suppress(ImageError), opened(data) as image:
         if isinstance(image, JpegImageFile):
             brightness, *others = (layer[3] for layer in image.layer)
-            # Where all are alike (grey, CMYK, RGB) there is no table for colour.
+            # Where all are alike (grey, CMYK, RGB) there is no table for color.
             used = [brightness, *({*others} - {brightness})][:2]
             tables = [image.quantization[number] for number in used]
     if not tables:

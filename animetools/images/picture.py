@@ -28,12 +28,12 @@ BEYOND = 1e-3  # how far a float may be from what it can show
 _BAND = 1 << 20  # pixels that pass between libraries at a time
 _TURNED = (5, 6, 7, 8)  # EXIF's orientations in which width and height change places
 _INVERSE: dict[object, int] = {6: 8, 8: 6}  # the other orientations are their own
-# Pillow's names of 16-bit colours, of which it keeps the high bytes. Read in the other byte order,
+# Pillow's names of 16-bit colors, of which it keeps the high bytes. Read in the other byte order,
 # they give it the low ones.
 _OTHER_ORDER = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
 _SWAPPED = {
-    f"{colours};16{order}": f"{colours};16{other}"
-    for colours in ("RGB", "RGBX", "RGBA")
+    f"{colors};16{order}": f"{colors};16{other}"
+    for colors in ("RGB", "RGBX", "RGBA")
     for order, other in _OTHER_ORDER.items()
 }
 # What a pass takes of a band of rows: pixels [h, W, C] and, if there is any, opacity [h, W].
@@ -44,7 +44,7 @@ _Take = Callable[[Image.Image], list[Any]]
 class Picture:
     """An upright picture of 8 or 16 bits.
 
-    pixels [H, W, 3], or [H, W, 1] where the file was grey and no profile colours it; alpha [H, W]
+    pixels [H, W, 3], or [H, W, 1] where the file was grey and no profile colors it; alpha [H, W]
     of the same type, None where all is opaque. 8 bits are sRGB; 16 bits are of the ICC profile, or
     sRGB where it is empty.
     """
@@ -210,8 +210,8 @@ def _srgb(band: Image.Image) -> list[Any]:
     """Of up to 8 bits: sRGB or grey, and opacity."""
     if band.mode == "L" and not (band.has_transparency_data or band.info.get("icc_profile")):
         return [np.asarray(band)[..., None]]
-    colours, opacity = to_srgb(band)
-    levels = np.asarray(colours)
+    colors, opacity = to_srgb(band)
+    levels = np.asarray(colors)
     if _is_grey(band):
         levels = levels[..., :1]
     return [levels] if opacity is None else [levels, np.asarray(opacity)]

@@ -1,4 +1,4 @@
-"""PNG files written a band of rows at a time: 8 or 16 bits, grey or colour, opacity beside them."""
+"""PNG files written a band of rows at a time: 8 or 16 bits, grey or color, opacity beside them."""
 
 import zlib
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
-_COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by channels, opacity among them
+_COLOR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by channels, opacity among them
 _PAETH = 4
 _BAND_BYTES = 1 << 17  # what a cache holds, with the sums of the filter
 
@@ -30,7 +30,7 @@ def encode_bands(
     channels += alpha is not None
     step = channels * pixels.itemsize  # bytes of a pixel
     header = width.to_bytes(4) + height.to_bytes(4)
-    header += bytes([8 * pixels.itemsize, _COLOUR_TYPES[channels], 0, 0, 0])
+    header += bytes([8 * pixels.itemsize, _COLOR_TYPES[channels], 0, 0, 0])
     file = bytearray(SIGNATURE + chunk(b"IHDR", header) + chunks)
     deflate = zlib.compressobj(1, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
     above = np.zeros(width * step, np.uint8)

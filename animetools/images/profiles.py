@@ -145,7 +145,7 @@ def to_srgb(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
 def transform_to_srgb(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform | None:
     """What takes an image of this mode and ICC profile to sRGB; None where nothing does or need.
 
-    A broken profile, or one of another kind of colour than the image, counts as none.
+    A broken profile, or one of another kind of color than the image, counts as none.
     """
     srgb = ImageCms.createProfile("sRGB")
     if mode == "LAB":

@@ -1,4 +1,4 @@
-"""Whether a picture has anything to show: colours, greyness, flatness."""
+"""Whether a picture has anything to show: colors, greyness, flatness."""
 
 import cv2
 import numpy as np
@@ -15,7 +15,7 @@ _FLAT_DEVIATION = 4.0  # levels
 
 
 def count_colors(rgb: Pixels, enough: int | None = None) -> int:
-    """The number of distinct colours, as ImageMagick's `identify -format %k` counts them.
+    """The number of distinct colors, as ImageMagick's `identify -format %k` counts them.
 
     rgb is uint8 [H, W, 3]. With `enough`, counting may stop there: what is less is exact.
     """
@@ -30,7 +30,7 @@ def count_colors(rgb: Pixels, enough: int | None = None) -> int:
 
 
 def is_grey(small: Pixels) -> bool:
-    """Whether a picture is grey, or so nearly that no colour of it means anything.
+    """Whether a picture is grey, or so nearly that no color of it means anything.
 
     small is the picture as `shrunk` gives it. At most 1 % of its pixels may have channels more than
     16 levels apart. Of 72 illustrations, the grey ones have at most 9 there, the others at least 40;

@@ -14,7 +14,7 @@ from animetools.images.picture import Picture, Pixels
 from animetools.images.png import chunk, encode_bands, text_chunk
 from animetools.images.profiles import transform_to_srgb
 
-SHARP = 90  # JPEG's quality from which colours keep their full resolution
+SHARP = 90  # JPEG's quality from which colors keep their full resolution
 LARGE = 16_000_000  # pixels from which Huffman tables of its own cost a JPEG too much memory
 
 _BAND = 1 << 20  # pixels that pass between libraries at a time

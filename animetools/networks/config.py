@@ -35,7 +35,7 @@ class Truncation:
 
 
 @dataclass(frozen=True)
-class StyleGAN2Generator:
+class StyleGAN2GeneratorConfig:
     """A generator of StyleGAN 2, its configs B to F, ADA and ext.
 
     `channels` are the blocks', from the constant upwards; block i is `base` times 2 ** i high and
@@ -54,7 +54,7 @@ class StyleGAN2Generator:
 
 
 @dataclass(frozen=True)
-class StyleGAN2Discriminator:
+class StyleGAN2DiscriminatorConfig:
     """A discriminator of StyleGAN 2, its configs B to F, ADA and ext.
 
     With labels the score is the output of their class (`output`: StyleGAN 2), or the product with
@@ -77,7 +77,7 @@ class StyleGAN2Discriminator:
 
 
 @dataclass(frozen=True)
-class StyleGAN1Generator:
+class StyleGAN1GeneratorConfig:
     """A generator of StyleGAN 1, and of StyleGAN 2's config A."""
 
     mapping: MappingConfig
@@ -98,7 +98,7 @@ class StyleGAN1Generator:
 
 
 @dataclass(frozen=True)
-class StyleGAN1Discriminator:
+class StyleGAN1DiscriminatorConfig:
     """A discriminator of StyleGAN 1, and of StyleGAN 2's config A."""
 
     channels: tuple[int, ...]
@@ -114,9 +114,9 @@ class StyleGAN1Discriminator:
     mbstd_features: int = 1
 
 
-Generator = StyleGAN2Generator | StyleGAN1Generator
-Discriminator = StyleGAN2Discriminator | StyleGAN1Discriminator
-Config = Generator | Discriminator
+GeneratorConfig = StyleGAN2GeneratorConfig | StyleGAN1GeneratorConfig
+DiscriminatorConfig = StyleGAN2DiscriminatorConfig | StyleGAN1DiscriminatorConfig
+Config = GeneratorConfig | DiscriminatorConfig
 
 
 def image_size(config: Config) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from animetools.networks import ops
-from animetools.networks.config import Architecture, Discriminator, image_size
+from animetools.networks.config import Architecture, DiscriminatorConfig, image_size
 from animetools.networks.layers import Conv, Dense, Mapping, Scheme, check_width
 
 
@@ -26,7 +26,7 @@ class Head(Block):
     Source: Karras et al. 2018 (Progressive GAN), section 3 and table 2.
     """
 
-    def __init__(self, config: Discriminator, outputs: int, scheme: Scheme) -> None:
+    def __init__(self, config: DiscriminatorConfig, outputs: int, scheme: Scheme) -> None:
         super().__init__()
         self.channels, self.features = config.channels[0], config.mbstd_features
         pixels = config.base[0] * config.base[1]
@@ -53,7 +53,7 @@ class AnyDiscriminator(nn.Module):
 
     def __init__(
         self,
-        config: Discriminator,
+        config: DiscriminatorConfig,
         upper: Sequence[Block],
         scheme: Scheme,
         architecture: Architecture,

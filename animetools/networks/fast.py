@@ -14,9 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from animetools.networks import cpu_synthesis, cpu_trunk, stylegan1, stylegan2
-from animetools.networks.config import StyleGAN2Discriminator, StyleGAN2Generator
+from animetools.networks.config import StyleGAN2DiscriminatorConfig, StyleGAN2GeneratorConfig
 from animetools.networks.layers import Noise
+from animetools.networks.stylegan1 import modules as stylegan1
+from animetools.networks.stylegan2 import cpu_synthesis, cpu_trunk
+from animetools.networks.stylegan2 import modules as stylegan2
 
 Generator = stylegan1.Generator | stylegan2.Generator
 Discriminator = stylegan1.Discriminator | stylegan2.Discriminator
@@ -35,7 +37,7 @@ def synthesis(
     if device.type != "cpu":
         return _on_card(generator.synthesis, device, dtype)
     config, state = generator.config, generator.state_dict()
-    if isinstance(config, StyleGAN2Generator) and cpu_synthesis.can_synthesize(config):
+    if isinstance(config, StyleGAN2GeneratorConfig) and cpu_synthesis.can_synthesize(config):
         return cpu_synthesis.Synthesis(config, state, native(dtype), crew)
     return functools.partial(_one_by_one, generator.synthesis)
 
@@ -49,7 +51,7 @@ def features(discriminator: Discriminator, device: torch.device, dtype: torch.dt
     if device.type != "cpu":
         return _on_card(_Features(discriminator), device, dtype)
     config, state = discriminator.config, discriminator.state_dict()
-    if isinstance(config, StyleGAN2Discriminator) and cpu_trunk.can_look(config):
+    if isinstance(config, StyleGAN2DiscriminatorConfig) and cpu_trunk.can_look(config):
         return cpu_trunk.Trunk(config, state, native(dtype))
     return functools.partial(_one_by_one, discriminator.features)
 

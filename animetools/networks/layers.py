@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from animetools.networks import ops
 from animetools.networks.activation import activate
-from animetools.networks.config import Generator, MappingConfig, image_size
+from animetools.networks.config import GeneratorConfig, MappingConfig, image_size
 
 Noise = Literal["const", "random", "none"] | Sequence[Tensor]
 
@@ -173,7 +173,7 @@ class AnyGenerator(nn.Module):
     """
 
     def __init__(
-        self, config: Generator, mapping: Mapping, synthesis: nn.Module, truncated: int
+        self, config: GeneratorConfig, mapping: Mapping, synthesis: nn.Module, truncated: int
     ) -> None:
         super().__init__()
         self.config, self.mapping, self.synthesis = config, mapping, synthesis

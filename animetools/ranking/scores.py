@@ -12,7 +12,7 @@ from torch import Tensor
 from animetools.errors import FatalError, ItemError
 from animetools.images.fit import How, fit
 from animetools.networks import fast
-from animetools.networks.config import StyleGAN2Discriminator
+from animetools.networks.config import StyleGAN2DiscriminatorConfig
 from animetools.networks.fast import Discriminator
 
 Pixels = NDArray[np.uint8]
@@ -83,7 +83,7 @@ class Judge:
 def classes_judged(discriminator: Discriminator) -> int:
     """How many labels it is told with a picture; 0 for a network without classes."""
     config = discriminator.config
-    is_ext = isinstance(config, StyleGAN2Discriminator) and config.labels == "ignored"
+    is_ext = isinstance(config, StyleGAN2DiscriminatorConfig) and config.labels == "ignored"
     return 0 if is_ext else config.c_dim
 
 

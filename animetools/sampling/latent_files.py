@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from animetools.errors import Advice, FatalError, ItemError
-from animetools.networks.fast import Generator
-from animetools.networks.pickles import (
+from animetools.netfiles.pickles import (
     is_torch_legacy,
     load_torch_legacy,
     load_torch_zip,
     mapped,
     refuse_shared,
 )
+from animetools.networks.fast import Generator
 from animetools.sampling.latent_kinds import Kind, Numbers, hint_of, recognized
 from animetools.sampling.latents import Latent
 

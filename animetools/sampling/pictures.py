@@ -13,9 +13,9 @@ import torch
 from animetools.download import sha256_of
 from animetools.errors import FatalError, ItemError
 from animetools.images.files import Pixels
-from animetools.networks import checkpoints
+from animetools.netfiles import checkpoints
+from animetools.netfiles.snapshot import Snapshot
 from animetools.networks.fast import Generator
-from animetools.networks.snapshot import Snapshot
 from animetools.sampling import latent_files
 from animetools.sampling.labels import classes_of, labels_of, words_of
 from animetools.sampling.latent_files import Latents

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from animetools.errors import Advice, FatalError, ItemError
 from animetools.images.files import Pixels
-from animetools.networks import cpu, fast
+from animetools.networks import fast
 from animetools.networks.devices import DTYPES, devices
 from animetools.networks.fast import Generator
 from animetools.networks.layers import Noise
+from animetools.networks.stylegan2 import cpu
 from animetools.sampling.latents import Drawn
 
 GROUP_PIXELS = 1 << 21  # of a group on a card: eight images of 512 x 512

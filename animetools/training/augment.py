@@ -143,8 +143,8 @@ UNIT = torch.eye(3, dtype=torch.float64)
 GREY = torch.full((3, 3), 1 / 3, dtype=torch.float64)  # gives each channel the mean of all
 ROUND = UNIT.new_tensor([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / math.sqrt(3)  # a quarter round grey
 
-# From a colour to another.
-COLOURS: dict[str, Callable[[Tensor], Tensor]] = {
+# From a color to another.
+COLORS: dict[str, Callable[[Tensor], Tensor]] = {
     "brightness": lambda more: shift(more.expand(-1, 3)),
     "contrast": lambda times: linear(times[:, :, None] * UNIT),
     "lumaflip": lambda flip: linear(UNIT - 2 * flip[:, :, None] * GREY),
@@ -166,12 +166,12 @@ class Ada:
 
         A generator on the CPU draws the same for images on any device, and for a batch as for its
         parts one after the other, but for the grain of "noise".
-        Raises ValueError if colours change and C is neither 1 nor 3, or if frequencies change and
+        Raises ValueError if colors change and C is neither 1 nor 3, or if frequencies change and
         a side is shorter than 22 pixels.
         """
         channels, *sides = images.shape[1:]
-        if channels not in (1, 3) and COLOURS.keys() & self.pipe:
-            raise ValueError(f"images of {channels} channels have no colours to change")
+        if channels not in (1, 3) and COLORS.keys() & self.pipe:
+            raise ValueError(f"images of {channels} channels have no colors to change")
         if min(sides) <= SIDE and set(FILTER) & set(self.pipe):
             raise ValueError(f"images of {min(sides)} pixels have no frequencies to change")
         p = float(p)
@@ -216,9 +216,9 @@ def augmented(
     moves = [MOVES[name](value, size) for name, value in values.items() if name in MOVES]
     if moves:
         images = moved(images, reduce(torch.matmul, moves))
-    colours = [COLOURS[name](value) for name, value in values.items() if name in COLOURS]
-    if colours:
-        images = recoloured(images, reduce(torch.matmul, reversed(colours)))
+    colors = [COLORS[name](value) for name, value in values.items() if name in COLORS]
+    if colors:
+        images = recolored(images, reduce(torch.matmul, reversed(colors)))
     bands = {FILTER.index(name): value for name, value in values.items() if name in FILTER}
     if bands:
         images = filtered(images, bands)
@@ -352,12 +352,12 @@ def reflected(rows: Tensor, size: int, before: int) -> Tensor:
     return rows.new_zeros(size, *rows.shape[1:]).index_add_(0, origins, rows)
 
 
-def recoloured(images: Tensor, colours: Tensor) -> Tensor:
-    """Images [n, C, H, W] whose colours have gone through colours [n, 4, 4].
+def recolored(images: Tensor, colors: Tensor) -> Tensor:
+    """Images [n, C, H, W] whose colors have gone through colors [n, 4, 4].
 
-    A grey image is a colour image of which all channels are the same, and their mean is kept.
+    A grey image is a color image of which all channels are the same, and their mean is kept.
     """
-    times, more = colours[:, :3, :3], colours[:, :3, 3:]
+    times, more = colors[:, :3, :3], colors[:, :3, 3:]
     if images.shape[1] == 1:
         times, more = times.sum((1, 2), keepdim=True) / 3, more.mean(1, keepdim=True)
     return torch.baddbmm(more.to(images), times.to(images), images.flatten(2)).view_as(images)

@@ -7,8 +7,8 @@ from typing import Literal
 from animetools.errors import FatalError
 from animetools.networks.config import (
     MappingConfig,
-    StyleGAN2Discriminator,
-    StyleGAN2Generator,
+    StyleGAN2DiscriminatorConfig,
+    StyleGAN2GeneratorConfig,
 )
 
 Aug = Literal["ada", "diffaug", "fixed", "none"]
@@ -177,7 +177,7 @@ def rate_at(name: str, schedule: str, kimg: float) -> float:
 
 def networks(
     config: TrainConfig, height: int, width: int, image_channels: int, c_dim: int
-) -> tuple[StyleGAN2Generator, StyleGAN2Discriminator]:
+) -> tuple[StyleGAN2GeneratorConfig, StyleGAN2DiscriminatorConfig]:
     """The networks of a run from nothing.
 
     Raises FatalError if images of that size cannot be made by doubling, or the batch cannot be cut.
@@ -189,8 +189,8 @@ def networks(
     clamp = CLAMP if config.dtype == "fp16" else None
     latent = config.latent
     mapping = MappingConfig(latent, c_dim, latent, config.map_layers, latent)
-    generator = StyleGAN2Generator(mapping, channels, base, image_channels, clamp=clamp)
-    discriminator = StyleGAN2Discriminator(
+    generator = StyleGAN2GeneratorConfig(mapping, channels, base, image_channels, clamp=clamp)
+    discriminator = StyleGAN2DiscriminatorConfig(
         channels,
         base,
         image_channels,

@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable
 
-from animetools import whole
+from animetools import atomic
 from animetools.dataset.pictures import Pixels
 from animetools.images.files import encode_jpeg
 from animetools.training.board import MISSING, Board
@@ -60,7 +60,7 @@ class Diary:
         """Show images side by side, uint8 [H, W, C]."""
         height, width, channels = pixels.shape
         data = encode_jpeg(pixels if channels > 1 else pixels[:, :, 0], QUALITY)
-        whole.write(os.path.join(self.folder.path, file), data)
+        atomic.write(os.path.join(self.folder.path, file), data)
         has_it = 0 < seen <= self.start  # from the run that goes on
         if self.board and not has_it:
             self.board.show(name, width, height, data, seen)

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 
 def diffaugment(images: Tensor, p: Tensor | float, generator: torch.Generator) -> Tensor:
-    """Change colours of images [n, C, H, W] in -1..1, move them, cut a hole; p has no say in it.
+    """Change colors of images [n, C, H, W] in -1..1, move them, cut a hole; p has no say in it.
 
     A generator on the CPU draws the same for images on any device, and for a batch as for its parts
     one after the other.
@@ -21,15 +21,15 @@ def diffaugment(images: Tensor, p: Tensor | float, generator: torch.Generator) -
 
 
 def diffaugmented(images: Tensor, drawn: Tensor) -> Tensor:
-    """`diffaugment` with what is drawn [n, 7], in 0..1: three for the colours, two for a move, two
+    """`diffaugment` with what is drawn [n, 7], in 0..1: three for the colors, two for a move, two
     for a hole, rows before columns.
     """
-    images = recoloured(images, drawn[:, :3].to(images))
+    images = recolored(images, drawn[:, :3].to(images))
     images = translated(images, drawn[:, 3:5])
     return cut(images, drawn[:, 5:])
 
 
-def recoloured(images: Tensor, drawn: Tensor) -> Tensor:
+def recolored(images: Tensor, drawn: Tensor) -> Tensor:
     """More or less brightness, then saturation, then contrast, drawn [n, 3]."""
     brightness, saturation, contrast = drawn[:, :, None, None, None].unbind(1)
     images = images + (brightness - 0.5)

@@ -13,11 +13,11 @@ from torch import nn
 from animetools.dataset.forecast import duration
 from animetools.errors import FatalError
 from animetools.networks.config import (
-    StyleGAN2Discriminator,
-    StyleGAN2Generator,
+    StyleGAN2DiscriminatorConfig,
+    StyleGAN2GeneratorConfig,
     image_size,
 )
-from animetools.networks.stylegan2 import Discriminator, Generator
+from animetools.networks.stylegan2.modules import Discriminator, Generator
 from animetools.training.config import TrainConfig
 from animetools.training.snapshots import Pace
 from animetools.training.step import Trainer
@@ -42,7 +42,7 @@ class Forecast:
 
 
 def forecast(
-    generator: StyleGAN2Generator, discriminator: StyleGAN2Discriminator, images: int
+    generator: StyleGAN2GeneratorConfig, discriminator: StyleGAN2DiscriminatorConfig, images: int
 ) -> Forecast:
     """What networks need that learn from so many images at once, in float32.
 

@@ -16,7 +16,7 @@ from torch.nn.functional import softplus
 
 from animetools.networks.convolution import weights_fixed
 from animetools.networks.layers import Mapping, Noise
-from animetools.networks.stylegan2 import Discriminator, Generator
+from animetools.networks.stylegan2.modules import Discriminator, Generator
 
 Terms = dict[str, Tensor]
 

@@ -14,7 +14,7 @@ from torch.nn import functional
 from animetools.dataset.pictures import Pixels
 from animetools.dataset.training_set import Images
 from animetools.errors import FatalError
-from animetools.networks.stylegan2 import Generator
+from animetools.networks.stylegan2.modules import Generator
 from animetools.training.sheets import chosen, latents, samples
 
 Features = NDArray[np.float32]  # [n, d], of n images

@@ -9,7 +9,7 @@ from typing import Any
 from animetools.dataset.identity import Identity
 from animetools.dataset.training_set import Images
 from animetools.errors import FatalError
-from animetools.networks.snapshot import Snapshot
+from animetools.netfiles.snapshot import Snapshot
 from animetools.training import snapshots
 
 RELATED = 0.1  # of the images of two datasets are in both: one may have become the other

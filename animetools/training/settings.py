@@ -5,8 +5,8 @@ from dataclasses import fields, replace
 from typing import Any
 
 from animetools.errors import FatalError
-from animetools.networks.config import Config, StyleGAN2Generator
-from animetools.networks.snapshot import Snapshot
+from animetools.netfiles.snapshot import Snapshot
+from animetools.networks.config import Config, StyleGAN2GeneratorConfig
 from animetools.options import Option
 from animetools.training.config import TrainConfig, preset
 
@@ -49,10 +49,10 @@ def settings(
 
 
 def refuse_architecture(
-    given: Mapping[str, Any], wanted: StyleGAN2Generator, theirs: Config, source: str
+    given: Mapping[str, Any], wanted: StyleGAN2GeneratorConfig, theirs: Config, source: str
 ) -> None:
     """Raise FatalError for options of the architecture that the networks of a `source` overrule."""
-    if not isinstance(theirs, StyleGAN2Generator):
+    if not isinstance(theirs, StyleGAN2GeneratorConfig):
         return
     count = len(wanted.channels)
     grows = len(theirs.channels) < count  # and new blocks are as they were asked for

@@ -10,9 +10,9 @@ from torch import Tensor
 from animetools.dataset.pictures import Pixels
 from animetools.dataset.training_set import Images
 from animetools.errors import ItemError
-from animetools.networks import cpu
 from animetools.networks.fast import synthesis
-from animetools.networks.stylegan2 import Generator
+from animetools.networks.stylegan2 import cpu
+from animetools.networks.stylegan2.modules import Generator
 
 COLUMNS = 8  # of a sheet
 ON_SHEET = 48  # images

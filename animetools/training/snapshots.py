@@ -11,13 +11,13 @@ from weakref import finalize
 
 import torch
 
-from animetools import whole
+from animetools import atomic
 from animetools.errors import FatalError, ItemError
 from animetools.names import fitted
-from animetools.networks import checkpoints
+from animetools.netfiles import checkpoints
+from animetools.netfiles.snapshot import Network, Snapshot
 from animetools.networks.config import Config
-from animetools.networks.snapshot import Network, Snapshot
-from animetools.networks.stylegan2 import Discriminator
+from animetools.networks.stylegan2.modules import Discriminator
 from animetools.training.config import TrainConfig
 from animetools.training.step import Trainer, layers_from_image
 
@@ -166,7 +166,7 @@ class Folder:
             fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise FatalError(f"{path}: another process is training there") from None
-        whole.sweep([os.path.join(path, "")])
+        atomic.sweep([os.path.join(path, "")])
 
     @classmethod
     def new(cls, results: str, name: str) -> "Folder":
@@ -187,7 +187,7 @@ class Folder:
     def tell(self, told: dict[str, Any]) -> None:
         """Write run.json, with every setting."""
         text = json.dumps(told, indent=1)
-        whole.write(os.path.join(self.path, "run.json"), text.encode() + b"\n")
+        atomic.write(os.path.join(self.path, "run.json"), text.encode() + b"\n")
 
 
 def _is_whole(path: str) -> bool:

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.autograd import backward
 
 from animetools.errors import FatalError
-from animetools.networks.config import StyleGAN2Discriminator, StyleGAN2Generator
-from animetools.networks.stylegan2 import Discriminator, Generator
+from animetools.networks.config import StyleGAN2DiscriminatorConfig, StyleGAN2GeneratorConfig
+from animetools.networks.stylegan2.modules import Discriminator, Generator
 from animetools.training import loss
 from animetools.training.config import Rules
 from animetools.training.loss import Pair, Terms
@@ -393,7 +393,7 @@ def layers_from_image(discriminator: Discriminator) -> list[nn.Module]:
 
 
 def new_networks(
-    generator: StyleGAN2Generator, discriminator: StyleGAN2Discriminator, seed: int
+    generator: StyleGAN2GeneratorConfig, discriminator: StyleGAN2DiscriminatorConfig, seed: int
 ) -> tuple[Generator, Discriminator]:
     """Networks of random weights, which depend on the seed alone."""
     with torch.random.fork_rng(devices=[]):

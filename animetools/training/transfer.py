@@ -7,23 +7,23 @@ from torch import Tensor, nn
 
 from animetools.dataset.training_set import Images
 from animetools.errors import FatalError, ItemError
-from animetools.networks import checkpoints
+from animetools.netfiles import checkpoints
+from animetools.netfiles.snapshot import Snapshot
 from animetools.networks.config import (
     MappingConfig,
-    StyleGAN2Discriminator,
-    StyleGAN2Generator,
+    StyleGAN2DiscriminatorConfig,
+    StyleGAN2GeneratorConfig,
     image_size,
 )
 from animetools.networks.devices import DTYPES
 from animetools.networks.fast import native
-from animetools.networks.snapshot import Snapshot
-from animetools.networks.stylegan2 import Discriminator
+from animetools.networks.stylegan2.modules import Discriminator
 from animetools.training.augment import Ada
 from animetools.training.config import Dtype, TrainConfig, networks
 from animetools.training.diffaugment import diffaugment
 from animetools.training.step import Augment, Trainer, layers_from_image, new_networks
 
-Pair = tuple[StyleGAN2Generator, StyleGAN2Discriminator]
+Pair = tuple[StyleGAN2GeneratorConfig, StyleGAN2DiscriminatorConfig]
 
 
 def anew(config: TrainConfig, images: Images) -> Pair:
@@ -90,8 +90,8 @@ def resumed(wanted: Pair, saved: Snapshot, path: str) -> Pair:
     """
     generator, discriminator = saved.networks["G"].config, saved.networks["D"].config
     if not (
-        isinstance(generator, StyleGAN2Generator)
-        and isinstance(discriminator, StyleGAN2Discriminator)
+        isinstance(generator, StyleGAN2GeneratorConfig)
+        and isinstance(discriminator, StyleGAN2DiscriminatorConfig)
     ):
         raise FatalError(f"{path}: no StyleGAN 2, as sgtrain trains them")
     for what, theirs, ours in zip(
@@ -115,7 +115,7 @@ def like(wanted: Pair, source: Snapshot) -> Pair:
     """
     generator, discriminator = wanted
     theirs = source.generator.config
-    if not isinstance(theirs, StyleGAN2Generator):
+    if not isinstance(theirs, StyleGAN2GeneratorConfig):
         raise FatalError("--transfer takes a StyleGAN 2")
     mapping: MappingConfig = replace(theirs.mapping, c_dim=generator.mapping.c_dim)
     generator = replace(
@@ -127,7 +127,7 @@ def like(wanted: Pair, source: Snapshot) -> Pair:
     )
     if "D" in source.networks:
         other = source.discriminator.config
-        if not isinstance(other, StyleGAN2Discriminator):
+        if not isinstance(other, StyleGAN2DiscriminatorConfig):
             raise FatalError("--transfer takes a StyleGAN 2")
         discriminator = replace(
             other,

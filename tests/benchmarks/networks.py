@@ -17,12 +17,13 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from animetools.networks import cpu, cpu_synthesis, cpu_trunk, stylegan2
 from animetools.networks.config import (
     MappingConfig,
-    StyleGAN2Discriminator,
-    StyleGAN2Generator,
+    StyleGAN2DiscriminatorConfig,
+    StyleGAN2GeneratorConfig,
 )
+from animetools.networks.stylegan2 import cpu, cpu_synthesis, cpu_trunk
+from animetools.networks.stylegan2 import modules as stylegan2
 
 ROUNDS = 5
 
@@ -31,8 +32,8 @@ def main() -> None:
     resolution = int(sys.argv[1]) if len(sys.argv) > 1 else 512
     channels = tuple(min(32768 >> i, 512) for i in range(2, int(math.log2(resolution)) + 1))
     torch.manual_seed(0)
-    generator = stylegan2.Generator(StyleGAN2Generator(MappingConfig(), channels)).eval()
-    discriminator = stylegan2.Discriminator(StyleGAN2Discriminator(channels)).eval()
+    generator = stylegan2.Generator(StyleGAN2GeneratorConfig(MappingConfig(), channels)).eval()
+    discriminator = stylegan2.Discriminator(StyleGAN2DiscriminatorConfig(channels)).eval()
     ws = generator.mapping(torch.randn(4, 512)).detach()
     images = torch.rand(4, 3, resolution, resolution) * 2 - 1
     conv = operations(channels, up=True)

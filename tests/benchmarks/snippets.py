@@ -24,9 +24,9 @@ import numpy as np
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from animetools.text.generate import Text
-from animetools.text.models import SHIPPED, opened
-from animetools.text.writer import Sampling, Writer
+from animetools.text.models.loading import SHIPPED, opened
+from animetools.text.writing.generate import Text
+from animetools.text.writing.writer import Sampling, Writer
 from tests.conftest import ROOT
 
 ROUNDS = 3

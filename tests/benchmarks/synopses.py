@@ -16,8 +16,8 @@ from pathlib import Path
 
 from safetensors import safe_open
 
-from animetools.text import snapshots
-from animetools.text.models import SHIPPED
+from animetools.text.learning import snapshots
+from animetools.text.models.loading import SHIPPED
 
 COUNT, SHOWN = 100, 10
 
@@ -46,7 +46,7 @@ GPT-2 or a larger model: `gptsnip --model`.
 
 [examples/train-text.sh](../examples/train-text.sh) makes one like it from nothing, on a CPU. A longer
 run makes a better one: `examples/train-text.sh FOLDER 120000 40000`, then
-`cp FOLDER/default/* animetools/text/default/`, and this page anew by
+`cp FOLDER/default/* animetools/text/models/default/`, and this page anew by
 [tests/benchmarks/synopses.py](../tests/benchmarks/synopses.py), which measures and writes it.
 
 ## A page of it

@@ -29,7 +29,7 @@ def raw(tmp_path: Path) -> Path:
     folder.mkdir()
     good = encode_png(noise(256, 256))
     grey = noise(256, 256, seed=1)[..., :1] // 2 + 9
-    tint = np.random.default_rng(0).integers(0, 6, (256, 256, 3), np.uint8)  # many colours, no hue
+    tint = np.random.default_rng(0).integers(0, 6, (256, 256, 3), np.uint8)  # many colors, no hue
     files = {
         "a-good.png": good,
         "b-other.png": encode_png(noise(256, 256, seed=2)),
@@ -59,7 +59,7 @@ REASONS = {
     "h-trailing.png": ("same pixels", "raw/a-good.png"),
     "i-text.jpg": ("broken", "not an image though named .jpg"),
     "j-tiny.png": ("too small", "16x16"),
-    "k-few.png": ("too few colours", "1"),
+    "k-few.png": ("too few colors", "1"),
     "l-grey.png": ("grey", ""),
 }
 

@@ -18,7 +18,7 @@ from animetools.cli.inputs import look
 from animetools.cli.item import Output, finish
 from animetools.commands.animecrop import CropOptions, crop
 from animetools.images import nvxs
-from animetools.images.colours import WHITE
+from animetools.images.colors import WHITE
 from animetools.images.faces import choose_detector
 from animetools.images.files import read_rgb
 from tests.conftest import REAL, Shell
@@ -278,7 +278,7 @@ def test_aligned_eyes_are_level(shell: Shell, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--background nocolour", "--background takes a colour as white or #ffffff"),
+        ("--background nocolor", "--background takes a color as white or #ffffff"),
         ("--detector lbp --cascade none.xml", "--cascade none.xml cannot be read"),
         (
             "--cascade raw/notes.txt",

@@ -63,7 +63,7 @@ def test_a_file_in_the_place_of_the_folder_is_named(shell: Shell, tmp_path: Path
     assert run.stderr == "animedraw: raw: cannot make the output folder: File exists\n"
 
 
-def test_grey_pictures_have_no_tags_of_colour(shell: Shell, tmp_path: Path) -> None:
+def test_grey_pictures_have_no_tags_of_color(shell: Shell, tmp_path: Path) -> None:
     shell("animedraw --count 12 --seed 3 --flaws 30%")
     seen = set()
     for line in lines_of(tmp_path / "raw/metadata.jsonl"):

@@ -25,7 +25,7 @@ from tests.conftest import REAL, ROOT, Shell
 
 
 def picture(path: Path, mode: str = "RGB", size: tuple[int, int] = (40, 30), **saving: Any) -> Path:
-    """A file of random colours."""
+    """A file of random colors."""
     path.parent.mkdir(parents=True, exist_ok=True)
     noise = np.random.RandomState(len(path.name)).randint(0, 256, (size[1], size[0], 4))
     image = Image.fromarray(noise.astype(np.uint8), "RGBA")
@@ -223,7 +223,7 @@ def test_nothing_to_pack_is_refused(shell: Shell, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("animepack --background blurple in", "takes a colour as white or #ffffff, not 'blurple'"),
+        ("animepack --background blurple in", "takes a color as white or #ffffff, not 'blurple'"),
         ("animepack --size 2 in", "--size is at least 4"),
         ("animepack --quality 0 in", "--quality is at least 1"),
         ("animepack -o in in", "in is a folder of other things"),

@@ -129,7 +129,7 @@ def test_jpegs_of_low_quality_are_cleaned(shell: Shell, tmp_path: Path) -> None:
         assert same == (noise == "1")
 
 
-def test_transparency_stays_beside_the_colours(shell: Shell, tmp_path: Path) -> None:
+def test_transparency_stays_beside_the_colors(shell: Shell, tmp_path: Path) -> None:
     image = drawn(mode="RGBA")
     alpha = Image.new("L", image.size)
     ImageDraw.Draw(alpha).rectangle((10, 8, 29, 23), 255)

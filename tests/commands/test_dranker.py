@@ -12,8 +12,8 @@ import torch
 from animetools.commands.dranker import RankOptions, judges_of
 from animetools.errors import FatalError
 from animetools.images.files import decode_rgb, encode_png
-from animetools.networks import checkpoints
-from animetools.networks.snapshot import Network, Snapshot
+from animetools.netfiles import checkpoints
+from animetools.netfiles.snapshot import Network, Snapshot
 from animetools.options import options_of
 from tests.conftest import ROOT, Shell
 from tests.quick import quick

@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import ROOT, Shell
 from tests.quick import quick
-from tests.text.models import TOKENIZER, small
+from tests.text.small_models import TOKENIZER, small
 
 MAKE = "gptsnip --model model --max-tokens 12"
 

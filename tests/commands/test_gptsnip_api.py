@@ -300,7 +300,7 @@ def transformers_serve(tmp_path: Path) -> Iterator[tuple[str, str]]:
     """Transformers' own server with a tiny model: its address, and the model's name."""
     if not all(map(find_spec, NEEDED)):
         pytest.skip("transformers serve is not installed")
-    from tests.text.models import TOKENIZER, small
+    from tests.text.small_models import TOKENIZER, small
 
     model = small()
     model.generation_config.do_sample = True

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Shell
-from tests.text.models import TOKENIZER, small
+from tests.text.small_models import TOKENIZER, small
 
 WORDS = [f"word{n}" for n in range(500)]
 

@@ -18,7 +18,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tests.conftest import bash
 from tests.quick import quick, start
-from tests.text.models import TEXTS, TOKENIZER, small
+from tests.text.small_models import TEXTS, TOKENIZER, small
 
 SHORT = "c.txt --model base -o m --batch 4 --context 16 -j 1"
 

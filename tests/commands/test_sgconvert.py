@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from animetools.networks import checkpoints
-from animetools.networks.snapshot import Snapshot
+from animetools.netfiles import checkpoints
+from animetools.netfiles.snapshot import Snapshot
 from tests import tiny
 from tests.conftest import Shell
-from tests.networks import files, goldens
+from tests.netfiles import files, goldens
 from tests.quick import quick
 
 

@@ -13,12 +13,13 @@ import pytest
 import torch
 from PIL import Image
 
-from animetools.networks import checkpoints, stylegan2
-from animetools.networks.config import MappingConfig, StyleGAN2Generator, Truncation
-from animetools.networks.snapshot import Network, Snapshot
+from animetools.netfiles import checkpoints
+from animetools.netfiles.snapshot import Network, Snapshot
+from animetools.networks.config import MappingConfig, StyleGAN2GeneratorConfig, Truncation
+from animetools.networks.stylegan2 import modules as stylegan2
 from animetools.sampling.render import to_pixels
 from tests.conftest import ROOT, Shell, within_a_second
-from tests.networks.goldens import tf, tf_file
+from tests.netfiles.goldens import tf, tf_file
 from tests.quick import quick
 from tests.tiny import generator, snapshot, state
 
@@ -172,7 +173,7 @@ def test_rows_of_w_are_one_picture_or_a_question(here: Path) -> None:
     assert done.returncode == 0
     assert done.stdout.split() == ["images/encoded.pt.0.png", "images/face.npy.0.png"]
     alike = MappingConfig(8, 0, 8, 1, 8)
-    made = StyleGAN2Generator(alike, (8, 8, 8))
+    made = StyleGAN2GeneratorConfig(alike, (8, 8, 8))
     drawn = Network(made, state(stylegan2.Generator(made), 0))
     checkpoints.write(str(here / "alike.pkl"), Snapshot("animetools", {"G_ema": drawn}, {}))
     done = quick("sggen --network alike.pkl face.npy -q -o asked", here)

@@ -18,8 +18,8 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
 
-from animetools.networks import checkpoints
-from animetools.networks.snapshot import Snapshot
+from animetools.netfiles import checkpoints
+from animetools.netfiles.snapshot import Snapshot
 from tests import tiny
 from tests.conftest import ROOT
 from tests.dataset.sets import encoded, folder, picture, zipped
@@ -392,7 +392,7 @@ def test_what_is_not_used_is_told(tmp_path: Path) -> None:
     [
         ("empty", "empty: holds no images"),
         ("nothing", "nothing: No such file or directory"),
-        ("mixed", "is 16x8 in colour"),
+        ("mixed", "is 16x8 in color"),
         ("grey", "in grey"),
         ("odd", "cannot be doubled"),
         ("torn", "torn: dataset.json: line 1, column 12: Expecting value"),

@@ -150,7 +150,7 @@ def test_labels_beside_records_must_fit(tmp_path: Path, labels: object) -> None:
 @pytest.mark.parametrize("write", WRITERS)
 @pytest.mark.parametrize(
     ("other", "words"),
-    [(picture(9, 8, 16), "8x16 in colour"), (picture(9, 16, 16, 1), "16x16 in grey")],
+    [(picture(9, 8, 16), "8x16 in color"), (picture(9, 16, 16, 1), "16x16 in grey")],
 )
 def test_one_of_another_shape_is_named(
     tmp_path: Path, write: Write, other: Pixels, words: str
@@ -198,7 +198,7 @@ def test_an_image_that_changes_after_opening_is_damaged(tmp_path: Path) -> None:
     for write_as, then, words in [
         (picture(0), picture(1, 32, 32), "larger than 16x16"),
         (picture(0), picture(1, 32, 8), "not 16x16"),
-        (picture(0, channels=1), picture(1), "in colour, and the others are grey"),
+        (picture(0, channels=1), picture(1), "in color, and the others are grey"),
     ]:
         (tmp_path / "a.png").write_bytes(encoded(write_as))
         images = Images(str(tmp_path))

@@ -172,8 +172,8 @@ def test_aligned_crops_have_the_eyes_level_and_in_one_place(
     right, left = middle - half, middle + half
     size = (200, 200)
     rgb = np.zeros((*size, 3), np.uint8)
-    for at, colour in ((right, (255, 0, 0)), (left, (0, 255, 0))):
-        cv2.circle(rgb, (round(at[0]), round(at[1])), 3, colour, cv2.FILLED)
+    for at, color in ((right, (255, 0, 0)), (left, (0, 255, 0))):
+        cv2.circle(rgb, (round(at[0]), round(at[1])), 3, color, cv2.FILLED)
     marks = {
         "right_eye": (round(right[0]), round(right[1])),
         "left_eye": (round(left[0]), round(left[1])),

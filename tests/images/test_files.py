@@ -109,15 +109,15 @@ def test_palette_and_its_transparency() -> None:
     opaque = [[[10, 20, 30], [40, 50, 60], [70, 80, 90]]]
     for image_format in ("PNG", "GIF", "BMP", "TIFF"):
         assert decode_rgb(saved(image, image_format)).tolist() == opaque, image_format
-    one_colour = saved(image, "GIF", transparency=1)
-    assert decode_rgb(one_colour)[0, 1].tolist() == [255, 255, 255]
+    one_color = saved(image, "GIF", transparency=1)
+    assert decode_rgb(one_color)[0, 1].tolist() == [255, 255, 255]
     table = saved(image, "PNG", transparency=bytes([255, 0, 128]))
     assert decode_rgb(table).tolist() == [[[10, 20, 30], [255] * 3, [162, 167, 172]]]
 
 
-def test_a_transparent_colour_of_a_png_without_alpha() -> None:
-    colour = saved(Image.new("RGB", (2, 2), (1, 2, 3)), "PNG", transparency=(1, 2, 3))
-    assert (decode_rgb(colour) == 255).all()
+def test_a_transparent_color_of_a_png_without_alpha() -> None:
+    color = saved(Image.new("RGB", (2, 2), (1, 2, 3)), "PNG", transparency=(1, 2, 3))
+    assert (decode_rgb(color) == 255).all()
     grey = saved(Image.new("L", (2, 2), 7), "PNG", transparency=7)
     assert (decode_rgb(grey) == 255).all()
 
@@ -213,7 +213,7 @@ def test_broken_profile_is_ignored(profile: bytes) -> None:
     assert (decode_rgb(data) == scene()).all()
 
 
-def test_profile_of_another_kind_of_colour_is_ignored() -> None:
+def test_profile_of_another_kind_of_color_is_ignored() -> None:
     data = saved(Image.fromarray(scene()), "PNG", icc_profile=grey_profile(1.0))
     assert (decode_rgb(data) == scene()).all()
 

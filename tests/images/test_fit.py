@@ -20,7 +20,7 @@ def noise(width: int, height: int) -> Rgb:
 
 
 def ramp(width: int, height: int) -> Rgb:
-    """Soft colours, so that scaling there and back costs little."""
+    """Soft colors, so that scaling there and back costs little."""
     x, y = np.meshgrid(np.linspace(80, 200, width), np.linspace(90, 220, height))
     return np.stack([x, y, (x + y) / 2], axis=2).round().astype(np.uint8)
 

@@ -63,7 +63,7 @@ def test_flat_pictures_are_twins_only_when_equal() -> None:
     assert twin_of(flat(200), flat(201), near=0.9) is None
 
 
-def test_recoloured_twin_is_kept() -> None:
+def test_recolored_twin_is_kept() -> None:
     picture = noise(256, 256)
     ycc = cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb)
     ycc[64:128, 64:128, 1] = np.clip(ycc[64:128, 64:128, 1].astype(int) + 30, 0, 255)

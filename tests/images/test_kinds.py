@@ -213,10 +213,10 @@ def test_bmps_of_16_bits(masks: tuple[int, ...], kind: str) -> None:
 
 
 @pytest.mark.parametrize("depth", [8, 16])
-@pytest.mark.parametrize("colour", [0, 2])
-def test_the_transparent_color_shows_the_background(colour: int, depth: int) -> None:
-    values = values_of(colour, depth)
-    data = png_with(values, colour, depth, transparency(values[4, 5]))
+@pytest.mark.parametrize("color", [0, 2])
+def test_the_transparent_color_shows_the_background(color: int, depth: int) -> None:
+    values = values_of(color, depth)
+    data = png_with(values, color, depth, transparency(values[4, 5]))
     assert decode_rgb(data, background=(255, 0, 9))[4, 5].tolist() == [255, 0, 9]
     assert (decode_rgb(data, background=(255, 0, 9)) == [255, 0, 9]).all(axis=-1).sum() == 1
 
@@ -227,18 +227,18 @@ def gamma(value: float) -> bytes:
 
 
 @pytest.mark.parametrize("depth", [8, 16])
-@pytest.mark.parametrize("colour", [0, 2, 3, 4, 6])
-def test_light_by_a_gamma_becomes_srgb(colour: int, depth: int) -> None:
-    if colour == 3 and depth == 16:
+@pytest.mark.parametrize("color", [0, 2, 3, 4, 6])
+def test_light_by_a_gamma_becomes_srgb(color: int, depth: int) -> None:
+    if color == 3 and depth == 16:
         return
-    pixels = np.full((2, 2, CHANNELS[colour]), 128 * 257 if depth == 16 else 128, np.uint16)
-    if colour in (4, 6):
+    pixels = np.full((2, 2, CHANNELS[color]), 128 * 257 if depth == 16 else 128, np.uint16)
+    if color in (4, 6):
         pixels[..., -1] = (1 << depth) - 1
     if depth == 8:
         pixels = pixels.astype(np.uint8)
-    entries = chunk(b"PLTE", bytes(128 * 3) + bytes([128] * 3)) if colour == 3 else b""
+    entries = chunk(b"PLTE", bytes(128 * 3) + bytes([128] * 3)) if color == 3 else b""
     for value, level in ((1.0, 188), (0.45455, 128), (1 / 1.8, 145)):
-        data = png_with(pixels, colour, depth, gamma(value) + entries)
+        data = png_with(pixels, color, depth, gamma(value) + entries)
         assert np.abs(decode_rgb(data).astype(int) - level).max() <= 1, value
 
 

@@ -40,22 +40,22 @@ pytestmark = pytest.mark.filterwarnings("ignore:::PIL")
 Levels = NDArray[np.uint8 | np.uint16]
 
 FORMATS: tuple[Format, ...] = ("png", "jpg", "webp")
-CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of PNG's colour types
+CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of PNG's color types
 DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
-KINDS = [(colour, depth) for colour, depths in DEPTHS.items() for depth in depths]
+KINDS = [(color, depth) for color, depths in DEPTHS.items() for depth in depths]
 ADAM7 = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]  # fmt: skip
 
 
-def values_of(colour: int, depth: int, height: int = 9, width: int = 11) -> Levels:
+def values_of(color: int, depth: int, height: int = 9, width: int = 11) -> Levels:
     """Samples [H, W, C] for a PNG of this kind; every level of up to 6 bits is among them."""
-    shape = (height, width, CHANNELS[colour])
+    shape = (height, width, CHANNELS[color])
     kind = np.uint16 if depth == 16 else np.uint8
     spread = np.random.default_rng(depth).permutation(int(np.prod(shape))) * 331
     return (spread % (1 << depth)).reshape(shape).astype(kind)
 
 
 def png_with(
-    values: Levels, colour: int, depth: int, chunks: bytes = b"", *, interlaced: bool = False
+    values: Levels, color: int, depth: int, chunks: bytes = b"", *, interlaced: bool = False
 ) -> bytes:
     """A PNG of samples [H, W, C], written as simply as can be."""
     height, width = values.shape[:2]
@@ -65,13 +65,13 @@ def png_with(
         for row in wide[top::down, left::across] if left < width else ():
             bits = np.unpackbits(np.ascontiguousarray(row).view(np.uint8).reshape(-1, 1), axis=1)
             body += b"\0" + np.packbits(bits[:, -min(depth, 8) :].reshape(-1)).tobytes()
-    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlaced)
+    header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, interlaced)
     parts = (chunk(b"IHDR", header), chunks, chunk(b"IDAT", zlib.compress(body)))
     return SIGNATURE + b"".join(parts) + chunk(b"IEND", b"")
 
 
 def palette(depth: int) -> NDArray[np.uint8]:
-    """Colours [n, 3] for a palette."""
+    """Colors [n, 3] for a palette."""
     return np.random.default_rng(7).integers(0, 256, (1 << depth, 3), np.uint8)
 
 
@@ -97,7 +97,7 @@ def tiff_with(
 
 
 def rgb_profile(gamma: float, *, swapped: bool = False) -> bytes:
-    """An ICC profile of sRGB's colours with one gamma, or with red and green changed over."""
+    """An ICC profile of sRGB's colors with one gamma, or with red and green changed over."""
 
     def fixed(*numbers: float) -> bytes:
         return b"XYZ \0\0\0\0" + struct.pack(
@@ -132,41 +132,41 @@ def on_white(picture: Picture) -> NDArray[Any]:
 
 
 @pytest.mark.parametrize("interlaced", [False, True])
-@pytest.mark.parametrize(("colour", "depth"), KINDS)
-def test_every_kind_of_png(colour: int, depth: int, interlaced: bool) -> None:
-    values = values_of(colour, depth)
-    colours = chunk(b"PLTE", palette(depth).tobytes()) if colour == 3 else b""
-    data = png_with(values, colour, depth, colours, interlaced=interlaced)
+@pytest.mark.parametrize(("color", "depth"), KINDS)
+def test_every_kind_of_png(color: int, depth: int, interlaced: bool) -> None:
+    values = values_of(color, depth)
+    colors = chunk(b"PLTE", palette(depth).tobytes()) if color == 3 else b""
+    data = png_with(values, color, depth, colors, interlaced=interlaced)
     picture = decode_picture(data)
-    if colour == 3:
+    if color == 3:
         values = palette(depth)[values[..., 0]]
     elif depth < 8:
         values = values * (255 // ((1 << depth) - 1))
     assert picture.pixels.dtype == (np.uint16 if depth == 16 else np.uint8)
-    assert (picture.pixels == (values[..., :-1] if colour in (4, 6) else values)).all()
-    if colour in (4, 6):
+    assert (picture.pixels == (values[..., :-1] if color in (4, 6) else values)).all()
+    if color in (4, 6):
         assert picture.alpha is not None
         assert (picture.alpha == values[..., -1]).all()
     else:
         assert picture.alpha is None
 
 
-@pytest.mark.parametrize(("colour", "depth"), [kind for kind in KINDS if kind[0] in (0, 2)])
-def test_the_transparent_colour_of_a_png(colour: int, depth: int) -> None:
-    values = values_of(colour, depth)
+@pytest.mark.parametrize(("color", "depth"), [kind for kind in KINDS if kind[0] in (0, 2)])
+def test_the_transparent_color_of_a_png(color: int, depth: int) -> None:
+    values = values_of(color, depth)
     key = values[4, 5]
-    alpha = decode_picture(png_with(values, colour, depth, transparency(key))).alpha
+    alpha = decode_picture(png_with(values, color, depth, transparency(key))).alpha
     assert alpha is not None
     opaque = np.any(values != key, axis=-1)
     assert (alpha == np.where(opaque, np.iinfo(alpha.dtype).max, 0)).all()
 
 
 def transparency(key: Levels) -> bytes:
-    """The chunk that makes a colour transparent."""
+    """The chunk that makes a color transparent."""
     return chunk(b"tRNS", key.astype(">u2").tobytes())
 
 
-def test_the_transparent_colour_differs_from_others_by_its_low_byte() -> None:
+def test_the_transparent_color_differs_from_others_by_its_low_byte() -> None:
     values = np.array([[[0x1234, 1, 2], [0x1235, 1, 2]]], np.uint16)
     alpha = decode_picture(png_with(values, 2, 16, transparency(values[0, 0]))).alpha
     assert alpha is not None
@@ -194,13 +194,11 @@ def test_the_transparent_entry_of_a_gif() -> None:
 
 
 def test_the_usual_gamma_and_background_change_nothing() -> None:
-    for colour, depth in ((2, 8), (2, 16), (0, 16), (6, 16)):
-        values = values_of(colour, depth)
-        chunks = chunk(b"gAMA", struct.pack(">I", 45_455)) + chunk(
-            b"sBIT", b"\5" * CHANNELS[colour]
-        )
-        chunks += chunk(b"bKGD", struct.pack(">H", 1) * (3 if colour & 2 else 1))
-        picture = decode_picture(png_with(values, colour, depth, chunks))
+    for color, depth in ((2, 8), (2, 16), (0, 16), (6, 16)):
+        values = values_of(color, depth)
+        chunks = chunk(b"gAMA", struct.pack(">I", 45_455)) + chunk(b"sBIT", b"\5" * CHANNELS[color])
+        chunks += chunk(b"bKGD", struct.pack(">H", 1) * (3 if color & 2 else 1))
+        picture = decode_picture(png_with(values, color, depth, chunks))
         assert (picture.pixels == values[..., :3]).all()
 
 
@@ -329,7 +327,7 @@ def iccp(profile: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("colour", "profile", "is_kept"),
+    ("color", "profile", "is_kept"),
     [
         (2, rgb_profile(1.0), True),
         (6, rgb_profile(1.0), True),
@@ -341,14 +339,14 @@ def iccp(profile: bytes) -> bytes:
         (2, ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(), False),
     ],
 )
-def test_16_bits_keep_their_profile(colour: int, profile: bytes, is_kept: bool) -> None:
-    values = values_of(colour, 16)
-    picture = decode_picture(png_with(values, colour, 16, iccp(profile)))
+def test_16_bits_keep_their_profile(color: int, profile: bytes, is_kept: bool) -> None:
+    values = values_of(color, 16)
+    picture = decode_picture(png_with(values, color, 16, iccp(profile)))
     assert (picture.pixels == values[..., : picture.pixels.shape[2]]).all()
     assert picture.profile == (profile if is_kept else b"")
     for image_format in FORMATS:
         data = bytes(encode_picture(replace(picture, alpha=None), image_format, 90))
-        if image_format == "webp" and colour in (0, 4) and is_kept:  # WebP has no grey
+        if image_format == "webp" and color in (0, 4) and is_kept:  # WebP has no grey
             png = bytes(encode_picture(replace(picture, alpha=None), "png", 90))
             tones = decode_rgb(data).astype(int) - decode_rgb(png)
             assert abs(tones.mean()) < 2
@@ -397,8 +395,8 @@ def test_png_keeps_everything(picture: Picture) -> None:
         assert (found.alpha == picture.alpha).all()
     assert software_of(data) == "some program 1.0"
     other = np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED))
-    colours = other if other.ndim == 2 else other[..., 2::-1]
-    assert (colours.reshape(*colours.shape[:2], -1) == picture.pixels).all()
+    colors = other if other.ndim == 2 else other[..., 2::-1]
+    assert (colors.reshape(*colors.shape[:2], -1) == picture.pixels).all()
 
 
 def test_png_of_many_bands() -> None:
@@ -433,7 +431,7 @@ def test_jpeg(channels: int, kind: type[Any]) -> None:
     assert bytes(encode_picture(Picture(read_only), "jpg", 95, "some program")) == data
 
 
-def test_jpeg_keeps_the_colours_of_every_pixel_from_quality_90_on() -> None:
+def test_jpeg_keeps_the_colors_of_every_pixel_from_quality_90_on() -> None:
     for quality, layout in ((89, (2, 2)), (90, (1, 1)), (100, (1, 1))):
         data = bytes(encode_picture(smooth(32, 32, 3), "jpg", quality))
         with Image.open(BytesIO(data)) as image:

@@ -1,4 +1,4 @@
-"""Colours, greyness and flatness of pictures whose answer is known."""
+"""Colors, greyness and flatness of pictures whose answer is known."""
 
 import cv2
 import numpy as np
@@ -12,7 +12,7 @@ from tests.conftest import REAL
 
 
 def noise(height: int, width: int, seed: int = 0) -> Pixels:
-    """Random blobs of colour."""
+    """Random blobs of color."""
     blobs = np.random.default_rng(seed).integers(0, 256, (height // 16, width // 16, 3), np.uint8)
     size = (width, height)
     return np.asarray(cv2.resize(blobs, size, interpolation=cv2.INTER_CUBIC), np.uint8)
@@ -59,13 +59,13 @@ def test_tinted_paper_is_grey_and_sepia_is_not() -> None:
     assert not is_grey(shrunk(sepia))
 
 
-def test_a_spot_of_color_is_colour() -> None:
+def test_a_spot_of_color_is_color() -> None:
     grey = noise(512, 512)[..., :1].repeat(3, axis=2)
     grey[100:160, 200:280] = (220, 40, 60)
     assert not is_grey(shrunk(grey))
 
 
-def test_single_coloured_pixels_are_not_colour() -> None:
+def test_single_colored_pixels_are_not_color() -> None:
     grey = noise(512, 512)[..., :1].repeat(3, axis=2)
     grey[10:14, 10:14] = (255, 0, 0)
     assert is_grey(shrunk(grey))

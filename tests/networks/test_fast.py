@@ -8,19 +8,24 @@ import pytest
 import torch
 from torch import nn
 
-from animetools.networks import cpu_synthesis, cpu_trunk, fast, stylegan1, stylegan2
+from animetools.networks import fast
 from animetools.networks.config import (
     MappingConfig,
-    StyleGAN1Discriminator,
-    StyleGAN1Generator,
-    StyleGAN2Discriminator,
-    StyleGAN2Generator,
+    StyleGAN1DiscriminatorConfig,
+    StyleGAN1GeneratorConfig,
+    StyleGAN2DiscriminatorConfig,
+    StyleGAN2GeneratorConfig,
 )
+from animetools.networks.stylegan1 import modules as stylegan1
+from animetools.networks.stylegan2 import cpu_synthesis, cpu_trunk
+from animetools.networks.stylegan2 import modules as stylegan2
 
 CPU = torch.device("cpu")
 SMALL = MappingConfig(z_dim=8, w_dim=8, width=8, layers=2)
-PLAIN = StyleGAN2Generator(SMALL, (8, 8, 6, 6, 4))  # 64 px: layers of every kind but the widest
-HEAD = StyleGAN2Discriminator((8, 8, 6, 6, 4), dense=8)
+PLAIN = StyleGAN2GeneratorConfig(
+    SMALL, (8, 8, 6, 6, 4)
+)  # 64 px: layers of every kind but the widest
+HEAD = StyleGAN2DiscriminatorConfig((8, 8, 6, 6, 4), dense=8)
 
 
 def lively(module: nn.Module) -> nn.Module:
@@ -52,7 +57,7 @@ def folded_from(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     ],
 )
 @pytest.mark.parametrize("noise", ["const", "none", "given"])
-def test_images_are_those_of_the_module(config: StyleGAN2Generator, noise: str) -> None:
+def test_images_are_those_of_the_module(config: StyleGAN2GeneratorConfig, noise: str) -> None:
     generator = lively(stylegan2.Generator(config))
     assert isinstance(generator, stylegan2.Generator)
     ws = torch.randn(3, generator.num_ws, 8)
@@ -71,7 +76,7 @@ def test_images_are_those_of_the_module(config: StyleGAN2Generator, noise: str) 
     [PLAIN, replace(PLAIN, architecture="resnet"), replace(PLAIN, channels=(160, 8, 8))],
     ids=["", "resnet", "deep"],
 )
-def test_an_image_does_not_depend_on_its_batch_or_threads(config: StyleGAN2Generator) -> None:
+def test_an_image_does_not_depend_on_its_batch_or_threads(config: StyleGAN2GeneratorConfig) -> None:
     generator = lively(stylegan2.Generator(config))
     assert isinstance(generator, stylegan2.Generator)
     ws = torch.randn(5, generator.num_ws, 8)
@@ -106,7 +111,7 @@ def test_random_noise_is_drawn_anew() -> None:
         replace(HEAD, channels=(8,)),
     ],
 )
-def test_features_are_those_of_the_module(config: StyleGAN2Discriminator) -> None:
+def test_features_are_those_of_the_module(config: StyleGAN2DiscriminatorConfig) -> None:
     discriminator = lively(stylegan2.Discriminator(config))
     assert isinstance(discriminator, stylegan2.Discriminator)
     scale = 1 << len(config.channels) - 1
@@ -121,8 +126,10 @@ def test_features_are_those_of_the_module(config: StyleGAN2Discriminator) -> Non
 
 
 def test_stylegan_1_goes_one_by_one() -> None:
-    generator = lively(stylegan1.Generator(StyleGAN1Generator(SMALL, (8, 8, 6))))
-    discriminator = lively(stylegan1.Discriminator(StyleGAN1Discriminator((8, 8, 6), dense=8)))
+    generator = lively(stylegan1.Generator(StyleGAN1GeneratorConfig(SMALL, (8, 8, 6))))
+    discriminator = lively(
+        stylegan1.Discriminator(StyleGAN1DiscriminatorConfig((8, 8, 6), dense=8))
+    )
     assert isinstance(generator, stylegan1.Generator)
     assert isinstance(discriminator, stylegan1.Discriminator)
     ws = torch.randn(3, generator.num_ws, 8)

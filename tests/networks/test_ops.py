@@ -15,7 +15,7 @@ from torch.nn import functional
 from animetools.networks import ops
 from animetools.networks.activation import activate, scaled
 from animetools.networks.layers import Dense, Scheme
-from tests.networks.goldens import GOLDEN, error
+from tests.netfiles.goldens import GOLDEN, error
 
 KERNELS = {"1331": (1, 3, 3, 1), "asym1235": (1, 2, 3, 5), "None": (1, 1)}
 ROOT2 = math.sqrt(2)

@@ -7,12 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from animetools.errors import ItemError
-from animetools.networks import stylegan1, stylegan2
 from animetools.networks.config import (
     MappingConfig,
-    StyleGAN1Discriminator,
-    StyleGAN2Discriminator,
+    StyleGAN1DiscriminatorConfig,
+    StyleGAN2DiscriminatorConfig,
 )
+from animetools.networks.stylegan1 import modules as stylegan1
+from animetools.networks.stylegan2 import modules as stylegan2
 from animetools.ranking.scores import (
     Judge,
     Memory,
@@ -30,7 +31,7 @@ CPU = torch.device("cpu")
 @pytest.fixture(scope="module")
 def network() -> stylegan2.Discriminator:
     torch.manual_seed(1)
-    made = stylegan2.Discriminator(StyleGAN2Discriminator((8, 6, 4), dense=8))
+    made = stylegan2.Discriminator(StyleGAN2DiscriminatorConfig((8, 6, 4), dense=8))
     return made.eval().requires_grad_(False)
 
 
@@ -103,7 +104,7 @@ def test_ranks_are_a_permutation_in_the_order_of_the_scores(scores: list[float])
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_pictures_are_prepared_as_training_shows_them(channels: int) -> None:
-    config = StyleGAN2Discriminator((4, 4, 4), base=(4, 3), image_channels=channels, dense=4)
+    config = StyleGAN2DiscriminatorConfig((4, 4, 4), base=(4, 3), image_channels=channels, dense=4)
     red = np.zeros((40, 30, 3), np.uint8)
     red[..., 0] = 255
 
@@ -117,7 +118,7 @@ def test_pictures_are_prepared_as_training_shows_them(channels: int) -> None:
 def test_labels_go_with_every_picture() -> None:
     torch.manual_seed(2)
     mapping = MappingConfig(z_dim=0, c_dim=3, w_dim=4, layers=1, width=4)
-    config = StyleGAN2Discriminator((4, 4, 4), dense=4, c_dim=3, mapping=mapping)
+    config = StyleGAN2DiscriminatorConfig((4, 4, 4), dense=4, c_dim=3, mapping=mapping)
     network = stylegan2.Discriminator(config).eval().requires_grad_(False)
     labels = np.array([0, 0, 1], np.float32)
     images = torch.from_numpy(np.stack(pictures(3))).float() * (2 / 255) - 1
@@ -130,8 +131,8 @@ def test_labels_go_with_every_picture() -> None:
 
 
 def test_ext_judges_without_classes() -> None:
-    one = StyleGAN2Discriminator((4, 4), dense=4, c_dim=3, labels="ignored")
-    other = StyleGAN1Discriminator((4, 4), dense=4, c_dim=3)
+    one = StyleGAN2DiscriminatorConfig((4, 4), dense=4, c_dim=3, labels="ignored")
+    other = StyleGAN1DiscriminatorConfig((4, 4), dense=4, c_dim=3)
 
     assert classes_judged(stylegan2.Discriminator(one)) == 0
     assert classes_judged(stylegan1.Discriminator(other)) == 3

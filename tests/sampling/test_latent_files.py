@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from animetools.errors import Advice, FatalError, ItemError
-from animetools.networks.config import MappingConfig, StyleGAN2Generator
-from animetools.networks.stylegan2 import Generator
+from animetools.networks.config import MappingConfig, StyleGAN2GeneratorConfig
+from animetools.networks.stylegan2.modules import Generator
 from animetools.sampling.latent_files import LARGEST, read
 from tests.tiny import generator
 
 G = generator()  # z 12 wide, w 8, 6 rows
-ALIKE = Generator(StyleGAN2Generator(MappingConfig(8, 0, 8, 1, 8), (4, 4)))  # z and w 8 wide
+ALIKE = Generator(StyleGAN2GeneratorConfig(MappingConfig(8, 0, 8, 1, 8), (4, 4)))  # z and w 8 wide
 
 
 @pytest.mark.parametrize(

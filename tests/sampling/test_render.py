@@ -9,8 +9,8 @@ import torch
 from animetools.errors import ItemError
 from animetools.images.files import Pixels
 from animetools.networks import fast
-from animetools.networks.config import MappingConfig, StyleGAN2Generator
-from animetools.networks.stylegan2 import Generator
+from animetools.networks.config import MappingConfig, StyleGAN2GeneratorConfig
+from animetools.networks.stylegan2.modules import Generator
 from animetools.sampling.latents import Drawn, Latent, Manner, draw
 from animetools.sampling.render import Renderer, to_pixels
 from tests.tiny import SIZE, generator, old_snapshot, state
@@ -37,7 +37,7 @@ def test_floats_become_bytes_as_in_the_old_programs() -> None:
 
 def wide_network() -> Generator:
     """One with maps large enough for the fast forms, on which cores work together."""
-    config = StyleGAN2Generator(MappingConfig(8, 0, 8, 1, 8), (16,) * 6)
+    config = StyleGAN2GeneratorConfig(MappingConfig(8, 0, 8, 1, 8), (16,) * 6)
     network = Generator(config)
     network.load_state_dict(state(network, 3))
     return network.requires_grad_(False).eval()

@@ -12,12 +12,12 @@ from torch.nn.utils import parametrize
 
 from animetools.networks.config import (
     MappingConfig,
-    StyleGAN2Discriminator,
-    StyleGAN2Generator,
+    StyleGAN2DiscriminatorConfig,
+    StyleGAN2GeneratorConfig,
 )
-from animetools.networks.stylegan2 import Discriminator, Generator
+from animetools.networks.stylegan2.modules import Discriminator, Generator
 from animetools.training.step import new_networks
-from tests.networks import files, goldens
+from tests.netfiles import files, goldens
 
 torch.set_num_threads(1)  # networks as small as these are slower with more
 
@@ -32,8 +32,8 @@ def golden_pair(name: str) -> tuple[Generator, Discriminator]:
     """
     infos = files.ada_info(f"{name}-G"), files.ada_info(f"{name}-D")
     configs = [goldens.ada_config(info) for info in infos]
-    assert isinstance(configs[0], StyleGAN2Generator)
-    assert isinstance(configs[1], StyleGAN2Discriminator)
+    assert isinstance(configs[0], StyleGAN2GeneratorConfig)
+    assert isinstance(configs[1], StyleGAN2DiscriminatorConfig)
     pair = Generator(configs[0]).double(), Discriminator(configs[1]).double()
     for network, info in zip(pair, infos, strict=True):
         state = goldens.ada_state(info)
@@ -93,8 +93,8 @@ def small_pair(
     """New networks of four times `base` pixels, whose noise shows."""
     mapping = replace(MAPPING, c_dim=c_dim)
     generator, discriminator = new_networks(
-        StyleGAN2Generator(mapping, (8, 8, 8), base),
-        StyleGAN2Discriminator(
+        StyleGAN2GeneratorConfig(mapping, (8, 8, 8), base),
+        StyleGAN2DiscriminatorConfig(
             (8, 8, 8),
             base,
             architecture=architecture,  # type: ignore[arg-type]

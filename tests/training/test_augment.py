@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
-from animetools.training.augment import COLOURS, FILTER, NUMBERS, PIPES, Ada, augmented
+from animetools.training.augment import COLORS, FILTER, NUMBERS, PIPES, Ada, augmented
 from animetools.training.diffaugment import diffaugment, diffaugmented
-from tests.networks.goldens import GOLDEN, Array
+from tests.netfiles.goldens import GOLDEN, Array
 
 torch.set_num_threads(1)
 
@@ -144,7 +144,7 @@ def moved(x: int = 0, y: int = 0) -> Tensor:
 def test_what_a_transformation_does(name: str, numbers: list[float], expected: Tensor) -> None:
     result = only(name, *numbers)
     torch.testing.assert_close(inner(result), inner(expected), atol=2e-2, rtol=0)
-    if name in COLOURS or name == "noise":  # everywhere, and not nearly
+    if name in COLORS or name == "noise":  # everywhere, and not nearly
         torch.testing.assert_close(result, expected)
 
 
@@ -331,7 +331,7 @@ def test_r1_through_the_pipeline_reaches_the_discriminator() -> None:
 @pytest.mark.parametrize(
     ("pipe", "shape", "reason"),
     [
-        ("color", (2, 4, 32, 32), "images of 4 channels have no colours to change"),
+        ("color", (2, 4, 32, 32), "images of 4 channels have no colors to change"),
         ("bgcf", (2, 3, 32, 21), "images of 21 pixels have no frequencies to change"),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 
 from animetools.commands.sgtrain import TrainOptions
 from animetools.errors import FatalError
-from animetools.networks.snapshot import Snapshot
+from animetools.netfiles.snapshot import Snapshot
 from animetools.options import options_of
 from animetools.training.config import TrainConfig, preset
 from animetools.training.settings import changes, settings

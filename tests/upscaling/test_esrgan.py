@@ -21,7 +21,7 @@ from animetools.errors import FatalError, ItemError
 from animetools.upscaling import esrgan
 from animetools.upscaling.engine import Engine, Planes
 from animetools.upscaling.esrgan import open_esrgan
-from tests.networks.files import Evil
+from tests.netfiles.files import Evil
 
 CPU = torch.device("cpu")
 State = dict[str, Tensor]

@@ -194,8 +194,8 @@ def test_grey_stays_grey(crew: Executor, tta: bool) -> None:
     grey = noise(9, 8, 1)
     found = enlarge(Same(), grey, crew, tta=tta)
     assert found.shape == (27, 24, 1)
-    colour = enlarge(Same(), grey.repeat(3, 2), crew, tta=tta)
-    assert furthest(found, colour[:, :, :1]) <= 1
+    color = enlarge(Same(), grey.repeat(3, 2), crew, tta=tta)
+    assert furthest(found, color[:, :, :1]) <= 1
 
 
 def test_a_network_that_gives_no_numbers_fails_the_image(crew: Executor) -> None:

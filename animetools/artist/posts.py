@@ -1,0 +1,104 @@
+"""The booru as files: which number is which picture, where it lies, and what is told of it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.random import PCG64, Generator, SeedSequence
+
+from animetools.artist.artist import draw
+from animetools.artist.character import EYE_COLORS, HAIR_COLORS
+from animetools.artist.flaws import FLAWS, encode
+from animetools.artist.metadata import record
+from animetools.artist.tags import META, Tag
+
+# Keep the chances of a file's kind and of its flaw apart from those of the picture.
+_FILE_STREAM, _FLAW_STREAM = 1, 2
+_PNG_SHARE = 0.15
+
+_COLOR_NAMES = {*HAIR_COLORS, *EYE_COLORS, "gradient_hair", "multicolored_hair", "heterochromia"}
+
+# What a flaw adds to what can be said of the picture.
+_FLAW_TAGS = {
+    "monochrome": [Tag("monochrome"), Tag("greyscale")],
+    "animated_gif": [Tag("animated", META)],
+    "animated_png": [Tag("animated", META)],
+    "animated_webp": [Tag("animated", META)],
+}
+
+
+@dataclass(frozen=True)
+class Post:
+    """One file: its place below the booru's folder, its bytes, its metadata, its faces' boxes."""
+
+    path: str
+    data: bytes
+    metadata: dict[str, Any]
+    boxes: dict[str, Any]
+
+
+def total(count: int, share: float) -> int:
+    """How many files `count` good pictures and their share of bad ones are."""
+    number = int(count * (1 + share)) + 1
+    while number - _flaws_before(number + 1, share) > count:
+        number -= 1
+    return number
+
+
+def _flaws_before(number: int, share: float) -> int:
+    """How many numbers below this one are bad files.
+
+    Bad files are strewn evenly, whatever the count is, so that a booru can grow.
+    """
+    return int((number - 1) * share / (1 + share) + 1e-9)
+
+
+def flaw_of(number: int, share: float) -> str:
+    """Which flaw the file of that number has; empty for a good picture."""
+    before = _flaws_before(number, share)
+    return list(FLAWS)[before % len(FLAWS)] if _flaws_before(number + 1, share) > before else ""
+
+
+def make_post(seed: int, number: int, share: float = 0.0, portrait: int | None = None) -> Post:
+    """Draw and encode file `number` (from 1) of the booru `seed`, of which `share` is bad on top.
+
+    `portrait`: the side of pictures, all of them portraits.
+    """
+    flaw = flaw_of(number, share)
+    source, rng = number, Generator(PCG64(SeedSequence([seed, number, _FLAW_STREAM])))
+    while flaw_of(source, share):
+        source = int(rng.integers(1, number))
+    drawing = draw(seed, source, portrait)
+    extension = extension_of(seed, source)
+    data = encode(drawing.rgb, extension)
+    scale = 1.0
+    if flaw:
+        extension, data, scale = FLAWS[flaw](drawing.rgb, data, extension, rng)
+    height, width = (round(side * scale) for side in drawing.rgb.shape[:2])
+    path = _place(number, extension)
+    faces = [
+        {"box": [round(side * scale) for side in face.box], "frontal": face.frontal}
+        for face in (drawing.faces if scale else [])
+    ]
+    boxes = {"path": path, "width": width, "height": height, "faces": faces}
+    if flaw:
+        boxes["flaw"] = flaw
+    tags = _tags(list(dict.fromkeys([*drawing.tags, *_FLAW_TAGS.get(flaw, [])])), width, height)
+    told = record(seed, number, data, extension, (width, height), tags)
+    return Post(path, data, told, boxes)
+
+
+def _tags(tags: list[Tag], width: int, height: int) -> list[Tag]:
+    """What is true of the file: a grey one shows no colors, a small one is not highres."""
+    if Tag("monochrome") in tags:
+        tags = [tag for tag in tags if tag.name not in _COLOR_NAMES]
+    return tags + [Tag("highres", META)] * (width >= 1600 or height >= 1200)
+
+
+def extension_of(seed: int, number: int) -> str:
+    """The kind of file of a good picture."""
+    chance = Generator(PCG64(SeedSequence([seed, number, _FILE_STREAM])))
+    return "png" if chance.random() < _PNG_SHARE else "jpg"
+
+
+def _place(number: int, extension: str) -> str:
+    return f"original/{number % 1000:04d}/{number}.{extension}"

@@ -1,0 +1,108 @@
+"""A generator as an ONNX model, for programs without torch."""
+
+import logging
+import warnings
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from animetools.errors import FatalError, ItemError
+from animetools.netfiles.snapshot import Network
+from animetools.networks.layers import AnyGenerator
+
+MOST = 1 << 20  # images in a batch
+CLOSE = 1e-3  # of the largest number: rounding grows where nearly equal pixels are normalised
+
+
+def encode(network: Network, start: Literal["z", "w"] = "z") -> bytes:
+    """The file of a model that turns z [n, z_dim], labels c [n, c_dim] and psi [] into images.
+
+    There is no c where there are no labels. A model that starts at w turns w [n, rows, w_dim] into
+    images and takes nothing else. Images are float32 [n, C, H, W], about -1..1 and not
+    clipped; the noise is constant, and psi applies to as many rows of w as in the network's own
+    truncation. onnxruntime has run the model for one image and for three, and agreed with torch.
+
+    Raises FatalError where the libraries for it are missing, ItemError if the two disagree.
+    """
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime
+        import onnxscript  # noqa: F401
+    except ImportError:
+        raise FatalError("ONNX needs more libraries: pip install 'animetools[onnx]'") from None
+    generator = network.build()
+    assert isinstance(generator, AnyGenerator)
+    module = _Whole(generator)
+    model = _translated(module, _inputs(generator, start, 3))
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    for count in (1, 3):
+        given = _inputs(generator, start, count)
+        (found,) = session.run(None, {name: value.numpy() for name, value in given.items()})
+        wanted = module(**given).numpy()
+        if not np.abs(found - wanted).max() <= CLOSE * np.abs(wanted).max():
+            raise ItemError("onnxruntime gives other images than torch: nothing is written")
+    return model
+
+
+class _Whole(nn.Module):
+    """The generator with its own truncation, from z or from w."""
+
+    def __init__(self, generator: AnyGenerator) -> None:
+        super().__init__()
+        self.generator = generator
+        synthesis = generator.synthesis
+        if isinstance(lod := getattr(synthesis, "lod", None), Tensor):
+            del synthesis.lod  # which blocks run depends on it: a number can be followed
+            synthesis.lod = float(lod)  # type: ignore[assignment]
+        self.eval()
+
+    def forward(
+        self,
+        z: Tensor | None = None,
+        c: Tensor | None = None,
+        psi: float | Tensor = 1.0,
+        w: Tensor | None = None,
+    ) -> Tensor:
+        generator = self.generator
+        if w is not None:
+            return generator.synthesis(w, "const")  # type: ignore[no-any-return]
+        images: Tensor = generator(z, c, psi, generator.config.truncation.cutoff)
+        return images
+
+
+@torch.no_grad()
+def _inputs(generator: AnyGenerator, start: Literal["z", "w"], count: int) -> dict[str, Tensor]:
+    mapping = generator.config.mapping
+    z = torch.randn(count, mapping.z_dim, generator=torch.Generator().manual_seed(0))
+    given = {"z": z, "psi": torch.tensor(0.7)}
+    if mapping.c_dim:
+        given["c"] = torch.eye(mapping.c_dim)[[i % mapping.c_dim for i in range(count)]]
+    if start == "w":
+        return {"w": generator.mapping(z, given.get("c")).contiguous()}
+    return given
+
+
+def _translated(module: _Whole, given: dict[str, Tensor]) -> bytes:
+    count = torch.export.Dim("n", min=1, max=MOST)
+    shapes = {name: {0: count} if value.dim() else {} for name, value in given.items()}
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        exported = torch.export.export(module, (), given, dynamic_shapes=shapes)
+        # Not optimised: that takes 1e-8 for 0 and leaves it out, so that a constant layer, which
+        # is divided by the root of its variance, becomes NaN (onnxscript 0.7).
+        program = torch.onnx.export(
+            exported, dynamo=True, verbose=False, optimize=False, output_names=["images"]
+        )
+    assert program is not None
+    proto = program.model_proto
+    for node in proto.graph.node:
+        node.ClearField("metadata_props")  # where on this machine its code lies
+    proto.graph.ClearField("value_info")
+    for value in (*proto.graph.input, *proto.graph.output):
+        for size in value.type.tensor_type.shape.dim[:1]:
+            size.dim_param = "n"
+    model: bytes = proto.SerializeToString()
+    return model

@@ -1,0 +1,137 @@
+"""A StyleGAN 2 discriminator's trunk on a CPU, in the form that `cpu` describes."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from animetools.networks import winograd
+from animetools.networks.config import StyleGAN2DiscriminatorConfig
+from animetools.networks.stylegan2 import cpu
+
+ROWS = 16  # of a map, worked on at once: they fit the cache
+
+
+def can_look(config: StyleGAN2DiscriminatorConfig) -> bool:
+    """Whether Trunk knows such a network."""
+    known = config.architecture == "resnet" and config.activation == "lrelu"
+    return known and len(config.kernel) == 4 and len(config.channels) > 1
+
+
+class Trunk:
+    """A StyleGAN 2 discriminator (resnet) with that state, down to its last block's input.
+
+    What follows, the 4x4 block, sees images together and is left to the module.
+    """
+
+    def __init__(
+        self,
+        config: StyleGAN2DiscriminatorConfig,
+        state: cpu.State,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.config = config
+        self.space = cpu.Space()
+        self.low_pass = cpu.low_pass(config.kernel)
+        top = len(config.channels) - 1
+        from_rgb = f"b{4 << top}.fromrgb."
+        weight = state[from_rgb + "weight"].float()[:, :, 0, 0]
+        self.from_rgb = (weight / math.sqrt(weight.shape[1]) * cpu.GAIN).t().contiguous()
+        self.from_rgb_bias = state[from_rgb + "bias"].float() * cpu.GAIN
+        self.blocks = [
+            _Down(state, f"b{4 << i}.", (config.base[0] << i, config.base[1] << i), dtype)
+            for i in range(top, 0, -1)
+        ]
+
+    @torch.inference_mode()
+    def __call__(self, images: Tensor) -> Tensor:
+        """images [N, C, H, W] in -1..1 to features [N, O, h, w], float32."""
+        with cpu.alone():
+            return torch.stack([self._one(image) for image in images.float()])
+
+    def _one(self, image: Tensor) -> Tensor:
+        height, width = image.shape[1:]
+        x = self.space.padded("x0", height, width, len(self.from_rgb_bias))
+        self._read(image.permute(1, 2, 0), x[1:-1, 1:-1])
+        for i, block in enumerate(self.blocks):
+            height, width = block.size
+            y = self.space.padded("y", height, width, block.inner, border=2)
+            last = self.space.padded(f"x{(i + 1) % 2}", height // 2, width // 2, block.channels)
+            self._block(block, x, y, last)
+            x = last
+        return x[1:-1, 1:-1].permute(2, 0, 1).clone(memory_format=torch.contiguous_format)
+
+    def _read(self, image: Tensor, x: Tensor) -> None:
+        step = max(1, winograd.CHUNK * winograd.TILE**2 // image.shape[1])
+        for first in range(0, len(image), step):
+            rows = x[first : first + step]
+            rgb = image[first : first + step].reshape(-1, image.shape[2])
+            out = torch.addmm(self.from_rgb_bias, rgb, self.from_rgb)
+            rows.copy_(cpu.activate(out, self.config.clamp).view(rows.shape))
+
+    def _block(self, block: "_Down", x: Tensor, y: Tensor, out: Tensor) -> None:
+        inside = y[2:-2, 2:-2]
+
+        def finish(first: int, end: int) -> None:
+            cpu.activate(inside[first:end], self.config.clamp)
+
+        if block.wide:
+            winograd.convolve(x, block.conv0, inside, bias=block.bias0, finish=finish)
+        else:
+            full = F.conv2d(cpu.planes(x).to(block.conv0.dtype), block.conv0)
+            torch.add(full[0].permute(1, 2, 0), block.bias0, out=inside)
+            finish(0, len(inside))
+        target = out[1:-1, 1:-1]
+
+        def halve(first: int) -> None:
+            rows = target[first : first + ROWS]
+            above = y[2 * first : 2 * (first + len(rows)) + 4]
+            smooth = cpu.blur(cpu.planes(above), self.low_pass, padding=0).to(block.conv1.dtype)
+            small = F.conv2d(smooth, block.conv1, stride=2)
+            main = small[0].permute(1, 2, 0) + block.bias1
+            skip = self._halve(x[2 * first : 2 * (first + len(rows)) + 2])
+            torch.add(
+                cpu.activate(main, self.config.clamp, 1.0),
+                torch.mm(skip.flatten(0, 1), block.skip).view(rows.shape),
+                out=rows,
+            )
+
+        for first in range(0, len(target), ROWS):
+            halve(first)
+
+    def _halve(self, x: Tensor) -> Tensor:
+        """The inside of x, low-passed, every second pixel: [H / 2, W / 2, C]."""
+        taps = self.low_pass.flip(0).tolist()
+        height, width = (x.shape[0] - 2) // 2, (x.shape[1] - 2) // 2
+        rows: Tensor = x[0 : 2 * height : 2] * taps[0]
+        for i in range(1, 4):
+            rows.add_(x[i : i + 2 * height : 2], alpha=taps[i])
+        both: Tensor = rows[:, 0 : 2 * width : 2] * taps[0]
+        for i in range(1, 4):
+            both.add_(rows[:, i : i + 2 * width : 2], alpha=taps[i])
+        return both
+
+
+class _Down:
+    """A residual block that halves the size; gains and sqrt(1/2) are in its weights."""
+
+    def __init__(
+        self, state: cpu.State, name: str, size: tuple[int, int], dtype: torch.dtype
+    ) -> None:
+        self.size = size
+        conv0, self.bias0 = _scaled(state, name + "conv0", cpu.GAIN)
+        conv1, self.bias1 = _scaled(state, name + "conv1", 1.0)
+        skip = state[name + "skip.weight"].float()[:, :, 0, 0]
+        self.skip = (skip * math.sqrt(0.5 / skip.shape[1])).t().contiguous()
+        self.channels, self.inner = conv1.shape[:2]
+        tiles = all(side % winograd.TILE == 0 for side in size)
+        self.wide = tiles and math.prod(size) >= cpu.FEW
+        self.conv0 = (winograd.transform(conv0) if self.wide else conv0).to(dtype)
+        self.conv1 = conv1.to(dtype)
+
+
+def _scaled(state: cpu.State, name: str, gain: float) -> tuple[Tensor, Tensor]:
+    weight = state[name + ".weight"].float()
+    weight = weight * (gain / math.sqrt(weight[0].numel()))
+    return weight.contiguous(memory_format=torch.channels_last), state[name + ".bias"] * gain

@@ -1,0 +1,101 @@
+"""A snippet: the text that a source writes for a prompt, cut, cleaned and long enough."""
+
+import re
+from dataclasses import dataclass
+from typing import Protocol
+
+from animetools.errors import ItemError
+from animetools.text.writing.sentences import whole_sentences
+
+_END = r"<\|[\w ]{1,32}\|>|</s>|<eos>|<pad>"  # as models mark where a text ends
+_MARKED = re.compile(rf"\s*((?:(?:{_END}|<s>|<bos>)\s*)*)(.*?)({_END}|\Z)", re.DOTALL)
+MOST = 300  # tokens of a text, where a person does not say
+BROKEN = "\ufffd"  # what is left of a character when a text stops inside it
+
+
+class Source(Protocol):
+    """What writes texts: a model on this machine, or a service."""
+
+    @property
+    def at_once(self) -> int:
+        """How many texts it likes to be asked for at the same time, each from a thread."""
+
+    @property
+    def trouble(self) -> str:
+        """Why no more can be had, where those that are on their way still come; usually empty."""
+
+    def write(self, prompt: str, seed: int, attempt: int) -> str:
+        """The text that goes on from `prompt`, without it.
+
+        It depends on these three alone, where the source can promise that; `attempt` counts from 0.
+
+        Raises ItemError if this text cannot be had, FatalError if none can, PassedOver where there
+        is trouble.
+        """
+
+    def close(self) -> None:
+        """No more texts are asked for.
+
+        Raises FatalError if there was trouble.
+        """
+
+
+@dataclass(frozen=True)
+class Cleaning:
+    """What is done to a text, and how long it must then be, in characters."""
+
+    strip_after: str = ""
+    title_format: bool = False
+    min_chars: int = 1
+    whole: bool = False
+    keep_markers: bool = False
+
+    def __call__(self, text: str) -> str:
+        """The text up to its end, or to where a source or a note begins, without blank edges.
+
+        Markers around it, such as <|endoftext|>, are kept where that is asked for: the one at the
+        end if nothing before it was cut.
+        """
+        found = _MARKED.match(text)
+        assert found
+        start, text, end = found.groups()
+        if self.strip_after and self.strip_after in text:
+            text, end = text.partition(self.strip_after)[0], ""
+        text = text.replace("\0", "").strip().rstrip(BROKEN).rstrip()
+        if self.whole and (cut := whole_sentences(text)) != text:
+            text, end = cut, ""
+        text = titled(text) if self.title_format else text
+        return f"{start}{text}{end}" if text and self.keep_markers else text
+
+
+@dataclass(frozen=True)
+class Snippet:
+    """A finished text, and which attempt gave it, counted from 1."""
+
+    text: str
+    tries: int
+
+
+def snippet(source: Source, prompt: str, seed: int, cleaning: Cleaning, tries: int) -> Snippet:
+    """The first text of at most `tries` that is long enough once it is clean.
+
+    Raises ItemError where none is; whatever the source raises.
+    """
+    longest = 0
+    for attempt in range(tries):
+        text = cleaning(source.write(prompt, seed, attempt))
+        if len(text) >= cleaning.min_chars:
+            return Snippet(text, attempt + 1)
+        longest = max(longest, len(text))
+    if not longest:
+        raise ItemError(f"no {'whole sentence' if cleaning.whole else 'text'} in {tries} tries")
+    raise ItemError(
+        f"no text of {cleaning.min_chars} characters in {tries} tries; the longest had {longest}"
+    )
+
+
+def titled(text: str) -> str:
+    """`TITLE|PLOT` as `_TITLE_: PLOT`; a text without title as it is."""
+    title, bar, plot = text.partition("|")
+    title = title.strip()
+    return f"_{title}_: {plot.strip()}".rstrip() if bar and title and "\n" not in title else text

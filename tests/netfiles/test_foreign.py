@@ -1,0 +1,154 @@
+"""Files of other programs are called what they are."""
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from animetools.errors import ItemError
+from animetools.netfiles import checkpoints
+from tests.netfiles import files
+
+
+def said_of(path: Path) -> str:
+    with pytest.raises(ItemError) as why:
+        checkpoints.read(str(path))
+    assert "\n" not in str(why.value)
+    return str(why.value)
+
+
+def nested(*names: str, **above: Any) -> dict[str, Any]:
+    """Tensors by these names, and other entries of a checkpoint."""
+    return {name: torch.zeros(2) for name in names} | above
+
+
+OPTIMIZER = {"state": {0: nested("step", "exp_avg", "exp_avg_sq")}, "param_groups": [{"lr": 0.1}]}
+
+
+@pytest.mark.parametrize(
+    ("content", "layout"),
+    [
+        (
+            {"GAN": nested("S.net.0.weight", "G.blocks.0.to_style1.weight"), "version": "1.8.9"},
+            "a StyleGAN2 in lucidrains' layout, which is not read yet",
+        ),
+        (
+            {"GAN": nested("G.initial_conv.0.weight", "G.layers.0.0.2.1.weight")},
+            "a lightweight GAN of lucidrains: no StyleGAN is in it",
+        ),
+        (
+            nested("generator.progression.0.conv1.0.conv.weight_orig", "style.1.linear.weight"),
+            "a StyleGAN 1 in rosinality's layout, which",
+        ),
+        (
+            {"params_ema": nested("style_mlp.1.weight", "constant_input.weight")},
+            "a StyleGAN2 in the layout of BasicSR",
+        ),
+        (
+            {"state_dict": nested("generator_ema.style_mapping.1.weight"), "meta": {"epoch": 1}},
+            "a StyleGAN in the layout of MMGeneration",
+        ),
+        (
+            {"generator_smooth": nested("mapping.dense0.weight", "synthesis.layer0.weight")},
+            "a StyleGAN in GenForce's layout",
+        ),
+        (nested("g_synthesis.blocks.4x4.const"), "a StyleGAN 1 in lernapparat's layout"),
+        (
+            nested("mapping.w_avg", "synthesis.b4.const"),
+            "a StyleGAN2-ADA's tensors without its settings, which is not read yet",
+        ),
+        (
+            {"G_ema": nested("mapping.w_avg", "synthesis.b4.const"), "D": nested("b4.fc.weight")},
+            "a StyleGAN2-ADA's tensors without its settings, which is not read yet",
+        ),
+        (nested("synthesis.input.freqs", "synthesis.L0_36_512.weight"), "a network of StyleGAN3"),
+        (
+            {"g": nested("module.init.init.0.weight_orig", "module.feat_8.1.weight_orig"), "d": {}},
+            "a FastGAN: no StyleGAN is in it",
+        ),
+        ({"g_ema": [torch.zeros(1)], "opt_g": OPTIMIZER}, "such as 'g_ema.0'"),
+        (nested("module.layers.0.conv_1.weight", "module.rgb_converters.0.weight"), "an MSG-GAN"),
+        (nested("scaleLayers.0.0.module.weight"), "a Progressive GAN"),
+        (nested("shared.weight", "blocks.0.0.conv1.weight"), "a BigGAN"),
+        (nested("main.0.weight", "main.1.running_mean"), "a DCGAN"),
+        (
+            {
+                "state_dict": nested(
+                    "encoder.input_layer.0.weight", "encoder.body.0.res_layer.0.weight"
+                )
+            },
+            "an encoder of e4e or pSp without its generator",
+        ),
+        ({"params_ema": nested("conv_first.weight", "body.0.rdb1.conv1.weight")}, "an ESRGAN"),
+        (
+            {"state_dict": nested("model.diffusion_model.input_blocks.0.0.weight")},
+            "a Stable Diffusion checkpoint",
+        ),
+        (nested("lora_unet_down_blocks_0.lora_down.weight"), "a LoRA"),
+        (
+            nested("down_blocks.0.resnets.0.conv1.weight", "time_embedding.linear_1.weight"),
+            "a diff",
+        ),
+        (nested("model.0.conv.weight", "model.22.dfl.conv.weight"), "a YOLO"),
+        (OPTIMIZER, "the state of an optimizer: no StyleGAN is in it"),
+        ({"net": nested("a", "b"), "optimizer": OPTIMIZER}, "it holds 2 tensors, such as 'net.a'"),
+        ({"epoch": 3}, "something else: no StyleGAN is in it; it holds no tensors"),
+    ],
+)
+def test_a_layout_is_known_by_its_tensors(
+    tmp_path: Path, content: dict[str, Any], layout: str
+) -> None:
+    torch.save(content, tmp_path / "x.pt")
+    assert layout in said_of(tmp_path / "x.pt")
+    if all(isinstance(value, torch.Tensor) for value in content.values()):
+        safetensors.torch.save_file(content, tmp_path / "x.safetensors")
+        assert layout in said_of(tmp_path / "x.safetensors")
+
+
+def test_the_pickles_of_stylegans_kin_are_told_apart(tmp_path: Path) -> None:
+    three = nested("synthesis.input.freqs", "synthesis.L0_36_4.weight")
+    judge = nested("feature_networks.x.weight")
+    g_ema, d = files.ada_module(three, {}), files.ada_module(judge, {})
+    for data, layout in [
+        (files.ada_pickle(G_ema=g_ema), "a network of StyleGAN3, which"),
+        (files.ada_pickle(G_ema=g_ema, D=d), "a StyleGAN-XL, which is not read yet"),
+        (pickle.dumps({"weights": np.zeros(3)}), "it holds 1 tensor, such as 'weights'"),
+    ]:
+        (tmp_path / "x.pkl").write_bytes(data)
+        assert layout in said_of(tmp_path / "x.pkl")
+
+
+def test_the_program_of_a_pickled_module_is_named(tmp_path: Path) -> None:
+    torch.save(torch.nn.Linear(2, 2), tmp_path / "x.pt")
+    said = said_of(tmp_path / "x.pt")
+    assert said.startswith(
+        "a whole module of PyTorch, not its state_dict: the pickle names torch.nn"
+    )
+    assert said.endswith("which no network file needs: refused")
+
+
+def test_a_file_of_lists_within_lists_is_refused_at_once(tmp_path: Path) -> None:
+    value: list[Any] = [torch.zeros(1)]
+    for _ in range(40):
+        value = [value, value]
+    torch.save(value, tmp_path / "x.pt")
+    assert "no StyleGAN is in it" in said_of(tmp_path / "x.pt")
+
+
+def test_a_single_tensor_has_no_name_to_show(tmp_path: Path) -> None:
+    torch.save(torch.zeros(2), tmp_path / "x.pt")
+    assert said_of(tmp_path / "x.pt").endswith("it holds 1 tensor")
+
+
+def test_long_names_are_cut(tmp_path: Path) -> None:
+    torch.save({"x" * 5000: torch.zeros(1)}, tmp_path / "x.pt")
+    assert len(said_of(tmp_path / "x.pt")) < 300
+    header = {"__metadata__": {"format": "pt"}}
+    data = json.dumps(header).encode()
+    (tmp_path / "y.safetensors").write_bytes(len(data).to_bytes(8, "little") + data)
+    assert "no StyleGAN is in it; it holds no tensors" in said_of(tmp_path / "y.safetensors")

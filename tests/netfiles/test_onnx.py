@@ -1,0 +1,47 @@
+"""The ONNX model of a generator: the same images for any batch, class and psi."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from animetools.netfiles.onnx import encode
+from animetools.netfiles.snapshot import Network, _module
+from animetools.networks.config import MappingConfig, StyleGAN1GeneratorConfig
+from animetools.networks.layers import AnyGenerator
+
+MAPPING = MappingConfig(z_dim=6, w_dim=5, layers=2, width=7, c_dim=2, labels="concat")
+
+
+@pytest.mark.slow
+def test_the_model_gives_the_images_of_the_network() -> None:
+    config = StyleGAN1GeneratorConfig(MAPPING, (4, 4))
+    torch.manual_seed(0)
+    state = {name: value + 1e-3 for name, value in _module(config).state_dict().items()}
+    state["synthesis.lod"].fill_(0.25)
+    network = Network(config, state)
+    generator = network.build()
+    assert isinstance(generator, AnyGenerator)
+    model = encode(network)
+    graph = onnx.load_from_string(model).graph
+    sizes = {
+        value.name: [size.dim_param or size.dim_value for size in value.type.tensor_type.shape.dim]
+        for value in (*graph.input, *graph.output)
+    }
+    assert sizes == {"z": ["n", 6], "c": ["n", 2], "psi": [], "images": ["n", 3, 8, 8]}
+    assert b"/ops.py" not in model  # where on this machine the code lies
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    model = encode(network, "w")
+    from_w = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    assert [(value.name, value.shape) for value in from_w.get_inputs()] == [("w", ["n", 4, 5])]
+    w = torch.randn(2, 4, 5)
+    (found,) = from_w.run(None, {"w": w.numpy()})
+    wanted = generator.synthesis(w, "const")
+    torch.testing.assert_close(torch.from_numpy(found), wanted, rtol=1e-3, atol=1e-3)
+    for count, psi in ((1, 1.0), (5, -0.5)):
+        z, c = torch.randn(count, 6), torch.eye(2)[[i % 2 for i in range(count)]]
+        given = {"z": z.numpy(), "c": c.numpy(), "psi": np.asarray(psi, np.float32)}
+        (found,) = session.run(None, given)
+        wanted = generator(z, c, psi, config.truncation.cutoff)
+        torch.testing.assert_close(torch.from_numpy(found), wanted, rtol=1e-3, atol=1e-3)
