@@ -4,9 +4,10 @@ import ast
 
 from tests.conftest import ROOT
 
-GROUND = {"options", "errors", "names", "atomic", "download"}
+GROUND = {"options", "settings", "errors", "names", "atomic", "download"}
 ALLOWED = {
     "options": set(),
+    "settings": {"options"},
     "errors": set(),
     "names": set(),
     "atomic": {"names"},
