@@ -4,7 +4,7 @@ import ast
 
 from tests.conftest import ROOT
 
-GROUND = {"options", "settings", "errors", "names", "atomic", "download"}
+GROUND = {"options", "settings", "errors", "names", "atomic", "download", "estimate"}
 ALLOWED = {
     "options": set(),
     "settings": {"options"},
@@ -12,6 +12,7 @@ ALLOWED = {
     "names": set(),
     "atomic": {"names"},
     "download": {"atomic"},
+    "estimate": set(),
     "cli": GROUND,
     "artist": GROUND,
     "images": GROUND,
