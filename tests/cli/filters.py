@@ -6,15 +6,15 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from functools import partial
 from glob import glob
 from typing import Annotated, Any
 
-from animetools.cli import Batches, Item, Opt, Output, Rejected, Stream, command, processes
-from animetools.cli.item import Result
+from animetools.cli import Batches, Item, Opt, Output, Rejected, Result, Stream, command, processes
+from animetools.cli.stream import Run
 from animetools.errors import FatalError, ItemError, PassedOver
 
 
@@ -193,6 +193,27 @@ def halver(options: Options, stream: Stream) -> int:
     return stream.fold(partial(wait, options), every_other)
 
 
+def doubled(options: Options, stream: Stream, items: Iterable[Item], run: Run) -> Iterator[Result]:
+    """Scout, turn down every third, and pass on the others; the first one fails at last."""
+    found = list(run(items, counted=False))
+    stream.expect(len(found))
+    stream.count(len(found[::3]))
+    yield from (Rejected(item.path, "third") for item in found[::3] if isinstance(item, Item))
+    del found[::3]
+    yield f"{len(found)} stay"
+    first, *others = run(item for item in found if isinstance(item, Item))
+    assert isinstance(first, Item)
+    yield replace(first, trouble="it went")
+    yield from others
+    assert stream.progress.left == 0
+
+
+@command()
+def scout(options: Options, stream: Stream) -> int:
+    """Look at files twice."""
+    return stream.collect(partial(wait, options), partial(doubled, options, stream))
+
+
 @command()
 def fatal(options: Options, stream: Stream) -> int:
     """Cannot run."""
@@ -239,6 +260,7 @@ COMMANDS = [
     grader,
     waiter,
     halver,
+    scout,
     fatal,
     lingerer,
     inline,

@@ -156,6 +156,19 @@ def test_the_account_adds_up(shell: Shell, raw: Path) -> None:
     assert verbose[0].endswith(": even of no account")
 
 
+def test_what_is_only_scouted_counts_once(shell: Shell, raw: Path) -> None:
+    done = shell("{ echo gone; find raw -type f | sort; } | $FILTERS scout")
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[0] == "13 stay"
+    assert done.stdout.count("\n") == 1 + 12
+    assert done.stderr.splitlines()[:2] == [
+        "scout: gone: no such file or directory",
+        "scout: raw/a/02.png: it went",
+    ]
+    account = "read 21 = kept 12 + rejected 7 (7 third) + passed over 0 + failed 2"
+    assert done.stderr.splitlines()[2] == f"scout: {account}"
+
+
 def test_names_cannot_forge_messages(shell: Shell) -> None:
     done = shell("printf 'a\\033[31m\\nb\\0' | $FILTERS waiter -0")
     assert done.stderr.splitlines()[0] == "waiter: a\\x1b[31m\\nb: no such file or directory"
