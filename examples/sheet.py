@@ -5,20 +5,22 @@ import sys
 import cv2
 import numpy as np
 
-from animetools.dataset.reading import Dataset
+from animetools.dataset.training_set import Images
 
 SIDE, ACROSS, DOWN = 160, 10, 6
 
 
 def main() -> None:
     """Write the sheet."""
-    dataset = Dataset(sys.argv[1])
+    images = Images(sys.argv[1])
     sheet = np.full((DOWN * SIDE, ACROSS * SIDE, 3), 255, np.uint8)
-    for n in range(min(len(dataset), ACROSS * DOWN)):
+    for n in range(min(len(images), ACROSS * DOWN)):
         y, x = n // ACROSS * SIDE, n % ACROSS * SIDE
-        small = cv2.resize(dataset[n], (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        small = cv2.resize(
+            images.read(n).transpose(1, 2, 0), (SIDE, SIDE), interpolation=cv2.INTER_AREA
+        )
         sheet[y : y + SIDE, x : x + SIDE] = small
-    rows = min(-(-len(dataset) // ACROSS), DOWN)
+    rows = min(-(-len(images) // ACROSS), DOWN)
     cv2.imwrite(sys.argv[2], sheet[: rows * SIDE, :, ::-1])
 
 

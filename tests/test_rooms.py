@@ -4,12 +4,13 @@ import ast
 
 from tests.conftest import ROOT
 
-GROUND = {"options", "errors", "names", "atomic", "download"}
+GROUND = {"options", "errors", "names", "atomic", "database", "download"}
 ALLOWED = {
     "options": set(),
     "errors": set(),
     "names": set(),
     "atomic": {"names"},
+    "database": {"errors"},
     "download": {"atomic"},
     "cli": GROUND,
     "artist": GROUND,

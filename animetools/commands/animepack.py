@@ -111,9 +111,8 @@ def gather(
     if options.size & (options.size - 1):
         stream.report.note(f"--size {options.size} is no power of two, as StyleGANs want it")
     with Packing(stream.out, settings, force=told.force, dry=told.dry_run) as packing:
-        if not packing.enlist(_entries(stream, items, packing)):
-            raise FatalError(f"no images came in, so there is no {stream.out}")
-        stream.report.read += packing.match()
+        packing.enlist(_entries(stream, items, packing))
+        stream.report.read += packing.count
         packing.settle(_retried(stream, run(_items(packing.doubtful()))))
         if not packing.made:
             _foretell(options, stream, packing)
