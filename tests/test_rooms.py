@@ -4,13 +4,14 @@ import ast
 
 from tests.conftest import ROOT
 
-GROUND = {"options", "errors", "names", "atomic", "download"}
+GROUND = {"options", "errors", "names", "atomic", "download", "estimate"}
 ALLOWED = {
     "options": set(),
     "errors": set(),
     "names": set(),
     "atomic": {"names"},
     "download": {"atomic"},
+    "estimate": set(),
     "cli": GROUND,
     "artist": GROUND,
     "images": GROUND,

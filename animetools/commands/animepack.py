@@ -157,7 +157,7 @@ def _retried(stream: Stream, results: Iterable[Item | Rejected]) -> Iterator[int
 
 def _foretell(options: PackOptions, stream: Stream, packing: "Packing") -> None:
     """Say how large it all becomes, from a few images; stop where there surely is no room."""
-    from animetools.dataset.forecast import forecast
+    from animetools.estimate import forecast
 
     sizes = []
     sample = packing.sample(SAMPLE)

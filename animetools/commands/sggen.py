@@ -379,7 +379,7 @@ def note_score(score: float, item: Item, output: Output) -> Iterator[Item]:
 
 def foretold(stream: Stream, results: Iterable[Result]) -> Iterator[Result]:
     """Pass the results on; once the first files are there, say what all will cost."""
-    from animetools.dataset.forecast import duration, forecast
+    from animetools.estimate import duration, forecast
 
     report, sizes, began, before = stream.report, list[int](), 0.0, 0
     for result in results:

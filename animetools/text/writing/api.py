@@ -1,4 +1,4 @@
-"""The options of gptsnip for a service of OpenAI's protocol."""
+"""Options of gptsnip for a service with OpenAI's protocol."""
 
 import json
 import os
@@ -12,17 +12,17 @@ from animetools.text.writing.address import KEY, Address
 if TYPE_CHECKING:
     from animetools.text.writing.service import Service
 
-OWN = {  # parameters that have options
+OWN = {  # parameters that have options of their own
     "model": "--api-model",
     "prompt": "--prompt",
     "messages": "--prompt and --system",
     "temperature": "--temperature",
     "top_p": "--top-p",
     "max_tokens": "--max-tokens",
-    "max_completion_tokens": "--max-tokens, whatever a service calls it",
+    "max_completion_tokens": "--max-tokens, under every name",
     "seed": "--seeds",
     "stop": "--stop",
-    "n": "--seeds, one text each",
+    "n": "--seeds, one text per seed",
 }
 
 
