@@ -1,4 +1,4 @@
-"""Colors as people type them."""
+"""Colors as a user types them."""
 
 from PIL import ImageColor
 
@@ -10,9 +10,9 @@ WHITE: Color = (255, 255, 255)
 
 
 def color(text: str) -> Color:
-    """The sRGB levels of a name or a CSS notation: white, #f80, rgb(255,136,0).
+    """The sRGB levels of a color name or CSS color: white, #f80, rgb(255,136,0).
 
-    Raises FatalError if it is none.
+    Raises FatalError for anything else.
     """
     try:
         red, green, blue = ImageColor.getrgb(text)[:3]
