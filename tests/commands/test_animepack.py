@@ -402,7 +402,7 @@ def test_processes_give_the_same_bytes(tmp_path: Path) -> None:
     (here,), _ = work()
     assert isinstance(here, Item)
     assert isinstance(there, Item)
-    assert here.facts == there.facts
+    assert here.load == there.load
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="no real images here")
