@@ -110,9 +110,8 @@ def gather(options: PackOptions, stream: Stream, items: Iterable[Item], run: Run
     if options.size & (options.size - 1):
         stream.note(f"--size {options.size} is no power of two, as StyleGANs want it")
     with Packing(stream.out, settings, force=told.force, dry=told.dry_run) as packing:
-        if not packing.enlist(_entries(stream, items, packing)):
-            raise FatalError(f"no images came in, so there is no {stream.out}")
-        stream.count(packing.match())
+        packing.enlist(_entries(stream, items, packing))
+        stream.count(packing.count)
         packing.settle(_positions(run(_items(packing.doubtful()), counted=False)))
         if not packing.made:
             _foretell(options, stream, packing)
