@@ -4,13 +4,15 @@ import ast
 
 from tests.conftest import ROOT
 
-GROUND = {"options", "errors", "names", "atomic", "download"}
+GROUND = {"options", "settings", "errors", "names", "atomic", "download", "estimate"}
 ALLOWED = {
     "options": set(),
+    "settings": {"options"},
     "errors": set(),
     "names": set(),
     "atomic": {"names"},
     "download": {"atomic"},
+    "estimate": set(),
     "cli": GROUND,
     "artist": GROUND,
     "images": GROUND,

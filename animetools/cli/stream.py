@@ -13,16 +13,14 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, Protocol
 
 from animetools import atomic
 from animetools.cli.batches import Batches, Pipeline
 from animetools.cli.inputs import items_of
 from animetools.cli.item import (
     FATAL,
-    NO_FILE,
     Done,
-    Facts,
     Item,
     Output,
     Rejected,
@@ -39,8 +37,23 @@ from animetools.cli.workers import Tell, Workers, threads
 from animetools.errors import FatalError, ItemError, PassedOver
 from animetools.names import is_inside
 from animetools.options import Opt
+from animetools.settings import Settings
 
-Run = Callable[[Iterable[Item]], Iterator[Result]]
+
+class Run(Protocol):
+    """Works on items, as `Stream.run` does."""
+
+    def __call__(self, items: Iterable[Item], *, counted: bool = True) -> Iterator[Result]: ...
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is: inputs `read`, `failed`, and `left`, as far as is known; files `written`."""
+
+    read: int
+    failed: int
+    left: int
+    written: int
 
 
 @dataclass(frozen=True)
@@ -66,15 +79,15 @@ class Stream:
 
     `out` is the folder of its files; `aside` one in which it puts inputs away. What the command has
     put into either is no input: one process may still list the folders while another fills them.
-    `defaults` are those of the settings. `found` is what the command has found here to work with,
-    where nobody says what it shall be.
+    `made_with` says what outputs depend on. The journal keeps it; a command that writes one thing
+    of many inputs, such as a dataset, hands it on to be kept there.
+    `found` is what the command has found here to work with, where nobody says what it shall be.
     `workers` starts so many workers for a run, or as many as suit them for 0.
     """
 
     options: StreamOptions
     report: Report
-    settings: Facts
-    defaults: Facts
+    made_with: Settings
     found: str = ""
     out: str = ""
     aside: str = ""
@@ -83,7 +96,35 @@ class Stream:
 
     def keyed(self, **facts: Any) -> "Stream":
         """The same stream, whose outputs depend on these facts, too."""
-        return replace(self, settings=self.settings | facts)
+        return replace(self, made_with=self.made_with.keyed(**facts))
+
+    def expect(self, count: int) -> None:
+        """Say how many inputs are still to come, where the command knows it."""
+        self.report.total = self.report.read + count
+
+    def count(self, count: int) -> None:
+        """Count inputs that came to be known other than through `run`: they are kept or rejected."""
+        self.report.read += count
+
+    def pass_over(self, path: str, reason: str) -> None:
+        """Count an input that is not this command's business."""
+        self.report.read += 1
+        self.report.pass_over(path, reason)
+
+    def note(self, text: str) -> None:
+        """Tell the person a sentence; silent with --quiet."""
+        self.report.note(text)
+
+    def remark(self, text: str) -> None:
+        """Tell the person something at the end, behind the account."""
+        self.report.remark(text)
+
+    @property
+    def progress(self) -> Progress:
+        """How far the run is."""
+        report = self.report
+        left = max(0, (report.total or 0) - report.read)
+        return Progress(report.read, report.failed, left, report.written)
 
     def map(self, work: Work, items: Iterable[Item] | None = None) -> int:
         """Print what `work` gives for each item: none, one or many."""
@@ -120,6 +161,8 @@ class Stream:
         for result in gather(self.items() if items is None else items, partial(self.run, work)):
             if isinstance(result, Rejected):
                 self.report.reject(result.path, result.reason, result.evidence)
+            elif isinstance(result, Item) and result.trouble:
+                self.report.error(result.path, result.trouble)
             else:
                 self.print(result)
         self.report.account()
@@ -130,8 +173,14 @@ class Stream:
         end = b"\0" if self.options.null else b"\n"
         return items_of(self.files, end=end, out=self.out)
 
-    def run(self, work: Work | Batches, items: Iterable[Item]) -> Iterator[Result]:
-        """Do the work on `items`; give results in order, report failures and go on."""
+    def run(
+        self, work: Work | Batches, items: Iterable[Item], *, counted: bool = True
+    ) -> Iterator[Result]:
+        """Do the work on `items`; give results in order, report failures and go on.
+
+        A pass that is not `counted` only scouts: what comes out well comes again, or is told with
+        `count`.
+        """
         line: _Line = queue.SimpleQueue()
         workers = self.workers(self.options.jobs)
         pipeline = Pipeline(work, workers) if isinstance(work, Batches) else None
@@ -140,6 +189,7 @@ class Stream:
         desk = _Desk(self, begin, tell)
         room = threading.Semaphore(workers.window + (pipeline.window if pipeline else 0))
         ended = threading.Event()
+        before = self.report.read
 
         def feed() -> None:  # a thread of its own: a finished item never waits for the next line
             # Workers are started from here and inherit the mask: a signal goes to all of a terminal's
@@ -157,7 +207,7 @@ class Stream:
                         entry.future.add_done_callback(partial(_arrive, line, entry))
                     else:
                         line.put(entry)
-                self.report.total = count
+                self.report.total = before + count
                 line.put(count)
             except BaseException as error:  # noqa: BLE001  the main thread raises it
                 line.put(error)
@@ -173,9 +223,10 @@ class Stream:
                     total = entry
                     continue
                 done += 1
-                self.report.read += 1
-                yield from self._results(desk, entry)
-                self.report.step(done, entry.item.path)
+                results = self._results(desk, entry)
+                self.report.read += counted or results is None
+                yield from results or ()
+                self.report.step(before + done, entry.item.path)
                 room.release()
             is_whole = True
         finally:
@@ -186,8 +237,8 @@ class Stream:
                 pipeline.close()
             desk.close()
 
-    def _results(self, desk: "_Desk", entry: "_Entry") -> list[Result]:
-        """What became of one item, with everything said that is to be said of it."""
+    def _results(self, desk: "_Desk", entry: "_Entry") -> list[Result] | None:
+        """What became of one item; None, and everything is said, where it did not come out."""
         try:
             results, files = entry.future.result()
         except PassedOver as why:
@@ -204,11 +255,11 @@ class Stream:
             self.report.written += len(files) if entry.output else 0
             return results
         desk.give_up(entry)
-        return []
+        return None
 
-    def print(self, item: Item) -> None:
+    def print(self, result: Item | str) -> None:
         """Print one result."""
-        text = item.line(self.options.json)
+        text = result if isinstance(result, str) else result.line(self.options.json)
         if self.report.show(text):
             return
         try:
@@ -270,15 +321,14 @@ class _Desk:
         try:
             if twin:
                 refuse_another(twin.item.path, item.path, stem)
-                if item.size == NO_FILE:
-                    refuse_other_content(item, twin.item.mtime, stem)
+                if not item.is_file:
+                    refuse_other_content(item, twin.item.stamp, stem)
                 return _Entry(item, twin.future)
             if self.journal is None:
                 stream = self.stream
                 self.journal = Journal(
                     stream.out,
-                    stream.settings,
-                    stream.defaults,
+                    stream.made_with,
                     stream.found,
                     force=stream.options.force,
                 )

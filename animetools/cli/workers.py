@@ -39,7 +39,7 @@ class Workers:
     width: int
     are_threads: bool = False
     are_remote: bool = False
-    progress: "_Progress | None" = None
+    channel: "_Channel | None" = None
     waiting: set[Future[Any]] = field(default_factory=set)
 
     @property
@@ -68,7 +68,7 @@ class Workers:
         """What a worker calls so that `tell` is called here; None if that cannot be."""
         if self.are_threads:
             return tell
-        return self.progress.reach(tell) if self.progress else None
+        return self.channel.reach(tell) if self.channel else None
 
     def end(self, *, wait: bool) -> None:
         """No more work; what has not begun is canceled."""
@@ -76,8 +76,8 @@ class Workers:
             future.cancel()
         if not self.are_remote:
             self.executor.shutdown(wait=wait, cancel_futures=True)
-        if self.progress:
-            self.progress.writer.close()
+        if self.channel:
+            self.channel.writer.close()
 
 
 def threads(jobs: int) -> Workers:
@@ -97,7 +97,7 @@ def processes(jobs: int) -> Workers:
     jobs, context = jobs or cores(), get_context("spawn")
     reader, writer = context.Pipe(duplex=False)
     executor = ProcessPoolExecutor(jobs, context, _begin_process, (writer,))
-    return Workers(executor, jobs, progress=_Progress(reader, writer))
+    return Workers(executor, jobs, channel=_Channel(reader, writer))
 
 
 def remote(executor: Executor, width: int) -> Callable[[int], Workers]:
@@ -176,7 +176,7 @@ _MESSAGE = struct.Struct("qd")  # so short that a pipe keeps it whole, whoever e
 
 
 @dataclass(frozen=True)
-class _Progress:
+class _Channel:
     """A pipe through which processes say how far their items are."""
 
     reader: "Connection"

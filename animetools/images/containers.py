@@ -57,7 +57,7 @@ _READ = _table(
     }
 )
 # Pictures that are not read, and must not be taken for damaged ones. Camera files that are TIFFs
-# by their first bytes are told by their tags (tiff.py).
+# by their first bytes are recognized by their tags (formats/tiff.py).
 _UNSUPPORTED = _table(
     {
         "PNG of iOS": rb"\x89PNG\r\n\x1a\n....CgBI",

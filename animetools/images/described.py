@@ -7,7 +7,7 @@ from PIL import ExifTags, Image
 
 from animetools.errors import ItemError
 from animetools.images.files import Pixels, encode_jpeg, encode_png
-from animetools.images.png import text_chunk
+from animetools.images.formats.png import text_chunk
 
 Format = Literal["png", "jpg", "webp"]
 

@@ -12,9 +12,9 @@ from animetools.errors import ItemError
 from animetools.images.colors import WHITE, Color
 from animetools.images.containers import HEAD_BYTES, MAX_PIXELS, recognise
 from animetools.images.errors import ImageError
+from animetools.images.formats.profiles import transform_to_srgb
 from animetools.images.opening import sound
 from animetools.images.picture import decode_picture
-from animetools.images.profiles import transform_to_srgb
 
 Pixels = NDArray[np.uint8]
 

@@ -25,12 +25,12 @@ from PIL import (
     _imaging,
 )
 
-from animetools.images import heif, jxl, tiff
 from animetools.images.containers import HEAD_BYTES, format_by_content
-from animetools.images.ends import Fault, Sound, examine
 from animetools.images.errors import ImageError, TooManyPixels, Unsupported
-from animetools.images.profiles import SRGB, profile_of_cicp, profile_of_gamma
-from animetools.images.scans import unusual_coding
+from animetools.images.formats import heif, jxl, tiff
+from animetools.images.formats.ends import Fault, Sound, examine
+from animetools.images.formats.profiles import SRGB, profile_of_cicp, profile_of_gamma
+from animetools.images.formats.scans import unusual_coding
 
 # Pillow's own limit could not be raised by --max-pixels; ours is checked after each header.
 Image.MAX_IMAGE_PIXELS = None

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile
 
-from animetools.images import tiff
 from animetools.images.containers import HEAD_BYTES, MAX_PIXELS, format_by_content
-from animetools.images.ends import Sound
 from animetools.images.errors import ImageError, Unsupported
+from animetools.images.formats import tiff
+from animetools.images.formats.ends import Sound
+from animetools.images.formats.png import chunk
+from animetools.images.formats.profiles import to_srgb, transform_to_srgb
+from animetools.images.formats.quiet import silence
 from animetools.images.opening import UPRIGHT, check_pixels, opened, orientation, sound
-from animetools.images.png import chunk
-from animetools.images.profiles import to_srgb, transform_to_srgb
-from animetools.images.quiet import silence
 
 Pixels = NDArray[np.uint8 | np.uint16]
 

@@ -10,9 +10,9 @@ from PIL import ExifTags, Image
 
 from animetools.errors import ItemError
 from animetools.images.described import LARGEST_SIDE, Format, add_to_jpeg, exif_text
+from animetools.images.formats.png import chunk, encode_bands, text_chunk
+from animetools.images.formats.profiles import transform_to_srgb
 from animetools.images.picture import Picture, Pixels
-from animetools.images.png import chunk, encode_bands, text_chunk
-from animetools.images.profiles import transform_to_srgb
 
 SHARP = 90  # JPEG's quality from which colors keep their full resolution
 LARGE = 16_000_000  # pixels from which Huffman tables of its own cost a JPEG too much memory

@@ -1,6 +1,5 @@
 """What a run will need, told before it starts."""
 
-import os
 import resource
 import sys
 import time
@@ -10,8 +9,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from animetools.dataset.forecast import duration
 from animetools.errors import FatalError
+from animetools.estimate import duration, free_disk, size
 from animetools.networks.config import (
     StyleGAN2DiscriminatorConfig,
     StyleGAN2GeneratorConfig,
@@ -150,20 +149,6 @@ def resident() -> int:
         with open("/proc/self/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * resource.getpagesize()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-def free_disk(folder: str) -> int:
-    """Bytes that there is room for in a folder, which need not be there yet."""
-    folder = os.path.abspath(folder)
-    while not os.path.exists(folder):
-        folder = os.path.dirname(folder)
-    disk = os.statvfs(folder)
-    return disk.f_bavail * disk.f_frsize
-
-
-def size(count: float) -> str:
-    """Bytes as a person says them."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
 
 
 def _count(network: nn.Module) -> int:

@@ -10,6 +10,7 @@ from torch import Tensor
 from animetools.dataset.pictures import Pixels
 from animetools.dataset.training_set import Images
 from animetools.errors import ItemError
+from animetools.images.sheet import sheet as compose
 from animetools.networks.fast import synthesis
 from animetools.networks.stylegan2 import cpu
 from animetools.networks.stylegan2.modules import Generator
@@ -55,11 +56,5 @@ def chosen(images: Images, count: int, at_once: int) -> Iterator[Pixels]:
 
 def sheet(batches: Iterable[Pixels]) -> Pixels:
     """Images [n, C, H, W] of one shape side by side, uint8 [H, W, C]."""
-    images = [image for batch in batches for image in batch]
-    channels, height, width = images[0].shape
-    columns = min(COLUMNS, len(images))
-    made = np.zeros((-(-len(images) // columns) * height, columns * width, channels), np.uint8)
-    for number, image in enumerate(images):
-        y, x = number // columns * height, number % columns * width
-        made[y : y + height, x : x + width] = image.transpose(1, 2, 0)
-    return made
+    images = [image.transpose(1, 2, 0) for batch in batches for image in batch]
+    return compose(images, len(images), min(COLUMNS, len(images)))

@@ -26,10 +26,10 @@ from animetools.dataset.reading import Dataset
 from animetools.images.faces import choose_detector
 from animetools.images.files import encode_jpeg, read_rgb
 from animetools.images.nvxs import Pixels
+from animetools.images.sheet import contact_sheet
 from animetools.netfiles import checkpoints
 from animetools.netfiles.describe import describe
 from animetools.netfiles.fetch import locate
-from animetools.ranking.tails import contact_sheet
 from tests.conftest import REAL, ROOT
 
 CASCADE = REAL.parent / "lbpcascade_animeface.xml"

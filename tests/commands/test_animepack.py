@@ -223,7 +223,10 @@ def test_nothing_to_pack_is_refused(shell: Shell, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("animepack --background blurple in", "takes a color as white or #ffffff, not 'blurple'"),
+        (
+            "animepack --background blurple in",
+            "--background: 'blurple' is not a color: write it as white or #ffffff",
+        ),
         ("animepack --size 2 in", "--size is at least 4"),
         ("animepack --quality 0 in", "--quality is at least 1"),
         ("animepack -o in in", "in is a folder of other things"),

@@ -26,7 +26,7 @@ from animetools.images.files import (
     read_bytes,
     read_rgb,
 )
-from animetools.images.png import SIGNATURE, chunk
+from animetools.images.formats.png import SIGNATURE, chunk
 
 # pytest makes errors of all warnings again; files.py has Pillow's ignored for good reason.
 pytestmark = pytest.mark.filterwarnings("ignore:::PIL")

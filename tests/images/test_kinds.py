@@ -17,8 +17,8 @@ from animetools.errors import PassedOver
 from animetools.images.containers import EXTENSIONS
 from animetools.images.errors import ImageError, TooManyPixels, Unsupported
 from animetools.images.files import check_file, decode_rgb, encode_jpeg, encode_png, read_rgb
+from animetools.images.formats.png import chunk
 from animetools.images.picture import size_of
-from animetools.images.png import chunk
 from tests.conftest import ROOT
 from tests.images.test_files import saved, scene
 from tests.images.test_picture import CHANNELS, png_with, rgb_profile, transparency, values_of

@@ -22,6 +22,7 @@ from animetools.errors import ItemError
 from animetools.images.described import Format
 from animetools.images.errors import ImageError, TooManyPixels
 from animetools.images.files import check_file, decode_rgb
+from animetools.images.formats.png import SIGNATURE, chunk
 from animetools.images.jpeg import quality as quality_of
 from animetools.images.picture import (
     Picture,
@@ -30,7 +31,6 @@ from animetools.images.picture import (
     size_of,
     software_of,
 )
-from animetools.images.png import SIGNATURE, chunk
 from animetools.images.saving import encode_picture
 from tests.images.test_files import ENCODERS, grey_profile, png_of, saved, scene
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from animetools.images.errors import Unsupported
-from animetools.images.profiles import profile_of_cicp
+from animetools.images.formats.profiles import profile_of_cicp
 
 
 def color_profile(data: bytes, image_format: str) -> bytes:

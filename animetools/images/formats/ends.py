@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from animetools.images.containers import MAX_PIXELS
-from animetools.images.png import chunk
-from animetools.images.scans import NotWhole, after_end, whole_jpeg
+from animetools.images.formats.png import chunk
+from animetools.images.formats.scans import NotWhole, after_end, whole_jpeg
 
 _IMAGE_CHUNKS = (b"VP8 ", b"VP8L", b"ANMF", b"ALPH")  # of WebP
 # Boxes of ISO media and JPEG XL: those that hold the pixels, and others of the top level.
