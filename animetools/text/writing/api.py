@@ -1,4 +1,4 @@
-"""The options of gptsnip for a service of OpenAI's protocol."""
+"""Options of gptsnip for a service with OpenAI's protocol."""
 
 import json
 import os
@@ -12,17 +12,17 @@ from animetools.text.writing.address import KEY, Address
 if TYPE_CHECKING:
     from animetools.text.writing.service import Service
 
-OWN = {  # parameters that have options
+OWN = {  # parameters that have options of their own
     "model": "--api-model",
     "prompt": "--prompt",
     "messages": "--prompt and --system",
     "temperature": "--temperature",
     "top_p": "--top-p",
     "max_tokens": "--max-tokens",
-    "max_completion_tokens": "--max-tokens, whatever a service calls it",
+    "max_completion_tokens": "--max-tokens, under every name",
     "seed": "--seeds",
     "stop": "--stop",
-    "n": "--seeds, one text each",
+    "n": "--seeds, one text per seed",
 }
 
 
@@ -50,19 +50,30 @@ class ApiOptions:
         ),
     ] = ()
     timeout: Annotated[
-        float, Opt("How long --api may take for an answer.", unit="SECONDS", min=0.1, max=86400)
+        float,
+        Opt(
+            "How long --api may take for an answer.",
+            unit="SECONDS",
+            min=0.1,
+            max=86400,
+            affects=False,
+        ),
     ] = 120
     max_requests: Annotated[
-        int | None, Opt("Most requests that this run makes of --api, tries included.", min=1)
+        int | None,
+        Opt("Most requests that this run makes of --api, tries included.", min=1, affects=False),
     ] = None
     max_cost: Annotated[
-        float | None, Opt("Most that this run may cost, by the prices below.", unit="MONEY", min=0)
+        float | None,
+        Opt(
+            "Most that this run may cost, by the prices below.", unit="MONEY", min=0, affects=False
+        ),
     ] = None
     price_in: Annotated[
-        float, Opt("What a million tokens of prompts cost.", unit="MONEY", min=0)
+        float, Opt("What a million tokens of prompts cost.", unit="MONEY", min=0, affects=False)
     ] = 0
     price_out: Annotated[
-        float, Opt("What a million tokens of texts cost.", unit="MONEY", min=0)
+        float, Opt("What a million tokens of texts cost.", unit="MONEY", min=0, affects=False)
     ] = 0
 
     def check(self) -> None:

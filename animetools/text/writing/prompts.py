@@ -1,33 +1,33 @@
-"""Prompts: one a line of a file, or a file each, put into a template."""
+"""Prompts: one per line of a file, or one per file, put into a template."""
 
 import os
 from collections.abc import Iterator
 
 from animetools.errors import ItemError
 
-PLACE = "{}"  # where a prompt goes in a template
-LARGEST = 1 << 20  # bytes of a prompt: far more than a model reads
-LARGEST_LIST = 1 << 28  # bytes of a file of prompts
+PLACE = "{}"  # of the prompt in a template
+MAX_BYTES = 1 << 20  # of a prompt: far more than a model reads
+MAX_LIST_BYTES = 1 << 28  # of a file of prompts
 
 
 def check_template(template: str) -> None:
-    """Raise ValueError, in one sentence, unless a prompt goes into the template just once."""
+    """Raise ValueError, in one sentence, unless the template has exactly one place for a prompt."""
     if template.count(PLACE) != 1:
-        raise ValueError(f"--template has {PLACE} once, where the prompt goes")
+        raise ValueError(f"--template needs {PLACE} exactly once, where the prompt goes")
 
 
 def filled(template: str, prompt: str) -> str:
-    """The prompt in its place, without blanks at the end: a model's words begin with theirs."""
+    """The prompt in its place, without trailing whitespace: a model's words begin with their own."""
     return template.replace(PLACE, prompt).rstrip()
 
 
 def decoded(data: bytes) -> str:
-    """A prompt's text, without blank edges.
+    """A prompt's text, without surrounding whitespace.
 
-    Raises ItemError if it is too long, or not UTF-8.
+    Raises ItemError if it is too long or not UTF-8.
     """
-    if len(data) > LARGEST:
-        raise ItemError(f"a prompt has at most {LARGEST >> 20} MiB")
+    if len(data) > MAX_BYTES:
+        raise ItemError(f"a prompt has at most {MAX_BYTES >> 20} MiB")
     try:
         return data.decode("utf-8-sig").strip()
     except UnicodeDecodeError as why:
@@ -35,25 +35,25 @@ def decoded(data: bytes) -> str:
 
 
 def read_prompt(path: str) -> str:
-    """The text of a file as a prompt.
+    """The text of a file, as a prompt.
 
-    Raises OSError, and ItemError if it is too long, or not UTF-8.
+    Raises OSError, and ItemError if it is too long or not UTF-8.
     """
     with open(path, "rb") as file:
-        return decoded(file.read(LARGEST + 1))
+        return decoded(file.read(MAX_BYTES + 1))
 
 
 def read_list(path: str) -> list[bytes]:
     """The lines of a file that are not blank.
 
-    Raises OSError, and ItemError if it is too long or has none.
+    Raises OSError, and ItemError if it is too large or has none.
     """
     with open(path, "rb") as file:
-        if os.fstat(file.fileno()).st_size > LARGEST_LIST:
-            raise ItemError(f"more than {LARGEST_LIST >> 20} MiB of prompts")
-        lines = list(_lines(file.read(LARGEST_LIST)))
+        if os.fstat(file.fileno()).st_size > MAX_LIST_BYTES:
+            raise ItemError(f"more than {MAX_LIST_BYTES >> 20} MiB of prompts")
+        lines = list(_lines(file.read(MAX_LIST_BYTES)))
     if not lines:
-        raise ItemError("no prompt in it")
+        raise ItemError("it has no prompt")
     return lines
 
 

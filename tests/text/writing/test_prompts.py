@@ -6,7 +6,7 @@ import pytest
 
 from animetools.errors import ItemError
 from animetools.text.writing.prompts import (
-    LARGEST,
+    MAX_BYTES,
     check_template,
     decoded,
     filled,
@@ -21,7 +21,7 @@ def test_a_prompt_goes_into_its_template_as_it_is() -> None:
 
 @pytest.mark.parametrize("template", ["", "no place", "{} and {}"])
 def test_a_template_has_one_place(template: str) -> None:
-    with pytest.raises(ValueError, match=r"--template has \{\} once"):
+    with pytest.raises(ValueError, match=r"--template needs \{\} exactly once"):
         check_template(template)
 
 
@@ -31,7 +31,8 @@ def test_a_prompt_has_no_blank_edges_and_no_byte_order_mark(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("data", "why"), [(b"ab\xff", "not UTF-8 from byte 2"), (b"a" * (LARGEST + 1), "at most 1 MiB")]
+    ("data", "why"),
+    [(b"ab\xff", "not UTF-8 from byte 2"), (b"a" * (MAX_BYTES + 1), "at most 1 MiB")],
 )
 def test_what_is_no_prompt_is_one_sentence(data: bytes, why: str) -> None:
     with pytest.raises(ItemError, match=why):
@@ -43,5 +44,5 @@ def test_a_list_has_a_prompt_a_line(tmp_path: Path) -> None:
     path.write_bytes(b"one\r\n\n  two\n\xff\n")
     assert read_list(str(path)) == [b"one", b"two", b"\xff"]
     path.write_bytes(b"\n \n")
-    with pytest.raises(ItemError, match="no prompt in it"):
+    with pytest.raises(ItemError, match="it has no prompt"):
         read_list(str(path))

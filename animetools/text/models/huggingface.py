@@ -1,4 +1,4 @@
-"""Models of any kind that transformers knows, in the form that texts are written with."""
+"""Models of every kind that transformers knows, in the form that generation needs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,69 +10,70 @@ from transformers.activations import NewGELUActivation
 from transformers.pytorch_utils import Conv1D
 
 from animetools.errors import FatalError
-from animetools.text.models.decoder import Memory
+from animetools.text.models.cache import KVCache
 from animetools.text.models.loading import load
 from animetools.text.models.model import UNBOUNDED, Model
 from animetools.text.models.precision import linear
 
-ATTENTION = "animetools"  # the name of the one that looks into the memory
+ATTENTION = "animetools"  # the name under which transformers calls our attention
 
 
-def opened(folder: str, device: torch.device, dtype: str) -> Model:
-    """The model of a folder.
+def load_for_inference(folder: str, device: torch.device, dtype: str) -> Model:
+    """The model of a folder, on a device.
 
     Raises FatalError as load does.
     """
-    return adapted(*load(folder), device, dtype)
-
-
-def adapted(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, device: torch.device, dtype: str
-) -> Model:
-    """A model of transformers' and its tokenizer, on a device; it is changed."""
-    told = model.generation_config.eos_token_id if model.generation_config else None
-    ends = {tokenizer.eos_token_id, *(told if isinstance(told, list) else [told])} - {None}
-    _prepare(model, device, dtype)
+    model, tokenizer = load(folder)
+    config = model.generation_config
+    ends = config.eos_token_id if config else None
+    known = {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])} - {None}
+    _optimize(model, device, dtype)
     context = getattr(model.config, "max_position_embeddings", None) or UNBOUNDED
-    return Model(Foreign(model), ForeignWords(tokenizer, frozenset(ends)), context)
+    return Model(
+        HuggingFaceNetwork(model), HuggingFaceTokenizer(tokenizer, frozenset(known)), context
+    )
 
 
-class Foreign:
-    """A network of transformers', with our attention where it takes another."""
+class HuggingFaceNetwork:
+    """A network of transformers, with our attention and KV cache where its kind allows that."""
 
     def __init__(self, model: PreTrainedModel) -> None:
         self.model = model
         self.device: torch.device = model.device
         if model._supports_attention_backend:
-            AttentionInterface.register(ATTENTION, _attend)
+            AttentionInterface.register(ATTENTION, _attention)
             model.set_attn_implementation(ATTENTION)
 
-    def next(self, tokens: Tensor, positions: Tensor, memory: Memory) -> Tensor:
-        """Logits [n, vocabulary] of what follows the last of tokens int64 [n, t] at positions [n, t]."""
+    def next_logits(self, tokens: Tensor, positions: Tensor, cache: KVCache) -> Tensor:
+        """Logits [n, vocabulary] of the token after int64 [n, t] tokens at [n, t] positions.
+
+        Raises FatalError for a kind of model that cannot use our attention.
+        """
         if not self.model._supports_attention_backend:
             raise FatalError(
-                f"--model is a {self.model.config.model_type}, whose attention cannot be run here"
+                f"--model is a {self.model.config.model_type}, whose attention is not supported:"
+                " choose another model"
             )
-        made: Any = self.model(
+        result: Any = self.model(
             input_ids=tokens,
             position_ids=positions,
             use_cache=False,
             logits_to_keep=1,
-            memory=memory,
+            kv_cache=cache,
         )
-        logits: Tensor = made.logits
+        logits: Tensor = result.logits
         return logits[:, -1].float()
 
-    def read(self, tokens: Tensor) -> Tensor:
-        """Logits [t, vocabulary] of what follows each of tokens int64 [t]."""
-        memory = {"memory": Memory(1)} if self.model._supports_attention_backend else {}
-        made: Any = self.model(input_ids=tokens[None], use_cache=False, **memory)
-        logits: Tensor = made.logits
+    def logits(self, tokens: Tensor) -> Tensor:
+        """Logits [t, vocabulary] of the token after each of int64 [t] tokens."""
+        cache = {"kv_cache": KVCache(1)} if self.model._supports_attention_backend else {}
+        result: Any = self.model(input_ids=tokens[None], use_cache=False, **cache)
+        logits: Tensor = result.logits
         return logits[0].float()
 
 
-class ForeignWords:
-    """A tokenizer of transformers'."""
+class HuggingFaceTokenizer:
+    """A tokenizer of transformers."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, ends: frozenset[int]) -> None:
         self.tokenizer = tokenizer
@@ -82,9 +83,9 @@ class ForeignWords:
             self.start = tokenizer.eos_token_id
 
     def encode(self, text: str, *, bare: bool = False) -> list[int]:
-        """The tokens of a text; `bare` adds none that stand around it."""
-        made = self.tokenizer(text, add_special_tokens=not bare, verbose=False)
-        tokens: list[int] = made.input_ids
+        """The tokens of a text; `bare` adds no special tokens around it."""
+        encoded = self.tokenizer(text, add_special_tokens=not bare, verbose=False)
+        tokens: list[int] = encoded.input_ids
         return tokens
 
     def decode(self, tokens: Sequence[int]) -> str:
@@ -92,8 +93,8 @@ class ForeignWords:
         return str(self.tokenizer.decode(list(tokens)))
 
 
-def _prepare(model: PreTrainedModel, device: torch.device, dtype: str) -> None:
-    """Put the model on its device, with its matrices as fast as can be."""
+def _optimize(model: PreTrainedModel, device: torch.device, dtype: str) -> None:
+    """Move the model to its device, and replace its matrices by our fast ones."""
     module: nn.Module = model
     if dtype == "bf16":
         module.to(torch.bfloat16)
@@ -107,23 +108,28 @@ def _prepare(model: PreTrainedModel, device: torch.device, dtype: str) -> None:
                 setattr(parent, name, nn.GELU("tanh"))
 
 
-def _attend(
+def _attention(
     module: nn.Module,
     query: Tensor,
     key: Tensor,
     value: Tensor,
     attention_mask: Tensor | None,
     *,
-    memory: Memory,
+    kv_cache: KVCache,
     scaling: float | None = None,
     sliding_window: int | None = None,
     softcap: float | None = None,
     s_aux: Tensor | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """Attention as transformers calls it, for what is told and nothing else."""
+    """Attention as transformers calls it.
+
+    Raises FatalError for variants that the KV cache does not have.
+    """
     if softcap is not None or s_aux is not None or attention_mask is not None:
-        raise FatalError("--model has an attention of another kind, which cannot be run here")
+        raise FatalError(
+            "--model uses a variant of attention that is not supported: choose another model"
+        )
     layer = module.layer_idx
     assert isinstance(layer, int)
-    return memory.attend(layer, query, (key, value), scaling, sliding_window or 0), None
+    return kv_cache.attend(layer, query, (key, value), scaling, sliding_window or 0), None

@@ -1,4 +1,4 @@
-"""Texts in the slots of a model, against transformers' own, and against each other."""
+"""Texts generated in a batch, against transformers' own, and against each other."""
 
 from functools import cache
 from typing import Any
@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
 
 from animetools.errors import Advice, FatalError, ItemError
-from animetools.text.models.foreign import Foreign
-from animetools.text.models.gpt2 import Gpt2
-from animetools.text.models.model import Words
-from animetools.text.writing.generate import Engine, Text
-from animetools.text.writing.writer import Sampling, Writer
+from animetools.text.models.gpt2 import GPT2
+from animetools.text.models.huggingface import HuggingFaceNetwork
+from animetools.text.models.model import Tokenizer
+from animetools.text.writing.batch import Batch
+from animetools.text.writing.generation import Generation
+from animetools.text.writing.local import LocalModel
+from animetools.text.writing.sampler import Sampler
 from tests.text.small_models import TOKENIZER, ready, small
 
 PROMPTS = ["", "Title", "Title 7|The story", "The story of number 12, who counts to", "|"]
@@ -51,24 +53,26 @@ def mistral() -> Any:
 KINDS = pytest.mark.parametrize("make", [gpt2, unusual, llama, mistral])
 
 
-def writer(model: Any, sampling: Sampling, dtype: str = "fp32") -> Writer:
-    """A writer that never meets an end, so that texts are long."""
-    made = Writer(ready(model, dtype), sampling)
+def endless(
+    model: Any, sampler: Sampler, max_tokens: int | None = None, dtype: str = "fp32"
+) -> Batch:
+    """A batch whose texts never meet an end token, so that they are long."""
+    made = Batch(ready(model, dtype), sampler, max_tokens)
     made.ends = frozenset()
     return made
 
 
-def written(made: Writer, asked: list[tuple[str, int]]) -> list[list[int]]:
+def written(made: Batch, asked: list[tuple[str, int]]) -> list[list[int]]:
     """The tokens of texts that are asked for all at once, or as soon as a slot is free."""
-    texts = [Text(prompt, np.random.default_rng([seed, 0])) for prompt, seed in asked]
+    texts = [Generation(prompt, np.random.default_rng([seed, 0])) for prompt, seed in asked]
     waiting = texts[::-1]
     while waiting or made.texts:
         while waiting and len(made.texts) < made.slots:
-            made.begin(waiting.pop())
+            made.add(waiting.pop())
         if made.texts:
             made.step()
     for text in texts:
-        text.done.result(0)
+        text.result.result(0)
     return [text.tokens for text in texts]
 
 
@@ -82,7 +86,7 @@ def shortfall(model: Any, prompt: str, tokens: list[int]) -> float:
 
 @KINDS
 def test_the_likeliest_texts_are_those_of_transformers(make: Any) -> None:
-    made = writer(make(), Sampling(temperature=0, max_tokens=24))
+    made = endless(make(), Sampler(temperature=0), 24)
     texts = written(made, [(prompt, 0) for prompt in PROMPTS])
     for prompt, tokens in zip(PROMPTS, texts, strict=True):
         assert len(tokens) == 24
@@ -92,7 +96,7 @@ def test_the_likeliest_texts_are_those_of_transformers(make: Any) -> None:
 @KINDS
 @pytest.mark.parametrize("dtype", ["fp32", "bf16", "int8"])
 def test_a_text_is_the_same_alone_and_in_any_company(make: Any, dtype: str) -> None:
-    made = writer(make(), Sampling(temperature=1, top_k=0, max_tokens=16), dtype)
+    made = endless(make(), Sampler(temperature=1, top_k=0), 16, dtype)
     asked = [(PROMPTS[n % len(PROMPTS)], n) for n in range(made.slots + 5)]
     together = written(made, asked)
     assert len({tuple(tokens) for tokens in together}) == len(asked)
@@ -103,8 +107,8 @@ def test_a_text_is_the_same_alone_and_in_any_company(make: Any, dtype: str) -> N
 
 
 def test_a_usual_gpt2_is_run_without_transformers() -> None:
-    assert isinstance(ready(gpt2()).network, Gpt2)
-    assert isinstance(ready(unusual()).network, Foreign)
+    assert isinstance(ready(gpt2()).network, GPT2)
+    assert isinstance(ready(unusual()).network, HuggingFaceNetwork)
 
 
 @pytest.mark.parametrize("dtype", ["fp32", "bf16", "int8"])
@@ -113,57 +117,57 @@ def test_what_is_read_is_what_transformers_reads(dtype: str) -> None:
     for make in (gpt2, unusual):
         with torch.inference_mode():
             wanted = make().eval()(tokens[None]).logits[0]
-            found = ready(make(), dtype).network.read(tokens)
+            found = ready(make(), dtype).network.logits(tokens)
         assert (found - wanted).abs().max() < (1e-5 if dtype == "fp32" else 0.05) * wanted.std()
 
 
 def test_int8_and_bf16_are_near_fp32() -> None:
     logits = {}
     for dtype in ("fp32", "bf16", "int8"):
-        made = writer(gpt2(), Sampling(), dtype)
+        made = endless(gpt2(), Sampler(), dtype=dtype)
         with torch.inference_mode():
-            logits[dtype] = made.decoder.begin(0, TOKENIZER("Title 7|The story").input_ids)
+            logits[dtype] = made.decoder.prefill(0, TOKENIZER("Title 7|The story").input_ids)
     spread = logits["fp32"].std()
     assert (logits["bf16"] - logits["fp32"]).std() < 0.03 * spread
     assert (logits["int8"] - logits["fp32"]).std() < 0.03 * spread
 
 
-def test_memory_grows_with_what_is_remembered() -> None:
+def test_the_cache_grows_with_the_text() -> None:
     model = gpt2()
     model.config.max_position_embeddings = 600
     model.transformer.wpe = torch.nn.Embedding(600, 64)
-    made = writer(model, Sampling(temperature=0, max_tokens=300))
+    made = endless(model, Sampler(temperature=0), 300)
     for tokens in written(made, [("Title", 0), ("The", 0)]):
         assert len(tokens) == 300
     assert shortfall(model, "The", tokens) < 1e-4
 
 
 def test_a_long_prompt_is_cut_from_the_left() -> None:
-    made = writer(gpt2(), Sampling(temperature=0, max_tokens=24))
+    made = endless(gpt2(), Sampler(temperature=0), 24)
     long = "The story of number 12, who counts to 84. " * 20
     with pytest.warns(Advice, match="longer than 40 tokens are cut from the left"):
         (tokens,) = written(made, [(long, 0)])
     assert len(tokens) == 24
     kept = TOKENIZER(long).input_ids[-40:]
-    assert made.decoder.begun is not None and made.decoder.begun[0] == kept
+    assert made.decoder.prompt is not None and made.decoder.prompt[0] == kept
 
 
 def test_a_text_ends_where_the_context_does() -> None:
-    made = writer(gpt2(), Sampling(max_tokens=1000))
+    made = endless(gpt2(), Sampler(), 1000)
     with pytest.warns(Advice, match="longer than 32 tokens"):
         texts = written(made, [("", 0), ("The story of number " * 40, 1)])
     assert [len(tokens) for tokens in texts] == [63, 32]
 
 
 def test_a_prompt_that_leaves_too_little_room_is_told() -> None:
-    made = writer(gpt2(), Sampling(max_tokens=60))
-    with pytest.warns(Advice, match=r"--max-tokens 60 and a prompt of \d+ tokens are more than"):
+    made = endless(gpt2(), Sampler(), 60)
+    with pytest.warns(Advice, match=r"--max-tokens 60 and a prompt of \d+ tokens exceed"):
         (tokens,) = written(made, [("The story of number 12", 1)])
     assert len(tokens) < 60
 
 
 def test_the_token_of_the_end_can_be_kept() -> None:
-    made = writer(gpt2(), Sampling(temperature=1, top_k=0, max_tokens=60))
+    made = endless(gpt2(), Sampler(temperature=1, top_k=0), 60)
     (whole,) = written(made, [("", 3)])
     made.ends, made.keep_markers = frozenset([whole[5]]), True
     (cut,) = written(made, [("", 3)])
@@ -171,7 +175,7 @@ def test_the_token_of_the_end_can_be_kept() -> None:
 
 
 def test_a_text_stops_at_its_end() -> None:
-    made = writer(gpt2(), Sampling(temperature=1, top_k=0, max_tokens=60))
+    made = endless(gpt2(), Sampler(temperature=1, top_k=0), 60)
     (whole,) = written(made, [("", 3)])
     made.ends = frozenset([whole[5]])
     (cut,) = written(made, [("", 3)])
@@ -182,26 +186,26 @@ def test_tokens_are_drawn_as_often_as_they_are_likely() -> None:
     logits = torch.tensor([[0.0, 2.0, 1.0, -50.0, 1.5]]).expand(4000, 5)
     chances = torch.linspace(0, 1, 4001)[:-1]
 
-    def shares(sampling: Sampling) -> list[float]:
-        drawn = sampling.draw(logits, chances)
+    def shares(sampler: Sampler) -> list[float]:
+        drawn = sampler.draw(logits, chances)
         return [round((drawn == n).float().mean().item(), 2) for n in range(5)]
 
     def softmax(values: list[float]) -> list[float]:
         return [round(p, 2) for p in torch.tensor(values).softmax(0).tolist()]
 
     out = -100.0
-    assert shares(Sampling(1.0, 0)) == softmax([0, 2, 1, out, 1.5])
-    assert shares(Sampling(0.5, 3)) == softmax([out, 4, 2, out, 3])
-    assert shares(Sampling(1.0, 0, 0.5)) == softmax([out, 2, out, out, 1.5])
-    assert shares(Sampling(1.0, 0, 1e-9)) == [0, 1, 0, 0, 0]
-    assert shares(Sampling(0.0)) == [0, 1, 0, 0, 0]
+    assert shares(Sampler(1.0, 0)) == softmax([0, 2, 1, out, 1.5])
+    assert shares(Sampler(0.5, 3)) == softmax([out, 4, 2, out, 3])
+    assert shares(Sampler(1.0, 0, 0.5)) == softmax([out, 2, out, out, 1.5])
+    assert shares(Sampler(1.0, 0, 1e-9)) == [0, 1, 0, 0, 0]
+    assert shares(Sampler(0.0)) == [0, 1, 0, 0, 0]
 
 
-def test_numbers_that_are_none_fail_the_text() -> None:
+def test_nan_fails_the_text() -> None:
     model = gpt2()
     model.transformer.ln_f.weight.data[3] = torch.nan
-    made = writer(model, Sampling())
-    with pytest.raises(ItemError, match="the model's numbers are none"):
+    made = endless(model, Sampler())
+    with pytest.raises(ItemError, match="the model returned NaN"):
         written(made, [("", 0)])
 
 
@@ -210,31 +214,31 @@ def test_an_attention_that_is_not_known_is_refused() -> None:
 
     model = BloomForCausalLM(BloomConfig(vocab_size=300, hidden_size=64, n_layer=1, n_head=2))
     with pytest.raises(FatalError, match="--model is a bloom, whose attention"):
-        writer(model, Sampling())
+        endless(model, Sampler())
 
 
-def test_what_ends_the_engine_ends_every_text() -> None:
-    def fail() -> Writer:
+def test_what_ends_the_local_model_ends_every_text() -> None:
+    def fail() -> Batch:
         raise FatalError("no model")
 
-    engine = Engine(fail)
+    model = LocalModel(fail)
     for _ in range(2):
         with pytest.raises(FatalError, match="no model"):
-            engine.write("", 0, 0)
-    engine.close()
+            model.write("", 0, 0)
+    model.close()
 
 
-def test_an_engine_gives_each_thread_its_text() -> None:
+def test_a_local_model_gives_each_thread_its_text() -> None:
     from concurrent.futures import ThreadPoolExecutor
 
-    def load() -> Writer:
-        return writer(gpt2(), Sampling(temperature=1, max_tokens=12))
+    def load() -> Batch:
+        return endless(gpt2(), Sampler(temperature=1), 12)
 
-    engine = Engine(load)
-    with ThreadPoolExecutor(engine.at_once) as pool:
-        texts = list(pool.map(lambda seed: engine.write("Title", seed, 0), range(40)))
-    engine.close()
-    alone = Engine(load)
+    model = LocalModel(load)
+    with ThreadPoolExecutor(model.at_once) as pool:
+        texts = list(pool.map(lambda seed: model.write("Title", seed, 0), range(40)))
+    model.close()
+    alone = LocalModel(load)
     assert [alone.write("Title", seed, 0) for seed in (0, 17, 39)] == [
         texts[seed] for seed in (0, 17, 39)
     ]
@@ -245,8 +249,8 @@ def test_an_engine_gives_each_thread_its_text() -> None:
 @given(
     st.text() | st.lists(st.sampled_from(["<|endoftext|>", " he", "猫", "\n", "'s"])).map("".join)
 )
-def test_words_are_those_of_transformers(text: str) -> None:
-    ours, theirs = ready_words()
+def test_tokens_are_those_of_transformers(text: str) -> None:
+    ours, theirs = ready_tokenizers()
     for bare in (False, True):
         tokens = ours.encode(text, bare=bare)
         assert tokens == theirs.encode(text, bare=bare)
@@ -255,6 +259,6 @@ def test_words_are_those_of_transformers(text: str) -> None:
 
 
 @cache
-def ready_words() -> tuple[Words, Words]:
-    """The same tokenizer as a usual GPT-2 has it, and as another."""
-    return ready(gpt2()).words, ready(unusual()).words
+def ready_tokenizers() -> tuple[Tokenizer, Tokenizer]:
+    """The same tokenizer, of a usual GPT-2 and of an unusual one."""
+    return ready(gpt2()).tokenizer, ready(unusual()).tokenizer
