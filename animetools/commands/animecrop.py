@@ -35,7 +35,9 @@ class CropOptions:
             affects=False,
         ),
     ] = ""
-    equalize: Annotated[bool, Opt("Equalize the histogram before lbp searches, as in the article.")] = False
+    equalize: Annotated[
+        bool, Opt("Equalize the histogram before lbp searches, as in the article.")
+    ] = False
     min_size: Annotated[int, Opt("Smallest width and height of a face.", unit="PIXELS", min=0)] = (
         128
     )
@@ -53,7 +55,9 @@ class CropOptions:
     portrait: Annotated[bool, Opt("Include hair, ears, hats and neckline instead of a margin.")] = (
         False
     )
-    free: Annotated[bool, Opt("Keep the proportions of the face instead of cutting a square.")] = False
+    free: Annotated[bool, Opt("Keep the proportions of the face instead of cutting a square.")] = (
+        False
+    )
     border: Annotated[
         Literal["shift", "pad", "reflect", "blur", "clip"],
         Opt(
@@ -119,7 +123,9 @@ def animecrop(options: CropOptions, stream: Stream) -> int:
     from animetools.images.faces import choose_detector
 
     if options.align and not nvxs.is_installed():
-        raise FatalError("--align needs the nvxs detector, which is not installed: pip install animeface==2.0.3")
+        raise FatalError(
+            "--align needs the nvxs detector, which is not installed: pip install animeface==2.0.3"
+        )
     detector = choose_detector(
         options.detector,
         cascade=options.cascade,

@@ -23,7 +23,10 @@ class DrawOptions:
     ] = 100
     seed: Annotated[int, Opt("Random seed; the same seed gives the same files.", min=0)] = 0
     flaws: Annotated[
-        float, Opt("Number of broken files to add, as a share of the pictures.", unit="SHARE", min=0, max=1)
+        float,
+        Opt(
+            "Number of broken files to add, as a share of the pictures.", unit="SHARE", min=0, max=1
+        ),
     ] = 0.0
     portraits: Annotated[
         int | None,
@@ -39,7 +42,7 @@ class DrawOptions:
 @command(
     out="raw",
     reads=False,
-    pool=processes,
+    workers=processes,
     examples=[
         "animedraw --count 20 -o raw",
         "animedraw --count 20 --seed 7 --flaws 0.2 -o raw | animecrop -o faces",

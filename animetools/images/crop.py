@@ -135,7 +135,7 @@ class Crop:
         crop = self._sampled(rgb, cv2.INTER_CUBIC, fill)
         if fill == "blur":
             there = np.full(rgb.shape[:2], 255, np.uint8)
-            _blur(crop, self._sampled(there, cv2.INTER_NEAREST, (0, 0, 0)) == 0)
+            _blur(crop, self._sampled(there, cv2.INTER_NEAREST, Color(0, 0, 0)) == 0)
         return crop
 
     def _sampled(self, picture: Pixels, interpolation: int, fill: Fill) -> Pixels:
