@@ -53,6 +53,8 @@ class Journal:
     ) -> None:
         import sqlite3
 
+        from animetools.cli import schema
+
         self.folder = folder
         self.settings = settings
         self.alike: set[int] = set()  # ids of settings that mean the same as ours
@@ -66,19 +68,10 @@ class Journal:
             raise FatalError(f"{folder}: cannot make the output folder: {why.strerror}") from None
         self.root = os.path.join(os.path.realpath(folder), "")
         path = os.path.join(folder, NAME)
-        self.base = self._try(
-            lambda: sqlite3.connect(path, 60, isolation_level=None, check_same_thread=False)
-        )
-        self._try(lambda: self._open(path))
+        self.base = self._try(lambda: schema.open_journal(path))
+        self._try(lambda: self._begin(path))
 
-    def _open(self, path: str) -> None:
-        from animetools.cli import schema
-
-        # WAL with NORMAL: a killed process loses nothing; a power cut may lose the last rows, whose
-        # files are then made again.
-        self.base.execute("PRAGMA journal_mode = WAL")
-        self.base.execute("PRAGMA synchronous = NORMAL")
-        schema.prepare(self.base)
+    def _begin(self, path: str) -> None:
         found = {FOUND: self.found} if self.found else {}
         words = json.dumps(self.settings.words() | found, sort_keys=True)
         self.base.execute("INSERT OR IGNORE INTO settings (words) VALUES (?)", [words])

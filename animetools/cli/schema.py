@@ -1,10 +1,10 @@
 """The tables of a journal, and the upgrade of those of older versions."""
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
 
 VERSION = 1  # PRAGMA user_version
+PATIENCE_SECONDS = 60  # with other processes that write
 
 _DONE = """
 CREATE TABLE IF NOT EXISTS done (
@@ -41,36 +41,53 @@ FROM before
 """
 
 
-def prepare(base: sqlite3.Connection) -> None:
-    """Create missing tables and upgrade those of an older version, in one transaction.
+def open_journal(path: str) -> sqlite3.Connection:
+    """Open a journal for any thread; create missing tables and upgrade those of an older version.
 
     Raises sqlite3.Error, also for the journal of a newer version.
     """
-    with _transaction(base):
-        (version,) = base.execute("PRAGMA user_version").fetchone()
-        if version > VERSION:
-            raise sqlite3.DatabaseError(
-                "written by a newer version of animetools, which this one cannot read"
-            )
+    base = sqlite3.connect(path, PATIENCE_SECONDS, isolation_level=None, check_same_thread=False)
+    # WAL with NORMAL: a killed process loses nothing; a power cut may lose the last rows, whose files
+    # are then made again.
+    _use_wal(base)
+    base.execute("PRAGMA synchronous = NORMAL")
+    (version,) = base.execute("PRAGMA user_version").fetchone()
+    if version > VERSION:
+        raise sqlite3.DatabaseError(
+            "written by a newer version of animetools, which this one cannot read"
+        )
+    if version < VERSION:
+        _upgrade(base)
+    for table in _TABLES:
+        base.execute(table)
+    return base
+
+
+def _use_wal(base: sqlite3.Connection) -> None:
+    """Switch to WAL; SQLite does not wait here by itself while another process writes."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            base.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as why:
+            if "locked" not in str(why) or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+
+
+def _upgrade(base: sqlite3.Connection) -> None:
+    base.execute("BEGIN IMMEDIATE")
+    try:
         columns = {row[1] for row in base.execute("PRAGMA table_info(done)")}
-        if "mtime" in columns:
+        if "mtime" in columns:  # otherwise it is new, or another process has just upgraded it
             base.execute("DROP INDEX IF EXISTS begun")
             base.execute("CREATE TABLE before AS SELECT * FROM done")
             base.execute("DROP TABLE done")
-        for table in _TABLES:
-            base.execute(table)
-        if "mtime" in columns:
+            base.execute(_DONE)
             base.execute(_STAMPED)
             base.execute("DROP TABLE before")
-        if version < VERSION:
-            base.execute(f"PRAGMA user_version = {VERSION}")
-
-
-@contextmanager
-def _transaction(base: sqlite3.Connection) -> Iterator[None]:
-    base.execute("BEGIN IMMEDIATE")
-    try:
-        yield
+        base.execute(f"PRAGMA user_version = {VERSION}")
     except BaseException:
         base.execute("ROLLBACK")
         raise
