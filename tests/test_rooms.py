@@ -4,13 +4,16 @@ import ast
 
 from tests.conftest import ROOT
 
-GROUND = {"options", "errors", "names", "atomic", "download"}
+GROUND = {"options", "settings", "errors", "names", "atomic", "database", "download", "estimate"}
 ALLOWED = {
     "options": set(),
+    "settings": {"options"},
     "errors": set(),
     "names": set(),
     "atomic": {"names"},
+    "database": {"errors"},
     "download": {"atomic"},
+    "estimate": set(),
     "cli": GROUND,
     "artist": GROUND,
     "images": GROUND,

@@ -2,12 +2,11 @@
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
-from animetools.cli import Item, Opt, Output, Rejected, Stream, command
-from animetools.cli.item import Result
+from animetools.cli import Item, Opt, Output, Result, Stream, command
 from animetools.cli.network import Device
 from animetools.cli.rejects import RejectsFile, recorded
 from animetools.errors import FatalError, ItemError
@@ -84,7 +83,7 @@ def read(item: Item, output: Output) -> Iterator[Result]:
     except ItemError as why:
         yield item.rejected("broken", str(why))
         return
-    yield replace(item, load=text) if text else item.rejected("empty")
+    yield item.carrying(text) if text else item.rejected("empty")
 
 
 Score = Callable[[str], float]
@@ -135,7 +134,7 @@ def kept(
     """The texts to keep, and rejects with their reasons; with a score all are ranked at the end."""
     ranked: list[Item] = []
     for item in results:
-        if isinstance(item, Rejected):
+        if not isinstance(item, Item):
             yield item
         elif duplicates and (duplicate := duplicates.find_or_add(item.path, item.load)):
             yield item.rejected(*duplicate)
@@ -143,11 +142,11 @@ def kept(
             yield item.rejected("copied", f"{copied} words")
         elif score:
             try:
-                ranked.append(replace(item.noted(score=score(item.load)), load=None))
+                ranked.append(item.noted(score=score(item.load)).carrying(None))
             except ItemError as why:
                 yield item.rejected("not ranked", str(why))
         else:
-            yield replace(item, load=None)
+            yield item
     ranked.sort(key=lambda item: -item.facts["score"])
     yield from (item.noted(rank=number) for number, item in enumerate(ranked, 1))
 
@@ -160,3 +159,20 @@ def _refuse_other_file(path: str) -> None:
         line = file.readline(1 << 16)
     if line and line.count(b"\t") != 2:
         raise FatalError(f"--rejects {path} is not a list of rejects, and would be overwritten")
+
+
+def for_gptsnip(stream: Stream, dedupe: bool, overlap: str, rank: str, device: str) -> int:
+    """What gptsnip --dedupe, --overlap and --rank did; goes when they go."""
+    duplicates, corpus, score = judges(CleanOptions(overlap=overlap, rank=rank, device=device))
+    keep = partial(kept, duplicates if dedupe else None, corpus, score)
+    return stream.fold(read_or_fail, keep)
+
+
+def read_or_fail(item: Item, output: Output) -> Iterator[Item]:
+    """A text; an empty one fails."""
+    from animetools.text.writing.prompts import read_text
+
+    text = read_text(item.path)
+    if not text:
+        raise ItemError("it is empty")
+    yield item.carrying(text)

@@ -1,11 +1,9 @@
 """gptsnip: write short texts with a language model."""
 
 import warnings
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.util import find_spec
 from itertools import takewhile
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,7 +14,7 @@ from animetools.errors import Advice, FatalError, ItemError
 from animetools.options import given, names_of
 from animetools.sampling.seeds import Seeds
 from animetools.text.writing.api import ApiOptions
-from animetools.text.writing.prompts import Prompts, decoded, read_text
+from animetools.text.writing.prompts import Prompts, Task, decoded
 from animetools.text.writing.sampler import Sampler
 from animetools.text.writing.snippets import MAX_TOKENS, Cleaning, TextSource, snippet
 
@@ -40,14 +38,15 @@ class WriteOptions:
         ),
     ] = "default"
     seeds: Annotated[
-        str,
+        Seeds | None,
         Opt(
             "Seeds of the snippets to write, such as 0-50000,60000; both ends are included.",
             "s",
             unit="SEEDS",
             affects=False,
+            parse=Seeds.parse,
         ),
-    ] = ""
+    ] = None
     max_tokens: Annotated[
         int | None,
         Opt(
@@ -57,8 +56,7 @@ class WriteOptions:
         ),
     ] = None
     tries: Annotated[
-        int,
-        Opt("Most tries for a text that is long enough.", min=1, affects=False),
+        int, Opt("Most tries for a text that is long enough.", min=1, affects=False)
     ] = 10
     device: Device = "auto"
     dtype: Annotated[Literal["fp32", "bf16", "int8"], Opt("Precision of the model.")] = "fp32"
@@ -76,8 +74,6 @@ class SnipOptions(ApiOptions, Cleaning, Sampler, Prompts, WriteOptions):  # the 
 
     def __post_init__(self) -> None:
         """Check the options, before anything heavy is loaded."""
-        if self.seeds:
-            Seeds.parse(self.seeds)
         self.check_prompts()
         self.check_api()
         if self.top_p == 0:
@@ -139,10 +135,8 @@ def gptsnip(options: SnipOptions, stream: Stream) -> int:
     items = prompted(options, stream) if stream.files else seeded(options, stream)
     one_prompt = not (stream.files or options.prompt_file)
     most = options.max_tokens or MAX_TOKENS
-    stream = stream.keyed(max_tokens=most, set_=options.others or ())
+    stream = stream.keyed(max_tokens=most, set=options.others)
     if options.api:
-        if not find_spec("httpx2"):
-            raise FatalError("--api needs httpx2: pip install 'animetools[text]'")
         service = options.service(options.temperature, options.top_p, most, one_prompt=one_prompt)
         facts = {"api": service.address.shown, "model": options.api_model}
         stream = stream.keyed(**facts)
@@ -164,41 +158,32 @@ def gptsnip(options: SnipOptions, stream: Stream) -> int:
         source.close()
 
 
-@dataclass(frozen=True)
-class Task:
-    """What a snippet is made from: a seed, and a prompt or the file that holds it."""
-
-    seed: int
-    prompt: str = ""
-    file: str = ""
-
-
 def seeded(options: SnipOptions, stream: Stream) -> Iterator[Item]:
     """An item for each seed, with its prompt."""
     try:
         lines = options.lines()
     except (ItemError, OSError) as why:
         raise FatalError(f"{options.prompt_file}: {reason_of(why)}") from None
-    seeds = Seeds.parse(options.seeds or f"0-{len(lines) - 1}")
-    stream.report.total = seeds.count
+    seeds = options.seeds or Seeds((range(len(lines)),))
+    stream.expect(seeds.count)
     return (_seeded(options, seed, seed % len(lines), lines) for seed in seeds)
 
 
 def _seeded(options: SnipOptions, seed: int, number: int, lines: list[bytes]) -> Item:
     path = f"/snippet-{seed}"  # absolute: the same in every current folder
     try:
-        prompt = decoded(lines[number])
+        task = Task(seed, decoded(lines[number]))
     except ItemError as why:
         return Item(path, trouble=f"line {number + 1} of {options.prompt_file}: {why}")
-    return Item(path, mtime=zlib.crc32(prompt.encode()), load=Task(seed, prompt))
+    return Item(path, stamp=task.stamp, load=task)
 
 
 def prompted(options: SnipOptions, stream: Stream) -> Iterator[Item]:
     """An item for each file at each seed."""
-    seeds = Seeds.parse(options.seeds or "0")
+    seeds = options.seeds or Seeds((range(1),))
     for item in stream.items():
         if item.trouble or seeds.count == 1:
-            yield replace(item, load=Task(next(iter(seeds)), file=item.path))
+            yield item.carrying(Task(next(iter(seeds)), file=item.path))
             continue
         for seed in seeds:
             facts = {"source": item.path} | item.facts
@@ -219,7 +204,7 @@ def write(
     if path := output.find(suffix):
         yield item.made(path, **facts)
         return
-    prompt = options.filled(read_text(task.file) if task.file else task.prompt)
+    prompt = options.filled(task.prompt())
     made = snippet(source, prompt, task.seed, options, options.tries)
     path = output.write(suffix, f"{made.text}\n".encode)
     yield item.made(path, **facts, prompt=prompt, tries=made.tries)
@@ -249,7 +234,7 @@ def load(options: SnipOptions, folder: str) -> "Batch":
 
 def judged(options: SnipOptions, stream: Stream) -> int:
     """Do what gptclean does now."""
-    from animetools.commands.gptclean import CleanOptions, judges, kept
+    from animetools.commands.gptclean import for_gptsnip
 
     if wrong := given(options, names_of(SnipOptions) - {"dedupe", "overlap", "rank", "device"}):
         raise FatalError(f"--dedupe, --overlap and --rank exclude {', '.join(wrong)}")
@@ -257,16 +242,7 @@ def judged(options: SnipOptions, stream: Stream) -> int:
         raise FatalError("--dedupe, --overlap and --rank write no files: leave out --out")
     if not stream.files:
         raise FatalError("no snippets: name them, or give - and a list on standard input")
-    stream.report.note("--dedupe, --overlap and --rank are deprecated: use gptclean instead")
-    clean = CleanOptions(overlap=options.overlap, rank=options.rank, device=options.device)
-    duplicates, corpus, score = judges(clean)
-    keep = partial(kept, duplicates if options.dedupe else None, corpus, score)
-    return replace(stream, out="").fold(read, keep)
-
-
-def read(item: Item, output: Output) -> Iterator[Item]:
-    """A snippet with its text."""
-    text = read_text(item.path)
-    if not text:
-        raise ItemError("it is empty")
-    yield replace(item, load=text)
+    stream.note("--dedupe, --overlap and --rank are deprecated: use gptclean instead")
+    return for_gptsnip(
+        replace(stream, out=""), options.dedupe, options.overlap, options.rank, options.device
+    )

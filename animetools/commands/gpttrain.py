@@ -134,7 +134,7 @@ def _train(options: LearnOptions, stream: Stream, stopping: Callable[[], bool]) 
     os.environ.setdefault("RAYON_NUM_THREADS", f"{jobs}")  # the tokenizer's
     import torch
 
-    from animetools.dataset.forecast import duration
+    from animetools.estimate import duration
     from animetools.networks.devices import devices
     from animetools.text.learning import corpus as texts
     from animetools.text.learning import snapshots, tokenizers, tokens

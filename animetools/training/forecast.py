@@ -1,6 +1,5 @@
 """What a run will need, told before it starts."""
 
-import os
 import resource
 import sys
 import time
@@ -10,12 +9,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from animetools.dataset.forecast import duration
 from animetools.errors import FatalError
-from animetools.networks.config import (
+from animetools.estimate import duration, free_disk, size
+from animetools.networks.stylegan2.config import (
     StyleGAN2DiscriminatorConfig,
     StyleGAN2GeneratorConfig,
-    image_size,
 )
 from animetools.networks.stylegan2.modules import Discriminator, Generator
 from animetools.training.config import TrainConfig
@@ -65,7 +63,7 @@ def seconds_per_kimg(trainer: Trainer, batch: int) -> float:
     A person waits for it: where a batch takes long, a part of it tells.
     """
     rules, config = trainer.rules, trainer.generator.config
-    shape = config.image_channels, *image_size(config)
+    shape = config.image_channels, *config.image_size
 
     def seconds(iteration: int, count: int) -> float:
         reals = torch.zeros(count, *shape).to(trainer.device, trainer.dtype)
@@ -150,20 +148,6 @@ def resident() -> int:
         with open("/proc/self/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * resource.getpagesize()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-def free_disk(folder: str) -> int:
-    """Bytes that there is room for in a folder, which need not be there yet."""
-    folder = os.path.abspath(folder)
-    while not os.path.exists(folder):
-        folder = os.path.dirname(folder)
-    disk = os.statvfs(folder)
-    return disk.f_bavail * disk.f_frsize
-
-
-def size(count: float) -> str:
-    """Bytes as a person says them."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
 
 
 def _count(network: nn.Module) -> int:

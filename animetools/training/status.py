@@ -8,8 +8,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from animetools.dataset.forecast import duration
-from animetools.training.forecast import size
+from animetools.estimate import duration, size
 
 
 def kimg_of(seen: int) -> str:

@@ -19,7 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import Tensor
 
 from animetools.netfiles import checkpoints
-from animetools.netfiles.snapshot import Snapshot
+from animetools.netfiles.networkfile import NetworkFile
 from tests import tiny
 from tests.conftest import ROOT
 from tests.dataset.sets import encoded, folder, picture, zipped
@@ -45,13 +45,13 @@ def train(line: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return done
 
 
-def snapshot(path: Path) -> Snapshot:
+def snapshot(path: Path) -> NetworkFile:
     return checkpoints.read(str(path))
 
 
 def tensors(value: Any, name: str = "") -> dict[str, Tensor]:
     """Every tensor and number somewhere in a snapshot, by where it is."""
-    if isinstance(value, Snapshot):
+    if isinstance(value, NetworkFile):
         networks = {key: network.state for key, network in value.networks.items()}
         return tensors({"networks": networks, "training": value.training})
     if isinstance(value, dict):
@@ -199,9 +199,11 @@ def test_a_terminal_has_a_live_view(data: Path) -> None:
                 peak = Path(f"/proc/{process.pid}/status").read_text().split("VmHWM:")[1].split()[0]
     os.close(ours)
     assert process.wait() == 0
-    forecast = re.search(r"about ([\d.]+) GB of memory", shown.decode())
+    forecast = re.search(r"about ([\d.]+) ([MG])B of memory", shown.decode())
     assert forecast
-    assert float(forecast[1]) * 1e9 == pytest.approx(int(peak) * 1024, rel=0.25)
+    assert float(forecast[1]) * {"M": 1e6, "G": 1e9}[forecast[2]] == pytest.approx(
+        int(peak) * 1024, rel=0.25
+    )
     assert "\u2501" * 10 in shown.decode()  # the bar
     assert FIRST.encode() in shown
     assert shown.rfind(b"\x1b[?25h") > shown.rfind(b"\x1b[?25l")  # there is a cursor again

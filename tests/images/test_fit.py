@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from animetools.images.colors import Color
 from animetools.images.fit import Fit, How, Rgb, fit, place, resized
 
 sides = st.integers(1, 90)
@@ -30,7 +31,7 @@ def test_result_is_square_and_bars_are_background(
     width: int, height: int, size: int, how: How, enlarge: bool
 ) -> None:
     picture = noise(width, height)
-    square, placed = fit(picture, size, how, enlarge=enlarge, background=(1, 2, 3))
+    square, placed = fit(picture, size, how, enlarge=enlarge, background=Color(1, 2, 3))
     assert square.shape == (size, size, 3)
     assert square.dtype == np.uint8
     x, y, w, h = placed.target

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from animetools.errors import FatalError
+from animetools.estimate import size
 from animetools.training import forecast
 from animetools.training.config import TrainConfig, networks
 from animetools.training.snapshots import Pace
@@ -29,8 +30,8 @@ def test_memory_disk_and_hours_are_told(tmp_path: Path) -> None:
     assert len(lines) == 2
     needed = forecast.forecast(*networks(CONFIG, 16, 16, 3, 0), 8)
     own = 10**9 + forecast.LOADED_LATER
-    assert f"about {forecast.size(needed.memory + own)} of memory" in lines[0]
-    assert f"snapshots of {forecast.size(needed.snapshot)}, up to 6 of them" in lines[0]
+    assert f"about {size(needed.memory + own)} of memory" in lines[0]
+    assert f"snapshots of {size(needed.snapshot)}, up to 6 of them" in lines[0]
     assert lines[1] == "100 kimg take about 60 minutes: 36.0 s/kimg"
     assert "take" not in told(tmp_path, seconds=0)  # a run that goes on has been told
 

@@ -4,8 +4,10 @@ import json
 import os
 import re
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any
 
+from animetools.errors import FatalError
 from animetools.options import Opt, given, names_of
 from animetools.text.writing.address import KEY, Address
 
@@ -31,13 +33,14 @@ class ApiOptions:
     """Options of a service."""
 
     api: Annotated[
-        str,
+        Address | None,
         Opt(
             "Have a service with OpenAI's protocol write the texts: its address, which ends in"
             " /v1/completions or /v1/chat/completions.",
             unit="URL",
+            parse=Address.parse,
         ),
-    ] = ""
+    ] = None
     api_model: Annotated[str, Opt("Model of --api, by the service's name for it.", unit="NAME")] = (
         ""
     )
@@ -85,7 +88,6 @@ class ApiOptions:
     def check_api(self) -> None:
         """Raise ValueError, in one sentence, for options that do not fit together."""
         others = self.others
-        address = Address.parse(self.api) if self.api else None
         if bool(self.api) != bool(self.api_model):
             raise ValueError("--api and --api-model need each other")
         if (self.max_requests or self.max_cost is not None) and not self.api:
@@ -96,7 +98,7 @@ class ApiOptions:
             raise ValueError("--price-in and --price-out need --max-cost")
         if not self.api and (wrong := given(self, names_of(ApiOptions))):
             raise ValueError(f"only for --api: {', '.join(wrong)}")
-        if address and self.system and not address.is_chat:
+        if self.api and self.system and not self.api.is_chat:
             raise ValueError("--system needs a chat: --api must end in /v1/chat/completions")
         if used := sorted(OWN.keys() & others.keys()):
             raise ValueError(f"--set {used[0]}: use {OWN[used[0]]} instead")
@@ -127,6 +129,8 @@ class ApiOptions:
 
         Raises FatalError if it cannot be used.
         """
+        if not find_spec("httpx2"):
+            raise FatalError("--api needs httpx2: pip install 'animetools[text]'")
         from animetools.text.writing.budget import Limits
         from animetools.text.writing.protocol import Request
         from animetools.text.writing.service import Patience, Service
@@ -137,4 +141,5 @@ class ApiOptions:
         )  # fmt: skip
         limits = Limits(self.max_requests, self.max_cost, self.price_in, self.price_out)
         key = os.environ.get(KEY, "").strip()
-        return Service(Address.parse(self.api), request, limits, key, Patience(self.timeout))
+        assert self.api
+        return Service(self.api, request, limits, key, Patience(self.timeout))

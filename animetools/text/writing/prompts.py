@@ -1,6 +1,7 @@
 """Prompts: from an option, the lines of a file, or a file each; put into a template."""
 
 import os
+import zlib
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -55,6 +56,27 @@ class Prompts:
     def filled(self, prompt: str) -> str:
         """The template with a prompt, without trailing whitespace: words begin with their own."""
         return self.template.replace(PLACE, prompt).rstrip()
+
+
+@dataclass(frozen=True)
+class Task:
+    """A snippet to write: its seed, and its prompt or the file that holds it."""
+
+    seed: int
+    text: str = ""
+    file: str = ""
+
+    @property
+    def stamp(self) -> str:
+        """A digest of the text, empty for none."""
+        return f"{zlib.crc32(self.text.encode())}" if self.text else ""
+
+    def prompt(self) -> str:
+        """The prompt.
+
+        Raises as read_text does.
+        """
+        return read_text(self.file) if self.file else self.text
 
 
 def decoded(data: bytes) -> str:

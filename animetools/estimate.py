@@ -1,4 +1,4 @@
-"""What a dataset will cost, told before work starts."""
+"""What a job will cost: bytes on a disk, and time, in words."""
 
 import os
 import statistics
@@ -11,7 +11,7 @@ SURE = 3.0  # standard errors: one in a thousand samples misleads by more
 
 @dataclass(frozen=True)
 class Forecast:
-    """How large a dataset of so many images becomes, in bytes, and what room there is for it."""
+    """How many bytes `count` images take, at least and most likely, and how many are free."""
 
     count: int
     likely: int
@@ -19,12 +19,12 @@ class Forecast:
     free: int
 
     def __str__(self) -> str:
-        """For the person who waits."""
-        return f"{self.count} images, about {_size(self.likely)}; {_size(self.free)} are free"
+        """For a person."""
+        return f"{self.count} images, about {size(self.likely)}; {size(self.free)} are free"
 
 
 def forecast(sizes: Sequence[int], count: int, path: str) -> Forecast:
-    """Extrapolate from what a few images and their facts take to `count`, to be written at `path`."""
+    """Extrapolate from the sizes of a few images to `count` of them, to be written at `path`."""
     mean = statistics.fmean(sizes) + PER_IMAGE
     if count <= len(sizes):
         least = mean
@@ -33,22 +33,29 @@ def forecast(sizes: Sequence[int], count: int, path: str) -> Forecast:
     else:
         error = statistics.stdev(sizes) / len(sizes) ** 0.5
         least = max(min(sizes), mean - SURE * error)
-    folder = os.path.dirname(os.path.abspath(path))
+    free = free_disk(os.path.dirname(path))
+    return Forecast(count, round(mean * count), round(least * count), free)
+
+
+def free_disk(folder: str) -> int:
+    """The bytes that may be written in a folder, which need not exist yet."""
+    folder = os.path.abspath(folder)
     while not os.path.exists(folder):
         folder = os.path.dirname(folder)
     disk = os.statvfs(folder)
-    return Forecast(count, round(mean * count), round(least * count), disk.f_bavail * disk.f_frsize)
+    return disk.f_bavail * disk.f_frsize
 
 
 def duration(seconds: float) -> str:
-    """As a person says it: about 3 hours."""
+    """Seconds in words: about 3 hours."""
     for unit, length in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
         if seconds >= 2 * length:
             return f"about {seconds / length:.0f} {unit}"
     return f"about {seconds:.0f} seconds"
 
 
-def _size(count: float) -> str:
+def size(count: float) -> str:
+    """Bytes in words: 1.4 GB."""
     for unit in ("bytes", "kB", "MB", "GB", "TB"):
         if count < 1000 or unit == "TB":
             break

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from animetools.dataset.forecast import PER_IMAGE, duration, forecast
+from animetools.estimate import PER_IMAGE, duration, forecast
 
 
 def test_sizes_are_extrapolated(tmp_path: Path) -> None:
