@@ -4,9 +4,19 @@ import ast
 
 from tests.conftest import ROOT
 
-GROUND = {"options", "errors", "names", "atomic", "database", "download", "estimate"}
+GROUND = {
+    "options",
+    "settings",
+    "errors",
+    "names",
+    "atomic",
+    "database",
+    "download",
+    "estimate",
+}
 ALLOWED = {
     "options": set(),
+    "settings": {"options"},
     "errors": set(),
     "names": set(),
     "atomic": {"names"},

@@ -2,7 +2,7 @@
 
 from animetools.cli.batches import Batches
 from animetools.cli.command import command
-from animetools.cli.item import Item, Output, Rejected
+from animetools.cli.item import Item, Output, Rejected, Result
 from animetools.cli.stream import Stream, processes, threads
 from animetools.options import Opt
 
@@ -12,6 +12,7 @@ __all__ = [
     "Opt",
     "Output",
     "Rejected",
+    "Result",
     "Stream",
     "command",
     "processes",

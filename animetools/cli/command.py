@@ -18,11 +18,11 @@ import animetools
 from animetools import atomic
 from animetools.cli.aside import NO_MEMORY
 from animetools.cli.cores import limit_libraries
-from animetools.cli.journal import settings_of
 from animetools.cli.report import Report, usage_error
 from animetools.cli.stream import Stream, StreamOptions, die_of, threads
 from animetools.errors import Advice, FatalError
 from animetools.options import Opt, Option, options_of
+from animetools.settings import Settings
 
 Main = Callable[[Any, Stream], int]
 
@@ -175,8 +175,7 @@ class Command:
         stream = Stream(
             told,
             report,
-            settings_of(self.name, own),
-            {option.name: option.default for option in self.options},
+            Settings.of(self.name, own),
             out=out,
             files=files,
             pool=self.pool,

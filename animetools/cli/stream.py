@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, Protocol
 
 from animetools import atomic
 from animetools.cli.batches import Batches, Belt
@@ -21,9 +21,7 @@ from animetools.cli.cores import cores
 from animetools.cli.inputs import items_of
 from animetools.cli.item import (
     FATAL,
-    NO_FILE,
     Done,
-    Facts,
     Item,
     Output,
     Rejected,
@@ -39,11 +37,26 @@ from animetools.cli.report import CLEAR, Report, write_all
 from animetools.errors import FatalError, ItemError, PassedOver
 from animetools.names import is_inside
 from animetools.options import Opt
+from animetools.settings import Settings
 
 WINDOW = 4  # items on their way per worker: enough that none waits, few enough to stay small
 DEAD_WORKER = "a worker process died, perhaps for want of memory: try fewer --jobs"
 
-Run = Callable[[Iterable[Item]], Iterator[Result]]
+
+class Run(Protocol):
+    """Works on items, as `Stream.run` does."""
+
+    def __call__(self, items: Iterable[Item], *, counted: bool = True) -> Iterator[Result]: ...
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is: inputs `read`, `failed`, and `left`, as far as is known; files `written`."""
+
+    read: int
+    failed: int
+    left: int
+    written: int
 
 
 @dataclass(frozen=True)
@@ -69,16 +82,16 @@ class Stream:
 
     `out` is the folder of its files; `aside` one in which it puts inputs away. What the command has
     put into either is no input: one process may still list the folders while another fills them.
-    `defaults` are those of the settings. `found` is what the command has found here to work with,
-    where nobody says what it shall be.
+    `made_with` says what outputs depend on. The journal keeps it; a command that writes one thing
+    of many inputs, such as a dataset, hands it on to be kept there.
+    `found` is what the command has found here to work with, where nobody says what it shall be.
     `pool` gives a concurrent.futures.Executor for so many workers; work, items and results must
     then survive pickling, unless it is a pool of threads.
     """
 
     options: StreamOptions
     report: Report
-    settings: Facts
-    defaults: Facts
+    made_with: Settings
     found: str = ""
     out: str = ""
     aside: str = ""
@@ -87,7 +100,35 @@ class Stream:
 
     def keyed(self, **facts: Any) -> "Stream":
         """The same stream, whose outputs depend on these facts, too."""
-        return replace(self, settings=self.settings | facts)
+        return replace(self, made_with=self.made_with.keyed(**facts))
+
+    def expect(self, count: int) -> None:
+        """Say how many inputs are still to come, where the command knows it."""
+        self.report.total = self.report.read + count
+
+    def count(self, count: int) -> None:
+        """Count inputs that came to be known other than through `run`: they are kept or rejected."""
+        self.report.read += count
+
+    def pass_over(self, path: str, reason: str) -> None:
+        """Count an input that is not this command's business."""
+        self.report.read += 1
+        self.report.pass_over(path, reason)
+
+    def note(self, text: str) -> None:
+        """Tell the person a sentence; silent with --quiet."""
+        self.report.note(text)
+
+    def remark(self, text: str) -> None:
+        """Tell the person something at the end, behind the account."""
+        self.report.remark(text)
+
+    @property
+    def progress(self) -> Progress:
+        """How far the run is."""
+        report = self.report
+        left = max(0, (report.total or 0) - report.read)
+        return Progress(report.read, report.failed, left, report.written)
 
     def map(self, work: Work, items: Iterable[Item] | None = None) -> int:
         """Print what `work` gives for each item: none, one or many."""
@@ -124,6 +165,8 @@ class Stream:
         for result in gather(self.items() if items is None else items, partial(self.run, work)):
             if isinstance(result, Rejected):
                 self.report.reject(result.path, result.reason, result.evidence)
+            elif isinstance(result, Item) and result.trouble:
+                self.report.error(result.path, result.trouble)
             else:
                 self.print(result)
         self.report.account()
@@ -134,8 +177,14 @@ class Stream:
         end = b"\0" if self.options.null else b"\n"
         return items_of(self.files, end=end, out=self.out)
 
-    def run(self, work: Work | Batches, items: Iterable[Item]) -> Iterator[Result]:
-        """Do the work on `items`; give results in order, report failures and go on."""
+    def run(
+        self, work: Work | Batches, items: Iterable[Item], *, counted: bool = True
+    ) -> Iterator[Result]:
+        """Do the work on `items`; give results in order, report failures and go on.
+
+        A pass that is not `counted` only scouts: what comes out well comes again, or is told with
+        `count`.
+        """
         jobs = self.options.jobs or cores()
         line: _Line = queue.SimpleQueue()
         pool = self.pool(jobs)
@@ -147,6 +196,7 @@ class Stream:
             desk = _Desk(self, lambda item, output: pool.submit(finish, work, item, output))
         room = threading.Semaphore(WINDOW * jobs + (belt.work.room if belt else 0))
         ended = threading.Event()
+        before = self.report.read
 
         def feed() -> None:  # a thread of its own: a finished item never waits for the next line
             # Workers are started from here and inherit the mask: a signal goes to all of a terminal's
@@ -164,7 +214,7 @@ class Stream:
                         entry.future.add_done_callback(partial(_arrive, line, entry))
                     else:
                         line.put(entry)
-                self.report.total = count
+                self.report.total = before + count
                 line.put(count)
             except BaseException as error:  # noqa: BLE001  the main thread raises it
                 line.put(error)
@@ -182,9 +232,10 @@ class Stream:
                     total = entry
                     continue
                 done += 1
-                self.report.read += 1
-                yield from self._results(desk, entry)
-                self.report.step(done)
+                results = self._results(desk, entry)
+                self.report.read += counted or results is None
+                yield from results or ()
+                self.report.step(before + done)
                 room.release()
             is_whole = True
         finally:
@@ -195,8 +246,8 @@ class Stream:
                 belt.close()
             desk.close()
 
-    def _results(self, desk: "_Desk", entry: "_Entry") -> list[Result]:
-        """What became of one item, with everything said that is to be said of it."""
+    def _results(self, desk: "_Desk", entry: "_Entry") -> list[Result] | None:
+        """What became of one item; None, and everything is said, where it did not come out."""
         try:
             results, files = entry.future.result()
         except PassedOver as why:
@@ -215,11 +266,11 @@ class Stream:
             self.report.written += len(files) if entry.output else 0
             return results
         desk.give_up(entry)
-        return []
+        return None
 
-    def print(self, item: Item) -> None:
+    def print(self, result: Item | str) -> None:
         """Print one result."""
-        text = item.line(self.options.json)
+        text = result if isinstance(result, str) else result.line(self.options.json)
         if self.report.show(text):
             return
         try:
@@ -273,15 +324,14 @@ class _Desk:
         try:
             if twin:
                 refuse_another(twin.item.path, item.path, stem)
-                if item.size == NO_FILE:
-                    refuse_other_content(item, twin.item.mtime, stem)
+                if not item.is_file:
+                    refuse_other_content(item, twin.item.stamp, stem)
                 return _Entry(item, twin.future)
             if self.journal is None:
                 stream = self.stream
                 self.journal = Journal(
                     stream.out,
-                    stream.settings,
-                    stream.defaults,
+                    stream.made_with,
                     stream.found,
                     force=stream.options.force,
                 )

@@ -1,5 +1,6 @@
 """Encoding one image for a dataset: the file is decoded again and compared."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -15,6 +16,9 @@ BLOCK = 16  # pixels: JPEG's unit where color is halved, in which the loss of de
 WORST_JPEG = 64
 
 
+Encode = Callable[[Rgb, int | None], bytes]  # uint8 [H, W, 3] and a quality, as `encode` takes them
+
+
 @dataclass(frozen=True)
 class Packable:
     """An image ready to be packed: its encoded data, the size it had, and how it was fitted.
@@ -28,6 +32,16 @@ class Packable:
     height: int
     fit: Fit
     sidecars: tuple[tuple[str, bytes], ...] = ()
+
+    @property
+    def size(self) -> int:
+        """The bytes that it takes, with its sidecars."""
+        return len(self.data) + sum(len(data) for _, data in self.sidecars)
+
+
+def suffix(quality: int | None) -> str:
+    """The ending of an image of this quality."""
+    return ".png" if quality is None else ".jpg"
 
 
 def encode(rgb: Rgb, quality: int | None = None) -> bytes:

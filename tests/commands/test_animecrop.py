@@ -290,7 +290,10 @@ def test_aligned_eyes_are_level(shell: Shell, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--background nocolor", "--background takes a color as white or #ffffff"),
+        (
+            "--background nocolor",
+            "--background: 'nocolor' is not a color: write it as white or #ffffff",
+        ),
         ("--detector lbp --cascade none.xml", "--cascade none.xml cannot be read"),
         (
             "--cascade raw/notes.txt",

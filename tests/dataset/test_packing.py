@@ -74,7 +74,7 @@ def test_packed_is_unpacked_in_every_format(
     folder = Path(tempfile.mkdtemp(dir=quick))
     paths = sources(folder / "in", len(seeds))
     target = folder / f"d{kind.ending}"
-    with Packing(str(target), SETTINGS | {"size": size}) as packing:
+    with Packing(str(target), SETTINGS.keyed(size=size)) as packing:
         packing.enlist(map(entry, paths))
         for one in packing.todo():
             pixels, how = fit(picture(seeds[one.position], size, size), size)
@@ -230,11 +230,11 @@ def test_difference_is_named(tmp_path: Path, name: str, finished: bool) -> None:
         kill(target, paths, 3)
         what = rf"\.{name}\.part, unfinished, was begun"
     with pytest.raises(FatalError, match=rf"{what} with --size 16, this run is with --size 32"):
-        Packing(str(target), SETTINGS | {"size": 32})
+        Packing(str(target), SETTINGS.keyed(size=32))
     with pytest.raises(FatalError, match=rf"{what} without --no-enlarge, this run is with"):
-        Packing(str(target), SETTINGS | {"enlarge": False})
+        Packing(str(target), SETTINGS.keyed(enlarge=False))
     with pytest.raises(FatalError, match=rf"{what} without --quality, this run is with --q.* 33"):
-        Packing(str(target), SETTINGS | {"quality": 33})
+        Packing(str(target), SETTINGS.keyed(quality=33))
     with pytest.raises(FatalError, match=rf"{what} with .*/1\.png, which is not in this list"):
         made(target, [paths[0], *paths[2:]])
     with pytest.raises(FatalError, match=rf"{what} from a list with .*/\d\.png in another place"):
@@ -267,7 +267,7 @@ def test_force_starts_an_unfinished_one_over(tmp_path: Path, name: str) -> None:
     target = tmp_path / name
     paths = sources(tmp_path / "in", 4)
     kill(target, paths, 3)
-    with Packing(str(target), SETTINGS | {"fit": "top"}, force=True) as packing:
+    with Packing(str(target), SETTINGS.keyed(fit="top"), force=True) as packing:
         pack(packing, paths[:1])
     assert len(Images(str(target))) == 1
 
