@@ -4,16 +4,7 @@ import ast
 
 from tests.conftest import ROOT
 
-GROUND = {
-    "options",
-    "settings",
-    "errors",
-    "names",
-    "atomic",
-    "database",
-    "download",
-    "estimate",
-}
+GROUND = {"options", "settings", "errors", "names", "atomic", "database", "download", "estimate"}
 ALLOWED = {
     "options": set(),
     "settings": {"options"},

@@ -123,6 +123,10 @@ class Stream:
         """Tell the person something at the end, behind the account."""
         self.report.remark(text)
 
+    def watch(self, view: Any) -> None:
+        """Show this renderable of rich's where the bar would be, if there would be one."""
+        self.report.watch(view)
+
     @property
     def progress(self) -> Progress:
         """How far the run is."""

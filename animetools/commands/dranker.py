@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from animetools.images.fit import How
-    from animetools.networks.fast import Discriminator
+    from animetools.networks.discriminator import Discriminator
     from animetools.ranking.scores import Judge, Pixels
 
 Prepared = tuple["Pixels", "Tensor | None"]  # with the labels of its record
@@ -284,8 +284,8 @@ def judges_of(options: RankOptions, model: str) -> "tuple[list[Judge], tuple[str
 
     from animetools.netfiles import checkpoints
     from animetools.networks.devices import DTYPES, devices
-    from animetools.networks.fast import Discriminator
-    from animetools.ranking.scores import Judge, check_minibatch, classes_judged
+    from animetools.networks.discriminator import Discriminator
+    from animetools.ranking.scores import Judge, check_minibatch
     from animetools.sampling.labels import classes_of, labels_of
 
     try:
@@ -299,7 +299,7 @@ def judges_of(options: RankOptions, model: str) -> "tuple[list[Judge], tuple[str
     channels = network.config.image_channels
     if channels not in (1, 3, 4):
         raise FatalError(f"{model} judges images of {channels} channels: no image file has that")
-    classes = classes_of(snapshot.facts, classes_judged(network))
+    classes = classes_of(snapshot.facts, network.c_dim)
     labels = None
     if options.class_ or options.tags:
         words = [options.class_] if options.class_ else options.tags.split(",")

@@ -26,10 +26,10 @@ from torch import Tensor
 
 from animetools import atomic
 from animetools.netfiles import pickles, pytorch, rosinality, tensorflow
+from animetools.netfiles.configs import config_from_json, config_to_json
 from animetools.netfiles.foreign import refuse_foreign
 from animetools.netfiles.machine import refuse
-from animetools.netfiles.plain import from_plain, to_plain
-from animetools.netfiles.snapshot import Layout, Network, Snapshot
+from animetools.netfiles.networkfile import Layout, NetworkFile, SavedNetwork
 from animetools.networks.config import DiscriminatorConfig
 
 FORMAT, VERSION = "animetools", 1
@@ -39,7 +39,7 @@ LONGEST_FACTS = 1 << 20  # characters of all facts
 LONGEST_HEADER = 1 << 20  # bytes; of safetensors, in memory it takes many times as much
 
 
-def read(path: str) -> Snapshot:
+def read(path: str) -> NetworkFile:
     """The networks of a file, whoever wrote it.
 
     Nothing in it is executed, and no tensor is copied that the file can be mapped for. Configs are
@@ -49,14 +49,14 @@ def read(path: str) -> Snapshot:
     """
     snapshot = _read(path, pickles.mapped(path))
     for network in snapshot.networks.values():
-        from_plain(to_plain(network.config))  # for its checks
+        config_from_json(config_to_json(network.config))  # for its checks
     # The original programs say how far they were in the name only.
     if name := re.search(r"network-snapshot-(\d{6,9})", os.path.basename(path)):
         snapshot.facts.setdefault("kimg", int(name[1]))
     return snapshot
 
 
-def write(path: str, snapshot: Snapshot) -> None:
+def write(path: str, snapshot: NetworkFile) -> None:
     """Write a file of the layout that the end of its name tells: one of WRITERS.
 
     Raises ItemError for what the layout cannot hold.
@@ -66,7 +66,7 @@ def write(path: str, snapshot: Snapshot) -> None:
         encode(snapshot, file)
 
 
-def _read(path: str, data: memoryview) -> Snapshot:
+def _read(path: str, data: memoryview) -> NetworkFile:
     head = bytes(data[:9])
     if head.startswith(b"PK\x03\x04"):
         return _of_torch(pickles.load_torch_zip(data))
@@ -82,7 +82,7 @@ def _read(path: str, data: memoryview) -> Snapshot:
     return pytorch.read(value) if type(value) is dict else tensorflow.read(value)
 
 
-def _of_torch(value: Any) -> Snapshot:
+def _of_torch(value: Any) -> NetworkFile:
     match value:
         case {"format": "animetools", "version": int(version), "networks": dict(networks)}:
             if version > VERSION:
@@ -103,7 +103,7 @@ def _entry(entry: Any) -> tuple[Any, Any]:
     refuse("the file holds a network without config and state")
 
 
-def _of_safetensors(path: str) -> Snapshot:
+def _of_safetensors(path: str) -> NetworkFile:
     try:
         # The library takes names in UTF-8 only; this one is good for any.
         with (
@@ -137,9 +137,9 @@ def _of_safetensors(path: str) -> Snapshot:
     return _checked("safetensors", parts, facts)
 
 
-def _checked(layout: Layout, parts: list[tuple[Any, Any, Any]], facts: Any) -> Snapshot:
+def _checked(layout: Layout, parts: list[tuple[Any, Any, Any]], facts: Any) -> NetworkFile:
     """The snapshot of networks (name, config, state) as a stranger's file gives them."""
-    networks: dict[str, Network] = {}
+    networks: dict[str, SavedNetwork] = {}
     for name, config, state in parts:
         if name not in NAMES:
             refuse(f"the file holds a network by the unknown name {name!a:.40}")
@@ -147,14 +147,14 @@ def _checked(layout: Layout, parts: list[tuple[Any, Any, Any]], facts: Any) -> S
             type(key) is str and isinstance(value, Tensor) for key, value in state.items()
         ):
             refuse(f"the state of {name} holds something else than tensors")
-        networks[name] = Network(from_plain(config), state)
+        networks[name] = SavedNetwork(config_from_json(config), state)
         if isinstance(networks[name].config, DiscriminatorConfig) != (name == "D"):
             refuse(f"{name} is a network of the wrong kind")
     if not networks:
         refuse("the file holds no network")
     if type(facts) is not dict or not _are_plain(facts):
         refuse("the facts of the file are not plain")
-    return Snapshot(layout, networks, facts)
+    return NetworkFile(layout, networks, facts)
 
 
 def _are_plain(facts: dict[Any, Any]) -> bool:
@@ -177,9 +177,9 @@ def _are_plain(facts: dict[Any, Any]) -> bool:
         return False
 
 
-def _write_own(snapshot: Snapshot, file: BinaryIO) -> None:
+def _write_own(snapshot: NetworkFile, file: BinaryIO) -> None:
     networks = {
-        name: {"config": to_plain(network.config), "state": _owned(network.state)}
+        name: {"config": config_to_json(network.config), "state": _owned(network.state)}
         for name, network in snapshot.networks.items()
     }
     content = {"format": FORMAT, "version": VERSION, "facts": snapshot.facts, "networks": networks}
@@ -188,13 +188,13 @@ def _write_own(snapshot: Snapshot, file: BinaryIO) -> None:
     _save(content, file)
 
 
-def _write_safetensors(snapshot: Snapshot, file: BinaryIO) -> None:
+def _write_safetensors(snapshot: NetworkFile, file: BinaryIO) -> None:
     tensors = {
         f"{name}.{key}": value
         for name, network in snapshot.networks.items()
         for key, value in _owned(network.state).items()
     }
-    configs = {name: to_plain(network.config) for name, network in snapshot.networks.items()}
+    configs = {name: config_to_json(network.config) for name, network in snapshot.networks.items()}
     metadata = {
         "format": FORMAT,
         "version": str(VERSION),
@@ -204,7 +204,7 @@ def _write_safetensors(snapshot: Snapshot, file: BinaryIO) -> None:
     file.write(safetensors.torch.save(tensors, metadata))
 
 
-def _write_rosinality(snapshot: Snapshot, file: BinaryIO) -> None:
+def _write_rosinality(snapshot: NetworkFile, file: BinaryIO) -> None:
     _save(rosinality.content(snapshot), file)
 
 
@@ -223,7 +223,7 @@ def _owned(state: dict[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-WRITERS: dict[str, Callable[[Snapshot, BinaryIO], None]] = {
+WRITERS: dict[str, Callable[[NetworkFile, BinaryIO], None]] = {
     ".pkl": _write_own,
     ".safetensors": _write_safetensors,
     ".pt": _write_rosinality,

@@ -2,17 +2,12 @@
 
 from typing import Any
 
-from animetools.netfiles.snapshot import Network, Snapshot
-from animetools.networks.config import (
-    Config,
-    StyleGAN1DiscriminatorConfig,
-    StyleGAN1GeneratorConfig,
-    StyleGAN2GeneratorConfig,
-    image_size,
-)
+from animetools.netfiles.networkfile import NetworkFile, SavedNetwork
+from animetools.networks.config import Config, GeneratorConfig
+from animetools.networks.families import kind_of
 
 
-def describe(snapshot: Snapshot) -> dict[str, Any]:
+def describe(snapshot: NetworkFile) -> dict[str, Any]:
     """The networks of a file as plain JSON values.
 
     Each network is built on the way, so that what is told of it is true.
@@ -24,12 +19,12 @@ def describe(snapshot: Snapshot) -> dict[str, Any]:
         told["kimg"] = kimg
     generator = next((name for name in ("G_ema", "G") if name in counts), "")
     config = snapshot.networks[generator or "D"].config
-    height, width = image_size(config)
+    height, width = config.image_size
     told |= {"height": height, "width": width, "image_channels": config.image_channels}
-    if isinstance(config, StyleGAN1GeneratorConfig | StyleGAN2GeneratorConfig):
+    if isinstance(config, GeneratorConfig):
         mapping = config.mapping
         told |= {
-            "generator": kind_of(config),
+            "generator": title(config),
             "generator_parameters": counts[generator],
             "generator_channels": list(config.channels),
             "z_dim": mapping.z_dim,
@@ -40,19 +35,18 @@ def describe(snapshot: Snapshot) -> dict[str, Any]:
     if "D" in counts:
         judge = snapshot.discriminator.config
         told |= {
-            "discriminator": kind_of(judge),
+            "discriminator": title(judge),
             "discriminator_parameters": counts["D"],
             "discriminator_channels": list(judge.channels),
         }
     return told
 
 
-def kind_of(config: Config) -> str:
-    """The generation and architecture of a network, as people say it."""
-    if isinstance(config, StyleGAN1GeneratorConfig | StyleGAN1DiscriminatorConfig):
-        return "StyleGAN 1"
-    return f"StyleGAN 2, {config.architecture}"
+def title(config: Config) -> str:
+    """The family of a network, and its architecture where the family has several."""
+    architecture = getattr(config, "architecture", None)
+    return ", ".join(filter(None, [kind_of(config).family, architecture]))
 
 
-def _parameters(network: Network) -> int:
+def _parameters(network: SavedNetwork) -> int:
     return sum(parameter.numel() for parameter in network.build().parameters())

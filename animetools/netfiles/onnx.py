@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from animetools.errors import FatalError, ItemError
-from animetools.netfiles.snapshot import Network
-from animetools.networks.layers import AnyGenerator
+from animetools.netfiles.networkfile import SavedNetwork
+from animetools.networks.generator import Generator
 
 MOST = 1 << 20  # images in a batch
 CLOSE = 1e-3  # of the largest number: rounding grows where nearly equal pixels are normalised
 
 
-def encode(network: Network, start: Literal["z", "w"] = "z") -> bytes:
+def encode(network: SavedNetwork, start: Literal["z", "w"] = "z") -> bytes:
     """The file of a model that turns z [n, z_dim], labels c [n, c_dim] and psi [] into images.
 
     There is no c where there are no labels. A model that starts at w turns w [n, rows, w_dim] into
@@ -33,7 +33,7 @@ def encode(network: Network, start: Literal["z", "w"] = "z") -> bytes:
     except ImportError:
         raise FatalError("ONNX needs more libraries: pip install 'animetools[onnx]'") from None
     generator = network.build()
-    assert isinstance(generator, AnyGenerator)
+    assert isinstance(generator, Generator)
     module = _Whole(generator)
     model = _translated(module, _inputs(generator, start, 3))
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
@@ -49,7 +49,7 @@ def encode(network: Network, start: Literal["z", "w"] = "z") -> bytes:
 class _Whole(nn.Module):
     """The generator with its own truncation, from z or from w."""
 
-    def __init__(self, generator: AnyGenerator) -> None:
+    def __init__(self, generator: Generator) -> None:
         super().__init__()
         self.generator = generator
         synthesis = generator.synthesis
@@ -73,7 +73,7 @@ class _Whole(nn.Module):
 
 
 @torch.no_grad()
-def _inputs(generator: AnyGenerator, start: Literal["z", "w"], count: int) -> dict[str, Tensor]:
+def _inputs(generator: Generator, start: Literal["z", "w"], count: int) -> dict[str, Tensor]:
     mapping = generator.config.mapping
     z = torch.randn(count, mapping.z_dim, generator=torch.Generator().manual_seed(0))
     given = {"z": z, "psi": torch.tensor(0.7)}

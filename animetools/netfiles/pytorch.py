@@ -16,10 +16,9 @@ from animetools.netfiles import arguments
 from animetools.netfiles.arguments import Settings
 from animetools.netfiles.foreign import refuse_foreign
 from animetools.netfiles.machine import Call, refuse
-from animetools.netfiles.snapshot import Network, Snapshot, shape_of
-from animetools.networks.config import (
-    Architecture,
-    MappingConfig,
+from animetools.netfiles.networkfile import NetworkFile, SavedNetwork, shape_of
+from animetools.networks.config import Architecture, MappingConfig
+from animetools.networks.stylegan2.config import (
     StyleGAN2DiscriminatorConfig,
     StyleGAN2GeneratorConfig,
 )
@@ -31,7 +30,7 @@ LONGEST_FACT = 1000
 GROUPS = {"synthesis": "synthesis_kwargs", "mapping": "mapping_kwargs", "b4": "epilogue_kwargs"}
 
 
-def read(value: Any) -> Snapshot:
+def read(value: Any) -> NetworkFile:
     """The networks in what `load_pickle` gave.
 
     Raises ItemError for what is no such file, and for networks of StyleGAN3.
@@ -47,10 +46,10 @@ def read(value: Any) -> Snapshot:
     for name in [name for name in names if name != "D"]:
         generator = _generator(modules[name])
         base = generator.base
-        networks[name] = Network(generator, modules[name].tensors)
+        networks[name] = SavedNetwork(generator, modules[name].tensors)
     if "D" in modules:
-        networks["D"] = Network(_discriminator(modules["D"], base), modules["D"].tensors)
-    return Snapshot(layout="pytorch", networks=networks, facts=_facts(value, modules[names[0]]))
+        networks["D"] = SavedNetwork(_discriminator(modules["D"], base), modules["D"].tensors)
+    return NetworkFile(layout="pytorch", networks=networks, facts=_facts(value, modules[names[0]]))
 
 
 class _Modules:

@@ -16,12 +16,11 @@ from torch import Tensor
 from animetools.errors import Advice, ItemError
 from animetools.netfiles.foreign import refuse_foreign
 from animetools.netfiles.machine import refuse
-from animetools.netfiles.snapshot import Network, Snapshot, shape_of
-from animetools.networks.config import (
-    MappingConfig,
+from animetools.netfiles.networkfile import NetworkFile, SavedNetwork, shape_of
+from animetools.networks.config import MappingConfig
+from animetools.networks.stylegan2.config import (
     StyleGAN2DiscriminatorConfig,
     StyleGAN2GeneratorConfig,
-    image_size,
 )
 
 KERNEL = (1.0, 3.0, 3.0, 1.0)
@@ -34,7 +33,7 @@ MOST_DRAWN = 10  # blocks whose noise is drawn where a file lacks it: 2048 pixel
 Pair = tuple[str, str, int, int]
 
 
-def read(value: Any) -> Snapshot:
+def read(value: Any) -> NetworkFile:
     """The networks in what `pickles` made of a file that `is_of` this layout.
 
     The average w of a file that has none is that of 4096 seeds, as the programs of this layout
@@ -48,7 +47,7 @@ def read(value: Any) -> Snapshot:
         networks[name] = _discriminator(left) if name == "D" else _generator(left, value)
         if left:
             refuse(f"the network has the tensor {next(iter(left))!a:.80}: this layout has no such")
-    return Snapshot("rosinality", networks, {})
+    return NetworkFile("rosinality", networks, {})
 
 
 def is_of(value: Any) -> bool:
@@ -87,7 +86,7 @@ def _inner(name: str, state: Any) -> dict[str, Any]:
     return {key.removeprefix(before): state[key] for key in inner}
 
 
-def content(snapshot: Snapshot) -> dict[str, Any]:
+def content(snapshot: NetworkFile) -> dict[str, Any]:
     """What the .pt of a snapshot holds.
 
     A discriminator that does not fit is left out, and that is told.
@@ -112,7 +111,7 @@ _KEYS = {"g_ema": "G_ema", "g": "G", "d": "D"}
 _MARKS = {"G_ema": "input.input", "D": "final_linear.0.weight"}  # tensors that show a network
 
 
-def _generator(left: dict[str, Tensor], value: dict[Any, Any]) -> Network:
+def _generator(left: dict[str, Tensor], value: dict[Any, Any]) -> SavedNetwork:
     """The network of the tensors, which are taken away."""
     blocks = 1 + _count(left, r"to_rgbs\.\d+\.bias")
     layers = _count(left, r"style\.\d+\.weight")
@@ -133,10 +132,10 @@ def _generator(left: dict[str, Tensor], value: dict[Any, Any]) -> Network:
         text = f"the file lacks the average w: that of {SAMPLES} seeds is taken"
         warnings.warn(text, Advice, stacklevel=2)
         state["mapping.w_avg"] = torch.zeros(width)
-        module = Network(config, state).build()
+        module = SavedNetwork(config, state).build()
         z = torch.randn(SAMPLES, z_dim, generator=torch.Generator().manual_seed(0))
         state["mapping.w_avg"] = module.get_submodule("mapping")(z)[:, 0].mean(0)
-    return Network(config, state)
+    return SavedNetwork(config, state)
 
 
 def _drawn_noises(blocks: int) -> dict[str, Tensor]:
@@ -148,17 +147,17 @@ def _drawn_noises(blocks: int) -> dict[str, Tensor]:
     return {name: torch.randn(1, 1, side, side, generator=stream) for name, side in sides.items()}
 
 
-def _discriminator(left: dict[str, Tensor]) -> Network:
+def _discriminator(left: dict[str, Tensor]) -> SavedNetwork:
     blocks = 1 + _count(left, r"convs\.\d+\.conv1\.0\.weight")
     state = _taken(left, _discriminator_pairs(blocks))
     _take_filters(left, _discriminator_filters(blocks), gain=1)
     channels = [shape_of(state, "b4.conv.bias", 1)[0]]
     channels += [shape_of(state, f"b{4 << i}.conv0.bias", 1)[0] for i in range(1, blocks)]
     dense = shape_of(state, "b4.fc.bias", 1)[0]
-    return Network(StyleGAN2DiscriminatorConfig(tuple(channels), dense=dense), state)
+    return SavedNetwork(StyleGAN2DiscriminatorConfig(tuple(channels), dense=dense), state)
 
 
-def _encoded(network: Network) -> dict[str, Tensor]:
+def _encoded(network: SavedNetwork) -> dict[str, Tensor]:
     """The tensors of a network by their names there."""
     config, state = network.config, network.state
     if unfit := _unfit(config):
@@ -190,7 +189,7 @@ def _unfit(config: Any) -> str:
     if not isinstance(config, StyleGAN2GeneratorConfig | StyleGAN2DiscriminatorConfig):
         return "StyleGAN 1"
     if config.base != (4, 4):
-        height, width = image_size(config)
+        height, width = config.image_size
         return f"images of {width} x {height} pixels, only of 8 x 8, 16 x 16, 32 x 32 and so on"
     if config.image_channels != 3:
         return f"images of {config.image_channels} channels"

@@ -15,25 +15,24 @@ from torch import Tensor
 from animetools.netfiles import arguments
 from animetools.netfiles.arguments import Settings
 from animetools.netfiles.machine import Call, Text, refuse
-from animetools.netfiles.snapshot import Network, Snapshot
-from animetools.netfiles.sources import LONGEST, constants
-from animetools.netfiles.variables import Conversion
-from animetools.networks.config import (
-    Architecture,
-    Config,
-    MappingConfig,
+from animetools.netfiles.networkfile import NetworkFile, SavedNetwork
+from animetools.netfiles.tensorflow_source import LONGEST, constants
+from animetools.netfiles.tensorflow_variables import Conversion
+from animetools.networks.config import Architecture, Config, MappingConfig, Truncation
+from animetools.networks.stylegan1.config import (
     StyleGAN1DiscriminatorConfig,
     StyleGAN1GeneratorConfig,
+)
+from animetools.networks.stylegan2.config import (
     StyleGAN2DiscriminatorConfig,
     StyleGAN2GeneratorConfig,
-    Truncation,
 )
 
 GENERATORS = ("G_style", "G_main")  # by the functions that build them
 DISCRIMINATORS = ("D_basic", "D_stylegan", "D_stylegan2")
 
 
-def read(value: Any) -> Snapshot:
+def read(value: Any) -> NetworkFile:
     """The networks in what `load_pickle` gave.
 
     Raises ItemError for what is no such file, and for networks that StyleGAN 1 and 2 do not have.
@@ -47,7 +46,7 @@ def read(value: Any) -> Snapshot:
     if len(parts) != 3:
         refuse("the pickle holds a single network, as those that only measure; no (G, D, Gs)")
     g, d, gs = map(_opened, parts)
-    return Snapshot(
+    return NetworkFile(
         layout="tensorflow",
         networks={"G": _generator(g), "D": _discriminator(d), "G_ema": _generator(gs)},
         facts={},
@@ -117,7 +116,7 @@ def _variables(pairs: list[Any]) -> dict[str, Tensor]:
 # Generators
 
 
-def _generator(opened: _Opened) -> Network:
+def _generator(opened: _Opened) -> SavedNetwork:
     if opened.function not in GENERATORS or set(opened.parts) != {"synthesis", "mapping"}:
         refuse(f"a network built by {opened.function!a:.40}, which is no generator of StyleGAN")
     synthesis, mapping = opened.parts["synthesis"], opened.parts["mapping"]
@@ -162,7 +161,7 @@ def _mapping(tensors: Conversion, settings: Settings) -> MappingConfig:
 
 def _stylegan1_generator(
     tensors: Conversion, settings: Settings, mapping: MappingConfig, truncation: Truncation
-) -> Network:
+) -> SavedNetwork:
     blocks = tensors.blocks()
     constant = "4x4/Const/const" in tensors
     noise, styles = tensors.any("/Noise/weight$"), tensors.any("/StyleMod/weight$")
@@ -209,7 +208,7 @@ def _stylegan1_generator(
 
 def _stylegan2_generator(
     tensors: Conversion, settings: Settings, mapping: MappingConfig, truncation: Truncation
-) -> Network:
+) -> SavedNetwork:
     blocks = tensors.blocks()
     colors, architecture = _ends(tensors, "ToRGB", blocks)
     scopes = ["4x4/Conv"]
@@ -249,7 +248,7 @@ def _modulated(tensors: Conversion, scope: str, new: str, *, flip: bool = False)
 # Discriminators
 
 
-def _discriminator(opened: _Opened) -> Network:
+def _discriminator(opened: _Opened) -> SavedNetwork:
     if opened.function not in DISCRIMINATORS or opened.parts:
         refuse(f"a network built by {opened.function!a:.40}, which is no discriminator of StyleGAN")
     tensors, settings = Conversion(opened.variables), opened.settings({})

@@ -1,4 +1,4 @@
-"""What the discriminators of both generations have in common."""
+"""What the discriminators of all families have in common."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from animetools.networks import ops
-from animetools.networks.config import Architecture, DiscriminatorConfig, image_size
+from animetools.networks.config import Architecture, DiscriminatorConfig
 from animetools.networks.layers import Conv, Dense, Mapping, Scheme, check_width
 
 
@@ -41,8 +41,8 @@ class Head(Block):
         return x
 
 
-class AnyDiscriminator(nn.Module):
-    """From images, and labels, to scores.
+class Discriminator(nn.Module):
+    """Any discriminator: from images, and labels, to scores.
 
     `upper` are the blocks above the head, from the highest resolution downwards. Labels choose
     among the outputs of so many `classes`, or their `mapping` is multiplied with the outputs.
@@ -81,6 +81,11 @@ class AnyDiscriminator(nn.Module):
         """From the highest resolution downwards; the last is the head."""
         return [getattr(self, f"b{4 << i}") for i in reversed(range(len(self.config.channels)))]
 
+    @property
+    def c_dim(self) -> int:
+        """How wide the labels are that a score depends on; 0 if it depends on none."""
+        return self.mapping.config.c_dim if self.mapping else self.classes
+
     def forward(self, images: Tensor, c: Tensor | None = None) -> Tensor:
         """images [n, C, H, W] in -1..1, labels [n, c_dim] (left out: zeros) to scores [n].
 
@@ -90,7 +95,7 @@ class AnyDiscriminator(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """images [n, C, H, W] to what the head sees of them, [n, C, *base], each for itself."""
-        wanted = [self.config.image_channels, *image_size(self.config)]
+        wanted = [self.config.image_channels, *self.config.image_size]
         if images.dim() != 4 or list(images.shape[1:]) != wanted:
             raise ValueError(
                 f"images of shape {list(images.shape)}; the network takes [n, *{wanted}]"

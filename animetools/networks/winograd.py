@@ -66,14 +66,14 @@ def convolve(
     bias: Tensor | None = None,
     up: bool = False,
     finish: Finish | None = None,
-    crew: Executor | None = None,
+    pool: Executor | None = None,
 ) -> None:
     """Write to y [H, W, O] the convolution of x, and call finish(first, end) for finished rows of y.
 
     x is contiguous and has its zero border in it: [H + 2, W + 2, C]; with `up`, [H / 2 + 2, W / 2 +
     2, C], where the products are those of `fold_up`. H and W of what is in x are multiples of 4. y
     may be the inside of such a tensor. x and y are float32; products come from `transform`, in
-    float32 or bfloat16. A bias [O] is added. The chunks are shared out among the `crew`.
+    float32 or bfloat16. A bias [O] is added. The threads of the `pool` share the chunks.
     """
     p = 2 if up else 1
     rows, columns = y.shape[0] // (TILE * p), y.shape[1] // (TILE * p)
@@ -86,7 +86,7 @@ def convolve(
         if finish:
             finish(first * TILE * p, (first + count) * TILE * p)
 
-    for _ in (crew.map if crew else map)(chunk, range(0, rows, height)):
+    for _ in (pool.map if pool else map)(chunk, range(0, rows, height)):
         pass
 
 

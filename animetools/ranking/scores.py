@@ -12,8 +12,7 @@ from torch import Tensor
 from animetools.errors import FatalError, ItemError
 from animetools.images.fit import How, fit
 from animetools.networks import fast
-from animetools.networks.config import StyleGAN2DiscriminatorConfig
-from animetools.networks.fast import Discriminator
+from animetools.networks.discriminator import Discriminator
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -80,13 +79,6 @@ class Judge:
         return self.head.judge(features, labels)
 
 
-def classes_judged(discriminator: Discriminator) -> int:
-    """How many labels it is told with a picture; 0 for a network without classes."""
-    config = discriminator.config
-    is_ext = isinstance(config, StyleGAN2DiscriminatorConfig) and config.labels == "ignored"
-    return 0 if is_ext else config.c_dim
-
-
 def ranks_of(scores: Sequence[float]) -> list[int]:
     """The rank of each score: 1 is the highest; of equal ones the first comes first."""
     order = np.argsort(-np.array(scores), kind="stable")
@@ -109,9 +101,8 @@ def prepared(rgb: Pixels, discriminator: Discriminator, how: How) -> Pixels:
 
 def frame_of(discriminator: Discriminator) -> tuple[int, int]:
     """Width and height of the pictures that it takes."""
-    height, width = discriminator.config.base
-    scale = len(discriminator.config.channels) - 1
-    return width << scale, height << scale
+    height, width = discriminator.config.image_size
+    return width, height
 
 
 class Memory:

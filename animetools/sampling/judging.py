@@ -7,7 +7,7 @@ from itertools import chain
 import numpy as np
 
 from animetools.errors import FatalError, ItemError
-from animetools.networks.fast import Discriminator
+from animetools.networks.discriminator import Discriminator
 from animetools.ranking.scores import Judge, frame_of, ranks_of
 from animetools.sampling.latents import Drawn
 from animetools.sampling.pictures import Making

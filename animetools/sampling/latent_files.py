@@ -23,7 +23,7 @@ from animetools.netfiles.pickles import (
     mapped,
     refuse_shared,
 )
-from animetools.networks.fast import Generator
+from animetools.networks.generator import Generator
 from animetools.sampling.latent_kinds import Kind, Numbers, hint_of, recognized
 from animetools.sampling.latents import Latent
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from animetools.errors import Advice, FatalError, ItemError
-from animetools.networks.fast import Generator
+from animetools.networks.generator import Generator
 
 Kind = Literal["z", "w", "w+"]
 Numbers = NDArray[np.floating | np.integer]

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from animetools.errors import ItemError
-from animetools.networks.fast import Generator
-from animetools.networks.layers import Noise
+from animetools.networks.generator import Generator, Noise
 
 Floats = NDArray[np.float32]
 

@@ -14,8 +14,8 @@ from animetools.download import sha256_of
 from animetools.errors import FatalError, ItemError
 from animetools.images.files import Pixels
 from animetools.netfiles import checkpoints
-from animetools.netfiles.snapshot import Snapshot
-from animetools.networks.fast import Generator
+from animetools.netfiles.networkfile import NetworkFile
+from animetools.networks.generator import Generator
 from animetools.sampling import latent_files
 from animetools.sampling.labels import classes_of, labels_of, words_of
 from animetools.sampling.latent_files import Latents
@@ -50,7 +50,7 @@ class Making:
     `classes` are the names of the labels, or their numbers; `told` is what is said of every picture.
     """
 
-    snapshot: Snapshot
+    snapshot: NetworkFile
     generator: Generator
     manner: Manner
     classes: tuple[str, ...]

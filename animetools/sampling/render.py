@@ -14,9 +14,7 @@ from animetools.errors import Advice, FatalError, ItemError
 from animetools.images.files import Pixels
 from animetools.networks import fast
 from animetools.networks.devices import DTYPES, devices
-from animetools.networks.fast import Generator
-from animetools.networks.layers import Noise
-from animetools.networks.stylegan2 import cpu
+from animetools.networks.generator import Generator, Noise
 from animetools.sampling.latents import Drawn
 
 GROUP_PIXELS = 1 << 21  # of a group on a card: eight images of 512 x 512
@@ -33,7 +31,7 @@ class Renderer:
     it is given at once. Batch 0 is what suits the device, where no more than `expected` are to
     come.
 
-    It is a context manager, whose end waits for its threads, as that of `cpu.crew` does.
+    It is a context manager, whose end waits for its threads, as that of `fast.thread_pool` does.
 
     From then on torch uses one thread wherever this process calls it.
     """
@@ -60,9 +58,9 @@ class Renderer:
             self.batch = batch or self.group
             width, share = cores, 1
         self.opened = ExitStack()
-        crew = self.opened.enter_context(cpu.crew(share))
+        pool = self.opened.enter_context(fast.thread_pool(share))
         self.threads = self.opened.enter_context(ThreadPoolExecutor(width))
-        self._prepare = partial(fast.synthesis, generator, device, dtype, crew)
+        self._prepare = partial(fast.synthesis, generator, device, dtype, pool)
 
     def __enter__(self) -> Self:
         return self

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from animetools.errors import FatalError
-from animetools.networks.config import (
-    MappingConfig,
+from animetools.networks.config import MappingConfig
+from animetools.networks.stylegan2.config import (
     StyleGAN2DiscriminatorConfig,
     StyleGAN2GeneratorConfig,
 )

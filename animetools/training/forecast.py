@@ -11,10 +11,9 @@ from torch import nn
 
 from animetools.errors import FatalError
 from animetools.estimate import duration, free_disk, size
-from animetools.networks.config import (
+from animetools.networks.stylegan2.config import (
     StyleGAN2DiscriminatorConfig,
     StyleGAN2GeneratorConfig,
-    image_size,
 )
 from animetools.networks.stylegan2.modules import Discriminator, Generator
 from animetools.training.config import TrainConfig
@@ -64,7 +63,7 @@ def seconds_per_kimg(trainer: Trainer, batch: int) -> float:
     A person waits for it: where a batch takes long, a part of it tells.
     """
     rules, config = trainer.rules, trainer.generator.config
-    shape = config.image_channels, *image_size(config)
+    shape = config.image_channels, *config.image_size
 
     def seconds(iteration: int, count: int) -> float:
         reals = torch.zeros(count, *shape).to(trainer.device, trainer.dtype)

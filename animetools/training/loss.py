@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from animetools.networks.convolution import weights_fixed
-from animetools.networks.layers import Mapping, Noise
+from animetools.networks.generator import Noise
+from animetools.networks.layers import Mapping
 from animetools.networks.stylegan2.modules import Discriminator, Generator
 
 Terms = dict[str, Tensor]

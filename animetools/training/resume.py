@@ -9,7 +9,7 @@ from typing import Any
 from animetools.dataset.identity import Identity
 from animetools.dataset.training_set import Images
 from animetools.errors import FatalError
-from animetools.netfiles.snapshot import Snapshot
+from animetools.netfiles.networkfile import NetworkFile
 from animetools.training import snapshots
 
 RELATED = 0.1  # of the images of two datasets are in both: one may have become the other
@@ -63,7 +63,7 @@ def moves(folder: str, images: Images) -> Iterator[str]:
             yield "the images are not the same as before"
 
 
-def read(path: str) -> Snapshot:
+def read(path: str) -> NetworkFile:
     """A snapshot that a run goes on from.
 
     Raises FatalError if it is damaged or something else; it names the last whole one beside it.

@@ -5,8 +5,9 @@ from dataclasses import fields, replace
 from typing import Any
 
 from animetools.errors import FatalError
-from animetools.netfiles.snapshot import Snapshot
-from animetools.networks.config import Config, StyleGAN2GeneratorConfig
+from animetools.netfiles.networkfile import NetworkFile
+from animetools.networks.config import Config
+from animetools.networks.stylegan2.config import StyleGAN2GeneratorConfig
 from animetools.options import Option
 from animetools.training.config import TrainConfig, preset
 
@@ -19,7 +20,7 @@ def settings(
     given: Mapping[str, Any],
     options: Sequence[Option],
     resolution: int,
-    saved: Snapshot | None,
+    saved: NetworkFile | None,
     path: str,
 ) -> TrainConfig:
     """The settings of a run on images of this resolution, which resumes the snapshot `saved`.
@@ -69,7 +70,7 @@ def refuse_architecture(
             )
 
 
-def changes(saved: Snapshot, facts: Mapping[str, Any]) -> Iterator[str]:
+def changes(saved: NetworkFile, facts: Mapping[str, Any]) -> Iterator[str]:
     """What is otherwise now than in the run that is resumed, of all settings and facts."""
     before = saved.facts | saved.facts["config"]
     for name, value in facts.items():
@@ -87,7 +88,7 @@ def _refuse_unused(config: TrainConfig, given: Mapping[str, Any]) -> None:
         raise FatalError("--aug fixed needs a probability: --p")
 
 
-def _settings_of(saved: Snapshot, options: Sequence[Option], path: str) -> dict[str, Any]:
+def _settings_of(saved: NetworkFile, options: Sequence[Option], path: str) -> dict[str, Any]:
     """The settings in a snapshot, which are held to what options may be."""
     found: dict[str, Any] = {}
     known = saved.facts["config"]

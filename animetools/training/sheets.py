@@ -11,8 +11,7 @@ from animetools.dataset.pictures import Pixels
 from animetools.dataset.training_set import Images
 from animetools.errors import ItemError
 from animetools.images.sheet import sheet as compose
-from animetools.networks.fast import synthesis
-from animetools.networks.stylegan2 import cpu
+from animetools.networks.fast import synthesis, thread_pool
 from animetools.networks.stylegan2.modules import Generator
 
 COLUMNS = 8  # of a sheet
@@ -28,9 +27,9 @@ def samples(generator: Generator, z: Tensor, at_once: int, threads: int) -> Iter
     """What a generator makes of z [n, z_dim] with constant noise: batches of uint8 [n, C, H, W]."""
     w_avg = generator.mapping.w_avg
     draw: Callable[..., Tensor] = generator.synthesis
-    with cpu.crew(threads) as crew:
+    with thread_pool(threads) as pool:
         if w_avg.device.type == "cpu":  # elsewhere it would be compiled anew every time
-            draw = synthesis(generator, w_avg.device, torch.float32, crew)
+            draw = synthesis(generator, w_avg.device, torch.float32, pool)
         for part in torch.split(z, at_once):
             with torch.inference_mode():
                 levels = draw(generator.mapping(part.to(w_avg)), "const").float() * 127.5 + 128

@@ -15,7 +15,7 @@ from animetools import atomic
 from animetools.errors import FatalError, ItemError
 from animetools.names import fitted
 from animetools.netfiles import checkpoints
-from animetools.netfiles.snapshot import Network, Snapshot
+from animetools.netfiles.networkfile import NetworkFile, SavedNetwork
 from animetools.networks.config import Config
 from animetools.networks.stylegan2.modules import Discriminator
 from animetools.training.config import TrainConfig
@@ -52,11 +52,11 @@ def write(folder: str, trainer: Trainer, config: TrainConfig, facts: dict[str, A
         "D": trainer.discriminator.config,
         "G_ema": trainer.ema.config,
     }
-    networks = {name: Network(configs[name], state.pop(name)) for name in NETWORKS}
+    networks = {name: SavedNetwork(configs[name], state.pop(name)) for name in NETWORKS}
     kimg = trainer.seen / 1000
     facts = facts | {"kimg": kimg, "config": asdict(config)}
     path = os.path.join(folder, named(kimg))
-    checkpoints.write(path, Snapshot("animetools", networks, facts, state))
+    checkpoints.write(path, NetworkFile("animetools", networks, facts, state))
     return path
 
 
@@ -65,7 +65,7 @@ def named(kimg: float) -> str:
     return f"snapshot-{kimg:010.3f}.pkl"
 
 
-def read(path: str) -> Snapshot:
+def read(path: str) -> NetworkFile:
     """A snapshot with the state of its run, whose networks are what its configs say.
 
     Raises FatalError if it is none, or damaged.
@@ -89,7 +89,7 @@ def read(path: str) -> Snapshot:
     return snapshot
 
 
-def restore(trainer: Trainer, snapshot: Snapshot, config: TrainConfig) -> None:
+def restore(trainer: Trainer, snapshot: NetworkFile, config: TrainConfig) -> None:
     """Have a trainer go on from a snapshot, with settings that may be others than it had.
 
     Raises FatalError if it is of other networks.

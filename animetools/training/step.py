@@ -14,7 +14,10 @@ from torch import Tensor, nn
 from torch.autograd import backward
 
 from animetools.errors import FatalError
-from animetools.networks.config import StyleGAN2DiscriminatorConfig, StyleGAN2GeneratorConfig
+from animetools.networks.stylegan2.config import (
+    StyleGAN2DiscriminatorConfig,
+    StyleGAN2GeneratorConfig,
+)
 from animetools.networks.stylegan2.modules import Discriminator, Generator
 from animetools.training import loss
 from animetools.training.config import Rules

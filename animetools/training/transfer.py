@@ -8,15 +8,14 @@ from torch import Tensor, nn
 from animetools.dataset.training_set import Images
 from animetools.errors import FatalError, ItemError
 from animetools.netfiles import checkpoints
-from animetools.netfiles.snapshot import Snapshot
-from animetools.networks.config import (
-    MappingConfig,
-    StyleGAN2DiscriminatorConfig,
-    StyleGAN2GeneratorConfig,
-    image_size,
-)
+from animetools.netfiles.networkfile import NetworkFile
+from animetools.networks.config import MappingConfig
 from animetools.networks.devices import DTYPES
 from animetools.networks.fast import native
+from animetools.networks.stylegan2.config import (
+    StyleGAN2DiscriminatorConfig,
+    StyleGAN2GeneratorConfig,
+)
 from animetools.networks.stylegan2.modules import Discriminator
 from animetools.training.augment import Ada
 from animetools.training.config import Dtype, TrainConfig, networks
@@ -31,7 +30,7 @@ def anew(config: TrainConfig, images: Images) -> Pair:
     return networks(config, images.height, images.width, images.channels, images.label_dim)
 
 
-def source_of(path: str) -> Snapshot:
+def source_of(path: str) -> NetworkFile:
     """A file whose weights are to be taken.
 
     Raises FatalError if it has no networks that can be built.
@@ -46,7 +45,7 @@ def source_of(path: str) -> Snapshot:
 
 
 def trainer_of(
-    config: TrainConfig, pair: Pair, device: torch.device, source: Snapshot | None = None
+    config: TrainConfig, pair: Pair, device: torch.device, source: NetworkFile | None = None
 ) -> tuple[Trainer, str]:
     """New networks, and all that they learn with; their weights are random where no source has any.
 
@@ -83,7 +82,7 @@ def precision_of(dtype: Dtype, device: torch.device) -> torch.dtype | None:
     return None if asked == torch.float32 else asked
 
 
-def resumed(wanted: Pair, saved: Snapshot, path: str) -> Pair:
+def resumed(wanted: Pair, saved: NetworkFile, path: str) -> Pair:
     """The configs of a snapshot's networks, for images and minibatch groups as in `wanted`.
 
     Raises FatalError, naming what differs, if its images or labels are others.
@@ -96,8 +95,8 @@ def resumed(wanted: Pair, saved: Snapshot, path: str) -> Pair:
         raise FatalError(f"{path}: no StyleGAN 2, as sgtrain trains them")
     for what, theirs, ours in zip(
         ("pixels high", "pixels wide", "channels", "numbers in a label"),
-        (*image_size(generator), generator.image_channels, generator.mapping.c_dim),
-        (*image_size(wanted[0]), wanted[0].image_channels, wanted[0].mapping.c_dim),
+        (*generator.image_size, generator.image_channels, generator.mapping.c_dim),
+        (*wanted[0].image_size, wanted[0].image_channels, wanted[0].mapping.c_dim),
         strict=True,
     ):
         if theirs != ours:
@@ -108,7 +107,7 @@ def resumed(wanted: Pair, saved: Snapshot, path: str) -> Pair:
     return generator, replace(discriminator, mbstd_group=wanted[1].mbstd_group)
 
 
-def like(wanted: Pair, source: Snapshot) -> Pair:
+def like(wanted: Pair, source: NetworkFile) -> Pair:
     """The configs of new networks, as much like the source's as their images' size allows.
 
     Raises FatalError if the source is no StyleGAN 2.
@@ -141,7 +140,7 @@ def like(wanted: Pair, source: Snapshot) -> Pair:
         )
     else:
         discriminator = replace(discriminator, channels=generator.channels)
-    assert image_size(generator) == image_size(discriminator)
+    assert generator.image_size == discriminator.image_size
     return generator, discriminator
 
 

@@ -42,10 +42,19 @@ LINES = {
 }  # fmt: skip
 CHANGING = {"log.txt", "run.json", "metrics.jsonl"}  # they hold times
 TENSORS = (".safetensors", ".pkl")
-COMMANDS = (
-    "animeclean animecrop animedraw animepack animeupscale dranker gptsnip gpttrain sgconvert"
-    " sggen sgtrain"
-).split()
+COMMANDS = [
+    "animeclean",
+    "animecrop",
+    "animedraw",
+    "animepack",
+    "animeupscale",
+    "dranker",
+    "gptsnip",
+    "gpttrain",
+    "sgconvert",
+    "sggen",
+    "sgtrain",
+]
 
 
 def main() -> int:
@@ -113,8 +122,7 @@ class Checkout:
             cwd=self.folder,
             env=os.environ | {"PATH": f"{self.bin}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1"},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
         )  # fmt: skip
         if done.returncode > 1:
             print(done.stderr.decode(errors="replace"))

@@ -13,7 +13,7 @@ from animetools.commands.dranker import RankOptions, judges_of
 from animetools.errors import FatalError
 from animetools.images.files import decode_rgb, encode_png
 from animetools.netfiles import checkpoints
-from animetools.netfiles.snapshot import Network, Snapshot
+from animetools.netfiles.networkfile import NetworkFile, SavedNetwork
 from animetools.options import options_of
 from tests.conftest import ROOT, Shell
 from tests.quick import quick
@@ -219,8 +219,8 @@ def test_what_the_network_cannot_is_one_sentence(tmp_path: Path) -> None:
     whole, path = snapshot(), str(tmp_path / "model.pkl")
     network = whole.discriminator
     state = network.state | {"b4.out.bias": torch.full((1,), torch.nan)}
-    no_numbers = Snapshot("animetools", {"D": Network(network.config, state)}, {})
-    no_judge = Snapshot("animetools", {"G_ema": whole.generator}, {})
+    no_numbers = NetworkFile("animetools", {"D": SavedNetwork(network.config, state)}, {})
+    no_judge = NetworkFile("animetools", {"G_ema": whole.generator}, {})
     for made, options, words in [
         (whole, RankOptions(shuffles=1, minibatch=6), "multiple of 4"),
         (whole, RankOptions(class_="0"), "knows no classes"),

@@ -14,14 +14,14 @@ import pytest
 import torch
 
 from animetools.netfiles import checkpoints
-from animetools.netfiles.snapshot import Snapshot
+from animetools.netfiles.networkfile import NetworkFile
 from tests import tiny
 from tests.conftest import Shell
 from tests.netfiles import files, goldens
 from tests.quick import quick
 
 
-def same(one: Snapshot, other: Snapshot) -> bool:
+def same(one: NetworkFile, other: NetworkFile) -> bool:
     return all(
         torch.equal(value, other.networks[name].state[key])
         for name, network in one.networks.items()

@@ -14,9 +14,10 @@ import torch
 from PIL import Image
 
 from animetools.netfiles import checkpoints
-from animetools.netfiles.snapshot import Network, Snapshot
-from animetools.networks.config import MappingConfig, StyleGAN2GeneratorConfig, Truncation
+from animetools.netfiles.networkfile import NetworkFile, SavedNetwork
+from animetools.networks.config import MappingConfig, Truncation
 from animetools.networks.stylegan2 import modules as stylegan2
+from animetools.networks.stylegan2.config import StyleGAN2GeneratorConfig
 from animetools.sampling.render import to_pixels
 from tests.conftest import ROOT, Shell, within_a_second
 from tests.netfiles.goldens import tf, tf_file
@@ -174,8 +175,8 @@ def test_rows_of_w_are_one_picture_or_a_question(here: Path) -> None:
     assert done.stdout.split() == ["images/encoded.pt.0.png", "images/face.npy.0.png"]
     alike = MappingConfig(8, 0, 8, 1, 8)
     made = StyleGAN2GeneratorConfig(alike, (8, 8, 8))
-    drawn = Network(made, state(stylegan2.Generator(made), 0))
-    checkpoints.write(str(here / "alike.pkl"), Snapshot("animetools", {"G_ema": drawn}, {}))
+    drawn = SavedNetwork(made, state(stylegan2.Generator(made), 0))
+    checkpoints.write(str(here / "alike.pkl"), NetworkFile("animetools", {"G_ema": drawn}, {}))
     done = quick("sggen --network alike.pkl face.npy -q -o asked", here)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1

@@ -19,7 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import Tensor
 
 from animetools.netfiles import checkpoints
-from animetools.netfiles.snapshot import Snapshot
+from animetools.netfiles.networkfile import NetworkFile
 from tests import tiny
 from tests.conftest import ROOT
 from tests.dataset.sets import encoded, folder, picture, zipped
@@ -45,13 +45,13 @@ def train(line: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return done
 
 
-def snapshot(path: Path) -> Snapshot:
+def snapshot(path: Path) -> NetworkFile:
     return checkpoints.read(str(path))
 
 
 def tensors(value: Any, name: str = "") -> dict[str, Tensor]:
     """Every tensor and number somewhere in a snapshot, by where it is."""
-    if isinstance(value, Snapshot):
+    if isinstance(value, NetworkFile):
         networks = {key: network.state for key, network in value.networks.items()}
         return tensors({"networks": networks, "training": value.training})
     if isinstance(value, dict):

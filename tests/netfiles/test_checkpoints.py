@@ -16,16 +16,17 @@ from hypothesis import strategies as st
 
 from animetools.errors import ItemError
 from animetools.netfiles import checkpoints
-from animetools.netfiles.plain import from_plain, to_plain
-from animetools.netfiles.snapshot import Network, Snapshot, _module
-from animetools.networks.config import (
-    Config,
-    MappingConfig,
+from animetools.netfiles.configs import config_from_json, config_to_json
+from animetools.netfiles.networkfile import NetworkFile, SavedNetwork
+from animetools.networks.config import Config, MappingConfig, Truncation
+from animetools.networks.families import kind_of
+from animetools.networks.stylegan1.config import (
     StyleGAN1DiscriminatorConfig,
     StyleGAN1GeneratorConfig,
+)
+from animetools.networks.stylegan2.config import (
     StyleGAN2DiscriminatorConfig,
     StyleGAN2GeneratorConfig,
-    Truncation,
 )
 from tests import tiny
 from tests.netfiles import files, goldens
@@ -92,18 +93,20 @@ def discriminators(draw: st.DrawFn) -> Config:
     return replace(config, channels=(max(features, 1) * 2, *config.channels))
 
 
-def of(**configs: Config) -> Snapshot:
+def of(**configs: Config) -> NetworkFile:
     """Networks of these configs, with numbers that say where they belong."""
     networks = {}
     for name, config in configs.items():
-        state = _module(config).state_dict()
+        state = kind_of(config).module(config).state_dict()
         drawn = {key: torch.randn_like(v) for key, v in state.items()}
         drawn |= {key: value.abs() for key, value in drawn.items() if key.endswith("lod")}
-        networks[name] = Network(config, drawn)
-    return Snapshot("animetools", networks, {"kimg": 7, "note": "ünï", "list": [1.5, None, True]})
+        networks[name] = SavedNetwork(config, drawn)
+    return NetworkFile(
+        "animetools", networks, {"kimg": 7, "note": "ünï", "list": [1.5, None, True]}
+    )
 
 
-def assert_same(found: Snapshot, wanted: Snapshot) -> None:
+def assert_same(found: NetworkFile, wanted: NetworkFile) -> None:
     assert found.facts == wanted.facts
     assert set(found.networks) == set(wanted.networks)
     for name, network in wanted.networks.items():
@@ -181,7 +184,7 @@ def ours(suffix: str = ".pkl") -> Callable[[Path], None]:
     return lambda path: _written(path, suffix, tiny.snapshot())
 
 
-def _written(path: Path, suffix: str, snapshot: Snapshot) -> None:
+def _written(path: Path, suffix: str, snapshot: NetworkFile) -> None:
     made = path.with_suffix(suffix)
     checkpoints.write(str(made), snapshot)
     made.rename(path)
@@ -227,7 +230,7 @@ def metadata(**fields: str) -> Callable[[Path], None]:
         "format": "animetools",
         "version": "1",
         "facts": "{}",
-        "networks": json.dumps({"D": to_plain(snapshot.discriminator.config)}),
+        "networks": json.dumps({"D": config_to_json(snapshot.discriminator.config)}),
     }
     return lambda path: safetensors.torch.save_file(tensors, path, usual | fields)
 
@@ -374,4 +377,4 @@ def test_what_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
 
 @given(generators | discriminators())
 def test_a_plain_config_is_json(config: Config) -> None:
-    assert from_plain(json.loads(json.dumps(to_plain(config)))) == config
+    assert config_from_json(json.loads(json.dumps(config_to_json(config)))) == config

@@ -6,10 +6,12 @@ import onnxruntime
 import pytest
 import torch
 
+from animetools.netfiles.networkfile import SavedNetwork
 from animetools.netfiles.onnx import encode
-from animetools.netfiles.snapshot import Network, _module
-from animetools.networks.config import MappingConfig, StyleGAN1GeneratorConfig
-from animetools.networks.layers import AnyGenerator
+from animetools.networks.config import MappingConfig
+from animetools.networks.families import kind_of
+from animetools.networks.generator import Generator
+from animetools.networks.stylegan1.config import StyleGAN1GeneratorConfig
 
 MAPPING = MappingConfig(z_dim=6, w_dim=5, layers=2, width=7, c_dim=2, labels="concat")
 
@@ -18,11 +20,13 @@ MAPPING = MappingConfig(z_dim=6, w_dim=5, layers=2, width=7, c_dim=2, labels="co
 def test_the_model_gives_the_images_of_the_network() -> None:
     config = StyleGAN1GeneratorConfig(MAPPING, (4, 4))
     torch.manual_seed(0)
-    state = {name: value + 1e-3 for name, value in _module(config).state_dict().items()}
+    state = {
+        name: value + 1e-3 for name, value in kind_of(config).module(config).state_dict().items()
+    }
     state["synthesis.lod"].fill_(0.25)
-    network = Network(config, state)
+    network = SavedNetwork(config, state)
     generator = network.build()
-    assert isinstance(generator, AnyGenerator)
+    assert isinstance(generator, Generator)
     model = encode(network)
     graph = onnx.load_from_string(model).graph
     sizes = {

@@ -7,9 +7,12 @@ import torch
 
 from animetools.errors import ItemError
 from animetools.netfiles import pytorch
+from animetools.netfiles.networkfile import NetworkFile
 from animetools.netfiles.pickles import load_pickle
-from animetools.netfiles.snapshot import Snapshot
-from animetools.networks.config import StyleGAN2DiscriminatorConfig, StyleGAN2GeneratorConfig
+from animetools.networks.stylegan2.config import (
+    StyleGAN2DiscriminatorConfig,
+    StyleGAN2GeneratorConfig,
+)
 from tests.netfiles import files, goldens
 
 PAIRS = [
@@ -22,7 +25,7 @@ PAIRS = [
 ]
 
 
-def read(**values: Any) -> Snapshot:
+def read(**values: Any) -> NetworkFile:
     """What a file of these values holds."""
     return pytorch.read(load_pickle(files.ada_pickle(**values)))
 

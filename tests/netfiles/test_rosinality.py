@@ -12,13 +12,13 @@ from torch import Tensor
 
 from animetools.errors import Advice, ItemError
 from animetools.netfiles import checkpoints
-from animetools.netfiles.snapshot import Network, Snapshot
-from animetools.networks.config import (
-    MappingConfig,
+from animetools.netfiles.networkfile import NetworkFile, SavedNetwork
+from animetools.networks.config import MappingConfig
+from animetools.networks.stylegan2 import modules as stylegan2
+from animetools.networks.stylegan2.config import (
     StyleGAN2DiscriminatorConfig,
     StyleGAN2GeneratorConfig,
 )
-from animetools.networks.stylegan2 import modules as stylegan2
 
 MAPPING = MappingConfig(z_dim=6, w_dim=6, layers=2, width=6)
 GENERATOR = StyleGAN2GeneratorConfig(MAPPING, (5, 4))
@@ -81,7 +81,7 @@ D = {
 def snapshot(
     generator: StyleGAN2GeneratorConfig = GENERATOR,
     discriminator: StyleGAN2DiscriminatorConfig = DISCRIMINATOR,
-) -> Snapshot:
+) -> NetworkFile:
     """Networks whose every tensor has numbers of its own."""
     torch.manual_seed(0)
     networks = {}
@@ -90,8 +90,8 @@ def snapshot(
         ("D", discriminator, stylegan2.Discriminator(discriminator)),
     ):
         state = {key: value + torch.randn_like(value) for key, value in module.state_dict().items()}
-        networks[name] = Network(config, state)
-    return Snapshot("animetools", networks, {})
+        networks[name] = SavedNetwork(config, state)
+    return NetworkFile("animetools", networks, {})
 
 
 def written(path: Path, content: Any = None, **options: Any) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def written(path: Path, content: Any = None, **options: Any) -> dict[str, Any]:
     return loaded
 
 
-def images(network: Network) -> Tensor:
+def images(network: SavedNetwork) -> Tensor:
     generator = network.build()
     found: Tensor = generator(
         torch.randn(2, 6, generator=torch.Generator().manual_seed(1)), psi=0.5

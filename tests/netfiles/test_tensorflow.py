@@ -10,15 +10,16 @@ import pytest
 from animetools.errors import Advice, ItemError
 from animetools.netfiles import tensorflow
 from animetools.netfiles.machine import Call, Global
+from animetools.netfiles.networkfile import NetworkFile
 from animetools.netfiles.pickles import load_pickle
-from animetools.netfiles.snapshot import Snapshot
-from animetools.networks.config import (
-    MappingConfig,
+from animetools.networks.config import MappingConfig, Truncation
+from animetools.networks.stylegan1.config import (
     StyleGAN1DiscriminatorConfig,
     StyleGAN1GeneratorConfig,
+)
+from animetools.networks.stylegan2.config import (
     StyleGAN2DiscriminatorConfig,
     StyleGAN2GeneratorConfig,
-    Truncation,
 )
 from tests.netfiles import goldens
 
@@ -57,7 +58,7 @@ def test_golden_files_are_read(name: str) -> None:
     assert judge.mbstd_group == (32 if name == "ext_32" else 4)
 
 
-def mapping(snapshot: Snapshot) -> MappingConfig:
+def mapping(snapshot: NetworkFile) -> MappingConfig:
     """That of the generator."""
     config = snapshot.generator.config
     assert isinstance(config, StyleGAN1GeneratorConfig | StyleGAN2GeneratorConfig)
@@ -83,7 +84,7 @@ def test_what_a_file_says_of_itself_is_kept() -> None:
     assert second[0].truncation == Truncation(0.5, None)
 
 
-def read(name: str, change: Callable[[State, State, State], object]) -> Snapshot:
+def read(name: str, change: Callable[[State, State, State], object]) -> NetworkFile:
     """A golden file in whose Gs, synthesis and D something was changed."""
     value = load_pickle(goldens.tf_file(name))
     change(value[2].state, value[2].state["components"]["synthesis"].state, value[1].state)

@@ -7,19 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from animetools.errors import ItemError
-from animetools.networks.config import (
-    MappingConfig,
-    StyleGAN1DiscriminatorConfig,
-    StyleGAN2DiscriminatorConfig,
-)
+from animetools.networks.config import MappingConfig
 from animetools.networks.stylegan1 import modules as stylegan1
+from animetools.networks.stylegan1.config import StyleGAN1DiscriminatorConfig
 from animetools.networks.stylegan2 import modules as stylegan2
+from animetools.networks.stylegan2.config import StyleGAN2DiscriminatorConfig
 from animetools.ranking.scores import (
     Judge,
     Memory,
     Pixels,
     check_minibatch,
-    classes_judged,
     prepared,
     ranks_of,
     shuffled_scores,
@@ -134,8 +131,8 @@ def test_ext_judges_without_classes() -> None:
     one = StyleGAN2DiscriminatorConfig((4, 4), dense=4, c_dim=3, labels="ignored")
     other = StyleGAN1DiscriminatorConfig((4, 4), dense=4, c_dim=3)
 
-    assert classes_judged(stylegan2.Discriminator(one)) == 0
-    assert classes_judged(stylegan1.Discriminator(other)) == 3
+    assert stylegan2.Discriminator(one).c_dim == 0
+    assert stylegan1.Discriminator(other).c_dim == 3
 
 
 def test_a_minibatch_divides_into_groups(network: stylegan2.Discriminator) -> None:

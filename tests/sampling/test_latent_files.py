@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from animetools.errors import Advice, FatalError, ItemError
-from animetools.networks.config import MappingConfig, StyleGAN2GeneratorConfig
+from animetools.networks.config import MappingConfig
+from animetools.networks.stylegan2.config import StyleGAN2GeneratorConfig
 from animetools.networks.stylegan2.modules import Generator
 from animetools.sampling.latent_files import LARGEST, read
 from tests.tiny import generator

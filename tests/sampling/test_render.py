@@ -8,9 +8,10 @@ import torch
 
 from animetools.errors import ItemError
 from animetools.images.files import Pixels
-from animetools.networks import fast
-from animetools.networks.config import MappingConfig, StyleGAN2GeneratorConfig
-from animetools.networks.stylegan2.modules import Generator
+from animetools.networks.config import MappingConfig
+from animetools.networks.generator import Generator
+from animetools.networks.stylegan2 import modules as stylegan2
+from animetools.networks.stylegan2.config import StyleGAN2GeneratorConfig
 from animetools.sampling.latents import Drawn, Latent, Manner, draw
 from animetools.sampling.render import Renderer, to_pixels
 from tests.tiny import SIZE, generator, old_snapshot, state
@@ -24,7 +25,7 @@ def pixels_of(renderer: Renderer, drawn: list[Drawn]) -> list[Pixels]:
     return [each for each in made if not isinstance(each, ItemError)]
 
 
-def drawn_of(network: fast.Generator, count: int, noise: str = "const") -> list[Drawn]:
+def drawn_of(network: Generator, count: int, noise: str = "const") -> list[Drawn]:
     manner = Manner(noise=noise)  # type: ignore[arg-type]
     return [draw(network, manner, Latent(seed), 0.7) for seed in range(count)]
 
@@ -38,7 +39,7 @@ def test_floats_become_bytes_as_in_the_old_programs() -> None:
 def wide_network() -> Generator:
     """One with maps large enough for the fast forms, on which cores work together."""
     config = StyleGAN2GeneratorConfig(MappingConfig(8, 0, 8, 1, 8), (16,) * 6)
-    network = Generator(config)
+    network = stylegan2.Generator(config)
     network.load_state_dict(state(network, 3))
     return network.requires_grad_(False).eval()
 
@@ -47,10 +48,10 @@ def wide_network() -> Generator:
 @pytest.mark.parametrize("noise", ["const", "none", "random", "seed"])
 def test_an_image_is_the_same_whatever_the_batch_and_the_cores(kind: str, noise: str) -> None:
     if kind == "wide":
-        network: fast.Generator = wide_network()
+        network: Generator = wide_network()
     else:
         built = generator() if kind == "small" else old_snapshot().generator.build()
-        assert isinstance(built, fast.Generator)
+        assert isinstance(built, Generator)
         network = built
     drawn = drawn_of(network, 5, noise)
     alone = [pixels_of(Renderer(network, CPU, torch.float32, cores=1), [each])[0] for each in drawn]

@@ -7,7 +7,7 @@ import pytest
 
 from animetools.commands.sgtrain import TrainOptions
 from animetools.errors import FatalError
-from animetools.netfiles.snapshot import Snapshot
+from animetools.netfiles.networkfile import NetworkFile
 from animetools.options import options_of
 from animetools.training.config import TrainConfig, preset
 from animetools.training.settings import changes, settings
@@ -17,7 +17,7 @@ def run_of(saved: TrainConfig | None = None, facts: Any = None, **told: Any) -> 
     """The settings of a run on images of 64 px; those of `saved` are in the snapshot it resumes."""
     snapshot = None
     if saved:
-        snapshot = Snapshot("animetools", {}, {"config": asdict(saved), **(facts or {})})
+        snapshot = NetworkFile("animetools", {}, {"config": asdict(saved), **(facts or {})})
     given = asdict(TrainOptions(**told))
     return settings(given, options_of(TrainOptions), 64, snapshot, "run.pkl")
 
@@ -48,7 +48,7 @@ def test_p_follows_sooner_after_a_transfer_and_in_what_resumes_it() -> None:
 def test_changes_are_told() -> None:
     facts = {"images": 9, "kimg": 3.0, "config": {"batch": 4, "gamma": 1.0}}
     now = {"images": 12, "batch": 8, "gamma": 1.0, "new": 1}
-    assert list(changes(Snapshot("animetools", {}, facts), now)) == [
+    assert list(changes(NetworkFile("animetools", {}, facts), now)) == [
         "images was 9, is 12 from here on",
         "batch was 4, is 8 from here on",
     ]

@@ -10,7 +10,6 @@ bit is the same in every run.
 import math
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 
 import torch
@@ -38,19 +37,6 @@ class Space:
         if name not in kept:
             kept[name] = torch.zeros(shape)
         return kept[name]
-
-
-@contextmanager
-def crew(threads: int) -> Iterator[Executor | None]:
-    """Threads beside each other, each of which computes alone; none where one is enough.
-
-    The end waits for them: Python aborts if it ends while one of them frees a tensor.
-    """
-    if threads < 2:
-        yield None
-        return
-    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        yield pool
 
 
 @contextmanager

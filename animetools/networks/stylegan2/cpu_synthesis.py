@@ -9,25 +9,28 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from animetools.networks import winograd
-from animetools.networks.config import StyleGAN2GeneratorConfig
-from animetools.networks.layers import Noise
+from animetools.networks.generator import Noise
 from animetools.networks.stylegan2 import cpu
+from animetools.networks.stylegan2.config import StyleGAN2GeneratorConfig
 
 MANY = 128 * 128  # pixels: from here on, a low-pass of its own costs more than folding it
 SHARE = 128  # channels of a narrow layer, worked on at once
 
 
-def can_synthesize(config: StyleGAN2GeneratorConfig) -> bool:
-    """Whether Synthesis knows such a network."""
+def of(
+    config: StyleGAN2GeneratorConfig, state: cpu.State, dtype: torch.dtype, pool: Executor | None
+) -> "Synthesis | None":
+    """The synthesis of a generator, if `Synthesis` covers its config."""
     known = config.architecture in ("skip", "orig") and config.activation == "lrelu"
-    return known and len(config.kernel) == 4
+    covers = known and len(config.kernel) == 4
+    return Synthesis(config, state, dtype, pool) if covers else None
 
 
 class Synthesis:
     """From w to images, as the `synthesis` of a StyleGAN 2 generator (skip or orig) with that state.
 
-    The `crew` works on one image together. Calls from several threads at once do not meet. In
-    bfloat16 the convolutions are, and all else is float32.
+    The threads of the `pool` share the work on an image. Several threads may call it at once. In
+    bfloat16 only the convolutions are bfloat16.
     """
 
     def __init__(
@@ -35,10 +38,10 @@ class Synthesis:
         config: StyleGAN2GeneratorConfig,
         state: cpu.State,
         dtype: torch.dtype = torch.float32,
-        crew: Executor | None = None,
+        pool: Executor | None = None,
     ) -> None:
         self.config = config
-        self.crew = crew
+        self.pool = pool
         self.space = cpu.Space()
         self.const = state["synthesis.b4.const"].permute(1, 2, 0)
         self.low_pass = cpu.low_pass(config.kernel) * 2
@@ -90,7 +93,7 @@ class Synthesis:
                 (image, torgb.weights(w), torgb.bias) if torgb and image is not None else None,
                 styles[i + 1] if i + 1 < len(layers) and not layers[i + 1].on_weights else None,
             )
-            layer.run(x, y, style, follow, self.crew)
+            layer.run(x, y, style, follow, self.pool)
             x = y
         assert image is not None
         return image
@@ -191,7 +194,7 @@ class _Layer:
         y: Tensor,
         style: Tensor,
         follow: "partial[None]",
-        crew: Executor | None,
+        pool: Executor | None,
     ) -> None:
         """From x, with its border, to y; `follow` is told how to scale and shift what comes out."""
         scale = (style.square() @ self.squares + 1e-8).rsqrt() * cpu.GAIN
@@ -202,12 +205,12 @@ class _Layer:
             weight = weight.to(self.weight.dtype)
             finish = partial(follow, None, None)
             winograd.convolve(
-                x, weight, inside, bias=self.bias, up=self.up, finish=finish, crew=crew
+                x, weight, inside, bias=self.bias, up=self.up, finish=finish, pool=pool
             )
             return
         finish = partial(follow, scale, self.bias)
         if self.wide:
-            winograd.convolve(x, self.weight, inside, up=self.up, finish=finish, crew=crew)
+            winograd.convolve(x, self.weight, inside, up=self.up, finish=finish, pool=pool)
             return
         planes = cpu.planes(x if self.low_pass is None else x[1:-1, 1:-1]).to(self.shares[0].dtype)
 
@@ -221,7 +224,7 @@ class _Layer:
             some = inside[..., n * SHARE : (n + 1) * SHARE]
             some.copy_(out[0].permute(1, 2, 0))
 
-        for _ in (crew.map if crew else map)(share, range(len(self.shares))):
+        for _ in (pool.map if pool else map)(share, range(len(self.shares))):
             pass
         finish(0, y.shape[0] - 2)
 

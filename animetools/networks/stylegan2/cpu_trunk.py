@@ -7,16 +7,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from animetools.networks import winograd
-from animetools.networks.config import StyleGAN2DiscriminatorConfig
 from animetools.networks.stylegan2 import cpu
+from animetools.networks.stylegan2.config import StyleGAN2DiscriminatorConfig
 
 ROWS = 16  # of a map, worked on at once: they fit the cache
 
 
-def can_look(config: StyleGAN2DiscriminatorConfig) -> bool:
-    """Whether Trunk knows such a network."""
+def of(
+    config: StyleGAN2DiscriminatorConfig, state: cpu.State, dtype: torch.dtype, _: object
+) -> "Trunk | None":
+    """The trunk of a discriminator, if `Trunk` covers its config."""
     known = config.architecture == "resnet" and config.activation == "lrelu"
-    return known and len(config.kernel) == 4 and len(config.channels) > 1
+    covers = known and len(config.kernel) == 4 and len(config.channels) > 1
+    return Trunk(config, state, dtype) if covers else None
 
 
 class Trunk:

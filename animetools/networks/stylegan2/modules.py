@@ -11,26 +11,26 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from animetools.networks import ops
-from animetools.networks.config import StyleGAN2DiscriminatorConfig, StyleGAN2GeneratorConfig
-from animetools.networks.discriminator import AnyDiscriminator, Block
+from animetools.networks import discriminator, generator, ops
+from animetools.networks.discriminator import Block
+from animetools.networks.generator import Noise, check_rows, noises_of
 from animetools.networks.layers import (
-    AnyGenerator,
     Conv,
     Dense,
     Mapping,
-    Noise,
     Scheme,
-    check_rows,
-    noises_of,
     normal,
+)
+from animetools.networks.stylegan2.config import (
+    StyleGAN2DiscriminatorConfig,
+    StyleGAN2GeneratorConfig,
 )
 
 GAIN = math.sqrt(2)  # of every activation
 HALVES = math.sqrt(0.5)  # a sum of two branches keeps its variance
 
 
-class Generator(AnyGenerator):
+class Generator(generator.Generator):
     """From z and labels to images."""
 
     config: StyleGAN2GeneratorConfig
@@ -174,7 +174,7 @@ class ToRGB(nn.Module):
         return self.scheme.activate(x, self.bias)
 
 
-class Discriminator(AnyDiscriminator):
+class Discriminator(discriminator.Discriminator):
     """From images, and labels, to scores."""
 
     config: StyleGAN2DiscriminatorConfig

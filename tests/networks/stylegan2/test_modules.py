@@ -7,14 +7,13 @@ import pytest
 import torch
 
 from animetools.netfiles import pickles, tensorflow
-from animetools.netfiles.snapshot import Network
-from animetools.networks.config import (
-    Architecture,
-    MappingConfig,
+from animetools.netfiles.networkfile import SavedNetwork
+from animetools.networks.config import Architecture, MappingConfig
+from animetools.networks.stylegan2 import modules as stylegan2
+from animetools.networks.stylegan2.config import (
     StyleGAN2DiscriminatorConfig,
     StyleGAN2GeneratorConfig,
 )
-from animetools.networks.stylegan2 import modules as stylegan2
 from tests.netfiles import goldens
 from tests.netfiles.goldens import error
 from tests.networks.conftest import idle_layers
@@ -53,7 +52,7 @@ def judge(
 @pytest.mark.parametrize("name", [name for name in goldens.ADA if name.endswith("G")])
 def test_golden_generator_of_ada(name: str) -> None:
     info, results = goldens.ada(name)
-    generator = Network(goldens.ada_config(info), goldens.ada_state(info)).build()
+    generator = SavedNetwork(goldens.ada_config(info), goldens.ada_state(info)).build()
     assert isinstance(generator, stylegan2.Generator)
     assert generator.num_ws == info["num_ws"]
     width = info["init_kwargs"]["z_dim"]
@@ -73,7 +72,7 @@ def test_golden_generator_of_ada(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in goldens.ADA if name.endswith("D")])
 def test_golden_discriminator_of_ada(name: str) -> None:
     info, results = goldens.ada(name)
-    discriminator = Network(goldens.ada_config(info), goldens.ada_state(info)).build()
+    discriminator = SavedNetwork(goldens.ada_config(info), goldens.ada_state(info)).build()
     size = info["init_kwargs"]["img_resolution"]
     images = [
         np.random.RandomState(100 + i).uniform(-1, 1, (3, size, size))

@@ -7,20 +7,16 @@ import torch
 from torch import Tensor, nn
 
 from animetools.errors import ItemError
+from animetools.netfiles.configs import config_from_json, config_to_json
 from animetools.netfiles.pickles import refuse_shared
-from animetools.netfiles.plain import from_plain, to_plain
-from animetools.networks.config import (
-    Config,
-    StyleGAN1DiscriminatorConfig,
-    StyleGAN1GeneratorConfig,
-    StyleGAN2GeneratorConfig,
-)
+from animetools.networks.config import Config
+from animetools.networks.families import kind_of
 
 Layout = Literal["tensorflow", "pytorch", "animetools", "safetensors", "rosinality"]
 
 
 @dataclass(frozen=True)
-class Network:
+class SavedNetwork:
     """One network: its config, and its tensors by the names that its module gives them."""
 
     config: Config
@@ -28,7 +24,7 @@ class Network:
 
     def __post_init__(self) -> None:
         """Refuse, by an ItemError, a config that no module can be built from."""
-        from_plain(to_plain(self.config))
+        config_from_json(config_to_json(self.config))
 
     def build(self) -> nn.Module:
         """The module, in float32, for evaluation and without gradients.
@@ -41,7 +37,7 @@ class Network:
         not finite.
         """
         with torch.device("meta"):
-            module = _module(self.config)
+            module = kind_of(self.config).module(self.config)
         wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
         for name, shape in wanted.items():
             if name not in self.state:
@@ -62,25 +58,25 @@ class Network:
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class NetworkFile:
     """The networks of a file, by "G", "D" and "G_ema" (the moving average: sample with it)."""
 
     layout: Layout
-    networks: dict[str, Network]
+    networks: dict[str, SavedNetwork]
     facts: dict[str, Any]  # plain JSON: kimg, what the network was trained with
     training: dict[Any, Any] | None = None  # what a run goes on from; whoever uses it checks it
 
-    def small(self) -> "Snapshot":
+    def small(self) -> "NetworkFile":
         """What samples and judges, in float16; nothing that a run goes on from."""
         networks = {}
         for name, network in self.networks.items():
             if name != "G" or "G_ema" not in self.networks:
                 half = {key: value.half() for key, value in network.state.items()}
-                networks[name] = Network(network.config, half)
-        return Snapshot(self.layout, networks, self.facts)
+                networks[name] = SavedNetwork(network.config, half)
+        return NetworkFile(self.layout, networks, self.facts)
 
     @property
-    def generator(self) -> Network:
+    def generator(self) -> SavedNetwork:
         """The moving average of the generator, else the generator itself.
 
         Raises ItemError if the file has neither.
@@ -91,7 +87,7 @@ class Snapshot:
         raise ItemError("there is no generator in this file")
 
     @property
-    def discriminator(self) -> Network:
+    def discriminator(self) -> SavedNetwork:
         """The discriminator.
 
         Raises ItemError if the file has none.
@@ -114,18 +110,3 @@ def shape_of(
     if len(shape) != axes:
         raise ItemError(f"the {kind} {name} has {len(shape)} axes, not {axes}")
     return shape
-
-
-def _module(config: Config) -> nn.Module:
-    from animetools.networks.stylegan1 import modules as stylegan1
-    from animetools.networks.stylegan2 import (
-        modules as stylegan2,  # late: many a reader builds nothing
-    )
-
-    if isinstance(config, StyleGAN1GeneratorConfig):
-        return stylegan1.Generator(config)
-    if isinstance(config, StyleGAN1DiscriminatorConfig):
-        return stylegan1.Discriminator(config)
-    if isinstance(config, StyleGAN2GeneratorConfig):
-        return stylegan2.Generator(config)
-    return stylegan2.Discriminator(config)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from torch import Tensor
 
 from animetools.netfiles.machine import refuse
+from animetools.netfiles.networkfile import SavedNetwork, shape_of
 from animetools.netfiles.pickles import refuse_shared
-from animetools.netfiles.snapshot import Network, shape_of
 from animetools.networks.config import Config
 
 Change = Callable[[Tensor], Tensor]
@@ -79,10 +79,10 @@ class Conversion:
             refuse("the pickle holds a network without the blocks of StyleGAN")
         return len(sizes)
 
-    def network(self, config: Config) -> Network:
+    def network(self, config: Config) -> SavedNetwork:
         """The network, if nothing is left over."""
         if self.left:
             refuse(
                 f"the network has the variable {next(iter(self.left))!a:.80}: no StyleGAN has it"
             )
-        return Network(config, self.state)
+        return SavedNetwork(config, self.state)
