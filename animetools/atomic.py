@@ -70,6 +70,27 @@ def part_name(path: str) -> str:
     return fitted(os.path.join(folder, f".{name}"), ".part")
 
 
+def claim(name: str, *, folder: bool = False) -> int:
+    """Make the part `name` where it is missing, and lock it; returns its descriptor.
+
+    Raises BlockingIOError while another process has it, OSError.
+    """
+    while True:
+        if folder:
+            os.makedirs(name, exist_ok=True)
+        kind = os.O_RDONLY | os.O_DIRECTORY if folder else os.O_RDWR | os.O_CREAT
+        descriptor = os.open(name, kind | os.O_NOFOLLOW, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(descriptor), os.stat(name)):
+                    return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)  # another process has just renamed or removed what was opened
+
+
 def backup_name(path: str) -> str:
     """Where `replace` keeps the old file."""
     return fitted(path, "~")
@@ -234,13 +255,10 @@ def _sync_folder(path: str) -> None:
 
 def _locked(name: str) -> BinaryIO | None:
     """`name` opened empty and locked; None while another writer has it."""
-    file = os.fdopen(os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), "wb")
-    with suppress(BlockingIOError, FileNotFoundError):
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(file.fileno()), os.stat(name)):
-            file.truncate(0)
-            return file
-    file.close()  # or the other writer has just renamed or removed what we had opened
+    with suppress(BlockingIOError):
+        file = os.fdopen(claim(name), "wb")
+        file.truncate(0)
+        return file
     return None
 
 

@@ -13,8 +13,9 @@ ALIASES = {"jpeg": "jpg", "tif": "tiff"}
 class Opt:
     """What Annotated adds to a dataclass field to make it an option.
 
-    `affects` says whether what is written depends on the option: always, never, or where this is
-    true of the options.
+    `affects` says whether outputs depend on the option: always, never, or where this is true of the
+    options. `parse` turns what was typed into the value of the field, which may be of any type; it
+    raises ValueError, in one sentence. `str` of a value gives a text that `parse` reads again.
     """
 
     help: str
@@ -23,6 +24,7 @@ class Opt:
     min: float | None = None
     max: float | None = None
     affects: bool | Callable[[Any], bool] = True
+    parse: Callable[[str], Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Option:
     """One option of a command, as its field declares it."""
 
     name: str  # of the field
-    kind: type  # bool, int, float or str
+    kind: type  # bool, int, float or str; str where `parse` makes another type of it
     default: Any
     opt: Opt
     choices: tuple[str, ...] = ()
@@ -65,8 +67,15 @@ class Option:
 
         Whole numbers take k, M and G (thousands); numbers take % (hundredths).
 
-        Raises ValueError, with the option's name, if it means none.
+        Raises ValueError, in one sentence with the option's flag, if it is malformed.
         """
+        if self.opt.parse:
+            try:
+                return self.opt.parse(text)
+            except ValueError as why:
+                raise ValueError(
+                    f"{why}" if self.flag in f"{why}" else f"{self.flag}: {why}"
+                ) from None
         value: Any = text
         if self.choices:
             value = _choice(text, self.choices)
@@ -94,6 +103,10 @@ class Option:
                 raise ValueError(f"{self.flag} is at most {high:g}, not {text}")
         return value
 
+    def plain(self, value: Any) -> Any:
+        """A value of the option as JSON holds it."""
+        return str(value) if self.opt.parse and value not in (None, "", ()) else value
+
 
 def options_of(declared: type) -> list[Option]:
     """The options that the fields of a dataclass declare, in order.
@@ -118,10 +131,22 @@ def given(options: Any, names: Collection[str]) -> list[str]:
     ]
 
 
+def affecting(options: Any) -> list[Option]:
+    """The options that outputs depend on."""
+    found = []
+    for option in options_of(type(options)):
+        affects = option.opt.affects
+        if affects(options) if callable(affects) else affects:
+            found.append(option)
+    return found
+
+
 def _option(field: Field[Any], hint: Any) -> Option:
     if get_origin(hint) is not Annotated:
         raise TypeError(f"{field.name}: an option is Annotated[type, Opt(...)]")
     kind, opt = get_args(hint)[:2]
+    if opt.parse:
+        kind = str
     if get_origin(kind) in (Union, UnionType):
         kind = next(part for part in get_args(kind) if part is not NoneType)
     choices: tuple[str, ...] = ()

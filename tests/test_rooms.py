@@ -4,12 +4,14 @@ import ast
 
 from tests.conftest import ROOT
 
-GROUND = {"options", "errors", "names", "atomic", "download", "estimate"}
+GROUND = {"options", "settings", "errors", "names", "atomic", "database", "download", "estimate"}
 ALLOWED = {
     "options": set(),
+    "settings": {"options"},
     "errors": set(),
     "names": set(),
     "atomic": {"names"},
+    "database": {"errors"},
     "download": {"atomic"},
     "estimate": set(),
     "cli": GROUND,

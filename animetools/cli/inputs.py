@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from animetools.cli.item import LATEST, Facts, Item, is_same_file, reason_of
+from animetools.cli.item import Facts, Item, is_same_file, reason_of, stamp_of
 from animetools.errors import FatalError
 
 LONGEST_LINE = 1 << 24  # bytes; what is longer is no list of paths
@@ -51,7 +51,7 @@ def look(path: str, facts: Facts) -> Item | None:
         return None
     if not stat.S_ISREG(found.st_mode):  # opening a FIFO would wait for ever
         return Item(path, facts, trouble="neither a file nor a folder")
-    return Item(path, facts, found.st_size, min(found.st_mtime_ns, LATEST))
+    return Item(path, facts, stamp_of(found))
 
 
 def lines_of_input(end: bytes) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,21 +14,36 @@ from animetools.names import fitted
 
 Facts = dict[str, Any]
 
-NO_FILE = -1  # the size of an item whose path is no file: a seed, a number
+SILENT_SECONDS = 0.1  # between two drawings of the bar
 LATEST = (1 << 63) - 1  # nanoseconds; file systems know later times than SQLite
 
 
 @dataclass(frozen=True)
 class Item:
-    """One input or result: a path as it was given, and what is known of it."""
+    """One input or result: a path as it was given, and what is known of it.
+
+    Its path and its `stamp` say what it is: if the stamp changes, its outputs are made again. The
+    stamp of a file is its size and time, "BYTES:NANOSECONDS"; that of another item (a seed, a
+    number) is a digest, without a colon, of what it is made from, empty if that is its path alone.
+    """
 
     path: str
     facts: Facts = field(default_factory=dict)
-    size: int = NO_FILE  # of the file, in bytes
-    mtime: int = 0  # of the file, in nanoseconds
-    trouble: str = ""  # why it cannot even be tried
+    stamp: str = ""
+    trouble: str = ""  # why it failed, or cannot even be tried
     own: Facts = field(default_factory=dict)  # those facts that this command found
-    load: Any = None  # what the work needs and nobody is told
+    load: Any = None  # travels with the item and its results; never printed or journalled
+
+    @property
+    def is_file(self) -> bool:
+        """Whether its path was a file when it was listed."""
+        return ":" in self.stamp
+
+    @property
+    def size_and_time(self) -> tuple[int, int]:
+        """Of the file, in bytes and nanoseconds; (-1, 0) if it is not a file."""
+        size, _, time = self.stamp.partition(":")
+        return (int(size), int(time)) if time else (-1, 0)
 
     def noted(self, **facts: Any) -> "Item":
         """The same item with more facts: what a filter passes on."""
@@ -35,8 +51,12 @@ class Item:
 
     def made(self, path: str, **facts: Any) -> "Item":
         """A file made from this item; `source` stays the first file of the pipe."""
-        source = {} if self.size == NO_FILE else {"source": self.path}
-        return Item(path, source | self.facts | facts, own=self.own | facts)
+        source = {"source": self.path} if self.is_file else {}
+        return Item(path, source | self.facts | facts, own=self.own | facts, load=self.load)
+
+    def carrying(self, load: Any) -> "Item":
+        """The same item with this load."""
+        return replace(self, load=load)
 
     def rejected(self, reason: str, evidence: str = "") -> "Rejected":
         """This item, looked at and not taken."""
@@ -56,7 +76,7 @@ class Rejected:
     evidence: str = ""
 
 
-Result = Item | Rejected
+Result = Item | Rejected | str  # a str is a line of text to print
 
 
 def reason_of(why: BaseException) -> str:
@@ -64,6 +84,11 @@ def reason_of(why: BaseException) -> str:
     if isinstance(why, OSError) and why.strerror:
         return why.strerror[:1].lower() + why.strerror[1:]
     return str(why) or type(why).__name__
+
+
+def stamp_of(status: os.stat_result) -> str:
+    """The stamp of the file with this status."""
+    return f"{status.st_size}:{min(status.st_mtime_ns, LATEST)}"
 
 
 def below(folder: str, path: str) -> str:
@@ -102,6 +127,14 @@ class Output:
     owned: tuple[Written, ...] = ()  # what an earlier run made of this item
     parts: list[atomic.Part] = field(default_factory=list)
     found: list[str] = field(default_factory=list)
+    tell: Callable[[float], None] | None = None  # where there is a bar, if a worker reaches it
+    silent_until: float = 0  # by time.monotonic()
+
+    def progress(self, done: int, total: int) -> None:
+        """So much of a long item is done; any thread may say so, as often as it likes."""
+        if self.tell and ((now := time.monotonic()) >= self.silent_until or done >= total):
+            self.silent_until = now + SILENT_SECONDS
+            self.tell(done / total)
 
     def find(self, suffix: str) -> str | None:
         """The path of a file that a killed run finished, if there is one; it stays as it is.

@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 from animetools import atomic
 from animetools.cli.item import (
     LATEST,
-    NO_FILE,
     Facts,
     Item,
     Output,
@@ -27,31 +26,10 @@ from animetools.cli.item import (
 )
 from animetools.errors import Advice, FatalError, ItemError
 from animetools.names import beginning, placed
-from animetools.options import options_of
+from animetools.settings import Settings
 
 NAME = ".animetools.sqlite"
 FOUND = "found"  # among the settings, but no option
-
-_TABLES = """
-CREATE TABLE IF NOT EXISTS settings (id INTEGER PRIMARY KEY, words TEXT UNIQUE NOT NULL);
-CREATE TABLE IF NOT EXISTS done (
-    stem BLOB PRIMARY KEY,     -- the outputs' common beginning, below the folder
-    source BLOB NOT NULL,      -- the input, absolute
-    size INTEGER NOT NULL,
-    mtime INTEGER NOT NULL,
-    settings INTEGER NOT NULL REFERENCES settings,
-    begun INTEGER NOT NULL,    -- until it is done: when the run that works on it began
-    results TEXT NOT NULL      -- [[path, null, facts] or [reason, evidence, null], ...]
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS begun ON done (begun) WHERE begun;
-CREATE TABLE IF NOT EXISTS files (
-    path BLOB PRIMARY KEY,     -- below the folder
-    stem BLOB NOT NULL REFERENCES done,
-    size INTEGER NOT NULL,
-    mtime INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS of ON files (stem);
-"""
 
 T = TypeVar("T")
 Statement = tuple[str, Sequence[Any]]
@@ -69,8 +47,7 @@ class Journal:
     def __init__(
         self,
         folder: str,
-        settings: Facts,
-        defaults: Facts,
+        settings: Settings,
         found: str = "",
         *,
         force: bool = False,
@@ -79,7 +56,7 @@ class Journal:
 
         self.folder = folder
         self.settings = settings
-        self.defaults = defaults
+        self.alike: set[int] = set()  # settings that differ from ours in words alone
         self.found = found
         self.force = force
         self.lock = threading.Lock()
@@ -96,13 +73,15 @@ class Journal:
         self._try(lambda: self._open(path))
 
     def _open(self, path: str) -> None:
+        from animetools.cli import schema
+
         # WAL with NORMAL: a killed process loses nothing; a power cut may lose the last rows, and
         # what they told of is made again.
         self.base.execute("PRAGMA journal_mode = WAL")
         self.base.execute("PRAGMA synchronous = NORMAL")
-        self.base.executescript(_TABLES)
+        schema.prepare(self.base)
         found = {FOUND: self.found} if self.found else {}
-        words = json.dumps(self.settings | found, sort_keys=True)
+        words = json.dumps(self.settings.words() | found, sort_keys=True)
         self.base.execute("INSERT OR IGNORE INTO settings (words) VALUES (?)", [words])
         row = self.base.execute("SELECT id FROM settings WHERE words = ?", [words]).fetchone()
         self.settings_id = row[0]
@@ -129,12 +108,11 @@ class Journal:
             for words, stem, other in self._ask(
                 "SELECT words, stem, source FROM done JOIN settings ON settings.id = settings"
                 " WHERE begun AND begun <= ?",
-                item.mtime,
+                item.size_and_time[1],
             )
             if key.startswith(stem + b".") or (key == stem and source != other)
         ]
-        command = self.settings["command"]
-        return any(json.loads(words)["command"] == command for (words,) in found)
+        return any(json.loads(words)["command"] == self.settings.command for (words,) in found)
 
     def begin(self, item: Item) -> list[Result] | Output:
         """What `item` gave before, if that still stands; otherwise where to put its files.
@@ -144,10 +122,10 @@ class Journal:
         """
         stem = below(self.folder, item.path)
         key = self._key(stem)
-        now = (item.size, item.mtime, self.settings_id)
+        now = (item.stamp, self.settings_id)
         killed = False
         row = self._ask(
-            "SELECT source, size, mtime, settings, begun, results FROM done WHERE stem = ?", key
+            "SELECT source, stamp, settings, begun, results FROM done WHERE stem = ?", key
         )
         owned = [
             Written(below(self.folder, os.fsdecode(path)), size, mtime)
@@ -156,26 +134,27 @@ class Journal:
             )
         ]
         if row:
-            source, *then, begun, results = row[0]
-            moved = self.force or then[:2] == [item.size, item.mtime]
+            source, stamp, settings, begun, results = row[0]
+            moved = self.force or stamp == item.stamp
             refuse_another(os.fsdecode(source), item.path, stem, moved=moved)
             standing = [file for file in owned if _stands(file)]
-            if standing and then[2] != self.settings_id and not self.force:
-                self._compare(standing[0].path, then[2])
-                then[2] = self.settings_id
+            if standing and settings != self.settings_id and not self.force:
+                self._compare(standing[0].path, settings)
+                settings = self.settings_id
             fresh = [file for file in standing if os.lstat(file.path).st_ctime_ns >= self.run]
-            if item.size == NO_FILE and fresh:
-                refuse_other_content(item, then[1], fresh[0].path)
-            if item.size == NO_FILE and standing and not self.force:
+            if not item.is_file and fresh:
+                refuse_other_content(item, stamp, fresh[0].path)
+            if not item.is_file and standing and not self.force:
                 cure = ", or -f overwrites it"
-                refuse_other_content(item, then[1], standing[0].path, cure)
-            if then == [*now] and not begun and len(standing) == len(owned) and not self.force:
+                refuse_other_content(item, stamp, standing[0].path, cure)
+            is_same = (stamp, settings) == now and not self.force
+            if is_same and not begun and len(standing) == len(owned):
                 return self._recall(item, results)
-            killed = then == [*now] and bool(begun) and not self.force
+            killed = is_same and bool(begun)
         self._do(
             (
-                "INSERT INTO done VALUES (?, ?, ?, ?, ?, ?, '[]') ON CONFLICT (stem) DO UPDATE SET"
-                " source = excluded.source, size = excluded.size, mtime = excluded.mtime,"
+                "INSERT INTO done VALUES (?, ?, ?, ?, ?, '[]') ON CONFLICT (stem) DO UPDATE SET"
+                " source = excluded.source, stamp = excluded.stamp,"
                 " settings = excluded.settings, begun = excluded.begun",
                 [key, os.fsencode(os.path.abspath(item.path)), *now, self.run],
             )
@@ -204,8 +183,8 @@ class Journal:
             rows.append([self._key(file.path), key, file.size, file.mtime])
         self._do(
             (
-                "INSERT OR REPLACE INTO done VALUES (?, ?, ?, ?, ?, 0, ?)",
-                [key, source, item.size, item.mtime, self.settings_id, told],
+                "INSERT OR REPLACE INTO done VALUES (?, ?, ?, ?, 0, ?)",
+                [key, source, item.stamp, self.settings_id, told],
             ),
             ("DELETE FROM files WHERE stem = ?", [key]),
             *(("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", row) for row in rows),
@@ -226,6 +205,8 @@ class Journal:
 
     def _told(self, item: Item, result: Result) -> list[Any]:
         """A result as the journal keeps it: without what came with the item from upstream."""
+        if isinstance(result, str):
+            return [result]
         if isinstance(result, Rejected):
             return [result.reason, result.evidence, None]
         name = "" if result.path == item.path else result.path[len(self.folder) + 1 :]
@@ -238,27 +219,25 @@ class Journal:
             raise FatalError(f"{self.folder}/{NAME} is damaged: remove it") from None
 
     def _recalled(
-        self, item: Item, name: str, evidence: str, facts: dict[str, Any] | None
+        self, item: Item, name: str, evidence: str | None = None, facts: Facts | None = None
     ) -> Result:
         if facts is None:
-            return Rejected(item.path, name, evidence)
+            return name if evidence is None else Rejected(item.path, name, evidence)
         return item.made(below(self.folder, name), **facts) if name else item.noted(**facts)
 
     def _compare(self, path: str, settings: int) -> None:
         """Raise FatalError if a file was made with other settings; say what else was other."""
+        if settings in self.alike:
+            return
         row = self._ask("SELECT words FROM settings WHERE id = ?", settings)
         old = json.loads(row[0][0])
         found = old.pop(FOUND, self.found)
-        for name in self.settings:
-            was, now = (
-                _typed(name, settings.get(name, self.defaults.get(name)))
-                for settings in (old, self.settings)
+        if differs := self.settings.difference(old):
+            was, now = differs
+            raise FatalError(
+                f"{path} was made {was}, this run is {now}: choose another -o, or -f makes it again"
             )
-            if was != now:
-                raise FatalError(
-                    f"{path} was made {was}, this run is {now}: choose another -o, or -f makes it"
-                    " again"
-                )
+        self.alike.add(settings)
         if found != self.found:
             warnings.warn(
                 f"{self.folder}: what was made with {found} stays; what is new is made with"
@@ -300,32 +279,10 @@ def refuse_another(old: str, new: str, stem: str, *, moved: bool = False) -> Non
     raise ItemError(f"its files would take the place of those of {old} ({stem}*)")
 
 
-def refuse_other_content(item: Item, mtime: int, place: str, cure: str = "") -> None:
-    """Raise ItemError if an item that is no file is another than the one of that time."""
-    if item.mtime != mtime:
+def refuse_other_content(item: Item, stamp: str, place: str, cure: str = "") -> None:
+    """Raise ItemError if an item that is not a file is another than the one with that stamp."""
+    if item.stamp != stamp:
         raise ItemError(f"{place} is another's: choose another name or -o{cure}")
-
-
-def settings_of(command: str, options: Any) -> Facts:
-    """What an output depends on: the command, and those of its own options that matter to it."""
-    settings: Facts = {"command": command}
-    for option in options_of(type(options)):
-        affects = option.opt.affects
-        if affects(options) if callable(affects) else affects:
-            settings[option.name] = getattr(options, option.name)
-    return settings
-
-
-def _typed(name: str, value: Any) -> str:
-    """A setting as a person types it: with --size 5, without --mirror, by animecrop."""
-    if name == "command":
-        return f"by {value}"
-    flag = "--" + name.replace("_", "-")
-    if value is None or value is False or value in ("", [], ()):
-        return f"without {flag}"
-    if isinstance(value, list | tuple):  # JSON has no tuples
-        value = " ".join(map(str, value))
-    return f"with {flag}" if value is True else f"with {flag} {value}"
 
 
 def _stands(file: Written) -> bool:

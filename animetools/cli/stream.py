@@ -10,20 +10,17 @@ import queue
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, Protocol
 
 from animetools import atomic
-from animetools.cli.batches import Batches, Belt
-from animetools.cli.cores import cores
+from animetools.cli.batches import Batches, Pipeline
 from animetools.cli.inputs import items_of
 from animetools.cli.item import (
     FATAL,
-    NO_FILE,
     Done,
-    Facts,
     Item,
     Output,
     Rejected,
@@ -36,14 +33,27 @@ from animetools.cli.item import (
 )
 from animetools.cli.journal import Journal, refuse_another, refuse_other_content
 from animetools.cli.report import CLEAR, Report, write_all
+from animetools.cli.workers import Tell, Workers, threads
 from animetools.errors import FatalError, ItemError, PassedOver
 from animetools.names import is_inside
 from animetools.options import Opt
+from animetools.settings import Settings
 
-WINDOW = 4  # items on their way per worker: enough that none waits, few enough to stay small
-DEAD_WORKER = "a worker process died, perhaps for want of memory: try fewer --jobs"
 
-Run = Callable[[Iterable[Item]], Iterator[Result]]
+class Run(Protocol):
+    """Works on items, as `Stream.run` does."""
+
+    def __call__(self, items: Iterable[Item], *, counted: bool = True) -> Iterator[Result]: ...
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is: inputs `read`, `failed`, and `left`, as far as is known; files `written`."""
+
+    read: int
+    failed: int
+    left: int
+    written: int
 
 
 @dataclass(frozen=True)
@@ -69,25 +79,56 @@ class Stream:
 
     `out` is the folder of its files; `aside` one in which it puts inputs away. What the command has
     put into either is no input: one process may still list the folders while another fills them.
-    `defaults` are those of the settings. `found` is what the command has found here to work with,
-    where nobody says what it shall be.
-    `pool` gives a concurrent.futures.Executor for so many workers; work, items and results must
-    then survive pickling, unless it is a pool of threads.
+    `made_with` says what outputs depend on. The journal keeps it; a command that writes one thing
+    of many inputs, such as a dataset, hands it on to be kept there.
+    `found` is what the command has found here to work with, where nobody says what it shall be.
+    `workers` starts so many workers for a run, or as many as suit them for 0.
     """
 
     options: StreamOptions
     report: Report
-    settings: Facts
-    defaults: Facts
+    made_with: Settings
     found: str = ""
     out: str = ""
     aside: str = ""
     files: tuple[str, ...] = ()
-    pool: Callable[[int], Executor] = ThreadPoolExecutor
+    workers: Callable[[int], Workers] = threads
 
     def keyed(self, **facts: Any) -> "Stream":
         """The same stream, whose outputs depend on these facts, too."""
-        return replace(self, settings=self.settings | facts)
+        return replace(self, made_with=self.made_with.keyed(**facts))
+
+    def expect(self, count: int) -> None:
+        """Say how many inputs are still to come, where the command knows it."""
+        self.report.total = self.report.read + count
+
+    def count(self, count: int) -> None:
+        """Count inputs that came to be known other than through `run`: they are kept or rejected."""
+        self.report.read += count
+
+    def pass_over(self, path: str, reason: str) -> None:
+        """Count an input that is not this command's business."""
+        self.report.read += 1
+        self.report.pass_over(path, reason)
+
+    def note(self, text: str) -> None:
+        """Tell the person a sentence; silent with --quiet."""
+        self.report.note(text)
+
+    def remark(self, text: str) -> None:
+        """Tell the person something at the end, behind the account."""
+        self.report.remark(text)
+
+    def watch(self, view: Any) -> None:
+        """Show this renderable of rich's where the bar would be, if there would be one."""
+        self.report.watch(view)
+
+    @property
+    def progress(self) -> Progress:
+        """How far the run is."""
+        report = self.report
+        left = max(0, (report.total or 0) - report.read)
+        return Progress(report.read, report.failed, left, report.written)
 
     def map(self, work: Work, items: Iterable[Item] | None = None) -> int:
         """Print what `work` gives for each item: none, one or many."""
@@ -124,6 +165,8 @@ class Stream:
         for result in gather(self.items() if items is None else items, partial(self.run, work)):
             if isinstance(result, Rejected):
                 self.report.reject(result.path, result.reason, result.evidence)
+            elif isinstance(result, Item) and result.trouble:
+                self.report.error(result.path, result.trouble)
             else:
                 self.print(result)
         self.report.account()
@@ -134,19 +177,23 @@ class Stream:
         end = b"\0" if self.options.null else b"\n"
         return items_of(self.files, end=end, out=self.out)
 
-    def run(self, work: Work | Batches, items: Iterable[Item]) -> Iterator[Result]:
-        """Do the work on `items`; give results in order, report failures and go on."""
-        jobs = self.options.jobs or cores()
+    def run(
+        self, work: Work | Batches, items: Iterable[Item], *, counted: bool = True
+    ) -> Iterator[Result]:
+        """Do the work on `items`; give results in order, report failures and go on.
+
+        A pass that is not `counted` only scouts: what comes out well comes again, or is told with
+        `count`.
+        """
         line: _Line = queue.SimpleQueue()
-        pool = self.pool(jobs)
-        belt: Belt | None = None
-        if isinstance(work, Batches):
-            belt = Belt(work, pool)
-            desk = _Desk(self, belt.submit)
-        else:
-            desk = _Desk(self, lambda item, output: pool.submit(finish, work, item, output))
-        room = threading.Semaphore(WINDOW * jobs + (belt.work.room if belt else 0))
+        workers = self.workers(self.options.jobs)
+        pipeline = Pipeline(work, workers) if isinstance(work, Batches) else None
+        begin = pipeline.submit if pipeline else partial(workers.submit, finish, work)
+        tell = workers.reach(self.report.advance) if self.report.bar else None
+        desk = _Desk(self, begin, tell)
+        room = threading.Semaphore(workers.window + (pipeline.window if pipeline else 0))
         ended = threading.Event()
+        before = self.report.read
 
         def feed() -> None:  # a thread of its own: a finished item never waits for the next line
             # Workers are started from here and inherit the mask: a signal goes to all of a terminal's
@@ -164,7 +211,7 @@ class Stream:
                         entry.future.add_done_callback(partial(_arrive, line, entry))
                     else:
                         line.put(entry)
-                self.report.total = count
+                self.report.total = before + count
                 line.put(count)
             except BaseException as error:  # noqa: BLE001  the main thread raises it
                 line.put(error)
@@ -174,29 +221,28 @@ class Stream:
         try:
             while done != total:
                 entry = line.get()
-                if isinstance(entry, BrokenExecutor):
-                    raise FatalError(DEAD_WORKER)
                 if isinstance(entry, BaseException):
                     raise entry
                 if isinstance(entry, int):
                     total = entry
                     continue
                 done += 1
-                self.report.read += 1
-                yield from self._results(desk, entry)
-                self.report.step(done)
+                results = self._results(desk, entry)
+                self.report.read += counted or results is None
+                yield from results or ()
+                self.report.step(before + done, entry.item.path)
                 room.release()
             is_whole = True
         finally:
             ended.set()
             room.release()  # the feeder may be waiting for it
-            pool.shutdown(wait=is_whole, cancel_futures=True)
-            if belt:
-                belt.close()
+            workers.end(wait=is_whole)
+            if pipeline:
+                pipeline.close()
             desk.close()
 
-    def _results(self, desk: "_Desk", entry: "_Entry") -> list[Result]:
-        """What became of one item, with everything said that is to be said of it."""
+    def _results(self, desk: "_Desk", entry: "_Entry") -> list[Result] | None:
+        """What became of one item; None, and everything is said, where it did not come out."""
         try:
             results, files = entry.future.result()
         except PassedOver as why:
@@ -208,18 +254,16 @@ class Stream:
                 ) from why
             kind = why.kind if isinstance(why, ItemError) else ""
             self.report.error(entry.item.path, _one_sentence(entry.item, why), kind)
-        except BrokenExecutor:
-            raise FatalError(DEAD_WORKER) from None
         else:
             desk.finish(entry, results, files)
             self.report.written += len(files) if entry.output else 0
             return results
         desk.give_up(entry)
-        return []
+        return None
 
-    def print(self, item: Item) -> None:
+    def print(self, result: Item | str) -> None:
         """Print one result."""
-        text = item.line(self.options.json)
+        text = result if isinstance(result, str) else result.line(self.options.json)
         if self.report.show(text):
             return
         try:
@@ -245,9 +289,12 @@ _Line = queue.SimpleQueue[_Entry | BaseException | int]  # an int is how many en
 class _Desk:
     """Decides what is still to do, and has the journal remember what was done."""
 
-    def __init__(self, stream: Stream, start: Callable[[Item, Output], Future[Done]]) -> None:
+    def __init__(
+        self, stream: Stream, begin: Callable[[Item, Output], Future[Done]], tell: Tell | None
+    ) -> None:
         self.stream = stream
-        self.start = start
+        self.begin = begin
+        self.tell = tell
         self.journal: Journal | None = None
         self.under_way: dict[str, _Entry] = {}  # by stem: a path listed twice is done once
 
@@ -264,8 +311,13 @@ class _Desk:
             return _Entry(item, _failed(PassedOver(f"in {aside} already")))
         if not self.stream.out or self.stream.options.dry_run:
             output = Output(below(self.stream.out, item.path), dry=True)
-            return _Entry(item, self.start(item, output))
+            return _Entry(item, self._start(item, output))
         return self._take_journalled(item)
+
+    def _start(self, item: Item, output: Output) -> Future[Done]:
+        if self.tell:
+            output.tell = partial(self.tell, hash(item.path))
+        return self.begin(item, output)
 
     def _take_journalled(self, item: Item) -> _Entry:
         stem = below(self.stream.out, item.path)
@@ -273,15 +325,14 @@ class _Desk:
         try:
             if twin:
                 refuse_another(twin.item.path, item.path, stem)
-                if item.size == NO_FILE:
-                    refuse_other_content(item, twin.item.mtime, stem)
+                if not item.is_file:
+                    refuse_other_content(item, twin.item.stamp, stem)
                 return _Entry(item, twin.future)
             if self.journal is None:
                 stream = self.stream
                 self.journal = Journal(
                     stream.out,
-                    stream.settings,
-                    stream.defaults,
+                    stream.made_with,
                     stream.found,
                     force=stream.options.force,
                 )
@@ -292,7 +343,7 @@ class _Desk:
             return _Entry(item, _failed(why))
         if not isinstance(begun, Output):
             return _Entry(item, _ready((begun, [])))
-        entry = _Entry(item, self.start(item, begun), begun)
+        entry = _Entry(item, self._start(item, begun), begun)
         self.under_way[stem] = entry
         return entry
 
@@ -316,35 +367,6 @@ class _Desk:
 
 def _arrive(line: _Line, entry: _Entry, _: Future[Done]) -> None:
     line.put(entry)
-
-
-def threads(jobs: int) -> Executor:
-    """Workers that share the process: for work that Pillow, OpenCV or torch does without the GIL."""
-    return ThreadPoolExecutor(jobs)
-
-
-def processes(jobs: int) -> Executor:
-    """Workers of their own: for work that Python itself does. They end with this process."""
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
-
-    # When a signal ends us, multiprocessing's tracker tidies up after us; it need not say so.
-    silence = "ignore::UserWarning:multiprocessing.resource_tracker"
-    os.environ.setdefault("PYTHONWARNINGS", silence)
-    return ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_follow_parent)
-
-
-def _follow_parent() -> None:
-    from multiprocessing import parent_process
-
-    def watch() -> None:
-        parent = parent_process()
-        if parent:
-            parent.join()
-            atomic.abandon()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def die_of(number: int, _frame: object = None) -> NoReturn:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from animetools import atomic
 from animetools.cli import Item, Opt, Output, Rejected, Stream, command
 from animetools.cli.item import FATAL, Result, below, reason_of
-from animetools.cli.report import Report
 from animetools.errors import FatalError
 from animetools.images.containers import MAX_PIXELS
 
@@ -107,8 +106,8 @@ def animeclean(options: CleanOptions, stream: Stream) -> int:
 
     def through(results: Iterator[Result]) -> Iterator[Result]:
         if not options.keep_duplicates:
-            results = distinct(options, stream.report, results)
-        return dispose(options, stream.report, results, dry=stream.options.dry_run)
+            results = distinct(options, stream, results)
+        return dispose(options, stream, results)
 
     work = partial(measure, options, exact=stream.options.json)
     return replace(stream, aside=options.move).fold(work, through)
@@ -138,7 +137,7 @@ def measure(options: CleanOptions, item: Item, output: Output, *, exact: bool) -
         yield item.rejected(why.kind, why.advice)
         return
     except ImageError as why:
-        yield item.rejected("broken" if item.size else "empty", str(why))
+        yield item.rejected("broken" if item.size_and_time[0] else "empty", str(why))
         return
     if lapse:
         yield item.rejected("not strictly conforming", lapse)
@@ -157,11 +156,11 @@ def measure(options: CleanOptions, item: Item, output: Output, *, exact: bool) -
         return
     measured = item.noted(width=width, height=height, bytes=len(data), colors=colors)
     if not options.keep_duplicates:
-        measured = replace(measured, load=fingerprint(data, rgb, small))
+        measured = measured.carrying(fingerprint(data, rgb, small))
     yield measured
 
 
-def distinct(options: CleanOptions, report: Report, results: Iterator[Result]) -> Iterator[Result]:
+def distinct(options: CleanOptions, stream: Stream, results: Iterator[Result]) -> Iterator[Result]:
     """Turn down the duplicates."""
     import sqlite3
 
@@ -183,31 +182,29 @@ def distinct(options: CleanOptions, report: Report, results: Iterator[Result]) -
         raise FatalError(f"temporary index: {why}; TMPDIR says where it lies") from why
     if larger:
         are = "is" if larger == 1 else "are"
-        report.remark(
+        stream.remark(
             f"{larger} of the dropped duplicates {are} larger than what was kept (--keep largest)"
         )
 
 
-def dispose(
-    options: CleanOptions, report: Report, results: Iterator[Result], *, dry: bool
-) -> Iterator[Result]:
+def dispose(options: CleanOptions, stream: Stream, results: Iterator[Result]) -> Iterator[Result]:
     """Write down the rejects, and delete or move them if asked; what cannot be moved has failed."""
-    with _rejects_file("" if dry else options.rejects) as file:
+    with _rejects_file("" if stream.options.dry_run else options.rejects) as file:
         for result in results:
             if isinstance(result, Rejected):
                 if file:
                     file.write(_tsv(result))
                 try:
-                    _remove(options, report, result, dry=dry)
+                    _remove(options, stream, result)
                 except OSError as why:
                     if why.errno in FATAL:
                         raise
-                    report.error(result.path, f"cannot be removed: {reason_of(why)}")
+                    yield Item(result.path, trouble=f"cannot be removed: {reason_of(why)}")
                     continue
             yield result
 
 
-def _remove(options: CleanOptions, report: Report, reject: Rejected, *, dry: bool) -> None:
+def _remove(options: CleanOptions, stream: Stream, reject: Rejected) -> None:
     """Delete or move a reject, unless it is the very file that is kept, or of a kind that is not read.
 
     Raises OSError, also where the duplicate that is kept is gone, or something has the new name.
@@ -220,11 +217,12 @@ def _remove(options: CleanOptions, report: Report, reject: Rejected, *, dry: boo
         return
     if reject.reason in DUPLICATES:
         os.stat(reject.evidence)
+    dry = stream.options.dry_run
     moves = _moves(reject.path, below(options.move, reject.path)) if options.move else []
     for old, new in moves if dry else []:
-        report.note(f"{old}: would be moved to {new}")
+        stream.note(f"{old}: would be moved to {new}")
     if dry and options.delete:
-        report.note(f"{reject.path}: would be deleted")
+        stream.note(f"{reject.path}: would be deleted")
     elif options.delete:
         os.unlink(reject.path)
     elif not dry:
@@ -239,17 +237,20 @@ def _moves(path: str, target: str) -> list[tuple[str, str]]:
     return [*((sidecar.path, sidecar.beside(target)) for sidecar in own), (path, target)]
 
 
-def _fingerprinted(result: Result, records: "Records") -> "tuple[Result, Fingerprint | None]":
+def _fingerprinted(
+    result: Result, records: "Records"
+) -> "tuple[Item | Rejected, Fingerprint | None]":
     """An image and its fingerprint, with the origin of a crop, from facts or animecrop's journal."""
     from animetools.images.origins import Origin
 
+    assert not isinstance(result, str)
     if isinstance(result, Rejected):
         return result, None
     origin = Origin.of(result.facts) or Origin.of(records.facts(result.path))
-    return replace(result, load=None), replace(result.load, origin=origin)
+    return result.carrying(None), replace(result.load, origin=origin)
 
 
-def _rejected(result: Result, duplicate: "Duplicate") -> Rejected:
+def _rejected(result: Item | Rejected, duplicate: "Duplicate") -> Rejected:
     """The reject; other names of one file (links too) are told from files of their own."""
     try:
         same_file = os.path.samefile(result.path, duplicate.path)

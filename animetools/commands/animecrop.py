@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from animetools.cli import Item, Opt, Output, Rejected, Stream, command
 from animetools.errors import FatalError
+from animetools.images.colors import WHITE, Color
 from animetools.images.containers import MAX_PIXELS
 
 if TYPE_CHECKING:
-    from animetools.images.colors import Color
     from animetools.images.crop import Crop, Fill
     from animetools.images.faces import Detector, Face
     from animetools.images.files import Pixels
@@ -87,8 +87,9 @@ class CropOptions:
         ),
     ] = False
     background: Annotated[
-        str, Opt("Laid under transparent images and beyond the edge.", unit="COLOR")
-    ] = "white"
+        Color,
+        Opt("Laid under transparent images and beyond the edge.", unit="COLOR", parse=Color.parse),
+    ] = WHITE
     max_pixels: Annotated[
         int, Opt("Refuse larger images.", unit="PIXELS", min=1, affects=False)
     ] = MAX_PIXELS
@@ -115,10 +116,8 @@ def animecrop(options: CropOptions, stream: Stream) -> int:
     animetools[formats] is installed.
     """
     from animetools.images import nvxs
-    from animetools.images.colors import color
     from animetools.images.faces import choose_detector
 
-    background = color(options.background)
     if options.align and not nvxs.is_installed():
         raise FatalError("--align needs the nvxs detector to find the eyes, which is not installed")
     detector = choose_detector(
@@ -128,11 +127,11 @@ def animecrop(options: CropOptions, stream: Stream) -> int:
         smallest=0 if options.one_face else options.min_size,  # a second face may be a small one
     )
     stream = replace(stream, found=detector.found).keyed(detector=detector.searched)
-    return stream.map(partial(crop, options, background, detector))
+    return stream.map(partial(crop, options, detector))
 
 
 def crop(
-    options: CropOptions, background: "Color", detector: "Detector", item: Item, output: Output
+    options: CropOptions, detector: "Detector", item: Item, output: Output
 ) -> Iterator[Item | Rejected]:
     """Every face of one image as a file of its own."""
     from animetools.images.files import read_rgb
@@ -140,7 +139,7 @@ def crop(
     from animetools.images.quality import shrunk
     from animetools.images.sidecars import sidecars_of
 
-    rgb = read_rgb(item.path, max_pixels=options.max_pixels, background=background)
+    rgb = read_rgb(item.path, max_pixels=options.max_pixels, background=options.background)
     found = detector(rgb)
     if not found:
         yield item.rejected("no face")
@@ -166,7 +165,7 @@ def crop(
         face, part = _planned(options, rgb, face)
         if options.one_face and sum(part.holds(other.box) for other in found) > 1:
             continue
-        encode = partial(_encoded, options, background, rgb, part)
+        encode = partial(_encoded, options, rgb, part)
         name = f".{made}.{options.format}"
         path = output.write(name, encode)
         for sidecar in sidecars:
@@ -197,10 +196,10 @@ def _planned(options: CropOptions, rgb: "Pixels", face: "Face") -> "tuple[Face, 
     return face, crop_of(face.box, frame, size, options.border)
 
 
-def _encoded(options: CropOptions, background: "Color", rgb: "Pixels", part: "Crop") -> bytes:
+def _encoded(options: CropOptions, rgb: "Pixels", part: "Crop") -> bytes:
     from animetools.images.files import encode_jpeg, encode_png
 
-    fills: dict[str, Fill] = {"pad": background, "reflect": "reflect"}
+    fills: dict[str, Fill] = {"pad": options.background, "reflect": "reflect"}
     pixels = part.pixels(rgb, fills.get(options.border, "blur"))
     if options.format == "png":
         return encode_png(pixels)

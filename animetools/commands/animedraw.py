@@ -8,7 +8,7 @@ from functools import partial
 from typing import Annotated
 
 from animetools import atomic
-from animetools.cli import Item, Opt, Output, Rejected, Stream, command, processes
+from animetools.cli import Item, Opt, Output, Result, Stream, command, processes
 
 TOLD = ("metadata", "boxes")  # the facts of a picture that go into files of their own
 
@@ -39,7 +39,7 @@ class DrawOptions:
 @command(
     out="raw",
     reads=False,
-    pool=processes,
+    workers=processes,
     examples=[
         "animedraw --count 20 -o raw",
         "animedraw --count 20 --seed 7 --flaws 0.2 -o raw | animecrop -o faces",
@@ -75,7 +75,7 @@ def draw(options: DrawOptions, item: Item, output: Output) -> Iterator[Item]:
     yield item.made(path, metadata=post.metadata, boxes=post.boxes)
 
 
-def tell(stream: Stream, results: Iterable[Item | Rejected]) -> Iterator[Item | Rejected]:
+def tell(stream: Stream, results: Iterable[Result]) -> Iterator[Result]:
     """Pass the pictures on and write what is told of them, whole, when all are there.
 
     Where a picture failed, or a larger booru has been told of, what is there stays.
@@ -93,7 +93,7 @@ def tell(stream: Stream, results: Iterable[Item | Rejected]) -> Iterator[Item | 
                 result = Item(result.path, {"faces": result.facts["boxes"]["faces"]})
             yield result
         for name in list(parts):
-            if not stream.report.failed and told >= _lines(parts[name].path):
+            if not stream.progress.failed and told >= _lines(parts[name].path):
                 parts.pop(name).commit(durable=True)
     finally:
         for part in parts.values():

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from animetools.cli import Item, Opt, Output, Rejected, Stream, command
+from animetools.cli import Item, Opt, Output, Result, Stream, command
 from animetools.cli.stream import Run
 from animetools.errors import FatalError, ItemError, PassedOver
+from animetools.images.colors import WHITE, Color
 from animetools.images.containers import MAX_PIXELS
 
 if TYPE_CHECKING:
@@ -35,8 +36,11 @@ class PackOptions:
         None
     )
     background: Annotated[
-        str, Opt("Laid under transparent images, and the color of bars.", unit="COLOR")
-    ] = "white"
+        Color,
+        Opt(
+            "Laid under transparent images, and the color of bars.", unit="COLOR", parse=Color.parse
+        ),
+    ] = WHITE
     sidecars: Annotated[
         bool,
         Opt(
@@ -73,60 +77,54 @@ def animepack(options: PackOptions, stream: Stream) -> int:
 def pack(options: PackOptions, item: Item, output: Output) -> Iterator[Item]:
     """One image, fitted and encoded."""
     from animetools.dataset.encode import Packable, encode
-    from animetools.images.colors import color
     from animetools.images.files import read_rgb
     from animetools.images.fit import fit
     from animetools.images.sidecars import sidecars_of
 
-    background = color(options.background)
-    rgb = read_rgb(item.path, max_pixels=options.max_pixels, background=background)
+    rgb = read_rgb(item.path, max_pixels=options.max_pixels, background=options.background)
     height, width = rgb.shape[:2]
     square, how = fit(
-        rgb, options.size, options.fit, enlarge=options.enlarge, background=background
+        rgb, options.size, options.fit, enlarge=options.enlarge, background=options.background
     )
     suffix = ".png" if options.quality is None else ".jpg"
     found = sidecars_of(item.path) if options.sidecars else ()
     sidecars = tuple((suffix * one.name_is_whole + one.ending, one.read()) for one in found)
     packable = Packable(encode(square, options.quality), width, height, how, sidecars)
-    yield item.noted(packable=packable)
+    yield item.carrying((item.load, packable))
 
 
-def gather(
-    options: PackOptions, stream: Stream, items: Iterable[Item], run: Run
-) -> Iterator[Item | Rejected]:
+def gather(options: PackOptions, stream: Stream, items: Iterable[Item], run: Run) -> Iterator[Item]:
     """List everything, tell what it will cost, pack what is missing."""
     from animetools.dataset.packing import Packing
-    from animetools.images.colors import color
 
     settings = {
         "size": options.size,
         "fit": options.fit,
         "enlarge": options.enlarge,
         "quality": options.quality,
-        "background": list(color(options.background)),
+        "background": list(options.background),
     }
     if options.sidecars:
         settings["sidecars"] = True
     told = stream.options
     if options.size & (options.size - 1):
-        stream.report.note(f"--size {options.size} is no power of two, as StyleGANs want it")
+        stream.note(f"--size {options.size} is no power of two, as StyleGANs want it")
     with Packing(stream.out, settings, force=told.force, dry=told.dry_run) as packing:
-        if not packing.enlist(_entries(stream, items, packing)):
-            raise FatalError(f"no images came in, so there is no {stream.out}")
-        stream.report.read += packing.match()
-        packing.settle(_retried(stream, run(_items(packing.doubtful()))))
+        packing.enlist(_entries(stream, items, packing))
+        stream.count(packing.count)
+        packing.settle(_positions(run(_items(packing.doubtful()), counted=False)))
         if not packing.made:
             _foretell(options, stream, packing)
             if told.dry_run:
-                stream.report.read += packing.left()
+                stream.count(packing.left())
             else:
                 for result in run(_items(packing.todo())):
                     assert isinstance(result, Item)
-                    packing.add(result.facts["position"], result.facts["packable"])
+                    packing.add(*result.load)
                 enlarged = packing.enlarged()
                 packing.finish()
                 if enlarged:
-                    stream.report.note(
+                    stream.note(
                         f"{enlarged} of {packing.count} images were smaller and are enlarged, which"
                         " blurs them: run animeupscale before animepack"
                     )
@@ -136,23 +134,21 @@ def gather(
 def _entries(stream: Stream, items: Iterable[Item], packing: "Packing") -> "Iterator[Entry]":
     for item in items:
         if packing.is_own(item.path):  # `find .` lists an earlier run's dataset
-            stream.report.read += 1
-            stream.report.pass_over(item.path, "the dataset itself")
+            stream.pass_over(item.path, "the dataset itself")
         else:
-            yield item.path, item.size, item.mtime, item.facts, item.trouble
+            yield item.path, *item.size_and_time, item.facts, item.trouble
 
 
 def _items(listed: "Iterable[Listed]") -> Iterator[Item]:
     for one in listed:
-        yield Item(one.path, {"position": one.position}, mtime=one.mtime, trouble=one.trouble)
+        yield Item(one.path, trouble=one.trouble, load=one.position)
 
 
-def _retried(stream: Stream, results: Iterable[Item | Rejected]) -> Iterator[int]:
+def _positions(results: Iterable[Result]) -> Iterator[int]:
     """The positions of images that can be had now; they come again when they are packed."""
     for result in results:
         assert isinstance(result, Item)
-        stream.report.read -= 1
-        yield result.facts["position"]
+        yield result.load[0]
 
 
 def _foretell(options: PackOptions, stream: Stream, packing: "Packing") -> None:
@@ -164,12 +160,12 @@ def _foretell(options: PackOptions, stream: Stream, packing: "Packing") -> None:
     for listed, item in zip(sample, _items(sample), strict=True):
         with suppress(ItemError, PassedOver, OSError):  # told when its turn comes
             (result,) = pack(options, item, Output(dry=True))
-            packable = result.facts["packable"]
+            _, packable = result.load
             files = (packable.data, *(data for _, data in packable.sidecars))
             sizes.append(sum(map(len, files)) + len(listed.origin))
     if not sizes:
         return
     seen = forecast(sizes, packing.left(), stream.out)
-    stream.report.note(f"{stream.out}: {seen}")
+    stream.note(f"{stream.out}: {seen}")
     if seen.least > seen.free:
         raise FatalError(f"{stream.out}: there is no room for it: choose another -o, or make room")

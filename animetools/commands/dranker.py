@@ -136,14 +136,13 @@ def dranker(options: RankOptions, stream: Stream) -> int:
     if by_record and files and "-" not in files:
         raise FatalError(f"{model} judges images as of a class: say which with --class or --tags")
     if model == "default":
-        stream.report.note(
-            "judging by the network of animetools; another is named before the images"
-        )
+        stream.note("judging by the network of animetools; another is named before the images")
     told = replace(stream, files=files)
     work = Batches(
         1 if judges[0].is_on_cpu else options.batch,
         partial(prepare, judges[0].head, options.fit, classes if by_record else ()),
-        [partial(score, options, judge) for judge in judges],
+        partial(partial, score, options),
+        judges,
         tell,
     )
     needs_all = options.best or options.worst or options.sort or options.shuffles or options.sheet
@@ -207,7 +206,7 @@ def score(
 def tell(scored: "Scored", item: Item, output: Output) -> Iterator[Item]:
     """An image with its score, and the features that shuffles want."""
     value, *load = scored
-    yield replace(item.noted(score=value), load=load)
+    yield item.noted(score=value).carrying(load)
 
 
 def streamed(options: RankOptions, stream: Stream, results: Iterator[Result]) -> Iterator[Result]:
@@ -218,7 +217,7 @@ def streamed(options: RankOptions, stream: Stream, results: Iterator[Result]) ->
         value = item.facts["score"]
         scores.append(value)
         if options.threshold is None:
-            yield _with_score(item)
+            yield _scored(item)
         elif value >= options.threshold:
             yield item
         else:
@@ -245,7 +244,7 @@ def gathered(
                 features, its = item.load
                 memory.add(features)
                 labels += [] if its is None else [its]
-            items.append(replace(item, load=None))
+            items.append(item.carrying(None))
         if options.shuffles:
             told = options.shuffles, options.minibatch, options.seed
             each = torch.cat(labels) if labels else None
@@ -271,7 +270,7 @@ def gathered(
         elif options.threshold is not None and value < options.threshold:
             yield item.rejected("below the threshold", f"{value:.5f}")
         else:
-            yield item if options.chooses or stream.options.json else _with_score(item)
+            yield item if options.chooses or stream.options.json else _scored(item)
 
 
 def judges_of(options: RankOptions, model: str) -> "tuple[list[Judge], tuple[str, ...]]":
@@ -319,9 +318,9 @@ def _rank(item: Item) -> int:
     return rank
 
 
-def _with_score(item: Item) -> Item:
-    """As it is printed where nothing is chosen."""
-    return replace(item, path=f"{item.facts['score']:.5f}\t{item.path}")
+def _scored(item: Item) -> str:
+    """The line of an image where nothing is chosen."""
+    return f"{item.facts['score']:.5f}\t{item.path}"
 
 
 def _draw(stream: Stream, scores: "array[float]") -> None:
@@ -332,7 +331,7 @@ def _draw(stream: Stream, scores: "array[float]") -> None:
         from animetools.ranking.tails import histogram
 
         for line in histogram(np.array(scores)):
-            stream.report.note(line)
+            stream.note(line)
 
 
 def _write_sheet(path: str, stream: Stream, ranked: list[Item]) -> None:
@@ -354,4 +353,4 @@ def _write_sheet(path: str, stream: Stream, ranked: list[Item]) -> None:
         tails.append((heading, shown))
     pixels = contact_sheet(tails)
     atomic.write(path, encode_png(pixels) if path.endswith(".png") else encode_jpeg(pixels, 90))
-    stream.report.note(f"{path} shows both ends")
+    stream.note(f"{path} shows both ends")

@@ -3,7 +3,7 @@
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 from itertools import takewhile
@@ -23,13 +23,7 @@ if TYPE_CHECKING:
     from animetools.text.judging.copies import Corpus
     from animetools.text.writing.writer import Writer
 
-NO_MATTER = (  # to what a text is like
-    *("seeds", "prompt_file", "tries", "device"),
-    *("timeout", "max_requests", "max_cost", "price_in", "price_out"),
-    *("dedupe", "overlap", "rank"),
-)
 OUT = "snippets"
-LATER = "system", "stop", "set_", "whole", "keep_markers"  # which older folders do not tell of
 LOCAL = "model", "top_k", "dtype", "device"  # what is for a model on this machine alone
 
 
@@ -47,7 +41,12 @@ class WriteOptions:
     ] = "default"
     seeds: Annotated[
         str,
-        Opt("Which snippets to write, such as 0-50000,60000; both ends count.", "s", unit="SEEDS"),
+        Opt(
+            "Which snippets to write, such as 0-50000,60000; both ends count.",
+            "s",
+            unit="SEEDS",
+            affects=False,
+        ),
     ] = ""
     prompt: Annotated[str, Opt("What every text goes on from.", unit="TEXT")] = ""
     prompt_file: Annotated[
@@ -56,6 +55,7 @@ class WriteOptions:
             "A prompt a line: seed N goes on from line N, counted from 0, and begins again after"
             " the last; without --seeds a snippet for each line.",
             unit="FILE",
+            affects=False,
         ),
     ] = ""
     template: Annotated[str, Opt("What each prompt is put into, at {}.", unit="TEXT")] = "{}"
@@ -76,7 +76,9 @@ class WriteOptions:
         ),
     ] = None
     min_chars: Annotated[int, Opt("Write a shorter text again, by another chance.", min=1)] = 1
-    tries: Annotated[int, Opt("How often a text is written at the most.", min=1)] = 10
+    tries: Annotated[int, Opt("How often a text is written at the most.", min=1, affects=False)] = (
+        10
+    )
     strip_after: Annotated[
         str, Opt("Cut a text where this stands, such as Source:.", unit="TEXT")
     ] = ""
@@ -96,11 +98,19 @@ class SnipOptions(ApiOptions, WriteOptions):  # which dataclasses put in the opp
     """What gptsnip can be told."""
 
     dedupe: Annotated[
-        bool, Opt("Of snippets that are there, leave out those nearly the same as an earlier one.")
+        bool,
+        Opt(
+            "Of snippets that are there, leave out those nearly the same as an earlier one.",
+            affects=False,
+        ),
     ] = False
     overlap: Annotated[
         str,
-        Opt("Leave out those that copy 30 or more words in a row from this text.", unit="CORPUS"),
+        Opt(
+            "Leave out those that copy 30 or more words in a row from this text.",
+            unit="CORPUS",
+            affects=False,
+        ),
     ] = ""
     rank: Annotated[
         str,
@@ -108,6 +118,7 @@ class SnipOptions(ApiOptions, WriteOptions):  # which dataclasses put in the opp
             "Put first what this model, as of --model, finds likeliest; repetition: what repeats"
             " itself least.",
             unit="MODEL",
+            affects=False,
         ),
     ] = ""
 
@@ -198,11 +209,9 @@ def gptsnip(options: SnipOptions, stream: Stream) -> int:
     one_prompt = not (stream.files or options.prompt_file)
     source, told = _source(options, one_prompt=one_prompt)
     jobs = stream.options.jobs or source.at_once
-    stream = replace(
-        stream,
-        settings=_settings(options, told),
-        options=replace(stream.options, jobs=jobs),
-    )
+    keys = told if options.api else {"model": told["sha256"][:16]}
+    stream = stream.keyed(set=options.others, max_tokens=options.max_tokens or MOST, **keys)
+    stream = replace(stream, options=replace(stream.options, jobs=jobs))
     items = takewhile(lambda _: not source.trouble, items)
     try:
         return stream.map(partial(write, options, source, told), items)
@@ -228,7 +237,7 @@ def seeded(options: SnipOptions, stream: Stream) -> Iterator[Item]:
         except (ItemError, OSError) as why:
             raise FatalError(f"{options.prompt_file}: {reason_of(why)}") from None
     seeds = Seeds.parse(options.seeds or f"0-{len(lines) - 1}")
-    stream.report.total = seeds.count
+    stream.expect(seeds.count)
     return (_seeded(options, seed, seed % len(lines), lines) for seed in seeds)
 
 
@@ -238,8 +247,8 @@ def _seeded(options: SnipOptions, seed: int, number: int, lines: list[bytes]) ->
         prompt = decoded(lines[number])
     except ItemError as why:
         return Item(path, trouble=f"line {number + 1} of {options.prompt_file}: {why}")
-    # What an item is made from is told by its time, so that the journal sees a change.
-    return Item(path, mtime=zlib.crc32(prompt.encode()), load=Task(seed, prompt))
+    stamp = f"{zlib.crc32(prompt.encode())}" if prompt else ""
+    return Item(path, stamp=stamp, load=Task(seed, prompt))
 
 
 def prompted(options: SnipOptions, stream: Stream) -> Iterator[Item]:
@@ -308,7 +317,7 @@ def read(item: Item, output: Output) -> Iterator[Item]:
     text = read_prompt(item.path)
     if not text:
         raise ItemError("it is empty")
-    yield replace(item, load=text)
+    yield item.carrying(text)
 
 
 def without_twins(results: Iterator[Result]) -> Iterator[Result]:
@@ -339,7 +348,7 @@ def ranked(score: Callable[[str], float], results: Iterator[Result]) -> Iterator
             yield item
             continue
         try:
-            scored.append(replace(item.noted(score=score(item.load)), load=None))
+            scored.append(item.noted(score=score(item.load)).carrying(None))
         except ItemError as why:
             yield item.rejected("not ranked", str(why))
     scored.sort(key=lambda item: -item.facts["score"])
@@ -400,14 +409,3 @@ def _writer(options: SnipOptions, folder: str) -> "Writer":
             stacklevel=1,
         )
     return Writer(model, sampling, keep_markers=options.keep_markers)
-
-
-def _settings(options: SnipOptions, told: dict[str, Any]) -> dict[str, Any]:
-    """What a file depends on, besides its seed and its prompt."""
-    settings = {"command": "gptsnip"} | asdict(options)
-    settings |= {"set_": options.others, "max_tokens": options.max_tokens or MOST}
-    for name in [*NO_MATTER, *(name for name in LATER if not settings[name])]:
-        del settings[name]
-    if options.api:
-        return settings | told
-    return settings | {"model": told["sha256"][:16]}

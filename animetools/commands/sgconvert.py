@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from animetools.cli import Item, Opt, Output, Stream, command
+from animetools.cli import Item, Opt, Output, Result, Stream, command
 from animetools.errors import FatalError
 
 LAYOUTS = (".pkl", ".safetensors", ".pt", ".onnx")
@@ -95,7 +95,7 @@ def convert(
     yield item.made(target, source=item.path)
 
 
-def inform(options: ConvertOptions, as_json: bool, item: Item, output: Output) -> Iterator[Item]:
+def inform(options: ConvertOptions, as_json: bool, item: Item, output: Output) -> Iterator[Result]:
     """What is in one network file; as text where it is not wanted as facts."""
     path = _located(options, item.path)
     from animetools.netfiles import checkpoints
@@ -106,7 +106,7 @@ def inform(options: ConvertOptions, as_json: bool, item: Item, output: Output) -
         yield item.noted(**facts)
     else:
         lines = [f"  {name:26}{_shown(value)}" for name, value in facts.items()]
-        yield Item("\n".join([item.path, *lines]))
+        yield "\n".join([item.path, *lines])
 
 
 def _located(options: ConvertOptions, name: str) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from animetools.cli import Batches, Item, Opt, Output, Stream, command
 from animetools.cli.cores import cores
 from animetools.cli.inputs import lines_of_input, look, read_item
-from animetools.cli.item import NO_FILE, Facts, Result, Work, reason_of
+from animetools.cli.item import Facts, Result, Work, reason_of
 from animetools.cli.network import Device, Dtype, Sha256
 from animetools.cli.stream import Run
 from animetools.errors import FatalError, ItemError
@@ -46,11 +46,18 @@ class GenOptions:
             "Which network draws; latest is the newest snapshot under results/, default the one that"
             " ships with animetools.",
             unit="FILE|URL",
+            affects=False,
         ),
     ] = "default"
     sha256: Sha256 = ""
     seeds: Annotated[
-        str, Opt("Which seeds to draw, such as 0-50000,60000; both ends count.", "s", unit="SEEDS")
+        str,
+        Opt(
+            "Which seeds to draw, such as 0-50000,60000; both ends count.",
+            "s",
+            unit="SEEDS",
+            affects=False,
+        ),
     ] = ""
     psi: Annotated[
         str,
@@ -58,6 +65,7 @@ class GenOptions:
             "How far w may be from the average: 0.8; several as 0.5,0.8 or from:to:step; the"
             " network's own where nothing is said.",
             unit="PSI",
+            affects=False,  # or what it is keyed by
         ),
     ] = ""
     latents: Annotated[
@@ -89,6 +97,7 @@ class GenOptions:
         Opt(
             "Keep the best by the network's discriminator: a share, as 10%, or a number of images.",
             unit="SHARE",
+            affects=False,
         ),
     ] = ""
     grid: Annotated[
@@ -100,13 +109,18 @@ class GenOptions:
     quality: Annotated[int, Opt("Of JPEG and WebP files.", min=1, max=100)] = 95
     name: Annotated[
         str,
-        Opt("What files are called: example-{seed}-{psi}.jpg; {index} counts from 0.", unit="NAME"),
+        Opt(
+            "What files are called: example-{seed}-{psi}.jpg; {index} counts from 0.",
+            unit="NAME",
+            affects=False,
+        ),
     ] = ""
     save_w: Annotated[bool, Opt("Write w beside each picture, as NAME.npy.")] = False
     device: Device = "auto"
     dtype: Dtype = "fp32"
     batch: Annotated[
-        int, Opt("Pictures that a device makes at once; 0 suits it.", min=0, max=1024)
+        int,
+        Opt("Pictures that a device makes at once; 0 suits it.", min=0, max=1024, affects=False),
     ] = 0
 
     def __post_init__(self) -> None:
@@ -164,7 +178,7 @@ def sggen(options: GenOptions, stream: Stream) -> int:
     plan = _plan(options, stream)
     making = _opened(options)
     if options.network == "default":
-        stream.report.note("drawing with the network of animetools; --network names another")
+        stream.note("drawing with the network of animetools; --network names another")
 
     from animetools.sampling.judging import scorings
     from animetools.sampling.pictures import make_each, make_sheets
@@ -172,8 +186,9 @@ def sggen(options: GenOptions, stream: Stream) -> int:
 
     generator = making.generator
     plan.check_image(generator.width, generator.height, generator.config.image_channels)
-    stream = replace(stream, settings=_settings(options, plan, making))
-    stream.report.total = plan.count
+    stream = stream.keyed(**_facts(options, plan, making))
+    if plan.count is not None:
+        stream.expect(plan.count)
     with renderers_on(
         options.device,
         options.dtype,
@@ -184,19 +199,20 @@ def sggen(options: GenOptions, stream: Stream) -> int:
     ) as renderers:
         batch, draw = renderers[0].batch, partial(drawn, making)
         if options.dtype == "fp16" and renderers[0].device.type == "cpu":
-            stream.report.note("--dtype fp16 is for cards: this CPU computes in fp32")
+            stream.note("--dtype fp16 is for cards: this CPU computes in fp32")
         encode = partial(save, options, plan, making)
         work: Work | Batches
         if stream.options.dry_run:
             work = partial(encode, None)
         elif plan.sheet:
-            make = [partial(make_sheets, making, plan.columns, each) for each in renderers]
-            work = Batches(1, attrgetter("load"), make, encode)
+            make = partial(partial, make_sheets, making, plan.columns)
+            work = Batches(1, attrgetter("load"), make, renderers, encode)
         else:
-            work = Batches(batch, draw, [partial(make_each, each) for each in renderers], encode)
+            work = Batches(batch, draw, partial(partial, make_each), renderers, encode)
         judging = None
         if options.accept:
-            judging = Batches(batch, draw, scorings(making, renderers), note_score)
+            scoring = dict(zip(renderers, scorings(making, renderers), strict=True))
+            judging = Batches(batch, draw, scoring.__getitem__, renderers, note_score)
         items = pictures(plan, making, latents(options, stream, making))
         return stream.collect(work, partial(gather, options, stream, plan, judging, making), items)
 
@@ -263,12 +279,11 @@ def pictures(plan: Plan, making: "Making", items: Iterable[Item]) -> Iterator[It
         for picture in making.pictures(item.load, plan.psis):
             facts = making.facts([picture]) | {"index": index, "file": os.path.basename(item.path)}
             index += 1
-            # What an item is made from is told by its time, so that the journal sees a change.
-            mtime, size = item.mtime or picture.identity, item.size
-            if plan.name:  # which does not say whose it is, as a file's own path does
-                mtime, size = picture.identity, NO_FILE
+            stamp = item.stamp
+            if plan.name or not item.is_file:  # a file's own path says whose it is
+                stamp = f"{picture.identity}"
             path = plan.stem(item.path, facts)
-            yield replace(item, path=path, size=size, mtime=mtime, load=picture)
+            yield replace(item, path=path, stamp=stamp, load=picture)
 
 
 def sheets(plan: Plan, making: "Making", items: Iterable[Item]) -> Iterator[Item]:
@@ -282,7 +297,7 @@ def sheets(plan: Plan, making: "Making", items: Iterable[Item]) -> Iterator[Item
         load = tuple(each.load for each in several)
         facts = making.facts(load[:1]) | {"index": index}
         path = plan.sheet_stem(several[0].path, several[-1].path, facts)
-        return Item(path, mtime=identity_of(load), load=load)
+        return Item(path, stamp=f"{identity_of(load)}", load=load)
 
     for item in items:
         if item.trouble:
@@ -344,7 +359,7 @@ def gather(
     """Choose among the pictures if asked, put them on sheets if asked, make them."""
     if judging and options.accept:
         items = yield from accepted(options.accept, stream, judging, items)
-        stream.report.total = stream.report.read + -(-len(items) // max(1, plan.sheet))
+        stream.expect(-(-len(items) // max(1, plan.sheet)))
     if plan.sheet:
         items = sheets(plan, making, items)
     yield from foretold(stream, run(items))
@@ -360,12 +375,13 @@ def accepted(
     from animetools.sampling.judging import best_of
 
     scored: list[Item] = []
-    for result in stream.run(judging, (replace(item, path=SCORES + item.path) for item in items)):
+    named = (replace(item, path=SCORES + item.path) for item in items)
+    for result in stream.run(judging, named, counted=False):
         assert isinstance(result, Item)
         scored.append(replace(result, path=result.path.removeprefix(SCORES), own={}))
     count = share_of("--accept", share, len(scored))
     best = best_of([item.facts["score"] for item in scored], count)
-    stream.report.read -= sum(best)  # they come again when they are made
+    stream.count(len(scored) - sum(best))  # the others come again when they are made
     for item, is_best in zip(scored, best, strict=True):
         if not is_best:
             yield item.rejected("scored lower", f"{item.facts['score']:.4f}")
@@ -381,20 +397,21 @@ def foretold(stream: Stream, results: Iterable[Result]) -> Iterator[Result]:
     """Pass the results on; once the first files are there, say what all will cost."""
     from animetools.estimate import duration, forecast
 
-    report, sizes, began, before = stream.report, list[int](), 0.0, 0
+    sizes, began, before = list[int](), 0.0, 0
     for result in results:
         yield result
-        if len(sizes) > SAMPLE or not report.written or not isinstance(result, Item):
+        seen = stream.progress
+        if len(sizes) > SAMPLE or not seen.written or not isinstance(result, Item):
             continue
         if not sizes:
-            began, before = time.monotonic(), report.read
+            began, before = time.monotonic(), seen.read
         sizes.append(os.stat(result.path).st_size)
-        left = (report.total or 0) - report.read
+        left = seen.left
         if len(sizes) > SAMPLE and left > 10 * SAMPLE:
-            seen = forecast(sizes, left, os.path.join(stream.out, "x"))
-            seconds = (time.monotonic() - began) / (report.read - before) * left
-            report.note(f"{stream.out}: still {seen}; {duration(seconds)} to go")
-            if seen.least > seen.free:
+            cost = forecast(sizes, left, os.path.join(stream.out, "x"))
+            seconds = (time.monotonic() - began) / (seen.read - before) * left
+            stream.note(f"{stream.out}: still {cost}; {duration(seconds)} to go")
+            if cost.least > cost.free:
                 raise FatalError(f"{stream.out}: no room for it: choose another -o, or make room")
 
 
@@ -421,21 +438,13 @@ def _opened(options: GenOptions) -> "Making":
         raise FatalError(f"{path}: {reason_of(why)}") from None
 
 
-def _settings(options: GenOptions, plan: Plan, making: "Making") -> dict[str, Any]:
-    """What a file depends on, besides what is in its name."""
+def _facts(options: GenOptions, plan: Plan, making: "Making") -> dict[str, Any]:
+    """What a file depends on, besides the options and what is in its name."""
     psis = plan.psis or (making.generator.config.truncation.psi,)
     return {
-        "command": "sggen",
         "network": making.told["sha256"][:16],
         "psi": None if plan.names_have_psi else ",".join(map(shown, psis)),
-        "truncate": options.truncate,
         "cutoff": making.manner.cutoff,
-        "noise": options.noise,
-        "class": options.class_,
-        "tags": options.tags,
-        "grid": options.grid,
         "format": plan.image_format,
         "quality": None if plan.image_format == "png" else options.quality,
-        "save_w": options.save_w,
-        "dtype": options.dtype,
-    } | ({"latents": options.latents} if options.latents else {})
+    }

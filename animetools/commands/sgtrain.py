@@ -168,7 +168,7 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
     """Train; gives the path of each snapshot."""
     import torch
 
-    from animetools.dataset.beside import beside
+    from animetools.dataset.annotations import annotations
     from animetools.dataset.training_set import Images
     from animetools.netfiles.fetch import locate
     from animetools.networks.devices import devices
@@ -186,7 +186,7 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
     # What it learns from, and what it goes on from.
     device = devices(options.device)[0]
     images = Images(stream.files[0])
-    if unused := list(beside(images.pictures)):
+    if unused := list(annotations(images.pictures)):
         report.note(f"{images.path} has {' and '.join(unused)}: sgtrain does not use them yet")
     path = "" if options.resume == "none" else options.resume
     if path == "latest":

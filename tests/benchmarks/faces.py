@@ -22,7 +22,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from animetools.dataset.reading import Dataset
+from animetools.dataset.training_set import Images
 from animetools.images.faces import choose_detector
 from animetools.images.files import encode_jpeg, read_rgb
 from animetools.images.nvxs import Pixels
@@ -101,7 +101,7 @@ def history(run: Path, side: int) -> list[tuple[str, list[tuple[str, Pixels]]]]:
     return rows
 
 
-def card(path: str, dataset: Dataset, shares: dict[str, str]) -> str:
+def card(path: str, images: Images, shares: dict[str, str]) -> str:
     """What the file itself says of the network, with what was measured, as Markdown."""
     snapshot = checkpoints.read(path)
     facts = describe(snapshot) | snapshot.facts
@@ -109,7 +109,7 @@ def card(path: str, dataset: Dataset, shares: dict[str, str]) -> str:
     settings = [f"{name} {value}" for name, value in facts["config"].items()]
     return CARD.format(
         **facts,
-        faces=len(dataset),
+        faces=len(images),
         mirrored=", and their mirror images" if facts["config"]["mirror"] else "",
         began=began,
         bytes=os.path.getsize(path),
@@ -142,9 +142,9 @@ def main() -> None:
         found = detector(np.asarray(large, np.uint8))
         return any(min(face.box[2:]) >= SMALLEST for face in found)
 
-    dataset = Dataset(told.dataset)
-    chosen = random.Random(0).sample(range(len(dataset)), min(told.count, len(dataset)))
-    rows = [("training images", [dataset[index] for index in chosen])]
+    images = Images(told.dataset)
+    chosen = random.Random(0).sample(range(len(images)), min(told.count, len(images)))
+    rows = [("training images", [images.read(index).transpose(1, 2, 0) for index in chosen])]
     rows += [(f"samples, psi {psi}", samples(told.network, psi, told.count)) for psi in PSIS]
     tails, shares = [], {}
     for name, pictures in rows:
@@ -157,9 +157,9 @@ def main() -> None:
         told.sheet.write_bytes(encode_jpeg(contact_sheet(tails), 90))
     if told.history:
         run, sheet = told.history
-        sheet.write_bytes(encode_jpeg(contact_sheet(history(run, dataset[0].shape[0])), 90))
+        sheet.write_bytes(encode_jpeg(contact_sheet(history(run, images.height)), 90))
     if told.card:
-        told.card.write_text(card(locate(told.network), dataset, shares))
+        told.card.write_text(card(locate(told.network), images, shares))
 
 
 if __name__ == "__main__":

@@ -42,10 +42,19 @@ LINES = {
 }  # fmt: skip
 CHANGING = {"log.txt", "run.json", "metrics.jsonl"}  # they hold times
 TENSORS = (".safetensors", ".pkl")
-COMMANDS = (
-    "animeclean animecrop animedraw animepack animeupscale dranker gptsnip gpttrain sgconvert"
-    " sggen sgtrain"
-).split()
+COMMANDS = [
+    "animeclean",
+    "animecrop",
+    "animedraw",
+    "animepack",
+    "animeupscale",
+    "dranker",
+    "gptsnip",
+    "gpttrain",
+    "sgconvert",
+    "sggen",
+    "sgtrain",
+]
 
 
 def main() -> int:
@@ -70,10 +79,14 @@ def main() -> int:
         for name in names:
             before = stamps(old.folder)
             status = new.run(LINES[name])["status"]
-            touched = sorted(key for key, stamp in stamps(old.folder).items() if before.get(key) != stamp)
+            touched = sorted(
+                key for key, stamp in stamps(old.folder).items() if before.get(key) != stamp
+            )
             wrong = [file for file in touched if not name.startswith(("snapshot", "model"))]
             different += bool(wrong)
-            print(f"{name:10} goes on: status {status}{', WRITES ' + ', '.join(wrong) if wrong else ''}")
+            print(
+                f"{name:10} goes on: status {status}{', WRITES ' + ', '.join(wrong) if wrong else ''}"
+            )
     return 1 if different else 0
 
 
@@ -86,15 +99,18 @@ class Checkout:
         folder.mkdir()
         self.bin.mkdir()
         (folder / "corpus.txt").write_bytes(Path(place, "examples/synopses.txt").read_bytes())
-        shipped = [*place.glob("animetools/netfiles/default.pkl"), *place.glob("animetools/networks/default.pkl")]
+        shipped = [
+            *place.glob("animetools/netfiles/default.pkl"),
+            *place.glob("animetools/networks/default.pkl"),
+        ]
         self.network = folder / "default.pkl"
         self.network.write_bytes(shipped[0].read_bytes())
         for name in COMMANDS:
             script = self.bin / name
             script.write_text(
                 f"#!/bin/sh\nPYTHONPATH='{place.resolve()}' exec '{sys.executable}' -c '\n"
-                f"import sys; sys.argv[0] = \"{name}\"\n"
-                f"from animetools.commands.{name} import {name}; {name}()' \"$@\"\n"
+                f'import sys; sys.argv[0] = "{name}"\n'
+                f'from animetools.commands.{name} import {name}; {name}()\' "$@"\n'
             )
             script.chmod(0o755)
 
@@ -106,8 +122,7 @@ class Checkout:
             cwd=self.folder,
             env=os.environ | {"PATH": f"{self.bin}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1"},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
         )  # fmt: skip
         if done.returncode > 1:
             print(done.stderr.decode(errors="replace"))
@@ -123,7 +138,9 @@ def stamps(folder: Path) -> dict[str, tuple[int, int]]:
     return {
         str(path.relative_to(folder)): (path.stat().st_size, path.stat().st_mtime_ns)
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name not in CHANGING and not path.name.startswith((".", "events."))
+        if path.is_file()
+        and path.name not in CHANGING
+        and not path.name.startswith((".", "events."))
     }
 
 

@@ -53,5 +53,5 @@ def test_what_is_shown_is_one_printable_line(text: str) -> None:
 
 
 def test_a_result_keeps_its_source() -> None:
-    item = Item("a.png", {"id": 7}, 1, 1).made("b.png").made("c.png", score=1)
+    item = Item("a.png", {"id": 7}, "1:1").made("b.png").made("c.png", score=1)
     assert json.loads(item.line(True)) == {"path": "c.png", "source": "a.png", "id": 7, "score": 1}

@@ -18,7 +18,6 @@ from animetools.cli.inputs import look
 from animetools.cli.item import Output, finish
 from animetools.commands.animecrop import CropOptions, crop
 from animetools.images import nvxs
-from animetools.images.colors import WHITE
 from animetools.images.faces import choose_detector
 from animetools.images.files import read_rgb
 from tests.conftest import REAL, Shell
@@ -290,7 +289,10 @@ def test_aligned_eyes_are_level(shell: Shell, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--background nocolor", "--background takes a color as white or #ffffff"),
+        (
+            "--background nocolor",
+            "--background: 'nocolor' is not a color: write it as white or #ffffff",
+        ),
         ("--detector lbp --cascade none.xml", "--cascade none.xml cannot be read"),
         (
             "--cascade raw/notes.txt",
@@ -341,7 +343,7 @@ def test_a_bomb_is_refused(shell: Shell, tmp_path: Path) -> None:
 
 @needs_nvxs
 def test_processes_make_the_same_bytes(raw: Path, tmp_path: Path) -> None:
-    work = partial(crop, CropOptions(align=True), WHITE, choose_detector("nvxs"))
+    work = partial(crop, CropOptions(align=True), choose_detector("nvxs"))
     item = look(str(raw / "two.png"), {})
     assert item
     here, files = finish(work, item, Output(str(tmp_path / "here")))

@@ -20,7 +20,7 @@ from PIL import Image
 
 from animetools.cli.item import Item, Output, finish
 from animetools.commands.animepack import PackOptions, pack
-from animetools.dataset.reading import Dataset
+from animetools.dataset.training_set import Images
 from tests.conftest import REAL, ROOT, Shell
 
 
@@ -81,7 +81,7 @@ def test_sidecars_are_packed_beside_their_images_on_request(shell: Shell, tmp_pa
         if path.is_file()
     }
     assert {f"00000/{name}": data for name, data in BESIDE.items()}.items() <= packed.items()
-    assert len(Dataset(str(tmp_path / "with.zip"))) == len(Dataset(str(folder))) == 3
+    assert len(Images(str(tmp_path / "with.zip"))) == len(Images(str(folder))) == 3
     done = shell("ls in/*.png | animepack --size 64 -o with.zip")
     assert "with.zip was made with --sidecars, this run is without --sidecars" in done.stderr
     done = shell("ls in/*.png | animepack --size 64 -o plain.zip --sidecars")
@@ -178,7 +178,7 @@ def test_folder_holds_the_same_files(shell: Shell, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout == "dataset\nd.zip\n"
-    assert len(Dataset(str(tmp_path / "dataset"))) == 5
+    assert len(Images(str(tmp_path / "dataset"))) == 5
 
 
 def test_unreadable_images_are_left_out_and_told(shell: Shell, tmp_path: Path) -> None:
@@ -223,10 +223,13 @@ def test_nothing_to_pack_is_refused(shell: Shell, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("animepack --background blurple in", "takes a color as white or #ffffff, not 'blurple'"),
+        (
+            "animepack --background blurple in",
+            "--background: 'blurple' is not a color: write it as white or #ffffff",
+        ),
         ("animepack --size 2 in", "--size is at least 4"),
         ("animepack --quality 0 in", "--quality is at least 1"),
-        ("animepack -o in in", "in is a folder of other things"),
+        ("animepack -o in in", "in is a folder, but not a dataset"),
         ("touch x; animepack -o x in", "x is a file: end the name"),
         ("animepack -o in/0000.png in", "a .zip, or a folder, whose name cannot end in .png"),
         ("animepack -o data.tar.gz in", "a .zip, or a folder, whose name cannot end in .gz"),
@@ -281,7 +284,7 @@ def test_dataset_is_never_packed_into_itself(shell: Shell, tmp_path: Path, name:
     picture(tmp_path / ".d.part/00000/img00000000.png")
     done = shell(f"{line} -f")
     assert (done.returncode, done.stdout) == (0, name.rstrip("/") + "\n"), done.stderr
-    assert len(Dataset(str(tmp_path / name))) == 4 + (name == "d.zip")
+    assert len(Images(str(tmp_path / name))) == 4 + (name == "d.zip")
 
 
 @pytest.mark.parametrize("name", ["faces.v2", "目" * 83 + "xx.zip", "n" * 255])
@@ -399,7 +402,7 @@ def test_processes_give_the_same_bytes(tmp_path: Path) -> None:
     (here,), _ = work()
     assert isinstance(here, Item)
     assert isinstance(there, Item)
-    assert here.facts == there.facts
+    assert here.load == there.load
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="no real images here")

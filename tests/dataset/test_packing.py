@@ -12,9 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from animetools.dataset.packing import Packing
-from animetools.dataset.reading import Dataset
+from animetools.dataset.training_set import Images
 from animetools.errors import FatalError
-from tests.dataset.pictures import SETTINGS, entry, pack, packable, picture, sources
+from tests.dataset.pictures import (
+    SETTINGS,
+    entry,
+    pack,
+    packable,
+    picture,
+    records,
+    sources,
+    unpacked,
+)
 
 TARGETS = ["d.zip", "d"]
 
@@ -42,12 +51,12 @@ def kill(path: Path, paths: list[str], limit: int, **options: Any) -> None:
 def test_packed_is_unpacked(tmp_path: Path, name: str) -> None:
     paths = sources(tmp_path / "in", 5)
     made(tmp_path / name, paths)
-    dataset = Dataset(str(tmp_path / name))
-    assert len(dataset) == 5
-    assert all((dataset[n] == picture(n)).all() for n in range(5))
-    records = list(dataset.records())
-    assert [record["path"] for record in records] == paths
-    assert records[0]["fit"] == {"how": "pad", "source": [0, 0, 16, 16], "target": [0, 0, 16, 16]}
+    pictures = unpacked(tmp_path / name)
+    assert len(pictures) == 5
+    assert all((pictures[n] == picture(n)).all() for n in range(5))
+    found = records(tmp_path / name)
+    assert [record["path"] for record in found] == paths
+    assert found[0]["fit"] == {"how": "pad", "source": [0, 0, 16, 16], "target": [0, 0, 16, 16]}
     assert sorted(os.listdir(tmp_path)) == sorted(["in", name])
 
 
@@ -88,7 +97,7 @@ def test_next_run_goes_on(tmp_path: Path, name: str) -> None:
     assert (tmp_path / f".{name}.part").exists()
     with Packing(str(tmp_path / name), SETTINGS) as packing:
         packing.enlist(map(entry, paths))
-        assert packing.match() == 4
+        assert packing.count == 4
         assert [one.path for one in packing.todo()] == paths[4:]
 
 
@@ -99,8 +108,7 @@ def test_grown_list_goes_on_and_image_that_can_be_had_now_takes_its_place(
     paths = sources(tmp_path / "in", 6)
     kill(tmp_path / name, paths[:5], 3, bad={paths[1]})
     made(tmp_path / name, paths)
-    records = Dataset(str(tmp_path / name)).records()
-    assert [record["path"] for record in records] == paths
+    assert [record["path"] for record in records(tmp_path / name)] == paths
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -114,8 +122,9 @@ def test_lost_end_of_the_part_is_made_again(tmp_path: Path, name: str) -> None:
     else:
         os.truncate(part, part.stat().st_size - 1500)
     made(tmp_path / name, paths)
-    dataset = Dataset(str(tmp_path / name))
-    assert all((dataset[n] == picture(n)).all() for n in range(6))
+    pictures = unpacked(tmp_path / name)
+    assert len(pictures) == 6
+    assert all((pictures[n] == picture(n)).all() for n in range(6))
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -128,7 +137,7 @@ def test_lost_part_is_made_again(tmp_path: Path, name: str) -> None:
     base.close()
     os.rename(tmp_path / f".{name}.part", tmp_path / "elsewhere")
     made(tmp_path / name, paths)
-    assert len(Dataset(str(tmp_path / name))) == 4
+    assert len(Images(str(tmp_path / name))) == 4
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -150,7 +159,7 @@ def test_what_an_older_version_began_goes_on(tmp_path: Path, name: str) -> None:
     )
     base.close()
     made(tmp_path / name, paths, bad={paths[0]})  # it is packed already, and not read again
-    assert len(Dataset(str(tmp_path / name))) == 4
+    assert len(Images(str(tmp_path / name))) == 4
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -200,7 +209,6 @@ def test_difference_is_named(tmp_path: Path, name: str, finished: bool) -> None:
         Packing(str(target), SETTINGS) as packing,
     ):
         packing.enlist(entry(path, score=1) for path in paths)
-        packing.match()
     os.utime(paths[2])
     with pytest.raises(FatalError, match=rf"{what} from .*/2\.png as it was before it changed"):
         made(target, paths)
@@ -212,22 +220,21 @@ def test_force_replaces_it_only_at_the_end(tmp_path: Path, name: str) -> None:
     made(target, sources(tmp_path / "in", 4))
     with Packing(str(target), SETTINGS, force=True) as packing:
         packing.enlist([entry(str(tmp_path / "in/0.png"))])
-        packing.match()
         packing.add(0, packable(0))
-        assert len(Dataset(str(target))) == 4
+        assert len(Images(str(target))) == 4
         packing.finish()
-    assert len(Dataset(str(target))) == 1
+    assert len(Images(str(target))) == 1
     assert sorted(os.listdir(tmp_path)) == sorted(["in", name])
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_force_begins_an_unfinished_one_anew(tmp_path: Path, name: str) -> None:
+def test_force_starts_an_unfinished_one_over(tmp_path: Path, name: str) -> None:
     target = tmp_path / name
     paths = sources(tmp_path / "in", 4)
     kill(target, paths, 3)
     with Packing(str(target), SETTINGS | {"fit": "top"}, force=True) as packing:
         pack(packing, paths[:1])
-    assert len(Dataset(str(target))) == 1
+    assert len(Images(str(target))) == 1
 
 
 def test_damaged_journal_is_told_and_forced(tmp_path: Path) -> None:
@@ -239,7 +246,7 @@ def test_damaged_journal_is_told_and_forced(tmp_path: Path) -> None:
         Packing(str(target), SETTINGS)
     with Packing(str(target), SETTINGS, force=True) as packing:
         pack(packing, paths)
-    assert len(Dataset(str(target))) == 3
+    assert len(Images(str(target))) == 3
 
 
 def test_journal_of_a_run_killed_after_the_rename_goes(tmp_path: Path) -> None:
@@ -252,7 +259,7 @@ def test_journal_of_a_run_killed_after_the_rename_goes(tmp_path: Path) -> None:
 
 def test_what_is_not_ours_is_never_touched(tmp_path: Path) -> None:
     paths = sources(tmp_path / "in", 2)
-    with pytest.raises(FatalError, match="folder of other things"):
+    with pytest.raises(FatalError, match="is a folder, but not a dataset"):
         Packing(str(tmp_path / "in"), SETTINGS, force=True)
     (tmp_path / "file").write_text("precious")
     with pytest.raises(FatalError, match=r"is a file: end the name of an archive in \.zip"):
@@ -263,7 +270,7 @@ def test_what_is_not_ours_is_never_touched(tmp_path: Path) -> None:
         Packing(str(tmp_path / "other.zip"), SETTINGS)
     made(tmp_path / "d", paths)
     (tmp_path / "d/notes.txt").write_text("precious")
-    with pytest.raises(FatalError, match=r"notes\.txt in it is no part of a dataset"):
+    with pytest.raises(FatalError, match=r"notes\.txt in it is not part of a dataset"):
         Packing(str(tmp_path / "d"), SETTINGS, force=True)
     made(tmp_path / "d", paths)
     assert (tmp_path / "d/notes.txt").exists()
@@ -273,11 +280,11 @@ def test_empty_folder_and_link_are_filled(tmp_path: Path) -> None:
     paths = sources(tmp_path / "in", 2)
     (tmp_path / "d").mkdir()
     made(tmp_path / "d", paths)
-    assert len(Dataset(str(tmp_path / "d"))) == 2
+    assert len(Images(str(tmp_path / "d"))) == 2
     (tmp_path / "link.zip").symlink_to("real.zip")
     made(tmp_path / "link.zip", paths)
     assert (tmp_path / "link.zip").is_symlink()
-    assert len(Dataset(str(tmp_path / "real.zip"))) == 2
+    assert len(Images(str(tmp_path / "real.zip"))) == 2
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -285,7 +292,6 @@ def test_dry_run_and_nothing_packed_leave_nothing(tmp_path: Path, name: str) -> 
     paths = sources(tmp_path / "in", 2)
     with Packing(str(tmp_path / name), SETTINGS, dry=True) as packing:
         packing.enlist(map(entry, paths))
-        packing.match()
         assert packing.left() == 2
     with pytest.raises(FatalError, match="none of the images could be packed"):
         made(tmp_path / name, paths, bad=set(paths))
@@ -307,7 +313,7 @@ def test_full_disk_is_told_and_the_next_run_goes_on(tmp_path: Path, name: str) -
         subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
         with Packing(str(disk / name), SETTINGS) as packing:
             packing.enlist(map(entry, paths))
-            assert packing.match() > 3
+            assert packing.count > 3
         made(disk / name, paths)
         made(tmp_path / name, paths)
         if name == "d":
@@ -322,7 +328,6 @@ def test_sample_is_spread_over_what_is_left(tmp_path: Path) -> None:
     paths = sources(tmp_path / "in", 10)
     with Packing(str(tmp_path / "d.zip"), SETTINGS) as packing:
         packing.enlist(map(entry, paths))
-        packing.match()
         assert [one.position for one in packing.sample(4)] == [0, 3, 6, 9]
         assert [one.position for one in packing.sample(99)] == list(range(10))
         packing.settle(iter([]))

@@ -472,7 +472,7 @@ def test_webp_of_less_quality_is_smaller_and_close() -> None:
 
 def test_what_a_format_cannot_hold() -> None:
     clear = Picture(np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2), np.uint8))
-    with pytest.raises(ItemError, match=r"^JPEG keeps no transparency$"):
+    with pytest.raises(ItemError, match=r"^JPEG cannot store transparency$"):
         encode_picture(clear, "jpg", 90)
     sides: dict[Format, int] = {"jpg": 65_501, "webp": 16_384}
     for image_format, side in sides.items():

@@ -1,4 +1,4 @@
-"""What an AVIF or HEIC file says of its main picture that its decoder does not pass on."""
+"""Properties of an AVIF or HEIC file that its decoder does not return."""
 
 from collections.abc import Iterator
 
@@ -7,23 +7,23 @@ from animetools.images.formats.profiles import profile_of_cicp
 
 
 def color_profile(data: bytes, image_format: str) -> bytes:
-    """The ICC profile of the color code points of a file without one; sRGB's is empty.
+    """An ICC profile for the color code points of a file without a profile; empty for sRGB.
 
-    Raises Unsupported for colors that are not known, and for an AVIF that is to be cropped.
+    Raises Unsupported for unknown code points, and for an AVIF with a crop property.
     """
     properties = _properties(data)
     if image_format == "AVIF" and any(kind == b"clap" for kind, _ in properties):
         raise Unsupported("AVIF with a crop")  # libheif crops, Pillow does not
     colors = [body for kind, body in properties if kind == b"colr"]
     points = [body for body in colors if body[:4] == b"nclx"]
-    if not points or len(points) < len(colors):  # an ICC profile counts for more
+    if not points or len(points) < len(colors):  # an ICC profile takes precedence
         return b""
     primaries, transfer = (int.from_bytes(points[0][at : at + 2]) for at in (4, 6))
     return profile_of_cicp(primaries, transfer, image_format)
 
 
 def _properties(data: bytes) -> list[tuple[bytes, bytes]]:
-    """The kind and content of each property of the main picture.
+    """The type and content of each property of the main picture.
 
     Source: ISO/IEC 14496-12, section 8.11 (meta, pitm, iprp); ISO/IEC 23008-12, section 9.3.
     """
@@ -51,7 +51,7 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _uses(body: bytes, item: int) -> Iterator[int]:
-    """The numbers of the properties that an item uses, by the list of all uses."""
+    """The property numbers of an item, from an ipma box."""
     long_items, long_numbers = body[:1] > b"\0", bool(body[3:4] > b"\0" and body[3] & 1)
     position = 8
     while position + 3 <= len(body):

@@ -1,4 +1,4 @@
-"""JPEG XL files, where the library that decodes them is installed."""
+"""JPEG XL files, if the library that decodes them is installed."""
 
 from collections.abc import Callable
 from io import BytesIO
@@ -11,7 +11,7 @@ _RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 
 
 def opener() -> Callable[[BytesIO, str], ImageFile.ImageFile]:
-    """What opens such a file; its pixels are upright.
+    """The function that opens such a file; its pixels are upright.
 
     Raises ImportError.
     """
@@ -21,7 +21,7 @@ def opener() -> Callable[[BytesIO, str], ImageFile.ImageFile]:
         image: ImageFile.ImageFile = JXLImageFile(file, name)
         if not getattr(
             image, "jpeg", False
-        ):  # the decoder has turned it; ISO/IEC 18181-2 says to pass over the EXIF
+        ):  # the decoder has applied the orientation; ISO/IEC 18181-2 says to ignore EXIF's
             image.info.pop("exif", None)
         return image
 
@@ -29,9 +29,9 @@ def opener() -> Callable[[BytesIO, str], ImageFile.ImageFile]:
 
 
 def size_of(data: bytes) -> tuple[int, int]:
-    """Width and height by the header; the plugin would decode the whole first.
+    """Width and height from the header; the plugin would decode the whole image first.
 
-    Raises ImageError where there is none.
+    Raises ImageError if it is truncated.
     Source: ISO/IEC 18181-1, annex D.1 (signature and SizeHeader).
     """
     bits = _Bits(_codestream(data)[2:])
@@ -45,7 +45,7 @@ def size_of(data: bytes) -> tuple[int, int]:
 
 
 def _codestream(data: bytes) -> bytes:
-    """The first bytes of the codestream; in a container it is cut into boxes of two kinds."""
+    """The first bytes of the codestream; a container splits it into jxlc or jxlp boxes."""
     position = 0
     while data[position : position + 2] != b"\xff\x0a":
         size = int.from_bytes(data[position : position + 4])
@@ -68,7 +68,7 @@ def _side(bits: "_Bits", is_small: int) -> int:
 
 
 class _Bits:
-    """Numbers in a row of bits, the lowest first."""
+    """Reads numbers from a sequence of bits, lowest first."""
 
     def __init__(self, data: bytes) -> None:
         self.rest = int.from_bytes(data, "little")

@@ -1,4 +1,4 @@
-"""What numbers in a file mean as colors: ICC profiles, and those made of what other fields say."""
+"""Color spaces of image files: ICC profiles, and profiles made from other fields."""
 
 import struct
 from functools import lru_cache
@@ -15,8 +15,8 @@ Primaries = tuple[float, ...]  # x and y of white, red, green and blue
 
 SRGB: Primaries = (0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
 SRGB_GAMMA = 1 / 2.2
-# The code points of ITU-T H.273, tables 2 and 3, that are known; the curves' parameters are those
-# of ICC.1:2022, section 10.18. Video's own curve is shown as sRGB by all.
+# The supported code points of ITU-T H.273, tables 2 and 3; the curves' parameters are those of
+# ICC.1:2022, section 10.18. All programs show video's own curve as sRGB.
 _PRIMARIES = {
     1: SRGB,
     2: SRGB,  # unspecified
@@ -42,9 +42,9 @@ _SPACES = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK"}  # Pillow's mode: the ICC 
 
 
 def profile_of_gamma(gamma: float, primaries: Primaries, *, grey: bool) -> bytes:
-    """The ICC profile of a PNG's gAMA (samples are light to this power) and cHRM; sRGB's is empty.
+    """An ICC profile for a PNG's gAMA (samples are light to this power) and cHRM; empty for sRGB.
 
-    Impossible values count as sRGB's, as libpng has it.
+    Impossible values count as sRGB, as in libpng.
     Source: PNG third edition, sections 11.3.2.1 and 11.3.2.2.
     """
     curve: tuple[float, ...] = _SRGB_CURVE
@@ -61,9 +61,9 @@ def profile_of_gamma(gamma: float, primaries: Primaries, *, grey: bool) -> bytes
 
 
 def profile_of_cicp(primaries: int, transfer: int, image_format: str) -> bytes:
-    """The ICC profile of code points for primaries and transfer; sRGB's is empty.
+    """An ICC profile for the code points of primaries and transfer; empty for sRGB.
 
-    Raises Unsupported for high dynamic range, and for others that are not known.
+    Raises Unsupported for high dynamic range and for unknown code points.
     """
     if transfer in _HDR:
         raise Unsupported(f"{image_format} of high dynamic range ({_HDR[transfer]})")
@@ -75,7 +75,7 @@ def profile_of_cicp(primaries: int, transfer: int, image_format: str) -> bytes:
 
 @lru_cache(maxsize=8)
 def _profile(curve: tuple[float, ...], primaries: Primaries, *, grey: bool = False) -> bytes:
-    """An ICC profile of a curve's parameters and primaries. Source: ICC.1:2022, sections 7 to 10."""
+    """An ICC profile of a curve and primaries. Source: ICC.1:2022, sections 7 to 10."""
     table = b"para" + struct.pack(f">IHH{len(curve)}i", 0, 3 * (len(curve) > 1), 0, *_fixed(curve))
     tags = [(b"wtpt", _xyz(_D50))]
     if grey:
@@ -107,9 +107,9 @@ def _xyz(numbers: Primaries | NDArray[np.float64]) -> bytes:
 
 
 def _matrix(primaries: Primaries) -> NDArray[np.float64]:
-    """What takes linear RGB of these primaries to XYZ under D50.
+    """The matrix from linear RGB with these primaries to XYZ under D50.
 
-    Raises ValueError if they span no colors.
+    Raises ValueError if the primaries are degenerate.
     """
     x, y = np.array(primaries).reshape(4, 2).T
     if min(y) <= 0 or max(x + y) > 1:
@@ -122,11 +122,11 @@ def _matrix(primaries: Primaries) -> NDArray[np.float64]:
 
 
 def to_srgb(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """An image of 8 bits or less in mode RGB and sRGB; and its opacity in mode L where it has one."""
+    """Convert an image of up to 8 bits to sRGB in mode RGB; and its alpha in mode L, or None."""
     profile = image.info.get("icc_profile")
     alpha = None
     if image.has_transparency_data:
-        if image.mode == "La":  # Pillow takes it nowhere else
+        if image.mode == "La":  # Pillow converts it to no other mode
             image = image.convert("LA")
         with_alpha = image if image.mode == "RGBA" else image.convert("RGBA")
         alpha = with_alpha.getchannel("A")
@@ -143,9 +143,9 @@ def to_srgb(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
 
 @lru_cache(maxsize=8)
 def transform_to_srgb(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """What takes an image of this mode and ICC profile to sRGB; None where nothing does or need.
+    """The transform of an image of this mode and ICC profile to sRGB; None if none is needed.
 
-    A broken profile, or one of another kind of color than the image, counts as none.
+    A broken profile, or one of another color space than the image's mode, is ignored.
     """
     srgb = ImageCms.createProfile("sRGB")
     if mode == "LAB":
@@ -160,7 +160,7 @@ def transform_to_srgb(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTran
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return None
     if mode == "RGB":
-        # Most profiles are sRGB by another name; rounding must not touch those pixels.
+        # Most profiles equal sRGB; rounding must not change those pixels.
         levels = np.arange(0, 256, 15, dtype=np.uint8)
         samples = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(len(levels), -1, 3)
         moved = np.asarray(transform.apply(Image.fromarray(samples)))

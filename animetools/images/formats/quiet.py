@@ -1,4 +1,4 @@
-"""Decoders that print by themselves what they think of a file, kept from the terminal."""
+"""Keep decoders written in C from printing warnings to the terminal."""
 
 import ctypes
 import threading
@@ -6,22 +6,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _lock = threading.Lock()
-_silences = 0  # that are in force, of all threads
+_silences = 0  # active `silence` blocks, in all threads
 
 try:
     _c = ctypes.CDLL(None)
     _c.fopen.restype = ctypes.c_void_p
     _stderr = ctypes.c_void_p.in_dll(_c, "stderr")
     _terminal, _nowhere = _stderr.value, _c.fopen(b"/dev/null", b"w")
-except (OSError, AttributeError, ValueError):  # a C library that names it otherwise: only noisier
+except (
+    OSError,
+    AttributeError,
+    ValueError,
+):  # a C library without these names: the warnings are printed
     _stderr, _terminal, _nowhere = ctypes.c_void_p(), None, None
 
 
 @contextmanager
 def silence() -> Iterator[None]:
-    """Have C's own stderr go nowhere for the length of a block, as long as any thread is in one.
+    """Send C's stderr to /dev/null while any thread is in such a block.
 
-    Python writes to the file descriptor, and so this program's messages do not pass here.
+    Python writes to the file descriptor directly, so this program's own messages are not affected.
     """
     global _silences
     with _lock:

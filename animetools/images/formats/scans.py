@@ -1,4 +1,4 @@
-"""JPEG files segment by segment, and whether the scans of one without an end have all pixels."""
+"""Walk a JPEG's segments, and check whether its scans are complete if its end is missing."""
 
 import re
 from contextlib import suppress
@@ -11,36 +11,38 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 _END = b"\xff\xd9"
 _MARKER = re.compile(rb"\xff[^\x00\xff]")
-_MARKER_AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # neither stuffing nor restart
+_MARKER_AFTER_SCAN = re.compile(
+    rb"\xff[^\x00\xd0-\xd7\xff]"
+)  # neither a stuffed byte nor a restart marker
 _FURTHER = re.compile(rb"\0*\xff\xd8\xff")
 _FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 _BETWEEN_SCANS = {0xC4, 0xCC, 0xDA, 0xDB, 0xDC, 0xDD, 0xFE, *range(0xE0, 0xF0)}
-_MOST_DOUBTS = 4  # scans of one file that are looked into; each costs a few decodings
-# Where data is missing libjpeg reads zeros. These bits begin otherwise, and go on behind every
-# restart that it may wait for.
+_MOST_DOUBTS = 4  # checks of scans per file; each takes a few decodings
+# Where data is missing, libjpeg reads zeros. These bits begin differently, and continue after every
+# restart marker that it may wait for.
 _BITS = [bytes((at * 167 + first) % 255 for at in range(4096)) for first in (254, 170, 85)]
 _RESTARTS = [bytes([0xFF, 0xD0 + n % 8]) for n in range(16)]
 _OTHER_BITS = [bits + b"".join(mark + bits[:64] for mark in _RESTARTS) for bits in _BITS]
 
 
-class NotWhole(Exception):  # noqa: N818  a finding; ends.py tells it
+class Incomplete(Exception):  # noqa: N818  ends.py turns it into Damaged
     """The JPEG has lost pixels."""
 
 
 @dataclass
 class Headers:
-    """What a JPEG says of itself before its end."""
+    """What a JPEG's headers say."""
 
-    coding: int = 0  # the second byte of its frame's marker
+    coding: int = 0  # the second byte of the frame header's marker
     bits: int = 8
     missing: dict[tuple[int, int], int] = field(default_factory=dict)  # see scan()
     has_more: bool = False  # an MPF segment announces further JPEGs
 
     def take(self, marker: int, body: bytes) -> None:
-        """Learn what one segment says.
+        """Read one segment.
 
-        Raises IndexError where it is cut.
+        Raises IndexError if it is truncated.
         """
         if marker in _FRAMES:
             self.coding, self.bits = marker, body[0]
@@ -52,7 +54,7 @@ class Headers:
             self._scan(body)
 
     def _scan(self, body: bytes) -> None:
-        """Of each coefficient the scans so far have brought all but the last `missing` bits.
+        """Note for each coefficient how many low bits the scans so far have left out.
 
         Source: ITU-T T.81, section B.2.3 (Ss, Se, Al).
         """
@@ -66,17 +68,17 @@ class Headers:
 
 
 def after_end(count: int) -> str:
-    """Bytes that follow a file's end, in words."""
+    """A message about bytes after a file's end."""
     return f"{count} byte{'s' if count > 1 else ''} after the end"
 
 
 def unusual_coding(data: bytes) -> str | None:
-    """The kind of a JPEG that decoders may lack; None for the usual ones and where none is found.
+    """The kind of JPEG, if decoders may not support it; None for the usual ones.
 
     Source: ITU-T T.81, table B.1; T.87 for JPEG-LS.
     """
     headers = Headers()
-    with suppress(NotWhole):
+    with suppress(Incomplete):
         _walk(data, 0, headers, None)
     if headers.coding == 0xF7:
         return "JPEG-LS"
@@ -89,39 +91,39 @@ def unusual_coding(data: bytes) -> str | None:
     return f"{headers.bits}-bit JPEG" if headers.bits > 8 else None
 
 
-def whole_jpeg(data: bytes, max_pixels: int) -> tuple[bytes, str]:
-    """The JPEG as a decoder wants it, and how the file departs from its format, or "".
+def complete_jpeg(data: bytes, max_pixels: int) -> tuple[bytes, str]:
+    """The JPEG as a decoder needs it, and how the file deviates from its format, or "".
 
-    A file without its end is whole if its scans have every pixel. A file may be followed by the
-    further JPEGs that its MPF segment announces (phones put previews and gain maps there).
+    A file without its end is complete if its scans have every pixel. Further JPEGs may follow if its
+    MPF segment announces them (phones put previews and gain maps there).
 
-    Raises NotWhole.
+    Raises Incomplete.
     """
     headers = Headers()
-    end, lapse = _walk(data, 0, headers, max_pixels)
+    end, deviation = _walk(data, 0, headers, max_pixels)
     if not data.startswith(_END, end - 2):
         if any(headers.missing.values()) or not _is_complete(data[:end], max_pixels):
-            raise NotWhole
+            raise Incomplete
         return data[:end] + _END, "JPEG without its end"
     after = end
     while headers.has_more and (further := _FURTHER.match(data, after)):
         after = further.end()
-        with suppress(NotWhole):
+        with suppress(Incomplete):
             after, _ = _walk(data, after - 3, Headers(), None)
     if headers.has_more and not data[after:].strip(b"\0"):
         after = len(data)
     if after < len(data):
-        lapse = lapse or f"{after_end(len(data) - after)} of the JPEG"
-    return data[:after], lapse
+        deviation = deviation or f"{after_end(len(data) - after)} of the JPEG"
+    return data[:after], deviation
 
 
 def _walk(data: bytes, start: int, headers: Headers, max_pixels: int | None) -> tuple[int, str]:
-    """Where the JPEG ends that begins at start, and a lapse; without its marker where a scan ends.
+    """Where the JPEG that begins at start ends, or its last scan if the end is missing; a deviation.
 
-    Raises NotWhole if it has no whole scan; unless max_pixels is None, also where a scan that is
-    not whole is followed by what does not belong there.
+    Raises Incomplete if it has no complete scan and, unless max_pixels is None, if an incomplete scan
+    is followed by something that does not belong there.
     """
-    position, scan_end, doubts, lapse = start + 2, 0, 0, ""
+    position, scan_end, doubts, deviation = start + 2, 0, 0, ""
     while True:
         in_scan = position == scan_end
         found = (_MARKER_AFTER_SCAN if in_scan else _MARKER).search(data, position)
@@ -132,32 +134,32 @@ def _walk(data: bytes, start: int, headers: Headers, max_pixels: int | None) -> 
             if scan_end and max_pixels is not None:
                 doubts += 1
                 if doubts > _MOST_DOUBTS or not _is_complete(data[:scan_end], max_pixels):
-                    raise NotWhole
-            lapse = f"stray bytes between the segments of the JPEG, from byte {position}"
+                    raise Incomplete
+            deviation = f"stray bytes between the segments of the JPEG, from byte {position}"
         marker = data[at + 1] if found else 0
         if marker == 0xD9:
-            return at + 2, lapse
+            return at + 2, deviation
         if not scan_end and (marker == 1 or 0xD0 <= marker <= 0xD8):
             position = at + 2
             continue
         end = at + 2 + int.from_bytes(data[at + 2 : at + 4])
         if end > len(data) or (scan_end and marker not in _BETWEEN_SCANS):
             if not scan_end:
-                raise NotWhole
-            return scan_end, lapse
+                raise Incomplete
+            return scan_end, deviation
         try:
             headers.take(marker, data[at + 4 : end])
         except (IndexError, ValueError):
-            raise NotWhole from None
+            raise Incomplete from None
         position = end
         if marker == 0xDA:
             scan_end = end
 
 
 def _is_complete(data: bytes, max_pixels: int) -> bool:
-    """Whether the last scan of a JPEG that ends with its data has every pixel.
+    """Whether the last scan, at the end of the data, has every pixel.
 
-    Zeros at the end may be what a broken transfer left in their place, or the picture's own.
+    Zeros at the end may come from a broken transfer, or belong to the picture.
     """
     bare = data.rstrip(b"\0")
     if len(data) - len(bare) < 2:
@@ -170,9 +172,9 @@ def _is_complete(data: bytes, max_pixels: int) -> bool:
 
 
 def _has_enough(data: bytes, max_pixels: int) -> bool:
-    """Whether the pixels stay the same whatever follows the data.
+    """Whether the pixels stay the same whatever bits follow the data.
 
-    What cannot be decoded at all is left to those who will decode it.
+    A file that cannot be decoded at all counts as complete here; decoding it will fail later.
     """
     data = data.rstrip(b"\xff")
     shown: NDArray[np.uint8] | None = None

@@ -1,4 +1,4 @@
-"""Kinds of TIFF that decoders lack or turn into other pictures: they are told by their tags."""
+"""Kinds of TIFF that decoders do not support or decode wrongly, recognized by their tags."""
 
 from io import BytesIO
 from typing import Any
@@ -7,14 +7,14 @@ from PIL import TiffImagePlugin
 
 _USUAL_COMPRESSION = (1, 2, 3, 4, 5, 7, 8, 32773, 32946)
 _COMPRESSION = {6: "old JPEG", 34887: "LERC", 34925: "LZMA", 50000: "Zstandard", 50001: "WebP"}
-# By the tag of photometric interpretation; in grey of kind 0 white is zero.
+# By the photometric interpretation; in grey of kind 0 white is zero.
 _COLORS = {0: "grey", 1: "grey", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr", 8: "Lab"}
 _RAW = (32803, 34892)  # a camera's color filter array, and linear raw
 UNSIGNED, SIGNED, FLOAT = 1, 2, 3
 
 
 def tags_of(data: bytes) -> dict[int, Any]:
-    """The tags of a TIFF's first picture; empty where they cannot be read."""
+    """The tags of a TIFF's first picture; empty if they cannot be read."""
     try:
         tags = TiffImagePlugin.ImageFileDirectory_v2(data[: 16 if data[2:3] == b"\x2b" else 8])
         file = BytesIO(data)
@@ -26,7 +26,7 @@ def tags_of(data: bytes) -> dict[int, Any]:
 
 
 def refusal(tags: dict[int, Any]) -> str | None:
-    """What kind of TIFF this is, if it is one that is not read, or not known to be read rightly."""
+    """The kind of this TIFF, if it is not supported or not known to be decoded correctly."""
     photometric, samples = _number(tags, 262, 0), _number(tags, 277, 1)
     bits, numbers = _numbers(tags, 258, (1,)), _numbers(tags, 339, (UNSIGNED,))
     compression, is_planar = _number(tags, 259, 1), _number(tags, 284, 1) == 2
@@ -46,7 +46,7 @@ def refusal(tags: dict[int, Any]) -> str | None:
     if numbers[0] != UNSIGNED and not (numbers[0] in (SIGNED, FLOAT) and is_grey and bits[0] == 32):
         kind = {SIGNED: "signed numbers", FLOAT: "floating-point numbers"}
         return f"TIFF of {kind.get(numbers[0], 'undefined numbers')}"
-    if is_planar and samples > 1 and bits[0] != 8 and compression == 1:  # libtiff does others
+    if is_planar and samples > 1 and bits[0] != 8 and compression == 1:  # libtiff reads the others
         return f"TIFF of separate {bits[0]}-bit planes"
     if photometric == 3 and max(_numbers(tags, 320, (256,))) < 256:
         return "TIFF of an 8-bit palette"
@@ -58,7 +58,7 @@ def refusal(tags: dict[int, Any]) -> str | None:
 
 
 def kind_of(tags: dict[int, Any]) -> str:
-    """The kind of TIFF that decoders lack, in words."""
+    """The kind of a TIFF that could not be decoded, in words."""
     compression = _number(tags, 259, 1)
     if compression not in _USUAL_COMPRESSION:
         return f"TIFF with {_COMPRESSION.get(compression, f'compression {compression}')}"
@@ -68,9 +68,9 @@ def kind_of(tags: dict[int, Any]) -> str:
 
 
 def must_decode(tags: dict[int, Any], length: int) -> bool:
-    """Whether a TIFF of this length has all its pixels, so that it is the decoder that lacks.
+    """Whether a TIFF of this length has all its pixels, so that the decoder does not support it.
 
-    That is certain where they are not compressed.
+    That is certain only if they are not compressed.
     """
     compression = _number(tags, 259, 1)
     if compression != 1:

@@ -50,19 +50,30 @@ class ApiOptions:
         ),
     ] = ()
     timeout: Annotated[
-        float, Opt("How long --api may take for an answer.", unit="SECONDS", min=0.1, max=86400)
+        float,
+        Opt(
+            "How long --api may take for an answer.",
+            unit="SECONDS",
+            min=0.1,
+            max=86400,
+            affects=False,
+        ),
     ] = 120
     max_requests: Annotated[
-        int | None, Opt("Most requests that this run makes of --api, tries included.", min=1)
+        int | None,
+        Opt("Most requests that this run makes of --api, tries included.", min=1, affects=False),
     ] = None
     max_cost: Annotated[
-        float | None, Opt("Most that this run may cost, by the prices below.", unit="MONEY", min=0)
+        float | None,
+        Opt(
+            "Most that this run may cost, by the prices below.", unit="MONEY", min=0, affects=False
+        ),
     ] = None
     price_in: Annotated[
-        float, Opt("What a million tokens of prompts cost.", unit="MONEY", min=0)
+        float, Opt("What a million tokens of prompts cost.", unit="MONEY", min=0, affects=False)
     ] = 0
     price_out: Annotated[
-        float, Opt("What a million tokens of texts cost.", unit="MONEY", min=0)
+        float, Opt("What a million tokens of texts cost.", unit="MONEY", min=0, affects=False)
     ] = 0
 
     def check(self) -> None:

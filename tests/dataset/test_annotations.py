@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from animetools.dataset import reading
-from animetools.dataset.beside import beside
+from animetools.dataset import labels as module
+from animetools.dataset.annotations import annotations
 from animetools.dataset.training_set import Images
 from animetools.errors import FatalError
 from tests.dataset import sets
@@ -22,7 +22,7 @@ NAMES = ["00000/img00000000.png", "00000/img00000001.png", "00001/img00000002.pn
 
 
 def phrases(path: str | Path) -> list[str]:
-    return list(beside(Images(str(path)).pictures))
+    return list(annotations(Images(str(path)).pictures))
 
 
 def as_zip(folder: Path) -> Path:
@@ -126,7 +126,7 @@ def test_labels_that_do_not_lie_at_the_top_are_told(
 
 
 def test_too_long_labels_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "LONGEST_SUMMARY", 1 << 20)
+    monkeypatch.setattr(module, "LONGEST_SUMMARY", 1 << 20)
     path = sets.zipped(tmp_path / "a", [picture(0)], [[" " * (2 << 20)]])
     with pytest.raises(FatalError, match=r"dataset\.json: longer than 1 MiB"):
         phrases(path)
