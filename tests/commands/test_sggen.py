@@ -219,7 +219,7 @@ def test_a_name_never_passes_from_one_picture_to_another(here: Path) -> None:
     made = (here / "images/x.png").read_bytes()
     other = quick(f"{MAKE} --seeds 1 --name x", here)
     assert (other.returncode, other.stdout) == (1, "")
-    assert "images/x.png is another's" in other.stderr
+    assert "images/x.png was made from something else" in other.stderr
     assert (here / "images/x.png").read_bytes() == made
     again = quick(f"{MAKE} --seeds 0 --name x", here)
     assert (again.returncode, again.stdout) == (0, "images/x.png\n")
@@ -232,7 +232,7 @@ def test_two_pictures_of_one_name_in_one_run_are_an_error(here: Path) -> None:
     done = quick(line, here)
     assert done.returncode == 1
     assert sorted(done.stdout.split()) == [f"images/{n}.png" for n in ("10", "110", "1110")]
-    assert "is another's: choose another name or -o\n" in done.stderr
+    assert "was made from something else: choose another name or -o\n" in done.stderr
 
 
 def test_force_overwrites_no_picture_of_the_same_run(here: Path) -> None:
@@ -242,7 +242,10 @@ def test_force_overwrites_no_picture_of_the_same_run(here: Path) -> None:
         paths = [(record["path"], record["seed"]) for record in records(done.stdout)]
         assert done.returncode == 1
         assert [seed for path, seed in paths if path == "images/110.png"] == [1]
-        assert "images/110.png is another's: choose another name or -o\n" in done.stderr
+        assert (
+            "images/110.png was made from something else: choose another name or -o\n"
+            in done.stderr
+        )
 
 
 def test_the_best_are_kept_and_dranker_agrees(here: Path) -> None:
