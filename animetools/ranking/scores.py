@@ -66,7 +66,7 @@ class Judge:
         """
         told = [self.labels] * len(features) if labels is None else labels
         pairs = zip(features, told, strict=True)
-        return [float(self.head.judge(one[None], its)) for one, its in pairs]
+        return [float(self.head.score(one[None], its)) for one, its in pairs]
 
     @torch.inference_mode()
     def together(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -76,7 +76,7 @@ class Judge:
         """
         if labels is None and self.labels is not None:
             labels = self.labels.expand(len(features), -1)
-        return self.head.judge(features, labels)
+        return self.head.score(features, labels)
 
 
 def ranks_of(scores: Sequence[float]) -> list[int]:

@@ -452,7 +452,7 @@ def test_what_cannot_run_is_one_sentence(here: Path, words: str, said: str) -> N
             "--network old.pkl --seeds 0 --grid 1x999 --format webp",
             "makes 32x31968 pixels; one webp file has at most 16,383",
         ),
-        ("--network network.pkl --seeds 0 --device cuda:9", "--device cuda:9: there"),
+        ("--network network.pkl --seeds 0 --device cuda:9", "--device cuda:9: CUDA finds"),
         ("--network network.pkl --seeds 0 -o text.pkl/", "cannot make the output folder"),
         ("--network network.pkl text.pkl", "text.pkl: neither an .npy, an .npz nor a .pt file"),
         ("--network network.pkl narrow.npy", "narrow.npy: an array of shape 1x7; this network"),
