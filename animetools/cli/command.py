@@ -9,7 +9,6 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Annotated, Any, NoReturn, get_type_hints
@@ -19,7 +18,8 @@ from animetools import atomic
 from animetools.cli.aside import NO_MEMORY
 from animetools.cli.cores import limit_libraries
 from animetools.cli.report import Report, usage_error
-from animetools.cli.stream import Stream, StreamOptions, die_of, threads
+from animetools.cli.stream import Stream, StreamOptions, die_of
+from animetools.cli.workers import Workers, threads
 from animetools.errors import Advice, FatalError
 from animetools.options import Opt, Option, options_of
 from animetools.settings import Settings
@@ -50,7 +50,7 @@ class Command:
     reads: bool = True
     arguments: tuple[str, str] | None = IMAGES
     examples: Sequence[str] = ()
-    pool: Callable[[int], Executor] = threads
+    workers: Callable[[int], Workers] = threads
     options: list[Option] = field(init=False)
     shared: list[Option] = field(init=False)
 
@@ -178,7 +178,7 @@ class Command:
             Settings.of(self.name, own),
             out=out,
             files=files,
-            pool=self.pool,
+            workers=self.workers,
         )
         return _guarded(lambda: self.main(own, stream), report, debug=told.debug)
 
@@ -203,7 +203,7 @@ def command(
     reads: bool = True,
     arguments: tuple[str, str] | None = None,
     examples: Sequence[str] = (),
-    pool: Callable[[int], Executor] = threads,
+    workers: Callable[[int], Workers] = threads,
 ) -> Callable[[Main], Command]:
     """Make a function of its options and a Stream into a console script.
 
@@ -215,7 +215,7 @@ def command(
     def wrap(main: Callable[[Any, Stream], int]) -> Command:
         own = get_type_hints(main)["options"]
         shown = arguments or (IMAGES if reads else None)
-        return Command(main, own, out, reads, shown, examples, pool)
+        return Command(main, own, out, reads, shown, examples, workers)
 
     return wrap
 

@@ -39,7 +39,7 @@ class DrawOptions:
 @command(
     out="raw",
     reads=False,
-    pool=processes,
+    workers=processes,
     examples=[
         "animedraw --count 20 -o raw",
         "animedraw --count 20 --seed 7 --flaws 0.2 -o raw | animecrop -o faces",

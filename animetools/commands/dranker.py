@@ -18,7 +18,7 @@ from animetools.ranking.choice import Choice, Share, ranks_of
 
 if TYPE_CHECKING:
     from animetools.images.fit import How
-    from animetools.networks.discriminator import Discriminator
+    from animetools.ranking.network import ScoringNetwork
     from animetools.ranking.scores import Prepared, Scored, Scorer
 
 
@@ -119,22 +119,30 @@ def dranker(options: RankOptions, stream: Stream) -> int:
         check_name(options.sheet)
     model, files = split(stream.files)
     stream = replace(stream, files=files)
-    scorers, classes = open_scorers(options, model)
-    by_record = bool(classes) and scorers[0].labels is None
-    if by_record and files and "-" not in files:
+    network = open_network(options, model)
+    if network.own_classes and files and "-" not in files:
         raise FatalError(f"{model} scores images as a class: give it with --class or --tags")
     if model == "default":
         stream.note("scoring with the network of animetools; name another before the images")
-    discriminator = scorers[0].discriminator
+
+    import torch
+
+    from animetools.networks.devices import devices
+    from animetools.ranking.network import load_scores
+
+    found = devices(options.device)
+    is_on_cpu = found[0].type == "cpu"
     work = Batches(
-        1 if scorers[0].is_on_cpu else options.batch,
-        partial(decode, discriminator, options.fit, classes if by_record else ()),
-        [partial(each.score, keep_features=bool(options.shuffles)) for each in scorers],
+        1 if is_on_cpu else options.batch,
+        partial(decode, network, options.fit),
+        partial(load_scores, network, bool(options.shuffles)),
+        found * torch.get_num_threads() if is_on_cpu else found,  # a thread per core
         note,
     )
     needs_all = options.best or options.worst or options.sort or options.shuffles or options.sheet
     if needs_all or stream.options.json:
-        return stream.fold(work, partial(ranked, options, stream, scorers[0]))
+        scorer = network.scorer(found[0])
+        return stream.fold(work, partial(ranked, options, stream, scorer))
     return stream.fold(work, partial(scored, options, stream))
 
 
@@ -145,46 +153,34 @@ def split(files: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
     return files[0], files[1:]
 
 
-def open_scorers(options: RankOptions, model: str) -> "tuple[list[Scorer], tuple[str, ...]]":
-    """The network on every device of --device, and its classes.
-
-    On a CPU it is there once per core, with a thread each.
-    """
+def open_network(options: RankOptions, model: str) -> "ScoringNetwork":
+    """How to score with the network; it has been read, and suits the options."""
     from animetools.netfiles.fetch import locate
 
     path = locate(model, options.sha256 or None)  # before torch is loaded, for seconds
-    import torch
-
-    from animetools.netfiles.classes import labels_of
-    from animetools.networks.devices import DTYPES, devices
-    from animetools.ranking.scores import Scorer, open_discriminator
+    from animetools.ranking.network import ScoringNetwork
     from animetools.ranking.shuffles import check_minibatch
 
+    wanted = (
+        (options.class_,)
+        if options.class_
+        else tuple(options.tags.split(",") if options.tags else ())
+    )
+    network = ScoringNetwork(path, wanted, options.dtype, options.batch)
     try:
-        discriminator, classes = open_discriminator(path)
+        _ = network.own_classes
         if options.shuffles:
-            check_minibatch(discriminator, options.minibatch)
-        words = [options.class_] if options.class_ else options.tags.split(",")
-        labels = labels_of(classes, words) if options.class_ or options.tags else None
+            check_minibatch(network.discriminator, options.minibatch)
     except ItemError as why:
         raise FatalError(f"{model}: {why}") from why
-    dtype = DTYPES[options.dtype]
-    found = [
-        Scorer(discriminator, device, dtype, labels, options.batch)
-        for device in devices(options.device)
-    ]
-    return found * torch.get_num_threads() if found[0].is_on_cpu else found, classes
+    return network
 
 
-def decode(
-    discriminator: "Discriminator", how: "How", classes: tuple[str, ...], item: Item
-) -> "Prepared":
-    """One image as the network takes it, with its labels where its record names its `classes`."""
+def decode(network: "ScoringNetwork", how: "How", item: Item) -> "Prepared":
+    """One image as the network takes it, with its labels where it needs its own."""
     from animetools.images.files import read_rgb
-    from animetools.ranking.scores import own_labels, prepare
 
-    pixels = prepare(read_rgb(item.path), discriminator, how)
-    return pixels, own_labels(item.facts, classes) if classes else None
+    return network.prepared(read_rgb(item.path), how, item.facts)
 
 
 def note(found: "Scored", item: Item, output: Output) -> Iterator[Item]:

@@ -90,15 +90,10 @@ def sggen(options: GenOptions, stream: Stream) -> int:
         work = partial(encode, None)
     elif options.grid:
         load = partial(load_sheets, sampler, options.grid)
-        work = Batches(1, attrgetter("load.pictures"), [load(each) for each in found], encode)
+        work = Batches(1, attrgetter("load.pictures"), load, found, encode)
     else:
-        work = Batches(size, draw, [load_pictures(sampler, each) for each in found], encode)
-    scoring = Batches(
-        size,
-        draw,
-        [load_scores(sampler, each) for each in found * bool(options.accept)],
-        note_score,
-    )
+        work = Batches(size, draw, partial(load_pictures, sampler), found, encode)
+    scoring = Batches(size, draw, partial(load_scores, sampler), found, note_score)
     stream = stream.keyed(
         network=sampler.network.sha256[:16],
         psi=None if options.naming.has_psi else str(options.psi or sampler.usual_psi),

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,8 +11,6 @@ from torch import Tensor
 
 from animetools.errors import FatalError, ItemError
 from animetools.images.fit import How, fit
-from animetools.netfiles import checkpoints
-from animetools.netfiles.classes import classes_in_record, classes_of, labels_of_record
 from animetools.networks import fast
 from animetools.networks.discriminator import Discriminator
 
@@ -109,21 +106,6 @@ class Scorer:
         return self.discriminator.judge(features, labels)
 
 
-def open_discriminator(path: str) -> tuple[Discriminator, tuple[str, ...]]:
-    """The discriminator of a network file, and the classes that it can score images as.
-
-    Raises OSError, and ItemError for a file that is damaged, has no discriminator, or one for images
-    that no file holds.
-    """
-    file = checkpoints.read(path)
-    discriminator = file.discriminator.build()
-    assert isinstance(discriminator, Discriminator)
-    channels = discriminator.config.image_channels
-    if channels not in (1, 3, 4):
-        raise ItemError(f"its discriminator takes images of {channels} channels: no file has that")
-    return discriminator, classes_of(file.facts, discriminator.c_dim)
-
-
 def prepare(rgb: Pixels, discriminator: Discriminator, how: How) -> Pixels:
     """An image uint8 [H, W, 3] as training would show it: uint8 [C, height, width]."""
     frame, _ = fit(rgb, frame_of(discriminator), how)
@@ -134,17 +116,6 @@ def prepare(rgb: Pixels, discriminator: Discriminator, how: How) -> Pixels:
     elif channels == 4:
         frame = np.dstack([frame, np.full(frame.shape[:2], 255, np.uint8)])
     return np.ascontiguousarray(frame.transpose(2, 0, 1))
-
-
-def own_labels(facts: dict[str, Any], classes: Sequence[str]) -> Tensor:
-    """The labels [1, c_dim] of the classes that the record of an image names.
-
-    Raises ItemError if it names none, or one that the network does not have.
-    """
-    words = classes_in_record(facts, classes)
-    if not words:
-        raise ItemError("its record names no class of the network: give --class or --tags")
-    return torch.from_numpy(labels_of_record(classes, words))[None]
 
 
 def frame_of(discriminator: Discriminator) -> tuple[int, int]:

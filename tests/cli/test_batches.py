@@ -133,7 +133,7 @@ def test_an_item_gives_all_its_files_or_none(shell: Shell, raw: Path) -> None:
 
 def test_a_second_run_reads_and_computes_nothing(shell: Shell, raw: Path) -> None:
     first = shell("$FILTERS shouter raw --json")
-    second = shell("rm log batches; $FILTERS shouter raw --json; ls")
+    second = shell("rm log batches loads; $FILTERS shouter raw --json; ls")
     assert second.stdout == first.stdout + "copies\nraw\n"
 
 

@@ -602,15 +602,6 @@ def test_two_processes_share_a_folder(shell: Shell, raw: Path) -> None:
 # Pools and size
 
 
-@pytest.mark.parametrize("name", ["forked", "inline"])
-def test_any_executor_gives_the_same(shell: Shell, raw: Path, name: str) -> None:
-    done = shell(
-        f"$FILTERS copier raw -o one > 1; $FILTERS {name} raw -o two > 2; sed -i s/two/one/ 2; cmp 1 2"
-    )
-    assert done.returncode == 0
-    assert tree(raw.parent / "one") == tree(raw.parent / "two")
-
-
 def test_processes_are_several(shell: Shell, raw: Path) -> None:
     done = shell("$FILTERS forked raw -j 3 --together 3 --json")
     assert len({json.loads(line)["pid"] for line in done.stdout.splitlines()}) == 3

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from animetools.commands.dranker import RankOptions, open_scorers
+from animetools.commands.dranker import RankOptions, open_network
 from animetools.errors import FatalError
 from animetools.images.files import decode_rgb, encode_png
 from animetools.netfiles import checkpoints
@@ -193,6 +193,7 @@ def test_a_bad_image_costs_one_line(here: Path) -> None:
         ("dranker model.pkl --best 1.5 in", "neither a share"),
         ("dranker model.pkl --best 1 --worst 1 in", "exclude each other"),
         ("dranker model.pkl --threshold nan in", "--threshold"),
+        ("dranker model.pkl --device cuda:99 in", "--device cuda:99"),
         ("dranker model.pkl --sheet tails.gif in", "give the name of a .png or .jpg"),
         ("dranker model.pkl --sheet no/such/tails.png in", "cannot write to the folder no/such"),
     ],
@@ -216,7 +217,7 @@ def test_the_shipped_network_scores_where_none_is_named(shell: Shell, here: Path
 
 
 def test_what_the_network_cannot_is_one_sentence(tmp_path: Path) -> None:
-    whole, path = snapshot(), str(tmp_path / "model.pkl")
+    whole = snapshot()
     network = whole.discriminator
     state = network.state | {"b4.out.bias": torch.full((1,), torch.nan)}
     no_numbers = NetworkFile("animetools", {"D": SavedNetwork(network.config, state)}, {})
@@ -224,14 +225,14 @@ def test_what_the_network_cannot_is_one_sentence(tmp_path: Path) -> None:
     for made, options, words in [
         (whole, RankOptions(shuffles=1, minibatch=6), "multiple of 4"),
         (whole, RankOptions(class_="0"), "has no classes"),
-        (whole, RankOptions(device="cuda:99"), "--device cuda:99"),
         (no_discriminator, RankOptions(), "there is no discriminator"),
         (snapshot(c_dim=2), RankOptions(class_="7"), "there is no class '7'"),
         (no_numbers, RankOptions(), "b4.out.bias"),
     ]:
+        path = str(tmp_path / f"{len(os.listdir(tmp_path))}.pkl")
         checkpoints.write(path, made)
         with pytest.raises(FatalError, match=words) as why:
-            open_scorers(options, path)
+            open_network(options, path)
         assert "\n" not in str(why.value)
 
 
