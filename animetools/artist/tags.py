@@ -6,7 +6,7 @@ from typing import NamedTuple
 from animetools.artist.character import Character
 from animetools.artist.clothes import CUTS, lower_of
 
-GENERAL, ARTIST, COPYRIGHT, CHARACTER, META = 0, 1, 3, 4, 5
+GENERAL, ARTIST, COPYRIGHT, META = 0, 1, 3, 5  # categories, as on Danbooru
 
 _MOUTHS: dict[str, tuple[str, ...]] = {
     "smile": ("smile", "closed_mouth"),

@@ -3,7 +3,8 @@
 from animetools.cli.batches import Batches
 from animetools.cli.command import command
 from animetools.cli.item import Item, Output, Rejected, Result
-from animetools.cli.stream import Stream, processes, threads
+from animetools.cli.stream import Stream
+from animetools.cli.workers import processes, threads
 from animetools.options import Opt
 
 __all__ = [

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,6 +14,7 @@ from animetools.names import fitted
 
 Facts = dict[str, Any]
 
+SILENT_SECONDS = 0.1  # between two drawings of the bar
 LATEST = (1 << 63) - 1  # nanoseconds; file systems know later times than SQLite
 
 
@@ -125,6 +127,14 @@ class Output:
     owned: tuple[Written, ...] = ()  # what an earlier run made of this item
     parts: list[atomic.Part] = field(default_factory=list)
     found: list[str] = field(default_factory=list)
+    tell: Callable[[float], None] | None = None  # where there is a bar, if a worker reaches it
+    silent_until: float = 0  # by time.monotonic()
+
+    def progress(self, done: int, total: int) -> None:
+        """So much of a long item is done; any thread may say so, as often as it likes."""
+        if self.tell and ((now := time.monotonic()) >= self.silent_until or done >= total):
+            self.silent_until = now + SILENT_SECONDS
+            self.tell(done / total)
 
     def find(self, suffix: str) -> str | None:
         """The path of a file that a killed run finished, if there is one; it stays as it is.

@@ -31,6 +31,8 @@ class Report:
         self.shares = os.isatty(2) and _is_pipe(1) and os.environ.get("TERM") != "dumb"
         self.bar: Any = None
         self.total: int | None = None
+        self.done = 0
+        self.parts: dict[int, float] = {}  # how much is done of inputs that are not done
 
     @property
     def kept(self) -> int:
@@ -118,9 +120,24 @@ class Report:
         self.bar.start()
         Report.drawing = True
 
-    def step(self, done: int) -> None:
-        """So many inputs have been dealt with."""
+    def advance(self, key: int, share: float) -> None:
+        """So much, 0 to 1, of the input whose path has this hash is done; any thread may say so."""
+        with self.guard:
+            self.parts[key] = share
+            if share >= 1:
+                del self.parts[key]
+        self._draw()
+
+    def step(self, done: int, path: str) -> None:
+        """So many inputs are done, this one the last of them."""
+        with self.guard:
+            self.done = done
+            self.parts.pop(hash(path), None)
+        self._draw()
+
+    def _draw(self) -> None:
         if self.bar:
+            done = round(self.done + sum(list(self.parts.values())), 1)
             task = self.bar.tasks[0]
             of = f" of {self.total}" if self.total is not None else ""
             rate = f", {task.speed:.1f}/s" if task.speed else ""
@@ -128,7 +145,10 @@ class Report:
             eta = f", {left:.0f} s left" if left is not None and not task.finished else ""
             why = "".join(f", {count} {reason}" for reason, count in self.rejects.most_common(3))
             self.bar.update(
-                self.task, completed=done, total=self.total, account=f"{done}{of}{rate}{eta}{why}"
+                self.task,
+                completed=done,
+                total=self.total,
+                account=f"{done:g}{of}{rate}{eta}{why}",
             )
 
     def show(self, line: str) -> bool:

@@ -10,14 +10,13 @@ import queue
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any, NoReturn, Protocol
 
 from animetools import atomic
-from animetools.cli.batches import Batches, Belt
-from animetools.cli.cores import cores
+from animetools.cli.batches import Batches, Pipeline
 from animetools.cli.inputs import items_of
 from animetools.cli.item import (
     FATAL,
@@ -34,13 +33,11 @@ from animetools.cli.item import (
 )
 from animetools.cli.journal import Journal, refuse_another, refuse_other_content
 from animetools.cli.report import CLEAR, Report, write_all
+from animetools.cli.workers import Tell, Workers, threads
 from animetools.errors import FatalError, ItemError, PassedOver
 from animetools.names import is_inside
 from animetools.options import Opt
 from animetools.settings import Settings
-
-WINDOW = 4  # items on their way per worker: enough that none waits, few enough to stay small
-DEAD_WORKER = "a worker process died, perhaps for want of memory: try fewer --jobs"
 
 
 class Run(Protocol):
@@ -61,19 +58,23 @@ class Progress:
 
 @dataclass(frozen=True)
 class StreamOptions:
-    """What every command can be told."""
+    """The options that all commands share."""
 
     jobs: Annotated[
-        int, Opt("Inputs worked on at once; 0 is one per core.", "j", min=0, max=1024)
+        int, Opt("Number of inputs to process at once; 0: one per core.", "j", min=0, max=1024)
     ] = 0
-    null: Annotated[bool, Opt("Paths end in NUL instead of newline, in and out.", "0")] = False
-    unordered: Annotated[bool, Opt("Print results as they come, not in the input's order.")] = False
-    json: Annotated[bool, Opt("Print a JSON object per line: the path and what is known.")] = False
+    null: Annotated[bool, Opt("Paths end in NUL instead of newline, in input and output.", "0")] = (
+        False
+    )
+    unordered: Annotated[bool, Opt("Print results as they finish instead of in input order.")] = (
+        False
+    )
+    json: Annotated[bool, Opt("Print a JSON object per line: the path and all facts.")] = False
     dry_run: Annotated[bool, Opt("Write nothing; print what would be written.", "n")] = False
-    force: Annotated[bool, Opt("Make anew what is there, over it.", "f")] = False
-    quiet: Annotated[bool, Opt("Say nothing but errors.", "q")] = False
-    verbose: Annotated[bool, Opt("Say what became of every input.", "v")] = False
-    debug: Annotated[bool, Opt("Show the traceback of what should not happen.")] = False
+    force: Annotated[bool, Opt("Overwrite outputs that exist.", "f")] = False
+    quiet: Annotated[bool, Opt("Print errors only.", "q")] = False
+    verbose: Annotated[bool, Opt("Print what happened to each input.", "v")] = False
+    debug: Annotated[bool, Opt("Show the traceback of an unexpected error.")] = False
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,7 @@ class Stream:
     `made_with` says what outputs depend on. The journal keeps it; a command that writes one thing
     of many inputs, such as a dataset, hands it on to be kept there.
     `found` is what the command has found here to work with, where nobody says what it shall be.
-    `pool` gives a concurrent.futures.Executor for so many workers; work, items and results must
-    then survive pickling, unless it is a pool of threads.
+    `workers` starts so many workers for a run, or as many as suit them for 0.
     """
 
     options: StreamOptions
@@ -96,7 +96,7 @@ class Stream:
     out: str = ""
     aside: str = ""
     files: tuple[str, ...] = ()
-    pool: Callable[[int], Executor] = ThreadPoolExecutor
+    workers: Callable[[int], Workers] = threads
 
     def keyed(self, **facts: Any) -> "Stream":
         """The same stream, whose outputs depend on these facts, too."""
@@ -189,16 +189,13 @@ class Stream:
         A pass that is not `counted` only scouts: what comes out well comes again, or is told with
         `count`.
         """
-        jobs = self.options.jobs or cores()
         line: _Line = queue.SimpleQueue()
-        pool = self.pool(jobs)
-        belt: Belt | None = None
-        if isinstance(work, Batches):
-            belt = Belt(work, pool)
-            desk = _Desk(self, belt.submit)
-        else:
-            desk = _Desk(self, lambda item, output: pool.submit(finish, work, item, output))
-        room = threading.Semaphore(WINDOW * jobs + (belt.work.room if belt else 0))
+        workers = self.workers(self.options.jobs)
+        pipeline = Pipeline(work, workers) if isinstance(work, Batches) else None
+        begin = pipeline.submit if pipeline else partial(workers.submit, finish, work)
+        tell = workers.reach(self.report.advance) if self.report.bar else None
+        desk = _Desk(self, begin, tell)
+        room = threading.Semaphore(workers.window + (pipeline.window if pipeline else 0))
         ended = threading.Event()
         before = self.report.read
 
@@ -228,8 +225,6 @@ class Stream:
         try:
             while done != total:
                 entry = line.get()
-                if isinstance(entry, BrokenExecutor):
-                    raise FatalError(DEAD_WORKER)
                 if isinstance(entry, BaseException):
                     raise entry
                 if isinstance(entry, int):
@@ -239,15 +234,15 @@ class Stream:
                 results = self._results(desk, entry)
                 self.report.read += counted or results is None
                 yield from results or ()
-                self.report.step(before + done)
+                self.report.step(before + done, entry.item.path)
                 room.release()
             is_whole = True
         finally:
             ended.set()
             room.release()  # the feeder may be waiting for it
-            pool.shutdown(wait=is_whole, cancel_futures=True)
-            if belt:
-                belt.close()
+            workers.end(wait=is_whole)
+            if pipeline:
+                pipeline.close()
             desk.close()
 
     def _results(self, desk: "_Desk", entry: "_Entry") -> list[Result] | None:
@@ -263,8 +258,6 @@ class Stream:
                 ) from why
             kind = why.kind if isinstance(why, ItemError) else ""
             self.report.error(entry.item.path, _one_sentence(entry.item, why), kind)
-        except BrokenExecutor:
-            raise FatalError(DEAD_WORKER) from None
         else:
             desk.finish(entry, results, files)
             self.report.written += len(files) if entry.output else 0
@@ -300,9 +293,12 @@ _Line = queue.SimpleQueue[_Entry | BaseException | int]  # an int is how many en
 class _Desk:
     """Decides what is still to do, and has the journal remember what was done."""
 
-    def __init__(self, stream: Stream, start: Callable[[Item, Output], Future[Done]]) -> None:
+    def __init__(
+        self, stream: Stream, begin: Callable[[Item, Output], Future[Done]], tell: Tell | None
+    ) -> None:
         self.stream = stream
-        self.start = start
+        self.begin = begin
+        self.tell = tell
         self.journal: Journal | None = None
         self.under_way: dict[str, _Entry] = {}  # by stem: a path listed twice is done once
 
@@ -319,8 +315,13 @@ class _Desk:
             return _Entry(item, _failed(PassedOver(f"in {aside} already")))
         if not self.stream.out or self.stream.options.dry_run:
             output = Output(below(self.stream.out, item.path), dry=True)
-            return _Entry(item, self.start(item, output))
+            return _Entry(item, self._start(item, output))
         return self._take_journalled(item)
+
+    def _start(self, item: Item, output: Output) -> Future[Done]:
+        if self.tell:
+            output.tell = partial(self.tell, hash(item.path))
+        return self.begin(item, output)
 
     def _take_journalled(self, item: Item) -> _Entry:
         stem = below(self.stream.out, item.path)
@@ -346,7 +347,7 @@ class _Desk:
             return _Entry(item, _failed(why))
         if not isinstance(begun, Output):
             return _Entry(item, _ready((begun, [])))
-        entry = _Entry(item, self.start(item, begun), begun)
+        entry = _Entry(item, self._start(item, begun), begun)
         self.under_way[stem] = entry
         return entry
 
@@ -370,35 +371,6 @@ class _Desk:
 
 def _arrive(line: _Line, entry: _Entry, _: Future[Done]) -> None:
     line.put(entry)
-
-
-def threads(jobs: int) -> Executor:
-    """Workers that share the process: for work that Pillow, OpenCV or torch does without the GIL."""
-    return ThreadPoolExecutor(jobs)
-
-
-def processes(jobs: int) -> Executor:
-    """Workers of their own: for work that Python itself does. They end with this process."""
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
-
-    # When a signal ends us, multiprocessing's tracker tidies up after us; it need not say so.
-    silence = "ignore::UserWarning:multiprocessing.resource_tracker"
-    os.environ.setdefault("PYTHONWARNINGS", silence)
-    return ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_follow_parent)
-
-
-def _follow_parent() -> None:
-    from multiprocessing import parent_process
-
-    def watch() -> None:
-        parent = parent_process()
-        if parent:
-            parent.join()
-            atomic.abandon()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def die_of(number: int, _frame: object = None) -> NoReturn:

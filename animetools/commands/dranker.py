@@ -141,7 +141,8 @@ def dranker(options: RankOptions, stream: Stream) -> int:
     work = Batches(
         1 if judges[0].is_on_cpu else options.batch,
         partial(prepare, judges[0].head, options.fit, classes if by_record else ()),
-        [partial(score, options, judge) for judge in judges],
+        partial(partial, score, options),
+        judges,
         tell,
     )
     needs_all = options.best or options.worst or options.sort or options.shuffles or options.sheet

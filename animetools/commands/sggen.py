@@ -205,13 +205,14 @@ def sggen(options: GenOptions, stream: Stream) -> int:
         if stream.options.dry_run:
             work = partial(encode, None)
         elif plan.sheet:
-            make = [partial(make_sheets, making, plan.columns, each) for each in renderers]
-            work = Batches(1, attrgetter("load"), make, encode)
+            make = partial(partial, make_sheets, making, plan.columns)
+            work = Batches(1, attrgetter("load"), make, renderers, encode)
         else:
-            work = Batches(batch, draw, [partial(make_each, each) for each in renderers], encode)
+            work = Batches(batch, draw, partial(partial, make_each), renderers, encode)
         judging = None
         if options.accept:
-            judging = Batches(batch, draw, scorings(making, renderers), note_score)
+            scoring = dict(zip(renderers, scorings(making, renderers), strict=True))
+            judging = Batches(batch, draw, scoring.__getitem__, renderers, note_score)
         items = pictures(plan, making, latents(options, stream, making))
         return stream.collect(work, partial(gather, options, stream, plan, judging, making), items)
 

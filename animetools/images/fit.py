@@ -1,4 +1,4 @@
-"""Fit pictures of any size into frames of one size, and map points between the two."""
+"""Fit pictures of any size into frames of one size."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -29,19 +29,6 @@ class Fit:
     how: How
     source: Box
     target: Box
-
-    def to_target(self, x: float, y: float) -> tuple[float, float]:
-        """A point of the picture, in the frame."""
-        return _carry(x, y, self.source, self.target)
-
-    def to_source(self, x: float, y: float) -> tuple[float, float]:
-        """A point of the frame, in the picture."""
-        return _carry(x, y, self.target, self.source)
-
-    def undo(self, frame: Rgb) -> Rgb:
-        """The part of a frame that shows the picture, without bars."""
-        x, y, width, height = self.target
-        return resized(frame[y : y + height, x : x + width], *self.source[2:])
 
     def record(self) -> dict[str, Any]:
         """As JSON."""
@@ -147,8 +134,3 @@ def _low_pass(scale: float) -> NDArray[np.float32]:
     x = np.arange(-reach, reach + 1) / scale
     weights = np.where(abs(x) < LOBES, np.sinc(x) * np.sinc(x / LOBES), 0)
     return np.asarray(weights / weights.sum(), np.float32)
-
-
-def _carry(x: float, y: float, here: Box, there: Box) -> tuple[float, float]:
-    across, down = there[2] / here[2], there[3] / here[3]
-    return there[0] + (x - here[0]) * across, there[1] + (y - here[1]) * down
