@@ -13,9 +13,9 @@ EXITS = [
     ("2", "Wrong usage, or the run could not start or go on."),
 ]
 STREAM = (
-    "FILE is an image or a folder of images; with none, or -, paths are read from standard input, "
-    "one a line, or JSON objects with a path as --json prints them. Folders in such a list are "
-    "passed over, since find lists their files too."
+    "FILE is a file or a folder. Without FILE, or if it is -, paths are read from standard input: one "
+    "a line, or JSON objects with a path as --json prints them. Folders in that list are passed "
+    "over, because find lists their files too."
 )
 ACCOUNT = "The last line on standard error accounts for every input."
 JOURNAL = (
@@ -52,7 +52,10 @@ def man_page(command: Command, names: Sequence[str]) -> str:
         *(_text(example) for example in command.examples),
         ".fi",
         ".SH SEE ALSO",
-        ", ".join(f"\\fB{name}\\fR(1)" for name in names if name != command.name),
+        ", ".join(
+            [f"\\fB{name}\\fR(1)" for name in names if name != command.name]
+            + ["\\fBanimetools\\fR(7)"]
+        ),
     ]
     return "\n".join(lines) + "\n"
 
