@@ -6,11 +6,9 @@ that were begun tell the next run where half-written parts may lie.
 
 import json
 import os
-import threading
 import warnings
-from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any
 
 from animetools import atomic
 from animetools.cli.item import (
@@ -24,15 +22,13 @@ from animetools.cli.item import (
     below,
     is_same_file,
 )
+from animetools.database import Database
 from animetools.errors import Advice, FatalError, ItemError
 from animetools.names import beginning, placed
 from animetools.settings import Settings
 
 NAME = ".animetools.sqlite"
 FOUND = "found"  # among the settings, but no option
-
-T = TypeVar("T")
-Statement = tuple[str, Sequence[Any]]
 
 
 class Journal:
@@ -52,42 +48,27 @@ class Journal:
         *,
         force: bool = False,
     ) -> None:
-        import sqlite3
+        from animetools.cli import schema
 
         self.folder = folder
         self.settings = settings
         self.alike: set[int] = set()  # settings that differ from ours in words alone
         self.found = found
         self.force = force
-        self.lock = threading.Lock()
-        self.error = sqlite3.Error
         try:
             os.makedirs(folder, exist_ok=True)
         except OSError as why:
             raise FatalError(f"{folder}: cannot make the output folder: {why.strerror}") from None
         self.root = os.path.join(os.path.realpath(folder), "")
         path = os.path.join(folder, NAME)
-        self.base = self._try(
-            lambda: sqlite3.connect(path, 60, isolation_level=None, check_same_thread=False)
-        )
-        self._try(lambda: self._open(path))
-
-    def _open(self, path: str) -> None:
-        from animetools.cli import schema
-
-        # WAL with NORMAL: a killed process loses nothing; a power cut may lose the last rows, and
-        # what they told of is made again.
-        self.base.execute("PRAGMA journal_mode = WAL")
-        self.base.execute("PRAGMA synchronous = NORMAL")
-        schema.prepare(self.base)
-        found = {FOUND: self.found} if self.found else {}
-        words = json.dumps(self.settings.words() | found, sort_keys=True)
-        self.base.execute("INSERT OR IGNORE INTO settings (words) VALUES (?)", [words])
-        row = self.base.execute("SELECT id FROM settings WHERE words = ?", [words]).fetchone()
-        self.settings_id = row[0]
+        self.base = Database(path, schema.prepare, cure="choose another -o", patience=60)
+        told = {FOUND: self.found} if self.found else {}
+        words = json.dumps(self.settings.words() | told, sort_keys=True)
+        self.base.do(("INSERT OR IGNORE INTO settings (words) VALUES (?)", [words]))
+        self.settings_id = self.base.ask("SELECT id FROM settings WHERE words = ?", words)[0][0]
         os.utime(path)  # now, by the clock that will date the outputs
         self.run = min(os.stat(path).st_mtime_ns, LATEST)
-        begun = self.base.execute("SELECT stem FROM done WHERE begun").fetchall()
+        begun = self.base.ask("SELECT stem FROM done WHERE begun")
         atomic.sweep(os.path.join(self.folder, os.fsdecode(stem)) for (stem,) in begun)
 
     def is_own(self, item: Item) -> bool:
@@ -96,7 +77,7 @@ class Journal:
         if not path.startswith(self.root):
             return False
         key = os.fsencode(path[len(self.root) :])
-        found = self._ask(
+        found = self.base.ask(
             "SELECT words FROM files JOIN done USING (stem) JOIN settings ON settings.id = settings"
             " WHERE path = ?",
             key,
@@ -105,7 +86,7 @@ class Journal:
         source = os.fsencode(os.path.abspath(item.path))
         found += [
             (words,)
-            for words, stem, other in self._ask(
+            for words, stem, other in self.base.ask(
                 "SELECT words, stem, source FROM done JOIN settings ON settings.id = settings"
                 " WHERE begun AND begun <= ?",
                 item.size_and_time[1],
@@ -124,12 +105,12 @@ class Journal:
         key = self._key(stem)
         now = (item.stamp, self.settings_id)
         killed = False
-        row = self._ask(
+        row = self.base.ask(
             "SELECT source, stamp, settings, begun, results FROM done WHERE stem = ?", key
         )
         owned = [
             Written(below(self.folder, os.fsdecode(path)), size, mtime)
-            for path, size, mtime in self._ask(
+            for path, size, mtime in self.base.ask(
                 "SELECT path, size, mtime FROM files WHERE stem = ?", key
             )
         ]
@@ -151,7 +132,7 @@ class Journal:
             if is_same and not begun and len(standing) == len(owned):
                 return self._recall(item, results)
             killed = is_same and bool(begun)
-        self._do(
+        self.base.do(
             (
                 "INSERT INTO done VALUES (?, ?, ?, ?, ?, '[]') ON CONFLICT (stem) DO UPDATE SET"
                 " source = excluded.source, stamp = excluded.stamp,"
@@ -181,7 +162,7 @@ class Journal:
             with suppress(FileNotFoundError):  # as it is now: another process may have made it too
                 file = Written.now(file.path)
             rows.append([self._key(file.path), key, file.size, file.mtime])
-        self._do(
+        self.base.do(
             (
                 "INSERT OR REPLACE INTO done VALUES (?, ?, ?, ?, 0, ?)",
                 [key, source, item.stamp, self.settings_id, told],
@@ -193,12 +174,11 @@ class Journal:
     def give_up(self, output: Output) -> None:
         """An item failed: the next run tries it again; what an earlier one made is still ours."""
         if not output.owned:
-            self._do(("DELETE FROM done WHERE stem = ? AND begun", [self._key(output.stem)]))
+            self.base.do(("DELETE FROM done WHERE stem = ? AND begun", [self._key(output.stem)]))
 
     def close(self) -> None:
         """Nothing more will be asked."""
-        with self.lock:
-            self.base.close()
+        self.base.close()
 
     def _key(self, path: str) -> bytes:
         return os.fsencode(path[len(self.folder) + 1 :])
@@ -229,7 +209,7 @@ class Journal:
         """Raise FatalError if a file was made with other settings; say what else was other."""
         if settings in self.alike:
             return
-        row = self._ask("SELECT words FROM settings WHERE id = ?", settings)
+        row = self.base.ask("SELECT words FROM settings WHERE id = ?", settings)
         old = json.loads(row[0][0])
         found = old.pop(FOUND, self.found)
         if differs := self.settings.difference(old):
@@ -245,29 +225,6 @@ class Journal:
                 Advice,
                 stacklevel=1,
             )
-
-    def _ask(self, query: str, *values: Any) -> list[Any]:
-        return self._try(lambda: self.base.execute(query, values).fetchall())
-
-    def _do(self, *statements: Statement) -> None:
-        """All of them, or none."""
-
-        def run() -> None:
-            if len(statements) > 1:
-                self.base.execute("BEGIN IMMEDIATE")
-            for statement in statements:
-                self.base.execute(*statement)
-            if len(statements) > 1:
-                self.base.execute("COMMIT")
-
-        self._try(run)
-
-    def _try(self, action: Callable[[], T]) -> T:
-        try:
-            with self.lock:
-                return action()
-        except self.error as why:
-            raise FatalError(f"{self.folder}/{NAME}: {why}: choose another -o") from None
 
 
 def refuse_another(old: str, new: str, stem: str, *, moved: bool = False) -> None:

@@ -8,13 +8,16 @@ from animetools.cli.item import Rejected, Result
 from animetools.options import Opt
 
 RejectsFile = Annotated[
-    str, Opt("Write path, reason and evidence of each reject, as TSV.", unit="FILE")
+    str,
+    Opt("Write the path, reason and evidence of each reject to this file, as TSV.", unit="FILE"),
 ]
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 def recorded(path: str, results: Iterable[Result]) -> Iterator[Result]:
-    """The same results, with each reject written to a file at once; "" is no file.
+    """The same results; each reject is written to the file at once, unless the path is empty.
+
+    Tabs, newlines and backslashes are escaped as in C.
 
     Raises OSError if the file cannot be written.
     """

@@ -58,19 +58,23 @@ class Progress:
 
 @dataclass(frozen=True)
 class StreamOptions:
-    """What every command can be told."""
+    """The options that all commands share."""
 
     jobs: Annotated[
-        int, Opt("Inputs worked on at once; 0 is one per core.", "j", min=0, max=1024)
+        int, Opt("Number of inputs to process at once; 0: one per core.", "j", min=0, max=1024)
     ] = 0
-    null: Annotated[bool, Opt("Paths end in NUL instead of newline, in and out.", "0")] = False
-    unordered: Annotated[bool, Opt("Print results as they come, not in the input's order.")] = False
-    json: Annotated[bool, Opt("Print a JSON object per line: the path and what is known.")] = False
+    null: Annotated[bool, Opt("Paths end in NUL instead of newline, in input and output.", "0")] = (
+        False
+    )
+    unordered: Annotated[bool, Opt("Print results as they finish instead of in input order.")] = (
+        False
+    )
+    json: Annotated[bool, Opt("Print a JSON object per line: the path and all facts.")] = False
     dry_run: Annotated[bool, Opt("Write nothing; print what would be written.", "n")] = False
-    force: Annotated[bool, Opt("Make anew what is there, over it.", "f")] = False
-    quiet: Annotated[bool, Opt("Say nothing but errors.", "q")] = False
-    verbose: Annotated[bool, Opt("Say what became of every input.", "v")] = False
-    debug: Annotated[bool, Opt("Show the traceback of what should not happen.")] = False
+    force: Annotated[bool, Opt("Overwrite outputs that exist.", "f")] = False
+    quiet: Annotated[bool, Opt("Print errors only.", "q")] = False
+    verbose: Annotated[bool, Opt("Print what happened to each input.", "v")] = False
+    debug: Annotated[bool, Opt("Show the traceback of an unexpected error.")] = False
 
 
 @dataclass(frozen=True)

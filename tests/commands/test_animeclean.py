@@ -244,7 +244,7 @@ def test_move_keeps_the_relative_path_and_overwrites_nothing(shell: Shell, raw: 
     (there / "f-empty.png").write_text("was here")
     done = shell("ls raw/* | animeclean --move bad --keep first")
     assert done.returncode == 1
-    assert "raw/f-empty.png: cannot be removed: bad/raw/f-empty.png is there already" in done.stderr
+    assert "raw/f-empty.png: cannot be removed: bad/raw/f-empty.png exists" in done.stderr
     assert "rejected 9" in done.stderr
     assert "failed 1" in done.stderr
     assert (there / "f-empty.png").read_text() == "was here"

@@ -94,7 +94,7 @@ def test_small_refuses_numbers_that_half_precision_lacks(tmp_path: Path) -> None
     large.generator.state["mapping.w_avg"].fill_(1e5)
     checkpoints.write(str(tmp_path / "large.pkl"), large)
     done = quick("sgconvert --small large.pkl small.pkl", tmp_path)
-    assert "the tensor mapping.w_avg holds numbers that are not finite" in done.stderr
+    assert "the tensor mapping.w_avg has numbers that are not finite" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["large.pkl"]
 
 
@@ -133,9 +133,9 @@ def test_info_tells_what_is_in_each_file(tmp_path: Path) -> None:
         "discriminator_channels": "64 64 64 32 16",
     }
     assert done.stderr.splitlines() == [
-        "sgconvert: readme.txt: no network file: neither a pickle, nor of torch, nor safetensors",
+        "sgconvert: readme.txt: not a network file: neither a pickle, a PyTorch checkpoint nor safetensors",
         "sgconvert: gone.pkl: no such file or directory",
-        "sgconvert: broken.pkl: the tensor b4.out.bias holds numbers that are not finite",
+        "sgconvert: broken.pkl: the tensor b4.out.bias has numbers that are not finite (NaN or infinite)",
         "sgconvert: read 5 = kept 2 + rejected 0 + passed over 0 + failed 3",
     ]
 
@@ -195,7 +195,7 @@ def test_what_a_layout_cannot_hold_is_told(shell: Shell, tmp_path: Path) -> None
         "PYTHONPATH=. sgconvert classes.pkl c.onnx"
     )
     assert done.stderr.splitlines() == [
-        "sgconvert: classes.pkl: the .pt layout has no labels",
+        "sgconvert: classes.pkl: a .pt cannot hold labels: write a .pkl or .safetensors",
         "sgconvert: ONNX needs more libraries: pip install 'animetools[onnx]'",
     ]
     assert (done.returncode, done.stdout) == (2, "")

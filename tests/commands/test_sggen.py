@@ -441,7 +441,7 @@ def test_what_cannot_run_is_one_sentence(here: Path, words: str, said: str) -> N
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("--network text.pkl --seeds 0", "text.pkl: no network file"),
+        ("--network text.pkl --seeds 0", "text.pkl: not a network file"),
         ("--network short.pkl --seeds 0", "short.pkl: "),
         ("--network sick.pkl --seeds 0", "sick.pkl: the tensor synthesis.b8.conv0.weight"),
         ("--network clear.pkl --seeds 0 --accept 50%", "--accept: there is no discriminator"),
