@@ -15,6 +15,7 @@ import torch
 
 from animetools.netfiles import checkpoints
 from animetools.netfiles.networkfile import NetworkFile
+from animetools.networks.generator import Generator
 from tests import tiny
 from tests.conftest import Shell
 from tests.netfiles import files, goldens
@@ -202,12 +203,19 @@ def test_what_a_layout_cannot_hold_is_told(shell: Shell, tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_a_generator_becomes_an_onnx_model(tmp_path: Path) -> None:
+def test_a_generator_becomes_an_onnx_model_from_w(tmp_path: Path) -> None:
     import onnxruntime
 
-    checkpoints.write(str(tmp_path / "a.pkl"), tiny.snapshot())
-    done = quick("sgconvert a.pkl a.onnx", tmp_path)
+    snapshot = tiny.snapshot()
+    checkpoints.write(str(tmp_path / "a.pkl"), snapshot)
+    done = quick("sgconvert --input w a.pkl a.onnx", tmp_path)
     assert (done.returncode, done.stdout) == (0, "a.onnx\n")
     assert done.stderr == "sgconvert: read 1 = kept 1 + rejected 0 + passed over 0 + failed 0\n"
     session = onnxruntime.InferenceSession(tmp_path / "a.onnx", providers=["CPUExecutionProvider"])
-    assert [value.name for value in session.get_inputs()] == ["z", "psi"]
+    assert [(value.name, value.shape) for value in session.get_inputs()] == [("w", ["n", 6, 8])]
+    w = torch.randn(2, 6, 8)
+    (found,) = session.run(None, {"w": w.numpy()})
+    generator = snapshot.generator.build()
+    assert isinstance(generator, Generator)
+    wanted = generator.synthesis(w, "const")
+    torch.testing.assert_close(torch.from_numpy(found), wanted, rtol=1e-3, atol=1e-3)
