@@ -93,7 +93,7 @@ class Scorer:
         """
         each = [self.labels] * len(features) if labels is None else labels
         pairs = zip(features, each, strict=True)
-        return [float(self.discriminator.judge(one[None], its)) for one, its in pairs]
+        return [float(self.discriminator.score(one[None], its)) for one, its in pairs]
 
     @torch.inference_mode()
     def together(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -103,7 +103,7 @@ class Scorer:
         """
         if labels is None and self.labels is not None:
             labels = self.labels.expand(len(features), -1)
-        return self.discriminator.judge(features, labels)
+        return self.discriminator.score(features, labels)
 
 
 def prepare(rgb: Pixels, discriminator: Discriminator, how: How) -> Pixels:

@@ -186,7 +186,7 @@ def test_a_bad_image_costs_one_line(here: Path) -> None:
     ("line", "words"),
     [
         ("dranker gone.pkl in", "gone.pkl does not exist"),
-        ("dranker notes.txt in", "notes.txt: no network file"),
+        ("dranker notes.txt in", "notes.txt: not a network file"),
         ("dranker model.pkl --best 0 in", "neither a share"),
         ("dranker model.pkl --best 101% in", "neither a share"),
         ("dranker model.pkl --worst a in", "neither a share"),
