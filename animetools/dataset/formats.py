@@ -110,8 +110,9 @@ def reader(path: str) -> Reader:
 def format_to_write(path: str) -> Format:
     """The format of a dataset that is to be written at a path, by its name.
 
-    A folder that is there already is filled, whatever its name.
+    A folder that is there already is filled, whatever its name; a link counts as what it leads to.
     """
+    path = os.path.realpath(path)
     is_folder = os.path.isdir(path)
     return next(
         row
