@@ -57,7 +57,7 @@ class Packing:
         self.force = force
         self.kind = format_to_write(self.path)
         self.suffix = suffix(settings.values["quality"])
-        self.begun = time.time_ns()
+        self.started = time.time_ns()
         self.synced = time.monotonic()
         self.count = 0  # images packed
         self.part: Writer | None = None
@@ -173,13 +173,13 @@ class Packing:
         return self.journal.enlarged()
 
     def finish(self) -> None:
-        """Make it whole and give it its name."""
+        """Complete the dataset and rename it to its path."""
         assert self.part, "a finished dataset is not finished again"
         if not self.count:
             raise FatalError(f"{self.path}: none of the images could be packed")
         summary = {"labels": None, OURS: {"images": self.count, "settings": written(self.settings)}}
         # No source is newer than its dataset: see matching.finished_sources.
-        mtime = max(self.begun, self.journal.newest())
+        mtime = max(self.started, self.journal.newest())
         members = chain.from_iterable(map(self._members, self.journal.packed()))
         with self._writing():
             self._sync(self.part)
@@ -240,7 +240,7 @@ class Packing:
         return self.kind.image_name(number, self.suffix)
 
     def _members(self, packed: Packed) -> list[Member]:
-        """An image behind its sidecars, as they lie in the part."""
+        """An image behind its sidecars, in the order of the part."""
         name = self._name(packed.number)
         sidecars = json.loads(packed.sidecars)
         image = Member(name, packed.offset, packed.length, packed.crc)
