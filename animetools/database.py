@@ -1,11 +1,15 @@
 """SQLite files that survive a kill."""
 
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from animetools.errors import FatalError
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
 
 Statement = tuple[str, Sequence[Any]]
 
@@ -13,13 +17,20 @@ Statement = tuple[str, Sequence[Any]]
 class Database:
     """One SQLite file, used by any number of threads; without a path it is temporary.
 
-    Other processes may use it at the same time; one waits `patience` seconds for another.
+    `prepare` makes its tables. Other processes may use it at the same time; one waits `patience`
+    seconds for another.
 
     Raises FatalError, at any step: the `name` of the file, what SQLite says, and the `cure`.
     """
 
     def __init__(
-        self, path: str, tables: str, *, name: str = "", cure: str = "", patience: float = 5
+        self,
+        path: str,
+        prepare: "Callable[[Connection], object]",
+        *,
+        name: str = "",
+        cure: str = "",
+        patience: float = 5,
     ) -> None:
         import sqlite3
 
@@ -33,9 +44,9 @@ class Database:
             )
             # A commit then survives kill -9 without waiting for the disk; a power cut may take the
             # last ones.
-            self.base.execute("PRAGMA journal_mode = WAL")
+            self._use_wal(patience)
             self.base.execute("PRAGMA synchronous = NORMAL")
-            self.base.executescript(tables)
+            prepare(self.base)
 
     def ask(self, query: str, *values: Any) -> list[Any]:
         """The rows that answer a query."""
@@ -64,10 +75,23 @@ class Database:
         with self.guard:
             self.base.close()
 
+    def _use_wal(self, patience: float) -> None:
+        """Switch the file to WAL: for this, SQLite itself does not wait for other processes."""
+        end = time.monotonic() + patience
+        while True:
+            try:
+                self.base.execute("PRAGMA journal_mode = WAL")
+                return
+            except self.error as why:
+                if "locked" not in str(why) or time.monotonic() > end:
+                    raise
+            time.sleep(0.01)
+
     @contextmanager
     def _using(self) -> Iterator[None]:
         try:
             with self.guard:
                 yield
         except self.error as why:
-            raise FatalError(f"{self.name}: {why}{self.cure}") from None
+            cure = f": {self.cure}" if self.cure else ""
+            raise FatalError(f"{self.name}: {why}{cure}") from None

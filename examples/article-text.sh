@@ -7,8 +7,8 @@
 # with the key, if the service wants one, in OPENAI_API_KEY; for example
 #   article-text.sh https://api.openai.com/v1/completions davinci-002 0-999 \
 #       --max-cost 5 --price-in 2 --price-out 2
-# Writes plots/snippet-N.txt and prints those that are no twins, the least repetitive first. The same
-# line goes on where an earlier run ended, and asks for nothing again.
+# Writes plots/snippet-N.txt and prints those that are not duplicates, the least repetitive first. The
+# same command continues an earlier run, and pays for nothing twice.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 export PATH="$root/bin:$PATH"
@@ -22,4 +22,4 @@ summaries for your reading pleasure.
 
 gptsnip --api "$url" --api-model "$model" --seeds "$seeds" --prompt "$prompt" -o plots \
     --temperature 0.95 --top-p 0.98 --max-tokens 700 --min-chars 550 --tries 20 "$@" |
-    gptsnip --dedupe --rank repetition -
+    gptclean --rank repetition

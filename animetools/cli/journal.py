@@ -6,11 +6,9 @@ run continues; rows that were only begun tell the next run where unfinished part
 
 import json
 import os
-import threading
 import warnings
-from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any
 
 from animetools import atomic
 from animetools.cli.item import (
@@ -24,15 +22,13 @@ from animetools.cli.item import (
     below,
     is_same_file,
 )
+from animetools.database import Database
 from animetools.errors import Advice, FatalError, ItemError
 from animetools.names import beginning, placed
 from animetools.settings import Settings
 
 NAME = ".animetools.sqlite"
 FOUND = "found"  # stored with the settings
-
-T = TypeVar("T")
-Statement = tuple[str, Sequence[Any]]
 
 
 class Journal:
@@ -51,8 +47,6 @@ class Journal:
         *,
         force: bool = False,
     ) -> None:
-        import sqlite3
-
         from animetools.cli import schema
 
         self.folder = folder
@@ -60,26 +54,20 @@ class Journal:
         self.alike: set[int] = set()  # ids of settings that mean the same as ours
         self.found = found
         self.force = force
-        self.lock = threading.Lock()
-        self.error = sqlite3.Error
         try:
             os.makedirs(folder, exist_ok=True)
         except OSError as why:
             raise FatalError(f"{folder}: cannot make the output folder: {why.strerror}") from None
         self.root = os.path.join(os.path.realpath(folder), "")
         path = os.path.join(folder, NAME)
-        self.base = self._try(lambda: schema.open_journal(path))
-        self._try(lambda: self._begin(path))
-
-    def _begin(self, path: str) -> None:
-        found = {FOUND: self.found} if self.found else {}
-        words = json.dumps(self.settings.words() | found, sort_keys=True)
-        self.base.execute("INSERT OR IGNORE INTO settings (words) VALUES (?)", [words])
-        row = self.base.execute("SELECT id FROM settings WHERE words = ?", [words]).fetchone()
-        self.settings_id = row[0]
+        self.base = Database(path, schema.prepare, cure="choose another -o", patience=60)
+        extra = {FOUND: found} if found else {}
+        words = json.dumps(self.settings.words() | extra, sort_keys=True)
+        self.base.do(("INSERT OR IGNORE INTO settings (words) VALUES (?)", [words]))
+        self.settings_id = self.base.ask("SELECT id FROM settings WHERE words = ?", words)[0][0]
         os.utime(path)  # now, by the clock that dates the outputs
         self.run = min(os.stat(path).st_mtime_ns, LATEST)
-        begun = self.base.execute("SELECT stem FROM done WHERE begun").fetchall()
+        begun = self.base.ask("SELECT stem FROM done WHERE begun")
         atomic.sweep(os.path.join(self.folder, os.fsdecode(stem)) for (stem,) in begun)
 
     def is_own(self, item: Item) -> bool:
@@ -88,7 +76,7 @@ class Journal:
         if not path.startswith(self.root):
             return False
         key = os.fsencode(path[len(self.root) :])
-        found = self._ask(
+        found = self.base.ask(
             "SELECT words FROM files JOIN done USING (stem) JOIN settings ON settings.id = settings"
             " WHERE path = ?",
             key,
@@ -97,7 +85,7 @@ class Journal:
         source = os.fsencode(os.path.abspath(item.path))
         found += [
             (words,)
-            for words, stem, other in self._ask(
+            for words, stem, other in self.base.ask(
                 "SELECT words, stem, source FROM done JOIN settings ON settings.id = settings"
                 " WHERE begun AND begun <= ?",
                 item.size_and_time[1],
@@ -116,12 +104,12 @@ class Journal:
         key = self._key(stem)
         now = (item.stamp, self.settings_id)
         killed = False
-        row = self._ask(
+        row = self.base.ask(
             "SELECT source, stamp, settings, begun, results FROM done WHERE stem = ?", key
         )
         owned = [
             Written(below(self.folder, os.fsdecode(path)), size, mtime)
-            for path, size, mtime in self._ask(
+            for path, size, mtime in self.base.ask(
                 "SELECT path, size, mtime FROM files WHERE stem = ?", key
             )
         ]
@@ -130,8 +118,7 @@ class Journal:
             moved = self.force or stamp == item.stamp
             refuse_another(os.fsdecode(source), item.path, stem, moved=moved)
             standing = [file for file in owned if _stands(file)]
-            if standing and settings != self.settings_id and not self.force:
-                self._compare(standing[0].path, settings)
+            if settings != self.settings_id and not self.force and self._alike(settings, standing):
                 settings = self.settings_id
             fresh = [file for file in standing if os.lstat(file.path).st_ctime_ns >= self.run]
             if not item.is_file and fresh:
@@ -143,7 +130,7 @@ class Journal:
             if is_same and not begun and len(standing) == len(owned):
                 return self._recall(item, results)
             killed = is_same and bool(begun)
-        self._do(
+        self.base.do(
             (
                 "INSERT INTO done VALUES (?, ?, ?, ?, ?, '[]') ON CONFLICT (stem) DO UPDATE SET"
                 " source = excluded.source, stamp = excluded.stamp,"
@@ -170,12 +157,10 @@ class Journal:
         stored = json.dumps([self._stored(item, result) for result in results])
         rows = []
         for file in files:
-            with suppress(
-                FileNotFoundError
-            ):  # as it is now: another process may have written it too
+            with suppress(FileNotFoundError):  # as it is now: another process may write it too
                 file = Written.now(file.path)
             rows.append([self._key(file.path), key, file.size, file.mtime])
-        self._do(
+        self.base.do(
             (
                 "INSERT OR REPLACE INTO done VALUES (?, ?, ?, ?, 0, ?)",
                 [key, source, item.stamp, self.settings_id, stored],
@@ -187,12 +172,11 @@ class Journal:
     def give_up(self, output: Output) -> None:
         """Record that an item failed: the next run tries again; files of an earlier run stay ours."""
         if not output.owned:
-            self._do(("DELETE FROM done WHERE stem = ? AND begun", [self._key(output.stem)]))
+            self.base.do(("DELETE FROM done WHERE stem = ? AND begun", [self._key(output.stem)]))
 
     def close(self) -> None:
         """Close the database."""
-        with self.lock:
-            self.base.close()
+        self.base.close()
 
     def _key(self, path: str) -> bytes:
         return os.fsencode(path[len(self.folder) + 1 :])
@@ -219,17 +203,24 @@ class Journal:
             return name if evidence is None else Rejected(item.path, name, evidence)
         return item.made(below(self.folder, name), **facts) if name else item.noted(**facts)
 
-    def _compare(self, path: str, settings: int) -> None:
-        """Raise FatalError if a file was made with other settings; warn if with something else found."""
+    def _alike(self, settings: int, standing: list[Written]) -> bool:
+        """Whether settings that are written otherwise, as by an older version, mean the same as ours.
+
+        Raises FatalError if not, and files that were made with them are there; warns if these were
+        made with something else found.
+        """
         if settings in self.alike:
-            return
-        row = self._ask("SELECT words FROM settings WHERE id = ?", settings)
+            return True
+        row = self.base.ask("SELECT words FROM settings WHERE id = ?", settings)
         old = json.loads(row[0][0])
         found = old.pop(FOUND, self.found)
-        if differs := self.settings.difference(old):
+        differs = self.settings.difference(old)
+        if not standing and (differs or found != self.found):
+            return False
+        if differs:
             was, now = differs
             raise FatalError(
-                f"{path} was made {was}, this run is {now}: choose another -o, or -f to make it again"
+                f"{standing[0].path} was made {was}, this run is {now}: choose another -o, or -f to make it again"
             )
         self.alike.add(settings)
         if found != self.found:
@@ -239,29 +230,7 @@ class Journal:
                 Advice,
                 stacklevel=1,
             )
-
-    def _ask(self, query: str, *values: Any) -> list[Any]:
-        return self._try(lambda: self.base.execute(query, values).fetchall())
-
-    def _do(self, *statements: Statement) -> None:
-        """Execute all statements, or none."""
-
-        def run() -> None:
-            if len(statements) > 1:
-                self.base.execute("BEGIN IMMEDIATE")
-            for statement in statements:
-                self.base.execute(*statement)
-            if len(statements) > 1:
-                self.base.execute("COMMIT")
-
-        self._try(run)
-
-    def _try(self, action: Callable[[], T]) -> T:
-        try:
-            with self.lock:
-                return action()
-        except self.error as why:
-            raise FatalError(f"{self.folder}/{NAME}: {why}: choose another -o") from None
+        return True
 
 
 def refuse_another(old: str, new: str, stem: str, *, moved: bool = False) -> None:

@@ -13,9 +13,9 @@ EXITS = [
     ("2", "Wrong usage, or the run could not start or continue."),
 ]
 STREAM = (
-    "FILE is an image or a folder of images. Without FILE, or with -, paths are read from standard "
-    "input, one per line, or JSON objects as --json prints them. Folders in such a list are ignored, "
-    "because find lists their files too."
+    "FILE is a file or a folder. Without FILE, or with -, paths are read from standard input, one "
+    "per line, or JSON objects as --json prints them. Folders in such a list are ignored, because "
+    "find lists their files too."
 )
 ACCOUNT = "The last line on standard error says what happened to the inputs."
 JOURNAL = (
@@ -51,7 +51,10 @@ def man_page(command: Command, names: Sequence[str]) -> str:
         *(_text(example) for example in command.examples),
         ".fi",
         ".SH SEE ALSO",
-        ", ".join(f"\\fB{name}\\fR(1)" for name in names if name != command.name),
+        ", ".join(
+            [f"\\fB{name}\\fR(1)" for name in names if name != command.name]
+            + ["\\fBanimetools\\fR(7)"]
+        ),
     ]
     return "\n".join(lines) + "\n"
 

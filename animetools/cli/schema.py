@@ -1,10 +1,8 @@
 """The tables of a journal, and the upgrade of those of older versions."""
 
 import sqlite3
-import time
 
 VERSION = 1  # PRAGMA user_version
-PATIENCE_SECONDS = 60  # with other processes that write
 
 _DONE = """
 CREATE TABLE IF NOT EXISTS done (
@@ -41,16 +39,11 @@ FROM before
 """
 
 
-def open_journal(path: str) -> sqlite3.Connection:
-    """Open a journal for any thread; create missing tables and upgrade those of an older version.
+def prepare(base: sqlite3.Connection) -> None:
+    """Create missing tables, and upgrade those of an older version in one transaction.
 
     Raises sqlite3.Error, also for the journal of a newer version.
     """
-    base = sqlite3.connect(path, PATIENCE_SECONDS, isolation_level=None, check_same_thread=False)
-    # WAL with NORMAL: a killed process loses nothing; a power cut may lose the last rows, whose files
-    # are then made again.
-    _use_wal(base)
-    base.execute("PRAGMA synchronous = NORMAL")
     (version,) = base.execute("PRAGMA user_version").fetchone()
     if version > VERSION:
         raise sqlite3.DatabaseError(
@@ -60,20 +53,6 @@ def open_journal(path: str) -> sqlite3.Connection:
         _upgrade(base)
     for table in _TABLES:
         base.execute(table)
-    return base
-
-
-def _use_wal(base: sqlite3.Connection) -> None:
-    """Switch to WAL; SQLite does not wait here by itself while another process writes."""
-    end = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        try:
-            base.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as why:
-            if "locked" not in str(why) or time.monotonic() > end:
-                raise
-            time.sleep(0.01)
 
 
 def _upgrade(base: sqlite3.Connection) -> None:

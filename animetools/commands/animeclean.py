@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from animetools import atomic
 from animetools.cli import Item, Opt, Output, Rejected, Result, Stream, command
 from animetools.cli.item import FATAL, below, reason_of
+from animetools.cli.rejects import RejectsFile, recorded
 from animetools.errors import FatalError
 from animetools.images.measure import Limits
 
@@ -43,12 +44,7 @@ class CleanOptions(Limits):
             " prints nothing before the list ends."
         ),
     ] = None
-    rejects: Annotated[
-        str,
-        Opt(
-            "Write the path, reason and evidence of each reject to this file, as TSV.", unit="FILE"
-        ),
-    ] = ""
+    rejects: RejectsFile = ""
     delete: Annotated[bool, Opt("Delete the rejects; captions and other sidecars stay.")] = False
     move: Annotated[
         str, Opt("Move the rejects and their sidecars into this folder.", unit="FOLDER")
@@ -97,7 +93,8 @@ def animeclean(options: CleanOptions, stream: Stream) -> int:
     def through(results: Iterator[Result]) -> Iterator[Result]:
         if not options.keep_duplicates:
             results = distinct(options, stream, results)
-        return dispose(options, stream, results)
+        rejects = "" if stream.options.dry_run else options.rejects
+        return dispose(options, stream, recorded(rejects, results))
 
     work = partial(measured, options, all_colors=stream.options.json)
     return replace(stream, aside=options.move).fold(work, through)
@@ -146,21 +143,17 @@ def distinct(options: CleanOptions, stream: Stream, results: Iterator[Result]) -
 
 
 def dispose(options: CleanOptions, stream: Stream, results: Iterator[Result]) -> Iterator[Result]:
-    """Write down the rejects, and delete or move them if asked; failing to is a failure of its input."""
-    from animetools.cli.rejects import rejects_file
-
-    with rejects_file("" if stream.options.dry_run else options.rejects) as write:
-        for result in results:
-            if isinstance(result, Rejected):
-                write(result)
-                try:
-                    _remove(options, stream, result)
-                except OSError as why:
-                    if why.errno in FATAL:
-                        raise
-                    yield Item(result.path, trouble=f"cannot be removed: {reason_of(why)}")
-                    continue
-            yield result
+    """Delete or move the rejects, if asked; failing to is a failure of its input."""
+    for result in results:
+        if isinstance(result, Rejected):
+            try:
+                _remove(options, stream, result)
+            except OSError as why:
+                if why.errno in FATAL:
+                    raise
+                yield Item(result.path, trouble=f"cannot be removed: {reason_of(why)}")
+                continue
+        yield result
 
 
 def _remove(options: CleanOptions, stream: Stream, reject: Rejected) -> None:

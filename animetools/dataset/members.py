@@ -25,12 +25,12 @@ class Member:
 
 
 def image_name(number: int, suffix: str) -> str:
-    """The name that StyleGAN2-ADA gives the image of this number."""
-    return f"{number // PER_FOLDER:05d}/img{number:08d}.{suffix}"
+    """The name that StyleGAN2-ADA gives the image of this number; the suffix is .png or .jpg."""
+    return f"{number // PER_FOLDER:05d}/img{number:08d}{suffix}"
 
 
 def is_image_name(name: str) -> bool:
-    """Whether a member is an image, and one that lies inside the dataset."""
+    """Whether a member is an image, with a path that stays inside the dataset."""
     inside = not name.startswith("/") and ".." not in name.split("/")
     return inside and name.lower().endswith((".png", ".jpg", ".jpeg"))
 
