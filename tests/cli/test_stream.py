@@ -249,7 +249,7 @@ def test_two_inputs_never_share_an_output(shell: Shell, raw: Path) -> None:
     assert again.returncode == 0
     clash = shell("cd other && cp -r ../raw raw && echo raw/a/00.png | $FILTERS copier -o ../o")
     assert clash.returncode == 1
-    assert "would take the place of those of" in clash.stderr
+    assert "would replace those of" in clash.stderr
 
 
 def test_a_path_listed_twice_is_done_once_and_printed_twice(shell: Shell, raw: Path) -> None:
@@ -329,8 +329,8 @@ def test_what_was_made_with_what_was_there_serves_and_is_told_once(shell: Shell,
     assert (done.returncode, done.stdout.count("\n")) == (0, first.stdout.count("\n") + 1)
     assert (raw.parent / "log").read_text() == "'raw/b/new.png'\n"
     assert done.stderr.splitlines()[0] == (
-        "copier: copies: what was made with one stays; what is new is made with one and two (-f"
-        " makes all of it again)"
+        "copier: copies: outputs made with one stay; new ones are made with one and two (-f"
+        " makes all again)"
     )
     assert done.stderr.count("\n") == 2
     other = shell("FOUND=one $FILTERS copier raw --size 6")
@@ -461,7 +461,7 @@ def test_outputs_outlive_their_source_and_are_not_given_to_another(shell: Shell,
     )
     done = shell("cd two; $FILTERS copier -o ../o x")
     assert done.returncode == 1
-    assert "would take the place of those of" in done.stderr
+    assert "would replace those of" in done.stderr
     assert (raw.parent / "o/x.copy").read_bytes().startswith(b"first")
 
 
@@ -493,7 +493,7 @@ def test_what_is_passed_on_is_passed_on_again(shell: Shell, raw: Path) -> None:
 def test_an_input_is_never_overwritten_even_by_force(shell: Shell, raw: Path) -> None:
     done = shell("$FILTERS keeper --mirror -f -o . raw/a/00.png")
     assert done.returncode == 1
-    assert "would be overwritten itself" in done.stderr
+    assert "the output would overwrite its input" in done.stderr
     assert (raw / "a/00.png").read_bytes() == b"data 0"
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from animetools.cli import Item, Output
-from animetools.commands.animeclean import CleanOptions, measure
+from animetools.commands.animeclean import CleanOptions, measured
 from animetools.images.files import Pixels, encode_jpeg, encode_png
 from tests.conftest import Shell
 from tests.images.test_quality import noise
@@ -314,7 +314,7 @@ def test_measuring_is_the_same_in_a_process(raw: Path) -> None:
 
 
 def _measured(options: CleanOptions, path: str) -> list[object]:
-    return list(measure(options, Item(path), Output(), exact=True))
+    return list(measured(options, Item(path), Output(), all_colors=True))
 
 
 def test_rejects_are_never_written_over_an_image(shell: Shell, tmp_path: Path) -> None:

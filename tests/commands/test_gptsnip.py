@@ -135,7 +135,7 @@ def test_prompts_of_a_list_come_by_turns(here: Path) -> None:
     (here / "list").write_text("Title 9|\n")
     changed = quick(f"{MAKE} --prompt-file list", here)
     assert changed.returncode == 1
-    assert "snippet-0.txt is another's" in changed.stderr
+    assert "snippet-0.txt was made from something else" in changed.stderr
 
 
 def test_texts_are_written_again_until_they_are_long_enough(here: Path) -> None:

@@ -58,7 +58,7 @@ def test_an_old_file_becomes_a_new_one_and_nothing_is_overwritten(
     assert done.stdout == f"a/faces.safetensors\n{json.dumps(made)}\n"
     assert done.stderr.splitlines() == [
         "sgconvert: read 1 = kept 1 + rejected 0 + passed over 0 + failed 0",
-        "sgconvert: a/faces.safetensors exists; -f writes over it",
+        "sgconvert: a/faces.safetensors exists: -f overwrites it",
     ]
     assert done.returncode == 2
     old = checkpoints.read(str(tmp_path / "network-snapshot-007000.pkl"))
@@ -176,11 +176,11 @@ def test_wrong_usage_is_a_sentence_and_writes_nothing(shell: Shell, tmp_path: Pa
         "sgconvert --info a.pkl a.pkl --sha256 0; sgconvert --input w a.pkl b.pt; sgconvert -n -q a.pkl b.pt"
     )
     assert done.stderr.splitlines() == [
-        "sgconvert: one file is read and one is written: sgconvert IN OUT",
-        "sgconvert: one file is read and one is written: sgconvert IN OUT",
-        "sgconvert: b.ckpt does not end in one of .pkl, .safetensors, .pt, .onnx",
-        "sgconvert: --info says what is in files: sgconvert --info FILE ...",
-        "sgconvert: --sha256 is that of one file; there are several",
+        "sgconvert: name two files: sgconvert IN OUT",
+        "sgconvert: name two files: sgconvert IN OUT",
+        "sgconvert: b.ckpt does not end in .pkl, .safetensors, .pt or .onnx",
+        "sgconvert: --info needs a file: sgconvert --info FILE ...",
+        "sgconvert: --sha256 is for one file, not several",
         "sgconvert: --input w is for .onnx files, not b.pt",
     ]
     assert (done.returncode, done.stdout) == (0, "b.pt\n")
