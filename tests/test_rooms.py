@@ -4,9 +4,20 @@ import ast
 
 from tests.conftest import ROOT
 
-GROUND = {"options", "settings", "errors", "names", "atomic", "database", "download", "estimate"}
+GROUND = {
+    "options",
+    "colors",
+    "settings",
+    "errors",
+    "names",
+    "atomic",
+    "database",
+    "download",
+    "estimate",
+}
 ALLOWED = {
     "options": set(),
+    "colors": set(),
     "settings": {"options"},
     "errors": set(),
     "names": set(),

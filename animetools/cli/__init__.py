@@ -3,17 +3,35 @@
 from animetools.cli.batches import Batches
 from animetools.cli.command import command
 from animetools.cli.item import Item, Output, Rejected, Result
+from animetools.cli.shared import (
+    FORMAT,
+    Background,
+    Device,
+    Dtype,
+    MaxPixels,
+    OneDevice,
+    Quality,
+    Sha256,
+)
 from animetools.cli.stream import Stream
 from animetools.cli.workers import processes, threads
 from animetools.options import Opt
 
 __all__ = [
+    "FORMAT",
+    "Background",
     "Batches",
+    "Device",
+    "Dtype",
     "Item",
+    "MaxPixels",
+    "OneDevice",
     "Opt",
     "Output",
+    "Quality",
     "Rejected",
     "Result",
+    "Sha256",
     "Stream",
     "command",
     "processes",

@@ -9,7 +9,7 @@ from io import RawIOBase
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from animetools import atomic
-from animetools.cli import Item, Opt, Output, Rejected, Stream, command
+from animetools.cli import Item, MaxPixels, Opt, Output, Rejected, Stream, command
 from animetools.cli.item import FATAL, Result, below, reason_of
 from animetools.errors import FatalError
 from animetools.images.containers import MAX_PIXELS
@@ -37,7 +37,7 @@ class CleanOptions:
             " end, no end marker, a wrong checksum of a text chunk."
         ),
     ] = False
-    max_pixels: Annotated[int, Opt("Most pixels of an image.", unit="PIXELS", min=1)] = MAX_PIXELS
+    max_pixels: MaxPixels = MAX_PIXELS
     min_side: Annotated[int, Opt("Smallest width and height.", unit="PIXELS", min=1)] = 32
     min_colors: Annotated[int, Opt("Fewest distinct colors.", min=1)] = 257
     keep_grey: Annotated[bool, Opt("Let pass grey and nearly grey images.")] = False

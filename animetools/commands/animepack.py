@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from animetools.cli import Item, Opt, Output, Result, Stream, command
 from animetools.cli.stream import Run
+from animetools.colors import WHITE, Color
 from animetools.errors import FatalError, ItemError, PassedOver
-from animetools.images.colors import WHITE, Color
 from animetools.images.containers import MAX_PIXELS
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from animetools import atomic
 from animetools.cli import Batches, Item, Opt, Output, Stream, command
 from animetools.cli.item import Result
-from animetools.cli.network import Device, Dtype, Sha256
+from animetools.cli.shared import Device, Dtype, Sha256
 from animetools.errors import FatalError, ItemError, PassedOver
 from animetools.images.containers import format_by_name
 from animetools.sampling.seeds import share_of

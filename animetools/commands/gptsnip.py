@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from animetools.cli import Item, Opt, Output, Stream, command
 from animetools.cli.item import Result, reason_of
-from animetools.cli.network import Device
+from animetools.cli.shared import OneDevice
 from animetools.errors import Advice, FatalError, ItemError
 from animetools.options import given, names_of
 from animetools.sampling.seeds import Seeds
@@ -83,7 +83,7 @@ class WriteOptions:
         str, Opt("Cut a text where this stands, such as Source:.", unit="TEXT")
     ] = ""
     title_format: Annotated[bool, Opt("Turn TITLE|PLOT into _TITLE_: PLOT.")] = False
-    device: Device = "auto"
+    device: OneDevice = "auto"
     dtype: Annotated[Literal["fp32", "bf16", "int8"], Opt("Precision of the model.")] = "fp32"
     whole: Annotated[
         bool, Opt("Cut each text after its last whole sentence; one without any is written again.")

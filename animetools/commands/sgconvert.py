@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from animetools.cli import Item, Opt, Output, Result, Stream, command
+from animetools.cli import Item, Opt, Output, Result, Sha256, Stream, command
 from animetools.errors import FatalError
 
 LAYOUTS = (".pkl", ".safetensors", ".pt", ".onnx")
@@ -27,7 +27,7 @@ class ConvertOptions:
             "What an .onnx starts from: z with labels and psi, or all rows of w, which edits move."
         ),
     ] = "z"
-    sha256: Annotated[str, Opt("What the network file must be.", unit="HEX")] = ""
+    sha256: Sha256 = ""
     force: Annotated[bool, Opt("Write OUT over what is there.", "f")] = False
 
 

@@ -14,7 +14,7 @@ from animetools.cli import Batches, Item, Opt, Output, Stream, command
 from animetools.cli.cores import cores
 from animetools.cli.inputs import lines_of_input, look, read_item
 from animetools.cli.item import Facts, Result, Work, reason_of
-from animetools.cli.network import Device, Dtype, Sha256
+from animetools.cli.shared import Device, Dtype, Sha256
 from animetools.cli.stream import Run
 from animetools.errors import FatalError, ItemError
 from animetools.sampling.naming import parse_name, shown

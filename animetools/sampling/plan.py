@@ -70,8 +70,7 @@ class Plan:
 
     def check_image(self, width: int, height: int, channels: int) -> None:
         """Raise a FatalError if a file of this format cannot hold such pictures, or a sheet of them."""
-        from animetools.images.containers import MAX_PIXELS
-        from animetools.images.described import LARGEST_SIDE
+        from animetools.images.containers import LARGEST_SIDE, MAX_PIXELS
 
         if channels not in (1, 3, 4):
             raise FatalError(f"the network draws {channels} channels: no image file has that")

@@ -266,7 +266,7 @@ def test_in_place_tells_other_settings_and_does_a_file_once(shell: Shell, tmp_pa
     assert pixels(tmp_path / "a.png").shape == (64, 80, 3)
     done = shell("animeupscale -m art --in-place --to 300 a.png")
     assert done.returncode == 1
-    assert "-f does it again" in done.stderr
+    assert "-f enlarges it again" in done.stderr
     assert pixels(tmp_path / "a.png").shape == (64, 80, 3)
 
 
@@ -285,8 +285,8 @@ def test_in_place_loses_nothing_that_it_cannot_write(shell: Shell, tmp_path: Pat
     done = shell("animeupscale --model art --in-place a.png b.webp c.bmp")
     assert done.returncode == 1
     assert done.stdout == ""
-    assert "a.png: it moves" in done.stderr
-    assert "b.webp: it moves" in done.stderr
+    assert "a.png: it is animated" in done.stderr
+    assert "b.webp: it is animated" in done.stderr
     assert "c.bmp: only PNG, JPEG and WebP" in done.stderr
     assert [(tmp_path / name).read_bytes() for name in ("a.png", "b.webp", "c.bmp")] == before
 
@@ -377,7 +377,7 @@ class Evil:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ("--model art --scale 1 --noise 1", "--scale 1 takes --model cunet"),
+        ("--model art --scale 1 --noise 1", "--scale 1 needs --model cunet"),
         ("--scale 1 --noise none", "leaves nothing to do"),
         ("--scale 3", "--scale is one of 1, 2, 4"),
         ("--scale 2 --to 600", "exclude each other"),
@@ -426,7 +426,7 @@ def test_a_library_that_cannot_be_loaded_is_named_with_its_cure(
     (tmp_path / f"{library}.py").write_text(f"raise {fault}('no libgomp')")
     done = shell(f"PYTHONPATH=. animeupscale --model {model} a.png")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert f"{library}, which computes it" in done.stderr
+    assert library in done.stderr
     assert "cannot be loaded (no libgomp)" in done.stderr
     assert f"pip install {cure}" in done.stderr
 
