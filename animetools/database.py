@@ -1,11 +1,14 @@
 """SQLite files that survive a kill."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from animetools.errors import FatalError
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
 
 Statement = tuple[str, Sequence[Any]]
 
@@ -13,13 +16,20 @@ Statement = tuple[str, Sequence[Any]]
 class Database:
     """One SQLite file, used by any number of threads; without a path it is temporary.
 
-    Other processes may use it at the same time; one waits `patience` seconds for another.
+    `prepare` makes its tables. Other processes may use it at the same time; one waits `patience`
+    seconds for another.
 
     Raises FatalError, at any step: the `name` of the file, what SQLite says, and the `cure`.
     """
 
     def __init__(
-        self, path: str, tables: str, *, name: str = "", cure: str = "", patience: float = 5
+        self,
+        path: str,
+        prepare: "Callable[[Connection], object]",
+        *,
+        name: str = "",
+        cure: str = "",
+        patience: float = 5,
     ) -> None:
         import sqlite3
 
@@ -35,7 +45,7 @@ class Database:
             # last ones.
             self.base.execute("PRAGMA journal_mode = WAL")
             self.base.execute("PRAGMA synchronous = NORMAL")
-            self.base.executescript(tables)
+            prepare(self.base)
 
     def ask(self, query: str, *values: Any) -> list[Any]:
         """The rows that answer a query."""
@@ -70,4 +80,5 @@ class Database:
             with self.guard:
                 yield
         except self.error as why:
-            raise FatalError(f"{self.name}: {why}{self.cure}") from None
+            cure = f": {self.cure}" if self.cure else ""
+            raise FatalError(f"{self.name}: {why}{cure}") from None

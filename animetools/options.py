@@ -1,4 +1,4 @@
-"""How an option is declared, once; parsing, help, man page and completion are made from it."""
+"""Options are declared once; parsing, help, man pages and completions follow from that."""
 
 import re
 from collections.abc import Callable, Collection
@@ -36,20 +36,20 @@ class Option:
     default: Any
     opt: Opt
     choices: tuple[str, ...] = ()
-    many: bool = False  # it may be repeated, and its value is a tuple
+    many: bool = False  # may be repeated; the value is a tuple
 
     @property
     def flag(self) -> str:
-        """The long option: `min_size` is `--min-size`, and what is on by default has a --no-.
+        """The long option: `min_size` is `--min-size`, a switch that is on by default `--no-NAME`.
 
-        A word that Python keeps for itself has a _ behind it: `class_` is `--class`.
+        A field that would be a Python keyword ends in _: `class_` is `--class`.
         """
         word = self.name.rstrip("_").replace("_", "-")
         return ("--no-" if self.default is True else "--") + word
 
     @property
     def unit(self) -> str:
-        """What stands for the value in help; empty for a switch."""
+        """The placeholder of the value in help; empty for a switch."""
         if self.choices:
             return "|".join(self.choices)
         words = {bool: "", int: "N", float: "NUMBER", str: "TEXT"}
@@ -57,13 +57,13 @@ class Option:
 
     @property
     def usual(self) -> str:
-        """The default as a person would type it; empty where there is nothing to say."""
+        """The default as it is typed; empty for None, switches and empty values."""
         if self.default is None or self.default is False or self.default in ("", ()):
             return ""
         return "" if self.default is True else f"{self.default}"
 
     def parse(self, text: str) -> Any:
-        """The value that `text` means.
+        """The value of what was typed.
 
         Whole numbers take k, M and G (thousands); numbers take % (hundredths).
 
@@ -111,7 +111,7 @@ class Option:
 def options_of(declared: type) -> list[Option]:
     """The options that the fields of a dataclass declare, in order.
 
-    Raises TypeError for a field that is none.
+    Raises TypeError for a field that does not declare one.
     """
     hints = get_type_hints(declared, include_extras=True)
     return [_option(field, hints[field.name]) for field in fields(declared)]
@@ -123,7 +123,7 @@ def names_of(declared: type) -> set[str]:
 
 
 def given(options: Any, names: Collection[str]) -> list[str]:
-    """The flags of those options that have another value than their default."""
+    """The flags of those options whose values differ from their defaults."""
     return [
         option.flag
         for option in options_of(type(options))
@@ -164,7 +164,7 @@ def _option(field: Field[Any], hint: Any) -> Option:
 
 
 def _choice(text: str, choices: tuple[str, ...]) -> str | None:
-    """The choice that a person means, who may write JPG or jpeg for jpg."""
+    """The choice that was typed; JPG and jpeg also mean jpg."""
     known = {choice.lower(): choice for choice in choices}
     return known.get(ALIASES.get(text.lower(), text.lower()))
 

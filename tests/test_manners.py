@@ -5,6 +5,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections import defaultdict
 from pathlib import Path
 
@@ -28,7 +29,12 @@ def test_commands_launchers_scripts_and_pages_are_one_list() -> None:
     files = {path.stem for path in (ROOT / "animetools/commands").glob("[!_]*.py")}
     assert files == names
     assert {path.name for path in (ROOT / "bin").iterdir()} == names | {"launch"}
-    assert {path.stem for path in (ROOT / "man").iterdir()} == names
+    pages = {f"{name}.1" for name in names} | {"animetools.7"}
+    assert {path.name for path in (ROOT / "man").iterdir()} == pages
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    installed = wheel["targets"]["wheel"]["shared-data"]
+    for page in pages:
+        assert installed[f"man/{page}"] == f"share/man/man{page[-1]}/{page}"
 
 
 def test_pages_and_completions_are_what_the_declarations_give() -> None:
@@ -95,7 +101,7 @@ def test_man_pages_are_roff_without_faults() -> None:
             env={"MANWIDTH": "80", "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"},
         )
         assert (done.returncode, done.stderr) == (0, "")
-        assert "EXAMPLES" in done.stdout
+        assert "SEE ALSO" in done.stdout
 
 
 @EVERY

@@ -3,7 +3,10 @@
 from animetools.cli.batches import Batches
 from animetools.cli.command import command
 from animetools.cli.item import Item, Output, Rejected, Result
-from animetools.cli.shared import (
+from animetools.cli.stream import Stream
+from animetools.cli.workers import processes, threads
+from animetools.options import Opt
+from animetools.shared_options import (
     FORMAT,
     Background,
     Device,
@@ -13,9 +16,6 @@ from animetools.cli.shared import (
     Quality,
     Sha256,
 )
-from animetools.cli.stream import Stream
-from animetools.cli.workers import processes, threads
-from animetools.options import Opt
 
 __all__ = [
     "FORMAT",

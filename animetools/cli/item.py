@@ -1,4 +1,4 @@
-"""What goes through a stream: items, what was turned down, and where an item's files go."""
+"""What goes through a stream: items, rejects, and the output files of an item."""
 
 import errno
 import json
@@ -50,7 +50,7 @@ class Item:
         return replace(self, facts=self.facts | facts, own=self.own | facts)
 
     def made(self, path: str, **facts: Any) -> "Item":
-        """A file made from this item; `source` stays the first file of the pipe."""
+        """A file made from this item; the fact `source` stays the first file of the pipeline."""
         source = {"source": self.path} if self.is_file else {}
         return Item(path, source | self.facts | facts, own=self.own | facts, load=self.load)
 
@@ -59,7 +59,7 @@ class Item:
         return replace(self, load=load)
 
     def rejected(self, reason: str, evidence: str = "") -> "Rejected":
-        """This item, looked at and not taken."""
+        """This item as a reject."""
         return Rejected(self.path, reason, evidence)
 
     def line(self, as_json: bool) -> str:
@@ -69,7 +69,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Rejected:
-    """An input that was looked at and not taken; reasons are few and are counted."""
+    """An input that was processed and not kept; the summary counts each reason."""
 
     path: str
     reason: str
@@ -80,7 +80,7 @@ Result = Item | Rejected | str  # a str is a line of text to print
 
 
 def reason_of(why: BaseException) -> str:
-    """An exception in a few words, without the path that the message already has."""
+    """An exception in a few words, without the path, which the message already has."""
     if isinstance(why, OSError) and why.strerror:
         return why.strerror[:1].lower() + why.strerror[1:]
     return str(why) or type(why).__name__
@@ -92,7 +92,7 @@ def stamp_of(status: os.stat_result) -> str:
 
 
 def below(folder: str, path: str) -> str:
-    """`path` inside `folder`: a leading / and every . and .. are dropped."""
+    """`path` inside `folder`, without a leading / and without . and .. parts."""
     return "/".join([folder, *(part for part in path.split("/") if part not in ("", ".", ".."))])
 
 
@@ -106,9 +106,9 @@ class Written:
 
     @classmethod
     def now(cls, path: str) -> "Written":
-        """The file as it is.
+        """The file as it is now.
 
-        Raises OSError if it is not there.
+        Raises OSError if it does not exist.
         """
         found = os.lstat(path)
         return cls(path, found.st_size, min(found.st_mtime_ns, LATEST))
@@ -116,15 +116,15 @@ class Written:
 
 @dataclass
 class Output:
-    """Where the files of one item go; all of them appear together, or none."""
+    """The output files of one item; all of them appear, or none."""
 
     stem: str = ""
     source: str = ""
     dry: bool = False
     force: bool = False
-    run: int = LATEST  # when this run began, by the clock that dates its files
-    begun: bool = False  # by a run that was killed, and would have done just the same
-    owned: tuple[Written, ...] = ()  # what an earlier run made of this item
+    run: int = LATEST  # when this run began, by the clock of the file system
+    begun: bool = False  # by a run with the same settings that was killed
+    owned: tuple[Written, ...] = ()  # files that an earlier run made of this item
     parts: list[atomic.Part] = field(default_factory=list)
     found: list[str] = field(default_factory=list)
     tell: Callable[[float], None] | None = None  # where there is a bar, if a worker reaches it
@@ -137,15 +137,15 @@ class Output:
             self.tell(done / total)
 
     def find(self, suffix: str) -> str | None:
-        """The path of a file that a killed run finished, if there is one; it stays as it is.
+        """The path of a file that a killed run finished, if there is one; it is kept.
 
-        For work that gives something else when it is done again, or is paid for.
+        For work that costs money, or gives another result when it is repeated.
         """
         path = fitted(self.stem, suffix)
         if not self.begun or not os.path.isfile(path):
             return None
         there = Written.now(path)
-        if not there.size or there in self.owned:  # a power cut; an earlier making
+        if not there.size or there in self.owned:  # after a power cut; of an earlier run
             return None
         self.found.append(path)
         return path
@@ -155,8 +155,8 @@ class Output:
 
         In a dry run nothing is encoded.
 
-        Raises ItemError rather than overwrite the input, a file that this command did not make, or
-        one that this very run made of another input.
+        Raises ItemError rather than overwrite the input, a file that this command did not write, or
+        one that this run wrote for another input.
         """
         path = fitted(self.stem, suffix)
         if self.dry:
@@ -169,7 +169,7 @@ class Output:
         return path
 
     def commit(self) -> list[Written]:
-        """Give every file its name."""
+        """Give all files their names."""
         for part in self.parts:
             part.commit()
         done = [Written.now(path) for path in (*self.found, *(part.path for part in self.parts))]
@@ -177,31 +177,31 @@ class Output:
         return done
 
     def drop(self) -> None:
-        """Forget what has not got its name."""
+        """Delete the files that do not have their names yet."""
         for part in self.parts:
             part.drop()
         self.parts.clear()
 
     def _check_free(self, path: str, data: bytes | memoryview) -> None:
-        """Let pass a name that is free or ours; one with these very bytes was ours when killed."""
+        """Accept a name that is free or ours; a file with these bytes is of a run that was killed."""
         try:
             there = Written.now(path)
         except FileNotFoundError:
             return
         if is_same_file(path, self.source):
-            raise ItemError("it would be overwritten itself: choose another -o")
+            raise ItemError("the output would overwrite its input: choose another -o")
         emptied = there.size == 0 and path in (file.path for file in self.owned)  # a power cut
         if emptied or there in self.owned or atomic.holds(path, data):
             return
-        if os.lstat(path).st_ctime_ns >= self.run:  # on some disks x.png is X.PNG, too
-            raise ItemError(f"{path} has just been made from another input: rename one of the two")
+        if os.lstat(path).st_ctime_ns >= self.run:  # on some disks x.png is also X.PNG
+            raise ItemError(f"{path} was just written for another input: rename one of the two")
         if self.force:
             return
         raise ItemError(f"{path} exists and was not written from this input; -f overwrites it")
 
 
 def is_same_file(one: str, other: str) -> bool:
-    """Whether both are there, and one file or folder."""
+    """Whether both exist and are the same file or folder."""
     try:
         return os.path.samefile(one, other)
     except OSError:
@@ -215,7 +215,7 @@ Done = tuple[list[Result], list[Written]]
 
 
 def finish(work: Work, item: Item, output: Output) -> Done:
-    """Do one item, in whatever thread, process or machine this runs."""
+    """Do the work on one item and give its files their names, in any thread, process or machine."""
     try:
         results = list(work(item, output))
         return results, output.commit()

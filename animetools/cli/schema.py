@@ -1,4 +1,4 @@
-"""The tables of a journal, and how those of older versions become today's."""
+"""The tables of a journal, and the upgrade of those of older versions."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -31,8 +31,8 @@ _TABLES = (
     "CREATE INDEX IF NOT EXISTS of ON files (stem)",
 )
 
-# Version 0 had size and mtime in the stamp's place. An item that was not a file had the size -1 and
-# the digest of what it is made from, or 0, for its time.
+# Version 0 had size and mtime instead of the stamp. An item that was not a file had the size -1, and
+# for its mtime a digest of what it is made from, or 0.
 _STAMPED = """
 INSERT INTO done SELECT stem, source,
     CASE WHEN size != -1 THEN size || ':' || mtime WHEN mtime THEN mtime ELSE '' END,
@@ -42,7 +42,7 @@ FROM before
 
 
 def prepare(base: sqlite3.Connection) -> None:
-    """Make the tables that are missing, and today's of those of an older version: all or none.
+    """Create missing tables and upgrade those of an older version, in one transaction.
 
     Raises sqlite3.Error, also for the journal of a newer version.
     """

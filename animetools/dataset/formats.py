@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from animetools.dataset.encode import encode
+from animetools.dataset.encode import Encode, encode
 from animetools.dataset.folders import FolderReader, FolderWriter
 from animetools.dataset.members import Member, image_name
 from animetools.dataset.pictures import Reader
@@ -14,7 +14,6 @@ from animetools.dataset.tfrecords import TFRecordReader
 from animetools.dataset.webdataset import TarReader
 from animetools.dataset.zips import ZipReader, ZipWriter
 from animetools.errors import FatalError
-from animetools.images.fit import Rgb
 
 HEAD = 512  # bytes of a file that tell its format
 
@@ -73,7 +72,7 @@ class Format:
     magic_at: int = 0
     in_folder: bool = False
     is_folder: bool = False
-    encode: Callable[[Rgb, int | None], bytes] = encode
+    encode: Encode = encode
     image_name: Callable[[int, str], str] = image_name
 
 

@@ -5,10 +5,13 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from animetools.database import Database
 from animetools.errors import FatalError
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
 
 PAGE = 1000  # rows in memory at once
 COMPUTED = ("file_name", "width", "height", "fit")  # what packing adds to a record
@@ -77,9 +80,7 @@ class Journal:
 
     def __init__(self, path: str = "") -> None:
         self.path = path
-        self.base = Database(path, _TABLES, name=path or "temporary list of sources")
-        if "sidecars" not in {row[1] for row in self.base.ask("PRAGMA table_info(packed)")}:
-            self.base.do((_NEWER, ()))  # an older version started it
+        self.base = Database(path, _prepare, name=path or "temporary list of sources")
 
     def word(self, name: str) -> str | None:
         """The word that is kept under a name."""
@@ -202,6 +203,12 @@ class Journal:
         rows = iter(rows)
         while page := list(islice(rows, PAGE)):
             self.base.do_for_each(query, page)
+
+
+def _prepare(base: "Connection") -> None:
+    base.executescript(_TABLES)
+    if "sidecars" not in {row[1] for row in base.execute("PRAGMA table_info(packed)")}:
+        base.execute(_NEWER)  # an older version started it
 
 
 def opened(path: str, *, force: bool) -> Journal:

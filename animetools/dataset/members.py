@@ -25,8 +25,8 @@ class Member:
 
 
 def image_name(number: int, suffix: str) -> str:
-    """The name that StyleGAN2-ADA gives the image of this number."""
-    return f"{number // PER_FOLDER:05d}/img{number:08d}.{suffix}"
+    """The name that StyleGAN2-ADA gives the image of this number; the suffix is .png or .jpg."""
+    return f"{number // PER_FOLDER:05d}/img{number:08d}{suffix}"
 
 
 def is_image_name(name: str) -> bool:

@@ -14,7 +14,7 @@ from itertools import chain
 from typing import Any, Self
 
 from animetools import atomic
-from animetools.dataset.encode import Packable
+from animetools.dataset.encode import Packable, suffix
 from animetools.dataset.formats import Writer, format_to_write
 from animetools.dataset.journal import (
     Journal,
@@ -27,9 +27,10 @@ from animetools.dataset.journal import (
 )
 from animetools.dataset.matching import MismatchError, finished_sources, match, packed_sources
 from animetools.dataset.members import Member
-from animetools.dataset.target import OURS, REPLACE, Settings, finished, refuse_other
+from animetools.dataset.target import OURS, REPLACE, finished, refuse_difference, written
 from animetools.errors import FatalError
 from animetools.names import fitted, placed
+from animetools.settings import Settings
 
 SYNC_SECONDS = 5.0  # how much work a power cut may cost
 RESTART = "choose another -o, or -f to start over"
@@ -55,7 +56,7 @@ class Packing:
         self.settings = settings
         self.force = force
         self.kind = format_to_write(self.path)
-        self.suffix = "png" if settings["quality"] is None else "jpg"
+        self.suffix = suffix(settings.values["quality"])
         self.begun = time.time_ns()
         self.synced = time.monotonic()
         self.count = 0  # images packed
@@ -176,7 +177,7 @@ class Packing:
         assert self.part, "a finished dataset is not finished again"
         if not self.count:
             raise FatalError(f"{self.path}: none of the images could be packed")
-        summary = {"labels": None, OURS: {"images": self.count, "settings": self.settings}}
+        summary = {"labels": None, OURS: {"images": self.count, "settings": written(self.settings)}}
         mtime = max(
             self.begun, self.journal.newest()
         )  # no source is newer: see matching.finished_sources
@@ -203,12 +204,12 @@ class Packing:
 
     def _take_up(self, part: Writer) -> None:
         """Continue what an earlier run left, if it has these settings and is really there."""
-        then = self.journal.word("settings")
-        if then != dumped(self.settings):
+        then, now = self.journal.word("settings"), dumped(written(self.settings))
+        if then != now:
             if then and not self.force:
-                refuse_other(json.loads(then), self.settings, self._was_made, self._cure)
+                refuse_difference(self.settings, json.loads(then), self._was_made, self._cure)
             self._keep(0)
-            self.journal.keep_word("settings", dumped(self.settings))
+            self.journal.keep_word("settings", now)
             return
         # What was written since the last sync may have been lost with the power.
         kept = 0

@@ -9,11 +9,10 @@ from animetools.dataset.labels import summary_of
 from animetools.dataset.members import METADATA, SUMMARY, is_member_name
 from animetools.dataset.pictures import Reader
 from animetools.errors import FatalError
+from animetools.settings import Settings
 
 OURS = "animepack"  # our key in dataset.json
 REPLACE = "choose another -o, or -f to replace it"
-
-Settings = dict[str, Any]  # the options that the images depend on
 
 
 def finished(path: str, kind: Format, settings: Settings, *, force: bool) -> Reader | None:
@@ -44,19 +43,30 @@ def finished(path: str, kind: Format, settings: Settings, *, force: bool) -> Rea
     ours = summary_of(made).get(OURS)
     if not isinstance(ours, dict) or not isinstance(ours.get("settings"), dict):
         raise FatalError(f"{path} exists and was not made by {OURS}: {REPLACE}")
-    refuse_other(ours["settings"], settings, f"{path} was made", REPLACE)
+    refuse_difference(settings, ours["settings"], f"{path} was made", REPLACE)
     if len(made) != ours.get("images"):
         found = f"{len(made)} of {ours.get('images')} images"
         raise FatalError(f"{path} is damaged: it holds {found}: {REPLACE}")
     return made
 
 
-def refuse_other(then: Settings, now: Settings, what: str, cure: str) -> None:
-    """Raise FatalError that names the first setting that differs."""
-    for name in {**now, **then}:
-        if then.get(name) != now.get(name):
-            old, new = _typed(name, then.get(name)), _typed(name, now.get(name))
-            raise FatalError(f"{what} {old}, this run is {new}: {cure}")
+def written(settings: Settings) -> dict[str, Any]:
+    """The settings as dataset.json keeps them.
+
+    A switch that is off by default is among them only where it is on: older versions lack it.
+    """
+    return {
+        name: value
+        for name, value in settings.values.items()
+        if not (value is False and settings.options[name].default is False)
+    }
+
+
+def refuse_difference(settings: Settings, then: dict[str, Any], what: str, cure: str) -> None:
+    """Raise FatalError if settings differ from those that were written down."""
+    if difference := settings.difference(then):
+        was, now = difference
+        raise FatalError(f"{what} {was}, this run is {now}: {cure}")
 
 
 def _strangers(path: str) -> Iterator[str]:
@@ -66,15 +76,3 @@ def _strangers(path: str) -> Iterator[str]:
             inside = os.path.relpath(os.path.join(folder, name), path)
             if not is_member_name(inside) and inside not in (SUMMARY, METADATA):
                 yield inside
-
-
-def _typed(name: str, value: Any) -> str:
-    """A setting as it is typed: with --size 512, without --quality."""
-    option = "--" + name.replace("_", "-")
-    if name == "sidecars" and value:
-        return f"with {option}"
-    if value is None or value is True:  # switches that are on by default are typed as --no-NAME
-        return f"without {option if value is None else option.replace('--', '--no-', 1)}"
-    if value is False:
-        return f"with {option.replace('--', '--no-', 1)}"
-    return f"with {option} {value}"

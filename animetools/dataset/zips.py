@@ -195,8 +195,12 @@ class ZipReader(ImageFiles):
         """The lines of dataset.json or metadata.jsonl."""
         member = self.texts.get(name)
         if member:
+            try:
+                _, begin = self._local(member.offset)
+            except ItemError as why:
+                raise FatalError(f"{self.path}: {name}: {why}") from None
             with open(self.path, "rb") as file:
-                file.seek(self._local(member.offset)[1])
+                file.seek(begin)
                 left = member.length
                 if not left:
                     yield b""

@@ -7,6 +7,10 @@ class ImageError(ItemError):
     """The file claims to be an image, but cannot be read as one."""
 
 
+class EmptyFile(ImageError):  # noqa: N818  an ImageError by its base
+    """The file is named as an image and has no bytes."""
+
+
 class TooManyPixels(ImageError):  # noqa: N818  an ImageError by its base
     """The image has more pixels than the limit."""
 

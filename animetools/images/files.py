@@ -11,7 +11,7 @@ from PIL import Image
 from animetools.colors import WHITE, Color
 from animetools.errors import ItemError
 from animetools.images.containers import HEAD_BYTES, MAX_PIXELS, recognize
-from animetools.images.errors import ImageError
+from animetools.images.errors import EmptyFile, ImageError
 from animetools.images.formats.profiles import transform_to_srgb
 from animetools.images.opening import check_intact
 from animetools.images.picture import decode_picture
@@ -46,9 +46,9 @@ def read_bytes(path: str) -> bytes:
         _check_regular(status)
         head = file.read(HEAD_BYTES)
         if recognize(path, head) is None:
-            raise ImageError(
-                f"not an image though named .{path.rpartition('.')[2]}" if head else "empty file"
-            )
+            if not head:
+                raise EmptyFile("empty file")
+            raise ImageError(f"not an image though named .{path.rpartition('.')[2]}")
         if status.st_size > MAX_FILE_BYTES:
             raise ImageError(f"file of {status.st_size} bytes, too large for an image")
         return head + file.readall()

@@ -61,6 +61,12 @@ class Sidecar:
         return data
 
 
+def moves(picture: str, target: str) -> list[tuple[str, str]]:
+    """Old and new paths to move a picture to `target`: its sidecars, unless shared, then itself."""
+    own = [sidecar for sidecar in sidecars_of(picture) if not sidecar.is_shared()]
+    return [*((sidecar.path, sidecar.beside(target)) for sidecar in own), (picture, target)]
+
+
 def sidecars_of(picture: str) -> Iterator[Sidecar]:
     """The sidecars beside a picture."""
     stem = os.path.splitext(picture)[0]

@@ -1,4 +1,4 @@
-"""Configs as JSON values, and back; whatever a stranger's file says is checked."""
+"""Configs as JSON values, and back; what a stranger's file says is checked."""
 
 from dataclasses import MISSING, asdict, fields, is_dataclass
 from types import NoneType
@@ -25,9 +25,9 @@ def config_from_json(value: Any) -> Config:
     Raises ItemError, naming the field, for a config that no network can be built from.
     """
     if type(value) is not dict or type(name := value.get("kind")) is not str:
-        refuse("the file holds a network of an unknown kind")
+        refuse("the file has a network of an unknown kind")
     if name not in _CONFIGS:
-        refuse("the file holds a network of an unknown kind")
+        refuse("the file has a network of an unknown kind")
     config: Config = _read_fields(_CONFIGS[name], {k: v for k, v in value.items() if k != "kind"})
     if unfit := config.contradiction():
         _refuse(unfit)
@@ -76,4 +76,4 @@ def _read(kind: Any, value: Any, name: str, low: float = -MOST, high: float = MO
 
 
 def _refuse(name: str) -> NoReturn:
-    refuse(f"the network's config has a {name} that no network has")
+    refuse(f"the network's config has an invalid {name}")

@@ -1,4 +1,4 @@
-"""What a network file holds, whoever wrote it: configs, tensors and facts."""
+"""What is in a network file, whichever program wrote it: configs, tensors and facts."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -17,21 +17,21 @@ Layout = Literal["tensorflow", "pytorch", "animetools", "safetensors", "rosinali
 
 @dataclass(frozen=True)
 class SavedNetwork:
-    """One network: its config, and its tensors by the names that its module gives them."""
+    """A network as a file stores it: its config, and the state of its module."""
 
     config: Config
     state: dict[str, Tensor]
 
     def __post_init__(self) -> None:
-        """Refuse, by an ItemError, a config that no module can be built from."""
+        """Raise ItemError for a config that no module can be built from."""
         config_from_json(config_to_json(self.config))
 
     def build(self) -> nn.Module:
         """The module, in float32, for evaluation and without gradients.
 
-        It is made without memory of its own, and takes the tensors of `state` as they are: nothing
-        is allocated before every name and shape is found to be right. So what a module computes
-        once and does not keep in its state must say `device="cpu"` where it is made.
+        It is made without memory of its own and then takes the tensors of `state`, so that nothing
+        is allocated before every name and shape is checked. So a tensor that a module computes once
+        and does not keep in its state must be made with `device="cpu"`.
 
         Raises ItemError naming the first tensor that is missing, unknown, of the wrong shape or
         not finite.
@@ -45,29 +45,31 @@ class SavedNetwork:
             if (found := tuple(self.state[name].shape)) != shape:
                 raise ItemError(f"the tensor {name} is {found}, not {shape}")
         if unknown := next((name for name in self.state if name not in wanted), None):
-            raise ItemError(f"the network has no place for the tensor {unknown!a:.80}")
+            raise ItemError(f"the network has an unknown tensor {unknown!a:.80}")
         refuse_shared(self.state.values())
         state = {name: value.float().contiguous() for name, value in self.state.items()}
         for name, value in state.items():
             if not value.sum().isfinite():
-                raise ItemError(f"the tensor {name} holds numbers that are not finite")
+                raise ItemError(
+                    f"the tensor {name} has numbers that are not finite (NaN or infinite)"
+                )
             if name.rpartition(".")[2] == "lod" and value.item() < 0:
-                raise ItemError(f"the tensor {name} is {value.item():g}, which no network has")
+                raise ItemError(f"the tensor {name} is {value.item():g}: it cannot be negative")
         module.load_state_dict(state, assign=True)
         return module.requires_grad_(False).eval()
 
 
 @dataclass(frozen=True)
 class NetworkFile:
-    """The networks of a file, by "G", "D" and "G_ema" (the moving average: sample with it)."""
+    """The networks of a file: "G", "D" and "G_ema" (the moving average of G: sample with it)."""
 
     layout: Layout
     networks: dict[str, SavedNetwork]
-    facts: dict[str, Any]  # plain JSON: kimg, what the network was trained with
-    training: dict[Any, Any] | None = None  # what a run goes on from; whoever uses it checks it
+    facts: dict[str, Any]  # plain JSON: kimg, the settings of its training
+    training: dict[Any, Any] | None = None  # what a run continues from; unchecked
 
     def small(self) -> "NetworkFile":
-        """What samples and judges, in float16; nothing that a run goes on from."""
+        """The networks that sample and score, in float16, without what a run continues from."""
         networks = {}
         for name, network in self.networks.items():
             if name != "G" or "G_ema" not in self.networks:
@@ -84,7 +86,7 @@ class NetworkFile:
         for name in ("G_ema", "G"):
             if name in self.networks:
                 return self.networks[name]
-        raise ItemError("there is no generator in this file")
+        raise ItemError("no generator in this file")
 
     @property
     def discriminator(self) -> SavedNetwork:
@@ -93,16 +95,16 @@ class NetworkFile:
         Raises ItemError if the file has none.
         """
         if "D" not in self.networks:
-            raise ItemError("there is no discriminator in this file")
+            raise ItemError("no discriminator in this file")
         return self.networks["D"]
 
 
 def shape_of(
     tensors: dict[str, Tensor], name: str, axes: int, *, kind: str = "tensor"
 ) -> tuple[int, ...]:
-    """The shape of a tensor that must be there, with so many axes; `kind` is what its file says.
+    """The shape of a tensor, which must exist and have that many axes; `kind` is what to call it.
 
-    Raises ItemError if it is missing, or has others.
+    Raises ItemError if it does not.
     """
     if name not in tensors:
         raise ItemError(f"the network lacks the {kind} {name}")

@@ -1,8 +1,8 @@
 """The files of TensorFlow's StyleGAN 1, StyleGAN 2 and StyleGAN2-ext: a pickle of (G, D, Gs).
 
-What a network is, its variables tell by their names and shapes; what these cannot tell comes from
-the arguments that are kept in the file, and from the text of its source (`sources`). No variable
-may be left over, so a kin with other parts is refused instead of misread.
+The names and shapes of its variables show most of what a network is; the rest comes from the
+arguments that are stored in the file, and from its source (`tensorflow_source`). No variable may be
+left over, so that a related network with other parts is refused and not misread.
 """
 
 from dataclasses import dataclass
@@ -35,16 +35,16 @@ DISCRIMINATORS = ("D_basic", "D_stylegan", "D_stylegan2")
 def read(value: Any) -> NetworkFile:
     """The networks in what `load_pickle` gave.
 
-    Raises ItemError for what is no such file, and for networks that StyleGAN 1 and 2 do not have.
+    Raises ItemError for another file, and for networks that are not of StyleGAN 1 or 2.
     """
     parts = value if type(value) is tuple else (value,)
     paths = {part.path for part in parts if type(part) is Call}
     if paths & {"tfutil.Network", "network.Network"}:
-        refuse("a network of Progressive GAN (2018), which came before StyleGAN")
+        refuse("a Progressive GAN (2018), not a StyleGAN")
     if len(paths) != 1 or not all(type(part) is Call for part in parts):
-        refuse("the pickle holds no networks of StyleGAN")
+        refuse("the pickle has no StyleGAN in it")
     if len(parts) != 3:
-        refuse("the pickle holds a single network, as those that only measure; no (G, D, Gs)")
+        refuse("the pickle has a single network, such as one for metrics, instead of (G, D, Gs)")
     g, d, gs = map(_opened, parts)
     return NetworkFile(
         layout="tensorflow",
@@ -55,7 +55,7 @@ def read(value: Any) -> NetworkFile:
 
 @dataclass(frozen=True)
 class _Opened:
-    """A network as the file has it."""
+    """A network as it is in the file."""
 
     function: str  # that built it
     given: Settings  # its arguments
@@ -65,7 +65,7 @@ class _Opened:
     parts: dict[str, "_Opened"]
 
     def settings(self, parent: Settings) -> Settings:
-        """What its function worked with; the parent passes its own arguments on."""
+        """The arguments of its function; the parent passes on its own."""
         return self.defaults | self.given | parent | self.assigned
 
 
@@ -81,7 +81,7 @@ def _opened(call: Any, depth: int = 0) -> _Opened:
         }:
             parts = rest.get("components", {})
             if type(parts) is not dict or depth > 1 or not set(parts) <= {"synthesis", "mapping"}:
-                refuse("the pickle holds a network whose parts are broken")
+                refuse("the pickle has a network with malformed parts")
             return _Opened(
                 function,
                 given,
@@ -89,7 +89,7 @@ def _opened(call: Any, depth: int = 0) -> _Opened:
                 _variables(variables),
                 {str(name): _opened(part, depth + 1) for name, part in parts.items()},
             )
-    refuse("the pickle holds a network that is not as TensorFlow's StyleGANs are")
+    refuse("the pickle has a network that is not one of TensorFlow's StyleGANs")
 
 
 def _decoded(source: str | Text) -> str:
@@ -109,7 +109,7 @@ def _variables(pairs: list[Any]) -> dict[str, Tensor]:
             ):
                 found[name] = torch.from_numpy(array)
             case _:
-                refuse("the pickle holds a network with a broken variable")
+                refuse("the pickle has a network with a malformed variable")
     return found
 
 
@@ -118,15 +118,15 @@ def _variables(pairs: list[Any]) -> dict[str, Tensor]:
 
 def _generator(opened: _Opened) -> SavedNetwork:
     if opened.function not in GENERATORS or set(opened.parts) != {"synthesis", "mapping"}:
-        refuse(f"a network built by {opened.function!a:.40}, which is no generator of StyleGAN")
+        refuse(f"a network built by {opened.function!a:.40}, which is not a StyleGAN's generator")
     synthesis, mapping = opened.parts["synthesis"], opened.parts["mapping"]
-    # The network's own `lod` rules over its synthesis network's.
+    # The network's own `lod` overrides its synthesis network's.
     tensors = Conversion(mapping.variables | synthesis.variables | opened.variables)
     config = _mapping(tensors, mapping.settings(opened.given))
     settings = synthesis.settings(opened.given)
     if opened.function == "G_style":
         truncation = _truncation(opened.settings({}), Truncation(0.7, 8))
-        if truncation.cutoff is None or truncation.cutoff <= 0:  # all of it is off then
+        if truncation.cutoff is None or truncation.cutoff <= 0:  # then none of it applies
             truncation = Truncation()
         return _stylegan1_generator(tensors, settings, config, truncation)
     truncation = _truncation(opened.settings({}), Truncation(0.5, None))
@@ -250,7 +250,9 @@ def _modulated(tensors: Conversion, scope: str, new: str, *, flip: bool = False)
 
 def _discriminator(opened: _Opened) -> SavedNetwork:
     if opened.function not in DISCRIMINATORS or opened.parts:
-        refuse(f"a network built by {opened.function!a:.40}, which is no discriminator of StyleGAN")
+        refuse(
+            f"a network built by {opened.function!a:.40}, which is not a StyleGAN's discriminator"
+        )
     tensors, settings = Conversion(opened.variables), opened.settings({})
     blocks = tensors.blocks()
     colors, architecture = _ends(tensors, "FromRGB", blocks)
@@ -308,7 +310,7 @@ def _discriminator(opened: _Opened) -> SavedNetwork:
 
 
 def _ends(tensors: Conversion, kind: str, blocks: int) -> tuple[dict[int, str], Architecture]:
-    """Where blocks turn to colors or from them, by block, and what that says of the network."""
+    """The ToRGB or FromRGB layers by block, and the architecture that they show."""
     grown = f"{kind}_lod0/weight" in tensors
     names = {
         i: f"{kind}_lod{blocks - 1 - i}" if grown else f"{4 << i}x{4 << i}/{kind}"
@@ -319,11 +321,11 @@ def _ends(tensors: Conversion, kind: str, blocks: int) -> tuple[dict[int, str], 
         return found, "progressive" if grown else "skip"
     if list(found) == [blocks - 1]:
         return found, "resnet" if tensors.any("/Skip/weight$") else "orig"
-    refuse(f"the network has {kind} in some of its blocks, as no StyleGAN has")
+    refuse(f"the network has {kind} in only some of its blocks, which no StyleGAN has")
 
 
 def _fused(settings: Settings) -> int:
-    """From which resolution on changes of size are fused with their convolutions."""
+    """The resolution from which changes of size are fused with their convolutions."""
     value = settings.get("fused_scale", "auto")
     if type(value) is str and value == "auto":
         return 128
@@ -334,7 +336,7 @@ def _truncation(settings: Settings, default: Truncation) -> Truncation:
     psi = settings.get("truncation_psi", default.psi)
     cutoff = settings.get("truncation_cutoff", default.cutoff)
     if cutoff is not None and (type(cutoff) is not int or abs(cutoff) > arguments.MOST):
-        refuse("the network's argument truncation_cutoff is no count")
+        refuse("the network's argument truncation_cutoff is not a whole number")
     return Truncation(
         1.0 if psi is None else arguments.number(settings, "truncation_psi", psi), cutoff
     )

@@ -1,8 +1,8 @@
 """Constants in the source text of a network, which is parsed and never run.
 
-TensorFlow's StyleGANs keep the text of the module that built them in every file. Somebody who
-edited a default there, or assigned a constant in a function's body (StyleGAN2-ext), left the only
-trace of it in that text.
+TensorFlow's StyleGANs store the source of the module that built them in every file. Where somebody
+edited a default, or assigned a constant in a function's body (StyleGAN2-ext), only that text shows
+it.
 """
 
 import ast
@@ -14,8 +14,8 @@ from typing import Any
 
 from animetools.errors import Advice
 
-LONGEST = 256 << 10  # characters; the real ones have some 50,000
-LARGEST = 1 << 40  # of whole numbers, so that no shift or product grows
+LONGEST = 256 << 10  # characters; the real ones have about 50,000
+LARGEST = 1 << 40  # integer, so that no shift or product grows
 DEEPEST = 20
 
 _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
@@ -29,10 +29,10 @@ _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 
 
 def constants(source: str, function: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What a function's signature gives its parameters, and what its body assigns to them.
+    """The defaults in a function's signature, and what its body assigns to its parameters.
 
-    Only literals, lists of them and arithmetic of them count, and only assignments that always
-    run. Text that is too long or no Python gives nothing, and an Advice.
+    Only literals, lists of them and arithmetic on them count, and only assignments that always
+    run. Text that is too long or is not Python gives nothing, and an Advice.
     """
     for node in _parsed(source):
         if isinstance(node, ast.FunctionDef) and node.name == function:
@@ -50,7 +50,7 @@ def _parsed(source: str) -> list[ast.stmt]:
             return ast.parse(source.removeprefix("\ufeff")).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         warnings.warn(
-            "the source text in this file cannot be parsed: defaults are assumed",
+            "the source code in this file cannot be parsed: defaults are assumed",
             Advice,
             stacklevel=1,
         )
@@ -79,7 +79,7 @@ _UNKNOWN = object()
 
 
 def _value(node: ast.expr, depth: int = 0) -> Any:
-    """What an expression of literals is, else _UNKNOWN."""
+    """The value of an expression of literals, else _UNKNOWN."""
     if depth > DEEPEST:
         return _UNKNOWN
     match node:

@@ -15,7 +15,7 @@ Noise = Literal["const", "random", "none"] | Sequence[Tensor]
 class Generator(nn.Module):
     """Any generator: from z and labels to images.
 
-    `truncated` is how many rows of w a truncation changes where no cutoff says so.
+    `truncated` is how many rows of w a truncation changes without a cutoff.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Generator(nn.Module):
         return [(const.shape[0], const.shape[1]) for const in consts]
 
     def truncate(self, ws: Tensor, psi: float | Tensor, cutoff: int | None = None) -> Tensor:
-        """Draw the first rows of ws [n, num_ws, w_dim] to the average w; psi 1 changes nothing.
+        """Interpolate the first rows of ws [n, num_ws, w_dim] to the average w; psi 1 changes nothing.
 
         Source: Karras et al. 2018 (StyleGAN), appendix B.
         """
@@ -71,7 +71,7 @@ class Generator(nn.Module):
 def noises_of(noise: Noise, consts: Sequence[Tensor], count: int) -> Sequence[Tensor | None]:
     """A noise input for each layer, which broadcasts to [count, C, H, W].
 
-    Raises ValueError if noise is not what `Noise` says, or of other shapes than the stored consts.
+    Raises ValueError if noise is not a `Noise`, or its shapes differ from those of the stored noise.
     """
     if noise == "const":
         return consts
@@ -92,4 +92,4 @@ def noises_of(noise: Noise, consts: Sequence[Tensor], count: int) -> Sequence[Te
 def check_rows(ws: Tensor, rows: int, width: int) -> None:
     """Raise a ValueError if ws is not [n, rows, width]."""
     if ws.dim() != 3 or ws.shape[1:] != (rows, width):
-        raise ValueError(f"ws of shape {list(ws.shape)}; the network takes [n, {rows}, {width}]")
+        raise ValueError(f"ws of shape {list(ws.shape)}: the network takes [n, {rows}, {width}]")

@@ -15,9 +15,10 @@ from animetools.networks.config import MappingConfig
 
 @dataclass(frozen=True)
 class Scheme:
-    """How layers scale and bend their numbers, the same in a whole network.
+    """Activation and scales of layers, the same in a whole network.
 
-    `weight_gain` belongs to the weights (StyleGAN 1), `output_gain` to the activation (StyleGAN 2).
+    StyleGAN 1 has its gain in the weights (`weight_gain`), StyleGAN 2 in the output of the
+    activation (`output_gain`).
     """
 
     activation: str = "linear"
@@ -27,9 +28,9 @@ class Scheme:
     clamp: float | None = None
 
     def scales(self, fan_in: int, lrmul: float = 1.0) -> tuple[float, float]:
-        """The deviation of a new weight, and the factor of a stored one when it is used.
+        """The standard deviation of a new weight, and the factor of a stored one when it is used.
 
-        Source: Karras et al. 2018 (Progressive GAN), section 4.1 (equalised learning rate).
+        Source: Karras et al. 2018 (Progressive GAN), section 4.1 (equalized learning rate).
         """
         proper = self.weight_gain / math.sqrt(fan_in)
         return (1 / lrmul, proper * lrmul) if self.equalized else (proper / lrmul, lrmul)
@@ -51,13 +52,13 @@ LINEAR = Scheme()
 
 
 def normal(*shape: int, deviation: float = 1.0) -> Tensor:
-    """New numbers of torch's generator; none are drawn on the meta device, which loads slowly."""
+    """New normal numbers; on the meta device none are drawn, which is slow to load."""
     value = torch.empty(shape)
     return value if value.is_meta else value.normal_(0, deviation)
 
 
 class Dense(nn.Module):
-    """[n, inputs] to [n, outputs]. `bias` is its initial value; None is none."""
+    """[n, inputs] to [n, outputs]. `bias` is its initial value; None is no bias."""
 
     def __init__(
         self,
@@ -115,8 +116,9 @@ class Conv(nn.Module):
 class Mapping(nn.Module):
     """From z [n, z_dim], and labels c [n, c_dim], to rows of w [n, rows, w_dim].
 
-    Without rows it maps the labels of a discriminator to [n, w_dim], and keeps no average.
-    `w_avg` is moved by the trainer only.
+    Without rows it maps the labels of a discriminator to [n, w_dim], and has no average w. Only
+    training changes `w_avg`.
+
     Source: Karras et al. 2018 (StyleGAN), section 2.
     """
 
@@ -129,7 +131,7 @@ class Mapping(nn.Module):
             embedded = config.z_dim if concat else config.w_dim
             plain = Scheme(
                 weight_gain=math.sqrt(config.c_dim), equalized=False
-            )  # N(0, 1), as it is
+            )  # N(0, 1), unscaled
             scheme_, bias = (plain, None) if concat else (LINEAR, 0.0)
             self.embed = Dense(config.c_dim, embedded, scheme_, bias=bias)
         widths = [config.z_dim + embedded, *[config.width] * (config.layers - 1), config.w_dim]
@@ -141,7 +143,7 @@ class Mapping(nn.Module):
             self.register_buffer("w_avg", torch.zeros(config.w_dim))
 
     def forward(self, z: Tensor | None, c: Tensor | None = None) -> Tensor:
-        """Untruncated; z is None where z_dim is 0, labels that are left out are zeros.
+        """w, not truncated. z is None where z_dim is 0; labels of None are zeros.
 
         Raises ValueError if a width is not the config's.
         """
@@ -164,7 +166,7 @@ class Mapping(nn.Module):
 
 
 def check_width(x: Tensor, width: int, what: str) -> Tensor:
-    """x [n, width], or a ValueError that says what is not as wide as that."""
+    """x, if it is [n, width]; else a ValueError that names it as `what`."""
     if x.dim() != 2 or x.shape[1] != width:
-        raise ValueError(f"{what} of shape {list(x.shape)}; the network takes [n, {width}]")
+        raise ValueError(f"{what} of shape {list(x.shape)}: the network takes [n, {width}]")
     return x

@@ -2,10 +2,10 @@
 
 Winograd's F(4x4, 3x3) takes 36 products where the direct algorithm takes 144 (Lavin and Gray 2015,
 arXiv:1509.09308, section 4.3). Images are [H, W, C]: every step is then a few additions of long
-rows, and the products are 36 plain matrix multiplications, which torch does near the processor's
-limit. The image goes through in chunks of rows that stay in the cache from the first step to what
-the caller does with the finished rows; each chunk is the same whoever computes it, so the result
-is equal to the bit whatever the number of threads.
+rows, and the products are 36 matrix multiplications, which torch does near the processor's
+limit. The image is processed in chunks of rows, which stay in the cache from the first step to what
+the caller does with the finished rows. The chunks do not depend on the number of threads, so the
+result does not either, to the last bit.
 """
 
 import threading

@@ -53,7 +53,7 @@ class Pair:
         # Where the discriminator looks for groups, their members lie n / group apart.
         spread = torch.arange(len(seen), device=seen.device).view(-1, group).t().flatten()
         features = self.discriminator.features(seen)[spread]
-        scores = self.discriminator.judge(features, None if c is None else c[spread])
+        scores = self.discriminator.score(features, None if c is None else c[spread])
         return scores.view(group, -1).t().flatten()
 
     def group(self, count: int) -> int:

@@ -7,15 +7,15 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from functools import partial
 from glob import glob
 from typing import Annotated, Any
 
-from animetools.cli import Batches, Item, Opt, Output, Rejected, Stream, command, processes
-from animetools.cli.item import Result
+from animetools.cli import Batches, Item, Opt, Output, Rejected, Result, Stream, command, processes
+from animetools.cli.stream import Run
 from animetools.cli.workers import remote
 from animetools.errors import Advice, FatalError, ItemError, PassedOver
 
@@ -214,6 +214,27 @@ def halver(options: Options, stream: Stream) -> int:
     return stream.fold(partial(wait, options), every_other)
 
 
+def doubled(options: Options, stream: Stream, items: Iterable[Item], run: Run) -> Iterator[Result]:
+    """Scout, turn down every third, and pass on the others; the first one fails at last."""
+    found = list(run(items, counted=False))
+    stream.expect(len(found))
+    stream.count(len(found[::3]))
+    yield from (Rejected(item.path, "third") for item in found[::3] if isinstance(item, Item))
+    del found[::3]
+    yield f"{len(found)} stay"
+    first, *others = run(item for item in found if isinstance(item, Item))
+    assert isinstance(first, Item)
+    yield replace(first, trouble="it went")
+    yield from others
+    assert stream.progress.left == 0
+
+
+@command()
+def scout(options: Options, stream: Stream) -> int:
+    """Look at files twice."""
+    return stream.collect(partial(wait, options), partial(doubled, options, stream))
+
+
 @command()
 def fatal(options: Options, stream: Stream) -> int:
     """Cannot run."""
@@ -257,6 +278,7 @@ COMMANDS = [
     grader,
     waiter,
     halver,
+    scout,
     fatal,
     lingerer,
     inline,

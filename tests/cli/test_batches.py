@@ -118,7 +118,7 @@ def test_a_bug_in_a_network_is_told_in_one_line_and_shown_on_request(
     (raw / "a/00.png").write_bytes(b"bug")
     done = shell("$FILTERS grader raw")
     assert done.returncode == 2
-    assert done.stderr.startswith("grader: this should not happen: ZeroDivisionError")
+    assert done.stderr.startswith("grader: unexpected error, please report it: ZeroDivisionError")
     assert done.stderr.count("\n") == 1
     assert "Traceback" in shell("$FILTERS grader raw --debug").stderr
 

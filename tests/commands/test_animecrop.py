@@ -433,8 +433,8 @@ def test_what_was_made_without_a_detector_stays_and_is_told(shell: Shell, raw: P
     assert done.returncode == 0
     assert set(first.stdout.splitlines()) < set(done.stdout.splitlines())
     assert done.stderr.splitlines()[0] == (
-        "animecrop: faces: what was made with nvxs stays; what is new is made with lbp and nvxs"
-        " (-f makes all of it again)"
+        "animecrop: faces: outputs made with nvxs stay; new ones are made with lbp and nvxs"
+        " (-f makes all again)"
     )
     back = shell(f"rm -r cache; {NO_NETWORK} animecrop raw")
     assert (back.returncode, back.stdout) == (0, done.stdout)

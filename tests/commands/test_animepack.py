@@ -20,6 +20,7 @@ from PIL import Image
 
 from animetools.cli.item import Item, Output, finish
 from animetools.commands.animepack import PackOptions, pack
+from animetools.dataset.encode import encode
 from animetools.dataset.training_set import Images
 from tests.conftest import REAL, ROOT, Shell
 
@@ -299,7 +300,7 @@ def test_size_that_no_stylegan_takes_is_remarked(shell: Shell, tmp_path: Path) -
     pictures(tmp_path / "in", 1)
     done = shell("animepack --size 48 in")
     assert done.returncode == 0
-    assert "48 is no power of two" in done.stderr
+    assert "48 is not a power of two" in done.stderr
 
 
 def test_odd_names_and_facts_travel(shell: Shell, tmp_path: Path) -> None:
@@ -387,7 +388,7 @@ def test_full_disk_is_told_before_work_starts(shell: Shell, tmp_path: Path) -> N
     try:
         done = shell("animepack -o disk/d.zip in")
         assert done.returncode == 2
-        assert "there is no room for it" in done.stderr
+        assert "not enough free disk space" in done.stderr
         assert os.listdir(tmp_path / "disk") == []
     finally:
         shell("umount disk")
@@ -396,13 +397,16 @@ def test_full_disk_is_told_before_work_starts(shell: Shell, tmp_path: Path) -> N
 def test_processes_give_the_same_bytes(tmp_path: Path) -> None:
     picture(tmp_path / "a.png")
     options = replace(PackOptions(), size=64)
-    work = partial(finish, partial(pack, options), Item(str(tmp_path / "a.png")), Output(dry=True))
+    work = partial(
+        finish, partial(pack, options, encode), Item(str(tmp_path / "a.png")), Output(dry=True)
+    )
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         (there,), _ = pool.submit(work).result()
     (here,), _ = work()
     assert isinstance(here, Item)
     assert isinstance(there, Item)
     assert here.load == there.load
+    assert here.load[1].data.startswith(b"\x89PNG")
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="no real images here")

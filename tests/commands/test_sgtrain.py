@@ -435,7 +435,7 @@ def test_what_cannot_be_is_one_sentence(
     done = quick(f"sgtrain {line} -j 1 -o {tmp_path}/results", inputs)
     assert (done.returncode, done.stdout) == (2, ""), done.stderr
     assert reason in done.stderr
-    assert "should not happen" not in done.stderr
+    assert "unexpected error" not in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "results").exists()
 

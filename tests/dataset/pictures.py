@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from animetools.commands.animepack import PackOptions
 from animetools.dataset.encode import Packable, encode
 from animetools.dataset.formats import reader
 from animetools.dataset.members import METADATA
@@ -13,8 +14,10 @@ from animetools.dataset.packing import Entry, Packing
 from animetools.dataset.training_set import Images
 from animetools.images.files import encode_png
 from animetools.images.fit import Rgb, fit
+from animetools.settings import Settings
 
-SETTINGS: dict[str, Any] = {"size": 16, "fit": "pad", "enlarge": True, "quality": None}
+OPTIONS = PackOptions(size=16)
+SETTINGS = Settings.of("animepack", OPTIONS).keyed(background=[*OPTIONS.background])
 
 
 def picture(seed: int, width: int = 16, height: int = 16) -> Rgb:

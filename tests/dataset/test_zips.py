@@ -107,6 +107,15 @@ def test_changed_byte_is_found(tmp_path: Path) -> None:
         ZipReader(str(tmp_path / "a.zip")).read(1)
 
 
+def test_damaged_header_of_the_summary_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "a.zip", [b"one"])
+    data = bytearray((tmp_path / "a.zip").read_bytes())
+    data[data.index(b"dataset.json") - 30] = 0
+    (tmp_path / "a.zip").write_bytes(data)
+    with pytest.raises(FatalError, match=r"a\.zip: dataset\.json: damaged: no member at"):
+        list(ZipReader(str(tmp_path / "a.zip")).lines("dataset.json"))
+
+
 def compressed(path: Path) -> None:
     """A bomb: a thousand times larger when it is unpacked."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:

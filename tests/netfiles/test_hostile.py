@@ -47,7 +47,7 @@ def refused(data: bytes, path: Path) -> str:
 def test_a_long_filter_is_not_even_converted(tmp_path: Path) -> None:
     network = ada_network("s2-configf-32-G")
     network.meta["state"]["_buffers"]["resample_filter"] = torch.zeros(20_000, dtype=torch.int8)
-    assert "filter that is none" in refused(ada_pickle(G=network), tmp_path / "a.pkl")
+    assert "malformed resample filter" in refused(ada_pickle(G=network), tmp_path / "a.pkl")
 
 
 def test_modules_that_share_their_tensors_are_refused(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_images_larger_than_any_network_makes_are_refused(tmp_path: Path) -> Non
     deep = StyleGAN2DiscriminatorConfig((1,) * 10, dense=1)
     state = stylegan2.Discriminator(deep).state_dict()
     data = ours(SavedNetwork(deep, state), base=[1024, 1024])
-    assert "size that no network has" in refused(data, tmp_path / "a.pkl")
+    assert "invalid size" in refused(data, tmp_path / "a.pkl")
 
 
 def test_a_group_of_none_is_refused(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_rosinality_has_z_as_wide_as_w(tmp_path: Path) -> None:
     del content["latent_avg"]
     content["g_ema"]["style.1.weight"] = torch.zeros(8, 9000)
     torch.save(content, file := io.BytesIO())
-    assert "z as wide as w" in refused(file.getvalue(), path)
+    assert "equally many" in refused(file.getvalue(), path)
 
 
 def test_only_numbers_are_told_of_a_strangers_facts() -> None:

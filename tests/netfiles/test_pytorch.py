@@ -113,12 +113,12 @@ def test_other_pickles_are_refused() -> None:
     cases: list[tuple[str, Any]] = [
         ("without G, D and G_ema", {"a": 1}),
         ("StyleGAN3", {"G_ema": files.ada_module(stylegan3, {})}),
-        ("not as PyTorch's", {"G_ema": {"state": {}}}),
+        ("not one of PyTorch's", {"G_ema": {"state": {}}}),
         ("lacks the tensor synthesis.b8.conv0.weight", {"G": files.ada_module(missing, {})}),
-        ("without the blocks", {"G": files.ada_module(missing_block, {})}),
-        ("no place for the tensor 'synthesis.b4.extra'", {"G": files.ada_module(odd, {})}),
+        ("lacks the blocks", {"G": files.ada_module(missing_block, {})}),
+        ("an unknown tensor 'synthesis.b4.extra'", {"G": files.ada_module(odd, {})}),
         ("not finite", {"G": files.ada_module(broken, {})}),
-        ("conv_clamp is no number", {"G": files.ada_module(network, {"conv_clamp": "a"})}),
+        ("conv_clamp is not a number", {"G": files.ada_module(network, {"conv_clamp": "a"})}),
     ]
     for sentence, values in cases:
         with pytest.raises(ItemError) as error:

@@ -124,7 +124,7 @@ def test_features_are_those_of_the_module(config: StyleGAN2DiscriminatorConfig) 
 
     torch.testing.assert_close(found, discriminator.features(images), rtol=1e-4, atol=1e-4)
     assert torch.equal(look(images[1:2]), found[1:2])
-    torch.testing.assert_close(discriminator.judge(found), discriminator(images))
+    torch.testing.assert_close(discriminator.score(found), discriminator(images))
 
 
 def test_stylegan_1_goes_one_by_one() -> None:

@@ -86,7 +86,7 @@ class Synthesis(nn.Module):
             styles = ws[:, 2 * i : 2 * i + 2] if config.styles else ws
             x = block(x, styles, noises[2 * i : 2 * i + 2])
             if lod - left > -1:
-                image = ops.fade(image, ops.wide(block.torgb(x)), lod - left)
+                image = ops.fade(image, ops.in_float32(block.torgb(x)), lod - left)
             if left <= lod:
                 break
         assert image is not None

@@ -13,7 +13,9 @@ from animetools.networks.generator import Noise
 from animetools.networks.stylegan2 import cpu
 from animetools.networks.stylegan2.config import StyleGAN2GeneratorConfig
 
-MANY = 128 * 128  # pixels: from here on, a low-pass of its own costs more than folding it
+MANY = (
+    128 * 128
+)  # pixels: from there on, a separate low-pass costs more than one folded into the weights
 SHARE = 128  # channels of a narrow layer, worked on at once
 
 
@@ -109,7 +111,7 @@ class Synthesis:
         first: int,
         end: int,
     ) -> None:
-        """All that comes between rows of a convolution and the next."""
+        """Everything between some rows of a convolution and the next one."""
         rows = y[first + 1 : end + 1, 1:-1]
         if scale is not None and bias is not None:
             torch.addcmul(bias, rows, scale, out=rows)
@@ -129,15 +131,15 @@ class Synthesis:
             rows.mul_(next_style)
 
     def _double(self, image: Tensor) -> Tensor:
-        """The image so far [C, H, W] twice as large (StyleGAN 2, figure 7 b)."""
+        """The image of the lower blocks [C, H, W], twice as large (StyleGAN 2, figure 7 b)."""
         kernel = torch.outer(self.low_pass, self.low_pass)[None, None]
         return F.conv_transpose2d(image[:, None], kernel, stride=2, padding=1)[:, 0]
 
 
 class _Layer:
-    """A modulated 3x3 convolution; `low_pass` follows where it doubles the size.
+    """A modulated 3x3 convolution; `low_pass` follows if it doubles the size.
 
-    Either the weights are scaled for each image, or what comes in and goes out: whichever is less.
+    Either the weights are scaled for each image, or input and output: whichever is less work.
     """
 
     def __init__(
@@ -176,11 +178,11 @@ class _Layer:
             ]
 
     def style(self, w: Tensor) -> Tensor:
-        """The scale [I] of what comes in."""
+        """The scale [I] of the input."""
         return torch.addmv(self.affine[1], self.affine[0], w[self.row])
 
     def noise(self, kind: str | Tensor) -> Tensor | None:
-        """What is added to every channel, [H, W, 1]."""
+        """The noise of every channel, [H, W, 1]."""
         if isinstance(kind, Tensor):
             return (kind * self.strength)[..., None]
         if kind == "none":
@@ -196,7 +198,7 @@ class _Layer:
         follow: "partial[None]",
         pool: Executor | None,
     ) -> None:
-        """From x, with its border, to y; `follow` is told how to scale and shift what comes out."""
+        """From x, with its border, to y; `follow` gets the scale and bias of the output."""
         scale = (style.square() @ self.squares + 1e-8).rsqrt() * cpu.GAIN
         inside = y[1:-1, 1:-1]
         if self.on_weights:
@@ -246,6 +248,6 @@ class _ToRGB:
 
 
 def _dense(state: cpu.State, name: str) -> tuple[Tensor, Tensor]:
-    """Weight and bias of a dense layer, as they are used."""
+    """Weight and bias of a dense layer, scaled."""
     weight = state[name + ".weight"].float()
     return weight / math.sqrt(weight.shape[1]), state[name + ".bias"].float()

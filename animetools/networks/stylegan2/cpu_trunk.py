@@ -10,7 +10,7 @@ from animetools.networks import winograd
 from animetools.networks.stylegan2 import cpu
 from animetools.networks.stylegan2.config import StyleGAN2DiscriminatorConfig
 
-ROWS = 16  # of a map, worked on at once: they fit the cache
+ROWS = 16  # of a map, worked on at once: they fit in the cache
 
 
 def of(
@@ -23,9 +23,9 @@ def of(
 
 
 class Trunk:
-    """A StyleGAN 2 discriminator (resnet) with that state, down to its last block's input.
+    """A StyleGAN 2 discriminator (resnet) with that state, down to the input of its head.
 
-    What follows, the 4x4 block, sees images together and is left to the module.
+    The head compares images with each other and is left to the module.
     """
 
     def __init__(

@@ -1,4 +1,6 @@
-"""Near-duplicate texts: those that share most of their runs of three words."""
+"""Duplicate texts: the same, or near-duplicates, which share most of their runs of three words."""
+
+from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,24 @@ Shingles = NDArray[np.uint32]
 SHINGLE = 3  # words
 HASHES = 64  # of which each band takes some
 FOUND = 0.98  # of the pairs that are just near enough, at least
+
+
+class Duplicates:
+    """The texts so far, to find duplicates of any kind among the next ones; `near` 0: exact ones."""
+
+    def __init__(self, near: float) -> None:
+        self.near = NearDuplicates(near) if near else None
+        self.names: dict[bytes, str] = {}  # by the digest of the text
+
+    def find_or_add(self, name: str, text: str) -> tuple[str, str] | None:
+        """The kind of duplicate that a text is, and the first such text; else the text is added."""
+        digest = blake2b(text.encode(), digest_size=16).digest()
+        if same := self.names.get(digest):
+            return "same text", same
+        if self.near and (near := self.near.find_or_add(name, text)):
+            return "near-duplicate", near
+        self.names[digest] = name
+        return None
 
 
 class NearDuplicates:

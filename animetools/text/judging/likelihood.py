@@ -12,8 +12,8 @@ from animetools.text.models.model import Model
 WINDOW = 1024  # most tokens read at once
 
 
-class Scorer:
-    """A model that scores texts by their likelihood."""
+class Likelihood:
+    """The likelihood of texts under a model."""
 
     def __init__(self, model: Model) -> None:
         self.model = model

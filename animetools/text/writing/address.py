@@ -17,6 +17,9 @@ class Address:
     host: str
     is_open: bool  # whether others on the network can read what is sent
 
+    def __str__(self) -> str:
+        return self.url
+
     @classmethod
     def parse(cls, url: str) -> "Address":
         """The address of --api.

@@ -2,9 +2,10 @@
 
 import re
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Protocol
 
 from animetools.errors import ItemError
+from animetools.options import Opt
 from animetools.text.writing.sentences import whole_sentences
 
 _END = r"<\|[\w ]{1,32}\|>|</s>|<eos>|<pad>"  # what models put at the end of a text
@@ -43,13 +44,22 @@ class TextSource(Protocol):
 class Cleaning:
     """What is cut from a text, and the fewest characters that must remain."""
 
-    strip_after: str = ""
-    title_format: bool = False
-    min_chars: int = 1
-    whole: bool = False
-    keep_markers: bool = False
+    min_chars: Annotated[
+        int, Opt("Fewest characters of a text; a shorter one is written again.", min=1)
+    ] = 1
+    strip_after: Annotated[
+        str, Opt("Cut each text at this string, such as Source:.", unit="TEXT")
+    ] = ""
+    title_format: Annotated[bool, Opt("Turn TITLE|PLOT into _TITLE_: PLOT.")] = False
+    whole: Annotated[
+        bool,
+        Opt("Cut each text after its last complete sentence; one without any is written again."),
+    ] = False
+    keep_markers: Annotated[
+        bool, Opt("Keep markers such as <|endoftext|>, to train a model on the texts.")
+    ] = False
 
-    def __call__(self, text: str) -> str:
+    def clean(self, text: str) -> str:
         """The text up to its end or to `strip_after`, without surrounding whitespace.
 
         With `keep_markers` the markers around it, such as <|endoftext|>, stay: the one at the end if
@@ -82,7 +92,7 @@ def snippet(source: TextSource, prompt: str, seed: int, cleaning: Cleaning, trie
     """
     longest = 0
     for attempt in range(tries):
-        text = cleaning(source.write(prompt, seed, attempt))
+        text = cleaning.clean(source.write(prompt, seed, attempt))
         if len(text) >= cleaning.min_chars:
             return Snippet(text, attempt + 1)
         longest = max(longest, len(text))

@@ -218,11 +218,11 @@ def test_numbers_are_those_of_the_module() -> None:
 def test_wrong_shapes_are_told() -> None:
     generator = stylegan2.Generator(small(labels=True))
     discriminator = stylegan2.Discriminator(judge(labels=True))
-    with pytest.raises(ValueError, match=r"latents of shape \[2, 5\]; the network takes \[n, 6\]"):
+    with pytest.raises(ValueError, match=r"latents of shape \[2, 5\]: the network takes \[n, 6\]"):
         generator(torch.randn(2, 5))
     with pytest.raises(ValueError, match=r"labels of shape \[2, 4\]"):
         generator(torch.randn(2, 6), torch.randn(2, 4))
-    with pytest.raises(ValueError, match=r"ws of shape \[2, 5, 5\]; the network takes \[n, 6, 5\]"):
+    with pytest.raises(ValueError, match=r"ws of shape \[2, 5, 5\]: the network takes \[n, 6, 5\]"):
         generator.synthesis(torch.randn(2, 5, 5))
     with pytest.raises(ValueError, match="noise is const, random, none, or 5 tensors"):
         generator.synthesis(torch.randn(2, 6, 5), [])
