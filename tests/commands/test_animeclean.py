@@ -2,16 +2,12 @@
 
 import json
 import os
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from animetools.cli import Item, Output
-from animetools.commands.animeclean import CleanOptions, measured
 from animetools.images.files import Pixels, encode_jpeg, encode_png
 from tests.conftest import Shell
 from tests.images.test_quality import noise
@@ -304,17 +300,6 @@ def test_the_order_holds_with_many_jobs(shell: Shell, tmp_path: Path) -> None:
         (tmp_path / f"{n:02}.png").write_bytes(encode_png(noise(64 + 16 * (n % 5), 128, seed=n)))
     done = shell("ls *.png | animeclean -j 8 --min-colors 1")
     assert done.stdout.split() == [f"{n:02}.png" for n in range(40)]
-
-
-def test_measuring_is_the_same_in_a_process(raw: Path) -> None:
-    work = partial(_measured, CleanOptions())
-    paths = sorted(map(str, raw.glob("*.png")))
-    with ProcessPoolExecutor(1) as pool:
-        assert list(pool.map(work, paths)) == list(map(work, paths))
-
-
-def _measured(options: CleanOptions, path: str) -> list[object]:
-    return list(measured(options, Item(path), Output(), all_colors=True))
 
 
 def test_rejects_are_never_written_over_an_image(shell: Shell, tmp_path: Path) -> None:

@@ -8,9 +8,6 @@ import signal
 import subprocess
 import time
 import zipfile
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +15,6 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from animetools.cli.inputs import look
-from animetools.cli.item import Output, finish
-from animetools.commands.animeupscale import UpscaleOptions, upscale
 from tests.conftest import ROOT, Shell
 
 
@@ -438,19 +432,6 @@ def test_torch_is_not_loaded_on_a_cpu(shell: Shell, tmp_path: Path) -> None:
     loaded = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
     assert "ncnn" in loaded
     assert not loaded & {"torch", "onnxruntime"}
-
-
-def test_processes_give_the_same_bytes(shell: Shell, tmp_path: Path) -> None:
-    drawn().save(tmp_path / "a.png")
-    shell("animeupscale --model art a.png")
-    work = partial(upscale, UpscaleOptions(model="art"), 1)
-    item = look(str(tmp_path / "a.png"), {})
-    assert item
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        output = Output(str(tmp_path / "other/a.png"))
-        pool.submit(finish, work, item, output).result()
-    made = (tmp_path / "other/a.png").read_bytes()
-    assert made == (tmp_path / "upscaled/a.png").read_bytes()
 
 
 def test_a_killed_run_goes_on(shell: Shell, tmp_path: Path) -> None:
