@@ -118,8 +118,7 @@ class Journal:
             moved = self.force or stamp == item.stamp
             refuse_another(os.fsdecode(source), item.path, stem, moved=moved)
             standing = [file for file in owned if _stands(file)]
-            if standing and settings != self.settings_id and not self.force:
-                self._compare(standing[0].path, settings)
+            if settings != self.settings_id and not self.force and self._alike(settings, standing):
                 settings = self.settings_id
             fresh = [file for file in standing if os.lstat(file.path).st_ctime_ns >= self.run]
             if not item.is_file and fresh:
@@ -204,17 +203,24 @@ class Journal:
             return name if evidence is None else Rejected(item.path, name, evidence)
         return item.made(below(self.folder, name), **facts) if name else item.noted(**facts)
 
-    def _compare(self, path: str, settings: int) -> None:
-        """Raise FatalError if a file was made with other settings; warn if with something else found."""
+    def _alike(self, settings: int, standing: list[Written]) -> bool:
+        """Whether settings that are written otherwise, as by an older version, mean the same as ours.
+
+        Raises FatalError if not, and files that were made with them are there; warns if these were
+        made with something else found.
+        """
         if settings in self.alike:
-            return
+            return True
         row = self.base.ask("SELECT words FROM settings WHERE id = ?", settings)
         old = json.loads(row[0][0])
         found = old.pop(FOUND, self.found)
-        if differs := self.settings.difference(old):
+        differs = self.settings.difference(old)
+        if not standing and (differs or found != self.found):
+            return False
+        if differs:
             was, now = differs
             raise FatalError(
-                f"{path} was made {was}, this run is {now}: choose another -o, or -f to make it again"
+                f"{standing[0].path} was made {was}, this run is {now}: choose another -o, or -f to make it again"
             )
         self.alike.add(settings)
         if found != self.found:
@@ -224,6 +230,7 @@ class Journal:
                 Advice,
                 stacklevel=1,
             )
+        return True
 
 
 def refuse_another(old: str, new: str, stem: str, *, moved: bool = False) -> None:

@@ -184,7 +184,7 @@ def test_nothing_moves_where_a_sidecar_is_in_the_way(shell: Shell, copies: Path)
     there.write_text("theirs")
     done = shell("ls raw/* | animeclean --move rejects")
     assert done.returncode == 1
-    assert "raw/a-small.png: cannot be removed: rejects/raw/a-small.txt is there" in done.stderr
+    assert "raw/a-small.png: cannot be removed: rejects/raw/a-small.txt exists" in done.stderr
     assert there.read_text() == "theirs"
     assert sorted(os.listdir(there.parent)) == ["a-small.txt"]
     assert len(os.listdir(copies)) == 4

@@ -4,6 +4,7 @@ import json
 import random
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -152,6 +153,32 @@ def test_killed_run_goes_on_and_pays_for_nothing_twice(
     assert not {f"snippet-{seed}.txt" for seed in again} & paid.keys()
     assert len(again) <= 4
     assert not list((tmp_path / "snippets").glob(".*.part"))
+
+
+def test_run_that_an_older_version_left_killed_goes_on(shell: Shell, tmp_path: Path) -> None:
+    release = threading.Event()
+
+    def behave(asked: Asked) -> None:
+        if asked.body["seed"] == 0:
+            release.wait(60)
+        seeded(asked)
+
+    with serving(behave) as served:
+        call = line(served, "--seeds 0-9 -j 4")
+        run = subprocess.Popen([ROOT / "bin/gptsnip", *call.split()[1:]], cwd=tmp_path)
+        while len(texts(tmp_path / "snippets")) < 6:
+            time.sleep(0.02)
+        run.kill()
+        run.wait()
+        paid = texts(tmp_path / "snippets")
+        with sqlite3.connect(tmp_path / "snippets/.animetools.sqlite") as base:
+            (words,) = base.execute("SELECT words FROM settings").fetchone()
+            fewer = {name: value for name, value in json.loads(words).items() if name != "set"}
+            base.execute("UPDATE settings SET words = ?", [json.dumps(fewer, sort_keys=True)])
+        release.set()
+        done = shell(call)
+    assert (done.returncode, done.stdout.count("\n")) == (0, 10), done.stderr
+    assert texts(tmp_path / "snippets").items() >= paid.items()
 
 
 def test_file_of_other_settings_is_not_taken_for_that_of_a_killed_run(
