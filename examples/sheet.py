@@ -1,4 +1,4 @@
-"""Lays the first pictures of a dataset out on one sheet: sheet.py DATASET SHEET.jpg"""
+"""Makes a contact sheet of the first images of a dataset: sheet.py DATASET SHEET.jpg"""
 
 import sys
 

@@ -39,8 +39,21 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def snippets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What examples with gptclean begin with: the snippets/ of seeds 0 to 9, with their journal."""
+    folder = tmp_path_factory.mktemp("texts")
+    done = bash("gptsnip --seeds 0-9", folder)
+    assert (done.returncode, done.stdout.count("\n")) == (0, 10), done.stderr
+    return folder / "snippets"
+
+
 @pytest.mark.parametrize("line", list(dict.fromkeys(EXAMPLES)))
-def test_example(shell: Shell, before: Path, tmp_path: Path, line: str) -> None:
+def test_example(
+    shell: Shell, before: Path, tmp_path: Path, line: str, request: pytest.FixtureRequest
+) -> None:
+    if "gptclean" in line:
+        shutil.copytree(request.getfixturevalue("snippets"), tmp_path / "snippets")
     if not line.startswith("animedraw"):
         shutil.copytree(before / "raw", tmp_path / "raw")
     if "faces" in line and "animecrop" not in line:

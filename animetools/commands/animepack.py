@@ -23,7 +23,7 @@ SAMPLE = 8  # images encoded before the others, to estimate the size of the data
 
 @dataclass(frozen=True)
 class PackOptions:
-    """What animepack can be told."""
+    """The options of animepack."""
 
     size: Annotated[
         int,

@@ -28,35 +28,30 @@ class RankOptions:
 
     best: Annotated[
         Share | None,
-        Opt("Print the paths of the best: 10%, or so many.", unit="SHARE", parse=Share.parse),
+        Opt("Print the best paths: a share (10%) or a number.", unit="SHARE", parse=Share.parse),
     ] = None
     worst: Annotated[
         Share | None,
-        Opt("Print the paths of the worst: 10%, or so many.", unit="SHARE", parse=Share.parse),
+        Opt("Print the worst paths: a share (10%) or a number.", unit="SHARE", parse=Share.parse),
     ] = None
     sort: Annotated[bool, Opt("Print the paths, best first (with --worst, worst first).")] = False
     threshold: Annotated[
-        float | None, Opt("Print the paths of images that score at least this.", unit="SCORE")
+        float | None, Opt("Print the paths of images with at least this score.", unit="SCORE")
     ] = None
     shuffles: Annotated[
-        int,
-        Opt("Score images within random minibatches, and average over so many shuffles.", min=0),
+        int, Opt("Score images within random minibatches, averaged over N shuffles.", min=0)
     ] = 0
     minibatch: Annotated[int, Opt("Images in a minibatch of --shuffles.", min=1)] = 4
     seed: Annotated[int, Opt("Seed of --shuffles.", min=0)] = 0
     class_: Annotated[
-        str,
-        Opt(
-            "The class, by number or name, as which a conditional network scores the images.",
-            unit="CLASS",
-        ),
+        str, Opt("Class of all images, by number or name, if the network has any.", unit="CLASS")
     ] = ""
     tags: Annotated[
         str, Opt("Several classes at once, by numbers or names: long_hair,smile.", unit="TAGS")
     ] = ""
     fit: Annotated[
         Literal["pad", "cover", "top", "stretch"],
-        Opt("How to fit an image of another shape, as in animepack."),
+        Opt("How an image of another shape is made to fit, as in animepack."),
     ] = "pad"
     sheet: Annotated[
         str, Opt("Write a contact sheet of the best and the worst images.", unit="FILE")
@@ -116,7 +111,10 @@ def dranker(options: RankOptions, stream: Stream) -> int:
     if options.sheet:
         from animetools.ranking.tails import check_name
 
-        check_name(options.sheet)
+        try:
+            check_name(options.sheet)
+        except ItemError as why:
+            raise FatalError(f"--sheet {why}") from None
     model, files = split(stream.files)
     stream = replace(stream, files=files)
     network = open_network(options, model)

@@ -36,7 +36,10 @@ class GenOptions(FileOptions):
     device: Device = "auto"
     dtype: Dtype = "fp32"
     batch: Annotated[
-        int, Opt("Pictures that a device draws at once; 0 chooses.", min=0, max=1024, affects=False)
+        int,
+        Opt(
+            "Pictures that a device draws at once; 0 is automatic.", min=0, max=1024, affects=False
+        ),
     ] = 0
 
 
@@ -45,7 +48,7 @@ class GenOptions(FileOptions):
     reads=False,
     arguments=(
         "FILE ...",
-        "Latents (z or w) in .npy, .npz or .pt files; -: seeds, names of such files or records of"
+        "Latents (z or w) in .npy, .npz or .pt files. With -, seeds, names of such files or records of"
         " --json, one per line of standard input.",
     ),
     examples=[

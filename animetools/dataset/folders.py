@@ -35,7 +35,7 @@ class FolderWriter:
         self.path = path
         self.name = atomic.part_name(path)
         self.lock = atomic.claim(self.name, folder=True)
-        self.fresh: list[str] = []  # written and perhaps not on the disk yet
+        self.unsynced: list[str] = []  # written, perhaps not on the disk yet
 
     def append(self, name: str, data: bytes) -> Member:
         """Add a file."""
@@ -43,11 +43,11 @@ class FolderWriter:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "wb") as file:
             file.write(data)
-        self.fresh.append(path)
+        self.unsynced.append(path)
         return Member(name, 0, len(data), zlib.crc32(data))
 
     def holds(self, member: Member) -> bool:
-        """Whether a file is there, whole."""
+        """Whether a file is complete."""
         try:
             with open(os.path.join(self.name, member.name), "rb") as file:
                 data = file.read(member.length + 1)
@@ -57,16 +57,16 @@ class FolderWriter:
 
     def cut(self, last: Member | None) -> None:
         """Remove all that comes after a file; after None: everything."""
-        self.fresh.clear()
+        self.unsynced.clear()
         for name in _names(self.name, is_member_name):
             if last is None or _numbered(name) > _numbered(last.name):
                 os.unlink(os.path.join(self.name, name))
 
     def sync(self) -> None:
         """Wait until all of it is on the disk."""
-        for path in self.fresh:
+        for path in self.unsynced:
             _sync(path)
-        self.fresh.clear()
+        self.unsynced.clear()
 
     def finish(
         self,
@@ -184,7 +184,7 @@ class FolderReader(ImageFiles):
                 yield line
 
     def _size(self, name: str) -> int:
-        """The size of a file; 0 if it is gone."""
+        """The size of a file; 0 if it is missing."""
         with suppress(OSError):
             return os.stat(os.path.join(self.path, name)).st_size
         return 0

@@ -1,4 +1,4 @@
-"""The table of dataset formats: what each is called, how it is read, and how it is written."""
+"""The table of dataset formats: how each is recognized, read and written."""
 
 import os
 import stat
@@ -29,7 +29,7 @@ class Writer(Protocol):
         """Add a member behind all others: an image as the format encodes it, or a sidecar."""
 
     def holds(self, member: Member) -> bool:
-        """Whether a member is there, whole."""
+        """Whether a member is complete."""
 
     def cut(self, last: Member | None) -> None:
         """Remove all that comes after a member; after None: everything."""
@@ -56,31 +56,30 @@ class Writer(Protocol):
 
 @dataclass(frozen=True)
 class Format:
-    """A row of the table.
+    """A row of the table: `read` opens a dataset, `write` starts one (None: not yet).
 
     A file is recognized by `magic` at its byte `magic_at`, or else by the `ending` of its name; a
-    folder, where `in_folder` is set, by such files in it. A format without an ending takes what is
-    left. Images are packed as `encode` makes them of pixels and a JPEG quality, under the names of
-    `image_name`.
+    folder by such files in it, where `in_folder` is set. A format without an ending takes all other
+    folders.
     """
 
     name: str
     ending: str
     read: Callable[[str], Reader]
-    write: Callable[[str], Writer] | None = None  # None: only read
+    write: Callable[[str], Writer] | None = None
     magic: bytes = b""
     magic_at: int = 0
     in_folder: bool = False
-    is_folder: bool = False
-    encode: Encode = encode
-    image_name: Callable[[int, str], str] = image_name
+    writes_folder: bool = False
+    encode: Encode = encode  # what a Writer takes: image files, or whatever it makes of pixels
+    image_name: Callable[[int, str], str] = image_name  # of an image's number and suffix
 
 
 FORMATS = (
     Format("zip", ".zip", ZipReader, ZipWriter, magic=b"PK"),
-    Format("TFRecords", ".tfrecords", TFRecordReader, in_folder=True, is_folder=True),
-    Format("tar", ".tar", TarReader, magic=b"ustar", magic_at=257, in_folder=True),
-    Format("folder", "", FolderReader, FolderWriter, in_folder=True, is_folder=True),
+    Format("TFRecords", ".tfrecords", TFRecordReader, in_folder=True),
+    Format("WebDataset", ".tar", TarReader, magic=b"ustar", magic_at=257, in_folder=True),
+    Format("folder", "", FolderReader, FolderWriter, in_folder=True, writes_folder=True),
 )
 
 
@@ -110,11 +109,12 @@ def reader(path: str) -> Reader:
 def format_to_write(path: str) -> Format:
     """The format of a dataset that is to be written at a path, by its name.
 
-    A folder that is there already is filled, whatever its name.
+    A folder that is there already is filled, whatever its name; a link counts as what it leads to.
     """
+    path = os.path.realpath(path)
     is_folder = os.path.isdir(path)
     return next(
         row
         for row in FORMATS
-        if row.write and path.lower().endswith(row.ending) and (row.is_folder or not is_folder)
+        if row.write and path.lower().endswith(row.ending) and (row.writes_folder or not is_folder)
     )

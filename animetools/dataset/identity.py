@@ -1,4 +1,4 @@
-"""How a dataset is recognized, wherever it lies: by the images in it."""
+"""How a dataset is recognized, wherever it is stored: by the images in it."""
 
 from dataclasses import asdict, dataclass
 from hashlib import blake2b

@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS packed (
     length INTEGER NOT NULL,
     crc INTEGER NOT NULL,
     record TEXT NOT NULL,        -- JSON: width, height, fit
-    sidecars TEXT NOT NULL       -- JSON: [ending, offset, length, crc] of each, which lie before it
+    sidecars TEXT NOT NULL       -- JSON: [ending, offset, length, crc] of each; they come before it
 );
 DROP TABLE IF EXISTS listed;
 CREATE TABLE listed (

@@ -1,4 +1,4 @@
-"""dataset.json: what is known of a whole dataset, and the labels of its images."""
+"""dataset.json: facts about a dataset, and the labels of its images."""
 
 import json
 from typing import Any
@@ -67,8 +67,8 @@ def labels_found(reader: Reader) -> str:
     odd = []
     if without := len(reader) - with_label:
         odd.append(f"images without one: {without}")
-    if gone := len(listed) - with_label:
-        odd.append(f"labels without an image: {gone}")
+    if surplus := len(listed) - with_label:
+        odd.append(f"labels without an image: {surplus}")
     return f"labels {kind} in {SUMMARY}" + f" ({', '.join(odd)})" * bool(odd)
 
 

@@ -30,7 +30,7 @@ def image_name(number: int, suffix: str) -> str:
 
 
 def is_image_name(name: str) -> bool:
-    """Whether a member is an image, and one that lies inside the dataset."""
+    """Whether a member is an image, with a path that stays inside the dataset."""
     inside = not name.startswith("/") and ".." not in name.split("/")
     return inside and name.lower().endswith((".png", ".jpg", ".jpeg"))
 

@@ -57,7 +57,7 @@ class Packing:
         self.force = force
         self.kind = format_to_write(self.path)
         self.suffix = suffix(settings.values["quality"])
-        self.begun = time.time_ns()
+        self.started = time.time_ns()
         self.synced = time.monotonic()
         self.count = 0  # images packed
         self.part: Writer | None = None
@@ -72,7 +72,7 @@ class Packing:
             self.journal = Journal()
             return
         assert self.kind.write
-        with self._told():
+        with self._writing():
             self.part = self.kind.write(self.path)
             try:
                 self.journal = opened(self._journal_name(), force=force)
@@ -145,7 +145,7 @@ class Packing:
         assert self.part, "nothing can be added to a finished dataset"
         source = self.journal.source(position)
         fitted = {"width": packable.width, "height": packable.height, "fit": packable.fit.record()}
-        with self._told():
+        with self._writing():
             name = self._name(self.count)
             sidecars = []
             for ending, data in packable.sidecars:
@@ -173,16 +173,15 @@ class Packing:
         return self.journal.enlarged()
 
     def finish(self) -> None:
-        """Make it whole and give it its name."""
+        """Complete the dataset and rename it to its path."""
         assert self.part, "a finished dataset is not finished again"
         if not self.count:
             raise FatalError(f"{self.path}: none of the images could be packed")
         summary = {"labels": None, OURS: {"images": self.count, "settings": written(self.settings)}}
-        mtime = max(
-            self.begun, self.journal.newest()
-        )  # no source is newer: see matching.finished_sources
+        # No source is newer than its dataset: see matching.finished_sources.
+        mtime = max(self.started, self.journal.newest())
         members = chain.from_iterable(map(self._members, self.journal.packed()))
-        with self._told():
+        with self._writing():
             self._sync(self.part)
             self.part.finish(members, self._lines, dumped(summary).encode(), mtime)
             self.journal.close(finished=True)
@@ -191,7 +190,7 @@ class Packing:
     def _was_made(self) -> str:
         if self.made:
             return f"{self.path} was made"
-        return f"{atomic.part_name(self.path)}, unfinished, was begun"
+        return f"{atomic.part_name(self.path)}, unfinished, was started"
 
     @property
     def _cure(self) -> str:
@@ -204,12 +203,12 @@ class Packing:
 
     def _take_up(self, part: Writer) -> None:
         """Continue what an earlier run left, if it has these settings and is really there."""
-        then, now = self.journal.word("settings"), dumped(written(self.settings))
-        if then != now:
-            if then and not self.force:
-                refuse_difference(self.settings, json.loads(then), self._was_made, self._cure)
+        then = json.loads(self.journal.word("settings") or "null")
+        if then and not self.force:
+            refuse_difference(self.settings, then, self._was_made, self._cure)
+        if not then or self.settings.difference(then):
             self._keep(0)
-            self.journal.keep_word("settings", now)
+            self.journal.keep_word("settings", dumped(written(self.settings)))
             return
         # What was written since the last sync may have been lost with the power.
         kept = 0
@@ -241,7 +240,7 @@ class Packing:
         return self.kind.image_name(number, self.suffix)
 
     def _members(self, packed: Packed) -> list[Member]:
-        """An image behind its sidecars, as they lie in the part."""
+        """An image behind its sidecars, in the order of the part."""
         name = self._name(packed.number)
         sidecars = json.loads(packed.sidecars)
         image = Member(name, packed.offset, packed.length, packed.crc)
@@ -255,8 +254,8 @@ class Packing:
             yield f"{name[:-1]},{packed.origin[1:-1]},{packed.record[1:]}\n".encode()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Say of a failure to write that nothing is lost."""
+    def _writing(self) -> Iterator[None]:
+        """Turn a failure to write into a sentence, which says that nothing is lost."""
         try:
             yield
         except BlockingIOError:

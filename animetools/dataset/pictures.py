@@ -47,7 +47,7 @@ class Reader(Protocol):
         """The planes of a picture of this shape, uint8 [C, H, W]; raises ItemError or OSError."""
 
     def fingerprints(self) -> Fingerprints:
-        """A fingerprint of each picture, wherever the dataset lies, [N]; nothing is decoded."""
+        """A fingerprint of each picture, wherever the dataset is stored, [N]; nothing is decoded."""
 
     def labels(self) -> Labels | None:
         """The labels of all pictures, or None; raises FatalError if they are malformed."""

@@ -27,7 +27,7 @@ def finished(path: str, kind: Format, settings: Settings, *, force: bool) -> Rea
         return None
     if not is_folder and not os.path.isfile(path):
         raise FatalError(f"{path} is neither a file nor a folder: choose another -o")
-    if kind.is_folder and not is_folder:
+    if kind.writes_folder and not is_folder:
         raise FatalError(f"{path} is a file: end the name of an archive in .zip")
     if is_folder and not os.path.exists(os.path.join(path, SUMMARY)):
         raise FatalError(f"{path} is a folder, but not a dataset: choose another -o")

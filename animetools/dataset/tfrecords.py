@@ -108,7 +108,7 @@ class TFRecordReader:
         return iter(())
 
     def lines(self, name: str) -> Iterator[bytes]:
-        """Of no file: nothing lies beside the pictures but labels."""
+        """Nothing: there is no text file in it."""
         return iter(())
 
     def _mapped_labels(self) -> NDArray[Any] | None:

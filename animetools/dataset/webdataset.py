@@ -89,7 +89,7 @@ class TarReader(ImageFiles):
         return fingerprints(crcs, self.lengths)
 
     def lines(self, name: str) -> Iterator[bytes]:
-        """Of no file: everything about an image lies beside it."""
+        """Nothing: there is no text file about all images."""
         return iter(())
 
     def files(self) -> Iterator[str]:

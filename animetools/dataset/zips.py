@@ -62,7 +62,7 @@ class ZipWriter:
         return member
 
     def holds(self, member: Member) -> bool:
-        """Whether a member is there, whole."""
+        """Whether a member is complete."""
         header = _local_header(member)
         self.file.seek(member.offset)
         if self.file.read(len(header)) != header:
@@ -249,7 +249,7 @@ class ZipReader(ImageFiles):
         if wanted and (method != 0 or flags & 1 or stored != length):
             raise ValueError(f"{name} is compressed or encrypted: zip it with -0")
         if wanted and offset + length > directory:
-            raise ValueError(f"{name} does not lie inside the zip")
+            raise ValueError(f"{name} is not inside the zip")
         return Member(name, offset, length, crc)
 
     def _local(self, offset: int) -> tuple[str, int]:

@@ -8,10 +8,9 @@ import math
 from typing import Any
 
 from animetools.netfiles.machine import refuse
-from animetools.networks.config import Activation
+from animetools.networks.config import MOST, Activation
 
 Settings = dict[str, Any]
-MOST = 1 << 30  # of anything counted
 LONGEST_KERNEL = 16
 ACTIVATIONS: tuple[Activation, ...] = ("lrelu", "relu")
 

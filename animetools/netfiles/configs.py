@@ -6,11 +6,9 @@ from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin, get_
 
 from animetools.netfiles.machine import refuse
 from animetools.networks.config import MOST, Config
-from animetools.networks.families import KINDS, kind_of
+from animetools.networks.families import kind_named, kind_of
 
 LONGEST = 16  # blocks, or taps of a filter
-
-_CONFIGS = {kind.name: kind.config for kind in KINDS}
 
 
 def config_to_json(config: Config) -> dict[str, Any]:
@@ -24,11 +22,10 @@ def config_from_json(value: Any) -> Config:
 
     Raises ItemError, naming the field, for a config that no network can be built from.
     """
-    if type(value) is not dict or type(name := value.get("kind")) is not str:
+    name = value.get("kind") if type(value) is dict else None
+    if type(name) is not str or not (kind := kind_named(name)):
         refuse("the file has a network of an unknown kind")
-    if name not in _CONFIGS:
-        refuse("the file has a network of an unknown kind")
-    config: Config = _read_fields(_CONFIGS[name], {k: v for k, v in value.items() if k != "kind"})
+    config: Config = _read_fields(kind.config, {k: v for k, v in value.items() if k != "kind"})
     if unfit := config.contradiction():
         _refuse(unfit)
     return config

@@ -17,8 +17,8 @@ from animetools.netfiles.arguments import Settings
 from animetools.netfiles.machine import Call, Text, refuse
 from animetools.netfiles.networkfile import NetworkFile, SavedNetwork
 from animetools.netfiles.tensorflow_source import LONGEST, constants
-from animetools.netfiles.tensorflow_variables import Conversion
-from animetools.networks.config import Architecture, Config, MappingConfig, Truncation
+from animetools.netfiles.tensorflow_variables import Variables
+from animetools.networks.config import MOST, Architecture, Config, MappingConfig, Truncation
 from animetools.networks.stylegan1.config import (
     StyleGAN1DiscriminatorConfig,
     StyleGAN1GeneratorConfig,
@@ -121,7 +121,7 @@ def _generator(opened: _Opened) -> SavedNetwork:
         refuse(f"a network built by {opened.function!a:.40}, which is not a StyleGAN's generator")
     synthesis, mapping = opened.parts["synthesis"], opened.parts["mapping"]
     # The network's own `lod` overrides its synthesis network's.
-    tensors = Conversion(mapping.variables | synthesis.variables | opened.variables)
+    tensors = Variables(mapping.variables | synthesis.variables | opened.variables)
     config = _mapping(tensors, mapping.settings(opened.given))
     settings = synthesis.settings(opened.given)
     if opened.function == "G_style":
@@ -133,7 +133,7 @@ def _generator(opened: _Opened) -> SavedNetwork:
     return _stylegan2_generator(tensors, settings, config, truncation)
 
 
-def _mapping(tensors: Conversion, settings: Settings) -> MappingConfig:
+def _mapping(tensors: Variables, settings: Settings) -> MappingConfig:
     (w_dim,) = tensors.shape("dlatent_avg", 1)
     tensors.move("dlatent_avg", "mapping.w_avg", 1)
     layers = 0
@@ -160,7 +160,7 @@ def _mapping(tensors: Conversion, settings: Settings) -> MappingConfig:
 
 
 def _stylegan1_generator(
-    tensors: Conversion, settings: Settings, mapping: MappingConfig, truncation: Truncation
+    tensors: Variables, settings: Settings, mapping: MappingConfig, truncation: Truncation
 ) -> SavedNetwork:
     blocks = tensors.blocks()
     constant = "4x4/Const/const" in tensors
@@ -207,7 +207,7 @@ def _stylegan1_generator(
 
 
 def _stylegan2_generator(
-    tensors: Conversion, settings: Settings, mapping: MappingConfig, truncation: Truncation
+    tensors: Variables, settings: Settings, mapping: MappingConfig, truncation: Truncation
 ) -> SavedNetwork:
     blocks = tensors.blocks()
     colors, architecture = _ends(tensors, "ToRGB", blocks)
@@ -239,7 +239,7 @@ def _stylegan2_generator(
     return tensors.network(config)
 
 
-def _modulated(tensors: Conversion, scope: str, new: str, *, flip: bool = False) -> None:
+def _modulated(tensors: Variables, scope: str, new: str, *, flip: bool = False) -> None:
     tensors.conv(scope, new, flip=flip)
     tensors.move(f"{scope}/mod_weight", f"{new}.affine.weight", 2, Tensor.t)
     tensors.move(f"{scope}/mod_bias", f"{new}.affine.bias", 1, lambda value: value + 1)
@@ -253,7 +253,7 @@ def _discriminator(opened: _Opened) -> SavedNetwork:
         refuse(
             f"a network built by {opened.function!a:.40}, which is not a StyleGAN's discriminator"
         )
-    tensors, settings = Conversion(opened.variables), opened.settings({})
+    tensors, settings = Variables(opened.variables), opened.settings({})
     blocks = tensors.blocks()
     colors, architecture = _ends(tensors, "FromRGB", blocks)
     score = "Output" if "Output/weight" in tensors else "4x4/Dense1"
@@ -309,7 +309,7 @@ def _discriminator(opened: _Opened) -> SavedNetwork:
     return tensors.network(config)
 
 
-def _ends(tensors: Conversion, kind: str, blocks: int) -> tuple[dict[int, str], Architecture]:
+def _ends(tensors: Variables, kind: str, blocks: int) -> tuple[dict[int, str], Architecture]:
     """The ToRGB or FromRGB layers by block, and the architecture that they show."""
     grown = f"{kind}_lod0/weight" in tensors
     names = {
@@ -329,13 +329,13 @@ def _fused(settings: Settings) -> int:
     value = settings.get("fused_scale", "auto")
     if type(value) is str and value == "auto":
         return 128
-    return 0 if arguments.flag(settings, "fused_scale", True) else arguments.MOST
+    return 0 if arguments.flag(settings, "fused_scale", True) else MOST
 
 
 def _truncation(settings: Settings, default: Truncation) -> Truncation:
     psi = settings.get("truncation_psi", default.psi)
     cutoff = settings.get("truncation_cutoff", default.cutoff)
-    if cutoff is not None and (type(cutoff) is not int or abs(cutoff) > arguments.MOST):
+    if cutoff is not None and (type(cutoff) is not int or abs(cutoff) > MOST):
         refuse("the network's argument truncation_cutoff is not a whole number")
     return Truncation(
         1.0 if psi is None else arguments.number(settings, "truncation_psi", psi), cutoff

@@ -13,7 +13,7 @@ from animetools.networks.config import Config
 Change = Callable[[Tensor], Tensor]
 
 
-class Conversion:
+class Variables:
     """Variables on their way to a module's state, each to its new name and axes."""
 
     def __init__(self, variables: dict[str, Tensor]) -> None:

@@ -60,6 +60,7 @@ class Config:
     base: tuple[Side, Side]  # height and width of block 0; each next one doubles them
     image_channels: Size
     kernel: tuple[float, ...] = ()  # of the low-pass filter
+    needs_kernel = False
 
     @property
     def image_size(self) -> tuple[int, int]:
@@ -73,7 +74,9 @@ class Config:
             return "channels"
         if max(self.image_size) > LARGEST_SIDE:  # its tensors need not be as large as its images
             return "size"
-        return "kernel" if self.kernel and not sum(self.kernel) > 0 else ""
+        if (self.kernel or self.needs_kernel) and not sum(self.kernel) > 0:
+            return "kernel"
+        return ""
 
 
 class GeneratorConfig(Config):
@@ -83,7 +86,7 @@ class GeneratorConfig(Config):
     truncation: Truncation
 
     def contradiction(self) -> str:
-        """As of every network, and what the mapping contradicts."""
+        """As in `Config`, and the mapping's."""
         own = super().contradiction() or ("z_dim" if self.mapping.z_dim < 1 else "")
         return own or self.mapping.contradiction()
 
@@ -97,7 +100,7 @@ class DiscriminatorConfig(Config):
     mbstd_features: Count  # 0: no minibatch deviation
 
     def contradiction(self) -> str:
-        """As of every network, and what the minibatch deviation contradicts."""
+        """As in `Config`, and the minibatch deviation's."""
         if own := super().contradiction():
             return own
         features = self.mbstd_features

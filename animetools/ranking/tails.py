@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from animetools.errors import FatalError, ItemError, PassedOver
+from animetools.errors import ItemError, PassedOver
 from animetools.images.files import encode_jpeg, encode_png, read_rgb
 from animetools.images.sheet import contact_sheet
 
@@ -16,14 +16,14 @@ WIDEST = 40  # characters of a bar
 
 
 def check_name(path: str) -> None:
-    """Raise FatalError if no contact sheet can be written to this path."""
+    """Raise ItemError if no contact sheet can be written to this path."""
     folder = os.path.dirname(path) or "."
     if os.path.lexists(path):
-        raise FatalError(f"--sheet {path} exists: give another name")
+        raise ItemError(f"{path} exists: give another name")
     if not path.endswith((".png", ".jpg", ".jpeg")):
-        raise FatalError(f"--sheet {path}: give the name of a .png or .jpg file")
+        raise ItemError(f"{path}: give the name of a .png or .jpg file")
     if not (os.path.isdir(folder) and os.access(folder, os.W_OK)):
-        raise FatalError(f"--sheet {path}: cannot write to the folder {folder}")
+        raise ItemError(f"{path}: cannot write to the folder {folder}")
 
 
 def tails_file(ranked: Sequence[tuple[int, float, str]], name: str) -> bytes:

@@ -36,8 +36,8 @@ class SamplingOptions:
     psi: Annotated[
         Psis | None,
         Opt(
-            "How far w may be from its average: 0.8; several as 0.5,0.8 or from:to:step; the"
-            " network's own if not given.",
+            "Truncation: how far w may be from its average, such as 0.8; several as 0.5,0.8 or"
+            " from:to:step. The default is the network's own.",
             unit="PSI",
             affects=False,
             parse=Psis.parse,
@@ -47,20 +47,23 @@ class SamplingOptions:
         Literal["z", "w", "w+"] | None,
         Opt("Kind of the latents in files whose shape fits several; w+ is all rows of w."),
     ] = None
-    cutoff: Annotated[int | None, Opt("Apply psi to so many of the first rows of w.", min=0)] = None
+    cutoff: Annotated[int | None, Opt("Apply psi to the first N rows of w only.", min=0)] = None
     truncate: Annotated[
         Literal["w", "z"],
-        Opt("What psi limits: w, or z, which is drawn again until it is within +-psi."),
+        Opt("What psi truncates: w, or z, which is drawn again until it is within +-psi."),
     ] = "w"
     noise: Annotated[
         Literal["const", "random", "none", "seed"],
         Opt(
-            "const: the network's own; random: of each picture its own; seed: as run_generator.py drew"
-            " it."
+            "const: stored in the network; random: different in each picture; seed: as"
+            " run_generator.py drew it."
         ),
     ] = "const"
     class_: Annotated[
-        str, Opt("The class, by number or name; a random one for each if not given.", unit="CLASS")
+        str,
+        Opt(
+            "Class, by number or name. The default is a random one for each picture.", unit="CLASS"
+        ),
     ] = ""
     tags: Annotated[
         str, Opt("Several classes at once, by numbers or names: long_hair,smile.", unit="TAGS")
@@ -83,7 +86,7 @@ class FileOptions(SamplingOptions):
     accept: Annotated[
         Share | None,
         Opt(
-            "Keep the best by the network's discriminator: a share, as 10%, or a number of images.",
+            "Keep the pictures that the discriminator scores best: a share, such as 10%, or a number.",
             unit="SHARE",
             affects=False,
             parse=Share.parse,
@@ -92,7 +95,9 @@ class FileOptions(SamplingOptions):
     grid: Annotated[
         Grid | None,
         Opt(
-            "Write sheets of so many columns and rows of pictures.", unit="10x10", parse=Grid.parse
+            "Write sheets of so many columns and rows, not single pictures.",
+            unit="10x10",
+            parse=Grid.parse,
         ),
     ] = None
     format: Annotated[Format | None, Opt("Format of the files [png].")] = None
@@ -108,7 +113,7 @@ class FileOptions(SamplingOptions):
     name: Annotated[
         NameTemplate | None,
         Opt(
-            "Names of the files: example-{seed}-{psi}.jpg; {index} counts from 0.",
+            "Name of each file, such as example-{seed}-{psi}.jpg; {index} counts from 0.",
             unit="NAME",
             affects=False,
             parse=NameTemplate.parse,

@@ -57,10 +57,10 @@ def requests(sampler: Sampler, naming: Naming, sources: Iterable[Source]) -> Ite
                     # A file's own path says whose picture it is; a name from a template does not.
                     stamp = (not naming.template and facts and source.stamp) or f"{picture.digest}"
                     yield Request(naming.picture(name, told), (picture,), facts, stamp)
-        except OSError as why:
-            yield Request(source.path, trouble=why.strerror or str(why))
         except (ItemError, ValueError) as why:
             yield Request(source.path, trouble=str(why))
+        except OSError as why:
+            yield Request(source.path, trouble=f"cannot be read: {why.strerror}")
 
 
 def _latents(sampler: Sampler, source: Source) -> Iterator[tuple[str, dict[str, Any], Latent]]:
@@ -69,12 +69,12 @@ def _latents(sampler: Sampler, source: Source) -> Iterator[tuple[str, dict[str, 
     if is_seeds(source.path) and not source.stamp:
         seeds = source.path
     if type(seeds) in (int, str):
-        for latent in sampler.seeds(str(seeds), dict(source.facts)):
+        for latent in sampler.of_seeds(str(seeds), dict(source.facts)):
             yield f"/seed{latent.seed:04}", {}, latent
         return
     if source.trouble:
         raise ItemError(source.trouble)
-    for row, latent in enumerate(sampler.file(source.path)):
+    for row, latent in enumerate(sampler.of_file(source.path)):
         facts = {"source": source.path} | dict(source.facts) | {"row": row}
         yield f"{source.path}.{row}", facts, latent
 

@@ -104,7 +104,7 @@ class Sampler:
         """Whether all pictures have the same classes."""
         return bool(self.options.class_ or self.options.tags)
 
-    def seeded(self, seed: int, record: dict[str, Any]) -> Latent:
+    def of_seed(self, seed: int, record: dict[str, Any]) -> Latent:
         """The latent of a seed, with the class that a record names where all do not share one.
 
         Raises ItemError for an unknown class.
@@ -117,15 +117,15 @@ class Sampler:
         is_usual = words == (names[Latent(seed).random_class(len(names))],)
         return Latent(seed, classes=() if is_usual else words)
 
-    def seeds(self, text: str, record: dict[str, Any]) -> Iterator[Latent]:
+    def of_seeds(self, text: str, record: dict[str, Any]) -> Iterator[Latent]:
         """The latents of seeds, as `Seeds.parse` reads them.
 
-        Raises ValueError for malformed seeds, and ItemError as `seeded`.
+        Raises ValueError for malformed seeds, and ItemError as `of_seed`.
         """
         for seed in Seeds.parse(text):
-            yield self.seeded(seed, record)
+            yield self.of_seed(seed, record)
 
-    def file(self, path: str) -> Iterator[Latent]:
+    def of_file(self, path: str) -> Iterator[Latent]:
         """The latents of a file.
 
         Raises as `latent_files.read`, and ItemError where z would be drawn again.

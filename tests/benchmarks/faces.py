@@ -42,41 +42,41 @@ IN_HISTORY = 8  # pictures of each sheet
 CARD = """\
 # The network that ships with animetools
 
-`sggen` draws with it and `dranker` judges by it where no other is named; its name is `default`:
-`sgconvert default model.pkl` gives a copy, `sgtrain --transfer default` goes on from it.
+`sggen` and `dranker` use it by default. Its name is `default`: `sgconvert default model.pkl` makes a
+copy, and `sgtrain --transfer default` trains it further.
 
 ![Training images, and samples at psi {psis}](default-samples.jpg)
 
-The same latents while it learned:
+The same latents during training:
 
-![Samples after ever more kimg](default-history.jpg)
+![Samples after more and more kimg](default-history.jpg)
 
 | | |
 |---|---|
-| pictures | {width} x {height} pixels of one face, with its hair |
-| learned from | {faces:,} faces drawn by `animedraw`{mirrored} |
-| for | {kimg:,g} kimg: so many thousands of images were looked at{began} |
+| images | {width} x {height} pixels of one face, with its hair |
+| trained on | {faces:,} faces drawn by `animedraw`{mirrored} |
+| for | {kimg:,g} kimg (thousands of images shown){began} |
 | generator | {generator}, {generator_parameters:,} parameters, channels {channels} |
 | discriminator | {discriminator}, {discriminator_parameters:,} parameters |
 | file | {bytes:,} bytes: G_ema and D, in half precision |
 {shares}
 
-[examples/train-default.sh](../examples/train-default.sh) makes one like it from nothing, on a CPU. Its
-settings:
+[examples/train-default.sh](../examples/train-default.sh) trains one like it from scratch, on a CPU, with
+these settings:
 
 {settings}.
 
-A picture holds a face where `animecrop` finds one, enlarged to {side} pixels, a quarter as wide or
-more. All so far is measured and written by
+An image has a face if `animecrop` finds one in it, enlarged to {side} pixels, and at least a
+quarter as wide. Everything above is measured and written by
 [tests/benchmarks/faces.py](../tests/benchmarks/faces.py).
 
-From here to one character is a short way. After two kimg of 195 faces with blue twintails the hair
-is blue; after four the tails begin to part.
+It is a good start for a single character. After two kimg with 195 faces with blue twintails the hair is
+blue; after four the twintails begin to appear.
 
     sgtrain --transfer default --batch 8 --gamma 1 --g-lr 0.004 --d-lr 0.004 --pl-weight 0 \\
         --mixing 0 --mirror --ema-kimg 1 --kimg 4 character.zip
 
-![The same latents while it learned them](default-transfer.jpg)
+![The same latents during that training](default-transfer.jpg)
 """
 
 
@@ -110,7 +110,7 @@ def card(path: str, images: Images, shares: dict[str, str]) -> str:
     return CARD.format(
         **facts,
         faces=len(images),
-        mirrored=", and their mirror images" if facts["config"]["mirror"] else "",
+        mirrored=", also mirrored" if facts["config"]["mirror"] else "",
         began=began,
         bytes=os.path.getsize(path),
         channels=" ".join(map(str, facts["generator_channels"])),
@@ -150,7 +150,7 @@ def main() -> None:
     for name, pictures in rows:
         with ThreadPoolExecutor() as pool:
             share = sum(pool.map(has_face, pictures)) / len(pictures)
-        shares[name] = f"{share:.1%} of {len(pictures)} hold a face"
+        shares[name] = f"{share:.1%} of {len(pictures)} have a face"
         print(f"{name}: {shares[name]}", flush=True)
         tails.append((name, [("", rgb) for rgb in pictures[:SHOWN]]))
     if told.sheet:

@@ -24,6 +24,11 @@ def test_a_folder_is_filled_whatever_its_name(tmp_path: Path) -> None:
     assert len(reader(str(tmp_path / "d.zip"))) == 0
 
 
+def test_a_link_counts_as_what_it_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("d.zip")
+    assert format_to_write(str(tmp_path / "link")).name == "zip"
+
+
 def test_content_comes_before_the_name(tmp_path: Path) -> None:
     for number, path in enumerate(
         (sets.zipped(tmp_path / "a", [picture(0)]), sets.tarred(tmp_path / "b", [picture(0)]))

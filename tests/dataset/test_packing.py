@@ -198,6 +198,20 @@ def test_what_an_older_version_began_goes_on(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TARGETS)
+def test_settings_written_in_other_words_go_on(tmp_path: Path, name: str) -> None:
+    """An older version may have lacked an option, and a newer one may have another."""
+    paths = sources(tmp_path / "in", 4)
+    kill(tmp_path / name, paths, 3)
+    base = sqlite3.connect(tmp_path / f".{name}.journal")
+    change = "json_remove(json_insert(value, '$.later', 1), '$.enlarge')"
+    base.execute(f"UPDATE words SET value = {change} WHERE name = 'settings'")
+    base.commit()
+    base.close()
+    made(tmp_path / name, paths, bad={paths[0]})  # it is packed already, and not read again
+    assert len(Images(str(tmp_path / name))) == 4
+
+
+@pytest.mark.parametrize("name", TARGETS)
 def test_same_list_again_changes_nothing(tmp_path: Path, name: str) -> None:
     paths = sources(tmp_path / "in", 4)
     made(tmp_path / name, paths, bad={paths[2]})
@@ -228,7 +242,7 @@ def test_difference_is_named(tmp_path: Path, name: str, finished: bool) -> None:
         what = rf"{name} was made"
     else:
         kill(target, paths, 3)
-        what = rf"\.{name}\.part, unfinished, was begun"
+        what = rf"\.{name}\.part, unfinished, was started"
     with pytest.raises(FatalError, match=rf"{what} with --size 16, this run is with --size 32"):
         Packing(str(target), SETTINGS.keyed(size=32))
     with pytest.raises(FatalError, match=rf"{what} without --no-enlarge, this run is with"):

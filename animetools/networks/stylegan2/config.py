@@ -22,6 +22,8 @@ from animetools.networks.config import (
 class StyleGAN2GeneratorConfig(GeneratorConfig):
     """A generator. `kernel` is the low-pass filter of every change of size."""
 
+    needs_kernel = True
+
     mapping: MappingConfig
     channels: tuple[Size, ...]
     base: tuple[Side, Side] = (4, 4)
@@ -32,10 +34,6 @@ class StyleGAN2GeneratorConfig(GeneratorConfig):
     clamp: Positive | None = None
     truncation: Truncation = Truncation()  # noqa: RUF009  it is frozen
 
-    def contradiction(self) -> str:
-        """As of every generator, and a kernel that is missing."""
-        return super().contradiction() or ("" if self.kernel else "kernel")
-
 
 @dataclass(frozen=True)
 class StyleGAN2DiscriminatorConfig(DiscriminatorConfig):
@@ -44,6 +42,8 @@ class StyleGAN2DiscriminatorConfig(DiscriminatorConfig):
     With labels the score is the output of their class (`output`: StyleGAN 2), or the product with
     a mapping of them (`projection`: ADA); `ignored` is ext's.
     """
+
+    needs_kernel = True
 
     channels: tuple[Size, ...]
     base: tuple[Side, Side] = (4, 4)
@@ -60,8 +60,8 @@ class StyleGAN2DiscriminatorConfig(DiscriminatorConfig):
     mbstd_features: Count = 1
 
     def contradiction(self) -> str:
-        """As of every discriminator, a kernel that is missing, and the mapping of labels."""
-        if own := super().contradiction() or ("" if self.kernel else "kernel"):
+        """As in `DiscriminatorConfig`, and the mapping's of the labels."""
+        if own := super().contradiction():
             return own
         mapping = self.mapping
         if (mapping is not None) != (self.labels == "projection" and self.c_dim > 0):
