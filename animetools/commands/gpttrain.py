@@ -8,7 +8,7 @@ from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from animetools.cli import Item, Opt, Stream, command
+from animetools.cli import Item, OneDevice, Opt, Stream, command
 from animetools.cli.aside import until_interrupted
 from animetools.cli.cores import cores
 from animetools.errors import FatalError
@@ -78,7 +78,7 @@ class LearnOptions:
     snap: Annotated[int, Opt("Steps between two snapshots, each with a validation.", min=1)] = 100
     keep: Annotated[int, Opt("Snapshots that are kept, the last ones; 0 is all.", min=0)] = 2
     seed: Annotated[int | None, Opt("What all chance comes from.", min=0, max=2**32 - 1)] = None
-    device: Annotated[str, Opt("auto, cpu, cuda, cuda:1 or mps.", unit="DEVICE")] = "auto"
+    device: OneDevice = "auto"
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense, before anything heavy is loaded."""

@@ -16,7 +16,7 @@ from animetools.errors import FatalError, ItemError
 from animetools.netfiles import pickles
 from animetools.netfiles.machine import refuse
 from animetools.netfiles.safetensors import LONGEST_HEADER
-from animetools.upscaling.engine import Engine, Form, Planes
+from animetools.upscaling.network import Geometry, Planes, UpscalingNetwork
 
 MOST_WEIGHTS = 512 << 20  # bytes of a .safetensors, which is read whole
 WIDEST = 1024  # channels
@@ -30,7 +30,7 @@ STRIP = 1 << 17  # pixels that are enlarged at once
 MARGIN = 2  # rows that the enlarging layers look beyond a strip
 
 
-def open_esrgan(path: str, device: torch.device, dtype: torch.dtype) -> Engine:
+def open_esrgan(path: str, device: torch.device, dtype: torch.dtype) -> UpscalingNetwork:
     """The network of a .pth or .safetensors file, ready to run on the device.
 
     It is an RRDB network, as ESRGAN and Real-ESRGAN name its tensors, or Real-ESRGAN's compact
@@ -51,19 +51,19 @@ def open_esrgan(path: str, device: torch.device, dtype: torch.dtype) -> Engine:
         raise FatalError(f"{path} cannot be read: {why.strerror}") from why
     except ItemError as why:
         raise FatalError(
-            f"{path} is no ESRGAN (RRDB) or Real-ESRGAN compact network: {why}"
+            f"{path} is not an ESRGAN (RRDB) or Real-ESRGAN compact network: {why}"
         ) from why
-    return _Engine(network, device, torch.float32 if device.type == "cpu" else dtype)
+    return _Network(network, device, torch.float32 if device.type == "cpu" else dtype)
 
 
-class _Engine:
-    """A network on its device: an Engine."""
+class _Network:
+    """A network on its device: an UpscalingNetwork."""
 
     def __init__(
         self, network: "_Compact | _Rrdb", device: torch.device, dtype: torch.dtype
     ) -> None:
         memory = MEMORY if device.type == "cpu" else MEMORY_OF_CARD
-        self.form = network.form(memory // dtype.itemsize)
+        self.geometry = network.geometry(memory // dtype.itemsize)
         self.device = device
         self.network = network.to(device, dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
         for convolution in network.ends():
@@ -73,7 +73,7 @@ class _Engine:
     def run(
         self, rgb: Planes, known: Mapping[str, Planes] | None = None, wanted: str | None = None
     ) -> Planes:
-        """As Engine has it; there are no pools."""
+        """As UpscalingNetwork has it; there are no pools."""
         torch.set_num_threads(1)  # of a thread that has used torch before
         try:
             x = torch.from_numpy(np.array(rgb[None], np.float32)).to(self.device)
@@ -86,7 +86,7 @@ class _Engine:
 
 
 # Both families take RGB [1, 3, h, w] in 0..1 and give the same enlarged, in float32. Of their `ends`
-# the input or output is a picture, so they stay in float32; their `form` has a tile whose features
+# the input or output is a picture, so they stay in float32; their `geometry` has a tile whose features
 # are `room` numbers.
 
 
@@ -104,10 +104,10 @@ class _Compact(nn.Module):
     def ends(self) -> tuple[nn.Conv2d, nn.Conv2d]:
         return self.body[0], self.body[-1]  # type: ignore[return-value]
 
-    def form(self, room: int) -> Form:
+    def geometry(self, room: int) -> Geometry:
         overlap = self.layers + 1  # all that a pixel depends on
         side = math.isqrt(room // (2 * self.features + 6 * self.scale**2)) - 2 * overlap
-        return Form(self.scale, overlap=overlap, tile=_tile(side))
+        return Geometry(self.scale, overlap=overlap, tile=_tile(side))
 
     def forward(self, x: Tensor) -> Tensor:
         first, last = self.ends()
@@ -167,10 +167,10 @@ class _Rrdb(nn.Module):
     def ends(self) -> tuple[nn.Conv2d, nn.Conv2d]:
         return self.conv_first, self.conv_last
 
-    def form(self, room: int) -> Form:
+    def geometry(self, room: int) -> Geometry:
         side = self.fold * math.isqrt(room // self.numbers) - 2 * OVERLAP
         scale = self.enlarging // self.fold
-        return Form(scale, overlap=OVERLAP, align=self.fold, tile=_tile(side))
+        return Geometry(scale, overlap=OVERLAP, align=self.fold, tile=_tile(side))
 
     def forward(self, x: Tensor) -> Tensor:
         seen = self.conv_first(F.pixel_unshuffle(x, self.fold)).to(self.conv_body.weight.dtype)
@@ -214,9 +214,9 @@ def _content(path: str) -> Any:
     if pickles.is_torch_legacy(data):
         return pickles.load_torch_legacy(data)
     if not head.endswith(b"{") or int.from_bytes(head[:8], "little") > LONGEST_HEADER:
-        refuse("it is neither a file of torch.save nor safetensors")
+        refuse("it is neither a torch.save nor a safetensors file")
     if len(data) > MOST_WEIGHTS:
-        refuse(f"it is longer than the {MOST_WEIGHTS} bytes that it may have")
+        refuse(f"it is longer than the {MOST_WEIGHTS} bytes that are allowed")
     try:
         return safetensors.torch.load(bytes(data))
     except (safetensors.SafetensorError, KeyError):  # the key is a type that torch lacks
@@ -229,10 +229,10 @@ def _tensors(value: Any) -> dict[str, Tensor]:
         if type(value) is dict and type(value.get(wrapper)) is dict:
             value = value[wrapper]
     if type(value) is not dict or not value:
-        refuse("it holds no tensors by their names")
+        refuse("it does not hold named tensors")
     for name, tensor in value.items():
         if not isinstance(tensor, Tensor):
-            refuse(f"{name!a:.80} in it is no tensor")
+            refuse(f"{name!a:.80} in it is not a tensor")
     pickles.refuse_shared(value.values())
     return {str(name).removeprefix("module."): tensor for name, tensor in value.items()}
 
@@ -291,7 +291,7 @@ def _compact(state: dict[str, Tensor]) -> _Compact:
     outputs, _ = _sizes(state, f"body.{2 * layers}.weight")
     scale = math.isqrt(outputs // 3)
     if layers < 1 or outputs != 3 * scale**2 or not 1 <= scale <= LARGEST_SCALE:
-        refuse(f"its last layer gives {outputs} channels, which are no enlarged RGB")
+        refuse(f"its last layer gives {outputs} channels, not an enlarged RGB picture")
     return _filled(_Compact(features, layers, scale), state)
 
 
@@ -302,13 +302,13 @@ def _sizes(state: dict[str, Tensor], name: str) -> tuple[int, int]:
     match tuple(state[name].shape):
         case (outputs, inputs, 3, 3) if 0 < outputs <= WIDEST and 0 < inputs <= WIDEST:
             return outputs, inputs
-    refuse(f"its tensor {name} is {tuple(state[name].shape)}: no convolution of theirs")
+    refuse(f"its tensor {name} is {tuple(state[name].shape)}: not a convolution of these networks")
 
 
 def _count(state: dict[str, Tensor], pattern: str) -> int:
     count = sum(1 for name in state if re.fullmatch(pattern, name))
     if count > MOST_PARTS:
-        refuse(f"it has {count} layers of a kind")
+        refuse(f"it has too many layers: {count}")
     return count
 
 
@@ -325,13 +325,13 @@ def _filled(network: N, state: dict[str, Tensor]) -> N:
         if state[name].shape != place.shape:
             refuse(f"its tensor {name} is {tuple(state[name].shape)}, not {tuple(place.shape)}")
         if not state[name].is_floating_point():
-            refuse(f"its tensor {name} holds whole numbers")
+            refuse(f"its tensor {name} holds integers")
         # A copy: the file may change while it is used.
         own[name] = state[name].to(torch.float32, copy=True)
         if not own[name].isfinite().all():
-            refuse(f"its tensor {name} holds numbers that are none (NaN or infinite)")
+            refuse(f"its tensor {name} holds NaN or infinite values")
     for name in state:
         if name not in wanted:
-            refuse(f"it has the tensor {name!a:.80}, which they have not")
+            refuse(f"it has the tensor {name!a:.80}, which these networks do not have")
     network.load_state_dict(own, assign=True)
     return network

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from animetools.errors import ItemError
-from animetools.upscaling.engine import Form, Planes
+from animetools.upscaling.network import Geometry, Planes
 
 UNITS = (64, 48, 56)  # one of them is a multiple of any window or block that networks are made of
 FARTHEST = 96  # pixels; what looks farther is taken to look at the whole picture
@@ -21,8 +21,8 @@ LEVEL = 1 / 255
 TOLERANCE, ROUGH_TOLERANCE = LEVEL / 16, LEVEL  # in float32 on a CPU, and with fewer bits
 
 
-def measured(form: Form, run: Callable[[Planes], Planes], tolerance: float) -> Form:
-    """The form of the network `run`, whose scale, border and least alignment are known.
+def measured(geometry: Geometry, run: Callable[[Planes], Planes], tolerance: float) -> Geometry:
+    """The geometry of the network `run`, whose scale, border and least alignment are known.
 
     The others are found with strips that are cut out of one picture at several places: those show
     the same, up to the `tolerance`, where the network does not look beyond what was cut off and
@@ -32,27 +32,27 @@ def measured(form: Form, run: Callable[[Planes], Planes], tolerance: float) -> F
     Raises ItemError where `run` does.
     """
     for unit in UNITS:
-        strips = _Strips(form, run, tolerance, unit)
-        if unit % form.align == 0 and (reach := strips.looks(unit)) <= FARTHEST:
+        strips = _Strips(geometry, run, tolerance, unit)
+        if unit % geometry.align == 0 and (reach := strips.looks(unit)) <= FARTHEST:
             break
     else:
         return replace(
-            form, align=UNITS[0], ends=form.align, overlap=OVERLAP, tile=WHOLE, whole=WHOLE
+            geometry, align=UNITS[0], ends=geometry.align, overlap=OVERLAP, tile=WHOLE, whole=WHOLE
         )
     if reach:
         reach += SPARE
-    for align in range(form.align, unit + 1, form.align):
+    for align in range(geometry.align, unit + 1, geometry.align):
         if unit % align == 0 and strips.looks(align) <= reach:
             break
-    ends = 1 if form.align == 1 and strips.are_free(align, reach) else align
-    return replace(form, align=align, ends=ends, overlap=reach)
+    ends = 1 if geometry.align == 1 and strips.are_free(align, reach) else align
+    return replace(geometry, align=align, ends=ends, overlap=reach)
 
 
 @dataclass(frozen=True)
 class _Strips:
     """Pictures that are long, cut to several lengths, and as high as `unit` allows."""
 
-    form: Form
+    geometry: Geometry
     run: Callable[[Planes], Planes]
     tolerance: float
     unit: int
@@ -65,13 +65,13 @@ class _Strips:
         that nothing is filled up there without the shift.
         """
         start = next(n for n in count(self.unit // 2) if math.gcd(n, self.unit) == align)
-        end = _up(start + LENGTH + 2 * self.form.border, self.unit) + rest
+        end = _up(start + LENGTH + 2 * self.geometry.border, self.unit) + rest
         wrong = np.flatnonzero(self._differ((start, end), (0, end)))
         return int(wrong[-1]) + 1 if wrong.size else 0
 
     def are_free(self, align: int, reach: int) -> bool:
         """Whether a picture that ends beside a multiple of `align` is different only there."""
-        end = _up(LENGTH + 2 * self.form.border, align)
+        end = _up(LENGTH + 2 * self.geometry.border, align)
         try:
             longer = self._differ((0, end), (0, end + 1))
             return self.looks(align, align - 1) <= reach and not longer[: longer.size - reach].any()
@@ -80,15 +80,15 @@ class _Strips:
 
     def _differ(self, part: tuple[int, int], other: tuple[int, int]) -> NDArray[np.bool_]:
         """Which columns of two parts of a strip are not the same, from where the first begins."""
-        height = _up(HEIGHT + 2 * self.form.border, self.unit)
+        height = _up(HEIGHT + 2 * self.geometry.border, self.unit)
         strip = _picture(height, max(part[1], other[1]))
         one, two = (
             self.run(np.ascontiguousarray(strip[:, :, slice(*ends)])) for ends in (part, other)
         )
-        two = two[:, :, (part[0] - other[0]) * self.form.scale :]
+        two = two[:, :, (part[0] - other[0]) * self.geometry.scale :]
         width = min(one.shape[2], two.shape[2])
         columns = abs(one[:, :, :width] - two[:, :, :width]).max((0, 1))
-        return np.asarray(columns.reshape(-1, self.form.scale).max(1) > self.tolerance)
+        return np.asarray(columns.reshape(-1, self.geometry.scale).max(1) > self.tolerance)
 
 
 def _up(length: int, unit: int) -> int:

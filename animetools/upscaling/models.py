@@ -1,4 +1,4 @@
-"""Which file is which model, and an engine for it."""
+"""Which file is which model, and an network for it."""
 
 import hashlib
 import os
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from animetools import atomic
 from animetools.errors import FatalError
-from animetools.upscaling.engine import Engine
+from animetools.upscaling.network import UpscalingNetwork
 
 if TYPE_CHECKING:
     import torch
@@ -39,7 +39,7 @@ def waifu2x(model: str, noise: int | None, scale: int) -> str:
     Raises FatalError if there is no such network, or it cannot be had.
     """
     if scale == 1 and model != "cunet":
-        raise FatalError(f"--model {model} cannot keep the size: --scale 1 takes --model cunet")
+        raise FatalError(f"--model {model} always enlarges: --scale 1 needs --model cunet")
     noisy = "" if noise is None else f"noise{noise}_"
     name = f"{FOLDERS[model]}/{noisy}{'scale2.0x_' if scale == 2 else ''}model.param"
     return _installed(name) or fetched(name)
@@ -94,7 +94,7 @@ def digest(path: str) -> str:
     return total.hexdigest()[:16]
 
 
-def open_model(path: str, device: "torch.device | None", dtype: str) -> Engine:
+def open_model(path: str, device: "torch.device | None", dtype: str) -> UpscalingNetwork:
     """The network of a file, on a card, or on the CPU (None), which computes in fp32.
 
     It is an .onnx, a .param with its .bin beside it (ncnn), or a .pth or .safetensors of one of
@@ -123,20 +123,20 @@ def open_model(path: str, device: "torch.device | None", dtype: str) -> Engine:
     )
 
 
-def _open_pair(param: str, bin: str, device: "torch.device | None", dtype: str) -> Engine:
-    from animetools.upscaling.graph import read_graph
+def _open_pair(param: str, bin: str, device: "torch.device | None", dtype: str) -> UpscalingNetwork:
+    from animetools.upscaling.ncnn_graph import read_graph
 
     graph = read_graph(param, bin)
     if device is not None:
         from animetools.networks.devices import DTYPES
-        from animetools.upscaling.card import Card
+        from animetools.upscaling.ncnn_card import CardNetwork
 
-        return Card(graph, device, DTYPES[dtype])
+        return CardNetwork(graph, device, DTYPES[dtype])
     try:
-        from animetools.upscaling.processor import Processor
+        from animetools.upscaling.ncnn_cpu import CpuNetwork
     except ImportError as why:  # also of a library of the system's that it lacks
         raise FatalError(
             f"ncnn, which computes it on a CPU, cannot be loaded ({why}): pip install ncnn, or"
             " give --model an .onnx, .pth or .safetensors file"
         ) from None
-    return Processor(graph, param, bin)
+    return CpuNetwork(graph, param, bin)

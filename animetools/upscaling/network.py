@@ -12,7 +12,7 @@ Planes = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Pool:
+class GlobalPool:
     """A mean over the whole picture inside a network: tiles must share it.
 
     `mean` [C] is the blob that is the mean of the blob `of` [C, h, w], which has `ratio` samples per
@@ -25,7 +25,7 @@ class Pool:
 
 
 @dataclass(frozen=True)
-class Form:
+class Geometry:
     """How a network's output lies on its input; all lengths in pixels of the input.
 
     The output is `scale` times the input less `border` on each side (0 where a network fills up its
@@ -44,14 +44,14 @@ class Form:
     tile: int = 128  # side of a tile, without border, at which it is fast and its memory is small
     whole: int = 0  # side up to which a picture is given at once, because all of it is looked at
     residual: bool = False  # what it gives is to be added to the nearest pixels of the input
-    pools: tuple[Pool, ...] = ()  # in the order in which they depend on each other
+    pools: tuple[GlobalPool, ...] = ()  # in the order in which they depend on each other
 
 
-class Engine(Protocol):
+class UpscalingNetwork(Protocol):
     """A network that enlarges RGB pictures, ready to run; several threads may run it at once."""
 
     @property
-    def form(self) -> Form:
+    def geometry(self) -> Geometry:
         """What the tiles must know of it."""
         ...
 
@@ -60,7 +60,7 @@ class Engine(Protocol):
     ) -> Planes:
         """The enlarged picture of `rgb` [3, h, w] in 0..1, as [3, H, W] around 0..1.
 
-        Instead of it `wanted` names a blob of `form.pools`. Blobs in `known` are taken as they are
+        Instead of it `wanted` names a blob of `geometry.pools`. Blobs in `known` are taken as they are
         given, and what only they depend on is not computed.
 
         Raises ItemError where it cannot be computed.

@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from animetools.errors import ItemError
-from animetools.upscaling.engine import Form, Planes
-from animetools.upscaling.graph import Graph, Layer
-from animetools.upscaling.kinds import OPERATIONS, RESIZINGS, Params
+from animetools.upscaling.ncnn_graph import Graph, Layer
+from animetools.upscaling.ncnn_layers import OPERATIONS, RESIZINGS, Params
+from animetools.upscaling.network import Geometry, Planes
 
 # A border of 18 pixels is 15% more work around 512 and 30% around 256; of memory waifu2x's
 # networks take 0.6 GiB for it, ESRGAN's 2 GiB.
@@ -24,8 +24,8 @@ TILE = 512
 FEW = 32
 
 
-class Card:
-    """A network of ncnn's files, ready to run on a card: an Engine."""
+class CardNetwork:
+    """A network of ncnn's files, ready to run on a card: an UpscalingNetwork."""
 
     def __init__(self, graph: Graph, device: torch.device, dtype: torch.dtype) -> None:
         """Take the weights to the `device`; the larger part of the work is done in `dtype`."""
@@ -36,22 +36,22 @@ class Card:
         self.alone = threading.Lock()  # one tile's blobs are enough for a card
 
     @property
-    def form(self) -> Form:
+    def geometry(self) -> Geometry:
         """What the tiles must know of it."""
-        form = self.graph.form
-        return form if self.device.type == "cpu" else replace(form, tile=TILE)
+        geometry = self.graph.geometry
+        return geometry if self.device.type == "cpu" else replace(geometry, tile=TILE)
 
     def run(
         self, rgb: Planes, known: Mapping[str, Planes] | None = None, wanted: str | None = None
     ) -> Planes:
-        """As Engine has it."""
+        """As UpscalingNetwork has it."""
         given = {self.graph.entry: rgb, **(known or {})}
         try:
             with self.alone:
                 return self._computed(given, wanted or self.graph.exit)
         except torch.OutOfMemoryError:
             pass  # it holds all that is on the card, and goes before the next error comes
-        raise ItemError("the card has too little memory for it: try a smaller --tile")
+        raise ItemError("the card does not have enough memory for it: try a smaller --tile")
 
     @torch.inference_mode()
     def _computed(self, given: Mapping[str, Planes], wanted: str) -> Planes:
