@@ -19,7 +19,7 @@ SERVER.set_forkserver_preload(
         "animetools.netfiles.checkpoints",
         "animetools.sampling.pictures",
         "animetools.images.described",
-        "animetools.training.run",
+        "animetools.training.learner",
         "torch._dynamo",  # as Adam does
         "transformers.generation.utils",
         "transformers.models.auto.modeling_auto",

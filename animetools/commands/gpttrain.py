@@ -1,42 +1,40 @@
 """gpttrain: train a language model."""
 
 import os
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from animetools.cli import Item, OneDevice, Opt, Stream, command
 from animetools.cli.aside import until_interrupted
 from animetools.cli.cores import cores
 from animetools.errors import FatalError
+from animetools.runs.settings import changes, given, held, settings_of
+from animetools.text.learning.config import LEAST, TextConfig
 
-if TYPE_CHECKING:
-    from animetools.text.learning.learner import Settings
-    from animetools.text.learning.run import Status
-
-LEAST = 8  # tokens of a window
+LESS_MEMORY = "a smaller --batch or --context needs less"
 
 
 @dataclass(frozen=True)
+@settings_of(TextConfig, after="resume", defaults=True)
 class LearnOptions:
-    """What gpttrain can be told; what is not told is as before where a run is resumed."""
+    """The options of gpttrain, beside those of TextConfig, which a resumed run has already."""
 
     model: Annotated[
         str,
-        Opt("What it begins with: a folder, a name at huggingface.co, or default.", unit="MODEL"),
+        Opt("Model to start from: a folder, a name at huggingface.co, or default.", unit="MODEL"),
     ] = "default"
-    from_scratch: Annotated[bool, Opt("Begin with random weights.")] = False
+    from_scratch: Annotated[bool, Opt("Start from random weights.")] = False
     size: Annotated[
         Literal["tiny", "small", "gpt2"] | None,
-        Opt("Of a model from scratch: 3.4, 12 or 89 million parameters; tiny if not told."),
+        Opt("Size of a model from scratch: 3.4, 12 or 89 million parameters [tiny]."),
     ] = None
     vocab: Annotated[
         int | None,
         Opt(
-            "Make a new tokenizer of so many tokens from the corpus; if not told, the model's is"
+            "Train a new tokenizer of this many tokens on the corpus; by default the model's is"
             " kept, and a model from scratch has 4096.",
             min=257,
             max=10**6,
@@ -51,39 +49,16 @@ class LearnOptions:
         ),
     ] = ""
     resume: Annotated[
-        bool, Opt("Go on from the last snapshot in the folder, or begin where there is none.")
+        bool, Opt("Continue from the last snapshot in the folder; start a run if there is none.")
     ] = False
-    steps: Annotated[int | None, Opt("Steps in all; 1000 if not told.", min=1)] = None
-    batch: Annotated[
-        int | None, Opt("Pieces of text in a step; 16 if not told.", "b", min=1, max=65536)
-    ] = None
-    context: Annotated[
-        int | None, Opt("Tokens of such a piece; 256 if not told.", min=LEAST, max=1 << 20)
-    ] = None
-    lr: Annotated[
-        float | None, Opt("Learning rate; 0.0001, from scratch 0.002, if not told.", min=0)
-    ] = None
-    valid: Annotated[
-        float | None,
-        Opt("Share of the corpus held back to judge by; 5% if not told.", min=0, max=0.5),
-    ] = None
-    patience: Annotated[
-        int | None,
-        Opt("End after so many validations that got no better; 3 if not told, 0 never.", min=0),
-    ] = None
-    dtype: Annotated[
-        Literal["fp32", "bf16"] | None,
-        Opt("Precision of the products; where it is not told, bf16 on a card."),
-    ] = None
     snap: Annotated[int, Opt("Steps between two snapshots, each with a validation.", min=1)] = 100
-    keep: Annotated[int, Opt("Snapshots that are kept, the last ones; 0 is all.", min=0)] = 2
-    seed: Annotated[int | None, Opt("What all chance comes from.", min=0, max=2**32 - 1)] = None
+    keep: Annotated[int, Opt("Snapshots to keep, the last ones; 0 keeps all.", min=0)] = 2
     device: OneDevice = "auto"
 
     def __post_init__(self) -> None:
-        """Refuse what makes no sense, before anything heavy is loaded."""
+        """Refuse contradictions before anything heavy is loaded."""
         if self.size and not self.from_scratch:
-            raise ValueError("--size is of a model --from-scratch: another has its own")
+            raise ValueError("--size is for --from-scratch: leave it out")
         if self.from_scratch and self.model != "default":
             raise ValueError("--from-scratch and --model exclude each other")
         if self.device == "all":
@@ -105,71 +80,75 @@ class LearnOptions:
 def gpttrain(options: LearnOptions, stream: Stream) -> int:
     """Train a language model.
 
-    Writes the path of each snapshot when it is whole, in the model's folder. That folder is itself the
-    model, in half precision, as it was when it did best on the text that is held back; gptsnip and
-    transformers read it and the snapshots alike. Ctrl-C or SIGTERM has it write one and end, a second
-    one ends it at once; --resume goes on from the last, to the bit.
+    Writes the path of each snapshot when it is complete, in the model's folder. That folder is itself
+    the model, in half precision, as it was when its validation loss was lowest; gptsnip and
+    transformers read it and the snapshots alike. Ctrl-C or SIGTERM writes one more snapshot and
+    ends, a second one ends at once; --resume continues from the last, to the bit.
 
     Each line of TITLE|SYNOPSIS, and each row of a table, is a text of its own, learned from its
-    beginning to its end. Windows of plain text begin anywhere; <|endoftext|> or <|startoftext|> ends
-    one text and begins the next. A corpus is UTF-8 or UTF-16, and may be packed with gzip. In the
-    folder are log.txt with samples, run.json with all settings, and the curves of TensorBoard.
+    beginning to its end. Windows of plain text start anywhere; <|endoftext|> or <|startoftext|>
+    separates texts. A corpus is UTF-8 or UTF-16, and may be compressed with gzip. The folder also
+    holds log.txt with samples, run.json with all settings, and curves for TensorBoard.
 
-    Losses are nats per token. Bits per character compare models whose tokenizers differ.
+    Losses are nats per token. Bits per character compare models with different tokenizers.
     """
     if len(stream.files) != 1:
         raise FatalError("name one corpus: gpttrain CORPUS")
     if not find_spec("transformers"):
         raise FatalError("gpttrain needs transformers: pip install 'animetools[text]'")
-    cure = "a smaller --batch or --context needs less"
-    for path in until_interrupted(partial(_train, options, stream), stream, cure):
+    for path in until_interrupted(partial(_train, options, stream), stream, LESS_MEMORY):
         stream.print(Item(path))
     return 0
 
 
 def _train(options: LearnOptions, stream: Stream, stopping: Callable[[], bool]) -> Iterator[str]:
-    """Train; gives the path of each snapshot."""
+    """Train; yields the path of each snapshot."""
     report, out, corpus = stream.report, stream.out, stream.files[0]
     jobs = stream.options.jobs or cores()
     os.environ.setdefault("RAYON_NUM_THREADS", f"{jobs}")  # the tokenizer's
     import torch
 
-    from animetools.estimate import duration
     from animetools.networks.devices import devices
+    from animetools.runs.diary import Diary
+    from animetools.runs.folder import Folder
+    from animetools.runs.forecast import forecast, resident
+    from animetools.runs.loop import train
+    from animetools.runs.pace import Pace
+    from animetools.runs.snapshots import listed, remove
+    from animetools.runs.view import View
     from animetools.text.learning import corpus as texts
     from animetools.text.learning import snapshots, tokenizers, tokens
-    from animetools.text.learning.learner import Learner, Settings
-    from animetools.text.learning.run import Run
+    from animetools.text.learning.forecast import needs
+    from animetools.text.learning.learner import Learner
+    from animetools.text.learning.run import TextTraining
     from animetools.text.models import loading, scratch
-    from animetools.training.board import MISSING, Board
-    from animetools.training.snapshots import Folder
 
     torch.set_num_threads(min(jobs, cores()))  # more would wait for each other
     device = devices(options.device)[0]
 
-    # What it learns from, and what it goes on from.
+    # The corpus, and the snapshot to resume.
     columns = [name.strip() for name in options.column.split(",") if name.strip()]
     form = texts.form_of(corpus, columns)
     if not any(texts.documents(corpus, report.note, columns)):
         raise FatalError(f"{corpus} has no text to learn from")
-    old = snapshots.all_of(out)
-    if old and not options.resume and not stream.options.force:
-        raise FatalError(f"{out} holds a run: --resume goes on with it, --force begins it anew")
-    if old and options.resume and stream.options.force:
+    old, force = listed(out), stream.options.force
+    if old and options.resume == force:
         raise FatalError(
             f"{out} holds a run: give --resume to continue it or --force to start over"
         )
     path = old[-1] if old and options.resume else ""
     saved = snapshots.read(path) if path else None
+    had = saved.facts if saved else {}
     if saved:
-        _refuse_another(out, saved.facts, options)
-    if options.resume and not saved:
-        report.note(f"no run is in {out}: a new one begins")
-    usual = Settings(
-        lr=2e-3 if options.from_scratch else 1e-4,
+        _refuse_another(out, had, options)
+    elif options.resume:
+        report.note(f"{out} holds no run: starting a new one")
+    usual = TextConfig(
+        lr=2e-3 if options.from_scratch else TextConfig.lr,
         dtype="bf16" if device.type == "cuda" else "fp32",
     )
-    settings = _settings(usual, saved.facts if saved else {}, options, path)
+    told = given(options, TextConfig)
+    config = replace(usual, **held(TextConfig, had, path) | told)
 
     # The model.
     def all_texts() -> Iterator[str]:
@@ -181,109 +160,87 @@ def _train(options: LearnOptions, stream: Stream, stopping: Callable[[], bool]) 
         size = options.size or "tiny"
         most = scratch.SIZES[size][-1]
         tokenizer = tokenizers.trained(all_texts(), options.vocab or tokenizers.SIZE, most)
-        model = scratch.model(size, tokenizer, settings.seed)
+        model = scratch.model(size, tokenizer, config.seed)
     else:
         model, tokenizer = loading.load(loading.locate(options.model))
         if options.vocab:
-            most = getattr(model.config, "max_position_embeddings", None) or settings.context
+            most = getattr(model.config, "max_position_embeddings", None) or config.context
             new = tokenizers.trained(all_texts(), options.vocab, most)
             tokenizers.give(model, tokenizer, new)
             tokenizer = new
         elif advice := tokenizers.advice(tokenizer, all_texts()):
             report.note(advice)
-    most = getattr(model.config, "max_position_embeddings", settings.context)
-    if options.context is None:
-        settings = replace(settings, context=min(settings.context, most))
-    if settings.context > most:
-        raise FatalError(f"--context {settings.context} is more than the model's {most}")
+    most = getattr(model.config, "max_position_embeddings", config.context)
+    if "context" not in told:
+        config = replace(config, context=min(config.context, most))
+    if config.context > most:
+        raise FatalError(f"--context {config.context} is more than the model's {most}: lower it")
     if tokenizer.eos_token_id is None:
         raise FatalError("the model's tokenizer has no token for the end of a text")
 
     # The text.
-    found = tokens.encoded(
-        texts.documents(corpus, report.note, columns), tokenizer, settings.valid, pairs=form.pairs
+    data, valid = tokens.encoded(
+        texts.documents(corpus, report.note, columns), tokenizer, config.valid, pairs=form.pairs
     )
-    data, held = found
-    if not data.places(settings.context):
+    if not data.places(config.context):
         cure = f"try --context {len(data)}" if len(data) >= LEAST else "learn from a longer text"
         raise FatalError(f"{corpus} holds {len(data)} tokens, fewer than --context: {cure}")
-    report.note(f"{corpus}: {form.kind}, {len(data)} tokens to learn from, {len(held)} held back")
-    if not held.places(settings.context):
+    report.note(f"{corpus}: {form.kind}, {len(data)} tokens to learn from, {len(valid)} held back")
+    if not valid.places(config.context):
         report.note(
-            "too little is held back to judge by: the last weights count as the best, and"
+            "too little is held back for validation: the last weights count as the best, and"
             " --patience has no effect"
         )
-    count = sum(value.numel() for value in model.parameters())
-    report.note(
-        f"{count / 1e6:.1f} million parameters; snapshots of {count * 12 / 1e6:.0f} MB in {out}"
-    )
+
+    # The forecast.
+    pace = Pace(options.snap, keep=options.keep)
+    needed = needs(model, config)
+    for line in forecast(needed, pace, config.steps, out, device, resident(), LESS_MEMORY):
+        report.note(line)
     if stream.options.dry_run:
-        for key, value in asdict(settings).items():
+        for key, value in asdict(config).items():
             report.note(f"{key} {value}")
-        yield os.path.join(out, f"snapshot-{settings.steps:06d}")
+        yield os.path.join(out, snapshots.named(config.steps))
         return
 
     # The run.
-    learner = Learner(model, settings, device)
-    facts: dict[str, Any] = {"corpus": os.path.realpath(corpus)} | _made_from(options)
+    facts = {"corpus": os.path.realpath(corpus)} | _origin(options)
+    facts |= {key: had[key] for key in facts.keys() - {"corpus"} & had.keys()}
+    training = TextTraining(Learner(model, config, device), tokenizer, data, valid, facts)
     news = []
     if saved:
-        learner.load(saved.tensors, saved.facts["step"])
-        facts |= {key: saved.facts[key] for key in facts.keys() - {"corpus"} & saved.facts.keys()}
-        if learner.done >= settings.steps:
-            report.note(f"{path} has its {settings.steps} steps: more --steps go on")
+        training.resume(saved)
+        if training.done >= config.steps:
+            report.note(f"{path} has its {config.steps} steps: raise --steps to continue")
             yield path
             return
-        news = [f"goes on from {path} at step {learner.done}"]
-        now = facts | asdict(settings)
-        news += [
-            f"{key} was {saved.facts[key]}, is {value} from here on"
-            for key, value in now.items()
-            if key in saved.facts and saved.facts[key] != value
-        ]
-    os.makedirs(out, exist_ok=True)
+        news = [f"continuing from {path} at step {training.done}"]
+        news += changes(had, facts | asdict(config))
     folder = Folder(out)
-    folder.tell(asdict(options) | asdict(settings) | facts | {"device": str(device), "jobs": jobs})
-    board = None
-    try:
-        board = Board(out, learner.done)
-    except ImportError:
-        report.note(MISSING)
-
-    def say(line: str) -> None:
-        report.note(line)
-        folder.add("log.txt", f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}")
-
-    def tell(status: "Status") -> None:
-        say(status.words(duration((status.steps - status.step) * status.pace)))
-        if board:
-            board.draw(status.scalars(), status.step)
-
+    folder.record(asdict(options) | asdict(config) | facts | {"device": str(device), "jobs": jobs})
+    view = View(out, training.unit, training.total, training.done)
+    report.watch(view)
+    diary = Diary(folder, report.note, view, training.done)
     for line in news:
-        say(line)
-    if not saved:
-        snapshots.remove(out, old)
-    run = Run(
-        learner, tokenizer, data, held, out, facts, options.snap, options.keep, tell, say, stopping
-    )
-    if saved:
-        run.best, run.worse = saved.facts["best"], saved.facts["worse"]
-    if run.is_over():
-        say(f"{path}: {run.worse} validations got no better; a larger --patience goes on")
+        diary.say(line)
+    for each in [] if saved else old:
+        remove(each)
+    if saved and (why := training.finished()):
+        diary.say(f"{path}: {why}; raise --patience to continue")
         yield path
         return
-    yield from run.train()
+    yield from train(training, pace, diary, stopping, path)
 
 
-def _made_from(options: LearnOptions) -> dict[str, Any]:
-    """What a model is made from, which a run that continues cannot change; base "" is random."""
+def _origin(options: LearnOptions) -> dict[str, Any]:
+    """What a model starts from, which a resumed run cannot change; base "" is random weights."""
     if options.from_scratch:
         return {"base": "", "size": options.size or "tiny", "vocab": options.vocab}
     return {"base": options.model, "size": None, "vocab": options.vocab}
 
 
 def _refuse_another(out: str, had: dict[str, Any], options: LearnOptions) -> None:
-    """Raise FatalError, naming the options, where a run is to continue with another model."""
+    """Raise FatalError, naming the options, if a run is to continue with another model."""
     base = had.get("base", "" if options.from_scratch else options.model)
     same = base and os.path.realpath(options.model) == os.path.realpath(base)
     named = {
@@ -294,23 +251,8 @@ def _refuse_another(out: str, had: dict[str, Any], options: LearnOptions) -> Non
         and had.get("vocab", options.vocab) != options.vocab,
     }
     if wrong := [name for name, is_wrong in named.items() if is_wrong]:
-        begun = f"began with --model {base}" if base else "began from scratch"
+        begun = f"started from --model {base}" if base else "started from scratch"
         raise FatalError(
             f"the run in {out} {begun} and cannot change to {' '.join(wrong)}: leave that out to"
             " continue it, or start over with --force instead of --resume"
         )
-
-
-def _settings(
-    usual: "Settings", before: dict[str, Any], options: LearnOptions, path: str
-) -> "Settings":
-    """The settings told, else those of the run that goes on, else the usual.
-
-    Raises FatalError if those of the run are none.
-    """
-    names = {field.name: type(getattr(usual, field.name)) for field in fields(usual)}
-    had = {name: before[name] for name in names if name in before}
-    told = {name: value for name in names if (value := getattr(options, name)) is not None}
-    if before and not all(type(had.get(name)) is kind for name, kind in names.items()):
-        raise FatalError(f"{path}: its settings are broken")
-    return replace(usual, **had | told)

@@ -164,7 +164,7 @@ def recognize(path: str, head: bytes) -> str | None:
     if head and (kind := _NAMED.get(_extension(path))):
         raise Unsupported(kind)
     if format_by_name(path) is None:
-        raise PassedOver("no image by name or content")
+        raise PassedOver("not an image by name or content")
     return None
 
 

@@ -1,4 +1,4 @@
-"""Augmentation that the discriminator sees and the generator does not learn.
+"""ADA's augmentation: the discriminator sees it and the generator does not learn it.
 
 Karras et al. 2020, "Training Generative Adversarial Networks with Limited Data"
 (StyleGAN2-ADA, arXiv:2006.06676), appendix B.
@@ -17,10 +17,10 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class Number:
-    """What a transformation draws for an image, and what becomes of it."""
+    """The random numbers of a transformation, and its parameters that they become."""
 
     value: Callable[[Tensor], Tensor]  # of what is drawn: in 0..1, or normally distributed
-    neutral: float  # its value for an image that is left alone
+    neutral: float  # the parameter that changes nothing
     normal: bool = False
     count: int = 1  # 2: for x, and for y
 
@@ -48,7 +48,7 @@ NUMBERS = {
     "band2": Number(lambda drawn: drawn.exp2(), 1, normal=True),
     "band3": Number(lambda drawn: drawn.exp2(), 1, normal=True),
     "noise": Number(lambda drawn: 0.1 * drawn.abs(), 0, normal=True),
-    "cutout": Number(lambda drawn: drawn, math.inf, count=2),  # the centre of the hole
+    "cutout": Number(lambda drawn: drawn, math.inf, count=2),  # the center of the hole
 }
 """The transformations, in the order in which they are applied."""
 
@@ -87,8 +87,8 @@ SYM6 = (
 )
 REACH = len(SYM6) // 2  # of the filter, in pixels of an image twice as large
 
-# The four bands that the wavelet sym2 cuts the frequencies into, the lowest first: the left half
-# and the centre of symmetric filters, times 32768. Their sum is the unit impulse.
+# The four bands that the wavelet sym2 splits the frequencies into, the lowest first: the left half
+# and the center of symmetric filters, times 32768. Their sum is the unit impulse.
 # fmt: off
 BANDS = (
     (-1, 0, 9, 16, 18, 0, -66, -144, -207, -256, -297, -288, -212, 0, 468, 1056, 1674, 2304, 2918,
@@ -99,8 +99,8 @@ BANDS = (
     (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1024, 0, -9216, 16384),
 )
 # fmt: on
-SIDE = len(BANDS[0]) - 1  # taps on either side of the centre
-POWER = (10 / 13, 1 / 13, 1 / 13, 1 / 13)  # of the bands, in the images to be expected
+SIDE = len(BANDS[0]) - 1  # taps on either side of the center
+POWER = (10 / 13, 1 / 13, 1 / 13, 1 / 13)  # of the bands, expected of images
 
 
 def linear(matrix: Tensor) -> Tensor:
@@ -127,7 +127,7 @@ def shift(by: Tensor) -> Tensor:
     return torch.eye(size + 1, dtype=by.dtype) + functional.pad(by[:, :, None], (size, 0, 0, 1))
 
 
-# From where a pixel is to where it was, as seen from the centre: x to the right, y downwards.
+# From where a pixel is to where it was, seen from the center: x to the right, y downwards.
 MOVES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "xflip": lambda flip, size: stretch(1 - 2 * flip, torch.ones_like(flip)),
     "rotate90": lambda turns, size: turn(turns * (math.pi / 2)),
@@ -157,15 +157,15 @@ COLORS: dict[str, Callable[[Tensor], Tensor]] = {
 
 @dataclass(frozen=True)
 class Ada:
-    """The transformations of a pipe, each of which befalls an image with the probability p."""
+    """The transformations of a pipeline, each applied to an image with probability p."""
 
     pipe: tuple[str, ...] = PIPES["bgc"]
 
     def __call__(self, images: Tensor, p: Tensor | float, generator: torch.Generator) -> Tensor:
-        """images [n, C, H, W] to others of the same kind; p may be over 1.
+        """Transform images [n, C, H, W]; p may be over 1.
 
         A generator on the CPU draws the same for images on any device, and for a batch as for its
-        parts one after the other, but for the grain of "noise".
+        parts one after the other, but for "noise".
         Raises ValueError if colors change and C is neither 1 nor 3, or if frequencies change and
         a side is shorter than 22 pixels.
         """
@@ -181,7 +181,7 @@ class Ada:
         return augmented(images, p, drawn, lambda: grain(images, generator))
 
     def draw(self, count: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """What `augmented` asks for, float64 on the CPU."""
+        """The random numbers of `augmented`, float64 on the CPU."""
         sizes = [1 + NUMBERS[name].count for name in self.pipe]
         table = torch.rand(
             count, sum(sizes), generator=generator, device=generator.device, dtype=torch.float64
@@ -205,7 +205,7 @@ def grain(images: Tensor, generator: torch.Generator) -> Tensor:
 def augmented(
     images: Tensor, p: float, drawn: Mapping[str, Tensor], noise: Callable[[], Tensor]
 ) -> Tensor:
-    """Apply the transformations that something is drawn for to images [n, C, H, W] in -1..1.
+    """Apply transformations, by their random numbers, to images [n, C, H, W] in -1..1.
 
     drawn[name] [n, 1 + count], on the CPU, decides by its first column, in 0..1, and holds what
     `NUMBERS` asks for in the others; noise makes normally distributed noise like the images.
@@ -230,7 +230,7 @@ def augmented(
 
 
 def parameters(p: float, drawn: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The values [n, count] of each transformation, but for those that no image needs."""
+    """The parameters [n, count] of each transformation that changes any image."""
     values = {}
     for name, columns in drawn.items():
         number = NUMBERS[name]
@@ -244,9 +244,9 @@ def parameters(p: float, drawn: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def moved(images: Tensor, moves: Tensor) -> Tensor:
-    """Images [n, C, H, W] whose pixels come from where moves [n, 3, 3] say.
+    """Images [n, C, H, W] with pixels taken from where moves [n, 3, 3] say.
 
-    The border is reflected. An image that stays is not touched.
+    The border is reflected. An image that does not move keeps its bits.
     """
     moving = (moves != torch.eye(3, dtype=moves.dtype)).any(2).any(1)
     if not moving.any():
@@ -272,13 +272,13 @@ def warped(images: Tensor, moves: Tensor) -> Tensor:
     across, down = enlarging(width, left, right), enlarging(height, top, bottom)
     large = down.T.to(images) @ (images @ across.to(images))
 
-    # Each pixel from its place; coordinates count from the centre, in pixels of the small image
+    # Each pixel from its place; coordinates count from the center, in pixels of the small image
     x, y = ((torch.arange(2 * n) - n + 1) / 2 for n in (width + REACH, height + REACH))
     columns, rows, start = moves[:, None, None, :2].unbind(-1)
-    centre = (border[0] - border[1]) / 2 - 0.25
+    center = (border[0] - border[1]) / 2 - 0.25
     scale = 4 / size.new_tensor([across.shape[1], down.shape[1]])  # to -1..1
     places = (columns * x[:, None] * scale).to(images) + (
-        (rows * y[:, None, None] + start + centre) * scale
+        (rows * y[:, None, None] + start + center) * scale
     ).to(images)
     large = Sampled.apply(large, places)  # type: ignore[no-untyped-call]
 
@@ -288,9 +288,9 @@ def warped(images: Tensor, moves: Tensor) -> Tensor:
 
 
 class Sampled(torch.autograd.Function):
-    """grid_sample with zeros outside, whose gradient has a gradient in every version of torch.
+    """grid_sample with zeros outside, twice differentiable in every version of torch.
 
-    There is none for the places.
+    There is no gradient for the places.
     """
 
     @staticmethod
@@ -304,7 +304,7 @@ class Sampled(torch.autograd.Function):
 
 
 class Unsampled(torch.autograd.Function):
-    """The gradient of `Sampled`, which is linear in the gradient of its result."""
+    """The gradient of `Sampled`."""
 
     @staticmethod
     def forward(ctx: Any, gradient: Tensor, images: Tensor, places: Tensor) -> Tensor:
@@ -319,8 +319,8 @@ class Unsampled(torch.autograd.Function):
         return Sampled.apply(gradient, *ctx.saved_tensors), None, None  # type: ignore[no-untyped-call]
 
 
-# What does the same to every row, or to every column, is a product with a matrix. Its rows say
-# what becomes of each pixel.
+# What is the same for every row, or for every column, is a product with a matrix; its rows are
+# what each pixel becomes.
 
 
 def enlarging(size: int, before: int, after: int) -> Tensor:
@@ -346,16 +346,16 @@ def ladder(steps: int, first: int) -> Tensor:
 
 
 def reflected(rows: Tensor, size: int, before: int) -> Tensor:
-    """Rows of which some are of reflected pixels, `before` in front, as those of `size` pixels."""
+    """Rows of pixels and reflected borders, `before` in front, added up to those of `size` pixels."""
     last = size - 1
     origins = last - (last - (torch.arange(len(rows)) - before).abs()).abs()
     return rows.new_zeros(size, *rows.shape[1:]).index_add_(0, origins, rows)
 
 
 def recolored(images: Tensor, colors: Tensor) -> Tensor:
-    """Images [n, C, H, W] whose colors have gone through colors [n, 4, 4].
+    """Images [n, C, H, W] with colors transformed by colors [n, 4, 4].
 
-    A grey image is a color image of which all channels are the same, and their mean is kept.
+    A grey image is a color image with three equal channels; their mean is kept.
     """
     times, more = colors[:, :3, :3], colors[:, :3, 3:]
     if images.shape[1] == 1:
@@ -364,9 +364,9 @@ def recolored(images: Tensor, colors: Tensor) -> Tensor:
 
 
 def filtered(images: Tensor, bands: Mapping[int, Tensor]) -> Tensor:
-    """Images [n, C, H, W] whose frequency bands are stronger or weaker, bands[i] [n, 1] times.
+    """Images [n, C, H, W] with frequency bands amplified, bands[i] [n, 1] times.
 
-    After each of them an image has the power it had, as far as its spectrum is a usual one.
+    Each leaves the power of an image with an average spectrum as it is.
     """
     power = torch.tensor(POWER, dtype=torch.float64)
     gains = torch.ones(len(images), len(BANDS), dtype=torch.float64)
@@ -382,16 +382,16 @@ def filtered(images: Tensor, bands: Mapping[int, Tensor]) -> Tensor:
 
 
 def banding(size: int) -> Tensor:
-    """Cuts into frequency bands, beyond reflected borders: [size, bands, size], float64."""
+    """Splits into frequency bands, with reflected borders: [size, bands, size], float64."""
     halves = torch.tensor(BANDS, dtype=torch.float64) / 2**15
     taps = torch.cat([halves, halves[:, :-1].flip(1)], 1)
     taps = functional.pad(taps, (size - 1, size - 1)).unfold(1, size + 2 * SIDE, 1).flip(1)
     return reflected(taps.permute(2, 0, 1), size, SIDE)
 
 
-def outside(centres: Tensor, size: Tensor) -> Tensor:
-    """Which pixels [n, 1, H, W] are no part of a hole half as wide and high as the image."""
+def outside(centers: Tensor, size: Tensor) -> Tensor:
+    """Which pixels [n, 1, H, W] lie outside of a hole half as wide and high as the image."""
     width, height = size.int().tolist()
-    x: Tensor = ((torch.arange(width) + 0.5) / width - centres[:, :1]).abs() >= 0.25
-    y: Tensor = ((torch.arange(height) + 0.5) / height - centres[:, 1:]).abs() >= 0.25
+    x: Tensor = ((torch.arange(width) + 0.5) / width - centers[:, :1]).abs() >= 0.25
+    y: Tensor = ((torch.arange(height) + 0.5) / height - centers[:, 1:]).abs() >= 0.25
     return x[:, None, None] | y[:, None, :, None]

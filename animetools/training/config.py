@@ -1,8 +1,8 @@
-"""What a training run is: its presets, and what a person may change of them. No torch."""
+"""The settings of a training run and their presets. No torch."""
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Annotated, Literal
 
 from animetools.errors import FatalError
 from animetools.networks.config import MappingConfig
@@ -10,87 +10,114 @@ from animetools.networks.stylegan2.config import (
     StyleGAN2DiscriminatorConfig,
     StyleGAN2GeneratorConfig,
 )
+from animetools.options import Opt
 
+Preset = Literal["s2", "ada", "paper256", "tiny", "auto"]
 Aug = Literal["ada", "diffaug", "fixed", "none"]
+Augpipe = Literal[
+    "blit", "geom", "color", "filter", "noise", "cutout", "bg", "bgc", "bgcf", "bgcfn", "bgcfnc"
+]
 Dtype = Literal["fp32", "bf16", "fp16"]
 
-CLAMP = 256.0  # of activations, where they may be half precision
+CLAMP = 256.0  # of activations that may be half precision
 
 
-@dataclass(frozen=True)
-class Rules:
-    """How an iteration goes; they may change between any two iterations."""
+def rate_at(name: str, schedule: str, kimg: float) -> float:
+    """The learning rate that a schedule has after so many kimg.
 
-    g_rate: float = 0.002
-    d_rate: float = 0.002
-    gamma: float = 10.0  # of R1; 0 is none
-    pl_weight: float = 2.0  # of the path lengths; 0 is none
-    g_interval: int = 4  # iterations between two regularisations; 1: with every main loss
-    d_interval: int = 16
-    mixing: float = 0.9  # probability of style mixing
-    top_k: float = 1.0  # share of the fakes that teach the generator
-    accumulate: int = 1  # rounds that a batch is cut into
-    ema_kimg: float = 10.0  # half-life of G_ema
-    ema_ramp: float | None = None  # at most this share of the images seen so far
-    target: float | None = None  # of the mean sign of the reals' scores; None: p stays
-    ada_kimg: float = 500.0  # in which p moves by 1
+    Raises ValueError, with the option's name, if it is malformed.
+    """
+    rate, *steps = schedule.split(",")
+    try:
+        found, before = float(rate), 0.0
+        rates = [found]
+        for step in steps:
+            start, colon, rate = step.partition(":")
+            if not colon or not float(start) > before:
+                raise ValueError
+            before = float(start)
+            rates.append(float(rate))
+            if kimg >= before:
+                found = rates[-1]
+        if not all(0 <= each < 1 for each in rates) or not math.isfinite(before):
+            raise ValueError
+    except ValueError:
+        raise ValueError(
+            f"{name} is a rate, or rates by kimg such as 0.002,1000:0.001, not '{schedule}'"
+        ) from None
+    return found
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """All that a person decides about a run.
+    """All settings of a run; those with an Opt are options of sgtrain.
 
-    Learning rates are schedules: a rate, or 0.002,1000:0.001 (from 1000 kimg on another).
+    Learning rates are schedules: a rate, or 0.002,1000:0.001 (another one from 1000 kimg on).
+    Raises ValueError for a malformed schedule.
     """
 
-    preset: str = "s2"  # what all that was not told comes from
-    # The networks.
-    channel_base: int = 32768  # channels of a block times its resolution
-    channel_max: int = 512
+    preset: Annotated[
+        Preset, Opt("Defaults of the settings below; ada, or those of the run that is resumed.")
+    ] = "s2"
+    kimg: Annotated[float, Opt("Total length, in thousands of images.", min=0.001)] = 25000.0
+    batch: Annotated[int, Opt("Images per step.", "b", min=1, max=4096)] = 32
+    accumulate: Annotated[
+        int, Opt("Parts that a batch is split into, to need less memory.", min=1)
+    ] = 1
+    g_lr: Annotated[
+        str,
+        Opt(
+            "Learning rate of the generator, or a schedule: 0.002,1000:0.001 lowers it at 1000 kimg.",
+            unit="RATES",
+        ),
+    ] = "0.002"
+    d_lr: Annotated[
+        str, Opt("Learning rate of the discriminator, or a schedule.", unit="RATES")
+    ] = "0.002"
+    gamma: Annotated[float, Opt("R1 weight.", min=0)] = 10.0
+    pl_weight: Annotated[float, Opt("Path length regularization weight.", min=0)] = 2.0
+    mixing: Annotated[float, Opt("Probability of style mixing.", min=0, max=1)] = 0.9
+    top_k: Annotated[
+        float,
+        Opt(
+            "Share of each minibatch group, the best fakes, that the generator learns from; one at"
+            " least.",
+            min=0,
+            max=1,
+        ),
+    ] = 1.0
+    ema_kimg: Annotated[float, Opt("Half-life of the generator's moving average.", min=0)] = 10.0
+    aug: Annotated[Aug, Opt("Augmentation of the images that the discriminator sees.")] = "none"
+    augpipe: Annotated[Augpipe, Opt("Transformations of --aug ada and fixed.")] = "bgc"
+    target: Annotated[float, Opt("ADA target.", min=-1, max=1)] = 0.6
+    p: Annotated[
+        float, Opt("Augmentation probability: of --aug fixed, or where ada begins.", min=0)
+    ] = 0.0
+    freeze_d: Annotated[
+        int, Opt("Layers of the discriminator to freeze, from the image side.", min=0)
+    ] = 0
+    mirror: Annotated[bool, Opt("Learn from mirrored images too.")] = False
+    channel_base: Annotated[int, Opt("Channels of a block times its resolution.", min=16)] = 32768
+    channel_max: Annotated[int, Opt("Maximum channels of a block.", min=1)] = 512
+    map_layers: Annotated[int, Opt("Layers of the mapping network.", min=1, max=64)] = 8
+    dtype: Annotated[
+        Dtype, Opt("Precision of the four highest resolutions; fp16 by default on a GPU.")
+    ] = "fp32"
+    seed: Annotated[int, Opt("Seed of all random numbers.", min=0, max=2**32 - 1)] = 0
     latent: int = 512  # z_dim and w_dim
-    map_layers: int = 8
-    mbstd: int = 4  # images that the discriminator compares with each other
-    dtype: Dtype = "fp32"
-    # The run.
-    batch: int = 32
-    accumulate: int = 1
-    g_lr: str = "0.002"
-    d_lr: str = "0.002"
-    gamma: float = 10.0
-    pl_weight: float = 2.0
-    mixing: float = 0.9
-    top_k: float = 1.0
-    ema_kimg: float = 10.0
-    ema_ramp: float | None = None
-    aug: Aug = "none"
-    p: float = 0.0
-    target: float = 0.6
-    ada_kimg: float = 500.0
-    freeze_d: int = 0
-    mirror: bool = False
-    kimg: float = 25000.0
-    seed: int = 0
+    mbstd: int = 4  # images that the discriminator compares with each other, at most
+    ema_ramp: float | None = None  # the half-life is at most this share of the images seen so far
+    ada_kimg: float = 500.0  # in which p moves by 1
 
-    def rules(self, kimg: float) -> Rules:
-        """How an iteration goes after so many kimg."""
-        return Rules(
-            g_rate=rate_at("--g-lr", self.g_lr, kimg),
-            d_rate=rate_at("--d-lr", self.d_lr, kimg),
-            gamma=self.gamma,
-            pl_weight=self.pl_weight,
-            mixing=self.mixing,
-            top_k=self.top_k,
-            accumulate=self.accumulate,
-            ema_kimg=self.ema_kimg,
-            ema_ramp=self.ema_ramp,
-            target=self.target if self.aug == "ada" else None,
-            ada_kimg=self.ada_kimg,
-        )
+    def __post_init__(self) -> None:
+        """Check the schedules."""
+        rate_at("--g-lr", self.g_lr, 0)
+        rate_at("--d-lr", self.d_lr, 0)
 
 
 # Source of all but tiny: Karras et al. 2019 (StyleGAN2), appendix B; Karras et al. 2020
 # (StyleGAN2-ADA), appendix C and table 5.
-PRESETS: dict[str, TrainConfig] = {
+PRESETS: dict[Preset, TrainConfig] = {
     "s2": TrainConfig(),
     "ada": TrainConfig(map_layers=2, ema_ramp=0.05, aug="ada"),  # and what `preset` computes
     "paper256": TrainConfig(
@@ -125,13 +152,8 @@ PRESETS: dict[str, TrainConfig] = {
 PRESETS["auto"] = PRESETS["ada"]
 
 
-def preset(name: str, resolution: int) -> TrainConfig:
-    """A preset for images of this resolution; `ada` depends on it.
-
-    Raises FatalError, with the names there are, for another name.
-    """
-    if name not in PRESETS:
-        raise FatalError(f"--preset is one of {', '.join(PRESETS)}, not '{name}'")
+def preset(name: Preset, resolution: int) -> TrainConfig:
+    """A preset for images of this resolution, which `ada` depends on."""
     config = replace(PRESETS[name], preset=name)
     if name not in ("ada", "auto"):
         return config
@@ -149,43 +171,19 @@ def preset(name: str, resolution: int) -> TrainConfig:
     )
 
 
-def rate_at(name: str, schedule: str, kimg: float) -> float:
-    """The learning rate that a schedule has after so many kimg.
-
-    Raises ValueError, with the option's name, if it is none.
-    """
-    rate, *steps = schedule.split(",")
-    try:
-        found, before = float(rate), 0.0
-        rates = [found]
-        for step in steps:
-            start, colon, rate = step.partition(":")
-            if not colon or not float(start) > before:
-                raise ValueError
-            before = float(start)
-            rates.append(float(rate))
-            if kimg >= before:
-                found = rates[-1]
-        if not all(0 <= each < 1 for each in rates) or not math.isfinite(before):
-            raise ValueError
-    except ValueError:
-        raise ValueError(
-            f"{name} is a rate, or rates from given kimg on, as 0.002,1000:0.001; not '{schedule}'"
-        ) from None
-    return found
-
-
 def networks(
     config: TrainConfig, height: int, width: int, image_channels: int, c_dim: int
 ) -> tuple[StyleGAN2GeneratorConfig, StyleGAN2DiscriminatorConfig]:
-    """The networks of a run from nothing.
+    """The configs of networks trained from scratch.
 
-    Raises FatalError if images of that size cannot be made by doubling, or the batch cannot be cut.
+    Raises FatalError if doubling cannot make images of that size, or the batch cannot be split.
     """
     base, count = doublings(height, width)
     channels = tuple(min(config.channel_base // (4 << i), config.channel_max) for i in range(count))
     if not all(channels):
-        raise FatalError(f"--channel-base {config.channel_base} leaves no channels at {height} px")
+        raise FatalError(
+            f"--channel-base {config.channel_base} leaves no channels at {height} px: raise it"
+        )
     clamp = CLAMP if config.dtype == "fp16" else None
     latent = config.latent
     mapping = MappingConfig(latent, c_dim, latent, config.map_layers, latent)
@@ -204,14 +202,14 @@ def networks(
 
 
 def minibatch_group(config: TrainConfig) -> int:
-    """How many images the discriminator compares: the most, up to `mbstd`, that divide a round.
+    """How many images the discriminator compares: the most, up to `mbstd`, that divide a part.
 
-    Raises FatalError if the batch does not divide into rounds.
+    Raises FatalError if the batch cannot be split into `accumulate` parts.
     """
     size, rest = divmod(config.batch, config.accumulate)
     if rest:
         raise FatalError(
-            f"--batch {config.batch} cannot be cut into {config.accumulate} equal parts: "
+            f"--batch {config.batch} cannot be split into {config.accumulate} equal parts: "
             "choose another --accumulate"
         )
     return max(count for count in range(1, min(config.mbstd, size) + 1) if size % count == 0)
@@ -220,7 +218,7 @@ def minibatch_group(config: TrainConfig) -> int:
 def doublings(height: int, width: int) -> tuple[tuple[int, int], int]:
     """The size of the lowest block, whose sides are 4 or a little more, and the number of blocks.
 
-    Raises FatalError if there is no such size.
+    Raises FatalError if doubling cannot give height and width.
     """
     count = max(1, min(height, width).bit_length() - 2)
     base = (height >> count - 1, width >> count - 1)

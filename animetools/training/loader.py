@@ -14,9 +14,9 @@ from animetools.dataset.training_set import Images
 from animetools.errors import Advice, FatalError, ItemError
 from animetools.training.sampler import Sampler
 
-PER_JOB = 4  # images: a thread is told what to do once for so many
-AHEAD = 2  # batches and jobs a thread, at least, on their way
-MOST_LEFT_OUT = 100  # images in a row; then it is no image that is damaged, but the disk
+PER_JOB = 4  # images of a thread's job
+AHEAD = 2  # batches, and jobs per thread, that are read ahead at least
+MOST_LEFT_OUT = 100  # images in a row; then it is the disk that is damaged
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class _Filled:
-    """Which images a job has read, and what is wrong with those it should have."""
+    """Which images a job has read, and what is wrong with those that it could not read."""
 
     indices: list[int]
     faults: list[str]
@@ -38,12 +38,8 @@ class _Filled:
 class Loader:
     """Endless batches of `batch` images each, in the order of a sampler; to be used in a `with`.
 
-    What comes does not depend on the number of threads. An image that cannot be read is left out:
-    the next of the list, mirror images last, takes its place. It is told once, by an Advice and in
-    `left_out`.
-
-    `position` is the sampler's as of the last batch that was given: a loader whose sampler starts
-    there goes on exactly as this one.
+    They do not depend on the number of threads. An image that cannot be read is left out: the next
+    of the list, mirrored ones last, takes its place. An Advice says so once.
 
     Raises FatalError where next to nothing can be read.
     """
@@ -52,7 +48,6 @@ class Loader:
         self.images = images
         self.sampler = sampler
         self.batch = batch
-        self.position = sampler.position
         self.left_out: set[str] = set()
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="loader")
         self.coming: deque[tuple[Tensor, list[Future[_Filled]]]] = deque()
@@ -74,7 +69,6 @@ class Loader:
         filled = [job.result() for job in jobs]
         self.coming.popleft()
         self._begin()
-        self.position += self.batch * self.sampler.ranks
         for fault in (fault for one in filled for fault in one.faults):
             if fault not in self.left_out:
                 self.left_out.add(fault)
@@ -83,7 +77,7 @@ class Loader:
         return Batch(images, torch.from_numpy(labels))
 
     def close(self) -> None:
-        """End the threads, and wait for that."""
+        """End the threads and wait for them."""
         self.pool.shutdown(cancel_futures=True)
 
     def _begin(self) -> None:
@@ -114,7 +108,7 @@ class Loader:
             else:
                 raise FatalError(
                     f"{most} images in a row cannot be read, the last: {filled.faults[-1]}: "
-                    "look after the disk, or sort the images with animeclean"
+                    "check the disk, or sort the images with animeclean"
                 )
         return filled
 

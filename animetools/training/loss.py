@@ -1,7 +1,7 @@
-"""The losses of StyleGAN 2: two players, each with a main loss and a regulariser.
+"""The losses of StyleGAN 2: each of the two networks has a main loss and a regularizer.
 
-Whatever is drawn by chance is an argument, so that a batch gives the same in one round as in
-several. A loss comes with its terms: what it was of each image, without gradients.
+Random numbers are arguments, so that a batch gives the same in one part as in several. A loss
+comes with its terms: its value for each image, without gradients.
 Sources: Karras et al. 2019 (StyleGAN2, arXiv:1912.04958); Karras et al. 2020 (StyleGAN2-ADA,
 arXiv:2006.06676).
 """
@@ -26,10 +26,10 @@ PATH_DECAY = 0.99  # of the average path length
 
 
 @dataclass(frozen=True)
-class Pair:
-    """The two networks as every loss runs them: the one place that decides on their precision.
+class Networks:
+    """Generator and discriminator as every loss runs them.
 
-    `augment` changes all images, real or not, before the discriminator sees them.
+    `augment` changes all images, real or fake, before the discriminator sees them.
     """
 
     generator: Generator
@@ -39,18 +39,18 @@ class Pair:
     def images(self, ws: Tensor, noise: Tensor | None) -> Tensor:
         """The images [n, C, H, W] of ws [n, num_ws, w_dim].
 
-        noise [n, pixels] is that of all layers in a row; None is the stored one.
+        noise [n, pixels] is that of all layers in a row; None: the stored noise.
         """
         return self.generator.synthesis(ws, "const" if noise is None else self._layers(noise))  # type: ignore[no-any-return]
 
     def scores(self, images: Tensor, c: Tensor | None) -> Tensor:
-        """What the discriminator says [n] about images [n, C, H, W] with labels c [n, c_dim].
+        """The scores [n] of images [n, C, H, W] with labels c [n, c_dim].
 
-        Neighbours are a minibatch group: they stay one if a batch is cut between groups.
+        Neighbors are a minibatch group: they stay one if a batch is split between groups.
         """
         seen = images if self.augment is None else self.augment(images)
         group = self.group(len(seen))
-        # Where the discriminator looks for groups, their members lie n / group apart.
+        # The discriminator expects members of a group n / group apart.
         spread = torch.arange(len(seen), device=seen.device).view(-1, group).t().flatten()
         features = self.discriminator.features(seen)[spread]
         scores = self.discriminator.score(features, None if c is None else c[spread])
@@ -84,17 +84,17 @@ def track_average(mapping: Mapping, ws: Tensor) -> None:
 
 
 def generator_loss(
-    pair: Pair, ws: Tensor, noise: Tensor | None, c: Tensor | None, top_k: float = 1.0
+    networks: Networks, ws: Tensor, noise: Tensor | None, c: Tensor | None, top_k: float = 1.0
 ) -> tuple[Tensor, Terms]:
-    """How little the images of ws pass for real ones.
+    """The generator's loss.
 
-    Only the share `top_k` of each minibatch group counts that the discriminator rates highest, one
-    image at least. Terms: score_fake [n], loss_g.
-    Sources: Goodfellow et al. 2014, section 3 (the loss that does not saturate); Sinha et al. 2020
+    Only the share `top_k` of each minibatch group counts that has the highest scores, one image at
+    least. Terms: score_fake [n], loss_g.
+    Sources: Goodfellow et al. 2014, section 3 (the non-saturating loss); Sinha et al. 2020
     (Top-k Training of GANs).
     """
-    scores = pair.scores(pair.images(ws, noise), c)
-    group = pair.group(len(scores))
+    scores = networks.scores(networks.images(ws, noise), c)
+    group = networks.group(len(scores))
     best = scores
     if (kept := max(1, int(top_k * group))) < group:
         best = scores.view(-1, group).topk(kept, 1).values.flatten()
@@ -103,66 +103,56 @@ def generator_loss(
 
 
 def fake_loss(
-    pair: Pair, ws: Tensor, noise: Tensor | None, c: Tensor | None
+    networks: Networks, ws: Tensor, noise: Tensor | None, c: Tensor | None
 ) -> tuple[Tensor, Terms]:
-    """How much the images of ws are taken for real ones; no gradient goes into the generator.
+    """The discriminator's loss for fakes; no gradient reaches the generator.
 
     Terms: score_fake, loss_fake, both [n].
     """
     with torch.no_grad():
-        images = pair.images(ws, noise)
-    scores = pair.scores(images, c)
+        images = networks.images(ws, noise)
+    scores = networks.scores(images, c)
     losses = softplus(scores)
     return losses.mean(), {"score_fake": scores.detach(), "loss_fake": losses.detach()}
 
 
-def real_loss(
-    pair: Pair, reals: Tensor, c: Tensor | None, gamma: float = 0.0
-) -> tuple[Tensor, Terms]:
-    """How little reals [n, C, H, W] are taken for real; with gamma R1 is added to it.
+def real_loss(networks: Networks, reals: Tensor, c: Tensor | None) -> tuple[Tensor, Terms]:
+    """The discriminator's loss for reals [n, C, H, W].
 
-    Terms: score_real, loss_real, and with gamma r1_penalty, all [n].
+    Terms: score_real, loss_real, both [n].
     """
-    reals = reals.detach().requires_grad_(gamma > 0)
-    scores = pair.scores(reals, c)
+    scores = networks.scores(reals.detach(), c)
     losses = softplus(-scores)
-    terms = {"score_real": scores.detach(), "loss_real": losses.detach()}
-    if gamma == 0:
-        return losses.mean(), terms
-    penalties = _slopes(scores, reals)
-    return (losses + gamma / 2 * penalties).mean(), terms | {"r1_penalty": penalties.detach()}
+    return losses.mean(), {"score_real": scores.detach(), "loss_real": losses.detach()}
 
 
-def r1_loss(pair: Pair, reals: Tensor, c: Tensor | None, gamma: float) -> tuple[Tensor, Terms]:
-    """How steep the discriminator is at reals [n, C, H, W], as they are before augmentation.
+def r1_loss(
+    networks: Networks, reals: Tensor, c: Tensor | None, gamma: float
+) -> tuple[Tensor, Terms]:
+    """R1: the gradient penalty of the scores of reals [n, C, H, W], before augmentation.
 
     Terms: score_real, r1_penalty (without gamma), both [n].
     Source: Mescheder et al. 2018 (Which Training Methods for GANs do actually Converge?), eq. 9.
     """
     reals = reals.detach().requires_grad_()
-    scores = pair.scores(reals, c)
-    penalties = _slopes(scores, reals)
+    scores = networks.scores(reals, c)
+    with weights_fixed():
+        (slopes,) = torch.autograd.grad(scores.sum(), reals, create_graph=True)
+    penalties = slopes.square().sum((1, 2, 3))
     terms = {"score_real": scores.detach(), "r1_penalty": penalties.detach()}
     return gamma / 2 * penalties.mean(), terms
 
 
-def _slopes(scores: Tensor, images: Tensor) -> Tensor:
-    """The squared gradient [n] of each score with respect to its image."""
-    with weights_fixed():
-        (slopes,) = torch.autograd.grad(scores.sum(), images, create_graph=True)
-    return slopes.square().sum((1, 2, 3))
-
-
 def path_lengths(
-    pair: Pair, ws: Tensor, noise: Tensor | None, directions: Tensor, *, learn: bool = True
+    networks: Networks, ws: Tensor, noise: Tensor | None, directions: Tensor, *, learn: bool = True
 ) -> Tensor:
-    """How far the images of ws move in random directions when ws move: [n].
+    """Path lengths: how far the images of ws move in random directions when ws move, [n].
 
     directions are standard normal, [n, C, H, W]; ws require a gradient. Without `learn` the
-    lengths are numbers only.
+    lengths have no gradient.
     Source: Karras et al. 2019 (StyleGAN2), section 3.2 and appendix B.
     """
-    images = pair.images(ws, noise)
+    images = networks.images(ws, noise)
     height, width = images.shape[2:]
     moved = (images * directions).sum() / math.sqrt(height * width)
     with weights_fixed():
@@ -171,10 +161,9 @@ def path_lengths(
 
 
 def path_loss(lengths: Tensor, mean: Tensor, weight: float) -> tuple[Tensor, Tensor, Terms]:
-    """How far path lengths [n] are from their moving average.
+    """The path length loss: the squared distance of lengths [n] from their moving average.
 
-    The average that they are compared with contains them already, and has its share in the
-    gradient. Returns the loss, the new average [] and the terms: path_penalty [n].
+    That average contains them already, and has its share in the gradient. Returns the loss, the new average [] and the terms: path_penalty [n].
     Source: Karras et al. 2019 (StyleGAN2), equation 4.
     """
     mean = lengths.mean().lerp(mean, PATH_DECAY)

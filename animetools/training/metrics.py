@@ -139,7 +139,7 @@ def kid(first: Features, second: Features) -> float:
     return float(np.mean(found))
 
 
-class Judge:
+class Metrics:
     """The metrics of a generator's samples, against the images that it learns from.
 
     It draws the same latents every time, `count` of them, and takes as many images, or all. Their

@@ -1,6 +1,5 @@
-"""Which snapshot a run goes on from: a dataset is known by its images, wherever it lies."""
+"""Which snapshot a run resumes: a dataset is known by its images, wherever it lies."""
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,23 +9,25 @@ from animetools.dataset.identity import Identity
 from animetools.dataset.training_set import Images
 from animetools.errors import FatalError
 from animetools.netfiles.networkfile import NetworkFile
+from animetools.runs.folder import numbered, recorded
+from animetools.runs.snapshots import NAME, listed
 from animetools.training import snapshots
 
-RELATED = 0.1  # of the images of two datasets are in both: one may have become the other
-NEW_RUN = "--resume none to begin a new run"
+RELATED = 0.1  # the share of common images from which on one dataset may have become the other
+NEW_RUN = "--resume none to start a new run"
 
 
 def latest(results: str, images: Images) -> str | None:
     """The last snapshot of the newest run on these images; None if no run was on them.
 
-    Raises FatalError, which names a snapshot, if a newer run does not say what it was on, or if
-    there is but a run on what may be an earlier state of this dataset.
+    Raises FatalError, which names a snapshot, if the run.json of a newer run cannot be read, or if
+    there is only a run on what may be an earlier state of this dataset.
     """
     doubts: list[tuple[float, str]] = []
-    for _, folder in sorted(snapshots.runs(results), reverse=True):
-        if not os.path.isdir(folder) or not (found := snapshots.snapshots(folder)):
+    for _, folder in sorted(numbered(results), reverse=True):
+        if not os.path.isdir(folder) or not (found := listed(folder)):
             continue
-        cure = f"pass --resume {found[-1]} to go on with it, or {NEW_RUN}"
+        cure = f"pass --resume {found[-1]} to continue it, or {NEW_RUN}"
         try:
             run = recorded(folder)
         except (OSError, ValueError) as error:
@@ -41,20 +42,8 @@ def latest(results: str, images: Images) -> str | None:
     return None
 
 
-def recorded(folder: str) -> dict[str, Any]:
-    """What the run.json of a run says.
-
-    Raises OSError, ValueError if it says nothing.
-    """
-    with open(os.path.join(folder, "run.json"), "rb") as file:
-        run = json.load(file)
-    if not isinstance(run, dict):
-        raise ValueError("not a JSON object")
-    return run
-
-
 def moves(folder: str, images: Images) -> Iterator[str]:
-    """What is otherwise now than when a run was last on its dataset."""
+    """What has changed since a run was last on its dataset."""
     with suppress(OSError, ValueError):
         run = recorded(folder)
         if run.get("data") and not _is_here(run, images):
@@ -64,16 +53,16 @@ def moves(folder: str, images: Images) -> Iterator[str]:
 
 
 def read(path: str) -> NetworkFile:
-    """A snapshot that a run goes on from.
+    """A snapshot to resume.
 
-    Raises FatalError if it is damaged or something else; it names the last whole one beside it.
+    Raises FatalError for another file, or a damaged one; it names the last whole one beside it.
     """
     try:
         return snapshots.read(path)
     except FatalError as why:
-        if not snapshots.SNAPSHOT.fullmatch(os.path.basename(path)):
+        if not NAME.fullmatch(os.path.basename(path)):
             raise
-        others = snapshots.snapshots(os.path.dirname(path) or ".")
+        others = listed(os.path.dirname(path) or ".")
         if whole := next(filter(_is_whole, reversed(others)), ""):
             cure = f"the last whole one is {whole}: pass --resume {whole}"
         else:
@@ -88,7 +77,7 @@ def _is_whole(path: str) -> bool:
 
 
 def _is_on(run: dict[str, Any], images: Images) -> bool:
-    """Whether a run was on just these images."""
+    """Whether a run was on exactly these images."""
     if before := Identity.from_plain(run.get("content")):
         return before == images.identity
     return _is_here(run, images) and _count(run) == len(images.chosen)
@@ -107,7 +96,7 @@ def _resemblance(run: dict[str, Any], images: Images) -> str:
 
 
 def _shared(run: dict[str, Any], images: Images) -> float:
-    """About which share of both datasets' images is in both; 0 where the run does not tell."""
+    """About which share of both datasets' images is common; 0 where the run does not record it."""
     before = Identity.from_plain(run.get("content"))
     return before.shared(images.identity) if before else 0.0
 
@@ -117,6 +106,6 @@ def _is_here(run: dict[str, Any], images: Images) -> bool:
 
 
 def _count(run: dict[str, Any]) -> int:
-    """How many images a run was on, without mirror images."""
+    """How many images a run was on, without mirrored ones."""
     count = run.get("images")
     return count // (1 + (run.get("mirror") is True)) if isinstance(count, int) else 0

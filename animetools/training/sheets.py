@@ -1,4 +1,4 @@
-"""What a run shows and what it is judged by: samples, images, and many of them side by side."""
+"""Samples and images of a run, and sheets of them."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -28,7 +28,7 @@ def samples(generator: Generator, z: Tensor, at_once: int, threads: int) -> Iter
     w_avg = generator.mapping.w_avg
     draw: Callable[..., Tensor] = generator.synthesis
     with thread_pool(threads) as pool:
-        if w_avg.device.type == "cpu":  # elsewhere it would be compiled anew every time
+        if w_avg.device.type == "cpu":  # elsewhere it would be compiled each time
             draw = synthesis(generator, w_avg.device, torch.float32, pool)
         for part in torch.split(z, at_once):
             with torch.inference_mode():
@@ -44,7 +44,7 @@ def chosen(images: Images, count: int, at_once: int) -> Iterator[Pixels]:
     """
     batch: list[Pixels] = []
     for index in np.random.RandomState(0).permutation(len(images))[:count].tolist():
-        with suppress(ItemError):  # told when its turn comes to be learnt from
+        with suppress(ItemError):  # reported when its turn to be learned from comes
             batch.append(images.read(index))
         if len(batch) == at_once:
             yield np.stack(batch)

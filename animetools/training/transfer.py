@@ -1,4 +1,4 @@
-"""The networks that a run begins with: new ones, those that it resumes, or weights of another's."""
+"""The networks that a run starts from: new ones, those of a snapshot, or weights of another network."""
 
 from dataclasses import replace
 
@@ -17,23 +17,29 @@ from animetools.networks.stylegan2.config import (
     StyleGAN2GeneratorConfig,
 )
 from animetools.networks.stylegan2.modules import Discriminator
-from animetools.training.augment import Ada
+from animetools.training.augment import FILTER, PIPES, SIDE, Ada
 from animetools.training.config import Dtype, TrainConfig, networks
 from animetools.training.diffaugment import diffaugment
-from animetools.training.step import Augment, Trainer, layers_from_image, new_networks
+from animetools.training.gan import GAN, Augment
+from animetools.training.networks import layers_from_image, new_networks
 
-Pair = tuple[StyleGAN2GeneratorConfig, StyleGAN2DiscriminatorConfig]
+Configs = tuple[StyleGAN2GeneratorConfig, StyleGAN2DiscriminatorConfig]
 
 
-def anew(config: TrainConfig, images: Images) -> Pair:
-    """The configs of new networks for these images."""
+def new_configs(config: TrainConfig, images: Images) -> Configs:
+    """The configs of new networks for these images.
+
+    Raises FatalError if their size is unsuitable.
+    """
+    if min(images.height, images.width) <= SIDE and {*FILTER} & {*PIPES[config.augpipe]}:
+        raise FatalError(f"--augpipe {config.augpipe} is for images of at least {SIDE + 1} px")
     return networks(config, images.height, images.width, images.channels, images.label_dim)
 
 
 def source_of(path: str) -> NetworkFile:
-    """A file whose weights are to be taken.
+    """A file whose weights are to be copied.
 
-    Raises FatalError if it has no networks that can be built.
+    Raises FatalError if its networks cannot be built.
     """
     try:
         source = checkpoints.read(path)
@@ -44,55 +50,52 @@ def source_of(path: str) -> NetworkFile:
     return source
 
 
-def trainer_of(
-    config: TrainConfig, pair: Pair, device: torch.device, source: NetworkFile | None = None
-) -> tuple[Trainer, str]:
-    """New networks, and all that they learn with; their weights are random where no source has any.
+def gan_of(
+    config: TrainConfig, configs: Configs, device: torch.device, source: NetworkFile | None = None
+) -> tuple[GAN, str]:
+    """Networks to train, with random weights where a source has none.
 
-    Says too which layers of a source's do not fit.
+    Says too which layers of the source do not fit.
     """
-    (generator, discriminator), told = new_networks(*pair, config.seed), ""
+    (generator, discriminator), said = new_networks(*configs, config.seed), ""
     if source:
         theirs = source.networks.get("D")
         left = [f"G.{name}" for name in take(generator, source.generator.state)]
         left += [f"D.{name}" for name in take(discriminator, theirs.state if theirs else {})]
-        told = f"fresh, for want of weights that fit: {', '.join(left) or 'nothing'}"
+        said = f"layers that start from random weights: {', '.join(left) or 'none'}"
     augments: dict[str, Augment | None] = {
-        "ada": Ada(),
-        "fixed": Ada(),
+        "ada": Ada(PIPES[config.augpipe]),
+        "fixed": Ada(PIPES[config.augpipe]),
         "diffaug": diffaugment,
         "none": None,
     }
-    trainer = Trainer(
+    gan = GAN(
         generator.to(device),
         discriminator.to(device),
-        config.rules(0),
-        seed=config.seed,
-        frozen=config.freeze_d,
+        config,
         augment=augments[config.aug],
-        p=config.p,
         precision=precision_of(config.dtype, device),
     )
-    return trainer, told
+    return gan, said
 
 
 def precision_of(dtype: Dtype, device: torch.device) -> torch.dtype | None:
-    """The half precision of the upper blocks; None where there is none, or it is slow."""
+    """The half precision of the upper blocks; None for fp32, or where it is slow."""
     asked = native(DTYPES[dtype]) if device.type == "cpu" else DTYPES[dtype]
     return None if asked == torch.float32 else asked
 
 
-def resumed(wanted: Pair, saved: NetworkFile, path: str) -> Pair:
+def resumed_configs(wanted: Configs, saved: NetworkFile, path: str) -> Configs:
     """The configs of a snapshot's networks, for images and minibatch groups as in `wanted`.
 
-    Raises FatalError, naming what differs, if its images or labels are others.
+    Raises FatalError, naming what differs, if its images or labels have another shape.
     """
     generator, discriminator = saved.networks["G"].config, saved.networks["D"].config
     if not (
         isinstance(generator, StyleGAN2GeneratorConfig)
         and isinstance(discriminator, StyleGAN2DiscriminatorConfig)
     ):
-        raise FatalError(f"{path}: no StyleGAN 2, as sgtrain trains them")
+        raise FatalError(f"{path}: not a StyleGAN 2: sgtrain trains no other")
     for what, theirs, ours in zip(
         ("pixels high", "pixels wide", "channels", "numbers in a label"),
         (*generator.image_size, generator.image_channels, generator.mapping.c_dim),
@@ -101,16 +104,16 @@ def resumed(wanted: Pair, saved: NetworkFile, path: str) -> Pair:
     ):
         if theirs != ours:
             raise FatalError(
-                f"{path} is of images of {theirs} {what}, the dataset has {ours}: "
-                "--transfer begins anew with its weights"
+                f"{path} was trained on images of {theirs} {what}, the dataset has {ours}: "
+                "start a new run from its weights with --transfer"
             )
     return generator, replace(discriminator, mbstd_group=wanted[1].mbstd_group)
 
 
-def like(wanted: Pair, source: NetworkFile) -> Pair:
-    """The configs of new networks, as much like the source's as their images' size allows.
+def configs_like(wanted: Configs, source: NetworkFile) -> Configs:
+    """The configs of new networks, as similar to the source's as the size of the images allows.
 
-    Raises FatalError if the source is no StyleGAN 2.
+    Raises FatalError if the source is not a StyleGAN 2.
     """
     generator, discriminator = wanted
     theirs = source.generator.config
@@ -144,10 +147,10 @@ def like(wanted: Pair, source: NetworkFile) -> Pair:
     return generator, discriminator
 
 
-def refuse_too_frozen(config: TrainConfig, pair: Pair) -> None:
-    """Raise FatalError, with the number there is, if more layers are to be frozen."""
+def refuse_too_frozen(config: TrainConfig, configs: Configs) -> None:
+    """Raise FatalError if more layers are to be frozen than there are."""
     with torch.device("meta"):
-        count = len(layers_from_image(Discriminator(pair[1])))
+        count = len(layers_from_image(Discriminator(configs[1])))
     if config.freeze_d > count:
         raise FatalError(
             f"--freeze-d {config.freeze_d}: the discriminator has {count} layers that can be frozen"
@@ -155,9 +158,9 @@ def refuse_too_frozen(config: TrainConfig, pair: Pair) -> None:
 
 
 def take(module: nn.Module, state: dict[str, Tensor]) -> list[str]:
-    """Give a network all tensors that fit it by name and shape.
+    """Copy all tensors to a network that fit it by name and shape.
 
-    Returns the names of the others; a layer that has none of its own stands for all of its.
+    Returns the names of the others; a layer's name where none of its tensors fits.
     """
     own = module.state_dict()
     fits = {name: state[name] for name, value in own.items() if _fits(state.get(name), value)}

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from safetensors import safe_open
 
+from animetools.runs.snapshots import listed
 from animetools.text.learning import snapshots
 from animetools.text.models.loading import SHIPPED
 
@@ -83,7 +84,7 @@ def main() -> None:
     parser.add_argument("--card", type=Path)
     options = parser.parse_args()
     corpus = (options.run / "synopses.txt").read_text().splitlines()
-    facts = snapshots.read(snapshots.all_of(str(options.run / "run"))[-1]).facts
+    facts = snapshots.read(listed(str(options.run / "run"))[-1]).facts
     shipped = Path(SHIPPED)
     with safe_open(shipped / "model.safetensors", "pt") as file:
         shapes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118

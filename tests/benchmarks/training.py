@@ -18,7 +18,8 @@ from torch.nn import functional
 
 from animetools.training.augment import Ada
 from animetools.training.config import networks, preset
-from animetools.training.step import Trainer, new_networks
+from animetools.training.gan import GAN
+from animetools.training.networks import new_networks
 
 COUNTED = 430e9  # operations of an image, all phases together
 SECONDS = 1000 * COUNTED
@@ -72,34 +73,33 @@ def main() -> None:
         channel_base=options.base,
         channel_max=options.max,
         dtype=options.dtype,
+        p=0.2,
     )
     pair = networks(config, 64, 64, 3, 0)
     precision = {"fp32": None, "bf16": torch.bfloat16}[options.dtype]
-    trainer = Trainer(
-        *new_networks(*pair, 0), config.rules(0), augment=Ada(), p=0.2, precision=precision
-    )
+    gan = GAN(*new_networks(*pair, 0), config, augment=Ada(), precision=precision)
     reals = torch.rand(options.batch, 3, 64, 64) * 2 - 1
     some = options.batch // 2
 
     def g_main() -> None:
-        trainer.g.begin()
-        trainer.g_main(trainer.draw(options.batch))
-        trainer.g.step()
+        gan.g.begin()
+        gan.generator_gradients(gan.draw(options.batch))
+        gan.g.step()
 
     def g_reg() -> None:
-        trainer.g.begin()
-        trainer.g_reg(trainer.draw(some), trainer.directions(some))
-        trainer.g.step()
+        gan.g.begin()
+        gan.path_length_gradients(gan.draw(some), gan.directions(some))
+        gan.g.step()
 
     def d_main() -> None:
-        trainer.d.begin()
-        trainer.d_main(trainer.draw(options.batch), reals, None)
-        trainer.d.step()
+        gan.d.begin()
+        gan.discriminator_gradients(gan.draw(options.batch), reals, None)
+        gan.d.step()
 
     def d_reg() -> None:
-        trainer.d.begin()
-        trainer.d_reg(reals, None)
-        trainer.d.step()
+        gan.d.begin()
+        gan.r1_gradients(reals, None)
+        gan.d.step()
 
     phases = {"Gmain": (g_main, 1), "Greg": (g_reg, 4), "Dmain": (d_main, 1), "Dreg": (d_reg, 16)}
     for work, _ in phases.values():  # caches, and pages

@@ -76,7 +76,7 @@ def test_the_last_line_accounts_for_every_input(shell: Shell, raw: Path) -> None
     assert first == "animeclean: missing.png: no such file or directory"
     assert last.startswith("animeclean: read 14 = kept 2 + rejected 10 (")
     assert "2 broken" in last
-    assert last.endswith(") + passed over 1 (1 no image by name or content) + failed 1")
+    assert last.endswith(") + passed over 1 (1 not an image by name or content) + failed 1")
     assert "keep largest" not in done.stderr
     assert "1 near-duplicate" in last
 

@@ -62,7 +62,7 @@ def test_faces_become_files(shell: Shell, raw: Path, tmp_path: Path) -> None:
     assert done.stdout.splitlines() == paths
     assert done.stderr.splitlines()[-1] == (
         "animecrop: read 4 = kept 2 (3 written) + rejected 1 (1 no face) + "
-        "passed over 1 (1 no image by name or content) + failed 0"
+        "passed over 1 (1 not an image by name or content) + failed 0"
     )
     for path in paths:
         with Image.open(tmp_path / path) as image:

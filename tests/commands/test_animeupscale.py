@@ -54,7 +54,7 @@ def test_a_small_image_is_enlarged_and_a_large_one_passes(shell: Shell, tmp_path
     assert done.stdout.splitlines() == lines
     assert done.stderr.splitlines()[-1] == (
         "animeupscale: read 4 = kept 3 (2 written) + rejected 0 + "
-        "passed over 1 (1 no image by name or content) + failed 0"
+        "passed over 1 (1 not an image by name or content) + failed 0"
     )
     assert pixels(tmp_path / "upscaled/raw/a.png").shape == (64, 80, 3)
     assert pixels(tmp_path / "upscaled/raw/c.jpg.png").shape == (48, 48, 3)

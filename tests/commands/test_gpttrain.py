@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from tests.conftest import bash
+from tests.conftest import ROOT, bash
 from tests.quick import quick, start
 from tests.text.small_models import TEXTS, TOKENIZER, small
 
@@ -54,8 +55,10 @@ def test_a_run_leaves_what_other_programs_read(data: Path) -> None:
     assert re.fullmatch(
         r"gpttrain: c\.txt: titles with synopses, \d+ tokens to learn from, \d+ held back", corpus
     )
-    assert re.fullmatch(r"gpttrain: 0\.0 million parameters; snapshots of \d MB in m", size)
-    status = r"gpttrain: step 3  0:00:\d\d  about \d+ seconds left  [\d.]+ s/step  loss [\d.]+  perplexity [\d.]+  held back [\d.]+  perplexity [\d.]+  [\d.]+ bits/character"
+    memory = r"0\.0 million parameters, about [\d.]+ [MG]B of memory \([\d.]+ [MG]B are free\); "
+    disk = r"snapshots of [\d.]+ [kM]B, up to 3 of them \([\d.]+ [MG]B are free\)"
+    assert re.fullmatch(f"gpttrain: {memory}{disk}", size)
+    status = r"gpttrain: step 3  0:00:\d\d  about \d+ seconds left  [\d.]+ s/step  loss [\d.]+  perplexity [\d.]+  held back [\d.]+  perplexity [\d.]+  [\d.]+ bits/character  memory [\d.]+ [MG]B"
     assert re.fullmatch(status, lines[0])
     assert [line[:18] for line in lines[1:3]] == ["gpttrain: sample: "] * 2
     files = sorted(path.name.rstrip("0123456789") for path in (data / "m").iterdir())
@@ -92,7 +95,7 @@ def test_killed_at_any_moment_and_resumed_it_is_the_run_that_was_not(data: Path)
             process.join()
             assert process.exitcode == -signal.SIGKILL
     done = train(line, data)
-    assert "goes on from m/snapshot-0000" in done.stderr
+    assert "continuing from m/snapshot-0000" in done.stderr
     assert_same(data / "whole/snapshot-000060", data / "m/snapshot-000060")
     whole, killed = (load_file(data / name / "model.safetensors") for name in ("whole", "m"))
     assert all(torch.equal(whole[key], killed[key]) for key in whole)
@@ -107,7 +110,7 @@ def test_killed_at_any_moment_and_resumed_it_is_the_run_that_was_not(data: Path)
     assert steps == list(range(5, 61, 5))
     again = train(line, data)
     assert again.stdout == "m/snapshot-000060\n"
-    assert "has its 60 steps: more --steps go on" in again.stderr
+    assert "has its 60 steps: raise --steps to continue" in again.stderr
 
 
 def test_sigterm_saves_then_ends(data: Path) -> None:
@@ -125,7 +128,7 @@ def test_sigterm_saves_then_ends(data: Path) -> None:
     step = int(printed.removeprefix("m/snapshot-"))
     assert 0 < step < 1000000
     done = train(f"{SHORT} --steps {step + 2} --resume", data)
-    assert f"goes on from {printed} at step {step}" in done.stderr
+    assert f"continuing from {printed} at step {step}" in done.stderr
     assert f"steps was 1000000, is {step + 2} from here on" in done.stderr
 
 
@@ -176,7 +179,7 @@ def test_what_a_run_cannot_change_is_refused_by_name(data: Path) -> None:
     ]:
         done = train(f"c.txt -o m {line} {more}", data, status=2)
         assert done.stderr.startswith(
-            "gpttrain: the run in m began with --model base and cannot change"
+            "gpttrain: the run in m started from --model base and cannot change"
         )
         assert named in done.stderr
     assert "give --resume to continue" in train(f"{SHORT} --resume -f", data, status=2).stderr
@@ -187,7 +190,7 @@ def test_what_a_run_cannot_change_is_refused_by_name(data: Path) -> None:
     done = train(f"{line.replace('300', '400')} --model base --steps 3", data, status=2)
     assert "exclude each other" in done.stderr
     done = train(f"{line.replace('300', '400')} --steps 3", data, status=2)
-    assert "the run in n began from scratch and cannot change to --vocab 400" in done.stderr
+    assert "the run in n started from scratch and cannot change to --vocab 400" in done.stderr
 
 
 def test_a_vocabulary_that_does_not_suit_is_told(data: Path) -> None:
@@ -216,7 +219,7 @@ def test_it_ends_when_it_gets_no_better_and_keeps_the_best(data: Path) -> None:
     (data / "c.txt").write_text("\n".join(kinds))
     line = f"{SHORT} --steps 1000 --snap 5 --patience 2 --lr 0.02 --keep 0 --context 10"
     done = train(line, data)
-    assert "2 validations got no better: it ends here" in done.stderr
+    assert "no improvement in 2 validations: training ends" in done.stderr
     held = [float(value) for value in re.findall(r"held back ([\d.]+)", done.stderr)]
     best = held.index(min(held))
     assert len(held) == best + 3 < 200
@@ -224,7 +227,10 @@ def test_it_ends_when_it_gets_no_better_and_keeps_the_best(data: Path) -> None:
     kept = load_file(data / "m/model.safetensors")
     assert all(torch.equal(kept[name], snapshot[name].half()) for name in kept)
     again = train(f"{line} --resume", data)
-    assert "2 validations got no better; a larger --patience goes on" in again.stderr
+    assert (
+        "no improvement in 2 validations: training ends; raise --patience to continue"
+        in again.stderr
+    )
     assert again.stdout == done.stdout.splitlines(True)[-1]
 
 
@@ -248,7 +254,7 @@ def test_a_folder_with_a_run_is_not_begun_anew_unasked(data: Path) -> None:
     before = (data / "m/model.safetensors").read_bytes()
     done = train(f"{SHORT} --steps 2", data, status=2)
     assert done.stderr == (
-        "gpttrain: m holds a run: --resume goes on with it, --force begins it anew\n"
+        "gpttrain: m holds a run: give --resume to continue it or --force to start over\n"
     )
     assert (data / "m/model.safetensors").read_bytes() == before
     train(f"{SHORT} --steps 3 --force", data)
@@ -271,7 +277,7 @@ def test_what_cannot_be_is_said_in_a_sentence(data: Path) -> None:
         ("c.txt --model base --column text", "c.txt is neither CSV with a header nor JSON lines"),
         ("c.txt --model base --context 65", "--context 65 is more than the model's 64"),
         ("c.txt --model nowhere/at/all", "nowhere/at/all does not exist"),
-        ("c.txt --size tiny", "--size is of a model --from-scratch"),
+        ("c.txt --size tiny", "--size is for --from-scratch"),
         ("c.txt --from-scratch --model base", "exclude each other"),
         ("c.txt --model base --valid 60%", "--valid is at most 0.5"),
         ("c.txt --device all", "a run trains on one device"),
@@ -286,13 +292,17 @@ def test_what_cannot_be_is_said_in_a_sentence(data: Path) -> None:
 def test_lost_numbers_and_broken_states_are_told(data: Path) -> None:
     train(f"{SHORT} --steps 2", data)
     done = train(f"{SHORT} --steps 40 --resume --lr 1e30", data, status=2)
-    assert "the model has lost its numbers (NaN); m/snapshot-000002 is good: " in done.stderr
+    assert (
+        "training diverged to NaN; the last good snapshot is m/snapshot-000002: try" in done.stderr
+    )
     path = data / "m/snapshot-000002/training.safetensors"
     whole = path.read_bytes()
     save_file({"x": torch.zeros(1)}, path, {"run": '{"steps": "many"}'})
     assert "its settings are broken" in train(f"{SHORT} --resume", data, status=2).stderr
     path.write_bytes(whole[:1000])
-    assert "no state of a run to resume" in train(f"{SHORT} --resume", data, status=2).stderr
+    assert (
+        "it holds no state of a run to resume" in train(f"{SHORT} --resume", data, status=2).stderr
+    )
 
 
 def test_a_full_disk_ends_it_with_what_was_whole(data: Path) -> None:
@@ -305,3 +315,27 @@ def test_a_full_disk_ends_it_with_what_was_whole(data: Path) -> None:
     assert "Traceback" not in done.stderr
     assert [path.name for path in (data / "m").glob("snap*")] == ["snapshot-000002"]
     train(f"{SHORT} --steps 9 --resume", data)
+
+
+def test_a_terminal_has_a_live_view_and_the_forecast_holds(data: Path) -> None:
+    line = "c.txt --from-scratch --steps 3 --batch 24 --context 256 -j 1 -o m"
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        [ROOT / "bin/gpttrain", *line.split()], cwd=data, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    shown, peak = b"", ""
+    with suppress(OSError):  # the end
+        while part := os.read(ours, 1 << 16):
+            shown += part
+            with suppress(OSError, IndexError):
+                peak = Path(f"/proc/{process.pid}/status").read_text().split("VmHWM:")[1].split()[0]
+    os.close(ours)
+    assert process.wait() == 0
+    forecast = re.search(r"about ([\d.]+) GB of memory", shown.decode())
+    assert forecast
+    assert float(forecast[1]) * 1e9 == pytest.approx(int(peak) * 1024, rel=0.25)
+    assert "\u2501" * 10 in shown.decode()  # the bar
+    assert b"step 3 of 3" in shown
+    assert b"m/snapshot-000003" in shown
+    assert shown.rfind(b"\x1b[?25h") > shown.rfind(b"\x1b[?25l")  # there is a cursor again

@@ -230,7 +230,7 @@ def test_two_processes_never_train_in_one_folder(data: Path) -> None:
     with tempfile.TemporaryDirectory() as there:
         process = start("sgtrain d.zip --resume latest --kimg 1000 -j 1", data, there)
         log = (data / FIRST).with_name("log.txt")
-        while b"goes on" not in log.read_bytes() and process.is_alive():
+        while b"continuing" not in log.read_bytes() and process.is_alive():
             time.sleep(0.01)
         done = quick(f"sgtrain d.zip --resume {FIRST} --kimg 1 -j 1", data)
         another = train(f"d.zip {SHORT}", data)
@@ -244,7 +244,7 @@ def test_two_processes_never_train_in_one_folder(data: Path) -> None:
 def test_settings_go_on_and_changes_are_told(data: Path) -> None:
     train(f"d.zip {SHORT} --gamma 3", data)
     done = train("d.zip --resume latest --kimg 0.02 --g-lr 0.001 --batch 3 --freeze-d 2 -j 1", data)
-    assert f"goes on from {FIRST} at 0.008 kimg" in done.stderr
+    assert f"continuing from {FIRST} at 0.008 kimg" in done.stderr
     for change in ("g_lr was 0.008, is 0.001", "batch was 4, is 3", "freeze_d was 0, is 2"):
         assert f"{change} from here on" in done.stderr
         assert change in (data / FIRST).with_name("log.txt").read_text()
@@ -279,7 +279,7 @@ def test_latest_begins_a_run_where_there_is_none_on_this_dataset(data: Path) -> 
     train(f"d.zip {SHORT}", data)
     zipped(data / "e", [picture(seed) for seed in range(20, 23)])
     done = train(f"e.zip {SHORT} --resume latest", data)
-    assert "no run on e.zip is in results: a new one begins" in done.stderr
+    assert "results holds no run on e.zip: starting a new one" in done.stderr
     assert done.stdout == "results/00001-e-tiny/snapshot-000000.008.pkl\n"
 
 
@@ -307,13 +307,13 @@ def test_a_dataset_that_has_grown_is_asked_about(data: Path) -> None:
     )
     assert done.stderr.decode().splitlines() == [
         "sgtrain: results/00000-d-tiny was trained on 10 images, d.zip holds 11: pass --resume"
-        f" {FIRST} to go on with it, or --resume none to begin a new run"
+        f" {FIRST} to continue it, or --resume none to start a new run"
     ]
     gone = train(f"d.zip --resume {FIRST} --kimg 0.016 -j 1", data)
     assert "images was 10, is 11 from here on" in gone.stderr
     assert gone.stdout == "results/00000-d-tiny/snapshot-000000.016.pkl\n"
     again = train("d.zip --resume latest --kimg 0.02 -j 1", data)
-    assert "goes on from results/00000-d-tiny/snapshot-000000.016.pkl" in again.stderr
+    assert "continuing from results/00000-d-tiny/snapshot-000000.016.pkl" in again.stderr
     new = train(f"d.zip {SHORT} --resume none", data)
     assert new.stdout == "results/00001-d-tiny/snapshot-000000.008.pkl\n"
 
@@ -326,7 +326,7 @@ def test_a_damaged_snapshot_names_the_last_whole_one(data: Path, cut: bool) -> N
     changed = whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]
     (data / last).write_bytes(whole[:-1] if cut else changed)
     done = quick("sgtrain d.zip --resume latest --kimg 0.016 -j 1", data)
-    reason = "a truncated file" if cut else "damaged: a checksum does not agree"
+    reason = "a truncated file" if cut else "damaged: a checksum does not match"
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"sgtrain: {last}: ")
     assert f"{reason}; the last whole one is {before}: pass --resume {before}\n" in done.stderr
@@ -345,7 +345,7 @@ def test_weights_go_over_to_another_size(data: Path, size: tuple[int, int]) -> N
         "e --preset tiny --batch 4 --kimg 0.004 --g-lr 0 --d-lr 0 --transfer old.pkl -j 1", data
     )
     assert "the networks are those of old.pkl, not of tiny" in done.stderr
-    told = re.search("fresh, for want of weights that fit: (.*)\n", done.stderr)
+    told = re.search("layers that start from random weights: (.*)\n", done.stderr)
     assert told
     fresh = tuple(told[1].split(", "))
     made = snapshot(data / "results/00000-e-tiny/snapshot-000000.004.pkl")
@@ -399,7 +399,7 @@ def test_what_is_not_used_is_told(tmp_path: Path) -> None:
         ("odd", "cannot be doubled"),
         ("torn", "torn: dataset.json: line 1, column 12: Expecting value"),
         ("d.zip e.zip", "name one dataset"),
-        ("d.zip --batch 6 --accumulate 4", "--batch 6 cannot be cut into 4 equal parts"),
+        ("d.zip --batch 6 --accumulate 4", "--batch 6 cannot be split into 4 equal parts"),
         ("d.zip --device cuda", "CUDA"),
         ("d.zip --metrics fid", "--metrics and --embedding FILE.onnx need each other"),
         ("d.zip --metrics is --embedding d.zip", "--metrics is fid, kid or fid,kid, not 'is'"),
@@ -410,6 +410,8 @@ def test_what_is_not_used_is_told(tmp_path: Path) -> None:
         ("d.zip --resume run.pkl --kimg 1 --freeze-d 8", "has 7 layers that can be frozen"),
         ("d.zip --aug none --target 0.6", "--target is for --aug ada, not none: leave it out"),
         ("d.zip --aug diffaug --p 0.5", "--p is for --aug fixed or ada, not diffaug"),
+        ("d.zip --aug none --augpipe bg", "--augpipe is for --aug ada or fixed, not none"),
+        ("d.zip --augpipe bgcf", "--augpipe bgcf is for images of at least 22 px"),
         ("d.zip --aug fixed", "--aug fixed needs a probability: --p"),
         (
             "d.zip --transfer run.pkl --map-layers 8",
@@ -419,11 +421,14 @@ def test_what_is_not_used_is_told(tmp_path: Path) -> None:
         ("d.zip --preset big", "--preset is one of s2, "),
         ("d.zip --g-lr fast", "--g-lr is a rate"),
         ("d.zip --resume latest --transfer old.pkl", "exclude each other"),
-        ("d.zip --resume old.pkl", "old.pkl: no state of a run to resume is in it"),
+        ("d.zip --resume old.pkl", "old.pkl: it holds no state of a run to resume"),
         ("d.zip --resume gone.pkl", "gone.pkl does not exist"),
         ("d.zip --transfer d.zip", "d.zip: "),
         ("large --channel-base 16", "--channel-base 16 leaves"),
-        ("large --resume run.pkl", "run.pkl is of images of 16 pixels high, the dataset has 32"),
+        (
+            "large --resume run.pkl",
+            "run.pkl was trained on images of 16 pixels high, the dataset has 32",
+        ),
         ("d.zip --resume run.pkl --channel-max 4", "--channel-max is 8 in run.pkl, not 4"),
         ("d.zip --resume broken.pkl", "broken.pkl: its settings are broken: --batch is at most"),
         ("d.zip --resume lost.pkl", "lost.pkl: the tensor"),
@@ -496,6 +501,6 @@ def test_full_disk_ends_it_with_the_last_snapshot_whole(data: Path) -> None:
         (data / "disk/filler").write_bytes(bytes(room - size - (60 << 10)))
         done = quick(f"sgtrain d.zip {SHORT} -o disk", data)
         assert (done.returncode, done.stdout) == (2, "")
-        assert "there is no room for a snapshot: make room" in done.stderr
+        assert "no room for a snapshot: make room" in done.stderr
     finally:
         subprocess.run(["umount", "disk"], cwd=data, check=True)

@@ -16,7 +16,7 @@ from animetools.networks.stylegan2.config import (
     StyleGAN2GeneratorConfig,
 )
 from animetools.networks.stylegan2.modules import Discriminator, Generator
-from animetools.training.step import new_networks
+from animetools.training.networks import new_networks
 from tests.netfiles import files, goldens
 
 torch.set_num_threads(1)  # networks as small as these are slower with more

@@ -29,14 +29,11 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Images:
     )
 
 
-def batches(
-    images: Images, count: int, size: int, threads: int, *, start: int = 0, ranks: int = 1
-) -> list[Batch]:
+def batches(images: Images, count: int, size: int, threads: int, *, start: int = 0) -> list[Batch]:
     """The first of what a loader gives."""
-    sampler = Sampler(len(images), 1, start=start, ranks=ranks)
+    sampler = Sampler(len(images), 1, start=start)
     with Loader(images, sampler, size, threads=threads) as loader:
         found = list(islice(loader, count))
-        assert loader.position == start + count * size * ranks
         assert not loader.left_out
     return found
 
@@ -63,23 +60,13 @@ def test_batches_are_the_images_of_the_sampler(images: Images) -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(1, 11), st.integers(1, 9), st.integers(0, 8), st.integers(1, 3))
+@given(st.integers(1, 11), st.integers(1, 9), st.integers(0, 8))
 def test_a_resumed_loader_goes_on_bit_for_bit_with_any_number_of_threads(
-    images: Images, size: int, threads: int, done: int, ranks: int
+    images: Images, size: int, threads: int, done: int
 ) -> None:
-    whole = batches(images, 10, size, threads=1, ranks=ranks)
-    rest = batches(images, 10 - done, size, threads, start=done * size * ranks, ranks=ranks)
+    whole = batches(images, 10, size, threads=1)
+    rest = batches(images, 10 - done, size, threads, start=done * size)
     assert same(whole[done:], rest)
-
-
-def test_position_is_of_what_was_given_not_of_what_is_ready(images: Images) -> None:
-    with Loader(images, Sampler(len(images), 1), 3, threads=2) as loader:
-        next(loader)
-        assert loader.position == 3
-        assert loader.sampler.position > 3
-        position = loader.position
-        expected = next(loader)
-    assert same([expected], batches(images, 1, 3, threads=1, start=position))
 
 
 def test_an_image_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from torch.autograd import backward, gradcheck
 from torch.nn.functional import one_hot, softplus
 
 from animetools.training import augment, loss
-from animetools.training.loss import Pair
+from animetools.training.loss import Networks
 from tests.conftest import ROOT
 from tests.training import pairs
 
@@ -24,7 +24,7 @@ GOLDEN: dict[str, Any] = json.loads((ROOT / "tests/golden/training/losses.json")
 class Golden:
     """A golden pair, what it is given, and what the original program made of it."""
 
-    pair: Pair
+    pair: Networks
     c: Tensor | None
     labels: Tensor | None
     reals: Tensor
@@ -74,7 +74,7 @@ def golden(request: pytest.FixtureRequest) -> Golden:
         c = one_hot(torch.tensor([1, 4, 0, 5]), 6).double()
         labels = one_hot(torch.tensor([2, 2, 3, 1]), 6).double()
     reals = pairs.uniform(2000, 4, 3, 64, 64)
-    return Golden(Pair(generator, discriminator), c, labels, reals, GOLDEN[request.param])
+    return Golden(Networks(generator, discriminator), c, labels, reals, GOLDEN[request.param])
 
 
 @pytest.mark.parametrize("mixed", [False, True])
@@ -145,7 +145,7 @@ def test_losses_of_augmented_images_are_the_originals(percentile: str) -> None:
         if name == "rotpost":
             values = torch.full_like(values, 0.5)  # no second turn
         drawn[name] = torch.cat([torch.zeros(4, 1), values], 1)
-    pair = Pair(
+    pair = Networks(
         *pairs.golden_pair("ada-auto-64"),
         lambda images: augment.augmented(images, 1.0, drawn, lambda: images),
     )
@@ -162,17 +162,17 @@ def test_losses_of_augmented_images_are_the_originals(percentile: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def small() -> Pair:
-    """A pair whose images are wider than high and which compares four of them."""
-    return Pair(*pairs.small_pair(base=(4, 5), dtype=torch.float64))
+def small() -> Networks:
+    """Networks whose images are wider than high and which compares four of them."""
+    return Networks(*pairs.small_pair(base=(4, 5), dtype=torch.float64))
 
 
-def rows_of(pair: Pair, count: int) -> Tensor:
+def rows_of(pair: Networks, count: int) -> Tensor:
     ws: Tensor = pair.generator.mapping(pairs.normal(1, count, 8))
     return ws.detach().requires_grad_()
 
 
-def reals_for(pair: Pair, count: int) -> Tensor:
+def reals_for(pair: Networks, count: int) -> Tensor:
     return pairs.uniform(2, count, 3, pair.generator.height, pair.generator.width)
 
 
@@ -183,7 +183,7 @@ def test_mixing_swaps_the_rows_from_the_cutoff_on(cutoff: int) -> None:
     assert torch.equal(loss.mix(ws, others, cutoff), wanted)
 
 
-def test_noise_is_cut_into_that_of_each_layer(small: Pair) -> None:
+def test_noise_is_cut_into_that_of_each_layer(small: Networks) -> None:
     layers = [pairs.normal(i, 2, 1, *shape) for i, shape in enumerate(small.generator.noise_shapes)]
     in_a_row = torch.cat([layer.flatten(1) for layer in layers], 1)
     ws = rows_of(small, 2)
@@ -191,7 +191,7 @@ def test_noise_is_cut_into_that_of_each_layer(small: Pair) -> None:
     assert not torch.equal(small.images(ws, in_a_row), small.images(ws, None))
 
 
-def test_every_fake_has_the_noise_that_it_is_given(small: Pair) -> None:
+def test_every_fake_has_the_noise_that_it_is_given(small: Networks) -> None:
     ws, directions = rows_of(small, 4), reals_for(small, 4)
     noise = pairs.normal(
         5, 4, sum(height * width for height, width in small.generator.noise_shapes)
@@ -208,7 +208,7 @@ def test_every_fake_has_the_noise_that_it_is_given(small: Pair) -> None:
 
 
 @pytest.mark.parametrize(("share", "kept"), [(0.5, 2), (0.75, 3), (0.01, 1)])
-def test_only_the_best_fakes_of_each_group_count(small: Pair, share: float, kept: int) -> None:
+def test_only_the_best_fakes_of_each_group_count(small: Networks, share: float, kept: int) -> None:
     ws = rows_of(small, 8)
     value, terms = loss.generator_loss(small, ws, None, None, share)
     groups = terms["score_fake"].view(2, 4)
@@ -218,43 +218,35 @@ def test_only_the_best_fakes_of_each_group_count(small: Pair, share: float, kept
 
 @pytest.mark.parametrize("group", [1, 2, 4])
 def test_a_cut_between_groups_changes_no_score(group: int) -> None:
-    pair = Pair(*pairs.small_pair(group=group, c_dim=3, dtype=torch.float64))
+    pair = Networks(*pairs.small_pair(group=group, c_dim=3, dtype=torch.float64))
     images, c = reals_for(pair, 8), pairs.normal(3, 8, 3)
     halves = [pair.scores(images[half], c[half]) for half in (slice(0, 4), slice(4, 8))]
     torch.testing.assert_close(torch.cat(halves), pair.scores(images, c))
 
 
-def test_everything_works_with_one_image(small: Pair) -> None:
+def test_everything_works_with_one_image(small: Networks) -> None:
     ws = rows_of(small, 1)
     lengths = loss.path_lengths(small, ws, None, reals_for(small, 1))
     values = [
         loss.generator_loss(small, ws, None, None, 0.5)[0],
         loss.fake_loss(small, ws, None, None)[0],
-        loss.real_loss(small, reals_for(small, 1), None, 1.0)[0],
+        loss.real_loss(small, reals_for(small, 1), None)[0],
+        loss.r1_loss(small, reals_for(small, 1), None, 1.0)[0],
         loss.path_loss(lengths, torch.zeros((), dtype=torch.float64), 2.0)[0],
     ]
     assert all(value.isfinite() and value.requires_grad for value in values)
 
 
-def test_r1_in_the_main_loss_is_the_sum_of_both(small: Pair) -> None:
+def test_r1_is_of_the_image_before_its_augmentation(small: Networks) -> None:
     reals = reals_for(small, 4)
-    both, terms = loss.real_loss(small, reals, None, 3.0)
-    main, _ = loss.real_loss(small, reals, None)
-    r1, more = loss.r1_loss(small, reals, None, 3.0)
-    assert both.item() == pytest.approx((main + r1).item(), rel=1e-12)
-    assert torch.equal(terms["r1_penalty"], more["r1_penalty"])
-
-
-def test_r1_is_of_the_image_before_its_augmentation(small: Pair) -> None:
-    reals = reals_for(small, 4)
-    halving = Pair(small.generator, small.discriminator, lambda images: images / 2)
+    halving = Networks(small.generator, small.discriminator, lambda images: images / 2)
     _, plain = loss.r1_loss(small, reals / 2, None, 1.0)
     _, augmented = loss.r1_loss(halving, reals, None, 1.0)
     torch.testing.assert_close(augmented["score_real"], plain["score_real"])
     torch.testing.assert_close(augmented["r1_penalty"], plain["r1_penalty"] / 4)
 
 
-def test_a_path_length_is_the_norm_of_a_gradient(small: Pair) -> None:
+def test_a_path_length_is_the_norm_of_a_gradient(small: Networks) -> None:
     ws, directions = rows_of(small, 2), reals_for(small, 2)
     for learn in (True, False):
         found = loss.path_lengths(small, ws, None, directions, learn=learn)

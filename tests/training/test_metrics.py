@@ -13,7 +13,7 @@ from scipy.linalg import sqrtm
 from animetools.dataset.training_set import Images
 from animetools.errors import FatalError
 from animetools.training import metrics
-from animetools.training.metrics import Embedding, Features, Judge, fid, gauss, kid
+from animetools.training.metrics import Embedding, Features, Metrics, fid, gauss, kid
 from tests.dataset.sets import folder, picture
 from tests.training.embeddings import embedding_file
 from tests.training.pairs import small_pair
@@ -142,13 +142,13 @@ def test_what_is_no_embedding_is_one_sentence(tmp_path: Path, make: object, word
 def test_a_generator_is_judged_by_the_same_latents(tmp_path: Path) -> None:
     images = Images(folder(tmp_path / "d", [picture(seed) for seed in range(9)]))
     embedding = Embedding(embedding_file(tmp_path / "e.onnx", ["n", 3, "h", "w"]), 1)
-    judge = Judge(embedding, ["fid", "kid"], images, 40, 1)
+    judge = Metrics(embedding, ["fid", "kid"], images, 40, 1)
     generator, _ = small_pair()
     found = judge(generator)
     assert found.keys() == {"fid", "kid"}
     assert found["fid"] > 0
     assert judge(generator) == found
-    assert Judge(embedding, ["kid"], images, 40, 1)(generator) == {"kid": found["kid"]}
+    assert Metrics(embedding, ["kid"], images, 40, 1)(generator) == {"kid": found["kid"]}
     one = Images(folder(tmp_path / "one", [picture(0)]))
     with pytest.raises(FatalError, match="at least two images"):
-        Judge(embedding, ["kid"], one, 40, 1)
+        Metrics(embedding, ["kid"], one, 40, 1)

@@ -8,6 +8,7 @@ import pytest
 
 from animetools.dataset.training_set import Images
 from animetools.errors import FatalError
+from animetools.runs.folder import following
 from animetools.training import resume, snapshots
 from tests.dataset.sets import picture, zipped
 
@@ -43,7 +44,7 @@ def test_the_latest_is_of_the_newest_run_on_these_images(results: Path) -> None:
     moved = data.rename(results.parent / "elsewhere/faces.zip")
     assert resume.latest(str(results), Images(str(moved))) == last
     assert resume.latest(str(results / "none"), Images(str(moved))) is None
-    assert snapshots.following(str(results), "y") == str(results / "00013-y")
+    assert following(str(results), "y") == str(results / "00013-y")
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def test_what_may_be_the_same_dataset_is_asked_about(
     if not what:
         assert resume.latest(str(results), images) == last
         return
-    cure = f"pass --resume {last} to go on with it, or --resume none to begin a new run"
+    cure = f"pass --resume {last} to continue it, or --resume none to start a new run"
     with pytest.raises(FatalError, match=f"^{results}/00010-x was trained on {what}: {cure}$"):
         resume.latest(str(results), images)
 

@@ -5,12 +5,9 @@ from typing import Any
 
 import pytest
 
-from animetools.commands.sgtrain import TrainOptions
 from animetools.errors import FatalError
-from animetools.netfiles.networkfile import NetworkFile
-from animetools.options import options_of
 from animetools.training.config import TrainConfig, preset
-from animetools.training.settings import changes, settings
+from animetools.training.settings import settings
 
 
 def run_of(saved: TrainConfig | None = None, facts: Any = None, **told: Any) -> TrainConfig:
@@ -18,8 +15,8 @@ def run_of(saved: TrainConfig | None = None, facts: Any = None, **told: Any) -> 
     snapshot = None
     if saved:
         snapshot = NetworkFile("animetools", {}, {"config": asdict(saved), **(facts or {})})
-    given = asdict(TrainOptions(**told))
-    return settings(given, options_of(TrainOptions), 64, snapshot, "run.pkl")
+    transfer = bool(told.pop("transfer", ""))
+    return settings(told, 64, snapshot, "run.pkl", transfer=transfer)
 
 
 def test_what_is_told_counts_most_then_the_run_then_the_preset() -> None:
@@ -43,12 +40,3 @@ def test_p_follows_sooner_after_a_transfer_and_in_what_resumes_it() -> None:
     assert (preset("ada", 64).ada_kimg, preset("ada", 64).ema_ramp) == (500, 0.05)
     assert run_of(first, {"transfer": "old.pkl"}) == first
     assert run_of(first).ada_kimg == 500
-
-
-def test_changes_are_told() -> None:
-    facts = {"images": 9, "kimg": 3.0, "config": {"batch": 4, "gamma": 1.0}}
-    now = {"images": 12, "batch": 8, "gamma": 1.0, "new": 1}
-    assert list(changes(NetworkFile("animetools", {}, facts), now)) == [
-        "images was 9, is 12 from here on",
-        "batch was 4, is 8 from here on",
-    ]

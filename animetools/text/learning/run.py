@@ -1,169 +1,166 @@
-"""A language model's training from its first step to its last: the loop."""
+"""What a run of gpttrain does at each step and each snapshot."""
 
 import math
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
-from datetime import timedelta
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 
-from animetools.errors import FatalError
+from animetools.runs.diary import Diary
+from animetools.runs.view import Unit
 from animetools.text.learning import snapshots
 from animetools.text.learning.learner import Learner
 from animetools.text.learning.tokens import Tokens
+from animetools.text.models import loading
 
-TICK_SECONDS = 60.0  # at most, between two lines of status
-FIRST_SECONDS = 5.0  # after which the first one comes: it tells how long all will take
+STEP = Unit("step")
 SAMPLES = 2
 
 
-@dataclass(frozen=True)
-class Status:
-    """Where a run is; losses in nats a token, `held` that of what is held back, at snapshots.
-
-    `held_bits` is the latter in bits a character, by which models of any tokenizers compare.
-    """
-
-    step: int
-    steps: int
-    spent: float  # seconds since it began or was resumed
-    pace: float  # seconds a step
-    rate: float
-    loss: float
-    held: float | None = None
-    held_bits: float | None = None
-
-    def scalars(self) -> dict[str, float]:
-        """All numbers, by the names of their curves."""
-        curves = {"loss/train": self.loss, "rate": self.rate, "run/seconds_per_step": self.pace}
-        held = {"loss/valid": self.held, "bits_per_character/valid": self.held_bits}
-        return curves | {name: value for name, value in held.items() if value is not None}
-
-    def words(self, left: str) -> str:
-        """All numbers for a person, on one line; `left` is how long it still takes."""
-        parts = [
-            f"step {self.step}",
-            f"{timedelta(seconds=int(self.spent))}",
-            f"{left} left",
-            f"{self.pace:.2f} s/step",
-            f"loss {self.loss:.3f}",
-            f"perplexity {_perplexity(self.loss):.1f}",
-        ]
-        if self.held is not None:
-            parts += [f"held back {self.held:.3f}", f"perplexity {_perplexity(self.held):.1f}"]
-        if self.held_bits is not None:
-            parts.append(f"{self.held_bits:.3f} bits/character")
-        return "  ".join(parts)
-
-
 def bits_per_character(loss: float, tokens: Tokens) -> float | None:
-    """A mean loss in nats a token as bits a character of the text that the tokens are."""
+    """A mean loss in nats per token as bits per character of the text behind the tokens.
+
+    Models with different tokenizers can be compared by it.
+    """
     if not tokens.characters:
         return None
     return loss * (len(tokens) - 1) / tokens.characters / math.log(2)
 
 
-def _perplexity(loss: float) -> float:
-    return math.exp(min(loss, 99))
-
-
 @dataclass
-class Run:
-    """One run under way, in the folder `out`, whose files are the best model so far.
+class TextTraining:
+    """A language model that learns from `data` and is validated on `held`: a `runs.loop.Training`.
 
-    `tell` hears of each status, `say` a sentence now and then; `stopping` tells that it is to end.
-    `best` is the least loss on what is held back, `worse` how many validations have passed since.
+    The run's folder itself holds the best model so far. `best` is the least validation loss, `worse`
+    how many validations have passed since. `facts` go into every snapshot.
     """
 
     learner: Learner
     tokenizer: Any
     data: Tokens
     held: Tokens
-    out: str
     facts: dict[str, Any]
-    snap: int  # steps between two snapshots
-    keep: int
-    tell: Callable[[Status], object]
-    say: Callable[[str], object]
-    stopping: Callable[[], bool]
     best: float | None = None
     worse: int = 0
-    losses: list[float] = field(default_factory=list)
+    unit = STEP
+    cure = "try a lower --lr"
 
-    def train(self) -> Iterator[str]:
-        """Train until the end; gives the path of each snapshot when it is whole.
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.learner.device
 
-        Raises FatalError where the numbers are lost.
-        """
-        learner, steps = self.learner, self.learner.settings.steps
-        begun = ticked = time.monotonic()
-        wait, since = FIRST_SECONDS, learner.done
-        while learner.done < steps and not self.stopping():
-            rate = learner.settings.rate(learner.done)
-            self.losses.append(learner.step(self.data))
-            now = time.monotonic()
-            ends = learner.done == steps or self.stopping()
-            snaps = ends or learner.done % self.snap == 0
-            if not (snaps or now - ticked > wait):
-                continue
-            loss = sum(self.losses) / len(self.losses)
-            held = learner.validate(self.held) if snaps else None
-            if not all(map(math.isfinite, (loss, held or 0.0))):
-                good = snapshots.all_of(self.out)[-1:]
-                raise FatalError(
-                    "the model has lost its numbers (NaN)"
-                    f"{f'; {good[0]} is good' if good else ''}: try a lower --lr"
-                )
-            pace = (now - ticked) / (learner.done - since)
-            bits = None if held is None else bits_per_character(held, self.held)
-            self.tell(Status(learner.done, steps, now - begun, pace, rate, loss, held, bits))
-            self.losses.clear()
-            if snaps:
-                yield self._save(held)
-                if self.is_over() and not ends:
-                    self.say(f"{self.worse} validations got no better: it ends here")
-                    return
-            wait, ticked, since = TICK_SECONDS, time.monotonic(), learner.done
+    @property
+    def done(self) -> int:
+        """Steps so far."""
+        return self.learner.done
 
-    def is_over(self) -> bool:
-        """Whether the model has long got no better."""
-        return 0 < self.learner.settings.patience <= self.worse
+    @property
+    def total(self) -> float:
+        """Steps in all."""
+        return self.learner.config.steps
 
-    def _save(self, held: float | None) -> str:
-        """Write a snapshot, and the best model if it is that; show what the model writes."""
-        learner = self.learner
+    def step(self) -> dict[str, float]:
+        """Learn from one batch."""
+        return {"loss": self.learner.step(self.data)}
+
+    def validate(self) -> dict[str, float]:
+        """The validation loss; nothing where less than a window is held back."""
+        self._loss = self.learner.validate(self.held)
+        if self._loss is None:
+            return {}
+        bits = bits_per_character(self._loss, self.held)
+        return {"held": self._loss} | ({} if bits is None else {"held_bits": bits})
+
+    def is_sound(self) -> bool:
+        """Whether all weights are finite."""
+        sums = [value.detach().sum() for value in self.learner.model.parameters()]
+        return bool(torch.stack(sums).isfinite().all())
+
+    def numbers(self, terms: Mapping[str, float]) -> list[str]:
+        """Losses in nats per token, perplexities, bits per character."""
+        found = [f"loss {terms['loss']:.3f}", f"perplexity {_perplexity(terms['loss']):.1f}"]
+        if "held" in terms:
+            held = terms["held"]
+            found += [f"held back {held:.3f}", f"perplexity {_perplexity(held):.1f}"]
+        if "held_bits" in terms:
+            found.append(f"{terms['held_bits']:.3f} bits/character")
+        return found
+
+    def curves(self, terms: Mapping[str, float]) -> dict[str, float]:
+        """Losses, and the learning rate of the last step."""
+        names = {
+            "loss": "loss/train",
+            "held": "loss/valid",
+            "held_bits": "bits_per_character/valid",
+        }
+        return {names[name]: value for name, value in terms.items()} | {"rate": self.learner.rate}
+
+    def save(self, folder: str) -> str:
+        """Write a snapshot, and the best model if it is that."""
+        learner, held = self.learner, self._loss
         better = held is None or self.best is None or held < self.best
         self.worse = 0 if better else self.worse + 1
         self.best = held if better else self.best
-        facts = self.facts | asdict(learner.settings)
+        facts = self.facts | asdict(learner.config)
         facts |= {"step": learner.done, "best": self.best, "worse": self.worse}
+        facts |= {"divergences": learner.divergences}
         path = snapshots.write(
-            self.out, learner.done, learner.model, self.tokenizer, learner.state(), facts
+            folder, learner.done, learner.model, self.tokenizer, learner.state(), facts
         )
         if better:
-            snapshots.publish(self.out, learner.model, self.tokenizer)
-        snapshots.remove(self.out, snapshots.all_of(self.out)[: -self.keep] if self.keep else [])
-        if not self.stopping():
-            for text in self.samples():
-                self.say(f"sample: {text}")
+            snapshots.publish(folder, learner.model, self.tokenizer)
         return path
+
+    def restore(self, path: str) -> None:
+        """Go back to a snapshot."""
+        model, _ = loading.load(path)
+        self.learner.model.load_state_dict(model.state_dict())
+        self.resume(snapshots.read(path))
+
+    def resume(self, saved: snapshots.State) -> None:
+        """Continue from the state of a snapshot whose weights are loaded."""
+        self.learner.load(saved.tensors, saved.facts["step"])
+        self.learner.divergences = saved.facts.get("divergences", 0)
+        self.best, self.worse = saved.facts["best"], saved.facts["worse"]
+
+    def diverge(self, number: int) -> None:
+        """Seed all that follows by what the snapshot was seeded by, and a number."""
+        self.learner.divergences += number
+
+    def begin(self, diary: Diary) -> None:
+        """Nothing to show yet."""
+
+    def show(self, diary: Diary) -> None:
+        """Show what the model writes."""
+        for text in self.samples():
+            diary.say(f"sample: {text}")
+
+    def finished(self) -> str:
+        """Whether validations have not improved for as long as --patience allows."""
+        if not 0 < self.learner.config.patience <= self.worse:
+            return ""
+        return f"no improvement in {self.worse} validations: training ends"
 
     @torch.no_grad()
     def samples(self) -> list[str]:
-        """What the model writes of its own accord, from the same chances every time."""
+        """What the model writes without a prompt, with the same random numbers every time."""
         learner, end = self.learner, self.tokenizer.eos_token_id
         learner.model.eval()
-        torch.manual_seed(learner.settings.seed)
+        torch.manual_seed(learner.config.seed)
         made = learner.model.generate(
             torch.full((SAMPLES, 1), end, device=learner.device),
             attention_mask=torch.ones(SAMPLES, 1, dtype=torch.long, device=learner.device),
             do_sample=True,
             temperature=0.7,
             top_k=30,
-            max_new_tokens=learner.settings.context - 1,
+            max_new_tokens=learner.config.context - 1,
             pad_token_id=end,
         )
         texts: list[str] = self.tokenizer.batch_decode(made, skip_special_tokens=True)
         return texts
+
+
+def _perplexity(loss: float) -> float:
+    return math.exp(min(loss, 99))

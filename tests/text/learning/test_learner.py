@@ -5,8 +5,9 @@ import torch
 
 from animetools.errors import FatalError
 from animetools.text.learning import tokenizers
+from animetools.text.learning.config import TextConfig
 from animetools.text.learning.corpus import Document
-from animetools.text.learning.learner import Learner, Settings
+from animetools.text.learning.learner import Learner
 from animetools.text.learning.tokens import encoded
 from tests.text.small_models import TEXTS, TOKENIZER, small
 
@@ -15,17 +16,17 @@ DATA, HELD = encoded((Document(text, True) for text in TEXTS), TOKENIZER, 0.1, p
 
 
 def test_the_rate_rises_stays_and_falls() -> None:
-    settings = Settings(steps=1000, lr=1.0)
+    settings = TextConfig(steps=1000, lr=1.0)
     rates = [settings.rate(step) for step in range(1000)]
     assert rates[0] == 0.01
     assert rates[99] == rates[400] == rates[700] == 1
     assert rates == sorted(rates[:700]) + sorted(rates[700:], reverse=True)
     assert rates[-1] == pytest.approx(1 / 300)
-    assert Settings(steps=1, lr=1.0).rate(0) == 1
+    assert TextConfig(steps=1, lr=1.0).rate(0) == 1
 
 
 def test_it_learns() -> None:
-    learner = Learner(small(), Settings(steps=60, batch=8, context=24, lr=5e-3), CPU)
+    learner = Learner(small(), TextConfig(steps=60, batch=8, context=24, lr=5e-3), CPU)
     before = learner.validate(HELD)
     losses = [learner.step(DATA) for _ in range(60)]
     after = learner.validate(HELD)
@@ -36,7 +37,7 @@ def test_it_learns() -> None:
 
 
 def test_what_it_remembers_lets_another_go_on_to_the_bit() -> None:
-    settings = Settings(steps=8, batch=4, context=16)
+    settings = TextConfig(steps=8, batch=4, context=16)
     whole = Learner(small(dropout=0.1), settings, CPU)
     for _ in range(8):
         whole.step(DATA)
@@ -52,11 +53,11 @@ def test_what_it_remembers_lets_another_go_on_to_the_bit() -> None:
 
 
 def test_another_models_state_is_refused() -> None:
-    learner = Learner(small(), Settings(context=16), CPU)
+    learner = Learner(small(), TextConfig(context=16), CPU)
     learner.step(DATA)
     state = learner.state()
     with pytest.raises(FatalError, match=r"another model \(transformer"):
-        Learner(small(width=16), Settings(), CPU).load(state, 1)
+        Learner(small(width=16), TextConfig(), CPU).load(state, 1)
     with pytest.raises(FatalError, match="another model"):
         learner.load({}, 1)
 

@@ -13,16 +13,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from animetools.errors import FatalError
-from animetools.training.config import Rules
+from animetools.training.config import Aug, TrainConfig
+from animetools.training.gan import GAN, Draw, adapted, ema_decay
 from animetools.training.loss import Terms
-from animetools.training.step import (
-    Draw,
-    Trainer,
-    adapted,
-    ema_decay,
-    layers_from_image,
-    new_networks,
-)
+from animetools.training.networks import layers_from_image, new_networks
 from tests.conftest import ROOT
 from tests.training import pairs
 from tests.training.test_loss import near
@@ -54,37 +48,37 @@ def test_five_steps_are_the_originals() -> None:
 
     Each of its rounds is a batch to us: with an average path length of its own, and an average w.
     """
-    trainer = Trainer(
+    gan = GAN(
         *pairs.golden_pair("ada-auto-64"),
-        Rules(g_rate=0.0025, d_rate=0.0025, gamma=0.1024, ema_kimg=0.02),
+        TrainConfig(g_lr="0.0025", d_lr="0.0025", gamma=0.1024, ema_kimg=0.02),
     )
-    trainer.g.tune(0.0025, 4)
-    trainer.d.tune(0.0025, 16)
+    gan.g.tune(0.0025, 4)
+    gan.d.tune(0.0025, 16)
     directions = (pairs.normal(3000 + i, 2, 3, 64, 64) for i in range(4))
     for i in range(5):
         reals = pairs.uniform(2000 + i, 8, 3, 64, 64).chunk(2)
         latents = [part.chunk(2) for part in pairs.normal(1000 + i, 32, 64).chunk(4)]
         terms: list[tuple[str, Terms]] = []
-        trainer.g.begin()
-        terms += [("G", trainer.g_main(Draw(z))) for z in latents[0]]
-        trainer.g.step()
+        gan.g.begin()
+        terms += [("G", gan.generator_gradients(Draw(z))) for z in latents[0]]
+        gan.g.step()
         if i % 4 == 0:
-            trainer.g.begin()
+            gan.g.begin()
             for z in latents[1]:
-                terms.append(("Greg", trainer.g_reg(Draw(z[:2]), next(directions))))
-            trainer.g.step()
-        trainer.d.begin()
+                terms.append(("Greg", gan.path_length_gradients(Draw(z[:2]), next(directions))))
+            gan.g.step()
+        gan.d.begin()
         for z, images in zip(latents[2], reals, strict=True):
-            terms.append(("D", trainer.d_main(Draw(z), images, None)))
-        trainer.d.step()
+            terms.append(("D", gan.discriminator_gradients(Draw(z), images, None)))
+        gan.d.step()
         if i % 16 == 0:
-            trainer.d.begin()
-            terms += [("Dreg", trainer.d_reg(images, None)) for images in reals]
-            trainer.d.step()
-        trainer.finish(8)
+            gan.d.begin()
+            terms += [("Dreg", gan.r1_gradients(images, None)) for images in reals]
+            gan.d.step()
+        gan.finish(8)
 
         wanted = STEPS[str(i + 1)]
-        assert trainer.path_mean.item() == pytest.approx(wanted["pl_mean"], rel=1e-10)
+        assert gan.path_mean.item() == pytest.approx(wanted["pl_mean"], rel=1e-10)
         for name, theirs in [
             ("score_fake", "scores/fake"),
             ("loss_g", "G/loss"),
@@ -96,17 +90,17 @@ def test_five_steps_are_the_originals() -> None:
             assert found == pytest.approx(wanted["report"].get(f"Loss/{theirs}", []), rel=1e-9)
         if "G" in wanted:
             for network, key in [
-                (trainer.generator, "G"),
-                (trainer.discriminator, "D"),
-                (trainer.ema, "G_ema"),
+                (gan.generator, "G"),
+                (gan.discriminator, "D"),
+                (gan.ema, "G_ema"),
             ]:
                 assert_state(network, wanted[key])
                 assert_first(network, wanted[f"{key}_first8"])
-    image = trainer.ema(pairs.normal(4000, 2, 64))
+    image = gan.ema(pairs.normal(4000, 2, 64))
     assert near(image, STEPS["5"]["ema_image"], 1e-8)
 
 
-SMALL = Rules(gamma=1.0, ema_kimg=0.02, target=0.0, ada_kimg=0.1)
+SMALL = TrainConfig(gamma=1.0, ema_kimg=0.02, aug="ada", p=0.3, target=0.0, ada_kimg=0.1)
 LABELS = torch.eye(3)[[0, 0, 1, 2, 2, 2]]
 
 
@@ -116,22 +110,22 @@ def noisy(images: Tensor, p: float, generator: torch.Generator) -> Tensor:
     return images + p * drawn[:, None, None, None]
 
 
-def trainer_of(rules: Rules = SMALL, *, seed: int = 0, **wishes: Any) -> Trainer:
-    """A new trainer of small networks, not square and with labels, that augments."""
+def gan_of(config: TrainConfig = SMALL, *, seed: int = 0, **wishes: Any) -> GAN:
+    """Small networks, not square and with labels, that augments."""
     networks = pairs.small_pair(seed=seed, base=(4, 5), c_dim=3, **wishes)
-    return Trainer(*networks, rules, seed=seed, augment=noisy, p=0.3, labels=LABELS)
+    return GAN(*networks, replace(config, seed=seed), augment=noisy, labels=LABELS)
 
 
-def batch_of(trainer: Trainer, number: int, count: int = 8) -> tuple[Tensor, Tensor]:
+def batch_of(gan: GAN, number: int, count: int = 8) -> tuple[Tensor, Tensor]:
     """The images and labels of some iteration."""
-    generator, dtype = trainer.generator, trainer.dtype
+    generator, dtype = gan.generator, gan.dtype
     reals = pairs.uniform(number, count, 3, generator.height, generator.width)
     return reals.to(dtype), LABELS[torch.arange(count) % 6].to(dtype)
 
 
-def run(trainer: Trainer, first: int, last: int) -> list[Terms]:
+def run(gan: GAN, first: int, last: int) -> list[Terms]:
     """The terms of these iterations."""
-    return [trainer.step(*batch_of(trainer, number)) for number in range(first, last)]
+    return [gan.step(*batch_of(gan, number)) for number in range(first, last)]
 
 
 def tensors_of(state: Any, name: str = "") -> dict[str, Tensor]:
@@ -142,8 +136,8 @@ def tensors_of(state: Any, name: str = "") -> dict[str, Tensor]:
     return {name: torch.as_tensor(state)}
 
 
-def assert_same(left: Trainer, right: Trainer) -> None:
-    """Every bit of the two trainers' states is the same."""
+def assert_same(left: GAN, right: GAN) -> None:
+    """Every bit of the two GANs' states is the same."""
     mine, yours = tensors_of(left.state()), tensors_of(right.state())
     assert mine.keys() == yours.keys()
     for name, value in mine.items():
@@ -151,42 +145,38 @@ def assert_same(left: Trainer, right: Trainer) -> None:
 
 
 def test_a_step_is_the_phases_in_their_order() -> None:
-    stepping, walking = trainer_of(), trainer_of()
+    stepping, walking = gan_of(), gan_of()
     for number in range(6):
         reals, labels = batch_of(walking, number)
-        walking.g.tune(SMALL.g_rate, 4)
-        walking.d.tune(SMALL.d_rate, 16)
+        walking.g.tune(0.002, 4)
+        walking.d.tune(0.002, 16)
         walking.g.begin()
-        walking.g_main(walking.draw(8))
+        walking.generator_gradients(walking.draw(8))
         walking.g.step()
         if number in (0, 4):
             walking.g.begin()
-            walking.g_reg(walking.draw(4), walking.directions(4))
+            walking.path_length_gradients(walking.draw(4), walking.directions(4))
             walking.g.step()
         walking.d.begin()
-        walking.d_main(walking.draw(8), reals, labels)
+        walking.discriminator_gradients(walking.draw(8), reals, labels)
         walking.d.step()
         if number == 0:
             walking.d.begin()
-            walking.d_reg(reals, labels)
+            walking.r1_gradients(reals, labels)
             walking.d.step()
         walking.finish(8)
         stepping.step(reals, labels)
     assert_same(stepping, walking)
 
 
-@pytest.mark.parametrize(
-    ("rules", "rounds"),
-    [(SMALL, 2), (replace(SMALL, g_interval=1, d_interval=1, top_k=0.5), 4)],
-    ids=["lazy", "eager"],
-)
-def test_a_batch_gives_the_same_in_several_rounds(rules: Rules, rounds: int) -> None:
-    at_once = trainer_of(rules, group=2, dtype=torch.float64)
-    in_rounds = trainer_of(replace(rules, accumulate=rounds), group=2, dtype=torch.float64)
-    for one, many in zip(run(at_once, 0, 5), run(in_rounds, 0, 5), strict=True):
+@pytest.mark.parametrize(("config", "parts"), [(SMALL, 2), (replace(SMALL, top_k=0.5), 4)])
+def test_a_batch_gives_the_same_in_several_parts(config: TrainConfig, parts: int) -> None:
+    at_once = gan_of(config, group=2, dtype=torch.float64)
+    in_parts = gan_of(replace(config, accumulate=parts), group=2, dtype=torch.float64)
+    for one, many in zip(run(at_once, 0, 5), run(in_parts, 0, 5), strict=True):
         torch.testing.assert_close(one, many, rtol=1e-9, atol=1e-12)
     wanted = tensors_of(at_once.state())
-    for name, value in tensors_of(in_rounds.state()).items():
+    for name, value in tensors_of(in_parts.state()).items():
         if value.is_floating_point():
             missed = (value - wanted[name]).norm() / wanted[name].norm().clamp_min(1e-12)
             assert missed <= 1e-9, name
@@ -197,17 +187,17 @@ def test_a_batch_gives_the_same_in_several_rounds(rules: Rules, rounds: int) -> 
 def test_groups_that_are_cut_would_show() -> None:
     gradients = []
     for order in (torch.arange(8), torch.tensor([0, 4, 1, 5, 2, 6, 3, 7])):
-        trainer = trainer_of(group=2, dtype=torch.float64)
-        reals, labels = batch_of(trainer, 0)
-        trainer.p.zero_()
-        trainer.d.begin()
-        trainer.d_main(trainer.draw(8), reals[order], labels[order])
-        gradients.append(trainer.d.gradient)
+        gan = gan_of(group=2, dtype=torch.float64)
+        reals, labels = batch_of(gan, 0)
+        gan.p.zero_()
+        gan.d.begin()
+        gan.discriminator_gradients(gan.draw(8), reals[order], labels[order])
+        gradients.append(gan.d.gradient)
     assert (gradients[0] - gradients[1]).norm() > 1e-6 * gradients[0].norm()
 
 
 def test_a_resumed_run_is_the_same_to_the_last_bit() -> None:
-    whole = trainer_of()
+    whole = gan_of()
     files = {}
     for number in range(6):
         if number in (1, 3, 5):
@@ -217,7 +207,7 @@ def test_a_resumed_run_is_the_same_to_the_last_bit() -> None:
     for number, file in files.items():
         file.seek(0)
         state = torch.load(file, weights_only=True)
-        resumed = trainer_of(seed=1)
+        resumed = gan_of(seed=1)
         for _ in range(2):  # a state stays what it is, and can be gone back to
             resumed.load_state(state)
             run(resumed, number, 6)
@@ -225,15 +215,15 @@ def test_a_resumed_run_is_the_same_to_the_last_bit() -> None:
 
 
 def test_a_state_of_other_networks_is_refused() -> None:
-    trainer = trainer_of()
-    run(trainer, 0, 1)
-    sound = trainer.state()
+    gan = gan_of()
+    run(gan, 0, 1)
+    sound = gan.state()
     moments = copy.deepcopy(sound["D_adam"])
     moments[0]["exp_avg_sq"] = torch.zeros(1)
     hostile: list[Any] = [
         {},
         [],
-        sound | {"G": trainer_of(dtype=torch.float32).discriminator.state_dict()},
+        sound | {"G": gan_of(dtype=torch.float32).discriminator.state_dict()},
         sound | {"D": {}},
         sound | {"G_adam": {99: moments[0]}},
         sound | {"D_adam": moments},
@@ -246,90 +236,88 @@ def test_a_state_of_other_networks_is_refused() -> None:
     ]
     for state in hostile:
         with pytest.raises(FatalError, match="does not fit the networks of this run"):
-            trainer_of().load_state(state)
+            gan_of().load_state(state)
 
 
 def test_one_step_changes_every_parameter_and_average() -> None:
-    trainer = trainer_of()
-    before = {name: value.clone() for name, value in tensors_of(trainer.state()).items()}
-    terms = run(trainer, 0, 2)
-    for name, value in tensors_of(trainer.state()).items():
+    gan = gan_of()
+    before = {name: value.clone() for name, value in tensors_of(gan.state()).items()}
+    terms = run(gan, 0, 2)
+    for name, value in tensors_of(gan.state()).items():
         if name in before and not name.endswith(("noise_const", "p")):
             assert not torch.equal(value, before[name]), name
     assert set(terms[0]) - set(terms[1]) == {"path_penalty", "r1_penalty"}
     assert all(value.isfinite() for part in terms for value in part.values())
-    assert torch.equal(trainer.ema.mapping.w_avg, trainer.generator.mapping.w_avg)
+    assert torch.equal(gan.ema.mapping.w_avg, gan.generator.mapping.w_avg)
 
 
 def test_works_with_one_image_in_the_batch() -> None:
-    trainer = trainer_of()
-    terms = trainer.step(*batch_of(trainer, 0, 1))
+    gan = gan_of()
+    terms = gan.step(*batch_of(gan, 0, 1))
     assert all(value.isfinite() for value in terms.values())
 
 
 def test_a_batch_that_cuts_groups_is_refused() -> None:
     for rounds, count in [(4, 8), (3, 8), (1, 6)]:
-        trainer = trainer_of(replace(SMALL, accumulate=rounds))
+        gan = gan_of(replace(SMALL, accumulate=rounds))
         with pytest.raises(ValueError, match=f"batch of {count} images does not divide into"):
-            trainer.step(*batch_of(trainer, 0, count))
+            gan.step(*batch_of(gan, 0, count))
 
 
 def test_labels_are_not_forgotten() -> None:
-    trainer = trainer_of()
+    gan = gan_of()
     with pytest.raises(ValueError, match="labelled images only"):
-        trainer.step(batch_of(trainer, 0)[0])
-    drawn = trainer.draw(600).c
+        gan.step(batch_of(gan, 0)[0])
+    drawn = gan.draw(600).c
     assert drawn is not None
     torch.testing.assert_close(drawn.mean(0), torch.tensor([1, 0.5, 1.5]) / 3, rtol=0, atol=0.08)
 
 
-def adam_of(trainer: Trainer) -> list[tuple[int, float, float]]:
+def adam_of(gan: GAN) -> list[tuple[int, float, float]]:
     """Steps, rate and second beta of the generator's Adam and the discriminator's."""
     return [
         (
-            int(player.adam.state[player.parameters[0]]["step"]),
-            player.adam.param_groups[0]["lr"],
-            player.adam.param_groups[0]["betas"][1],
+            int(optimizer.adam.state[optimizer.parameters[0]]["step"]),
+            optimizer.adam.param_groups[0]["lr"],
+            optimizer.adam.param_groups[0]["betas"][1],
         )
-        for player in (trainer.g, trainer.d)
+        for optimizer in (gan.g, gan.d)
     ]
 
 
-def test_regularisers_are_lazy_or_not_or_not_there() -> None:
-    rates = replace(SMALL, g_rate=0.002, d_rate=0.0025)
+def test_regularizers_are_lazy_or_not_there() -> None:
+    rates = replace(SMALL, g_lr="0.002", d_lr="0.0025")
     lazy = [(7, 0.0016, 0.9919919678), (6, 0.00235294, 0.9905854573)]
-    eager = [(5, 0.002, 0.99), (5, 0.0025, 0.99)]
     none = [(5, 0.0016, 0.9919919678), (5, 0.00235294, 0.9905854573)]
-    for rules, wanted, terms in [
+    for config, wanted, terms in [
         (rates, lazy, {"path_penalty", "r1_penalty"}),
-        (replace(rates, g_interval=1, d_interval=1), eager, {"path_penalty", "r1_penalty"}),
         (replace(rates, pl_weight=0, gamma=0), none, set()),
     ]:
-        trainer = trainer_of(rules)
-        first, *_ = run(trainer, 0, 5)
-        assert adam_of(trainer) == [pytest.approx(numbers, abs=1e-8) for numbers in wanted]
+        gan = gan_of(config)
+        first, *_ = run(gan, 0, 5)
+        assert adam_of(gan) == [pytest.approx(numbers, abs=1e-8) for numbers in wanted]
         assert {"path_penalty", "r1_penalty"} & first.keys() == terms
 
 
 def test_rates_can_be_changed_between_steps() -> None:
-    trainer = trainer_of()
-    run(trainer, 0, 1)
-    trainer.rules = replace(SMALL, g_rate=0.0)
-    before = copy.deepcopy(trainer.generator.state_dict())
-    judge = trainer.discriminator.b4.out.weight.clone()
-    run(trainer, 1, 2)
-    for name, value in trainer.generator.state_dict().items():
+    gan = gan_of()
+    run(gan, 0, 1)
+    gan.config = replace(SMALL, g_lr="0")
+    before = copy.deepcopy(gan.generator.state_dict())
+    judge = gan.discriminator.b4.out.weight.clone()
+    run(gan, 1, 2)
+    for name, value in gan.generator.state_dict().items():
         assert torch.equal(value, before[name]) == (name != "mapping.w_avg"), name
-    assert not torch.equal(trainer.discriminator.b4.out.weight, judge)
+    assert not torch.equal(gan.discriminator.b4.out.weight, judge)
 
 
 def test_mixing_happens_as_often_as_it_should() -> None:
-    trainer = trainer_of(replace(SMALL, mixing=0.75))
-    cutoffs = [draw.mixed[1] for draw in map(trainer.draw, [1] * 400) if draw.mixed is not None]
+    gan = gan_of(replace(SMALL, mixing=0.75))
+    cutoffs = [draw.mixed[1] for draw in map(gan.draw, [1] * 400) if draw.mixed is not None]
     assert 0.68 < len(cutoffs) / 400 < 0.82
-    assert set(cutoffs) == set(range(1, trainer.generator.num_ws))
-    trainer.rules = replace(SMALL, mixing=0.0)
-    assert all(draw.mixed is None for draw in map(trainer.draw, [1] * 50))
+    assert set(cutoffs) == set(range(1, gan.generator.num_ws))
+    gan.config = replace(SMALL, mixing=0.0)
+    assert all(draw.mixed is None for draw in map(gan.draw, [1] * 50))
 
 
 @pytest.mark.parametrize(
@@ -350,33 +338,33 @@ def test_layers_freeze_from_the_image_side(architecture: str, order: str) -> Non
 def test_frozen_layers_stay_as_they_are() -> None:
     networks = pairs.small_pair()
     before = {name: value.clone() for name, value in networks[1].state_dict().items()}
-    trainer = Trainer(*networks, SMALL, frozen=3)
+    gan = GAN(*networks, replace(SMALL, freeze_d=3))
     for i in range(2):
-        trainer.step(pairs.uniform(i, 4, 3, 16, 16).float())
+        gan.step(pairs.uniform(i, 4, 3, 16, 16).float())
     frozen = ("b16.fromrgb.", "b16.conv0.", "b16.conv1.")
-    for name, value in trainer.discriminator.state_dict().items():
+    for name, value in gan.discriminator.state_dict().items():
         assert torch.equal(value, before[name]) == name.startswith(frozen), name
 
 
 def test_what_is_not_finite_is_told_and_kept_out_of_the_networks() -> None:
-    trainer = trainer_of()
-    reals, labels = batch_of(trainer, 0)
+    gan = gan_of()
+    reals, labels = batch_of(gan, 0)
     reals[3, 1, 2, 0] = torch.nan
-    terms = trainer.step(reals, labels)
+    terms = gan.step(reals, labels)
     assert not terms["loss_real"].isfinite()
-    for name, value in tensors_of(trainer.state()).items():
+    for name, value in tensors_of(gan.state()).items():
         assert name == "/signs" or bool(value.isfinite().all()), name
 
 
 def test_gradients_are_cleaned() -> None:
-    trainer = trainer_of(replace(SMALL, g_rate=1.0))
-    trainer.g.tune(1.0, 1)
-    trainer.g.begin()
-    trainer.g.gradient[:4] = torch.tensor([torch.nan, torch.inf, -torch.inf, 3.0])
-    before = trainer.g.parameters[0].flatten()[:4].clone()
-    trainer.g.step()
-    assert trainer.g.gradient[:4].tolist() == [0, 1e5, -1e5, 3]
-    moved = trainer.g.parameters[0].flatten()[:4] - before
+    gan = gan_of()
+    gan.g.tune(2.0, 1)  # half of it is an iteration's
+    gan.g.begin()
+    gan.g.gradient[:4] = torch.tensor([torch.nan, torch.inf, -torch.inf, 3.0])
+    before = gan.g.parameters[0].flatten()[:4].clone()
+    gan.g.step()
+    assert gan.g.gradient[:4].tolist() == [0, 1e5, -1e5, 3]
+    moved = gan.g.parameters[0].flatten()[:4] - before
     torch.testing.assert_close(moved, torch.tensor([0.0, -1, 1, -1]))
 
 
@@ -404,18 +392,20 @@ def test_p_follows_as_the_originals() -> None:
         assert p.item() == pytest.approx(result, rel=1e-12)
 
 
-@pytest.mark.parametrize(("target", "p"), [(-2.0, 0.3 + 0.32), (2.0, 0.0), (None, 0.3)])
-def test_p_is_adjusted_every_four_iterations(target: float | None, p: float) -> None:
-    trainer = trainer_of(replace(SMALL, target=target))
-    found = [float(terms["p"]) for terms in run(trainer, 0, 5)]
+@pytest.mark.parametrize(
+    ("aug", "target", "p"), [("ada", -2.0, 0.3 + 0.32), ("ada", 2.0, 0.0), ("fixed", 2.0, 0.3)]
+)
+def test_p_is_adjusted_every_four_iterations(aug: Aug, target: float, p: float) -> None:
+    gan = gan_of(replace(SMALL, aug=aug, target=target))
+    found = [float(terms["p"]) for terms in run(gan, 0, 5)]
     assert found == pytest.approx([0.3] * 3 + [p] * 2)
-    assert trainer.signs[1] == 8  # those of the fifth
+    assert gan.signs[1] == 8  # those of the fifth
 
 
 def test_p_hears_of_every_real_score() -> None:
-    trainer = trainer_of()
-    scores = [part["sign_real"] for part in run(trainer, 0, 3)]
-    assert trainer.signs[1] == 8 * 4  # with those of R1
+    gan = gan_of()
+    scores = [part["sign_real"] for part in run(gan, 0, 3)]
+    assert gan.signs[1] == 8 * 4  # with those of R1
     assert all(-1 <= score <= 1 for score in scores)
 
 
@@ -450,27 +440,27 @@ def test_upper_blocks_in_half_precision_learn_much_the_same(precision: torch.dty
     gradients: dict[torch.dtype, list[Tensor]] = {}
     for each in (torch.float32, precision):
         half = None if each == torch.float32 else each
-        trainer = Trainer(*pairs.small_pair(), SMALL, precision=half)
-        networks: tuple[Any, ...] = (trainer.generator, trainer.discriminator, trainer.ema)
+        gan = GAN(*pairs.small_pair(), SMALL, precision=half)
+        networks: tuple[Any, ...] = (gan.generator, gan.discriminator, gan.ema)
         g, d, ema = networks[0].synthesis, networks[1], networks[2].synthesis
         upper = types_of(g.b16.conv1, g.b8.conv0, d.b16.conv0, d.b8.conv1)
         lower = types_of(g.b4.conv1, d.b4.conv, ema.b16.conv1)
         reals = pairs.uniform(0, 8, 3, 16, 16).float()
-        draw, few = trainer.draw(8), trainer.draw(4)
+        draw, few = gan.draw(8), gan.draw(4)
         gradients[each] = []
         for number in range(4):
-            player = (trainer.g, trainer.d)[number // 2]
-            player.begin()
+            optimizer = (gan.g, gan.d)[number // 2]
+            optimizer.begin()
             if number == 0:
-                trainer.g_main(draw)
+                gan.generator_gradients(draw)
             elif number == 1:
-                trainer.g_reg(few, trainer.directions(4))
+                gan.path_length_gradients(few, gan.directions(4))
             elif number == 2:
-                trainer.d_main(draw, reals, None)
+                gan.discriminator_gradients(draw, reals, None)
             else:
-                trainer.d_reg(reals, None)
-            gradients[each].append(player.gradient.clone())
-        trainer.ema(torch.randn(1, 8))
+                gan.r1_gradients(reals, None)
+            gradients[each].append(optimizer.gradient.clone())
+        gan.ema(torch.randn(1, 8))
         assert set(upper) == {each}
         assert set(lower) == {torch.float32}
     for full, rounded in zip(gradients[torch.float32], gradients[precision], strict=True):

@@ -1,0 +1,325 @@
+"""One iteration of training: four phases, two optimizers, the moving averages.
+
+Karras et al. 2019 (StyleGAN2, arXiv:1912.04958), appendix B; Karras et al. 2020 (StyleGAN2-ADA,
+arXiv:2006.06676), section 3 and appendix B.
+"""
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import backward
+
+from animetools.errors import FatalError
+from animetools.networks.stylegan2.modules import Discriminator, Generator
+from animetools.training import loss
+from animetools.training.config import TrainConfig, rate_at
+from animetools.training.loss import Networks, Terms
+from animetools.training.networks import layers_from_image
+from animetools.training.optimizer import Optimizer
+
+Augment = Callable[[Tensor, float, torch.Generator], Tensor]
+"""(images [n, C, H, W], the probability p, a source of random numbers) to images like them."""
+
+G_INTERVAL = 4  # iterations between two regularizations of the generator
+D_INTERVAL = 16  # and of the discriminator
+ADA_INTERVAL = 4  # and between two adjustments of p
+
+
+@dataclass(frozen=True)
+class Draw:
+    """The random numbers of a batch of fakes."""
+
+    z: Tensor  # [n, z_dim]
+    c: Tensor | None = None  # labels [n, c_dim]
+    noise: Tensor | None = None  # of all layers in a row [n, pixels]; None: the stored noise
+    mixed: tuple[Tensor, int] | None = None  # another z, and the first row of w that it gives
+
+
+class GAN:
+    """Two networks that learn from each other, and all that their run needs to be resumed.
+
+    They are trained on their device and in their dtype; `precision` is that of the upper blocks.
+    `config` may be replaced between any two iterations, but for `freeze_d`. `labels` are those of
+    the training images [images, c_dim]: fakes have each as often.
+    All random numbers come from one generator, `chance`. A batch gives the same in any number of
+    parts, but for rounding, if the augmentation draws the same for a batch as for its parts.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        discriminator: Discriminator,
+        config: TrainConfig,
+        *,
+        augment: Augment | None = None,
+        labels: Tensor | None = None,
+        precision: torch.dtype | None = None,
+    ) -> None:
+        generator.synthesis.precision = discriminator.precision = precision
+        for network in (generator, discriminator):  # as the convolutions want their weights
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.generator, self.discriminator, self.config = generator, discriminator, config
+        self.ema = copy.deepcopy(generator).requires_grad_(False)
+        self.ema.synthesis.precision = None
+        frozen = set()
+        for layer in layers_from_image(discriminator)[: config.freeze_d]:
+            frozen |= set(layer.requires_grad_(False).parameters())
+        self.g = Optimizer(generator.parameters())
+        self.d = Optimizer(x for x in discriminator.parameters() if x not in frozen)
+        w_avg = generator.mapping.w_avg
+        self.device, self.dtype = w_avg.device, w_avg.dtype
+        self.labels, self.chance = labels, torch.Generator().manual_seed(config.seed)
+        self.seen = self.iteration = 0  # real images, and iterations
+        self.rates = 0.0, 0.0  # learning rates of the last iteration: generator, discriminator
+        self.path_mean = w_avg.new_zeros(())
+        self.p = torch.tensor(config.p, dtype=torch.float32)
+        self.signs = torch.zeros(2, device=self.device)  # of the reals' scores: sum, count
+        self.networks = Networks(
+            generator,
+            discriminator,
+            None if augment is None else lambda x: augment(x, float(self.p), self.chance),
+        )
+
+    def step(self, reals: Tensor, labels: Tensor | None = None) -> Terms:
+        """One iteration with reals [n, C, H, W] in -1..1 and their labels [n, c_dim].
+
+        Returns the mean [] of every term of the losses (loss.py) that were due, and path_mean, p.
+        Where one is not finite the run has failed: gradients that are not finite are replaced, so
+        that the networks may look sound for a while.
+        Raises ValueError if the batch cannot be split into parts of whole minibatch groups, or if
+        labels are missing.
+        """
+        config, batch = self.config, len(reals)
+        group = self.networks.group(batch)
+        if self.generator.config.mapping.c_dim and (labels is None or self.labels is None):
+            raise ValueError("networks with labels learn from labelled images only")
+        if batch % (config.accumulate * group):
+            raise ValueError(
+                f"a batch of {batch} images does not divide into {config.accumulate} parts of "
+                f"whole minibatch groups of {group}"
+            )
+        kimg = self.seen / 1000
+        self.rates = rate_at("--g-lr", config.g_lr, kimg), rate_at("--d-lr", config.d_lr, kimg)
+        self.g.tune(self.rates[0], G_INTERVAL)
+        self.d.tune(self.rates[1], D_INTERVAL)
+
+        self.g.begin()
+        terms = self.generator_gradients(self.draw(batch))
+        self.g.step()
+        if config.pl_weight and self.iteration % G_INTERVAL == 0:
+            half = max(1, batch // 2)
+            self.g.begin()
+            terms |= self.path_length_gradients(self.draw(half), self.directions(half))
+            self.g.step()
+
+        self.d.begin()
+        terms |= self.discriminator_gradients(self.draw(batch), reals, labels)
+        self.d.step()
+        if config.gamma and self.iteration % D_INTERVAL == 0:
+            self.d.begin()
+            terms |= self.r1_gradients(reals, labels)
+            self.d.step()
+
+        self.finish(batch)
+        means = {name: values.mean() for name, values in terms.items()}
+        return means | {"path_mean": self.path_mean, "p": self.p}
+
+    def draw(self, count: int) -> Draw:
+        """New latents, labels and noise for so many fakes."""
+        rows, z_dim = self.generator.num_ws, self.generator.config.mapping.z_dim
+        z, c, mixed = self._normal(count, z_dim), None, None
+        if self.labels is not None:
+            chosen = torch.randint(len(self.labels), (count,), generator=self.chance)
+            c = self.labels[chosen].to(self.device, self.dtype)
+        if torch.rand((), generator=self.chance) < self.config.mixing:
+            cutoff = int(torch.randint(1, rows, (), generator=self.chance))
+            mixed = self._normal(count, z_dim), cutoff
+        pixels = sum(height * width for height, width in self.generator.noise_shapes)
+        return Draw(z, c, self._normal(count, pixels), mixed)
+
+    def directions(self, count: int) -> Tensor:
+        """Directions in the space of images, for so many path lengths."""
+        channels = self.generator.config.image_channels
+        return self._normal(count, channels, self.generator.height, self.generator.width)
+
+    def generator_gradients(self, draw: Draw) -> Terms:
+        """Add up the gradients of the generator's loss."""
+        ws = self._ws(draw)
+        leaf = ws.detach().requires_grad_()  # the mapping runs once, however many the parts
+        parts = []
+        for part_ws, noise, c in self._parts(leaf, draw.noise, draw.c):
+            value, terms = loss.generator_loss(self.networks, part_ws, noise, c, self.config.top_k)
+            backward(value / self.config.accumulate)
+            parts.append(terms)
+        backward(ws, leaf.grad)
+        return joined(parts)
+
+    def path_length_gradients(self, draw: Draw, directions: Tensor) -> Terms:
+        """Add up the gradients of the path length loss, and move the average length.
+
+        A length's gradient depends on all others, through the average that contains them. So
+        several parts are run twice: for the lengths, and once the gradients of these are known.
+        """
+        ws = self._ws(draw)
+        leaf = ws.detach().requires_grad_()
+        size = max(1, len(ws) // self.config.accumulate)
+        parts = [slice(first, first + size) for first in range(0, len(ws), size)]
+
+        def measure(images: slice, learn: bool) -> Tensor:
+            noise = None if draw.noise is None else draw.noise[images]
+            return loss.path_lengths(
+                self.networks, leaf[images], noise, directions[images], learn=learn
+            )
+
+        measured = [measure(images, learn=len(parts) == 1) for images in parts]
+        lengths = torch.cat(measured).detach().requires_grad_()
+        weight = self.config.pl_weight * G_INTERVAL
+        value, self.path_mean, terms = loss.path_loss(lengths, self.path_mean, weight)
+        (slopes,) = torch.autograd.grad(value, lengths)
+        for images, length in zip(parts, measured, strict=True):
+            again = length if len(parts) == 1 else measure(images, learn=True)
+            backward(again, slopes[images])
+        backward(ws, leaf.grad)
+        return terms
+
+    def discriminator_gradients(self, draw: Draw, reals: Tensor, labels: Tensor | None) -> Terms:
+        """Add up the gradients of the discriminator's loss."""
+        with torch.no_grad():
+            ws = self._ws(draw)
+        of_fakes, of_reals = [], []
+        for part_ws, noise, c in self._parts(ws, draw.noise, draw.c):
+            value, terms = loss.fake_loss(self.networks, part_ws, noise, c)
+            backward(value / self.config.accumulate)
+            of_fakes.append(terms)
+        for images, classes in self._parts(reals, labels):
+            value, terms = loss.real_loss(self.networks, images, classes)
+            backward(value / self.config.accumulate)
+            of_reals.append(terms)
+        fakes = joined(of_fakes)
+        signs = {"sign_fake": fakes["score_fake"].sign()}
+        return fakes | signs | self._watched(joined(of_reals))
+
+    def r1_gradients(self, reals: Tensor, labels: Tensor | None) -> Terms:
+        """Add up the gradients of R1."""
+        weight = self.config.gamma * D_INTERVAL
+        parts = []
+        for images, classes in self._parts(reals, labels):
+            value, terms = loss.r1_loss(self.networks, images, classes, weight)
+            backward(value / self.config.accumulate)
+            parts.append(terms)
+        return self._watched(joined(parts))
+
+    def finish(self, batch: int) -> None:
+        """After the phases: move the average generator, the counters and p."""
+        config = self.config
+        decay = ema_decay(self.seen, batch, config.ema_kimg, config.ema_ramp)
+        with torch.no_grad():
+            torch._foreach_lerp_(
+                list(self.ema.parameters()), list(self.generator.parameters()), 1 - decay
+            )
+        for average, value in zip(self.ema.buffers(), self.generator.buffers(), strict=True):
+            average.copy_(value)
+        self.seen += batch
+        self.iteration += 1
+        if self.iteration % ADA_INTERVAL == 0:
+            if config.aug == "ada":
+                change = ADA_INTERVAL * batch / (config.ada_kimg * 1000)
+                total, count = self.signs.cpu()
+                self.p = adapted(self.p, total / count, config.target, change)
+            self.signs = torch.zeros_like(self.signs)
+
+    def state(self) -> dict[str, Any]:
+        """All that the next iterations depend on but the config: tensors and plain containers.
+
+        The tensors are the very ones that learn: write them out before the next step.
+        """
+        return {
+            "G": dict(self.generator.state_dict()),
+            "D": dict(self.discriminator.state_dict()),
+            "G_ema": dict(self.ema.state_dict()),
+            "G_adam": self.g.state(),
+            "D_adam": self.d.state(),
+            "path_mean": self.path_mean,
+            "p": self.p,
+            "signs": self.signs,
+            "seen": self.seen,
+            "iteration": self.iteration,
+            "chance": self.chance.get_state(),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Continue from a state.
+
+        On a CPU, with as many threads, every number is then as if training had never stopped.
+        Raises FatalError for the state of other networks.
+        """
+        try:
+            self.generator.load_state_dict(state["G"])
+            self.discriminator.load_state_dict(state["D"])
+            self.ema.load_state_dict(state["G_ema"])
+            self.g.load(state["G_adam"])
+            self.d.load(state["D_adam"])
+            for name in ("path_mean", "p", "signs"):
+                mine = getattr(self, name)
+                setattr(self, name, mine.clone().copy_(state[name].view_as(mine)))
+            self.seen, self.iteration = int(state["seen"]), int(state["iteration"])
+            self.chance.set_state(state["chance"])
+        except (KeyError, ValueError, TypeError, AttributeError, RuntimeError) as why:
+            raise FatalError(
+                f"the saved state does not fit the networks of this run ({why}); resume with the "
+                "options of the run that saved it, or start a new run with --transfer"
+            ) from why
+
+    def _normal(self, *shape: int) -> Tensor:
+        """Normally distributed numbers, drawn on the device: there may be many."""
+        seed = int(torch.randint(1 << 62, (), generator=self.chance))
+        source = torch.Generator(self.device).manual_seed(seed)
+        return torch.randn(shape, generator=source, device=self.device, dtype=self.dtype)
+
+    def _ws(self, draw: Draw) -> Tensor:
+        """The rows of w of a draw, mixed; moves the average w towards the unmixed ones."""
+        mapping = self.generator.mapping
+        ws: Tensor = mapping(draw.z, draw.c)
+        loss.track_average(mapping, ws)
+        if draw.mixed is None:
+            return ws
+        z, cutoff = draw.mixed
+        return loss.mix(ws, mapping(z, draw.c), cutoff)
+
+    def _parts(self, *batches: Tensor | None) -> Iterator[tuple[Any, ...]]:
+        """The parts of several tensors [n, ...] that belong to the same images."""
+        count = self.config.accumulate
+        parts = ([None] * count if batch is None else batch.chunk(count) for batch in batches)
+        return zip(*parts, strict=True)
+
+    def _watched(self, terms: Terms) -> Terms:
+        """The terms of real images, whose scores are counted for the adjustment of p."""
+        signs = terms["score_real"].sign()
+        self.signs += torch.stack([signs.sum(), signs.new_tensor(len(signs))])
+        return terms | {"sign_real": signs}
+
+
+def joined(parts: Sequence[Terms]) -> Terms:
+    """The terms of several parts as those of one batch."""
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+
+def ema_decay(seen: int, batch: int, kimg: float, ramp: float | None) -> float:
+    """The share of the average generator that a batch leaves, after `seen` images.
+
+    The half-life is `kimg`, or the share `ramp` of what was seen, whichever is less.
+    """
+    images = kimg * 1000 if ramp is None else min(kimg * 1000, seen * ramp)
+    return float(0.5 ** (batch / max(images, 1e-8)))
+
+
+def adapted(p: Tensor, sign: Tensor, target: float, change: float) -> Tensor:
+    """p, up by `change` where the mean sign of the reals' scores is over its target, else down.
+
+    Source: Karras et al. 2020 (StyleGAN2-ADA), section 3.
+    """
+    return (p + (sign - target).sign() * change).clamp_min(0)
