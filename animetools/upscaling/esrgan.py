@@ -1,4 +1,4 @@
-"""ESRGAN's RRDB networks and Real-ESRGAN's compact ones, out of other people's files, in torch."""
+"""ESRGAN's RRDB networks and Real-ESRGAN's compact ones, from other people's files, in torch."""
 
 import math
 import re
@@ -37,13 +37,15 @@ def open_esrgan(path: str, device: torch.device, dtype: torch.dtype) -> Upscalin
     VGG network (SRVGGNetCompact); its sizes are those of its tensors, and nothing in the file is
     executed. A card computes in `dtype`, the layers at both ends in float32; a CPU in float32.
 
-    From then on torch uses one thread wherever this process calls it: who has more cores runs as
-    many tiles at once.
+    From then on torch uses one thread wherever this process calls it: on several cores run as many
+    tiles at once.
 
     Raises FatalError, one sentence, for a file that holds neither network.
     Sources: Wang et al. 2018 (ESRGAN), section 3.1; Wang et al. 2021 (Real-ESRGAN), section 3.4.
     """
-    torch.set_num_threads(1)  # several wait for each other longer than they work, also on a file
+    torch.set_num_threads(
+        1
+    )  # several would wait for each other longer than they work, even while loading
     try:
         state = _tensors(_content(path))
         network = _compact(state) if "body.0.weight" in state else _rrdb(state)
@@ -57,7 +59,7 @@ def open_esrgan(path: str, device: torch.device, dtype: torch.dtype) -> Upscalin
 
 
 class _Network:
-    """A network on its device: an UpscalingNetwork."""
+    """A network on its device."""
 
     def __init__(
         self, network: "_Compact | _Rrdb", device: torch.device, dtype: torch.dtype
@@ -73,25 +75,25 @@ class _Network:
     def run(
         self, rgb: Planes, known: Mapping[str, Planes] | None = None, wanted: str | None = None
     ) -> Planes:
-        """As UpscalingNetwork has it; there are no pools."""
-        torch.set_num_threads(1)  # of a thread that has used torch before
+        """See UpscalingNetwork; there are no pools."""
+        torch.set_num_threads(1)  # for threads that have used torch before
         try:
             x = torch.from_numpy(np.array(rgb[None], np.float32)).to(self.device)
             y: Tensor = self.network(x.contiguous(memory_format=torch.channels_last))
             return y[0].cpu().contiguous().numpy()
-        except (MemoryError, RuntimeError) as why:  # torch has no kind of its own on a CPU
+        except (MemoryError, RuntimeError) as why:  # torch has no type for it on a CPU
             if isinstance(why, RuntimeError) and "memory" not in str(why):
                 raise
             raise ItemError("not enough memory for it: try a smaller --tile") from None
 
 
-# Both families take RGB [1, 3, h, w] in 0..1 and give the same enlarged, in float32. Of their `ends`
-# the input or output is a picture, so they stay in float32; their `geometry` has a tile whose features
-# are `room` numbers.
+# Both families take RGB [1, 3, h, w] in 0..1 and return it enlarged, in float32. Their `ends` are the
+# layers whose input or output is a picture, which stay in float32; their `geometry` has a tile whose
+# features are `room` numbers.
 
 
 class _Compact(nn.Module):
-    """Convolutions and PReLUs in turn; what they give is added to the picture's nearest pixels."""
+    """Convolutions and PReLUs in turn, added to the picture enlarged by repeating pixels."""
 
     def __init__(self, features: int, layers: int, scale: int) -> None:
         super().__init__()
@@ -119,7 +121,7 @@ class _Compact(nn.Module):
 
 
 class _Dense(nn.ModuleDict):
-    """Five convolutions, each of all that was before it."""
+    """Five convolutions, each of the outputs of all before it."""
 
     def __init__(self, features: int, growth: int) -> None:
         widths = [(features + i * growth, growth) for i in range(4)]
@@ -206,7 +208,7 @@ def _tile(side: int) -> int:
 
 
 def _content(path: str) -> Any:
-    """What a file of torch.save or safetensors holds, as plain values and tensors."""
+    """The content of a torch.save or safetensors file, as plain values and tensors."""
     data = pickles.mapped(path)
     head = bytes(data[:9])
     if head.startswith(b"PK\x03\x04"):
@@ -237,7 +239,7 @@ def _tensors(value: Any) -> dict[str, Tensor]:
     return {str(name).removeprefix("module."): tensor for name, tensor in value.items()}
 
 
-# How others name their tensors, and Real-ESRGAN, whose names are those of the modules here.
+# How other programs name their tensors; Real-ESRGAN names them as the modules here.
 _NAMES = (
     (r"model\.0\.", "conv_first."),
     (r"model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0\.", r"body.\1.rdb\2.conv\3."),
@@ -250,7 +252,7 @@ _NAMES = (
 
 
 def _renamed(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of an RRDB network by their names here."""
+    """The tensors of an RRDB network, renamed to the modules here."""
     # The oldest layout counts what follows the trunk, layers without tensors too: those that
     # enlarge come three apart, then two more.
     counted = [name for name in state if re.fullmatch(r"model\.\d+\.weight", name)]
@@ -316,7 +318,7 @@ N = TypeVar("N", bound=nn.Module)
 
 
 def _filled(network: N, state: dict[str, Tensor]) -> N:
-    """The network with these tensors, which must be all that it has, as float32."""
+    """The network with these tensors as float32; none may be missing or left over."""
     wanted = network.state_dict()
     own = {}
     for name, place in wanted.items():

@@ -1,6 +1,6 @@
-"""ncnn's pairs of files, read as a graph of layers in which everything is checked.
+"""ncnn's files, read as a graph of layers in which everything is checked.
 
-The .param is text: 7767517, the numbers of layers and of blobs, then a layer a line: kind, name,
+The .param is text: 7767517, the numbers of layers and of blobs, then a layer a line: type, name,
 numbers of inputs and outputs, their names, parameters as key=value. The .bin holds the weights in
 the order of the layers. Such files come from strangers, and ncnn itself checks little.
 """
@@ -21,7 +21,7 @@ from animetools.upscaling.ncnn_layers import LAYER_TYPES, Blob, LayerType, Param
 from animetools.upscaling.network import Geometry, GlobalPool, Planes
 
 MAGIC = b"7767517"
-TAGS = {0x01306B47: "<f2", 0: "<f4"}  # what weights begin with, and what they then are
+TAGS = {0x01306B47: "<f2", 0: "<f4"}  # of the weights, and their type
 MOST_TEXT = 1 << 19  # bytes of a .param; the 999 layers of Real-ESRGAN take 116 kB
 MOST_WEIGHTS = 512 << 20  # bytes, as float32
 MOST_LAYERS = 4096
@@ -29,14 +29,14 @@ LONGEST_WORD = 255  # bytes; ncnn cuts longer ones in pieces
 MOST_RATIO = 64  # of the sides of a blob to those of the input, either way
 MOST_SAMPLES = 1 << 28  # of one blob of a tile: 1 GiB
 INSTEAD = "give an .onnx of the network"
-FARTHEST = 32  # pixels that a tile wants of its neighbours, though deep networks look farther
+FARTHEST = 32  # pixels that a tile gets of its neighbors, though deep networks look farther
 
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A layer as ncnn has it.
+    """A layer, as in the file.
 
-    `params` holds every parameter that LAYER_TYPES has for its kind, given in the file or not. `weight`
+    `params` holds every parameter of its type, whether the file gives it or not. `weight`
     is [O, I, k, k], also of a Deconvolution, [O, I] of an InnerProduct, [C] or [1] of a PReLU, [C]
     of a MemoryData; `bias` is [O].
     """
@@ -139,13 +139,13 @@ def _lines(content: bytes) -> list[list[str]]:
 
 
 def _named(words: list[str]) -> str:
-    """A layer's name and kind, as far as its line has them, for a message."""
+    """A layer's name and type, as far as its line has them, for a message."""
     name = f" {words[1]!a}" if len(words) > 1 else ""
     return f"{name} ({words[0]})" if words[0] in LAYER_TYPES else name
 
 
 def _layer(words: list[str]) -> Layer:
-    """The layer of a line, as far as it can be told without the other lines."""
+    """The layer of a line; the other lines are not known yet."""
     match words:
         case [kind, *_] if kind not in LAYER_TYPES:
             refuse(f"is a {ascii(kind)[1:-1]}, which is not supported: {INSTEAD}")
@@ -190,7 +190,7 @@ def _parameter(word: str) -> tuple[int, Any]:
 
 
 def _number(text: str) -> int | float:
-    """A number as ncnn takes it: which of the two it is, is told by how it is written."""
+    """A number; as in ncnn, its notation tells int from float."""
     if WHOLE.fullmatch(text) and abs(int(text)) < 1 << 31:
         return int(text)
     if len(text) < 16 and REAL.fullmatch(text) and abs(float(text)) < 3e38:
@@ -209,7 +209,7 @@ FIRST_ARRAY = -23300  # less its key: how ncnn marks an array, whose length come
 
 @dataclass(frozen=True)
 class StoredWeights:
-    """What a layer has in the .bin: weights, after a tag unless they are `bare`, then biases."""
+    """What the .bin holds for a layer: weights, after a tag unless they are `bare`, then biases."""
 
     shape: tuple[int, ...]
     biases: int = 0
@@ -217,7 +217,7 @@ class StoredWeights:
 
     @property
     def most_bytes(self) -> int:
-        """What it takes at most."""
+        """Its largest size in the file."""
         return 4 + 4 * (math.prod(self.shape) + self.biases)
 
 
@@ -241,18 +241,21 @@ def _stored(layer: Layer, channels: int) -> StoredWeights | None:
 
 
 class _GraphBuilder:
-    """The layers so far, and what they make of pictures."""
+    """The layers so far, and their blobs."""
 
     def __init__(self) -> None:
         self.layers: list[Layer] = []
         self.stored: list[StoredWeights | None] = []
         self.blobs: dict[str, Blob] = {}
         self.unused: dict[str, Blob] = {}
-        self.copied: dict[str, str] = {}  # from a copy to what it is a copy of
+        self.copied: dict[str, str] = {}  # from a copy to its original
         self.pools: list[GlobalPool] = []
 
     def add(self, layer: Layer) -> None:
-        """Another layer, if it fits what is there."""
+        """Add a layer.
+
+        Raises Refusal if it does not fit the layers so far.
+        """
         taken = []
         for name in layer.bottoms:
             if name not in self.unused:
@@ -280,7 +283,7 @@ class _GraphBuilder:
                 self.pools.append(GlobalPool(of, layer.tops[0], taken[0].ratio))
 
     def ends(self) -> tuple[str, str]:
-        """The one blob that comes from outside, and the one that no layer uses."""
+        """The input and the output: the blob without a layer, and the one that no layer uses."""
         inputs = [layer.tops[0] for layer in self.layers if layer.kind == "Input"]
         if len(inputs) != 1 or len(self.unused) != 1:
             refuse(f"it has {len(inputs)} inputs and {len(self.unused)} outputs, not one of each")
@@ -295,7 +298,7 @@ class _GraphBuilder:
         border = Fraction(-out.rest, 2 * scale)
         if border < 0 or border.denominator > 1:
             refuse("it does not crop a whole number of pixels off the edges")
-        # Real-CUGAN's 4x networks leave out their last addition, and look like no others.
+        # Real-CUGAN's 4x networks leave out their last addition; no others end like them.
         kinds = [layer.kind for layer in self.layers]
         geometry = Geometry(
             scale,
@@ -320,13 +323,13 @@ class _GraphBuilder:
 
 
 class _WeightReader:
-    """A .bin, from its beginning to its end."""
+    """Reads a .bin from its beginning to its end."""
 
     def __init__(self, content: bytes) -> None:
         self.content, self.at = memoryview(content), 0
 
     def fill(self, layer: Layer, stored: StoredWeights) -> Layer:
-        """The layer with its weights, which are the next."""
+        """The layer with its weights, which come next in the file."""
         kind = "<f4"
         if not stored.bare:
             tag = int.from_bytes(self._bytes(4), "little")
@@ -344,7 +347,7 @@ class _WeightReader:
         width = np.dtype(kind).itemsize
         content = self._bytes(count * width)
         self.at += -len(content) % 4
-        with np.errstate(invalid="ignore"):  # it is told below
+        with np.errstate(invalid="ignore"):  # it is checked below
             numbers = np.frombuffer(content, kind).astype(np.float32)
         if not np.isfinite(numbers).all():
             refuse("it has NaN or infinite weights")

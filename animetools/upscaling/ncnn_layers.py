@@ -1,6 +1,6 @@
-"""The kinds of ncnn's layers that are supported, and what they make of the sizes of pictures.
+"""The types of ncnn's layers that are supported, and the shapes of their outputs.
 
-A layer of another kind, or with a parameter that would make it compute something else, is
+A layer of another type, or with a parameter that would make it compute something else, is
 refused. Facts: ncnn's docs/developer-guide/operators.md.
 """
 
@@ -32,9 +32,9 @@ def refuse(why: str) -> NoReturn:
 class Blob:
     """Pictures [channels, h, w], or a vector [channels] if `ratio` is 0.
 
-    `n` pixels of a side of the input are `ratio * n + rest` samples here, about the same middle.
-    `reach` is how many samples from an edge inwards show what layers had to fill up beyond it.
-    A `constant` is a number for each channel, out of the file.
+    A side of `n` pixels of the input is `ratio * n + rest` samples here, centered on it.
+    `reach` is how many samples from an edge inwards depend on the padding beyond it.
+    A `constant` is a number for each channel, from the file.
     """
 
     channels: int
@@ -45,23 +45,23 @@ class Blob:
 
     @property
     def letter(self) -> str:
-        """What it is in `LayerType.takes`."""
+        """Its letter in `LayerType.takes`."""
         return "C" if self.constant else "P" if self.ratio else "V"
 
     def side(self, pixels: int) -> int:
-        """How many samples `pixels` of a side of the input are."""
+        """The samples of a side whose input has so many `pixels`."""
         return int(self.ratio * pixels) + self.rest
 
 
 @dataclass(frozen=True)
 class LayerType:
-    """What a kind of layers takes, which parameters, and what it gives."""
+    """The inputs, the parameters and the output of a type of layers."""
 
     takes: str  # as a regular expression: P is a picture, V a vector, C a constant
-    gives: Callable[..., Blob]  # of the parameters and what is taken
+    gives: Callable[..., Blob]  # from the parameters and the inputs
     params: Params = field(default_factory=dict)  # with ncnn's defaults
-    fixed: Params = field(default_factory=dict)  # those that can only be ncnn's default
-    same_as: dict[int, int] = field(default_factory=dict)  # those that can only be as another is
+    fixed: Params = field(default_factory=dict)  # those that must have ncnn's default
+    same_as: dict[int, int] = field(default_factory=dict)  # those that must equal another
     arrays: type = float  # of the numbers of an array
 
 
@@ -172,7 +172,7 @@ def _concat(p: Params, *blobs: Blob) -> Blob:
 
 
 def _alike(blobs: Sequence[Blob]) -> Blob:
-    """What is made, sample by sample, of blobs of the same size."""
+    """The output of an elementwise operation on blobs of the same size."""
     if len({replace(blob, reach=0) for blob in blobs}) > 1:
         refuse("takes blobs of different sizes")
     return max(blobs, key=lambda blob: blob.reach)

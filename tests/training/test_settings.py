@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from animetools.errors import FatalError
+from animetools.netfiles.networkfile import NetworkFile
 from animetools.training.config import TrainConfig, preset
 from animetools.training.settings import settings
 

@@ -344,7 +344,7 @@ OTHERS: dict[str, tuple[bytes, str]] = {
     "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(99), "neither a torch.save"),
     "a bare pickle": (pickle.dumps({"a": 1}), "neither a torch.save"),
     "a truncated zip": (zipped(compact())[:-99], "truncated"),
-    "a truncated legacy file": (legacy(compact())[:-99], "too early"),
+    "a truncated legacy file": (legacy(compact())[:-99], "a truncated file"),
     "truncated safetensors": (safetensors.torch.save(compact())[:-99], "broken or truncated"),
     "a long header": ((1 << 40).to_bytes(8, "little") + b"{}", "neither a torch.save"),
     "unknown numbers": (
