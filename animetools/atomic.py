@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside their name as `.NAME.part`, then renamed."""
+"""Files appear whole or not at all: written as `.NAME.part` beside their name, then renamed."""
 
 import errno
 import fcntl
@@ -15,13 +15,13 @@ from animetools.names import beginning, fitted
 _parts: set["Part"] = set()
 _guard = threading.RLock()  # re-entrant: abandon() may run in a signal handler of the same thread
 _leaving = False
-_NO_LINKS = (errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP)  # as FAT says it, and others
+_NO_LINKS = (errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP)  # FAT and others
 
 
 class Part:
-    """A file on its way to `path`: fill `file`, then `commit` or `drop`.
+    """A file that is being written to become `path`: fill `file`, then `commit` or `drop`.
 
-    A lock on the part tells a live writer from what a killed one left, which is simply reused.
+    The part is locked while its writer lives; a part that a killed process left is reused.
 
     Raises OSError if the folder cannot be made or written.
     """
@@ -31,7 +31,7 @@ class Part:
         self.name = part_name(path)
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         while True:
-            with _guard:  # so that abandon() sees every part that is ours, and no other's
+            with _guard:  # abandon() sees all our parts and no others
                 if _leaving:
                     raise InterruptedError("the run is ending")
                 if file := _locked(self.name):
@@ -41,7 +41,7 @@ class Part:
             _await_other(self.name)
 
     def commit(self, *, durable: bool = False) -> None:
-        """Give the part its name, over whatever had it; `durable` waits for the disk."""
+        """Rename the part to its path, replacing what is there; `durable` waits for the disk."""
         try:
             self.file.flush()
             if durable:
@@ -55,7 +55,7 @@ class Part:
         self.file.close()
 
     def drop(self) -> None:
-        """Forget the part."""
+        """Delete the part."""
         with _guard:
             _parts.discard(self)
         with suppress(OSError):
@@ -65,55 +65,77 @@ class Part:
 
 
 def part_name(path: str) -> str:
-    """Where the bytes of `path` gather until it is whole."""
+    """The name of a file until it is complete."""
     folder, name = os.path.split(path)
     return fitted(os.path.join(folder, f".{name}"), ".part")
 
 
+def claim(name: str, *, folder: bool = False) -> int:
+    """Create a file or folder if it does not exist, and lock it; returns its open descriptor.
+
+    It stays locked until the descriptor is closed or the process ends.
+
+    Raises BlockingIOError while another process has it locked, OSError.
+    """
+    while True:
+        if folder:
+            os.makedirs(name, exist_ok=True)
+        kind = os.O_RDONLY | os.O_DIRECTORY if folder else os.O_RDWR | os.O_CREAT
+        descriptor = os.open(name, kind | os.O_NOFOLLOW, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(descriptor), os.stat(name)):
+                    return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)  # another process has just renamed or deleted what was opened
+
+
 def backup_name(path: str) -> str:
-    """Where `replace` keeps the old file."""
+    """The name under which `replace` keeps the old file."""
     return fitted(path, "~")
 
 
 def is_part(path: str) -> bool:
-    """Whether `path` is a file on its way, by its name."""
+    """Whether a name is that of an unfinished file."""
     name = os.path.basename(path)
     return name.startswith(".") and name.endswith(".part")
 
 
 def is_backup(path: str) -> bool:
-    """Whether `path` is what `replace`, or an editor, has kept of a file, by its name."""
+    """Whether a name is that of a backup by `replace` or an editor."""
     return path.endswith("~")
 
 
 @contextmanager
 def writing(path: str) -> Iterator[BinaryIO]:
-    """A binary file that becomes `path`, on the disk, when the block ends well, and else vanishes."""
+    """A binary file that becomes `path`, on disk, when the block succeeds; deleted otherwise."""
     part = Part(path)
     try:
         yield part.file
     except BaseException as why:
         part.drop()
         if isinstance(why, OSError) and why.errno and not why.filename:
-            why.filename = path  # a write does not know whose it is
+            why.filename = path  # errors of write() do not name the file
         raise
     part.commit(durable=True)
 
 
 def write(path: str, data: bytes) -> None:
-    """Write `data` as the whole of `path`, over whatever had that name."""
+    """Write `data` to `path`, replacing what is there."""
     with writing(path) as file:
         file.write(data)
 
 
 def replace(path: str, data: bytes | memoryview, *, backup: bool) -> None:
-    """Put `data` in the place of the file `path`, which keeps its owner and permissions.
+    """Replace the content of the file `path`, which keeps its owner and permissions.
 
-    A symlink stays, and the file it leads to is replaced. With `backup` the old file is kept beside
-    the new one as `NAME~`. Killed at any moment, this leaves the old file or the new one, whole;
-    run again, it does the rest.
+    A symlink stays and its target is replaced. With `backup` the old file is kept as `NAME~`. If
+    killed, this leaves the old file or the new one, complete; running it again does the rest.
 
-    Raises FileExistsError where `NAME~` is another file, OSError.
+    Raises FileExistsError if `NAME~` is another file, OSError.
     """
     path = os.path.realpath(path, strict=True)
     with writing(path) as file:
@@ -128,15 +150,15 @@ def replace(path: str, data: bytes | memoryview, *, backup: bool) -> None:
 
 
 def move(moves: Sequence[tuple[str, str]]) -> None:
-    """Give files other names, all or none; to another file system each is copied whole.
+    """Rename files, all or none; across file systems they are copied.
 
-    The order is kept, so that the last is where it was if this is killed in between.
+    They are moved in this order, so the last is still in its place if this is killed.
 
-    Raises OSError, also where something has one of the new names.
+    Raises OSError, also if one of the new names is taken.
     """
     for _, new in moves:
         if os.path.lexists(new):
-            raise FileExistsError(errno.EEXIST, f"{new} is there already")
+            raise FileExistsError(errno.EEXIST, f"{new} exists")
     moved = []
     try:
         for old, new in moves:
@@ -151,9 +173,9 @@ def move(moves: Sequence[tuple[str, str]]) -> None:
 
 
 def holds(path: str, data: bytes | memoryview) -> bool:
-    """Whether the regular file `path` is just `data`.
+    """Whether `path` is a regular file with exactly this content.
 
-    Raises OSError if it is not there or cannot be read.
+    Raises OSError if it does not exist or cannot be read.
     """
     found = os.lstat(path)
     if not stat.S_ISREG(found.st_mode) or found.st_size != len(data):
@@ -163,7 +185,7 @@ def holds(path: str, data: bytes | memoryview) -> bool:
 
 
 def sweep(stems: Iterable[str]) -> None:
-    """Remove the parts of dead writers whose names begin as one of these paths does."""
+    """Delete parts of dead processes, of all files whose paths begin with one of these."""
     folders: dict[str, list[str]] = {}
     for stem in stems:
         folder, name = os.path.split(stem)
@@ -176,7 +198,7 @@ def sweep(stems: Iterable[str]) -> None:
 
 
 def abandon() -> None:
-    """Remove every part of this process and begin no other: the process is about to die."""
+    """Delete all parts of this process and create no more: the process is about to end."""
     global _leaving
     with _guard:
         _leaving = True
@@ -198,12 +220,12 @@ def _move(path: str, target: str) -> None:
 
 
 def _keep(path: str, status: os.stat_result) -> None:
-    """Have the file of this status on the disk as `path~` too."""
+    """Keep the file, which has this status, as `path~` too, on disk."""
     kept = backup_name(path)
     if os.path.lexists(kept):
         with open(path, "rb") as old:
-            if not holds(kept, old.read()):  # else a run left it that was killed
-                raise FileExistsError(errno.EEXIST, "in the way of a backup", kept)
+            if not holds(kept, old.read()):  # otherwise a killed run made this backup
+                raise FileExistsError(errno.EEXIST, "in the way of a backup: move it away", kept)
     else:
         try:
             os.link(path, kept)
@@ -223,7 +245,7 @@ def _own_as(status: os.stat_result, file: BinaryIO) -> None:
 
 
 def _sync_folder(path: str) -> None:
-    """Wait until the disk knows the names in the folder of `path`."""
+    """Wait until renames in the folder of `path` are on disk."""
     folder = os.open(os.path.dirname(path), os.O_RDONLY)
     try:
         with suppress(OSError):  # not every file system can
@@ -233,14 +255,11 @@ def _sync_folder(path: str) -> None:
 
 
 def _locked(name: str) -> BinaryIO | None:
-    """`name` opened empty and locked; None while another writer has it."""
-    file = os.fdopen(os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), "wb")
-    with suppress(BlockingIOError, FileNotFoundError):
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(file.fileno()), os.stat(name)):
-            file.truncate(0)
-            return file
-    file.close()  # or the other writer has just renamed or removed what we had opened
+    """The file, opened empty and locked; None while another writer has it."""
+    with suppress(BlockingIOError):
+        file = os.fdopen(claim(name), "wb")
+        file.truncate(0)
+        return file
     return None
 
 

@@ -1,19 +1,19 @@
-"""What can go wrong, as the engine tells it apart."""
+"""The exceptions that the engine tells apart."""
 
 
 class ItemError(Exception):
-    """One input cannot be done; the message is one sentence; the rest goes on (exit status 1)."""
+    """One input failed, the run goes on (exit status 1); the message is one sentence."""
 
-    kind = ""  # what the last line counts it as, beside the other failures
+    kind = ""  # the summary counts failures of a kind separately
 
 
-class PassedOver(Exception):  # noqa: N818  it is no error
-    """One input is not this command's business (a text file among images): counted, never told."""
+class PassedOver(Exception):  # noqa: N818  not an error
+    """One input is not for this command (a text file among images): counted, not reported."""
 
 
 class FatalError(Exception):
-    """The run cannot start or go on; the message says what to do (exit status 2)."""
+    """The run cannot start or go on (exit status 2); the message says what to do."""
 
 
 class Advice(UserWarning):
-    """What a room warns of (`warnings.warn(sentence, Advice)`): told once a run, as a note."""
+    """A warning for the user (`warnings.warn(sentence, Advice)`): printed once per run."""

@@ -1,16 +1,16 @@
-"""What files may be called, and where a name really is."""
+"""File names: how long they may be, and which file or folder they stand for."""
 
 import os
 from functools import lru_cache
 
 LONGEST_NAME = 255  # bytes, in every common file system
-LONGEST_STEM = 200  # of which so many stay where a name has to be cut
+LONGEST_STEM = 200  # bytes kept of a name that is cut
 
 
 def fitted(stem: str, suffix: str) -> str:
-    """`stem` plus `suffix`; the stem is cut, with a hash of it, where the name would be too long.
+    """`stem` plus `suffix`; a name that would be too long is cut and gets a hash of the stem.
 
-    Nothing but the two decides the name, so it is the same in every run.
+    The name depends on these two alone, so it is the same in every run.
     """
     name = os.path.basename(stem)
     if len(os.fsencode(name + suffix)) <= LONGEST_NAME:
@@ -22,15 +22,15 @@ def fitted(stem: str, suffix: str) -> str:
 
 
 def beginning(stem: str) -> str:
-    """What `fitted` leaves of a stem at the least: all of its names begin so."""
+    """The part of a stem that `fitted` always keeps: all names made from it begin with this."""
     folder, name = os.path.split(stem)
-    while len(os.fsencode(name)) > LONGEST_STEM:  # character by character: none is cut in two
+    while len(os.fsencode(name)) > LONGEST_STEM:  # whole characters
         name = name[:-1]
     return os.path.join(folder, name)
 
 
 def placed(path: str) -> str:
-    """The absolute path of a name, in its folder as the file system knows it."""
+    """The absolute path of a name, with symlinks in its folder resolved."""
     folder, name = os.path.split(path)
     return os.path.join(_real(folder or "."), name)
 
@@ -41,5 +41,5 @@ def _real(folder: str) -> str:
 
 
 def is_inside(path: str, folder: str) -> bool:
-    """Whether the name `path` lies below the folder, however the two are spelled."""
+    """Whether `path` lies below the folder, however the two are spelled."""
     return placed(path).startswith(os.path.join(_real(folder), ""))

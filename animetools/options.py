@@ -1,4 +1,4 @@
-"""How an option is declared, once; parsing, help, man page and completion are made from it."""
+"""Options are declared once; parsing, help, man pages and completions follow from that."""
 
 import re
 from collections.abc import Callable, Collection
@@ -13,8 +13,9 @@ ALIASES = {"jpeg": "jpg", "tif": "tiff"}
 class Opt:
     """What Annotated adds to a dataclass field to make it an option.
 
-    `affects` says whether what is written depends on the option: always, never, or where this is
-    true of the options.
+    `affects` says whether outputs depend on the option: always, never, or where this is true of the
+    options. `parse` turns what was typed into the value of the field, which may be of any type; it
+    raises ValueError, in one sentence. `str` of a value gives a text that `parse` reads again.
     """
 
     help: str
@@ -23,6 +24,7 @@ class Opt:
     min: float | None = None
     max: float | None = None
     affects: bool | Callable[[Any], bool] = True
+    parse: Callable[[str], Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -30,24 +32,24 @@ class Option:
     """One option of a command, as its field declares it."""
 
     name: str  # of the field
-    kind: type  # bool, int, float or str
+    kind: type  # bool, int, float or str; str where `parse` makes another type of it
     default: Any
     opt: Opt
     choices: tuple[str, ...] = ()
-    many: bool = False  # it may be repeated, and its value is a tuple
+    many: bool = False  # may be repeated; the value is a tuple
 
     @property
     def flag(self) -> str:
-        """The long option: `min_size` is `--min-size`, and what is on by default has a --no-.
+        """The long option: `min_size` is `--min-size`, a switch that is on by default `--no-NAME`.
 
-        A word that Python keeps for itself has a _ behind it: `class_` is `--class`.
+        A field that would be a Python keyword ends in _: `class_` is `--class`.
         """
         word = self.name.rstrip("_").replace("_", "-")
         return ("--no-" if self.default is True else "--") + word
 
     @property
     def unit(self) -> str:
-        """What stands for the value in help; empty for a switch."""
+        """The placeholder of the value in help; empty for a switch."""
         if self.choices:
             return "|".join(self.choices)
         words = {bool: "", int: "N", float: "NUMBER", str: "TEXT"}
@@ -55,18 +57,25 @@ class Option:
 
     @property
     def usual(self) -> str:
-        """The default as a person would type it; empty where there is nothing to say."""
+        """The default as it is typed; empty for None, switches and empty values."""
         if self.default is None or self.default is False or self.default in ("", ()):
             return ""
         return "" if self.default is True else f"{self.default}"
 
     def parse(self, text: str) -> Any:
-        """The value that `text` means.
+        """The value of what was typed.
 
         Whole numbers take k, M and G (thousands); numbers take % (hundredths).
 
-        Raises ValueError, with the option's name, if it means none.
+        Raises ValueError, in one sentence with the option's flag, if it is malformed.
         """
+        if self.opt.parse:
+            try:
+                return self.opt.parse(text)
+            except ValueError as why:
+                raise ValueError(
+                    f"{why}" if self.flag in f"{why}" else f"{self.flag}: {why}"
+                ) from None
         value: Any = text
         if self.choices:
             value = _choice(text, self.choices)
@@ -94,11 +103,15 @@ class Option:
                 raise ValueError(f"{self.flag} is at most {high:g}, not {text}")
         return value
 
+    def plain(self, value: Any) -> Any:
+        """A value of the option as JSON holds it."""
+        return str(value) if self.opt.parse and value not in (None, "", ()) else value
+
 
 def options_of(declared: type) -> list[Option]:
     """The options that the fields of a dataclass declare, in order.
 
-    Raises TypeError for a field that is none.
+    Raises TypeError for a field that does not declare one.
     """
     hints = get_type_hints(declared, include_extras=True)
     return [_option(field, hints[field.name]) for field in fields(declared)]
@@ -110,7 +123,7 @@ def names_of(declared: type) -> set[str]:
 
 
 def given(options: Any, names: Collection[str]) -> list[str]:
-    """The flags of those options that have another value than their default."""
+    """The flags of those options whose values differ from their defaults."""
     return [
         option.flag
         for option in options_of(type(options))
@@ -118,10 +131,22 @@ def given(options: Any, names: Collection[str]) -> list[str]:
     ]
 
 
+def affecting(options: Any) -> list[Option]:
+    """The options that outputs depend on."""
+    found = []
+    for option in options_of(type(options)):
+        affects = option.opt.affects
+        if affects(options) if callable(affects) else affects:
+            found.append(option)
+    return found
+
+
 def _option(field: Field[Any], hint: Any) -> Option:
     if get_origin(hint) is not Annotated:
         raise TypeError(f"{field.name}: an option is Annotated[type, Opt(...)]")
     kind, opt = get_args(hint)[:2]
+    if opt.parse:
+        kind = str
     if get_origin(kind) in (Union, UnionType):
         kind = next(part for part in get_args(kind) if part is not NoneType)
     choices: tuple[str, ...] = ()
@@ -139,7 +164,7 @@ def _option(field: Field[Any], hint: Any) -> Option:
 
 
 def _choice(text: str, choices: tuple[str, ...]) -> str | None:
-    """The choice that a person means, who may write JPG or jpeg for jpg."""
+    """The choice that was typed; JPG and jpeg also mean jpg."""
     known = {choice.lower(): choice for choice in choices}
     return known.get(ALIASES.get(text.lower(), text.lower()))
 

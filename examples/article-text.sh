@@ -1,14 +1,14 @@
 #!/bin/bash
 # Plot summaries by a service, with the settings that Gwern Branwen's "This Waifu Does Not Exist" had
-# for GPT-3: temperature 0.95, top-p 0.98, 700 tokens, and what is under 550 characters again. The
-# prompt is in the article's manner: it asks for the best of a list, and begins the list.
+# for GPT-3: temperature 0.95, top-p 0.98, 700 tokens; texts under 550 characters are tried again. The
+# prompt is like the article's: it announces a list of the best, and begins the list.
 #
-# Usage: article-text.sh URL MODEL SEEDS [gptsnip's options, as --max-requests 500]
-# with the key, if the service wants one, in OPENAI_API_KEY; for example
+# Usage: article-text.sh URL MODEL SEEDS [options of gptsnip, such as --max-requests 500]
+# with the key, if the service needs one, in OPENAI_API_KEY; for example
 #   article-text.sh https://api.openai.com/v1/completions davinci-002 0-999 \
 #       --max-cost 5 --price-in 2 --price-out 2
-# Writes plots/snippet-N.txt and prints those that are no twins, the least repetitive first. The same
-# line goes on where an earlier run ended, and asks for nothing again.
+# Writes plots/snippet-N.txt and prints the paths of those that are not duplicates, the least repetitive
+# first. If interrupted, run the same line again: it continues, and pays for nothing twice.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 export PATH="$root/bin:$PATH"
@@ -22,4 +22,4 @@ summaries for your reading pleasure.
 
 gptsnip --api "$url" --api-model "$model" --seeds "$seeds" --prompt "$prompt" -o plots \
     --temperature 0.95 --top-p 0.98 --max-tokens 700 --min-chars 550 --tries 20 "$@" |
-    gptsnip --dedupe --rank repetition -
+    gptclean --rank repetition

@@ -1,25 +1,24 @@
-"""Lays the first pictures of a dataset out on one sheet: sheet.py DATASET SHEET.jpg"""
+"""Makes a contact sheet of the first images of a dataset: sheet.py DATASET SHEET.jpg"""
 
 import sys
 
 import cv2
 import numpy as np
 
-from animetools.dataset.reading import Dataset
+from animetools.dataset.training_set import Images
+from animetools.images.sheet import sheet
 
 SIDE, ACROSS, DOWN = 160, 10, 6
 
 
 def main() -> None:
     """Write the sheet."""
-    dataset = Dataset(sys.argv[1])
-    sheet = np.full((DOWN * SIDE, ACROSS * SIDE, 3), 255, np.uint8)
-    for n in range(min(len(dataset), ACROSS * DOWN)):
-        y, x = n // ACROSS * SIDE, n % ACROSS * SIDE
-        small = cv2.resize(dataset[n], (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-        sheet[y : y + SIDE, x : x + SIDE] = small
-    rows = min(-(-len(dataset) // ACROSS), DOWN)
-    cv2.imwrite(sys.argv[2], sheet[: rows * SIDE, :, ::-1])
+    images = Images(sys.argv[1])
+    count = min(len(images), ACROSS * DOWN)
+    pictures = (images.read(n).transpose(1, 2, 0) for n in range(count))
+    small = (cv2.resize(rgb, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for rgb in pictures)
+    made = sheet((np.asarray(each, np.uint8) for each in small), count, ACROSS, paper=255)
+    cv2.imwrite(sys.argv[2], made[..., ::-1])
 
 
 if __name__ == "__main__":

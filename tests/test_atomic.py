@@ -51,7 +51,7 @@ def test_many_writers_of_one_name_never_mix(tmp_path: Path) -> None:
 
 
 def test_sweeping_spares_the_parts_of_the_living(tmp_path: Path) -> None:
-    code = "import sys; from animetools import whole; whole.Part(sys.argv[1]); print(flush=True); input()"
+    code = "import sys; from animetools import atomic; atomic.Part(sys.argv[1]); print(flush=True); input()"
     command = [sys.executable, "-c", code, str(tmp_path / "a.1")]
     writer = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert writer.stdout

@@ -1,4 +1,4 @@
-"""What is installed without extras is whole: the commands work by their defaults."""
+"""Without extras, the commands work with their defaults, and name the extra that an option needs."""
 
 import re
 import tomllib
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, Shell
+from tests.conftest import ROOT, Shell, bash
 from tests.tiny import snapshot
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -33,17 +33,24 @@ def packages(requirements: list[str]) -> set[str]:
     return {name.replace("-", "_") for name in names}
 
 
-@pytest.fixture
-def base(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
-    """A shell in which no extra is installed."""
+@pytest.fixture(scope="session")
+def hiding(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder for PYTHONPATH that hides what extras install."""
     extras = packages([name for names in EXTRAS.values() for name in names])
     hidden = (extras | {"openai"}) - packages([*PROJECT["dependencies"], "animetools"])
-    (tmp_path / "hiding").mkdir()
-    (tmp_path / "hiding/sitecustomize.py").write_text(HIDING.format(hidden=sorted(hidden)))
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "hiding"))
-    python = ROOT / ".venv/bin/python"
-    for name in ("transformers", "onnxruntime", "tensorboard", "httpx2", "pytest"):
-        assert shell(f"{python} -c 'import {name}'").returncode == 1
+    folder = tmp_path_factory.mktemp("hiding")
+    (folder / "sitecustomize.py").write_text(HIDING.format(hidden=sorted(hidden)))
+    names = ["transformers", "onnxruntime", "tensorboard", "httpx2", "pytest"]
+    find = f"from importlib.util import find_spec; print(*map(find_spec, {names}))"
+    done = bash(f'PYTHONPATH={folder} {ROOT}/.venv/bin/python -c "{find}"', folder)
+    assert done.stdout.split() == ["None"] * len(names), done.stderr
+    return str(folder)
+
+
+@pytest.fixture
+def base(shell: Shell, hiding: str, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    """A shell in which no extra is installed."""
+    monkeypatch.setenv("PYTHONPATH", hiding)
     return shell
 
 

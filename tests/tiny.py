@@ -8,17 +8,16 @@ import torch
 from torch import Tensor
 
 from animetools.netfiles import checkpoints
-from animetools.netfiles.snapshot import Network, Snapshot
-from animetools.networks import fast
-from animetools.networks.config import (
-    MappingConfig,
-    StyleGAN1GeneratorConfig,
+from animetools.netfiles.networkfile import NetworkFile, SavedNetwork
+from animetools.networks.config import MappingConfig, Truncation
+from animetools.networks.generator import Generator
+from animetools.networks.stylegan1 import modules as stylegan1
+from animetools.networks.stylegan1.config import StyleGAN1GeneratorConfig
+from animetools.networks.stylegan2 import modules as stylegan2
+from animetools.networks.stylegan2.config import (
     StyleGAN2DiscriminatorConfig,
     StyleGAN2GeneratorConfig,
-    Truncation,
 )
-from animetools.networks.stylegan1 import modules as stylegan1
-from animetools.networks.stylegan2 import modules as stylegan2
 
 SIZE = 16
 CHANNELS = (8, 8, 8)
@@ -32,7 +31,7 @@ def snapshot(
     image_channels: int = 3,
     truncation: Truncation | None = None,
     **facts: Any,
-) -> Snapshot:
+) -> NetworkFile:
     """A StyleGAN 2 of 16 x 16 pixels, G_ema and D."""
     truncation = truncation or Truncation()
     mapping = replace(MAPPING, c_dim=c_dim)
@@ -47,24 +46,24 @@ def snapshot(
         mapping=replace(mapping, z_dim=0) if c_dim else None,
     )
     networks = {
-        "G_ema": Network(ours, state(stylegan2.Generator(ours), seed)),
-        "D": Network(theirs, state(stylegan2.Discriminator(theirs), seed + 1)),
+        "G_ema": SavedNetwork(ours, state(stylegan2.Generator(ours), seed)),
+        "D": SavedNetwork(theirs, state(stylegan2.Discriminator(theirs), seed + 1)),
     }
-    return Snapshot("animetools", networks, {"kimg": 1, **facts})
+    return NetworkFile("animetools", networks, {"kimg": 1, **facts})
 
 
-def old_snapshot() -> Snapshot:
+def old_snapshot() -> NetworkFile:
     """A StyleGAN 1 of 16 x 16 pixels, whose cutoff spares the upper rows."""
     config = StyleGAN1GeneratorConfig(MAPPING, CHANNELS, truncation=Truncation(0.7, 2))
-    return Snapshot(
-        "animetools", {"G_ema": Network(config, state(stylegan1.Generator(config), 0))}, {}
+    return NetworkFile(
+        "animetools", {"G_ema": SavedNetwork(config, state(stylegan1.Generator(config), 0))}, {}
     )
 
 
-def generator(**wishes: Any) -> fast.Generator:
+def generator(**wishes: Any) -> Generator:
     """The generator of such a snapshot."""
     built = snapshot(**wishes).generator.build()
-    assert isinstance(built, fast.Generator)
+    assert isinstance(built, Generator)
     return built
 
 

@@ -1,4 +1,4 @@
-"""Whole illustrations: who is in it, where they stand, and what lies behind them."""
+"""Whole illustrations: the characters, where they stand, and the background."""
 
 from dataclasses import dataclass, replace
 
@@ -25,12 +25,12 @@ from animetools.artist.curves import Frame
 from animetools.artist.style import Style
 from animetools.artist.tags import Tag
 
-# Finer pixels that are averaged at the end.
+# Drawn at this many times the resolution and averaged at the end.
 _SUPERSAMPLING = 2.0
 
 _ASPECTS = {"1:1": 2.0, "3:4": 3.0, "2:3": 2.5, "9:16": 0.6, "4:3": 1.4, "3:2": 1.0, "16:9": 0.8}
 
-# Invented artists: a hand of one's own is a width of line, a darkness of ink, soft or flat shading.
+# Invented artists, each with a line width, a darkness of ink, and soft or flat shading.
 _ARTISTS: dict[str, Style] = {
     "asagiri_paper": Style(0.017, 0.5, True, False),
     "bluebell_ink": Style(0.021, 0.62, True, False),
@@ -39,7 +39,7 @@ _ARTISTS: dict[str, Style] = {
     "kumo_cel": Style(0.018, 0.6, False, False),
     "minato_brush": Style(0.026, 0.55, True, False),
 }
-# The color of the air, on everything in sight.
+# The color of the light on everything.
 _AMBIENT: dict[str, Color] = {"sunset": (255, 232, 214), "night": (236, 234, 252)}
 _SKETCHER = ("pencil_room", Style(0.016, 0.9, False, True))
 
@@ -49,7 +49,7 @@ class DrawnFace:
     """One face of a picture.
 
     `box`: x, y, width, height in pixels, inside the picture; `frontal`: both eyes seen and open,
-    and the head tilted by less than 10 degrees; `tags`: what was drawn of it.
+    and the head tilted by less than 10 degrees; `tags`: what is visible of it.
     """
 
     box: tuple[int, int, int, int]
@@ -76,9 +76,9 @@ class _Shot:
 
 
 def draw(seed: int, index: int, portrait: int | None = None) -> Drawing:
-    """Draw picture `index` of the booru `seed`: the same two numbers always give the same bytes.
+    """Draw picture `index` of the booru `seed`; the same two numbers always give the same bytes.
 
-    With `portrait` it is a square of that many pixels a side with one large face, seen from the
+    With `portrait` it is a square with so many pixels a side and one large face, seen from the
     front.
     """
     rng = Generator(PCG64(SeedSequence([seed, index])))
@@ -130,7 +130,7 @@ def _size(rng: Generator, count: int) -> tuple[int, int]:
 
 
 def _hand(rng: Generator) -> tuple[str, Style]:
-    """Who draws, and how."""
+    """The artist, and their style."""
     if rng.random() < 0.06:
         return _SKETCHER
     name = pick(rng, dict.fromkeys(_ARTISTS, 1.0))
@@ -138,7 +138,7 @@ def _hand(rng: Generator) -> tuple[str, Style]:
 
 
 def _shot(rng: Generator, width: int, height: int, count: int, near: bool) -> _Shot:
-    """A framing that leaves every head room."""
+    """A framing with enough room for every head."""
     if near:
         name = "portrait"
     elif count == 1:
@@ -164,7 +164,7 @@ def _draw_people(
     count: int,
     near: bool,
 ) -> tuple[list[str], list[DrawnFace]]:
-    """One to three characters side by side; gives the tags and the faces."""
+    """Draw one to three characters side by side; returns the tags and the faces."""
     shot = _shot(rng, width, height, count, near)
     views = {"front": 92, "profile": 5, "from_behind": 3}
     view = pick(rng, views) if count == 1 and not near else "front"
@@ -179,7 +179,7 @@ def _draw_people(
         y = shot.y + float(rng.uniform(-0.15, 0.25)) * shot.size * (count > 1)
         head = Frame(x, y, shot.size * tall, who.roll, who.yaw, who.pitch, (0.0, 1.0))
         bottom = (height - y) / head.size + 0.2
-        # The side view is drawn looking to the left: on a mirrored picture it looks to the right.
+        # The side view is drawn looking left; on a mirrored picture it looks right.
         flipped = who.view == "profile" and bool(rng.random() < 0.5)
         if flipped:
             head = replace(head, x=width - head.x)
@@ -200,7 +200,7 @@ def _draw_people(
 def draw_character(
     canvas: Canvas, head: Frame, who: Character, style: Style, bottom: float = 4.0
 ) -> None:
-    """A character from the back to the front; `bottom`: the lowest y in sight, in head units."""
+    """Draw a character from back to front; `bottom`: the lowest visible y, in head units."""
     body = replace(head, y=head.y - 0.2 * head.size, roll=0.0, yaw=0.0, pitch=0.0, pivot=(0.0, 0.0))
     if who.view == "profile":
         profile.draw_side_back(canvas, head, who, style)
@@ -243,7 +243,7 @@ def _is_frontal(who: Character) -> bool:
 def _face_box(
     head: Frame, who: Character, width: int, height: int
 ) -> tuple[int, int, int, int] | None:
-    """The square that a person would mark: cheek to cheek, from the forehead to the chin."""
+    """The square that a human annotator would mark: cheek to cheek, forehead to chin."""
     if who.view == "from_behind":
         return None
     middle = (-0.3, 0.25) if who.view == "profile" else (0.0, 0.31)
@@ -275,7 +275,7 @@ def _sketched(who: Character) -> Character:
 
 
 def _monochrome(rgb: Pixels, rng: Generator) -> tuple[Pixels, list[str]]:
-    """The picture in the shades of one ink, and the tags for it."""
+    """Turn the picture into shades of one ink; returns the tags for it."""
     level = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     if rng.random() < 0.7:
         return np.repeat(level[..., None], 3, 2), ["monochrome", "greyscale"]

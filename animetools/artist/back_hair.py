@@ -92,7 +92,7 @@ def draw_back(canvas: Canvas, frame: Frame, who: Character, style: Style) -> Non
 
 
 def ragged(start: Points, end: Points, count: int, rough: float, rng: Generator) -> Points:
-    """Pointed ends of hair from one place to another."""
+    """Pointed ends of hair from one point to another."""
     pieces = []
     places = np.linspace(0, 1, count + 1)
     for k in range(count):

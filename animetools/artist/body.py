@@ -35,14 +35,14 @@ class Build:
 
 
 def build_of(who: Character) -> Build:
-    """The girl's or the boy's measures."""
+    """The measures of a girl or a boy."""
     return Build(1.34, 1.04, 0.8, 1.14) if who.girl else Build(1.62, 1.2, 1.0, 1.06)
 
 
 def paint_part(
     canvas: Canvas, frame: Frame, style: Style, shape: Points, color: Color, dark_side: float = 0.0
 ) -> None:
-    """Fill and ink one shape given in head units; `dark_side` shifts its shadow sideways."""
+    """Fill and outline one shape given in head units; `dark_side` shifts its shadow sideways."""
     place = frame.flat(shape)
     size = frame.size
     canvas.fill(place, color)

@@ -17,11 +17,11 @@ _SUBPIXEL_BITS = 4
 
 
 class Canvas:
-    """A picture in the making.
+    """A picture while it is drawn.
 
-    Coordinates are the finished picture's pixels; `scale` times finer ones are drawn on and
-    averaged by `finish`. `pixels`: uint8 [H * scale, W * scale, 3], RGB. `rough`: ink every line a
-    second time with an unsteady hand, so many widths of it off.
+    Coordinates are in pixels of the finished picture. Drawing happens at `scale` times the
+    resolution, which `finish` averages. `pixels`: uint8 [H * scale, W * scale, 3], RGB. `rough`: draw every line
+    a second time, unsteadily, so many line widths off.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Canvas:
         return np.asarray(small, np.uint8)
 
     def flood(self, color: Color) -> None:
-        """Make it all one color."""
+        """Fill it with one color."""
         height, width = self.pixels.shape[:2]
         cv2.rectangle(self.pixels, (0, 0), (width, height), _rounded(color), cv2.FILLED)
 
@@ -71,7 +71,7 @@ class Canvas:
         taper: tuple[float, float] = (1.0, 1.0),
         closed: bool = False,
     ) -> None:
-        """Ink a curve; `taper` gives the share of the width at its start and at its end."""
+        """Draw a line along a curve; `taper`: the share of its width at the start and at the end."""
         if closed:
             curve = np.concatenate([curve, curve[:1]])
         if self.rough:
@@ -119,7 +119,7 @@ class Canvas:
         _blend(region, inside.pixels, cover)
 
     def gradient(self, start: ArrayLike, end: ArrayLike, colors: Sequence[Color]) -> None:
-        """Fill the whole canvas with colors evenly spread from one point to another."""
+        """Fill the whole canvas with a gradient of evenly spaced colors from one point to another."""
         first, last = self._place(points(start))[0], self._place(points(end))[0]
         way = (last - first) / max(float(((last - first) ** 2).sum()), 1e-9)
         height, width = self.pixels.shape[:2]
@@ -152,7 +152,7 @@ class Canvas:
         _blend(region, paint.pixels, cover)
 
     def tint(self, color: Color) -> None:
-        """Show the whole canvas through a colored glass."""
+        """Multiply the whole canvas by a color."""
         levels = np.arange(256)[:, None] * np.asarray(color)[None] / 255
         table = np.round(np.clip(levels, 0, 255)).astype(np.uint8)[None]
         self.pixels[:] = cv2.LUT(self.pixels, table)
@@ -172,7 +172,7 @@ class Canvas:
         self.pixels[:] = cv2.addWeighted(self.pixels, 1 - amount, screen, amount, 0)
 
     def disc(self, axes: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Every pixel's place (u, v) in the drawing that the affine map [2, 3] lays here."""
+        """The coordinates (u, v) of every pixel in a drawing that the affine map [2, 3] places here."""
         height, width = self.pixels.shape[:2]
         matrix = np.linalg.inv(axes[:, :2] * self.scale)
         x, y = self._place(points(axes[:, 2]))[0]
@@ -183,11 +183,11 @@ class Canvas:
         return u.astype(np.float32), v.astype(np.float32)
 
     def _place(self, curve: Points) -> Points:
-        """Own pixel coordinates: the centre of pixel 0 is 0."""
+        """Coordinates in pixels of the canvas; the center of pixel 0 is 0."""
         return np.subtract(curve * self.scale - 0.5, self._corner)
 
     def _fixed(self, curve: Points) -> NDArray[np.int32]:
-        """Fixed-point coordinates as cv2 takes them; far points are held where it still counts."""
+        """Fixed-point coordinates for cv2; far points are clamped to its range."""
         placed = np.clip(self._place(curve), -20000, 20000)
         return np.round(placed * (1 << _SUBPIXEL_BITS)).astype(np.int32)
 
@@ -205,14 +205,14 @@ def _rounded(color: Color) -> tuple[int, int, int]:
 
 
 def _ramp(colors: Sequence[Color]) -> Pixels:
-    """256 colors in cv2's shape for a color table."""
+    """256 colors in the shape of a cv2 color table."""
     stops = np.linspace(0, 255, len(colors))
     levels = [np.interp(np.arange(256), stops, [c[k] for c in colors]) for k in range(3)]
     return np.round(np.stack(levels, 1)).astype(np.uint8)[:, None]
 
 
 def _blend(region: Pixels, paint: Pixels, cover: Pixels) -> None:
-    """Lay the paint over the region, in place, as thick as the cover says."""
+    """Blend the paint over the region in place, by the coverage."""
     thick = cv2.merge((cover, cover, cover))
     above = cv2.multiply(paint, thick, scale=1 / 255)
     below = cv2.multiply(region, cv2.bitwise_not(thick), scale=1 / 255)

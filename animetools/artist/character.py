@@ -1,4 +1,4 @@
-"""The design of a character: everything about it is drawn by lot before a line is drawn."""
+"""The design of a character: everything about it is chosen at random before drawing begins."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -92,7 +92,7 @@ class Hair:
 
 @dataclass(frozen=True)
 class Eyes:
-    """A pair of eyes: viewer's left and right color; sizes as shares of the usual; `x`, `y`: where
+    """A pair of eyes: viewer's left and right color; sizes relative to the usual; `x`, `y`: where
     the right one lies.
     """
 
@@ -110,7 +110,7 @@ class Eyes:
 
 @dataclass(frozen=True)
 class Character:
-    """One character: body, expression, what it wears and how it stands."""
+    """One character: body, expression, clothes and pose."""
 
     girl: bool
     skin_name: str
@@ -140,14 +140,14 @@ class Character:
 
 
 def pick(rng: Generator, weights: Mapping[str, float]) -> str:
-    """One of the names, by weight."""
+    """A random name, by weight."""
     names = list(weights)
     share = np.array([weights[name] for name in names])
     return names[int(rng.choice(len(names), p=share / share.sum()))]
 
 
 def invent(rng: Generator, view: str = "front") -> Character:
-    """Draw a character by lot; `view`: front, profile or from_behind."""
+    """A random character; `view`: front, profile or from_behind."""
     girl = bool(rng.random() < 0.84)
     skin_name = pick(rng, {"fair": 5, "pale": 3, "rosy": 3, "tan": 1, "dark_skin": 0.5})
     mood = pick(rng, {"calm": 4, "happy": 5, "shy": 2, "angry": 1.2, "sad": 1, "cool": 1.5})
@@ -210,7 +210,7 @@ def invent(rng: Generator, view: str = "front") -> Character:
 
 
 def pick_color(rng: Generator, choices: list[Color]) -> Color:
-    """One of the colors."""
+    """A random color."""
     return choices[int(rng.integers(len(choices)))]
 
 

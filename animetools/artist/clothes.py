@@ -30,7 +30,7 @@ class Cut:
     """How an outfit is cut.
 
     `sleeve`: share of the arm covered; `puff`: width of the sleeve; `lower`: what covers the legs;
-    `tags`: what the upper and the lower half add to the tags.
+    `tags`: the tags of the upper and the lower half.
     """
 
     sleeve: float

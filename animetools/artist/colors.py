@@ -1,4 +1,4 @@
-"""Colors as RGB triples of 0..255, and how light and shadow change them."""
+"""Colors as RGB triples of 0..255, and their changes in light and shadow."""
 
 import colorsys
 
@@ -13,13 +13,13 @@ INK: Color = (46.0, 36.0, 52.0)
 
 
 def mix(one: Color, other: Color, share: float) -> Color:
-    """`share` 0 gives one, 1 the other."""
+    """A mix of two colors; `share` 0 gives the first, 1 the second."""
     a, b, c = (p + (q - p) * share for p, q in zip(one, other, strict=True))
     return (a, b, c)
 
 
 def times(one: Color, other: Color) -> Color:
-    """One color seen through the other."""
+    """The product of two colors: one seen through the other."""
     a, b, c = (p * q / 255 for p, q in zip(one, other, strict=True))
     return (a, b, c)
 
@@ -51,7 +51,7 @@ def hue(degrees: float, saturation: float, value: float) -> Color:
 
 
 def vary(rng: Generator, color: Color, spread: float = 0.04) -> Color:
-    """A color of the same name: hue, saturation and value drawn close by."""
+    """A random color of the same name: hue, saturation and value close by."""
     h, s, v = colorsys.rgb_to_hsv(*(part / 255 for part in color))
     return hue(
         h * 360 + float(rng.normal(0, spread * 120)),
@@ -61,7 +61,7 @@ def vary(rng: Generator, color: Color, spread: float = 0.04) -> Color:
 
 
 def glint(color: Color) -> Color:
-    """The brighter hue beside a color: what light through it looks like."""
+    """A brighter neighboring hue: the color of light that passes through."""
     h, s, v = colorsys.rgb_to_hsv(*(part / 255 for part in color))
     backward = 40 < h * 360 < 70 or 180 < h * 360 < 250
     return hue(h * 360 + (-26 if backward else 26), s * 0.8, min(v * 1.15, 1))

@@ -1,4 +1,4 @@
-"""Curves as point lists: splines, ribbons, and the frames that place them in a picture."""
+"""Curves as lists of points: splines, ribbons, and the frames that place them in a picture."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ Points = NDArray[np.float64]
 
 
 def points(values: ArrayLike) -> Points:
-    """Anything that lists points, as float64 [N, 2]."""
+    """Any list of points, as float64 [N, 2]."""
     return np.asarray(values, np.float64).reshape(-1, 2)
 
 
@@ -46,7 +46,7 @@ def bend(start: ArrayLike, control: ArrayLike, end: ArrayLike, steps: int = 10) 
 
 
 def join(*pieces: ArrayLike) -> Points:
-    """The pieces one after the other, with corners where they meet."""
+    """The pieces joined end to end, with corners where they meet."""
     return np.concatenate([points(piece) for piece in pieces])
 
 
@@ -91,7 +91,7 @@ def mirrored(curve: Points) -> Points:
 
 @dataclass(frozen=True)
 class Frame:
-    """Where a drawing's own coordinates lie in the picture.
+    """Places a drawing's own coordinates in the picture.
 
     `x`, `y`: the picture's pixel at the drawing's origin; `size`: pixels per unit; `roll`: degrees
     clockwise about `pivot`; `yaw` and `pitch` (radians) turn what has depth to the right and down.
@@ -122,7 +122,7 @@ class Frame:
         return moved(rolled * self.size, self.x, self.y)
 
     def hang(self, curve: ArrayLike, depth: float = 0.0) -> Points:
-        """Points as `flat` has them, but what hangs below the ears hangs down, not with the roll."""
+        """Points as `flat` gives them, but below the ears they hang straight down instead of rolling."""
         own = points(curve).copy()
         own[:, 0] += np.tan(np.deg2rad(self.roll)) * 0.85 * np.maximum(own[:, 1] - 0.3, 0)
         return self.flat(own, depth)
@@ -134,7 +134,7 @@ class Frame:
         return self.flat(own, bulge * np.sqrt(np.maximum(inside, 0)) / radius)
 
     def axes(self, center: Sequence[float]) -> NDArray[np.float64]:
-        """The affine map [2, 3] that `round` is near a point: columns right, down, origin."""
+        """The affine map [2, 3] that approximates `round` near a point: columns right, down, origin."""
         step = 0.02
         x, y = center
         near = self.round([(x, y), (x + step, y), (x, y + step)])

@@ -79,7 +79,7 @@ def draw_ears(canvas: Canvas, frame: Frame, who: Character, style: Style) -> Non
 def draw_skin(
     canvas: Canvas, frame: Frame, who: Character, style: Style, over: list[Points]
 ) -> None:
-    """The face's skin with the shadow that the shapes `over` (the fringe) throw on it."""
+    """The face's skin, with the shadow of the shapes `over` it (the fringe)."""
     outline = face_outline(frame, who)
     size = frame.size
     dark = skin_shade(who.skin, 0.5)
@@ -134,7 +134,7 @@ def draw_nose(canvas: Canvas, frame: Frame, who: Character, style: Style) -> Non
 
 
 def draw_mouth(canvas: Canvas, frame: Frame, who: Character, style: Style) -> None:
-    """The mouth of the character's mood."""
+    """The mouth, by the character's mood."""
     size = frame.size
     ink = line_of(who.skin, 0.75)
     thin = style.line * 0.95 * size
@@ -305,7 +305,7 @@ def _iris(
         mid, bright = color, light(glint(color), 0.42)
     height = np.clip((v + 1) / 2, 0, 1)
     if not style.soft:
-        # Cut like the rest of the shading: a dark and a light half with a short way between.
+        # Shaded as everything else: a dark and a light half with a short transition.
         height = np.clip((height - 0.5) * 2.6 + 0.5, 0.12, 0.88)
     stops = np.array([0, 0.3, 0.62, 1.0])
     tones = np.array([dark, mix(dark, mid, 0.45), mid, bright])
@@ -344,7 +344,7 @@ def _symbol(name: str, u: Plane, v: Plane) -> Plane:
 
 
 def _highlights(canvas: Canvas, frame: Frame, eyes: Eyes, side: int, drop: float) -> None:
-    """Two lights in the eye, on the same side in both eyes."""
+    """Two highlights, on the same side in both eyes."""
     x = side * eyes.x + eyes.gaze[0] * 0.2 - side * 0.015
     y = eyes.y + eyes.gaze[1] * 0.2 + drop * 0.14
     high = eyes.height
@@ -355,7 +355,7 @@ def _highlights(canvas: Canvas, frame: Frame, eyes: Eyes, side: int, drop: float
 
 
 def draw_brows(canvas: Canvas, frame: Frame, who: Character, style: Style) -> None:
-    """Eyebrows; drawn over the fringe, half seen through it."""
+    """Eyebrows, drawn over the fringe so that they show through it."""
     lift, inner, outer = {
         "angry": (0.05, 0.13, -0.04),
         "worried": (-0.02, -0.1, 0.08),

@@ -1,4 +1,4 @@
-"""What tells one outfit from another: collars, bows, buttons, plates, in the body's coordinates."""
+"""Details of outfits: collars, bows, buttons, plates, in the body's coordinates."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Hair over the skull and the forehead; how any body of hair is painted.
+"""Hair over the skull and the forehead; how any mass of hair is painted.
 
 Coordinates are the face's: the crown is near y = -1.4, the brow at y = -0.2, the chin at 1.14.
 """
@@ -21,7 +21,7 @@ CROWN_Y = -1.36
 # The right edge of the hair behind the head, from the temple down, and the ragged end's roughness.
 @dataclass(frozen=True)
 class Mass:
-    """One body of hair: its pieces, and the strands inside it, all as pixels."""
+    """One mass of hair: its pieces, and the strands inside it, all in pixels."""
 
     pieces: list[Points]
     strands: list[Points]
@@ -31,7 +31,7 @@ class Mass:
 
 
 def chance(hair: Hair, part: int) -> Generator:
-    """Each part of the hair has its own chance, so that one part does not change another."""
+    """Each part of the hair has its own random generator, so that one part does not change another."""
     return Generator(PCG64([hair.seed, part]))
 
 
@@ -44,7 +44,7 @@ def paint_mass(
     deep: float,
     inked: bool = True,
 ) -> None:
-    """Ink the outline of all the pieces as one, fill them, and draw the strands; `deep`: 0 lit, 1 in shadow."""
+    """Draw the outline of all pieces as one, fill them, and draw the strands; `deep`: 0 lit, 1 in shadow."""
     hair = who.hair
     width = style.line * frame.size
     ink = line_of(hair.color, style.ink)
@@ -207,7 +207,7 @@ def draw_front(canvas: Canvas, frame: Frame, who: Character, style: Style) -> No
         ],
         frame.size,
     )
-    # The sides of the cap stay open: there it runs into the hair behind.
+    # The sides stay open: there this hair runs into the hair behind.
     ink = line_of(hair.color, style.ink)
     edge, _ = fringe(frame, who)
     canvas.stroke(put(edge), style.line * frame.size, ink, (0.2, 0.2))
@@ -281,7 +281,7 @@ def _side_shadow(canvas: Canvas, frame: Frame, hair: Hair, style: Style) -> None
 
 
 def _side_locks(canvas: Canvas, frame: Frame, who: Character, style: Style) -> list[Points]:
-    """Locks that frame the face in front of the ears; gives their outlines."""
+    """Locks that frame the face in front of the ears; returns their outlines."""
     hair = who.hair
     rng = chance(hair, 4)
     if hair.sides == "none":

@@ -1,7 +1,4 @@
-"""Danbooru2018-style metadata: what a line says of one picture.
-
-Numbers are strings there; a line is one JSON object.
-"""
+"""Metadata in the format of Danbooru2018: one JSON object a line, with numbers as strings."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
@@ -13,16 +10,16 @@ from animetools.artist.tags import Tag
 
 # The day of Danbooru's first picture.
 _FIRST_DAY = datetime(2005, 5, 24, tzinfo=UTC)
-# Keeps the chance of scores and dates apart from that of the pictures.
+# Keeps the random numbers of scores and dates separate from those of the pictures.
 _STREAM = 2018
 
 
 def record(
     seed: int, number: int, data: bytes, extension: str, size: tuple[int, int], tags: list[Tag]
 ) -> dict[str, Any]:
-    """The metadata of the file `data`, picture `number` of the booru `seed`, `size` wide and high.
+    """The metadata of the file `data` of `size` (width, height), picture `number` of the booru `seed`.
 
-    All of it comes from the arguments, none from the clock.
+    It depends on the arguments alone, not on the clock.
     """
     rng = Generator(PCG64(SeedSequence([seed, number, _STREAM])))
     created = _FIRST_DAY + timedelta(minutes=37 * number, seconds=int(rng.integers(60)))

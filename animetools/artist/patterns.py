@@ -1,4 +1,4 @@
-"""Backgrounds without a place: colors, patterns, lights, petals; and what a scene is."""
+"""Abstract backgrounds: colors, patterns, lights, petals; and what a scene is."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from animetools.artist.curves import Points, ellipse, join, points, rectangle, s
 
 @dataclass(frozen=True)
 class Scene:
-    """The canvas to paint, its size in pixels and the chance to paint it by."""
+    """The canvas to paint, its size in pixels, and a random generator."""
 
     canvas: Canvas
     width: float
@@ -22,7 +22,7 @@ class Scene:
     rng: Generator
 
     def between(self, low: float, high: float) -> float:
-        """A number drawn between two."""
+        """A random number between two."""
         return float(self.rng.uniform(low, high))
 
     def wash(self, *colors: Color, slant: float = 0.0) -> None:
@@ -150,7 +150,7 @@ def _bokeh(scene: Scene) -> list[str]:
 
 
 def sparkles(scene: Scene, color: Color = WHITE, count: int = 18) -> list[str]:
-    """Four-pointed lights strewn over the picture."""
+    """Four-pointed lights scattered over the picture."""
     size = max(scene.width, scene.height)
     for _ in range(count):
         at = (scene.between(0, scene.width), scene.between(0, scene.height))
@@ -165,7 +165,7 @@ def _sparkling(scene: Scene) -> list[str]:
 
 
 def petals(scene: Scene) -> list[str]:
-    """Cherry petals blown over everything."""
+    """Cherry petals scattered over everything."""
     size = max(scene.width, scene.height)
     for _ in range(26):
         at = (scene.between(0, scene.width), scene.between(0, scene.height))

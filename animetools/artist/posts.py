@@ -1,4 +1,4 @@
-"""The booru as files: which number is which picture, where it lies, and what is told of it."""
+"""The booru as files: the picture of each number, its path, and its metadata."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,13 +11,13 @@ from animetools.artist.flaws import FLAWS, encode
 from animetools.artist.metadata import record
 from animetools.artist.tags import META, Tag
 
-# Keep the chances of a file's kind and of its flaw apart from those of the picture.
+# Keep the random numbers of a file's format and flaw separate from those of the picture.
 _FILE_STREAM, _FLAW_STREAM = 1, 2
 _PNG_SHARE = 0.15
 
 _COLOR_NAMES = {*HAIR_COLORS, *EYE_COLORS, "gradient_hair", "multicolored_hair", "heterochromia"}
 
-# What a flaw adds to what can be said of the picture.
+# Tags that a flaw adds.
 _FLAW_TAGS = {
     "monochrome": [Tag("monochrome"), Tag("greyscale")],
     "animated_gif": [Tag("animated", META)],
@@ -28,7 +28,7 @@ _FLAW_TAGS = {
 
 @dataclass(frozen=True)
 class Post:
-    """One file: its place below the booru's folder, its bytes, its metadata, its faces' boxes."""
+    """One file: its path below the booru's folder, its bytes, its metadata, its faces' boxes."""
 
     path: str
     data: bytes
@@ -37,7 +37,7 @@ class Post:
 
 
 def total(count: int, share: float) -> int:
-    """How many files `count` good pictures and their share of bad ones are."""
+    """The number of files for `count` good pictures and their share of bad ones."""
     number = int(count * (1 + share)) + 1
     while number - _flaws_before(number + 1, share) > count:
         number -= 1
@@ -47,21 +47,21 @@ def total(count: int, share: float) -> int:
 def _flaws_before(number: int, share: float) -> int:
     """How many numbers below this one are bad files.
 
-    Bad files are strewn evenly, whatever the count is, so that a booru can grow.
+    They are spread evenly, whatever the count is, so that a booru can grow.
     """
     return int((number - 1) * share / (1 + share) + 1e-9)
 
 
 def flaw_of(number: int, share: float) -> str:
-    """Which flaw the file of that number has; empty for a good picture."""
+    """The flaw of the file of that number; empty for a good picture."""
     before = _flaws_before(number, share)
     return list(FLAWS)[before % len(FLAWS)] if _flaws_before(number + 1, share) > before else ""
 
 
 def make_post(seed: int, number: int, share: float = 0.0, portrait: int | None = None) -> Post:
-    """Draw and encode file `number` (from 1) of the booru `seed`, of which `share` is bad on top.
+    """Draw and encode file `number` (from 1) of the booru `seed`, with `share` bad files per good one.
 
-    `portrait`: the side of pictures, all of them portraits.
+    `portrait`: draw square portraits of this side only.
     """
     flaw = flaw_of(number, share)
     source, rng = number, Generator(PCG64(SeedSequence([seed, number, _FLAW_STREAM])))
@@ -83,19 +83,19 @@ def make_post(seed: int, number: int, share: float = 0.0, portrait: int | None =
     if flaw:
         boxes["flaw"] = flaw
     tags = _tags(list(dict.fromkeys([*drawing.tags, *_FLAW_TAGS.get(flaw, [])])), width, height)
-    told = record(seed, number, data, extension, (width, height), tags)
-    return Post(path, data, told, boxes)
+    facts = record(seed, number, data, extension, (width, height), tags)
+    return Post(path, data, facts, boxes)
 
 
 def _tags(tags: list[Tag], width: int, height: int) -> list[Tag]:
-    """What is true of the file: a grey one shows no colors, a small one is not highres."""
+    """The tags that are true of the file: a grey one has no colors, a small one is not highres."""
     if Tag("monochrome") in tags:
         tags = [tag for tag in tags if tag.name not in _COLOR_NAMES]
     return tags + [Tag("highres", META)] * (width >= 1600 or height >= 1200)
 
 
 def extension_of(seed: int, number: int) -> str:
-    """The kind of file of a good picture."""
+    """The format of a good picture's file."""
     chance = Generator(PCG64(SeedSequence([seed, number, _FILE_STREAM])))
     return "png" if chance.random() < _PNG_SHARE else "jpg"
 

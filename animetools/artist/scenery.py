@@ -1,6 +1,6 @@
 """Places, indoors and outdoors, and which background a picture gets.
 
-Each function paints the whole canvas and names what it painted.
+Each function paints the whole canvas and returns tags for what it painted.
 """
 
 from collections.abc import Callable
@@ -351,7 +351,7 @@ PLACES: dict[str, Callable[[Scene], list[str]]] = {
 
 
 def paint_background(scene: Scene) -> list[str]:
-    """A background behind characters; gives its tags."""
+    """Paint a background behind characters; returns its tags."""
     backgrounds = PATTERNS | PLACES
     weights = dict.fromkeys(backgrounds, 1.0) | {"white": 2.5, "plain": 2, "gradient": 2}
     name = pick(scene.rng, weights)
@@ -363,13 +363,13 @@ def paint_background(scene: Scene) -> list[str]:
 
 
 def paint_place(scene: Scene) -> list[str]:
-    """A landscape or a room with nobody in it; gives its tags."""
+    """Paint a landscape or a room without people; returns its tags."""
     name = pick(scene.rng, dict.fromkeys(PLACES, 1.0))
     return ["no_humans", "scenery", *PLACES[name](scene)]
 
 
 def _blur(canvas: Canvas, radius: float) -> None:
-    """Put the picture out of focus; done on a quarter of the size, where nothing is lost by it."""
+    """Blur the picture; done at a quarter of the size, where it makes no difference."""
     high, wide = canvas.pixels.shape[:2]
     small = cv2.resize(
         canvas.pixels, (max(wide // 4, 1), max(high // 4, 1)), interpolation=cv2.INTER_AREA

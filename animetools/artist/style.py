@@ -1,4 +1,4 @@
-"""How a hand draws: its line, its ink, its way to shade."""
+"""How a picture is drawn: line, ink and shading."""
 
 from dataclasses import dataclass
 
@@ -12,8 +12,8 @@ from animetools.artist.curves import Frame
 class Style:
     """How a picture is drawn.
 
-    `line`: width of the ink in head units; `ink`: its darkness 0..1; `soft`: shading is airbrushed
-    as well as cut; `sketch`: lines on paper, no colors.
+    `line`: width of the ink in head units; `ink`: its darkness 0..1; `soft`: airbrushed as well as
+    cel shading; `sketch`: lines on paper, no colors.
     """
 
     line: float
@@ -23,7 +23,7 @@ class Style:
 
 
 def hatch(canvas: Canvas, frame: Frame) -> None:
-    """Pencil strokes side by side over the whole canvas."""
+    """Parallel pencil strokes over the whole canvas."""
     for place in np.arange(-4.0, 4.0, 0.075):
         line = frame.flat([(place - 2.0, 2.0), (place + 2.0, -2.0)])
         canvas.stroke(line, 0.014 * frame.size, (120.0, 120.0, 126.0))

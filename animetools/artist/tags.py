@@ -1,4 +1,4 @@
-"""Danbooru's words for what was drawn."""
+"""Danbooru tags for what was drawn."""
 
 import zlib
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 from animetools.artist.character import Character
 from animetools.artist.clothes import CUTS, lower_of
 
-GENERAL, ARTIST, COPYRIGHT, CHARACTER, META = 0, 1, 3, 4, 5
+GENERAL, ARTIST, COPYRIGHT, META = 0, 1, 3, 5  # categories, as on Danbooru
 
 _MOUTHS: dict[str, tuple[str, ...]] = {
     "smile": ("smile", "closed_mouth"),
@@ -63,19 +63,19 @@ _ORNAMENTS: dict[str, tuple[str, ...]] = {
 
 
 class Tag(NamedTuple):
-    """A word and its category as Danbooru numbers them."""
+    """A tag's name and category, numbered as on Danbooru."""
 
     name: str
     category: int = GENERAL
 
     @property
     def id(self) -> int:
-        """A number that belongs to the name alone, whatever else was drawn."""
+        """An id that depends on the name alone."""
         return zlib.crc32(self.name.encode()) % 999_983 + 1
 
 
 def face_tags(who: Character) -> list[str]:
-    """What can be seen on a crop of the head."""
+    """Tags for what is visible on a crop of the head."""
     if who.view == "from_behind":
         return [*_hair_tags(who), "from_behind", "facing_away"]
     tags = [*_hair_tags(who), *_MOUTHS[who.mouth]]
@@ -126,7 +126,7 @@ def face_tags(who: Character) -> list[str]:
 
 
 def _visible_eyes(who: Character) -> list[int]:
-    """The sides (0 the viewer's left) of the eyes that are not hidden."""
+    """The sides (0 is the viewer's left) of the eyes that are not hidden."""
     if who.view == "profile":
         return [0]
     if who.eyepatch:
@@ -169,7 +169,7 @@ def _hair_tags(who: Character) -> list[str]:
 
 
 def body_tags(who: Character, bottom: float) -> list[str]:
-    """What can be seen of the clothes, where the picture ends at body height `bottom`."""
+    """Tags for the visible clothes, if the picture ends at body height `bottom`."""
     tags = list(CUTS[who.outfit].tags)
     if who.skin_name == "dark_skin":
         tags += ["dark_skin", "dark-skinned_female" if who.girl else "dark-skinned_male"]

@@ -1,4 +1,4 @@
-"""Pictures of one thing and nobody: still lifes and small animals."""
+"""Pictures of one thing without people: still lifes and small animals."""
 
 from collections.abc import Callable
 
@@ -12,14 +12,14 @@ from animetools.artist.curves import Frame, Points, ellipse, join, mirrored, poi
 
 
 class _Desk:
-    """Shapes inked in one style, in the thing's own units (about -1..1, y down)."""
+    """Shapes drawn in one style, in the thing's own units (about -1..1, y down)."""
 
     def __init__(self, canvas: Canvas, frame: Frame, rng: Generator) -> None:
         self.canvas, self.frame, self.rng = canvas, frame, rng
         self.line = 0.018 * frame.size
 
     def part(self, shape: Points, *colors: Color) -> None:
-        """Fill with one color, or from the left to the right with several; ink the edge."""
+        """Fill with one color, or several from left to right; draw the outline."""
         place = self.frame.flat(shape)
         with self.canvas.clip(place) as inside:
             left, right = self.frame.flat([(shape[:, 0].min(), 0), (shape[:, 0].max(), 0.2)])
@@ -299,7 +299,7 @@ THINGS: dict[str, Callable[[_Desk], list[str]]] = {
 
 
 def draw_thing(canvas: Canvas, width: float, height: float, rng: Generator) -> list[str]:
-    """One thing in the middle of the picture; gives its tags."""
+    """Draw one thing in the middle of the picture; returns its tags."""
     size = min(width, height) * float(rng.uniform(0.24, 0.34))
     frame = Frame(width / 2, height / 2, size, roll=float(rng.normal(0, 8)))
     name = pick(rng, dict.fromkeys(THINGS, 1.0))

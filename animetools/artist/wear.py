@@ -16,7 +16,7 @@ GOLD: Color = (240.0, 204.0, 110.0)
 def _part(
     canvas: Canvas, frame: Frame, style: Style, shape: Points, color: Color, depth: float = 0.0
 ) -> Points:
-    """Fill and ink one shape; gives its place."""
+    """Fill and outline one shape; returns its position."""
     place = frame.flat(shape, depth)
     canvas.fill(place, color)
     canvas.stroke(place, style.line * frame.size, line_of(color, style.ink), closed=True)
@@ -24,7 +24,7 @@ def _part(
 
 
 def draw_behind(canvas: Canvas, frame: Frame, who: Character, style: Style) -> None:
-    """What lies behind the head."""
+    """Draw what is behind the head."""
     if who.halo:
         ring = ellipse((0.0, -1.95), (0.85, 0.22))
         canvas.glow(
@@ -47,7 +47,7 @@ def _hat_color(who: Character) -> Color:
 
 
 def draw_on(canvas: Canvas, frame: Frame, who: Character, style: Style) -> None:
-    """What lies on the hair and before the face."""
+    """Draw what is on the hair and in front of the face."""
     if who.animal_ears:
         _animal_ears(canvas, frame, who, style)
     if who.horns:

@@ -2,8 +2,9 @@
 
 from animetools.cli.batches import Batches
 from animetools.cli.command import command
-from animetools.cli.item import Item, Output, Rejected
-from animetools.cli.stream import Stream, processes, threads
+from animetools.cli.item import Item, Output, Rejected, Result
+from animetools.cli.stream import Stream
+from animetools.cli.workers import processes, threads
 from animetools.options import Opt
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Opt",
     "Output",
     "Rejected",
+    "Result",
     "Stream",
     "command",
     "processes",

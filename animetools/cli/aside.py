@@ -1,4 +1,4 @@
-"""Long work that can be asked to end."""
+"""Long work that saves when it is interrupted."""
 
 import queue
 import re
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from animetools.cli.stream import Stream, die_of
 from animetools.errors import FatalError
 
-NO_MEMORY = "out of memory|(can't|not) allocate|not enough memory"  # as torch says it, and others
+NO_MEMORY = "out of memory|(can't|not) allocate|not enough memory"  # torch's words, and others'
 
 SAVING = {
     signal.SIGINT: "saving; press Ctrl-C again to stop at once",
@@ -20,20 +20,20 @@ SAVING = {
 def until_interrupted(
     work: Callable[[Callable[[], bool]], Iterator[str]], stream: Stream, cure: str
 ) -> Iterator[str]:
-    """What `work` gives; it is handed a question that Ctrl-C and SIGTERM answer with yes: end now?
+    """What `work` gives; its argument tells it whether to save and stop, for Ctrl-C or SIGTERM.
 
-    Before it asks for the first time there is nothing to save, and the signal ends the process at
-    once, as a second signal does. When the work has ended for it, the process dies of the signal;
-    the report has ended then. The work is done in a thread of its own: Python hears signals in its
-    first thread alone, and not before torch has come back to it, which may take minutes.
+    Before the work asks for the first time there is nothing to save, and the signal ends the
+    process at once, as a second signal does. After the work has stopped, the report is closed and
+    the process dies of the signal. The work runs in its own thread: Python handles signals in the
+    main thread only, and there not before a call of torch returns, which may take minutes.
 
-    Raises what the work raises; FatalError where the machine lacks the memory, with the cure.
+    Raises what the work raises; FatalError, with the cure, if memory runs out.
     """
     can_save, interrupted = threading.Event(), threading.Event()
     done: queue.SimpleQueue[str | signal.Signals | BaseException | None] = queue.SimpleQueue()
     last: signal.Signals | None = None
 
-    def is_to_end() -> bool:
+    def is_stopping() -> bool:
         can_save.set()
         return interrupted.is_set()
 
@@ -49,10 +49,10 @@ def until_interrupted(
 
     def run() -> None:
         try:
-            for each in work(is_to_end):
+            for each in work(is_stopping):
                 done.put(each)
             done.put(None)
-        except BaseException as error:  # noqa: BLE001  the first thread raises it
+        except BaseException as error:  # noqa: BLE001  the main thread raises it
             done.put(error)
 
     thread = threading.Thread(target=run, daemon=True)
@@ -67,9 +67,9 @@ def until_interrupted(
             else:
                 yield entry
     except OSError as why:
-        why.filename = why.filename or stream.out  # a write does not know whose it is
+        why.filename = why.filename or stream.out  # errors of write() do not name the file
         raise
-    except RuntimeError as why:  # so torch says it, of a card and of the machine
+    except RuntimeError as why:  # how torch reports it, of a card and of the machine
         if not re.search(NO_MEMORY, str(why)):
             raise
         raise FatalError(f"out of memory: {cure}") from why

@@ -1,15 +1,17 @@
-"""Work for a network: decode ahead in the pool, compute in batches, encode behind in the pool."""
+"""Work for a network: decode ahead, compute in batches, encode behind."""
 
+import pickle
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import partial
-from itertools import islice
+from functools import lru_cache, partial
+from itertools import cycle, islice
 from typing import Any
 
 from animetools.cli.item import Done, Item, Output, Result, finish
+from animetools.cli.workers import Workers
 from animetools.errors import ItemError
 
 PATIENCE_SECONDS = 1.0  # with a device that computes what nobody waits for
@@ -20,23 +22,24 @@ Compute = Callable[[list[Any]], Sequence[Any]]
 
 @dataclass(frozen=True)
 class Batches:
-    """Work in three steps; `decode` and `encode` may run anywhere, as `Stream.map`'s work does.
+    """Work in three steps; the workers decode and encode, as they do `Stream.map`'s work.
 
-    `decode` gives a value for an item. Each of `devices` turns at most `size` such values into as
-    many results, in a thread of its own and one batch at a time; what comes out for an item must
-    not depend on its companions, and an ItemError among the results fails that item alone.
-    `encode` is work with the result as its first argument.
+    `decode` gives a value for an item. `load` gives, for one of the `devices`, the function that
+    turns at most `size` such values into as many results; what comes out for an item must not
+    depend on its companions, and an ItemError among the results fails that item alone. `encode` is
+    work with the result as its first argument.
+
+    Each of the `devices` computes one batch at a time, in a thread of its own in this process; one
+    that is listed twice is loaded once. Remote workers compute themselves: each loads its device in
+    its own process, so `load` must survive pickling (a partial of a module-level function, without
+    a network in it).
     """
 
     size: int
     decode: Callable[[Item], Any]
-    devices: Sequence[Compute]
+    load: Callable[[Any], Compute]
+    devices: Sequence[Any]
     encode: Callable[[Any, Item, Output], Iterable[Result]]
-
-    @property
-    def room(self) -> int:
-        """Items that may be on their way besides those that the pool works on."""
-        return AHEAD * self.size * len(self.devices)
 
 
 @dataclass(frozen=True)
@@ -47,29 +50,52 @@ class _Decoded:
     done: Future[Done]
 
 
-class Belt:
-    """Carries items through the three steps.
+class _Network:
+    """A network on one device, loaded when it is first wanted, whichever thread wants it."""
+
+    def __init__(self, load: Callable[[Any], Compute], device: Any) -> None:
+        self.load, self.device = load, device
+        self.loading = threading.Lock()
+        self.compute: Compute | None = None
+
+    def __call__(self, values: list[Any]) -> Sequence[Any]:
+        with self.loading:
+            if self.compute is None:
+                self.compute = self.load(self.device)
+        return self.compute(values)
+
+
+class Pipeline:
+    """Takes items through the three steps.
 
     A device that is free takes what is ready, at most a full batch: it waits for the first item
     but never for a second, so a list that comes slowly is answered at once, and batches fill up
     by themselves where the device is what all wait for.
     """
 
-    def __init__(self, work: Batches, pool: Executor) -> None:
-        self.work = work
-        self.pool = pool
+    def __init__(self, work: Batches, workers: Workers) -> None:
+        self.work, self.workers = work, workers
         self.ready: queue.SimpleQueue[_Decoded | None] = queue.SimpleQueue()
+        computes: list[Compute]
+        if workers.are_remote:
+            load = pickle.dumps(work.load)
+            devices = islice(cycle(work.devices), workers.width)
+            computes = [partial(self._compute_remotely, load, device) for device in devices]
+        else:
+            networks = {device: _Network(work.load, device) for device in work.devices}
+            computes = [networks[device] for device in work.devices]
+        self.window = AHEAD * work.size * len(computes)  # items besides the workers' own
         self.threads = [
             threading.Thread(target=self._serve, args=[compute], daemon=True)
-            for compute in work.devices
+            for compute in computes
         ]
         for thread in self.threads:
             thread.start()
 
     def submit(self, item: Item, output: Output) -> Future[Done]:
-        """Put one item on the belt."""
+        """Begin one item."""
         done: Future[Done] = Future()
-        decoded = self.pool.submit(_decode, self.work.decode, item)
+        decoded = self.workers.submit(_decode, self.work.decode, item)
         decoded.add_done_callback(partial(self._arrive, item, output, done))
         return done
 
@@ -93,6 +119,9 @@ class Belt:
         else:
             self.ready.put(_Decoded(item, output, decoded.result(), done))
 
+    def _compute_remotely(self, load: bytes, device: Any, values: list[Any]) -> Sequence[Any]:
+        return self.workers.submit(_computed_here, load, device, values).result()
+
     def _serve(self, compute: Compute) -> None:
         """One device's life."""
         while first := self.ready.get():
@@ -104,7 +133,7 @@ class Belt:
                         each.done.set_exception(result)
                         continue
                     work = partial(self.work.encode, result)
-                    encoded = self.pool.submit(finish, work, each.item, each.output)
+                    encoded = self.workers.submit(finish, work, each.item, each.output)
                     encoded.add_done_callback(partial(_pass_on, each.done))
             except MemoryError:
                 _fail(batch, ItemError("not enough memory for it"))
@@ -122,6 +151,21 @@ class Belt:
                 self.ready.put(None)  # it is for `_serve`
                 return
             yield decoded
+
+
+_remembering = threading.Lock()
+
+
+@lru_cache(maxsize=4)  # such as one that judges and one that draws
+def _remembered(load: bytes, device: Any) -> _Network:
+    return _Network(pickle.loads(load), device)
+
+
+def _computed_here(load: bytes, device: Any, values: list[Any]) -> list[Any]:
+    """In a remote worker: the results of a batch."""
+    with _remembering:
+        network = _remembered(load, device)
+    return list(network(values))
 
 
 def _decode(decode: Callable[[Item], Any], item: Item) -> Any:

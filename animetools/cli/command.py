@@ -1,4 +1,4 @@
-"""Option dataclasses into a command line: typer parses, we convert, run and end."""
+"""Command lines from option dataclasses: typer parses; we convert, run and exit."""
 
 import atexit
 import gc
@@ -9,7 +9,6 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Annotated, Any, NoReturn, get_type_hints
@@ -18,17 +17,21 @@ import animetools
 from animetools import atomic
 from animetools.cli.aside import NO_MEMORY
 from animetools.cli.cores import limit_libraries
-from animetools.cli.journal import settings_of
 from animetools.cli.report import Report, usage_error
-from animetools.cli.stream import Stream, StreamOptions, die_of, threads
+from animetools.cli.stream import Stream, StreamOptions, die_of
+from animetools.cli.workers import Workers, threads
 from animetools.errors import Advice, FatalError
 from animetools.options import Opt, Option, options_of
+from animetools.settings import Settings
 
 Main = Callable[[Any, Stream], int]
 
-IMAGES = ("FILE ...", "Images, or folders of them; none or -: a list on standard input.")
+IMAGES = (
+    "FILE ...",
+    "Images or folders of images; without any, or with -, a list of paths on standard input.",
+)
 
-# Endings of files, which nobody gives to a folder.
+# Extensions that are not the end of a folder's name.
 # fmt: off
 FILES = {
     ".7z", ".bz2", ".gz", ".rar", ".tar", ".tbz2", ".tgz", ".txz", ".xz", ".zip", ".zst",
@@ -42,7 +45,7 @@ FILES = {
 
 @dataclass(frozen=True)
 class Command:
-    """One command: what it is called, what it can be told, and what it does."""
+    """One command: its name, its options, its function."""
 
     main: Main
     own: type
@@ -50,13 +53,14 @@ class Command:
     reads: bool = True
     arguments: tuple[str, str] | None = IMAGES
     examples: Sequence[str] = ()
-    pool: Callable[[int], Executor] = threads
+    workers: Callable[[int], Workers] = threads
     options: list[Option] = field(init=False)
     shared: list[Option] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Gather the options that the dataclasses declare."""
-        place = Opt("Where the files go.", "o", "PATH")
+        """Collect the options that the dataclasses declare."""
+        is_file = os.path.splitext(self.out)[1]
+        place = Opt("Output file or folder." if is_file else "Output folder.", "o", "PATH")
         shared = options_of(StreamOptions)
         if self.out:
             shared.insert(0, Option("out", str, self.out, place))
@@ -67,21 +71,21 @@ class Command:
 
     @property
     def name(self) -> str:
-        """As it is typed."""
+        """The name that is typed."""
         return self.main.__name__
 
     @property
     def summary(self) -> str:
-        """The first sentence of what it does."""
+        """The first sentence of the docstring."""
         return self.text.split("\n", 1)[0]
 
     @property
     def text(self) -> str:
-        """All of what it does."""
+        """The docstring."""
         return inspect.getdoc(self.main) or ""
 
     def __call__(self) -> NoReturn:
-        """Run as the console script; the exit status is the process's."""
+        """Run as a console script and exit with its status."""
         _fill_standard_files()
         limit_libraries()
         gc.set_threshold(50_000)  # Python's 700 costs a sixth of a run, and a third of a start
@@ -111,14 +115,14 @@ class Command:
         try:
             status = line.main(arguments, prog_name=self.name, standalone_mode=False)
         except Exception as why:
-            tell = getattr(why, "format_message", None)  # click's errors, wherever typer keeps them
+            tell = getattr(why, "format_message", None)  # an error of click, which typer may vendor
             if tell is None:
                 raise
             return usage_error(self.name, " ".join(tell().split()).rstrip("."))
         return int(status or 0)
 
     def _signature(self) -> Callable[..., int]:
-        """A function with one parameter per option, for typer to read."""
+        """A function with a parameter per option, for typer."""
         import typer
 
         def run(**given: Any) -> int:
@@ -141,7 +145,7 @@ class Command:
                 )
                 kind = list[str] if option.many else str
                 parameters.append(_parameter(option.name, kind | None, info, None))
-        version = typer.Option("--version", help="Show the version.", show_default=False)
+        version = typer.Option("--version", help="Print the version.", show_default=False)
         parameters.append(_parameter("version", bool, version, False))
         run.__signature__ = inspect.Signature(parameters, return_annotation=int)  # type: ignore[attr-defined]
         run.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": int}
@@ -175,16 +179,15 @@ class Command:
         stream = Stream(
             told,
             report,
-            settings_of(self.name, own),
-            {option.name: option.default for option in self.options},
+            Settings.of(self.name, own),
             out=out,
             files=files,
-            pool=self.pool,
+            workers=self.workers,
         )
         return _guarded(lambda: self.main(own, stream), report, debug=told.debug)
 
     def _place(self, out: str) -> str:
-        """Where the files go: a folder, or a file of the default's kind."""
+        """The path of --out: a folder, or a file with the extension of the default."""
         if not out:
             raise ValueError("--out is empty")
         place = out.rstrip("/") or "/"
@@ -204,25 +207,25 @@ def command(
     reads: bool = True,
     arguments: tuple[str, str] | None = None,
     examples: Sequence[str] = (),
-    pool: Callable[[int], Executor] = threads,
+    workers: Callable[[int], Workers] = threads,
 ) -> Callable[[Main], Command]:
-    """Make a function of its options and a Stream into a console script.
+    """Make a console script of a function of options and a Stream.
 
-    `out` is where its files go by default (none: it is a filter); `reads` is False where the items
-    come from options. `arguments` are how they are shown and what they are, where that is not IMAGES;
-    they come as the stream's files.
+    `out` is the default output folder or file; a filter has none. `reads` is False if the items come
+    from options. `arguments` are the placeholder and help of the arguments, if they are not images;
+    `stream.files` holds them.
     """
 
     def wrap(main: Callable[[Any, Stream], int]) -> Command:
         own = get_type_hints(main)["options"]
         shown = arguments or (IMAGES if reads else None)
-        return Command(main, own, out, reads, shown, examples, pool)
+        return Command(main, own, out, reads, shown, examples, workers)
 
     return wrap
 
 
 def _guarded(main: Callable[[], int], report: Report, *, debug: bool) -> int:
-    """Run; say in one sentence what ended it."""
+    """Run; report in one sentence what stopped it."""
     try:
         return main()
     except FatalError as why:
@@ -236,46 +239,43 @@ def _guarded(main: Callable[[], int], report: Report, *, debug: bool) -> int:
     report.end()
     report.fatal(reason)
     atomic.abandon()
-    os._exit(2)  # workers may be deep in a long computation: nobody waits for them
+    os._exit(2)  # without waiting for workers, which may compute for long
 
 
 def _end(status: int) -> NoReturn:
-    """End with a status, after all that was registered for the end, but not by Python's own way.
+    """Exit with a status, after all registered exit functions, but not through Python's exit.
 
-    It would take down the interpreter beside threads that free their tensors, and abort.
+    That would finalize the interpreter while threads free their tensors, and abort.
     """
     with suppress(Exception):
         atexit._run_exitfuncs()
-    with suppress(OSError, ValueError, AttributeError):  # it may be full, closed, or never there
+    with suppress(OSError, ValueError, AttributeError):  # full, closed or missing
         sys.stderr.flush()
     os._exit(status)
 
 
 def _reason(why: Exception) -> str:
-    """What ended a run, in a sentence."""
+    """What stopped a run, in a sentence."""
     text = str(why)
     if isinstance(why, MemoryError) or re.search(NO_MEMORY, text):
-        return "out of memory: fewer --jobs need less"
+        return "out of memory: try fewer --jobs"
     if "can't start new thread" in text:
-        return "the system lets this process start no more threads: try fewer --jobs"
-    return (
-        f"this should not happen: {type(why).__name__}: {why} (--debug shows where; please"
-        " report it)"
-    )
+        return "cannot start another thread: try fewer --jobs"
+    return f"unexpected error, please report it: {type(why).__name__}: {why} (--debug shows where)"
 
 
 def _fill_standard_files() -> None:
-    """Have no file of ours become standard output: what is closed fails, and is not reused."""
+    """Open closed standard files, or a file of ours would become standard output."""
     for number, mode in enumerate((os.O_WRONLY, os.O_RDONLY, os.O_WRONLY)):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, mode)  # takes the lowest free number, which is this one
+            os.open(os.devnull, mode)  # gets the lowest free number: this one
 
 
 def _value(option: Option, given: Any) -> Any:
     if option.kind is bool:
-        return given != option.default  # --no-x is given for what is on by default
+        return given != option.default  # a switch that is on by default is given as --no-x
     if option.many:
         return tuple(map(option.parse, given or ()))
     return option.default if given is None else option.parse(given)

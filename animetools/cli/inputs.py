@@ -1,4 +1,4 @@
-"""The items of a command line: files and folders that are named, and lists of them."""
+"""The items of a command line: files, folders, and lists of them."""
 
 import codecs
 import json
@@ -7,17 +7,17 @@ import stat
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from animetools.cli.item import LATEST, Facts, Item, is_same_file, reason_of
+from animetools.cli.item import Facts, Item, is_same_file, reason_of, stamp_of
 from animetools.errors import FatalError
 
-LONGEST_LINE = 1 << 24  # bytes; what is longer is no list of paths
+LONGEST_LINE = 1 << 24  # bytes; anything longer is not a list of paths
 
 
 def items_of(files: Sequence[str], *, end: bytes, out: str) -> Iterator[Item]:
-    """The items that the arguments name, or, with none or for -, the lines of standard input.
+    """The items that the arguments name; without arguments, or for -, those of standard input.
 
-    Lines end in `end`. Folders are walked, without `out`; those in a list are passed over in
-    silence, since `find` lists their files too.
+    Lines end in `end`. Folders are walked, except `out`; those in a list are ignored, because
+    `find` lists their files too.
     """
     for file in files or ["-"]:
         if file == "-":
@@ -40,7 +40,7 @@ def read_item(line: bytes) -> Item | None:
 
 
 def look(path: str, facts: Facts) -> Item | None:
-    """The item of a path, with what the file system says of it; None for a folder."""
+    """The item of a path, with the stamp of the file; None for a folder."""
     try:
         found = os.stat(path)
     except ValueError:  # a NUL inside, or a surrogate that is no byte
@@ -50,20 +50,20 @@ def look(path: str, facts: Facts) -> Item | None:
     if stat.S_ISDIR(found.st_mode):
         return None
     if not stat.S_ISREG(found.st_mode):  # opening a FIFO would wait for ever
-        return Item(path, facts, trouble="neither a file nor a folder")
-    return Item(path, facts, found.st_size, min(found.st_mtime_ns, LATEST))
+        return Item(path, facts, trouble="neither a regular file nor a folder")
+    return Item(path, facts, stamp_of(found))
 
 
 def lines_of_input(end: bytes) -> Iterator[bytes]:
-    """The lines of standard input, without the marks of Windows: a byte-order mark, a CR at the end.
+    """The lines of standard input, without a byte-order mark and the CR of Windows.
 
-    Lists in UTF-16, as PowerShell writes them, are read too.
+    UTF-16, which PowerShell writes, is read too.
 
     Raises FatalError if it is a terminal, or not a list of paths that end in `end`.
     """
     if os.isatty(0):
         raise FatalError(
-            "no FILE, and standard input is a terminal: pipe a list of paths in, or name files"
+            "no input: name files or folders, or pipe a list of paths to standard input"
         )
     lines = _split(_decoded(_chunks()) if end == b"\n" else _chunks(), end)
     if end == b"\0":
@@ -71,14 +71,14 @@ def lines_of_input(end: bytes) -> Iterator[bytes]:
         return
     for number, line in enumerate(lines):
         if not number:
-            line = _unless_it_is_there(line, line.removeprefix(codecs.BOM_UTF8))
-        line = _unless_it_is_there(line, line.removesuffix(b"\r"))
+            line = _unless_it_exists(line, line.removeprefix(codecs.BOM_UTF8))
+        line = _unless_it_exists(line, line.removesuffix(b"\r"))
         if line:
             yield line
 
 
 def _chunks() -> Iterator[bytes]:
-    """os.read, since a thread that waits in sys.stdin aborts at exit."""
+    """By os.read, because a thread that waits in sys.stdin aborts at exit."""
     try:
         while chunk := os.read(0, 1 << 16):
             yield chunk
@@ -87,20 +87,20 @@ def _chunks() -> Iterator[bytes]:
 
 
 def _decoded(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The same bytes; those of UTF-16 as file names have them."""
+    """The same bytes; UTF-16 becomes the encoding of file names."""
     head = b""
     for chunk in chunks:
         head += chunk
         if not head.startswith((codecs.BOM_UTF16_LE[:1], codecs.BOM_UTF16_BE[:1])) or b"\n" in head:
             break
-    # A name may begin with these bytes, too, but has no NUL.
+    # A name may begin with these bytes too, but has no NUL.
     is_utf16 = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and b"\0" in head
     decoder = codecs.getincrementaldecoder("utf-16")(errors="replace")
     for chunk in chain([head], chunks):
         if is_utf16:
             chunk = os.fsencode(decoder.decode(chunk))
         if b"\0" in chunk:
-            raise FatalError("standard input holds NUL bytes: a list of find -print0 takes -0")
+            raise FatalError("standard input holds NUL bytes: for a list of find -print0, add -0")
         yield chunk
 
 
@@ -110,18 +110,18 @@ def _split(chunks: Iterator[bytes], end: bytes) -> Iterator[bytes]:
         *lines, rest = (rest + chunk).split(end)
         yield from lines
         if len(rest) > LONGEST_LINE:
-            raise FatalError("standard input is not a list of paths")
+            raise FatalError("standard input is not a list of paths, one per line")
     if rest:
         yield rest
 
 
-def _unless_it_is_there(line: bytes, bare: bytes) -> bytes:
-    """The bare line; but a file may really be called by the whole of it."""
+def _unless_it_exists(line: bytes, bare: bytes) -> bytes:
+    """The bare line, unless a file has the whole of it for its name."""
     return line if bare == line or os.path.lexists(line) else bare
 
 
 def _walk(folder: str, out: str) -> Iterator[Item]:
-    """The files below a folder in the order of their names, without hidden ones and what is made."""
+    """The files below a folder in order of name, without hidden files and `out`."""
     waiting = [folder]
     while waiting:
         path = waiting.pop()

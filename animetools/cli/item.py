@@ -1,8 +1,9 @@
-"""What goes through a stream: items, what was turned down, and where an item's files go."""
+"""What goes through a stream: items, rejects, and the output files of an item."""
 
 import errno
 import json
 import os
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,33 +14,52 @@ from animetools.names import fitted
 
 Facts = dict[str, Any]
 
-NO_FILE = -1  # the size of an item whose path is no file: a seed, a number
+SILENT_SECONDS = 0.1  # between two drawings of the bar
 LATEST = (1 << 63) - 1  # nanoseconds; file systems know later times than SQLite
 
 
 @dataclass(frozen=True)
 class Item:
-    """One input or result: a path as it was given, and what is known of it."""
+    """One input or result: a path as it was given, and what is known of it.
+
+    Its path and its `stamp` say what it is: if the stamp changes, its outputs are made again. The
+    stamp of a file is its size and time, "BYTES:NANOSECONDS"; that of another item (a seed, a
+    number) is a digest, without a colon, of what it is made from, empty if that is its path alone.
+    """
 
     path: str
     facts: Facts = field(default_factory=dict)
-    size: int = NO_FILE  # of the file, in bytes
-    mtime: int = 0  # of the file, in nanoseconds
-    trouble: str = ""  # why it cannot even be tried
+    stamp: str = ""
+    trouble: str = ""  # why it failed, or cannot even be tried
     own: Facts = field(default_factory=dict)  # those facts that this command found
-    load: Any = None  # what the work needs and nobody is told
+    load: Any = None  # travels with the item and its results; never printed or journalled
+
+    @property
+    def is_file(self) -> bool:
+        """Whether its path was a file when it was listed."""
+        return ":" in self.stamp
+
+    @property
+    def size_and_time(self) -> tuple[int, int]:
+        """Of the file, in bytes and nanoseconds; (-1, 0) if it is not a file."""
+        size, _, time = self.stamp.partition(":")
+        return (int(size), int(time)) if time else (-1, 0)
 
     def noted(self, **facts: Any) -> "Item":
         """The same item with more facts: what a filter passes on."""
         return replace(self, facts=self.facts | facts, own=self.own | facts)
 
     def made(self, path: str, **facts: Any) -> "Item":
-        """A file made from this item; `source` stays the first file of the pipe."""
-        source = {} if self.size == NO_FILE else {"source": self.path}
-        return Item(path, source | self.facts | facts, own=self.own | facts)
+        """A file made from this item; the fact `source` stays the first file of the pipeline."""
+        source = {"source": self.path} if self.is_file else {}
+        return Item(path, source | self.facts | facts, own=self.own | facts, load=self.load)
+
+    def carrying(self, load: Any) -> "Item":
+        """The same item with this load."""
+        return replace(self, load=load)
 
     def rejected(self, reason: str, evidence: str = "") -> "Rejected":
-        """This item, looked at and not taken."""
+        """This item as a reject."""
         return Rejected(self.path, reason, evidence)
 
     def line(self, as_json: bool) -> str:
@@ -49,25 +69,30 @@ class Item:
 
 @dataclass(frozen=True)
 class Rejected:
-    """An input that was looked at and not taken; reasons are few and are counted."""
+    """An input that was processed and not kept; the summary counts each reason."""
 
     path: str
     reason: str
     evidence: str = ""
 
 
-Result = Item | Rejected
+Result = Item | Rejected | str  # a str is a line of text to print
 
 
 def reason_of(why: BaseException) -> str:
-    """An exception in a few words, without the path that the message already has."""
+    """An exception in a few words, without the path, which the message already has."""
     if isinstance(why, OSError) and why.strerror:
         return why.strerror[:1].lower() + why.strerror[1:]
     return str(why) or type(why).__name__
 
 
+def stamp_of(status: os.stat_result) -> str:
+    """The stamp of the file with this status."""
+    return f"{status.st_size}:{min(status.st_mtime_ns, LATEST)}"
+
+
 def below(folder: str, path: str) -> str:
-    """`path` inside `folder`: a leading / and every . and .. are dropped."""
+    """`path` inside `folder`, without a leading / and without . and .. parts."""
     return "/".join([folder, *(part for part in path.split("/") if part not in ("", ".", ".."))])
 
 
@@ -81,9 +106,9 @@ class Written:
 
     @classmethod
     def now(cls, path: str) -> "Written":
-        """The file as it is.
+        """The file as it is now.
 
-        Raises OSError if it is not there.
+        Raises OSError if it does not exist.
         """
         found = os.lstat(path)
         return cls(path, found.st_size, min(found.st_mtime_ns, LATEST))
@@ -91,28 +116,36 @@ class Written:
 
 @dataclass
 class Output:
-    """Where the files of one item go; all of them appear together, or none."""
+    """The output files of one item; all of them appear, or none."""
 
     stem: str = ""
     source: str = ""
     dry: bool = False
     force: bool = False
-    run: int = LATEST  # when this run began, by the clock that dates its files
-    begun: bool = False  # by a run that was killed, and would have done just the same
-    owned: tuple[Written, ...] = ()  # what an earlier run made of this item
+    run: int = LATEST  # when this run began, by the clock of the file system
+    begun: bool = False  # by a run with the same settings that was killed
+    owned: tuple[Written, ...] = ()  # files that an earlier run made of this item
     parts: list[atomic.Part] = field(default_factory=list)
     found: list[str] = field(default_factory=list)
+    tell: Callable[[float], None] | None = None  # where there is a bar, if a worker reaches it
+    silent_until: float = 0  # by time.monotonic()
+
+    def progress(self, done: int, total: int) -> None:
+        """So much of a long item is done; any thread may say so, as often as it likes."""
+        if self.tell and ((now := time.monotonic()) >= self.silent_until or done >= total):
+            self.silent_until = now + SILENT_SECONDS
+            self.tell(done / total)
 
     def find(self, suffix: str) -> str | None:
-        """The path of a file that a killed run finished, if there is one; it stays as it is.
+        """The path of a file that a killed run finished, if there is one; it is kept.
 
-        For work that gives something else when it is done again, or is paid for.
+        For work that costs money, or gives another result when it is repeated.
         """
         path = fitted(self.stem, suffix)
         if not self.begun or not os.path.isfile(path):
             return None
         there = Written.now(path)
-        if not there.size or there in self.owned:  # a power cut; an earlier making
+        if not there.size or there in self.owned:  # after a power cut; of an earlier run
             return None
         self.found.append(path)
         return path
@@ -122,8 +155,8 @@ class Output:
 
         In a dry run nothing is encoded.
 
-        Raises ItemError rather than overwrite the input, a file that this command did not make, or
-        one that this very run made of another input.
+        Raises ItemError rather than overwrite the input, a file that this command did not write, or
+        one that this run wrote for another input.
         """
         path = fitted(self.stem, suffix)
         if self.dry:
@@ -136,7 +169,7 @@ class Output:
         return path
 
     def commit(self) -> list[Written]:
-        """Give every file its name."""
+        """Give all files their names."""
         for part in self.parts:
             part.commit()
         done = [Written.now(path) for path in (*self.found, *(part.path for part in self.parts))]
@@ -144,31 +177,31 @@ class Output:
         return done
 
     def drop(self) -> None:
-        """Forget what has not got its name."""
+        """Delete the files that do not have their names yet."""
         for part in self.parts:
             part.drop()
         self.parts.clear()
 
     def _check_free(self, path: str, data: bytes | memoryview) -> None:
-        """Let pass a name that is free or ours; one with these very bytes was ours when killed."""
+        """Accept a name that is free or ours; a file with these bytes is of a run that was killed."""
         try:
             there = Written.now(path)
         except FileNotFoundError:
             return
         if is_same_file(path, self.source):
-            raise ItemError("it would be overwritten itself: choose another -o")
+            raise ItemError("the output would overwrite its input: choose another -o")
         emptied = there.size == 0 and path in (file.path for file in self.owned)  # a power cut
         if emptied or there in self.owned or atomic.holds(path, data):
             return
-        if os.lstat(path).st_ctime_ns >= self.run:  # on some disks x.png is X.PNG, too
-            raise ItemError(f"{path} has just been made from another input: rename one of the two")
+        if os.lstat(path).st_ctime_ns >= self.run:  # on some disks x.png is also X.PNG
+            raise ItemError(f"{path} was just written for another input: rename one of the two")
         if self.force:
             return
         raise ItemError(f"{path} exists and was not written from this input; -f overwrites it")
 
 
 def is_same_file(one: str, other: str) -> bool:
-    """Whether both are there, and one file or folder."""
+    """Whether both exist and are the same file or folder."""
     try:
         return os.path.samefile(one, other)
     except OSError:
@@ -182,7 +215,7 @@ Done = tuple[list[Result], list[Written]]
 
 
 def finish(work: Work, item: Item, output: Output) -> Done:
-    """Do one item, in whatever thread, process or machine this runs."""
+    """Do the work on one item and give its files their names, in any thread, process or machine."""
     try:
         results = list(work(item, output))
         return results, output.commit()

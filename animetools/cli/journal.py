@@ -1,21 +1,18 @@
-"""What an output folder already holds, from which input and made how: one SQLite file in it.
+"""The journal of an output folder: which input gave which files, with which settings.
 
-A row is finished only after its files have their names, so a killed run goes on where it was; rows
-that were begun tell the next run where half-written parts may lie.
+One SQLite file in the folder. A row is finished only after its files have their names, so a killed
+run continues; rows that were only begun tell the next run where unfinished parts may be.
 """
 
 import json
 import os
-import threading
 import warnings
-from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any
 
 from animetools import atomic
 from animetools.cli.item import (
     LATEST,
-    NO_FILE,
     Facts,
     Item,
     Output,
@@ -25,157 +22,118 @@ from animetools.cli.item import (
     below,
     is_same_file,
 )
+from animetools.database import Database
 from animetools.errors import Advice, FatalError, ItemError
 from animetools.names import beginning, placed
-from animetools.options import options_of
+from animetools.settings import Settings
 
 NAME = ".animetools.sqlite"
-FOUND = "found"  # among the settings, but no option
-
-_TABLES = """
-CREATE TABLE IF NOT EXISTS settings (id INTEGER PRIMARY KEY, words TEXT UNIQUE NOT NULL);
-CREATE TABLE IF NOT EXISTS done (
-    stem BLOB PRIMARY KEY,     -- the outputs' common beginning, below the folder
-    source BLOB NOT NULL,      -- the input, absolute
-    size INTEGER NOT NULL,
-    mtime INTEGER NOT NULL,
-    settings INTEGER NOT NULL REFERENCES settings,
-    begun INTEGER NOT NULL,    -- until it is done: when the run that works on it began
-    results TEXT NOT NULL      -- [[path, null, facts] or [reason, evidence, null], ...]
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS begun ON done (begun) WHERE begun;
-CREATE TABLE IF NOT EXISTS files (
-    path BLOB PRIMARY KEY,     -- below the folder
-    stem BLOB NOT NULL REFERENCES done,
-    size INTEGER NOT NULL,
-    mtime INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS of ON files (stem);
-"""
-
-T = TypeVar("T")
-Statement = tuple[str, Sequence[Any]]
+FOUND = "found"  # stored with the settings
 
 
 class Journal:
     """The journal of one folder; several threads and processes may use it at once.
 
-    Outputs of other settings are refused; one that an older version did not have yet was its
-    `defaults` value. Where the command only `found` something else here to work with, they serve.
+    Outputs of other settings are refused; those of something else that was `found` are kept.
 
-    Raises FatalError, at any step, if the folder cannot be written or holds a damaged journal.
+    Methods raise FatalError if the folder cannot be written or the journal is damaged.
     """
 
     def __init__(
         self,
         folder: str,
-        settings: Facts,
-        defaults: Facts,
+        settings: Settings,
         found: str = "",
         *,
         force: bool = False,
     ) -> None:
-        import sqlite3
+        from animetools.cli import schema
 
         self.folder = folder
         self.settings = settings
-        self.defaults = defaults
+        self.alike: set[int] = set()  # ids of settings that mean the same as ours
         self.found = found
         self.force = force
-        self.lock = threading.Lock()
-        self.error = sqlite3.Error
         try:
             os.makedirs(folder, exist_ok=True)
         except OSError as why:
             raise FatalError(f"{folder}: cannot make the output folder: {why.strerror}") from None
         self.root = os.path.join(os.path.realpath(folder), "")
         path = os.path.join(folder, NAME)
-        self.base = self._try(
-            lambda: sqlite3.connect(path, 60, isolation_level=None, check_same_thread=False)
-        )
-        self._try(lambda: self._open(path))
-
-    def _open(self, path: str) -> None:
-        # WAL with NORMAL: a killed process loses nothing; a power cut may lose the last rows, and
-        # what they told of is made again.
-        self.base.execute("PRAGMA journal_mode = WAL")
-        self.base.execute("PRAGMA synchronous = NORMAL")
-        self.base.executescript(_TABLES)
-        found = {FOUND: self.found} if self.found else {}
-        words = json.dumps(self.settings | found, sort_keys=True)
-        self.base.execute("INSERT OR IGNORE INTO settings (words) VALUES (?)", [words])
-        row = self.base.execute("SELECT id FROM settings WHERE words = ?", [words]).fetchone()
-        self.settings_id = row[0]
-        os.utime(path)  # now, by the clock that will date the outputs
+        self.base = Database(path, schema.prepare, cure="choose another -o", patience=60)
+        told = {FOUND: self.found} if self.found else {}
+        words = json.dumps(self.settings.words() | told, sort_keys=True)
+        self.base.do(("INSERT OR IGNORE INTO settings (words) VALUES (?)", [words]))
+        self.settings_id = self.base.ask("SELECT id FROM settings WHERE words = ?", words)[0][0]
+        os.utime(path)  # now, by the clock that dates the outputs
         self.run = min(os.stat(path).st_mtime_ns, LATEST)
-        begun = self.base.execute("SELECT stem FROM done WHERE begun").fetchall()
+        begun = self.base.ask("SELECT stem FROM done WHERE begun")
         atomic.sweep(os.path.join(self.folder, os.fsdecode(stem)) for (stem,) in begun)
 
     def is_own(self, item: Item) -> bool:
-        """Whether the item is a file that this very command made here, or is making now."""
+        """Whether the item is a file that this command made here, or is making now."""
         path = placed(item.path)
         if not path.startswith(self.root):
             return False
         key = os.fsencode(path[len(self.root) :])
-        found = self._ask(
+        found = self.base.ask(
             "SELECT words FROM files JOIN done USING (stem) JOIN settings ON settings.id = settings"
             " WHERE path = ?",
             key,
         )
-        # A file has its name a moment before its row is here, and after a kill for longer.
+        # A file gets its name a moment before its row, or long before if the run was killed.
         source = os.fsencode(os.path.abspath(item.path))
         found += [
             (words,)
-            for words, stem, other in self._ask(
+            for words, stem, other in self.base.ask(
                 "SELECT words, stem, source FROM done JOIN settings ON settings.id = settings"
                 " WHERE begun AND begun <= ?",
-                item.mtime,
+                item.size_and_time[1],
             )
             if key.startswith(stem + b".") or (key == stem and source != other)
         ]
-        command = self.settings["command"]
-        return any(json.loads(words)["command"] == command for (words,) in found)
+        return any(json.loads(words)["command"] == self.settings.command for (words,) in found)
 
     def begin(self, item: Item) -> list[Result] | Output:
-        """What `item` gave before, if that still stands; otherwise where to put its files.
+        """What `item` gave before, if its files are still there; otherwise where to write them.
 
-        Raises ItemError if another input's files are in its place, and FatalError if its own were
-        made with other settings.
+        Raises ItemError if files of another input have its names, FatalError if its own were made
+        with other settings.
         """
         stem = below(self.folder, item.path)
         key = self._key(stem)
-        now = (item.size, item.mtime, self.settings_id)
+        now = (item.stamp, self.settings_id)
         killed = False
-        row = self._ask(
-            "SELECT source, size, mtime, settings, begun, results FROM done WHERE stem = ?", key
+        row = self.base.ask(
+            "SELECT source, stamp, settings, begun, results FROM done WHERE stem = ?", key
         )
         owned = [
             Written(below(self.folder, os.fsdecode(path)), size, mtime)
-            for path, size, mtime in self._ask(
+            for path, size, mtime in self.base.ask(
                 "SELECT path, size, mtime FROM files WHERE stem = ?", key
             )
         ]
         if row:
-            source, *then, begun, results = row[0]
-            moved = self.force or then[:2] == [item.size, item.mtime]
+            source, stamp, settings, begun, results = row[0]
+            moved = self.force or stamp == item.stamp
             refuse_another(os.fsdecode(source), item.path, stem, moved=moved)
             standing = [file for file in owned if _stands(file)]
-            if standing and then[2] != self.settings_id and not self.force:
-                self._compare(standing[0].path, then[2])
-                then[2] = self.settings_id
+            if settings != self.settings_id and not self.force and self._alike(settings, standing):
+                settings = self.settings_id
             fresh = [file for file in standing if os.lstat(file.path).st_ctime_ns >= self.run]
-            if item.size == NO_FILE and fresh:
-                refuse_other_content(item, then[1], fresh[0].path)
-            if item.size == NO_FILE and standing and not self.force:
+            if not item.is_file and fresh:
+                refuse_other_content(item, stamp, fresh[0].path)
+            if not item.is_file and standing and not self.force:
                 cure = ", or -f overwrites it"
-                refuse_other_content(item, then[1], standing[0].path, cure)
-            if then == [*now] and not begun and len(standing) == len(owned) and not self.force:
+                refuse_other_content(item, stamp, standing[0].path, cure)
+            is_same = (stamp, settings) == now and not self.force
+            if is_same and not begun and len(standing) == len(owned):
                 return self._recall(item, results)
-            killed = then == [*now] and bool(begun) and not self.force
-        self._do(
+            killed = is_same and bool(begun)
+        self.base.do(
             (
-                "INSERT INTO done VALUES (?, ?, ?, ?, ?, ?, '[]') ON CONFLICT (stem) DO UPDATE SET"
-                " source = excluded.source, size = excluded.size, mtime = excluded.mtime,"
+                "INSERT INTO done VALUES (?, ?, ?, ?, ?, '[]') ON CONFLICT (stem) DO UPDATE SET"
+                " source = excluded.source, stamp = excluded.stamp,"
                 " settings = excluded.settings, begun = excluded.begun",
                 [key, os.fsencode(os.path.abspath(item.path)), *now, self.run],
             )
@@ -187,7 +145,7 @@ class Journal:
     def finish(
         self, output: Output, item: Item, results: list[Result], files: list[Written]
     ) -> None:
-        """Remember what became of an item; files of an earlier making that are no more go."""
+        """Record the results of an item; delete files of an earlier run that it no longer gives."""
         kept = {file.path for file in files}
         stem = beginning(output.stem)
         for old in output.owned:
@@ -196,36 +154,37 @@ class Journal:
                     os.unlink(old.path)
         key = self._key(output.stem)
         source = os.fsencode(os.path.abspath(item.path))
-        told = json.dumps([self._told(item, result) for result in results])
+        stored = json.dumps([self._stored(item, result) for result in results])
         rows = []
         for file in files:
-            with suppress(FileNotFoundError):  # as it is now: another process may have made it too
+            with suppress(FileNotFoundError):  # as it is now: another process may write it too
                 file = Written.now(file.path)
             rows.append([self._key(file.path), key, file.size, file.mtime])
-        self._do(
+        self.base.do(
             (
-                "INSERT OR REPLACE INTO done VALUES (?, ?, ?, ?, ?, 0, ?)",
-                [key, source, item.size, item.mtime, self.settings_id, told],
+                "INSERT OR REPLACE INTO done VALUES (?, ?, ?, ?, 0, ?)",
+                [key, source, item.stamp, self.settings_id, stored],
             ),
             ("DELETE FROM files WHERE stem = ?", [key]),
             *(("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", row) for row in rows),
         )
 
     def give_up(self, output: Output) -> None:
-        """An item failed: the next run tries it again; what an earlier one made is still ours."""
+        """Record that an item failed: the next run tries again; files of an earlier run stay ours."""
         if not output.owned:
-            self._do(("DELETE FROM done WHERE stem = ? AND begun", [self._key(output.stem)]))
+            self.base.do(("DELETE FROM done WHERE stem = ? AND begun", [self._key(output.stem)]))
 
     def close(self) -> None:
-        """Nothing more will be asked."""
-        with self.lock:
-            self.base.close()
+        """Close the database."""
+        self.base.close()
 
     def _key(self, path: str) -> bytes:
         return os.fsencode(path[len(self.folder) + 1 :])
 
-    def _told(self, item: Item, result: Result) -> list[Any]:
-        """A result as the journal keeps it: without what came with the item from upstream."""
+    def _stored(self, item: Item, result: Result) -> list[Any]:
+        """A result in JSON, without the facts that came with the item."""
+        if isinstance(result, str):
+            return [result]
         if isinstance(result, Rejected):
             return [result.reason, result.evidence, None]
         name = "" if result.path == item.path else result.path[len(self.folder) + 1 :]
@@ -233,103 +192,64 @@ class Journal:
 
     def _recall(self, item: Item, results: str) -> list[Result]:
         try:
-            return [self._recalled(item, *told) for told in json.loads(results)]
+            return [self._recalled(item, *stored) for stored in json.loads(results)]
         except (ValueError, TypeError, RecursionError):
-            raise FatalError(f"{self.folder}/{NAME} is damaged: remove it") from None
+            raise FatalError(f"{self.folder}/{NAME} is damaged: delete it") from None
 
     def _recalled(
-        self, item: Item, name: str, evidence: str, facts: dict[str, Any] | None
+        self, item: Item, name: str, evidence: str | None = None, facts: Facts | None = None
     ) -> Result:
         if facts is None:
-            return Rejected(item.path, name, evidence)
+            return name if evidence is None else Rejected(item.path, name, evidence)
         return item.made(below(self.folder, name), **facts) if name else item.noted(**facts)
 
-    def _compare(self, path: str, settings: int) -> None:
-        """Raise FatalError if a file was made with other settings; say what else was other."""
-        row = self._ask("SELECT words FROM settings WHERE id = ?", settings)
+    def _alike(self, settings: int, standing: list[Written]) -> bool:
+        """Whether settings that are written otherwise, as by an older version, mean the same as ours.
+
+        Raises FatalError if not, and files that were made with them are there; warns if these were
+        made with something else found.
+        """
+        if settings in self.alike:
+            return True
+        row = self.base.ask("SELECT words FROM settings WHERE id = ?", settings)
         old = json.loads(row[0][0])
         found = old.pop(FOUND, self.found)
-        for name in self.settings:
-            was, now = (
-                _typed(name, settings.get(name, self.defaults.get(name)))
-                for settings in (old, self.settings)
+        differs = self.settings.difference(old)
+        if not standing and (differs or found != self.found):
+            return False
+        if differs:
+            was, now = differs
+            raise FatalError(
+                f"{standing[0].path} was made {was}, this run is {now}: choose another -o, or -f to make it again"
             )
-            if was != now:
-                raise FatalError(
-                    f"{path} was made {was}, this run is {now}: choose another -o, or -f makes it"
-                    " again"
-                )
+        self.alike.add(settings)
         if found != self.found:
             warnings.warn(
-                f"{self.folder}: what was made with {found} stays; what is new is made with"
-                f" {self.found} (-f makes all of it again)",
+                f"{self.folder}: outputs made with {found} stay; new ones are made with"
+                f" {self.found} (-f makes all again)",
                 Advice,
                 stacklevel=1,
             )
-
-    def _ask(self, query: str, *values: Any) -> list[Any]:
-        return self._try(lambda: self.base.execute(query, values).fetchall())
-
-    def _do(self, *statements: Statement) -> None:
-        """All of them, or none."""
-
-        def run() -> None:
-            if len(statements) > 1:
-                self.base.execute("BEGIN IMMEDIATE")
-            for statement in statements:
-                self.base.execute(*statement)
-            if len(statements) > 1:
-                self.base.execute("COMMIT")
-
-        self._try(run)
-
-    def _try(self, action: Callable[[], T]) -> T:
-        try:
-            with self.lock:
-                return action()
-        except self.error as why:
-            raise FatalError(f"{self.folder}/{NAME}: {why}: choose another -o") from None
+        return True
 
 
 def refuse_another(old: str, new: str, stem: str, *, moved: bool = False) -> None:
-    """Raise ItemError if two inputs would share outputs; one that has `moved` is the same."""
+    """Raise ItemError if two inputs would share outputs; an input that has `moved` is the same."""
     if os.path.abspath(old) == os.path.abspath(new) or (moved and not os.path.exists(old)):
         return
     if is_same_file(old, new):
         return
-    raise ItemError(f"its files would take the place of those of {old} ({stem}*)")
+    raise ItemError(f"its outputs would replace those of {old} ({stem}*): rename one of the two")
 
 
-def refuse_other_content(item: Item, mtime: int, place: str, cure: str = "") -> None:
-    """Raise ItemError if an item that is no file is another than the one of that time."""
-    if item.mtime != mtime:
-        raise ItemError(f"{place} is another's: choose another name or -o{cure}")
-
-
-def settings_of(command: str, options: Any) -> Facts:
-    """What an output depends on: the command, and those of its own options that matter to it."""
-    settings: Facts = {"command": command}
-    for option in options_of(type(options)):
-        affects = option.opt.affects
-        if affects(options) if callable(affects) else affects:
-            settings[option.name] = getattr(options, option.name)
-    return settings
-
-
-def _typed(name: str, value: Any) -> str:
-    """A setting as a person types it: with --size 5, without --mirror, by animecrop."""
-    if name == "command":
-        return f"by {value}"
-    flag = "--" + name.replace("_", "-")
-    if value is None or value is False or value in ("", [], ()):
-        return f"without {flag}"
-    if isinstance(value, list | tuple):  # JSON has no tuples
-        value = " ".join(map(str, value))
-    return f"with {flag}" if value is True else f"with {flag} {value}"
+def refuse_other_content(item: Item, stamp: str, place: str, cure: str = "") -> None:
+    """Raise ItemError if an item that is not a file is another than the one with that stamp."""
+    if item.stamp != stamp:
+        raise ItemError(f"{place} was made from something else: choose another name or -o{cure}")
 
 
 def _stands(file: Written) -> bool:
-    """Whether the file is there, whole; a person may have touched it since."""
+    """Whether the file exists with its size; its content may have been edited."""
     try:
         return os.stat(file.path).st_size == file.size
     except OSError:

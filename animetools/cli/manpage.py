@@ -1,4 +1,4 @@
-"""A command into its man page and its completions, from the declarations that make its help."""
+"""Man pages and completions of a command, from the same declarations as its help."""
 
 import re
 from collections.abc import Sequence
@@ -8,26 +8,25 @@ from animetools.cli.command import Command
 from animetools.options import Option
 
 EXITS = [
-    ("0", "Every input was done, even if nothing was printed."),
-    ("1", "Some inputs failed, with a line on standard error each; the rest went on."),
-    ("2", "Wrong usage, or the run could not start or go on."),
+    ("0", "All inputs were processed, even if nothing was printed."),
+    ("1", "Some inputs failed, with a line each on standard error; the others were processed."),
+    ("2", "Wrong usage, or the run could not start or continue."),
 ]
 STREAM = (
-    "FILE is an image or a folder of images; with none, or -, paths are read from standard input, "
-    "one a line, or JSON objects with a path as --json prints them. Folders in such a list are "
-    "passed over, since find lists their files too."
+    "FILE is a file or a folder. Without FILE, or with -, paths are read from standard input, one "
+    "per line, or JSON objects as --json prints them. Folders in such a list are ignored, because "
+    "find lists their files too."
 )
-ACCOUNT = "The last line on standard error accounts for every input."
+ACCOUNT = "The last line on standard error says what happened to the inputs."
 JOURNAL = (
-    "The output folder remembers what was made from what (.animetools.sqlite), so that the same "
-    "command run again, after a crash or with more images, passes over what is done and lists it "
-    "again. What was made with other settings, or by somebody else, is never overwritten without "
-    "--force."
+    "The output folder has a journal (.animetools.sqlite) of inputs, settings and outputs. The same "
+    "command run again, after a crash or with more inputs, does only what is missing and prints all "
+    "paths. Without --force, outputs of other settings and files of others are never overwritten."
 )
 
 
 def man_page(command: Command, names: Sequence[str]) -> str:
-    """The roff of a command's page; `names` are the commands of the suite."""
+    """The roff source of a command's page; `names` are all commands of the suite."""
     lines = [
         f'.TH "{command.name.upper()}" "1" "" "animetools {animetools.__version__}" "animetools"',
         ".SH NAME",
@@ -43,8 +42,8 @@ def man_page(command: Command, names: Sequence[str]) -> str:
         *_options(command.options),
         ".SS Shared by all commands",
         *_options(command.shared),
-        *_option("\\fB\\-\\-version\\fR", "Show the version."),
-        *_option("\\fB\\-\\-help\\fR", "Show the options."),
+        *_option("\\fB\\-\\-version\\fR", "Print the version."),
+        *_option("\\fB\\-\\-help\\fR", "Print the options."),
         ".SH EXIT STATUS",
         *(line for status, words in EXITS for line in _option(f"\\fB{status}\\fR", words)),
         ".SH EXAMPLES",
@@ -52,13 +51,16 @@ def man_page(command: Command, names: Sequence[str]) -> str:
         *(_text(example) for example in command.examples),
         ".fi",
         ".SH SEE ALSO",
-        ", ".join(f"\\fB{name}\\fR(1)" for name in names if name != command.name),
+        ", ".join(
+            [f"\\fB{name}\\fR(1)" for name in names if name != command.name]
+            + ["\\fBanimetools\\fR(7)"]
+        ),
     ]
     return "\n".join(lines) + "\n"
 
 
 def _synopsis(command: Command) -> str:
-    """The arguments: those before the list of files are needed."""
+    """The arguments: all but the last are required."""
     if not command.arguments:
         return ""
     *needed, last = command.arguments[0].removesuffix(" ...").split()
@@ -111,7 +113,7 @@ def zsh_completion(command: Command) -> str:
             lines.append(f"    {both} \\")
         else:
             lines.append(f"    {long} \\")
-    lines.append("    '--version[Show the version.]' '--help[Show the options.]' \\")
+    lines.append("    '--version[Print the version.]' '--help[Print the options.]' \\")
     lines.append("    '*:file:_files'" if command.arguments else "    '*: :'")
     return "\n".join(lines) + "\n"
 
@@ -127,8 +129,8 @@ def fish_completion(command: Command) -> str:
             f"complete -c {command.name}{short} -l {option.flag[2:]}"
             f"{'' if option.kind is bool else value} -d '{words}'"
         )
-    lines.append(f"complete -c {command.name} -l version -d 'Show the version.'")
-    lines.append(f"complete -c {command.name} -l help -d 'Show the options.'")
+    lines.append(f"complete -c {command.name} -l version -d 'Print the version.'")
+    lines.append(f"complete -c {command.name} -l help -d 'Print the options.'")
     return "\n".join(lines) + "\n"
 
 

@@ -1,7 +1,7 @@
-"""What the commands know of the files that they made, found by the files' paths alone.
+"""The facts of files that commands made, found by the files' paths alone.
 
-A plain list of paths loses the facts that --json carries. They are in the journal of the folder that
-the file was made in: nothing has to be written into the files for it, and any command may ask.
+A plain list of paths loses the facts that --json carries. The journal of the folder in which a file
+was made still has them.
 """
 
 import json
@@ -14,30 +14,30 @@ from urllib.parse import quote
 from animetools.cli.item import Facts
 from animetools.cli.journal import NAME
 
-_MOST_FOLDERS = 1000  # remembered at once
-_MOST_STEPS = 4  # from a file to the one that it was made from
+_MOST_FOLDERS = 1000  # cached
+_MOST_STEPS = 4  # from a file to its source
 
 
 class Records:
-    """Reads journals while they may be written; where there is none, nothing is known."""
+    """Reads journals, also while they are written; a file without a journal has no facts."""
 
     def __init__(self) -> None:
         self.folders: dict[str, str | None] = {}
         self.open: dict[str, sqlite3.Connection | None] = {}
 
     def __enter__(self) -> Self:
-        """The records themselves."""
+        """Itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let go of the journals."""
+        """Close the journals."""
         for base in self.open.values():
             if base:
                 base.close()
         self.open.clear()
 
     def facts(self, path: str, steps: int = _MOST_STEPS) -> Facts:
-        """What was found out about a file, and about what it was made from, when it was made."""
+        """The facts of a file, and of those that it was made from."""
         path = os.path.realpath(path)
         folder = self._folder(os.path.dirname(path))
         base = self._journal(folder) if folder else None
@@ -74,7 +74,7 @@ class Records:
         if folder not in self.open:
             if len(self.open) >= _MOST_FOLDERS:
                 self.__exit__()
-            # Where the folder cannot be written, SQLite could not make the files of a reader.
+            # SQLite cannot create a reader's files in a folder that cannot be written.
             mode = "mode=rw" if os.access(folder, os.W_OK) else "immutable=1"
             address = f"file:{quote(os.fsencode(os.path.join(folder, NAME)))}?{mode}"
             self.open[folder] = None

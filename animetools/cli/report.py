@@ -1,4 +1,4 @@
-"""Standard error: one line per failed input, notes, a progress bar, and the account at the end."""
+"""Standard error: a line per failed input, notes, a progress bar, and a summary at the end."""
 
 import os
 import threading
@@ -6,13 +6,13 @@ from collections import Counter
 from contextlib import suppress
 from typing import Any
 
-CLEAR = "\r\x1b[K"  # to the line's beginning, and all of it away
+CLEAR = "\r\x1b[K"  # erase the line
 
 
 class Report:
-    """All that a command says; nothing else prints to standard error."""
+    """Messages and progress of a command; nothing else prints to standard error."""
 
-    drawing = False  # whether this process has a bar on the terminal
+    drawing = False  # whether this process shows a bar
 
     def __init__(self, name: str, *, quiet: bool = False, verbose: bool = False) -> None:
         self.name = name
@@ -20,21 +20,23 @@ class Report:
         self.verbose = verbose
         self.read = 0
         self.failed = 0
-        self.failures: Counter[str] = Counter()  # those of a kind that is counted
+        self.failures: Counter[str] = Counter()  # by kind
         self.passed: Counter[str] = Counter()
         self.rejects: Counter[str] = Counter()
         self.written = 0
         self.remarks = ""
         self.guard = threading.Lock()
         self.said: set[str] = set()
-        # The next command of the pipeline may have its bar on the line where the cursor is.
+        # The next command of the pipeline may show its bar on the line of the cursor.
         self.shares = os.isatty(2) and _is_pipe(1) and os.environ.get("TERM") != "dumb"
         self.bar: Any = None
         self.total: int | None = None
+        self.done = 0
+        self.parts: dict[int, float] = {}  # how much is done of inputs that are not done
 
     @property
     def kept(self) -> int:
-        """How many inputs gave something."""
+        """Number of inputs that did not fail and were not rejected or passed over."""
         return self.read - self.failed - self.passed.total() - self.rejects.total()
 
     def error(self, path: str, reason: str, kind: str = "") -> None:
@@ -44,16 +46,16 @@ class Report:
         self._print(f"{self.name}: {shown(path)}: {shown(reason)}")
 
     def fatal(self, reason: str) -> None:
-        """The run ends here."""
+        """The run stops."""
         self._print(f"{self.name}: {shown(reason)}")
 
     def note(self, text: str) -> None:
-        """A sentence for the person; silent with --quiet."""
+        """A sentence for the user, unless --quiet."""
         if not self.quiet:
             self._print(f"{self.name}: {shown(text)}")
 
     def once(self, text: str) -> None:
-        """A sentence that any thread may want to say, said the first time only."""
+        """A sentence that is printed only the first time; any thread may call this."""
         with self.guard:
             if text in self.said:
                 return
@@ -61,26 +63,26 @@ class Report:
         self.note(text)
 
     def remark(self, text: str) -> None:
-        """Something that a person should know at the end, behind the account."""
+        """A clause at the end of the summary."""
         self.remarks += f"; {text}"
 
     def detail(self, path: str, text: str) -> None:
-        """What became of one input; only with --verbose."""
+        """What happened to one input, with --verbose."""
         if self.verbose:
             self._print(f"{self.name}: {shown(path)}: {shown(text)}")
 
     def pass_over(self, path: str, reason: str) -> None:
-        """An input was not this command's business."""
+        """An input is not for this command."""
         self.passed[reason] += 1
         self.detail(path, f"passed over: {reason}")
 
     def reject(self, path: str, reason: str, evidence: str) -> None:
-        """An input was looked at and not taken."""
+        """An input was processed and not kept."""
         self.rejects[reason] += 1
         self.detail(path, f"{reason} {evidence}".rstrip())
 
     def begin(self) -> None:
-        """Show the bar, if standard error is a terminal and nobody else's to draw on."""
+        """Show the bar, if standard error is a terminal and no later command of a pipeline uses it."""
         if not self._may_draw():
             return
         from rich.console import Console
@@ -102,7 +104,7 @@ class Report:
         Report.drawing = True
 
     def watch(self, view: Any) -> None:
-        """Show this renderable of rich's in the bar's place, drawn anew four times a second."""
+        """Show this renderable of rich in place of the bar, updated four times a second."""
         if not self._may_draw():
             return
         from rich.console import Console
@@ -118,9 +120,24 @@ class Report:
         self.bar.start()
         Report.drawing = True
 
-    def step(self, done: int) -> None:
-        """So many inputs have been dealt with."""
+    def advance(self, key: int, share: float) -> None:
+        """So much, 0 to 1, of the input whose path has this hash is done; any thread may say so."""
+        with self.guard:
+            self.parts[key] = share
+            if share >= 1:
+                del self.parts[key]
+        self._draw()
+
+    def step(self, done: int, path: str) -> None:
+        """So many inputs are done, this one the last of them."""
+        with self.guard:
+            self.done = done
+            self.parts.pop(hash(path), None)
+        self._draw()
+
+    def _draw(self) -> None:
         if self.bar:
+            done = round(self.done + sum(list(self.parts.values())), 1)
             task = self.bar.tasks[0]
             of = f" of {self.total}" if self.total is not None else ""
             rate = f", {task.speed:.1f}/s" if task.speed else ""
@@ -128,7 +145,10 @@ class Report:
             eta = f", {left:.0f} s left" if left is not None and not task.finished else ""
             why = "".join(f", {count} {reason}" for reason, count in self.rejects.most_common(3))
             self.bar.update(
-                self.task, completed=done, total=self.total, account=f"{done}{of}{rate}{eta}{why}"
+                self.task,
+                completed=done,
+                total=self.total,
+                account=f"{done:g}{of}{rate}{eta}{why}",
             )
 
     def show(self, line: str) -> bool:
@@ -139,7 +159,7 @@ class Report:
         return True
 
     def account(self) -> None:
-        """The last line: what became of every input."""
+        """The last line: how many inputs were kept, rejected, passed over, failed."""
         files = f" ({self.written} written)" if self.written else ""
         parts = [
             f"kept {self.kept}{files}",
@@ -151,7 +171,7 @@ class Report:
         self.note(f"read {self.read} = {' + '.join(parts)}{self.remarks}")
 
     def end(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self.bar:
             self.bar.stop()
             self.bar = None
@@ -166,19 +186,19 @@ class Report:
                 self.bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
             else:
                 start = CLEAR if self.shares else ""
-                with suppress(OSError):  # nobody listens; the work goes on
+                with suppress(OSError):  # closed; the work goes on
                     write_all(2, f"{start}{line}\n".encode("utf-8", "replace"))
 
 
 def shown(text: str) -> str:
-    """Text from outside, safe on a terminal and on one line: what does not print is escaped."""
+    """Text on one line and safe for a terminal: characters that do not print are escaped."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Write all of `data`, past Python's own buffers."""
+    """Write all of `data`, without Python's buffers."""
     while data:
         data = data[os.write(descriptor, data) :]
 
@@ -199,6 +219,6 @@ def _listed(counts: Counter[str]) -> str:
 
 
 def usage_error(name: str, reason: str) -> int:
-    """Say what is wrong with a command line; the status to end with."""
+    """Report what is wrong with a command line; returns the exit status."""
     Report(name).fatal(f"{reason} (see {name} --help)")
     return 2

@@ -1,8 +1,8 @@
-"""The stream engine: a list of paths in, work in a pool, a list of paths out.
+"""The stream engine: a list of paths in, workers, a list of paths out.
 
-A reading thread feeds a pool through a bounded window, so that a finished result never waits for
-the next line of input and memory does not grow with the list; the main thread alone prints, in the
-order of the input.
+A reading thread feeds the workers through a bounded window, so that a finished result never waits
+for the next line of input and memory does not grow with the list; only the main thread prints, in
+input order.
 """
 
 import os
@@ -10,91 +10,135 @@ import queue
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, Protocol
 
 from animetools import atomic
-from animetools.cli.batches import Batches, Belt
-from animetools.cli.cores import cores
+from animetools.cli.batches import Batches, Pipeline
 from animetools.cli.inputs import items_of
+from animetools.cli.intake import Entry, Intake
 from animetools.cli.item import (
     FATAL,
-    NO_FILE,
     Done,
-    Facts,
     Item,
-    Output,
     Rejected,
     Result,
     Work,
-    Written,
-    below,
     finish,
     reason_of,
 )
-from animetools.cli.journal import Journal, refuse_another, refuse_other_content
+from animetools.cli.journal import Journal
 from animetools.cli.report import CLEAR, Report, write_all
+from animetools.cli.workers import Workers, threads
 from animetools.errors import FatalError, ItemError, PassedOver
-from animetools.names import is_inside
 from animetools.options import Opt
+from animetools.settings import Settings
 
-WINDOW = 4  # items on their way per worker: enough that none waits, few enough to stay small
-DEAD_WORKER = "a worker process died, perhaps for want of memory: try fewer --jobs"
 
-Run = Callable[[Iterable[Item]], Iterator[Result]]
+class Run(Protocol):
+    """Works on items, as `Stream.run` does."""
+
+    def __call__(self, items: Iterable[Item], *, counted: bool = True) -> Iterator[Result]: ...
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Counts of inputs `read`, `failed` and, as far as known, `left`, and of files `written`."""
+
+    read: int
+    failed: int
+    left: int
+    written: int
 
 
 @dataclass(frozen=True)
 class StreamOptions:
-    """What every command can be told."""
+    """The options that all commands share."""
 
     jobs: Annotated[
-        int, Opt("Inputs worked on at once; 0 is one per core.", "j", min=0, max=1024)
+        int, Opt("Number of inputs to process at once; 0: one per core.", "j", min=0, max=1024)
     ] = 0
-    null: Annotated[bool, Opt("Paths end in NUL instead of newline, in and out.", "0")] = False
-    unordered: Annotated[bool, Opt("Print results as they come, not in the input's order.")] = False
-    json: Annotated[bool, Opt("Print a JSON object per line: the path and what is known.")] = False
+    null: Annotated[bool, Opt("Paths end in NUL instead of newline, in input and output.", "0")] = (
+        False
+    )
+    unordered: Annotated[bool, Opt("Print results as they finish instead of in input order.")] = (
+        False
+    )
+    json: Annotated[bool, Opt("Print a JSON object per line: the path and all facts.")] = False
     dry_run: Annotated[bool, Opt("Write nothing; print what would be written.", "n")] = False
-    force: Annotated[bool, Opt("Make anew what is there, over it.", "f")] = False
-    quiet: Annotated[bool, Opt("Say nothing but errors.", "q")] = False
-    verbose: Annotated[bool, Opt("Say what became of every input.", "v")] = False
-    debug: Annotated[bool, Opt("Show the traceback of what should not happen.")] = False
+    force: Annotated[bool, Opt("Overwrite outputs that exist.", "f")] = False
+    quiet: Annotated[bool, Opt("Print errors only.", "q")] = False
+    verbose: Annotated[bool, Opt("Print what happened to each input.", "v")] = False
+    debug: Annotated[bool, Opt("Show the traceback of an unexpected error.")] = False
 
 
 @dataclass(frozen=True)
 class Stream:
-    """The lists a command reads and prints, and the pool that does its work.
+    """The list of paths that a command reads, the work on it, and the list that it prints.
 
-    `out` is the folder of its files; `aside` one in which it puts inputs away. What the command has
-    put into either is no input: one process may still list the folders while another fills them.
-    `defaults` are those of the settings. `found` is what the command has found here to work with,
-    where nobody says what it shall be.
-    `pool` gives a concurrent.futures.Executor for so many workers; work, items and results must
-    then survive pickling, unless it is a pool of threads.
+    `files` are the arguments. `out` is the output folder or file; `aside` is a folder into which the
+    command moves inputs. What it has put into either is not an input: one process may list a folder
+    while another fills it.
+    `made_with` are the settings that outputs depend on. The journal of the output folder keeps them;
+    a command that writes one file of many inputs, such as a dataset, passes them to what writes it.
+    `found` names what the command uses here only because it is installed; outputs made with
+    something else are not made again.
+    `workers` starts the workers of a run: that many, or for 0 as many as are best.
     """
 
     options: StreamOptions
     report: Report
-    settings: Facts
-    defaults: Facts
+    made_with: Settings
     found: str = ""
     out: str = ""
     aside: str = ""
     files: tuple[str, ...] = ()
-    pool: Callable[[int], Executor] = ThreadPoolExecutor
+    workers: Callable[[int], Workers] = threads
 
     def keyed(self, **facts: Any) -> "Stream":
-        """The same stream, whose outputs depend on these facts, too."""
-        return replace(self, settings=self.settings | facts)
+        """The same stream, with outputs that also depend on these facts."""
+        return replace(self, made_with=self.made_with.keyed(**facts))
+
+    def expect(self, count: int) -> None:
+        """Tell the progress bar how many inputs are still to come."""
+        self.report.total = self.report.read + count
+
+    def count(self, count: int) -> None:
+        """Count inputs that are kept or rejected without a counted `run`."""
+        self.report.read += count
+
+    def pass_over(self, path: str, reason: str) -> None:
+        """Count an input that is not for this command."""
+        self.report.read += 1
+        self.report.pass_over(path, reason)
+
+    def note(self, text: str) -> None:
+        """Print a sentence to standard error, unless --quiet."""
+        self.report.note(text)
+
+    def remark(self, text: str) -> None:
+        """Add a clause to the last line."""
+        self.report.remark(text)
+
+    def watch(self, view: Any) -> None:
+        """Show this renderable of rich in place of the progress bar."""
+        self.report.watch(view)
+
+    @property
+    def progress(self) -> Progress:
+        """The counts so far."""
+        report = self.report
+        left = max(0, (report.total or 0) - report.read)
+        return Progress(report.read, report.failed, left, report.written)
 
     def map(self, work: Work, items: Iterable[Item] | None = None) -> int:
         """Print what `work` gives for each item: none, one or many."""
         return self.fold(work, iter, items)
 
     def batches(self, work: Batches, items: Iterable[Item] | None = None) -> int:
-        """The same for a network, which wants several items at once."""
+        """The same with a network, which takes several items at once."""
         return self.fold(work, iter, items)
 
     def fold(
@@ -103,7 +147,7 @@ class Stream:
         through: Callable[[Iterator[Result]], Iterable[Result]],
         items: Iterable[Item] | None = None,
     ) -> int:
-        """Send the results, in order and one at a time, `through` a generator, and print its."""
+        """Pass the results, in order, `through` a generator, and print what that gives."""
         return self.collect(work, lambda items, run: through(run(items)), items)
 
     def collect(
@@ -112,18 +156,21 @@ class Stream:
         gather: Callable[[Iterable[Item], Run], Iterable[Result]],
         items: Iterable[Item] | None = None,
     ) -> int:
-        """Give all items to `gather`, with a function that works on those it chooses.
+        """Print what `gather` gives; it gets all items, and a function that works on items.
 
-        Returns the exit status: 0, or 1 if an input failed.
+        A result with `trouble` counts as a failed input. Returns the exit status: 0, or 1 if an
+        input failed.
 
         Raises FatalError if the run cannot start or go on.
         """
         self.report.begin()
         if items is None and self.report.bar and self.files and "-" not in self.files:
-            self.report.total = sum(1 for _ in self.items())  # a person wants to know how long
+            self.report.total = sum(1 for _ in self.items())  # for the time left
         for result in gather(self.items() if items is None else items, partial(self.run, work)):
             if isinstance(result, Rejected):
                 self.report.reject(result.path, result.reason, result.evidence)
+            elif isinstance(result, Item) and result.trouble:
+                self.report.error(result.path, result.trouble)
             else:
                 self.print(result)
         self.report.account()
@@ -134,23 +181,27 @@ class Stream:
         end = b"\0" if self.options.null else b"\n"
         return items_of(self.files, end=end, out=self.out)
 
-    def run(self, work: Work | Batches, items: Iterable[Item]) -> Iterator[Result]:
-        """Do the work on `items`; give results in order, report failures and go on."""
-        jobs = self.options.jobs or cores()
-        line: _Line = queue.SimpleQueue()
-        pool = self.pool(jobs)
-        belt: Belt | None = None
-        if isinstance(work, Batches):
-            belt = Belt(work, pool)
-            desk = _Desk(self, belt.submit)
-        else:
-            desk = _Desk(self, lambda item, output: pool.submit(finish, work, item, output))
-        room = threading.Semaphore(WINDOW * jobs + (belt.work.room if belt else 0))
+    def run(
+        self, work: Work | Batches, items: Iterable[Item], *, counted: bool = True
+    ) -> Iterator[Result]:
+        """Work on `items`; give the results in order; report failures and go on.
+
+        If not `counted`, only failures are: the others come again, or are counted with `count`.
+        """
+        entries: _Queue = queue.SimpleQueue()
+        workers = self.workers(self.options.jobs)
+        pipeline = Pipeline(work, workers) if isinstance(work, Batches) else None
+        begin = pipeline.submit if pipeline else partial(workers.submit, finish, work)
+        tell = workers.reach(self.report.advance) if self.report.bar else None
+        journal = self._journal if self.out and not self.options.dry_run else None
+        intake = Intake(self.out, self.aside, journal, begin, tell)
+        room = threading.Semaphore(workers.window + (pipeline.window if pipeline else 0))
         ended = threading.Event()
+        before = self.report.read
 
         def feed() -> None:  # a thread of its own: a finished item never waits for the next line
-            # Workers are started from here and inherit the mask: a signal goes to all of a terminal's
-            # processes, and the parent decides.
+            # Workers are started here and inherit the mask: a terminal signals all processes, and the
+            # parent decides.
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
             count = 0
             try:
@@ -158,45 +209,47 @@ class Stream:
                     room.acquire()
                     if ended.is_set():
                         return
-                    entry = desk.take(item)
+                    entry = intake.take(item)
                     count += 1
                     if self.options.unordered:
-                        entry.future.add_done_callback(partial(_arrive, line, entry))
+                        entry.future.add_done_callback(partial(_arrive, entries, entry))
                     else:
-                        line.put(entry)
-                self.report.total = count
-                line.put(count)
+                        entries.put(entry)
+                self.report.total = before + count
+                entries.put(count)
             except BaseException as error:  # noqa: BLE001  the main thread raises it
-                line.put(error)
+                entries.put(error)
 
         threading.Thread(target=feed, daemon=True).start()
         done, total, is_whole = 0, -1, False
         try:
             while done != total:
-                entry = line.get()
-                if isinstance(entry, BrokenExecutor):
-                    raise FatalError(DEAD_WORKER)
+                entry = entries.get()
                 if isinstance(entry, BaseException):
                     raise entry
                 if isinstance(entry, int):
                     total = entry
                     continue
                 done += 1
-                self.report.read += 1
-                yield from self._results(desk, entry)
-                self.report.step(done)
+                results = self._results(intake, entry)
+                self.report.read += counted or results is None
+                yield from results or ()
+                self.report.step(before + done, entry.item.path)
                 room.release()
             is_whole = True
         finally:
             ended.set()
             room.release()  # the feeder may be waiting for it
-            pool.shutdown(wait=is_whole, cancel_futures=True)
-            if belt:
-                belt.close()
-            desk.close()
+            workers.end(wait=is_whole)
+            if pipeline:
+                pipeline.close()
+            intake.close()
 
-    def _results(self, desk: "_Desk", entry: "_Entry") -> list[Result]:
-        """What became of one item, with everything said that is to be said of it."""
+    def _journal(self) -> Journal:
+        return Journal(self.out, self.made_with, self.found, force=self.options.force)
+
+    def _results(self, intake: Intake, entry: Entry) -> list[Result] | None:
+        """The results of one item; None if it failed or was passed over, which is reported here."""
         try:
             results, files = entry.future.result()
         except PassedOver as why:
@@ -208,18 +261,16 @@ class Stream:
                 ) from why
             kind = why.kind if isinstance(why, ItemError) else ""
             self.report.error(entry.item.path, _one_sentence(entry.item, why), kind)
-        except BrokenExecutor:
-            raise FatalError(DEAD_WORKER) from None
         else:
-            desk.finish(entry, results, files)
+            intake.finish(entry, results, files)
             self.report.written += len(files) if entry.output else 0
             return results
-        desk.give_up(entry)
-        return []
+        intake.give_up(entry)
+        return None
 
-    def print(self, item: Item) -> None:
+    def print(self, result: Item | str) -> None:
         """Print one result."""
-        text = item.line(self.options.json)
+        text = result if isinstance(result, str) else result.line(self.options.json)
         if self.report.show(text):
             return
         try:
@@ -230,127 +281,17 @@ class Stream:
             raise FatalError(f"standard output: {reason_of(why)}") from None
 
 
-@dataclass
-class _Entry:
-    """An item and the promise of its results."""
-
-    item: Item
-    future: Future[Done]
-    output: Output | None = None
+_Queue = queue.SimpleQueue[Entry | BaseException | int]  # an int is the number of entries
 
 
-_Line = queue.SimpleQueue[_Entry | BaseException | int]  # an int is how many entries there are
-
-
-class _Desk:
-    """Decides what is still to do, and has the journal remember what was done."""
-
-    def __init__(self, stream: Stream, start: Callable[[Item, Output], Future[Done]]) -> None:
-        self.stream = stream
-        self.start = start
-        self.journal: Journal | None = None
-        self.under_way: dict[str, _Entry] = {}  # by stem: a path listed twice is done once
-
-    def take(self, item: Item) -> _Entry:
-        """Begin one item."""
-        if item.trouble:
-            return _Entry(item, _failed(ItemError(item.trouble)))
-        if atomic.is_part(item.path):
-            return _Entry(item, _failed(PassedOver("half-written file")))
-        if atomic.is_backup(item.path):
-            return _Entry(item, _failed(PassedOver("backup")))
-        aside = self.stream.aside
-        if aside and is_inside(item.path, aside):
-            return _Entry(item, _failed(PassedOver(f"in {aside} already")))
-        if not self.stream.out or self.stream.options.dry_run:
-            output = Output(below(self.stream.out, item.path), dry=True)
-            return _Entry(item, self.start(item, output))
-        return self._take_journalled(item)
-
-    def _take_journalled(self, item: Item) -> _Entry:
-        stem = below(self.stream.out, item.path)
-        twin = self.under_way.get(stem)
-        try:
-            if twin:
-                refuse_another(twin.item.path, item.path, stem)
-                if item.size == NO_FILE:
-                    refuse_other_content(item, twin.item.mtime, stem)
-                return _Entry(item, twin.future)
-            if self.journal is None:
-                stream = self.stream
-                self.journal = Journal(
-                    stream.out,
-                    stream.settings,
-                    stream.defaults,
-                    stream.found,
-                    force=stream.options.force,
-                )
-            if self.journal.is_own(item):
-                return _Entry(item, _failed(PassedOver("made here")))
-            begun = self.journal.begin(item)
-        except ItemError as why:
-            return _Entry(item, _failed(why))
-        if not isinstance(begun, Output):
-            return _Entry(item, _ready((begun, [])))
-        entry = _Entry(item, self.start(item, begun), begun)
-        self.under_way[stem] = entry
-        return entry
-
-    def finish(self, entry: _Entry, results: list[Result], files: list[Written]) -> None:
-        """An item came out well."""
-        if self.journal and entry.output:
-            self.journal.finish(entry.output, entry.item, results, files)
-            del self.under_way[entry.output.stem]
-
-    def give_up(self, entry: _Entry) -> None:
-        """An item did not come out."""
-        if self.journal and entry.output:
-            self.journal.give_up(entry.output)
-            del self.under_way[entry.output.stem]
-
-    def close(self) -> None:
-        """No more items."""
-        if self.journal:
-            self.journal.close()
-
-
-def _arrive(line: _Line, entry: _Entry, _: Future[Done]) -> None:
-    line.put(entry)
-
-
-def threads(jobs: int) -> Executor:
-    """Workers that share the process: for work that Pillow, OpenCV or torch does without the GIL."""
-    return ThreadPoolExecutor(jobs)
-
-
-def processes(jobs: int) -> Executor:
-    """Workers of their own: for work that Python itself does. They end with this process."""
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
-
-    # When a signal ends us, multiprocessing's tracker tidies up after us; it need not say so.
-    silence = "ignore::UserWarning:multiprocessing.resource_tracker"
-    os.environ.setdefault("PYTHONWARNINGS", silence)
-    return ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_follow_parent)
-
-
-def _follow_parent() -> None:
-    from multiprocessing import parent_process
-
-    def watch() -> None:
-        parent = parent_process()
-        if parent:
-            parent.join()
-            atomic.abandon()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+def _arrive(entries: _Queue, entry: Entry, _: Future[Done]) -> None:
+    entries.put(entry)
 
 
 def die_of(number: int, _frame: object = None) -> NoReturn:
-    """End as a Unix tool ends of a signal, leaving no half-written file."""
+    """Die of a signal as a Unix tool does, leaving no unfinished file."""
     atomic.abandon()
-    if Report.drawing:  # it had hidden the cursor
+    if Report.drawing:  # which hides the cursor
         write_all(2, CLEAR.encode() + b"\x1b[?25h")
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
@@ -358,20 +299,8 @@ def die_of(number: int, _frame: object = None) -> NoReturn:
 
 
 def _one_sentence(item: Item, why: BaseException) -> str:
-    """The reason, with the other path that it is about, if it is about another."""
+    """The reason, with the path that it is about, if that is not the item's."""
     other = why.filename if isinstance(why, OSError) else None
     if other and os.fsdecode(other) != item.path:
         return f"{os.fsdecode(other)}: {reason_of(why)}"
     return reason_of(why)
-
-
-def _ready(done: Done) -> Future[Done]:
-    future: Future[Done] = Future()
-    future.set_result(done)
-    return future
-
-
-def _failed(why: Exception) -> Future[Done]:
-    future: Future[Done] = Future()
-    future.set_exception(why)
-    return future

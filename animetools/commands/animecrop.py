@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from animetools.cli import Item, Opt, Output, Rejected, Stream, command
 from animetools.errors import FatalError
+from animetools.images.colors import WHITE, Color
 from animetools.images.containers import MAX_PIXELS
 
 if TYPE_CHECKING:
-    from animetools.images.colors import Color
     from animetools.images.crop import Crop, Fill
     from animetools.images.faces import Detector, Face
     from animetools.images.files import Pixels
@@ -18,31 +18,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CropOptions:
-    """What animecrop can be told."""
+    """The options of animecrop."""
 
     detector: Annotated[
         Literal["auto", "lbp", "nvxs"],
         Opt(
-            "What finds the faces; auto asks both, and nvxs for tilted faces where neither finds"
-            " any."
+            "Face detector; auto runs both, and then nvxs on the turned image if neither finds a"
+            " face."
         ),
     ] = "auto"
     cascade: Annotated[
         str,
         Opt(
-            "The cascade of lbp, in OpenCV's new or old form, instead of the one fetched once.",
+            "Cascade file of lbp, in OpenCV's new or old format; downloaded once by default.",
             unit="FILE",
             affects=False,
         ),
     ] = ""
-    equalize: Annotated[bool, Opt("Have lbp search equalised grey, as the article did.")] = False
-    min_size: Annotated[int, Opt("Leave out faces with a smaller side.", unit="PIXELS", min=0)] = (
+    equalize: Annotated[
+        bool, Opt("Equalize the histogram before lbp searches, as in the article.")
+    ] = False
+    min_size: Annotated[int, Opt("Smallest width and height of a face.", unit="PIXELS", min=0)] = (
         128
     )
     margin: Annotated[
         float,
         Opt(
-            "Room kept on each side of a face, in face widths.",
+            "Margin on each side of a face, in face widths; --portrait ignores it.",
             "m",
             "RATIO",
             min=0,
@@ -50,47 +52,50 @@ class CropOptions:
             affects=lambda options: not options.portrait,
         ),
     ] = 0.25
-    portrait: Annotated[bool, Opt("Instead of the margin, keep hair, ears, hats and neckline.")] = (
+    portrait: Annotated[bool, Opt("Include hair, ears, hats and neckline instead of a margin.")] = (
         False
     )
-    free: Annotated[bool, Opt("Keep a face's own proportions instead of a square.")] = False
+    free: Annotated[bool, Opt("Keep the proportions of the face instead of cutting a square.")] = (
+        False
+    )
     border: Annotated[
         Literal["shift", "pad", "reflect", "blur", "clip"],
         Opt(
-            "At the image's edge: move the crop in, and shrink it if it does not fit; or keep it,"
-            " and fill what lies beyond the edge with the background, with the image reflected, or"
-            " with that blurred; or cut it off. Where shift cannot keep a face whole, it fills as"
-            " blur does."
+            "What to do with a crop that reaches beyond the image. shift moves it inside, and"
+            " shrinks it if it does not fit; pad fills with the background, reflect with the"
+            " mirrored image, blur with the mirrored image blurred; clip cuts it off. If shift"
+            " would cut the face, it fills as blur does."
         ),
     ] = "shift"
     align: Annotated[
         bool,
         Opt(
-            "Turn and scale crops so that the eyes, where found, are level and in one place,"
-            " as far as --border lets them."
+            "Rotate and scale crops so that the eyes, if found, are level and always in the same"
+            " place, as far as --border allows."
         ),
     ] = False
-    largest: Annotated[bool, Opt("Only the largest face of an image.")] = False
+    largest: Annotated[bool, Opt("Cut only the largest face of an image.")] = False
     max_faces: Annotated[
-        int, Opt("At most so many faces of an image, the surest; 0 is all.", min=0)
+        int, Opt("Most faces of an image, the most certain first; 0: all.", min=0)
     ] = 0
-    one_face: Annotated[bool, Opt("Skip crops that hold a second face.")] = False
-    format: Annotated[Literal["png", "jpg"], Opt("The files that are written.")] = "png"
+    one_face: Annotated[bool, Opt("Skip crops that show a second face.")] = False
+    format: Annotated[Literal["png", "jpg"], Opt("File format.")] = "png"
     quality: Annotated[
-        int, Opt("Of JPEG files.", min=1, max=100, affects=lambda options: options.format == "jpg")
+        int, Opt("JPEG quality.", min=1, max=100, affects=lambda options: options.format == "jpg")
     ] = 95
     sidecars: Annotated[
         bool,
         Opt(
-            "Copy the captions and other sidecars of an image beside each of its crops: x.txt and"
+            "Copy captions and other sidecars of an image next to each of its crops: x.txt and"
             " x.jpg.json of x.jpg become x.jpg.0.txt and x.jpg.0.png.json."
         ),
     ] = False
     background: Annotated[
-        str, Opt("Laid under transparent images and beyond the edge.", unit="COLOR")
-    ] = "white"
+        Color,
+        Opt("Color under transparent images and beyond the edge.", unit="COLOR", parse=Color.parse),
+    ] = WHITE
     max_pixels: Annotated[
-        int, Opt("Refuse larger images.", unit="PIXELS", min=1, affects=False)
+        int, Opt("Most pixels of an image; larger ones fail.", unit="PIXELS", min=1, affects=False)
     ] = MAX_PIXELS
 
 
@@ -105,22 +110,22 @@ class CropOptions:
 def animecrop(options: CropOptions, stream: Stream) -> int:
     """Cut anime faces out of images.
 
-    Reads image paths and writes the path of each crop, in the order of the input; the faces of an
-    image are counted from 0, the surest first. Crops are never enlarged. An image without a face
-    writes nothing. With --json a crop comes with its source, the face's box [x, y, width, height]
-    in it, score (how probable it is that this is a face, 0 to 1, whatever found it), detector and,
-    where they are known, landmarks. With -n faces are only looked for.
+    Reads image paths and prints the path of each crop, in input order; the faces of an image are
+    numbered from 0, the most certain first. Crops are never enlarged. An image without a face
+    gives no crop. With --json, a crop has its source, the face's box [x, y, width, height] in it,
+    score (the probability that this is a face, 0 to 1, comparable between detectors), detector
+    and, if known, landmarks. With -n, faces are detected but nothing is written.
 
-    Images are PNG, JPEG, GIF, WebP, BMP, TIFF and AVIF files, by their content; HEIC and JPEG XL where
-    animetools[formats] is installed.
+    Images are PNG, JPEG, GIF, WebP, BMP, TIFF and AVIF files, recognized by their content; with
+    animetools[formats] also HEIC and JPEG XL.
     """
     from animetools.images import nvxs
-    from animetools.images.colors import color
     from animetools.images.faces import choose_detector
 
-    background = color(options.background)
     if options.align and not nvxs.is_installed():
-        raise FatalError("--align needs the nvxs detector to find the eyes, which is not installed")
+        raise FatalError(
+            "--align needs the nvxs detector, which is not installed: pip install animeface==2.0.3"
+        )
     detector = choose_detector(
         options.detector,
         cascade=options.cascade,
@@ -128,19 +133,19 @@ def animecrop(options: CropOptions, stream: Stream) -> int:
         smallest=0 if options.one_face else options.min_size,  # a second face may be a small one
     )
     stream = replace(stream, found=detector.found).keyed(detector=detector.searched)
-    return stream.map(partial(crop, options, background, detector))
+    return stream.map(partial(crop, options, detector))
 
 
 def crop(
-    options: CropOptions, background: "Color", detector: "Detector", item: Item, output: Output
+    options: CropOptions, detector: "Detector", item: Item, output: Output
 ) -> Iterator[Item | Rejected]:
-    """Every face of one image as a file of its own."""
+    """Every face of one image, each as a file."""
     from animetools.images.files import read_rgb
     from animetools.images.hashes import source_hash
     from animetools.images.quality import shrunk
     from animetools.images.sidecars import sidecars_of
 
-    rgb = read_rgb(item.path, max_pixels=options.max_pixels, background=background)
+    rgb = read_rgb(item.path, max_pixels=options.max_pixels, background=options.background)
     found = detector(rgb)
     if not found:
         yield item.rejected("no face")
@@ -166,7 +171,7 @@ def crop(
         face, part = _planned(options, rgb, face)
         if options.one_face and sum(part.holds(other.box) for other in found) > 1:
             continue
-        encode = partial(_encoded, options, background, rgb, part)
+        encode = partial(_encoded, options, rgb, part)
         name = f".{made}.{options.format}"
         path = output.write(name, encode)
         for sidecar in sidecars:
@@ -182,7 +187,7 @@ def crop(
 
 
 def _planned(options: CropOptions, rgb: "Pixels", face: "Face") -> "tuple[Face, Crop]":
-    """The face, with its eyes if they are asked for, and the crop around it."""
+    """The face, for --align with its eyes, and the crop around it."""
     from animetools.images.crop import aligned_crop_of, crop_of, margin, portrait
     from animetools.images.faces import with_landmarks
 
@@ -197,10 +202,10 @@ def _planned(options: CropOptions, rgb: "Pixels", face: "Face") -> "tuple[Face, 
     return face, crop_of(face.box, frame, size, options.border)
 
 
-def _encoded(options: CropOptions, background: "Color", rgb: "Pixels", part: "Crop") -> bytes:
+def _encoded(options: CropOptions, rgb: "Pixels", part: "Crop") -> bytes:
     from animetools.images.files import encode_jpeg, encode_png
 
-    fills: dict[str, Fill] = {"pad": background, "reflect": "reflect"}
+    fills: dict[str, Fill] = {"pad": options.background, "reflect": "reflect"}
     pixels = part.pixels(rgb, fills.get(options.border, "blur"))
     if options.format == "png":
         return encode_png(pixels)

@@ -8,27 +8,30 @@ from functools import partial
 from typing import Annotated
 
 from animetools import atomic
-from animetools.cli import Item, Opt, Output, Rejected, Stream, command, processes
+from animetools.cli import Item, Opt, Output, Result, Stream, command, processes
 
-TOLD = ("metadata", "boxes")  # the facts of a picture that go into files of their own
+FILES = ("metadata", "boxes")  # facts that go into files of these names, not into the output
 
 
 @dataclass(frozen=True)
 class DrawOptions:
-    """What animedraw can be told."""
+    """The options of animedraw."""
 
     count: Annotated[
         int,
-        Opt("Pictures to draw.", "c", min=1, affects=False),  # they are the same in a larger booru
+        Opt("Number of pictures.", "c", min=1, affects=False),  # a larger booru has the same ones
     ] = 100
-    seed: Annotated[int, Opt("Which booru: one seed always gives the same files.", min=0)] = 0
+    seed: Annotated[int, Opt("Random seed; the same seed gives the same files.", min=0)] = 0
     flaws: Annotated[
-        float, Opt("Bad files to add, as a share of the pictures.", unit="SHARE", min=0, max=1)
+        float,
+        Opt(
+            "Number of broken files to add, as a share of the pictures.", unit="SHARE", min=0, max=1
+        ),
     ] = 0.0
     portraits: Annotated[
         int | None,
         Opt(
-            "Only squares of this side, with one large face each.",
+            "Draw only squares with this side, each with one large face.",
             unit="PIXELS",
             min=64,
             max=4096,
@@ -39,7 +42,7 @@ class DrawOptions:
 @command(
     out="raw",
     reads=False,
-    pool=processes,
+    workers=processes,
     examples=[
         "animedraw --count 20 -o raw",
         "animedraw --count 20 --seed 7 --flaws 0.2 -o raw | animecrop -o faces",
@@ -49,15 +52,15 @@ class DrawOptions:
 def animedraw(options: DrawOptions, stream: Stream) -> int:
     """Draw a synthetic booru of anime pictures.
 
-    Writes original/BUCKET/ID.EXT as Danbooru's dumps have it, metadata.jsonl with tags that say
-    what was drawn, and boxes.jsonl with the true boxes of the faces; prints the path of each
-    picture. A larger count later adds to what is there.
+    Writes original/BUCKET/ID.EXT, as in Danbooru's dumps, metadata.jsonl with tags of what was
+    drawn, and boxes.jsonl with the true boxes of the faces; prints the path of each picture. To add
+    pictures later, run it again with a larger --count.
     """
-    return stream.fold(partial(draw, options), partial(tell, stream), numbers(options))
+    return stream.fold(partial(draw, options), partial(described, stream), numbers(options))
 
 
 def numbers(options: DrawOptions) -> Iterator[Item]:
-    """The items: a number each. As a path from the root it is the same from every folder."""
+    """The items: a number each, as an absolute path, which is the same in every folder."""
     from animetools.artist.posts import total
 
     for number in range(1, total(options.count, options.flaws) + 1):
@@ -65,7 +68,7 @@ def numbers(options: DrawOptions) -> Iterator[Item]:
 
 
 def draw(options: DrawOptions, item: Item, output: Output) -> Iterator[Item]:
-    """One picture, with what is told of it."""
+    """One picture with its metadata and boxes; the journal keeps these for the next run."""
     from animetools.artist.posts import make_post
 
     number = int(item.path.rsplit("/", 1)[1])
@@ -75,25 +78,25 @@ def draw(options: DrawOptions, item: Item, output: Output) -> Iterator[Item]:
     yield item.made(path, metadata=post.metadata, boxes=post.boxes)
 
 
-def tell(stream: Stream, results: Iterable[Item | Rejected]) -> Iterator[Item | Rejected]:
-    """Pass the pictures on and write what is told of them, whole, when all are there.
+def described(stream: Stream, results: Iterable[Result]) -> Iterator[Result]:
+    """Pass the pictures on, and write metadata.jsonl and boxes.jsonl when all are done.
 
-    Where a picture failed, or a larger booru has been told of, what is there stays.
+    If a picture failed, or the files describe more pictures, they stay as they are.
     """
     parts: dict[str, atomic.Part] = {}
-    told = 0
+    count = 0
     try:
         for result in results:
             if isinstance(result, Item):
-                for name in () if stream.options.dry_run else TOLD:
+                for name in () if stream.options.dry_run else FILES:
                     if name not in parts:
                         parts[name] = atomic.Part(os.path.join(stream.out, f"{name}.jsonl"))
                     parts[name].file.write(json.dumps(result.facts[name]).encode() + b"\n")
-                told += 1
+                count += 1
                 result = Item(result.path, {"faces": result.facts["boxes"]["faces"]})
             yield result
         for name in list(parts):
-            if not stream.report.failed and told >= _lines(parts[name].path):
+            if not stream.progress.failed and count >= _lines(parts[name].path):
                 parts.pop(name).commit(durable=True)
     finally:
         for part in parts.values():

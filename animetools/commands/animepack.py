@@ -6,21 +6,24 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from animetools.cli import Item, Opt, Output, Rejected, Stream, command
+from animetools.cli import Item, Opt, Output, Result, Stream, command
+from animetools.cli.item import Work
 from animetools.cli.stream import Run
 from animetools.errors import FatalError, ItemError, PassedOver
+from animetools.images.colors import WHITE, Color
 from animetools.images.containers import MAX_PIXELS
 
 if TYPE_CHECKING:
+    from animetools.dataset.encode import Encode, Packable
     from animetools.dataset.journal import Listed
     from animetools.dataset.packing import Entry, Packing
 
-SAMPLE = 8  # images encoded before the others, to tell how large it all becomes
+SAMPLE = 8  # images encoded before the others, to estimate the size of the dataset
 
 
 @dataclass(frozen=True)
 class PackOptions:
-    """What animepack can be told."""
+    """The options of animepack."""
 
     size: Annotated[
         int,
@@ -28,15 +31,18 @@ class PackOptions:
     ] = 512
     fit: Annotated[
         Literal["pad", "cover", "top", "stretch"],
-        Opt("Bars around it; crop both ends; crop the bottom; change its shape."),
+        Opt("Make it a square: pad with bars, crop both ends, crop the bottom, or stretch."),
     ] = "pad"
-    enlarge: Annotated[bool, Opt("Put bars around images that are too small.")] = True
-    quality: Annotated[int | None, Opt("JPEG of this quality instead of PNG.", min=1, max=100)] = (
-        None
-    )
+    enlarge: Annotated[
+        bool, Opt("Pad images that are too small with bars, instead of enlarging them.")
+    ] = True
+    quality: Annotated[
+        int | None, Opt("Write JPEG of this quality instead of PNG.", min=1, max=100)
+    ] = None
     background: Annotated[
-        str, Opt("Laid under transparent images, and the color of bars.", unit="COLOR")
-    ] = "white"
+        Color,
+        Opt("Color of bars, and behind transparent images.", unit="COLOR", parse=Color.parse),
+    ] = WHITE
     sidecars: Annotated[
         bool,
         Opt(
@@ -44,7 +50,9 @@ class PackOptions:
             " x.jpg become img00000000.txt and img00000000.png.json."
         ),
     ] = False
-    max_pixels: Annotated[int, Opt("Refuse larger images.", unit="PIXELS", min=1)] = MAX_PIXELS
+    max_pixels: Annotated[
+        int, Opt("Refuse larger images.", unit="PIXELS", min=1, affects=False)
+    ] = MAX_PIXELS
 
 
 @command(
@@ -57,119 +65,106 @@ class PackOptions:
 def animepack(options: PackOptions, stream: Stream) -> int:
     """Make one dataset of many images, all of one size.
 
-    Reads image paths and writes the path of the dataset when it is whole: a StyleGAN2-ADA zip, or
-    a folder of the same files where the name does not end in .zip. An image that cannot be read is
-    left out. The next run continues one that was killed, and leaves a finished dataset of the same
-    images as it is.
+    Reads image paths and writes the path of the dataset when it is finished: a StyleGAN2-ADA zip,
+    or a folder of the same files where the name does not end in .zip. An image that cannot be read
+    is left out. The next run continues one that was killed, and leaves a finished dataset of the
+    same images as it is.
 
     Images are PNG, JPEG, GIF, WebP, BMP, TIFF and AVIF files, by their content; HEIC and JPEG XL where
     animetools[formats] is installed.
     """
-    told = replace(stream.options, unordered=False)  # the order is what names the images
-    inputs = replace(stream, out="", options=told)
-    return inputs.collect(partial(pack, options), partial(gather, options, stream))
+    from animetools.dataset.formats import format_to_write
+
+    if options.size & (options.size - 1):
+        stream.note(f"--size {options.size} is not a power of two, which StyleGAN needs")
+    stream = stream.keyed(background=list(options.background))  # as dataset.json keeps it
+    work = partial(pack, options, format_to_write(stream.out).encode)
+    ordered = replace(stream.options, unordered=False)  # the order names the images
+    listed = replace(stream, out="", options=ordered)  # the dataset has its own journal
+    return listed.collect(work, partial(gather, work, stream))
 
 
-def pack(options: PackOptions, item: Item, output: Output) -> Iterator[Item]:
+def pack(options: PackOptions, encode: "Encode", item: Item, output: Output) -> Iterator[Item]:
     """One image, fitted and encoded."""
-    from animetools.dataset.encode import Packable, encode
-    from animetools.images.colors import color
+    from animetools.dataset.encode import Packable, suffix
     from animetools.images.files import read_rgb
     from animetools.images.fit import fit
     from animetools.images.sidecars import sidecars_of
 
-    background = color(options.background)
-    rgb = read_rgb(item.path, max_pixels=options.max_pixels, background=background)
+    rgb = read_rgb(item.path, max_pixels=options.max_pixels, background=options.background)
     height, width = rgb.shape[:2]
     square, how = fit(
-        rgb, options.size, options.fit, enlarge=options.enlarge, background=background
+        rgb, options.size, options.fit, enlarge=options.enlarge, background=options.background
     )
-    suffix = ".png" if options.quality is None else ".jpg"
+    image = suffix(options.quality)
     found = sidecars_of(item.path) if options.sidecars else ()
-    sidecars = tuple((suffix * one.name_is_whole + one.ending, one.read()) for one in found)
+    sidecars = tuple((image * one.name_is_whole + one.ending, one.read()) for one in found)
     packable = Packable(encode(square, options.quality), width, height, how, sidecars)
-    yield item.noted(packable=packable)
+    yield item.carrying((item.load, packable))
 
 
-def gather(
-    options: PackOptions, stream: Stream, items: Iterable[Item], run: Run
-) -> Iterator[Item | Rejected]:
-    """List everything, tell what it will cost, pack what is missing."""
+def gather(work: Work, stream: Stream, items: Iterable[Item], run: Run) -> Iterator[Item]:
+    """List everything, estimate what it will cost, pack what is missing."""
     from animetools.dataset.packing import Packing
-    from animetools.images.colors import color
 
-    settings = {
-        "size": options.size,
-        "fit": options.fit,
-        "enlarge": options.enlarge,
-        "quality": options.quality,
-        "background": list(color(options.background)),
-    }
-    if options.sidecars:
-        settings["sidecars"] = True
-    told = stream.options
-    if options.size & (options.size - 1):
-        stream.report.note(f"--size {options.size} is no power of two, as StyleGANs want it")
-    with Packing(stream.out, settings, force=told.force, dry=told.dry_run) as packing:
-        if not packing.enlist(_entries(stream, items, packing)):
-            raise FatalError(f"no images came in, so there is no {stream.out}")
-        stream.report.read += packing.match()
-        packing.settle(_retried(stream, run(_items(packing.doubtful()))))
+    force, dry = stream.options.force, stream.options.dry_run
+    with Packing(stream.out, stream.made_with, force=force, dry=dry) as packing:
+        packing.enlist(_entries(stream, items, packing))
+        stream.count(packing.count)
+        packing.settle(
+            position for position, _ in _loads(run(_items(packing.doubtful()), counted=False))
+        )
         if not packing.made:
-            _foretell(options, stream, packing)
-            if told.dry_run:
-                stream.report.read += packing.left()
+            _foretell(work, stream, packing)
+            if dry:
+                stream.count(packing.left())
             else:
-                for result in run(_items(packing.todo())):
-                    assert isinstance(result, Item)
-                    packing.add(result.facts["position"], result.facts["packable"])
-                enlarged = packing.enlarged()
-                packing.finish()
-                if enlarged:
-                    stream.report.note(
+                for position, packable in _loads(run(_items(packing.todo()))):
+                    packing.add(position, packable)
+                if enlarged := packing.enlarged():
+                    stream.note(
                         f"{enlarged} of {packing.count} images were smaller and are enlarged, which"
                         " blurs them: run animeupscale before animepack"
                     )
+                packing.finish()
     yield Item(stream.out)
 
 
 def _entries(stream: Stream, items: Iterable[Item], packing: "Packing") -> "Iterator[Entry]":
     for item in items:
         if packing.is_own(item.path):  # `find .` lists an earlier run's dataset
-            stream.report.read += 1
-            stream.report.pass_over(item.path, "the dataset itself")
+            stream.pass_over(item.path, "the dataset itself")
         else:
-            yield item.path, item.size, item.mtime, item.facts, item.trouble
+            yield item.path, *item.size_and_time, item.facts, item.trouble
 
 
-def _items(listed: "Iterable[Listed]") -> Iterator[Item]:
-    for one in listed:
-        yield Item(one.path, {"position": one.position}, mtime=one.mtime, trouble=one.trouble)
+def _items(sources: "Iterable[Listed]") -> Iterator[Item]:
+    for source in sources:
+        yield Item(source.path, trouble=source.trouble, load=source.position)
 
 
-def _retried(stream: Stream, results: Iterable[Item | Rejected]) -> Iterator[int]:
-    """The positions of images that can be had now; they come again when they are packed."""
+def _loads(results: Iterable[Result]) -> "Iterator[tuple[int, Packable]]":
+    """The position of each image in the list, and the image."""
     for result in results:
         assert isinstance(result, Item)
-        stream.report.read -= 1
-        yield result.facts["position"]
+        yield result.load
 
 
-def _foretell(options: PackOptions, stream: Stream, packing: "Packing") -> None:
-    """Say how large it all becomes, from a few images; stop where there surely is no room."""
+def _foretell(work: Work, stream: Stream, packing: "Packing") -> None:
+    """Say how large the dataset becomes, from a few images; stop where the disk is too small."""
     from animetools.estimate import forecast
 
     sizes = []
     sample = packing.sample(SAMPLE)
-    for listed, item in zip(sample, _items(sample), strict=True):
-        with suppress(ItemError, PassedOver, OSError):  # told when its turn comes
-            (result,) = pack(options, item, Output(dry=True))
-            packable = result.facts["packable"]
-            files = (packable.data, *(data for _, data in packable.sidecars))
-            sizes.append(sum(map(len, files)) + len(listed.origin))
+    for source, item in zip(sample, _items(sample), strict=True):
+        with suppress(ItemError, PassedOver, OSError):  # reported when it is packed
+            for _, packable in _loads(work(item, Output(dry=True))):
+                sizes.append(packable.size + len(source.origin))
     if not sizes:
         return
     seen = forecast(sizes, packing.left(), stream.out)
-    stream.report.note(f"{stream.out}: {seen}")
+    stream.note(f"{stream.out}: {seen}")
     if seen.least > seen.free:
-        raise FatalError(f"{stream.out}: there is no room for it: choose another -o, or make room")
+        raise FatalError(
+            f"{stream.out}: not enough free disk space: choose another -o, or free some"
+        )

@@ -1,10 +1,9 @@
-"""dranker: rank images by what a discriminator thinks of them."""
+"""dranker: rank images by the scores of a discriminator."""
 
 import math
 import os
 from array import array
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -13,62 +12,52 @@ from animetools import atomic
 from animetools.cli import Batches, Item, Opt, Output, Stream, command
 from animetools.cli.item import Result
 from animetools.cli.network import Device, Dtype, Sha256
-from animetools.errors import FatalError, ItemError, PassedOver
+from animetools.errors import FatalError, ItemError
 from animetools.images.containers import format_by_name
-from animetools.sampling.seeds import share_of
+from animetools.ranking.choice import Choice, Share, ranks_of
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from animetools.images.fit import How
-    from animetools.networks.fast import Discriminator
-    from animetools.ranking.scores import Judge, Pixels
-
-Prepared = tuple["Pixels", "Tensor | None"]  # with the labels of its record
-Scored = tuple[float, "Tensor | None", "Tensor | None"]  # with features, and those labels
-
-TAIL = 32  # pictures of each end on a sheet
+    from animetools.ranking.network import ScoringNetwork
+    from animetools.ranking.scores import Prepared, Scored, Scorer
 
 
 @dataclass(frozen=True)
 class RankOptions:
-    """What dranker can be told."""
+    """What dranker can be given."""
 
     best: Annotated[
-        str,
-        Opt("Print the paths of the best: a share, as 10%, or a number of images.", unit="SHARE"),
-    ] = ""
+        Share | None,
+        Opt("Print the best paths: a share (10%) or a number.", unit="SHARE", parse=Share.parse),
+    ] = None
     worst: Annotated[
-        str,
-        Opt("Print the paths of the worst: a share, or a number of images.", unit="SHARE"),
-    ] = ""
+        Share | None,
+        Opt("Print the worst paths: a share (10%) or a number.", unit="SHARE", parse=Share.parse),
+    ] = None
     sort: Annotated[bool, Opt("Print the paths, best first (with --worst, worst first).")] = False
     threshold: Annotated[
-        float | None, Opt("Print the paths that score at least this.", unit="SCORE")
+        float | None, Opt("Print the paths of images with at least this score.", unit="SCORE")
     ] = None
     shuffles: Annotated[
-        int,
-        Opt("Compare images within random minibatches, so many times over, and average.", min=0),
+        int, Opt("Score images within random minibatches, averaged over N shuffles.", min=0)
     ] = 0
     minibatch: Annotated[int, Opt("Images in a minibatch of --shuffles.", min=1)] = 4
-    seed: Annotated[int, Opt("What --shuffles shuffle by.", min=0)] = 0
+    seed: Annotated[int, Opt("Seed of --shuffles.", min=0)] = 0
     class_: Annotated[
-        str,
-        Opt(
-            "What a conditional network judges the images as: a class, by number or name.",
-            unit="CLASS",
-        ),
+        str, Opt("Class of all images, by number or name, if the network has any.", unit="CLASS")
     ] = ""
     tags: Annotated[
-        str, Opt("The same with several classes at once: long_hair,smile.", unit="TAGS")
+        str, Opt("Several classes at once, by numbers or names: long_hair,smile.", unit="TAGS")
     ] = ""
     fit: Annotated[
         Literal["pad", "cover", "top", "stretch"],
         Opt("How an image of another shape is made to fit, as in animepack."),
     ] = "pad"
-    sheet: Annotated[str, Opt("Write a contact sheet of the best and the worst.", unit="FILE")] = ""
+    sheet: Annotated[
+        str, Opt("Write a contact sheet of the best and the worst images.", unit="FILE")
+    ] = ""
     batch: Annotated[
-        int, Opt("Images that a card is given at once; a CPU looks at each alone.", min=1, max=1024)
+        int, Opt("Images that a GPU scores at once; a CPU takes one.", min=1, max=1024)
     ] = 32
     device: Device = "auto"
     dtype: Dtype = "fp32"
@@ -76,19 +65,15 @@ class RankOptions:
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense together."""
-        asked = [bool(self.best), bool(self.worst), self.threshold is not None]
-        if sum(asked) > 1:
+        if [self.best, self.worst, self.threshold].count(None) < 2:
             raise ValueError("--best, --worst and --threshold exclude each other")
-        for name, text in (("--best", self.best), ("--worst", self.worst)):
-            if text:
-                share_of(name, text, 1)
         if self.class_ and self.tags:
             raise ValueError("--class and --tags exclude each other")
         if self.threshold is not None and not math.isfinite(self.threshold):
-            raise ValueError("--threshold is a number")
+            raise ValueError("--threshold must be a finite number")
 
     @property
-    def chooses(self) -> bool:
+    def prints_paths(self) -> bool:
         """Whether paths are printed without scores."""
         return bool(self.best or self.worst or self.sort or self.threshold is not None)
 
@@ -108,48 +93,55 @@ class RankOptions:
 def dranker(options: RankOptions, stream: Stream) -> int:
     """Rank images by the score of a discriminator.
 
-    Reads image paths and prints the score, a tab and the path of each, in input order: the higher,
-    the more the image looks to the network like those that it was trained on. Every image is
-    scored alone. With --json each record has the rank beside the score, 1 for the best, since raw
-    scores mean little.
+    Reads image paths and prints the score, a tab and the path of each, in input order: the higher
+    the score, the more the image looks to the network like those that it was trained on. Every
+    image is scored alone. With --json each record has the rank, 1 for the best, beside the score,
+    since raw scores mean little.
 
     The first argument is the network, unless it is a folder or has the name of an image. A
-    conditional network judges each image in the class of --class or --tags, otherwise in that of its
+    conditional network scores each image as the class of --class or --tags, else as that of its
     record, as in: sggen --json | dranker model.pkl -
 
-    --shuffles ranks as "Making Anime Faces With StyleGAN" does: scores depend on the company of
-    an image in its minibatch, and are averaged over shuffles.
+    --shuffles ranks as "Making Anime Faces With StyleGAN" does: the score of an image depends on
+    the others in its minibatch, and is averaged over shuffles.
 
     Images are PNG, JPEG, GIF, WebP, BMP, TIFF and AVIF files, by their content; HEIC and JPEG XL where
     animetools[formats] is installed.
     """
-    if options.sheet and os.path.lexists(options.sheet):
-        raise FatalError(f"--sheet {options.sheet} exists: name another")
-    if options.sheet and not options.sheet.endswith((".png", ".jpg", ".jpeg")):
-        raise FatalError(f"--sheet {options.sheet}: name a .png or .jpg file")
-    folder = os.path.dirname(options.sheet) or "."
-    if options.sheet and not (os.path.isdir(folder) and os.access(folder, os.W_OK)):
-        raise FatalError(f"--sheet {options.sheet}: nothing can be written to {folder}")
+    if options.sheet:
+        from animetools.ranking.tails import check_name
+
+        try:
+            check_name(options.sheet)
+        except ItemError as why:
+            raise FatalError(f"--sheet {why}") from None
     model, files = split(stream.files)
-    judges, classes = judges_of(options, model)
-    by_record = bool(classes) and judges[0].labels is None
-    if by_record and files and "-" not in files:
-        raise FatalError(f"{model} judges images as of a class: say which with --class or --tags")
+    stream = replace(stream, files=files)
+    network = open_network(options, model)
+    if network.own_classes and files and "-" not in files:
+        raise FatalError(f"{model} scores images as a class: give it with --class or --tags")
     if model == "default":
-        stream.report.note(
-            "judging by the network of animetools; another is named before the images"
-        )
-    told = replace(stream, files=files)
+        stream.note("scoring with the network of animetools; name another before the images")
+
+    import torch
+
+    from animetools.networks.devices import devices
+    from animetools.ranking.network import load_scores
+
+    found = devices(options.device)
+    is_on_cpu = found[0].type == "cpu"
     work = Batches(
-        1 if judges[0].is_on_cpu else options.batch,
-        partial(prepare, judges[0].head, options.fit, classes if by_record else ()),
-        [partial(score, options, judge) for judge in judges],
-        tell,
+        1 if is_on_cpu else options.batch,
+        partial(decode, network, options.fit),
+        partial(load_scores, network, bool(options.shuffles)),
+        found * torch.get_num_threads() if is_on_cpu else found,  # a thread per core
+        note,
     )
     needs_all = options.best or options.worst or options.sort or options.shuffles or options.sheet
     if needs_all or stream.options.json:
-        return told.fold(work, partial(gathered, options, told, judges[0]))
-    return told.fold(work, partial(streamed, options, told))
+        scorer = network.scorer(found[0])
+        return stream.fold(work, partial(ranked, options, stream, scorer))
+    return stream.fold(work, partial(scored, options, stream))
 
 
 def split(files: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
@@ -159,199 +151,98 @@ def split(files: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
     return files[0], files[1:]
 
 
-def prepare(
-    discriminator: "Discriminator", how: "How", classes: tuple[str, ...], item: Item
-) -> Prepared:
-    """One image as the network takes it, with its labels where its record names its `classes`."""
-    from animetools.images.files import read_rgb
-    from animetools.ranking.scores import prepared
+def open_network(options: RankOptions, model: str) -> "ScoringNetwork":
+    """How to score with the network; it has been read, and suits the options."""
+    from animetools.netfiles.fetch import locate
 
-    pixels = prepared(read_rgb(item.path), discriminator, how)
-    return pixels, labels_by_record(classes, item) if classes else None
+    path = locate(model, options.sha256 or None)  # before torch is loaded, for seconds
+    from animetools.ranking.network import ScoringNetwork
+    from animetools.ranking.shuffles import check_minibatch
 
-
-def labels_by_record(classes: tuple[str, ...], item: Item) -> "Tensor":
-    """The labels [1, c_dim] of the class or tags that are known of an image.
-
-    Raises ItemError if none of the network's classes is.
-    """
-    import torch
-
-    from animetools.sampling.labels import labels_of, words_of
-
-    words = words_of(item.facts, classes)
-    if not words:
-        raise ItemError("no class of the network is known of it: say --class or --tags")
+    wanted = (
+        (options.class_,)
+        if options.class_
+        else tuple(options.tags.split(",") if options.tags else ())
+    )
+    network = ScoringNetwork(path, wanted, options.dtype, options.batch)
     try:
-        return torch.from_numpy(labels_of(classes, words, "its record"))[None]
-    except FatalError as why:
-        raise ItemError(str(why)) from None
+        _ = network.own_classes
+        if options.shuffles:
+            check_minibatch(network.discriminator, options.minibatch)
+    except ItemError as why:
+        raise FatalError(f"{model}: {why}") from why
+    return network
 
 
-def score(
-    options: RankOptions, judge: "Judge", batch: list[Prepared]
-) -> "list[Scored | ItemError]":
-    """The score of each image alone, with its features where shuffles want them."""
-    scored: list[Scored | ItemError] = []
-    features = judge.features([pixels for pixels, _ in batch])
-    labels = [its for _, its in batch]
-    values = judge.alone(features, None if labels[0] is None else labels)
-    for value, mine, its in zip(values, features, labels, strict=True):
-        if math.isfinite(value):
-            scored.append((value, *((mine, its) if options.shuffles else (None, None))))
-        else:
-            scored.append(ItemError("its score is no number: try --dtype fp32, or another network"))
-    return scored
+def decode(network: "ScoringNetwork", how: "How", item: Item) -> "Prepared":
+    """One image as the network takes it, with its labels where it needs its own."""
+    from animetools.images.files import read_rgb
+
+    return network.prepared(read_rgb(item.path), how, item.facts)
 
 
-def tell(scored: "Scored", item: Item, output: Output) -> Iterator[Item]:
+def note(found: "Scored", item: Item, output: Output) -> Iterator[Item]:
     """An image with its score, and the features that shuffles want."""
-    value, *load = scored
-    yield replace(item.noted(score=value), load=load)
+    yield item.noted(score=found.value).carrying(found)
 
 
-def streamed(options: RankOptions, stream: Stream, results: Iterator[Result]) -> Iterator[Result]:
+def scored(options: RankOptions, stream: Stream, results: Iterator[Result]) -> Iterator[Result]:
     """Each image as soon as it is scored."""
     scores = array("d")
     for item in results:
         assert isinstance(item, Item)
-        value = item.facts["score"]
-        scores.append(value)
-        if options.threshold is None:
-            yield _with_score(item)
-        elif value >= options.threshold:
-            yield item
-        else:
-            yield item.rejected("below the threshold", f"{value:.5f}")
-    _draw(stream, scores)
+        scores.append(item.facts["score"])
+        yield chosen(options, stream, item, 0, 0)
+    draw(stream, scores)
 
 
-def gathered(
-    options: RankOptions, stream: Stream, judge: "Judge", results: Iterator[Result]
+def ranked(
+    options: RankOptions, stream: Stream, scorer: "Scorer", results: Iterator[Result]
 ) -> Iterator[Result]:
     """All images once the last is scored, with their ranks."""
-    import torch
-
-    from animetools.ranking.scores import Memory, ranks_of, shuffled_scores
+    from animetools.ranking.shuffles import FeatureFile, shuffled_scores
+    from animetools.ranking.tails import tails_file
 
     items: list[Item] = []
-    scores = array("d")
-    labels: list[Tensor] = []
-    with Memory() as memory:
+    with FeatureFile() as file:
         for item in results:
             assert isinstance(item, Item)
-            scores.append(item.facts["score"])
             if options.shuffles:
-                features, its = item.load
-                memory.add(features)
-                labels += [] if its is None else [its]
-            items.append(replace(item, load=None))
+                file.add(item.load)
+            items.append(item.carrying(None))
+        scores = array("d", (item.facts["score"] for item in items))
         if options.shuffles:
-            told = options.shuffles, options.minibatch, options.seed
-            each = torch.cat(labels) if labels else None
-            scores = array("d", shuffled_scores(judge, memory, *told, each))
+            how = options.shuffles, options.minibatch, options.seed
+            scores = array("d", shuffled_scores(scorer, file, *how))
     ranks = ranks_of(scores)
-    ranked = [
-        item.noted(score=value, rank=rank)
-        for item, value, rank in zip(items, scores, ranks, strict=True)
-    ]
+    both = list(zip(ranks, scores, items, strict=True))
     if options.sheet and items and not stream.options.dry_run:
-        _write_sheet(options.sheet, stream, ranked)
-    _draw(stream, scores)
-    total = len(items)
-    best = share_of("--best", options.best, total) if options.best else total
-    worst = share_of("--worst", options.worst, total) if options.worst else total
-    order = sorted(ranked, key=_rank, reverse=bool(options.worst)) if options.sort else ranked
-    for item in order:
-        rank, value = item.facts["rank"], item.facts["score"]
-        if rank > best:
-            yield item.rejected("not among the best", f"rank {rank} of {total}")
-        elif rank <= total - worst:
-            yield item.rejected("not among the worst", f"rank {rank} of {total}")
-        elif options.threshold is not None and value < options.threshold:
-            yield item.rejected("below the threshold", f"{value:.5f}")
-        else:
-            yield item if options.chooses or stream.options.json else _with_score(item)
+        paths = [(rank, score, item.path) for rank, score, item in both]
+        atomic.write(options.sheet, tails_file(paths, options.sheet))
+        stream.note(f"{options.sheet} shows the best and the worst")
+    draw(stream, scores)
+    if options.sort:
+        both.sort(reverse=bool(options.worst))
+    for rank, score, item in both:
+        yield chosen(options, stream, item.noted(score=score, rank=rank), rank, len(both))
 
 
-def judges_of(options: RankOptions, model: str) -> "tuple[list[Judge], tuple[str, ...]]":
-    """The network on every device that was asked for, and the classes that it is told.
-
-    On a CPU it is there once per core, with a thread each.
-    """
-    from animetools.netfiles import fetch
-
-    path = fetch.locate(model, options.sha256 or None)
-    import torch
-
-    from animetools.netfiles import checkpoints
-    from animetools.networks.devices import DTYPES, devices
-    from animetools.networks.fast import Discriminator
-    from animetools.ranking.scores import Judge, check_minibatch, classes_judged
-    from animetools.sampling.labels import classes_of, labels_of
-
-    try:
-        snapshot = checkpoints.read(path)
-        network = snapshot.discriminator.build()
-        assert isinstance(network, Discriminator)
-        if options.shuffles:
-            check_minibatch(network, options.minibatch)
-    except ItemError as why:
-        raise FatalError(f"{model}: {why}") from why
-    channels = network.config.image_channels
-    if channels not in (1, 3, 4):
-        raise FatalError(f"{model} judges images of {channels} channels: no image file has that")
-    classes = classes_of(snapshot.facts, classes_judged(network))
-    labels = None
-    if options.class_ or options.tags:
-        words = [options.class_] if options.class_ else options.tags.split(",")
-        option = "--class" if options.class_ else "--tags"
-        labels = labels_of(classes, words, option)
-    found = devices(options.device)
-    judges = [
-        Judge(network, device, DTYPES[options.dtype], labels, options.batch) for device in found
-    ]
-    return judges * torch.get_num_threads() if judges[0].is_on_cpu else judges, classes
+def chosen(options: RankOptions, stream: Stream, item: Item, rank: int, total: int) -> Result:
+    """An image as it is printed, or why it is not."""
+    score = item.facts["score"]
+    choice = Choice(options.best, options.worst, options.threshold)
+    objection = choice.objection(score, rank, total)
+    if objection:
+        return item.rejected(*objection)
+    if options.prints_paths or stream.options.json:
+        return item
+    return f"{score:.5f}\t{item.path}"
 
 
-def _rank(item: Item) -> int:
-    rank: int = item.facts["rank"]
-    return rank
-
-
-def _with_score(item: Item) -> Item:
-    """As it is printed where nothing is chosen."""
-    return replace(item, path=f"{item.facts['score']:.5f}\t{item.path}")
-
-
-def _draw(stream: Stream, scores: "array[float]") -> None:
+def draw(stream: Stream, scores: "array[float]") -> None:
     """A histogram for a person who looks."""
     if len(scores) > 1 and os.isatty(2) and not stream.options.quiet:
-        import numpy as np
-
         from animetools.ranking.tails import histogram
 
-        for line in histogram(np.array(scores)):
-            stream.report.note(line)
-
-
-def _write_sheet(path: str, stream: Stream, ranked: list[Item]) -> None:
-    """Both ends as pictures."""
-    from animetools.images.files import encode_jpeg, encode_png, read_rgb
-    from animetools.ranking.tails import contact_sheet
-
-    order = sorted(ranked, key=_rank)
-    tails = []
-    for heading, items in (
-        (f"the best of {len(order)}", order[:TAIL]),
-        (f"the worst of {len(order)}, the very worst first", order[::-1][:TAIL]),
-    ):
-        shown = []
-        for item in items:
-            with suppress(ItemError, PassedOver, OSError):  # it was there a moment ago
-                words = f"{item.facts['rank']}: {item.facts['score']:.2f}"
-                shown.append((words, read_rgb(item.path)))
-        tails.append((heading, shown))
-    pixels = contact_sheet(tails)
-    atomic.write(path, encode_png(pixels) if path.endswith(".png") else encode_jpeg(pixels, 90))
-    stream.report.note(f"{path} shows both ends")
+        for line in histogram(scores):
+            stream.note(line)

@@ -1,4 +1,4 @@
-"""sgconvert: turn network files into each other, and say what is in them."""
+"""sgconvert: convert network files, and say what is in them."""
 
 import os
 from collections.abc import Iterator
@@ -6,37 +6,36 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from animetools.cli import Item, Opt, Output, Stream, command
+from animetools.cli import Item, Opt, Output, Result, Stream, command
+from animetools.cli.network import Sha256
 from animetools.errors import FatalError
 
-LAYOUTS = (".pkl", ".safetensors", ".pt", ".onnx")
+SUFFIXES = (".pkl", ".safetensors", ".pt", ".onnx")
 
 
 @dataclass(frozen=True)
 class ConvertOptions:
-    """What sgconvert can be told."""
+    """The options of sgconvert."""
 
-    info: Annotated[bool, Opt("Say what is in the files, and convert nothing.")] = False
+    info: Annotated[bool, Opt("Describe the files instead of converting one.")] = False
     small: Annotated[
         bool,
-        Opt("Keep what sggen and dranker need, in half precision, and nothing to resume from."),
+        Opt("Keep only what sggen and dranker need, in half precision: no training can resume."),
     ] = False
     input: Annotated[
         Literal["z", "w"],
-        Opt(
-            "What an .onnx starts from: z with labels and psi, or all rows of w, which edits move."
-        ),
+        Opt("Input of an .onnx: z with labels and psi, or all rows of w, for editing."),
     ] = "z"
-    sha256: Annotated[str, Opt("What the network file must be.", unit="HEX")] = ""
-    force: Annotated[bool, Opt("Write OUT over what is there.", "f")] = False
+    sha256: Sha256 = ""
+    force: Annotated[bool, Opt("Overwrite OUT if it exists.", "f")] = False
 
 
 @command(
     reads=False,
     arguments=(
         "IN OUT",
-        "A network file, its address, latest or default; and the file to write. With --info any "
-        "number of network files.",
+        "A network file, its URL, latest or default; and the file to write. With --info any number"
+        " of network files.",
     ),
     examples=[
         "sgconvert network-snapshot-025000.pkl faces.safetensors",
@@ -46,32 +45,32 @@ class ConvertOptions:
     ],
 )
 def sgconvert(options: ConvertOptions, stream: Stream) -> int:
-    """Turn a network file into another kind, or say what is in it.
+    """Convert a network file to another format, or describe it.
 
-    Reads the .pkl of StyleGAN 1 and 2 and StyleGAN2-ext for TensorFlow and of StyleGAN2-ADA for
-    PyTorch, the .pt that GANSpace, e4e and StyleCLIP use, and its own files; nothing inside them
-    is executed. The end of OUT's name chooses what is written: .pkl and .safetensors hold every
-    network and fact, .pt a StyleGAN 2 as those programs know it, .onnx the generator alone. Prints
-    OUT's path.
+    Reads the .pkl files of StyleGAN 1, StyleGAN 2 and StyleGAN2-ext for TensorFlow, the .pkl files
+    of StyleGAN2-ADA for PyTorch, the .pt files of GANSpace, e4e and StyleCLIP, and its own files.
+    Nothing inside a file is executed. The suffix of OUT chooses its format: .pkl and .safetensors
+    hold all networks and facts, .pt a StyleGAN 2 for those programs, .onnx the generator alone.
+    Prints OUT's path.
     """
     if options.info:
         if not stream.files:
-            raise FatalError("--info says what is in files: sgconvert --info FILE ...")
+            raise FatalError("--info needs a file: sgconvert --info FILE ...")
         if options.sha256 and len(stream.files) > 1:
-            raise FatalError("--sha256 is that of one file; there are several")
+            raise FatalError("--sha256 is for one file, not several")
         work = partial(inform, options, stream.options.json)
         return stream.map(work, [Item(name) for name in stream.files])
     if len(stream.files) != 2:
-        raise FatalError("one file is read and one is written: sgconvert IN OUT")
+        raise FatalError("name two files: sgconvert IN OUT")
     source, target = stream.files
-    if os.path.splitext(target)[1] not in LAYOUTS:
-        raise FatalError(f"{target} does not end in one of {', '.join(LAYOUTS)}")
+    if os.path.splitext(target)[1] not in SUFFIXES:
+        raise FatalError(f"{target} does not end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
     if options.input == "w" and not target.endswith(".onnx"):
         raise FatalError(f"--input w is for .onnx files, not {target}")
     if os.path.isdir(target):
         raise FatalError(f"{target} is a folder: name a file")
     if os.path.lexists(target) and not options.force:
-        raise FatalError(f"{target} exists; -f writes over it")
+        raise FatalError(f"{target} exists: -f overwrites it")
     return stream.map(partial(convert, options, target, stream.options.dry_run), [Item(source)])
 
 
@@ -83,20 +82,20 @@ def convert(
     from animetools import atomic
     from animetools.netfiles import checkpoints, onnx
 
-    snapshot = checkpoints.read(path)
+    file = checkpoints.read(path)
     if options.small:
-        snapshot = snapshot.small()
-    for network in snapshot.networks.values():
-        network.build()  # what cannot be built is not passed on
+        file = file.small()
+    for network in file.networks.values():
+        network.build()  # a network that cannot be built is not written
     if not dry and target.endswith(".onnx"):
-        atomic.write(target, onnx.encode(snapshot.generator, options.input))
+        atomic.write(target, onnx.encode(file.generator, options.input))
     elif not dry:
-        checkpoints.write(target, snapshot)
+        checkpoints.write(target, file)
     yield item.made(target, source=item.path)
 
 
-def inform(options: ConvertOptions, as_json: bool, item: Item, output: Output) -> Iterator[Item]:
-    """What is in one network file; as text where it is not wanted as facts."""
+def inform(options: ConvertOptions, as_json: bool, item: Item, output: Output) -> Iterator[Result]:
+    """What is in one network file, as text or as the facts of a record."""
     path = _located(options, item.path)
     from animetools.netfiles import checkpoints
     from animetools.netfiles.describe import describe
@@ -106,16 +105,16 @@ def inform(options: ConvertOptions, as_json: bool, item: Item, output: Output) -
         yield item.noted(**facts)
     else:
         lines = [f"  {name:26}{_shown(value)}" for name, value in facts.items()]
-        yield Item("\n".join([item.path, *lines]))
+        yield "\n".join([item.path, *lines])
 
 
 def _located(options: ConvertOptions, name: str) -> str:
-    """The path of a network file; what is wrong with a plain one its reader tells."""
+    """The path of a network file; that of a plain name is checked by its reader."""
     if name not in ("latest", "default") and "://" not in name and not options.sha256:
         return name
     from animetools.netfiles.fetch import locate
 
-    return locate(name, options.sha256 or None)
+    return locate(name, options.sha256)
 
 
 def _shown(value: Any) -> str:

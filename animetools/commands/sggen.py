@@ -2,132 +2,45 @@
 
 import json
 import os
-import time
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import compress
 from operator import attrgetter
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from animetools.cli import Batches, Item, Opt, Output, Stream, command
 from animetools.cli.cores import cores
 from animetools.cli.inputs import lines_of_input, look, read_item
-from animetools.cli.item import NO_FILE, Facts, Result, Work, reason_of
+from animetools.cli.item import Result, Work, reason_of
 from animetools.cli.network import Device, Dtype, Sha256
 from animetools.cli.stream import Run
 from animetools.errors import FatalError, ItemError
-from animetools.sampling.naming import parse_name, shown
-from animetools.sampling.plan import Plan
-from animetools.sampling.seeds import (
-    LEAST_BOUND,
-    Seeds,
-    parse_grid,
-    parse_psis,
-    share_of,
-)
+from animetools.ranking.choice import Share, ranks_of
+from animetools.sampling.options import FileOptions
+from animetools.sampling.seeds import is_seeds
 
 if TYPE_CHECKING:
-    from animetools.sampling.latents import Drawn
-    from animetools.sampling.pictures import Made, Making
+    from animetools.sampling.latents import SynthesisInput
+    from animetools.sampling.requests import Request
+    from animetools.sampling.sampler import Sampler
 
-SCORES = "/.scores/"  # before the names of pictures that are judged
+SCORES = "/.scores/"  # before the names of pictures that are scored
 FOLDER = "a folder: name the files of latents in it"
-SAMPLE = 8  # files, after the first, that tell what all will cost
 
 
 @dataclass(frozen=True)
-class GenOptions:
-    """What sggen can be told."""
+class GenOptions(FileOptions):
+    """What sggen can be given."""
 
-    network: Annotated[
-        str,
-        Opt(
-            "Which network draws; latest is the newest snapshot under results/, default the one that"
-            " ships with animetools.",
-            unit="FILE|URL",
-        ),
-    ] = "default"
     sha256: Sha256 = ""
-    seeds: Annotated[
-        str, Opt("Which seeds to draw, such as 0-50000,60000; both ends count.", "s", unit="SEEDS")
-    ] = ""
-    psi: Annotated[
-        str,
-        Opt(
-            "How far w may be from the average: 0.8; several as 0.5,0.8 or from:to:step; the"
-            " network's own where nothing is said.",
-            unit="PSI",
-        ),
-    ] = ""
-    latents: Annotated[
-        Literal["z", "w", "w+"] | None,
-        Opt("What files of latents hold where their shape does not say; w+ is all rows of w."),
-    ] = None
-    cutoff: Annotated[
-        int | None,
-        Opt("Apply psi to the first so many rows of w only.", min=0),
-    ] = None
-    truncate: Annotated[
-        Literal["w", "z"],
-        Opt("What psi does: w draws w to its average, z draws z again until it is within +-psi."),
-    ] = "w"
-    noise: Annotated[
-        Literal["const", "random", "none", "seed"],
-        Opt(
-            "const: the file's own; random: each picture's own; seed: as run_generator.py drew it."
-        ),
-    ] = "const"
-    class_: Annotated[
-        str, Opt("The class, by number or name; without it each seed draws one.", unit="CLASS")
-    ] = ""
-    tags: Annotated[
-        str, Opt("Several classes at once, by numbers or names: long_hair,smile.", unit="TAGS")
-    ] = ""
-    accept: Annotated[
-        str,
-        Opt(
-            "Keep the best by the network's discriminator: a share, as 10%, or a number of images.",
-            unit="SHARE",
-        ),
-    ] = ""
-    grid: Annotated[
-        str, Opt("Sheets of so many columns and rows instead of single files.", unit="10x10")
-    ] = ""
-    format: Annotated[
-        Literal["png", "jpg", "webp"] | None, Opt("The files that are written [png].")
-    ] = None
-    quality: Annotated[int, Opt("Of JPEG and WebP files.", min=1, max=100)] = 95
-    name: Annotated[
-        str,
-        Opt("What files are called: example-{seed}-{psi}.jpg; {index} counts from 0.", unit="NAME"),
-    ] = ""
-    save_w: Annotated[bool, Opt("Write w beside each picture, as NAME.npy.")] = False
     device: Device = "auto"
     dtype: Dtype = "fp32"
     batch: Annotated[
-        int, Opt("Pictures that a device makes at once; 0 suits it.", min=0, max=1024)
+        int,
+        Opt(
+            "Pictures that a device draws at once; 0 is automatic.", min=0, max=1024, affects=False
+        ),
     ] = 0
-
-    def __post_init__(self) -> None:
-        """Refuse what makes no sense, before anything heavy is loaded."""
-        if self.seeds:
-            Seeds.parse(self.seeds)
-        if self.grid:
-            parse_grid(self.grid)
-        if self.class_ and self.tags:
-            raise ValueError("--class and --tags exclude each other")
-        if self.accept:
-            share_of("--accept", self.accept, 1)
-        psis = parse_psis(self.psi) if self.psi else ()
-        if self.truncate == "z" and not psis:
-            raise ValueError("--truncate z needs --psi, within which z must lie")
-        if self.truncate == "z" and min(psis) < LEAST_BOUND:
-            raise ValueError(f"--psi is at least {LEAST_BOUND} with --truncate z")
-        if self.accept and len(psis) > 1:
-            raise ValueError("--accept compares pictures of one --psi, not of several")
-        if self.name:
-            parse_name(self.name, self.format)
 
 
 @command(
@@ -135,7 +48,7 @@ class GenOptions:
     reads=False,
     arguments=(
         "FILE ...",
-        "Latents (z or w) in .npy, .npz or .pt files; -: seeds, names of such files or records of"
+        "Latents (z or w) in .npy, .npz or .pt files. With -, seeds, names of such files or records of"
         " --json, one per line of standard input.",
     ),
     examples=[
@@ -156,286 +69,168 @@ def sggen(options: GenOptions, stream: Stream) -> int:
     a row of latents images/FILE.ROW.png; for a sheet of them FIRST-LAST.png. Every file says in
     its Description (PNG) or ImageDescription (EXIF) where it comes from, and --json prints it.
 
-    w from a file is taken as it is, unless --psi is given. What --save-w writes gives the same
+    w from a file is not truncated, unless --psi is given. What --save-w writes gives the same
     picture again.
     """
-    if not options.seeds and not stream.files:
-        raise FatalError("nothing to draw: give --seeds, such as 0-99, or files of latents")
-    plan = _plan(options, stream)
-    making = _opened(options)
+    count = checked(options, stream.files)
+    sampler = open_sampler(options, count)
     if options.network == "default":
-        stream.report.note("drawing with the network of animetools; --network names another")
+        stream.note("drawing with the network of animetools; --network names another")
 
-    from animetools.sampling.judging import scorings
-    from animetools.sampling.pictures import make_each, make_sheets
-    from animetools.sampling.render import renderers_on
+    from animetools.networks.devices import devices
+    from animetools.sampling.pictures import check_size, load_pictures, load_sheets
+    from animetools.sampling.requests import requests
+    from animetools.sampling.scoring import load_scores
 
-    generator = making.generator
-    plan.check_image(generator.width, generator.height, generator.config.image_channels)
-    stream = replace(stream, settings=_settings(options, plan, making))
-    stream.report.total = plan.count
-    with renderers_on(
-        options.device,
-        options.dtype,
-        generator,
-        batch=options.batch,
-        cores=cores(),
-        expected=plan.pictures,
-    ) as renderers:
-        batch, draw = renderers[0].batch, partial(drawn, making)
-        if options.dtype == "fp16" and renderers[0].device.type == "cpu":
-            stream.report.note("--dtype fp16 is for cards: this CPU computes in fp32")
-        encode = partial(save, options, plan, making)
-        work: Work | Batches
-        if stream.options.dry_run:
-            work = partial(encode, None)
-        elif plan.sheet:
-            make = [partial(make_sheets, making, plan.columns, each) for each in renderers]
-            work = Batches(1, attrgetter("load"), make, encode)
-        else:
-            work = Batches(batch, draw, [partial(make_each, each) for each in renderers], encode)
-        judging = None
+    check_size(sampler.generator, options.grid, options.image_format)
+    found = devices(options.device)
+    if options.dtype == "fp16" and found[0].type == "cpu":
+        stream.note("--dtype fp16 is for GPUs: this CPU computes in fp32")
+    draw, size = partial(drawn, sampler), sampler.renderer(found[0]).batch
+    encode = partial(save, options, sampler)
+    work: Work | Batches
+    if stream.options.dry_run:
+        work = partial(encode, None)
+    elif options.grid:
+        load = partial(load_sheets, sampler, options.grid)
+        work = Batches(1, attrgetter("load.pictures"), load, found, encode)
+    else:
+        work = Batches(size, draw, partial(load_pictures, sampler), found, encode)
+    scoring = Batches(size, draw, partial(load_scores, sampler), found, note_score)
+    stream = stream.keyed(
+        network=sampler.network.sha256[:16],
+        psi=None if options.naming.has_psi else str(options.psi or sampler.usual_psi),
+        cutoff=sampler.options.cutoff,
+        format=options.image_format,
+    )
+    if count is not None:
+        stream.expect(count)
+    items = map(item_of, requests(sampler, options.naming, sources(options, stream)))
+    return stream.collect(work, partial(gather, options, stream, sampler, scoring), items)
+
+
+def checked(options: GenOptions, files: tuple[str, ...]) -> int | None:
+    """How many files there will be, None if files of latents or lists are among the arguments.
+
+    Raises FatalError if there is nothing to draw, or two files would have one name.
+    """
+    if not options.seeds and not files:
+        raise FatalError("nothing to draw: give --seeds, such as 0-99, or files of latents")
+    seeds = None if files or not options.seeds else options.seeds.count
+    try:
+        options.naming.check_distinct(seeds)
+    except ValueError as why:
+        raise FatalError(f"--name {why}") from None
+    return None if seeds is None else options.naming.file_count(seeds)
+
+
+def open_sampler(options: GenOptions, files: int | None) -> "Sampler":
+    """How to draw with the network, for so many files."""
+    from animetools.netfiles.fetch import locate
+
+    path = locate(options.network, options.sha256 or None)  # before torch is loaded, for seconds
+
+    from animetools.sampling.sampler import Sampler
+    from animetools.sampling.scoring import discriminator_of
+
+    expected = files and files * (options.grid.size if options.grid else 1)
+    how = options.dtype, options.batch, cores(), expected
+    try:
+        sampler = Sampler(path, options, *how).opened()
         if options.accept:
-            judging = Batches(batch, draw, scorings(making, renderers), note_score)
-        items = pictures(plan, making, latents(options, stream, making))
-        return stream.collect(work, partial(gather, options, stream, plan, judging, making), items)
-
-
-def latents(options: GenOptions, stream: Stream, making: "Making") -> Iterator[Item]:
-    """What the options name, then what the arguments name, one item for each latent."""
-    if options.seeds:
-        yield from _seeded(options.seeds, making)
-    for file in stream.files:
-        if set(file) <= set("0123456789-,") and file != "-" and not os.path.lexists(file):
-            raise FatalError(f"{file} is no file of latents; to draw seeds say --seeds {file}")
-        if file == "-":
-            for line in lines_of_input(b"\0" if stream.options.null else b"\n"):
-                yield from _listed(line, making)
-        else:
-            yield from _rows(look(file, {}) or Item(file, trouble=FOLDER), making)
-
-
-def _seeded(text: str, making: "Making", facts: Facts | None = None) -> Iterator[Item]:
-    """An item for each seed, with the class of a record's facts."""
-    for seed in Seeds.parse(text):
-        yield Item(f"/seed{seed:04}", load=making.seeded(seed, facts or {}))
-
-
-def _listed(line: bytes, making: "Making") -> Iterator[Item]:
-    """What a line of a list means: seeds, a file of latents, or a record of our own."""
-    text = os.fsdecode(line)
-    facts: Facts = {}
-    if not set(text) <= set("0123456789-,"):
-        item = read_item(line) or Item(text, trouble=FOLDER)
-        facts = item.facts
-        seeds = facts.get("seed", facts.get("seeds"))  # of a picture, of a sheet
-        if type(seeds) not in (int, str):
-            yield from _rows(item, making)
-            return
-        text = str(seeds)
-    try:
-        yield from _seeded(text, making, facts)
-    except (ValueError, ItemError) as why:
-        yield Item(text, trouble=str(why))
-
-
-def _rows(item: Item, making: "Making") -> Iterator[Item]:
-    """An item for each latent of a file."""
-    try:
-        if item.trouble:
-            raise ItemError(item.trouble)
-        kept = making.kept(item.path)
+            discriminator_of(sampler)
     except (ItemError, OSError) as why:
-        yield replace(item, trouble=reason_of(why))
-        return
-    for row, latent in enumerate(kept):
-        facts = {"source": item.path} | item.facts | {"row": row}
-        yield replace(item, path=f"{item.path}.{row}", facts=facts, load=latent)
+        raise FatalError(f"{path}: {reason_of(why)}") from None
+    return sampler
 
 
-def pictures(plan: Plan, making: "Making", items: Iterable[Item]) -> Iterator[Item]:
-    """An item for each picture: every latent at every psi."""
-    index = 0
-    for item in items:
-        if item.trouble:
-            yield item
+def sources(options: GenOptions, stream: Stream) -> Iterator[Item]:
+    """Where latents come from: --seeds, then files and the lines of lists."""
+    if options.seeds:
+        yield Item(str(options.seeds))
+    for file in stream.files:
+        if file != "-":
+            if is_seeds(file) and not os.path.lexists(file):
+                raise FatalError(f"{file} is not a file of latents: for seeds give --seeds {file}")
+            yield look(file, {}) or Item(file, trouble=FOLDER)
             continue
-        for picture in making.pictures(item.load, plan.psis):
-            facts = making.facts([picture]) | {"index": index, "file": os.path.basename(item.path)}
-            index += 1
-            # What an item is made from is told by its time, so that the journal sees a change.
-            mtime, size = item.mtime or picture.identity, item.size
-            if plan.name:  # which does not say whose it is, as a file's own path does
-                mtime, size = picture.identity, NO_FILE
-            path = plan.stem(item.path, facts)
-            yield replace(item, path=path, size=size, mtime=mtime, load=picture)
+        for line in lines_of_input(b"\0" if stream.options.null else b"\n"):
+            text = os.fsdecode(line)
+            yield Item(text) if is_seeds(text) else read_item(line) or Item(text, trouble=FOLDER)
 
 
-def sheets(plan: Plan, making: "Making", items: Iterable[Item]) -> Iterator[Item]:
-    """An item for each sheet of pictures, all of one psi."""
-    from animetools.sampling.pictures import identity_of
-
-    waiting: dict[float, list[Item]] = {}
-    index = 0
-
-    def sheet(several: list[Item]) -> Item:
-        load = tuple(each.load for each in several)
-        facts = making.facts(load[:1]) | {"index": index}
-        path = plan.sheet_stem(several[0].path, several[-1].path, facts)
-        return Item(path, mtime=identity_of(load), load=load)
-
-    for item in items:
-        if item.trouble:
-            yield item
-            continue
-        several = waiting.setdefault(item.load.psi, [])
-        several.append(item)
-        if len(several) == plan.sheet:
-            yield sheet(several)
-            index += 1
-            several.clear()
-    for several in filter(None, waiting.values()):
-        yield sheet(several)
-        index += 1
+def item_of(request: "Request") -> Item:
+    """A file that is to be made."""
+    return Item(request.path, request.facts, request.stamp, request.trouble, load=request)
 
 
-def drawn(making: "Making", item: Item) -> "Drawn":
+def drawn(sampler: "Sampler", item: Item) -> "SynthesisInput":
     """What the synthesis takes for the picture that the item carries."""
-    return making.draw(item.load)
+    return sampler.input(item.load.pictures[0])
 
 
 def save(
-    options: GenOptions,
-    plan: Plan,
-    making: "Making",
-    made: "Made | None",
-    item: Item,
-    output: Output,
+    options: GenOptions, sampler: "Sampler", made: Any, item: Item, output: Output
 ) -> Iterator[Item]:
-    """A picture, or a sheet, as a file; nothing has been made in a dry run."""
-    from animetools.images.described import encode_described
-
-    load = item.load if plan.sheet else (item.load,)
-    facts = making.facts(load)
-
-    def encode() -> bytes:
-        assert made
-        return encode_described(made.pixels, plan.image_format, options.quality, json.dumps(facts))
-
-    def encode_w() -> bytes:
-        assert made
-        return made.w_file()
-
-    path = output.write(plan.suffix, encode)
+    """A picture, or a sheet, as a file; `made` is a Rendering, None in a dry run."""
+    facts, kind = sampler.facts(item.load.pictures), options.image_format
+    suffix = (options.name and options.name.extension) or f".{kind}"
+    text = json.dumps(facts)
+    path = output.write(suffix, lambda: made.image_file(kind, options.quality, text))
     if options.save_w:
-        facts["w"] = output.write(".npy", encode_w)
+        facts["w"] = output.write(".npy", lambda: made.w_file())
     yield item.made(path, **facts)
 
 
 def gather(
     options: GenOptions,
     stream: Stream,
-    plan: Plan,
-    judging: Batches | None,
-    making: "Making",
+    sampler: "Sampler",
+    scoring: Batches,
     items: Iterable[Item],
     run: Run,
 ) -> Iterator[Result]:
-    """Choose among the pictures if asked, put them on sheets if asked, make them."""
-    if judging and options.accept:
-        items = yield from accepted(options.accept, stream, judging, items)
-        stream.report.total = stream.report.read + -(-len(items) // max(1, plan.sheet))
-    if plan.sheet:
-        items = sheets(plan, making, items)
-    yield from foretold(stream, run(items))
+    """Choose among the pictures if asked, put them on sheets if asked, draw them."""
+    from animetools.sampling.forecast import FirstFiles
+    from animetools.sampling.requests import sheets
+
+    if options.accept:
+        items = yield from accepted(options.accept, stream, scoring, items)
+        stream.expect(-(-len(items) // (options.grid.size if options.grid else 1)))
+    if options.grid:
+        singles = (item.load for item in items)
+        items = map(item_of, sheets(sampler, options.naming, singles))
+    first = FirstFiles(stream.out)
+    for result in run(items):
+        yield result
+        seen = stream.progress
+        if seen.written and isinstance(result, Item):
+            cost = first.add(result.path, seen.read, seen.left)
+            if cost:
+                stream.note(cost)
 
 
 def accepted(
-    share: str, stream: Stream, judging: Batches, items: Iterable[Item]
+    share: Share, stream: Stream, scoring: Batches, items: Iterable[Item]
 ) -> Generator[Result, None, list[Item]]:
     """The share of the pictures that score best, in their own order; the others are rejects.
 
-    The journal keeps the scores, so that a run that was killed goes on judging where it was.
+    The journal keeps the scores, so that a run that was killed goes on where it was.
     """
-    from animetools.sampling.judging import best_of
-
-    scored: list[Item] = []
-    for result in stream.run(judging, (replace(item, path=SCORES + item.path) for item in items)):
+    named = (replace(item, path=SCORES + item.path) for item in items)
+    scored = []
+    for result in stream.run(scoring, named, counted=False):
         assert isinstance(result, Item)
         scored.append(replace(result, path=result.path.removeprefix(SCORES), own={}))
-    count = share_of("--accept", share, len(scored))
-    best = best_of([item.facts["score"] for item in scored], count)
-    stream.report.read -= sum(best)  # they come again when they are made
-    for item, is_best in zip(scored, best, strict=True):
-        if not is_best:
-            yield item.rejected("scored lower", f"{item.facts['score']:.4f}")
-    return list(compress(scored, best))
+    scores = [item.facts["score"] for item in scored]
+    ranks, count = ranks_of(scores), share.of(len(scored))
+    stream.count(len(scored) - count)  # the others come again when they are drawn
+    for item, score, rank in zip(scored, scores, ranks, strict=True):
+        if rank > count:
+            yield item.rejected("scored lower", f"{score:.4f}")
+    return [item for item, rank in zip(scored, ranks, strict=True) if rank <= count]
 
 
 def note_score(score: float, item: Item, output: Output) -> Iterator[Item]:
-    """What the journal keeps of a picture that was judged."""
+    """What the journal keeps of a picture that was scored."""
     yield item.noted(score=score)
-
-
-def foretold(stream: Stream, results: Iterable[Result]) -> Iterator[Result]:
-    """Pass the results on; once the first files are there, say what all will cost."""
-    from animetools.estimate import duration, forecast
-
-    report, sizes, began, before = stream.report, list[int](), 0.0, 0
-    for result in results:
-        yield result
-        if len(sizes) > SAMPLE or not report.written or not isinstance(result, Item):
-            continue
-        if not sizes:
-            began, before = time.monotonic(), report.read
-        sizes.append(os.stat(result.path).st_size)
-        left = (report.total or 0) - report.read
-        if len(sizes) > SAMPLE and left > 10 * SAMPLE:
-            seen = forecast(sizes, left, os.path.join(stream.out, "x"))
-            seconds = (time.monotonic() - began) / (report.read - before) * left
-            report.note(f"{stream.out}: still {seen}; {duration(seconds)} to go")
-            if seen.least > seen.free:
-                raise FatalError(f"{stream.out}: no room for it: choose another -o, or make room")
-
-
-def _plan(options: GenOptions, stream: Stream) -> Plan:
-    seeds = None if stream.files else Seeds.parse(options.seeds).count
-    try:
-        return Plan.of(options.psi, options.grid, options.name, options.format, seeds)
-    except ValueError as why:
-        raise FatalError(str(why)) from None
-
-
-def _opened(options: GenOptions) -> "Making":
-    from animetools.netfiles.fetch import locate
-
-    path = locate(options.network, options.sha256 or None)  # before torch is loaded, for seconds
-
-    from animetools.sampling.latents import Manner
-    from animetools.sampling.pictures import Making
-
-    manner = Manner(options.truncate, options.cutoff, options.noise, latents=options.latents)
-    try:
-        return Making.of(path, manner, options.class_, options.tags, options.dtype)
-    except (ItemError, OSError) as why:
-        raise FatalError(f"{path}: {reason_of(why)}") from None
-
-
-def _settings(options: GenOptions, plan: Plan, making: "Making") -> dict[str, Any]:
-    """What a file depends on, besides what is in its name."""
-    psis = plan.psis or (making.generator.config.truncation.psi,)
-    return {
-        "command": "sggen",
-        "network": making.told["sha256"][:16],
-        "psi": None if plan.names_have_psi else ",".join(map(shown, psis)),
-        "truncate": options.truncate,
-        "cutoff": making.manner.cutoff,
-        "noise": options.noise,
-        "class": options.class_,
-        "tags": options.tags,
-        "grid": options.grid,
-        "format": plan.image_format,
-        "quality": None if plan.image_format == "png" else options.quality,
-        "save_w": options.save_w,
-        "dtype": options.dtype,
-    } | ({"latents": options.latents} if options.latents else {})

@@ -117,7 +117,7 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
     """Train; yields the path of each snapshot."""
     import torch
 
-    from animetools.dataset.beside import beside
+    from animetools.dataset.annotations import annotations
     from animetools.dataset.training_set import Images
     from animetools.netfiles.fetch import locate
     from animetools.networks.devices import devices
@@ -139,7 +139,7 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
     # The dataset, and the snapshot to resume.
     device = devices(options.device)[0]
     images = Images(stream.files[0])
-    if unused := list(beside(images.pictures)):
+    if unused := list(annotations(images.pictures)):
         report.note(f"{images.path} has {' and '.join(unused)}: sgtrain does not use them yet")
     path = "" if options.resume == "none" else options.resume
     if path == "latest":

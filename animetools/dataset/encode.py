@@ -1,5 +1,6 @@
-"""One picture as the bytes that a dataset keeps, read back and compared before they are believed."""
+"""Encoding one image for a dataset: the file is decoded again and compared."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -9,17 +10,21 @@ from animetools.errors import ItemError
 from animetools.images.files import decode_rgb, encode_jpeg, encode_png
 from animetools.images.fit import Fit, Rgb
 
-# How far a JPEG may carry the mean color of a block, in grey levels. The roughest that can be,
-# noise of full colors at quality 1, moves it by 51; a lost piece of a picture by more.
-BLOCK = 16  # pixels: what JPEG works on with halved color, so detail that it drops evens out
+# How far JPEG may change the mean color of a block, in grey levels. The worst case, noise of
+# saturated colors at quality 1, changes it by 51; a lost piece of an image by more.
+BLOCK = 16  # pixels: JPEG's unit where color is halved, in which the loss of detail averages out
 WORST_JPEG = 64
+
+
+Encode = Callable[[Rgb, int | None], bytes]  # uint8 [H, W, 3] and a quality, as `encode` takes them
 
 
 @dataclass(frozen=True)
 class Packable:
-    """A picture ready to be packed: its file, the size it had, and how it was fitted.
+    """An image ready to be packed: its encoded data, the size it had, and how it was fitted.
 
-    Sidecars are packed beside it: how the name of each ends, where the picture is .png, and its bytes.
+    Its sidecars are packed beside it: the ending of each, which takes the place of the image's
+    (.txt, .png.json), and its bytes.
     """
 
     data: bytes
@@ -28,11 +33,21 @@ class Packable:
     fit: Fit
     sidecars: tuple[tuple[str, bytes], ...] = ()
 
+    @property
+    def size(self) -> int:
+        """The bytes that it takes, with its sidecars."""
+        return len(self.data) + sum(len(data) for _, data in self.sidecars)
+
+
+def suffix(quality: int | None) -> str:
+    """The ending of an image of this quality."""
+    return ".png" if quality is None else ".jpg"
+
 
 def encode(rgb: Rgb, quality: int | None = None) -> bytes:
-    """PNG of uint8 [H, W, 3], or JPEG of a quality of 1 to 100; decoded again and compared.
+    """PNG of uint8 [H, W, 3], or JPEG of a quality of 1 to 100.
 
-    Raises ItemError if it does not come back: a PNG exactly, a JPEG nearly.
+    Raises ItemError if decoding does not give the same image, exactly (PNG) or nearly (JPEG).
     """
     if quality is None:
         data = encode_png(rgb)
@@ -41,16 +56,14 @@ def encode(rgb: Rgb, quality: int | None = None) -> bytes:
         data = encode_jpeg(rgb, quality)
         good = _moved(data, rgb) <= WORST_JPEG
     if not good:
-        raise ItemError(
-            "does not come back from its own encoding: faulty memory, or a faulty codec"
-        )
+        raise ItemError("decoding what was encoded gives another image: is the memory faulty?")
     return data
 
 
 def _moved(data: bytes, rgb: Rgb) -> float:
-    """The largest difference between the mean colors of blocks, of a JPEG and of what it shows."""
+    """The largest difference between the mean colors of blocks of a JPEG and its original."""
     height, width = rgb.shape[:2]
-    # At an eighth of the size all of the file is read, but not every pixel made: half the time.
+    # At an eighth of the size all of the file is read, but not every pixel computed: half the time.
     shrink = 8 if min(height, width) >= 8 * BLOCK else 1
     flag = cv2.IMREAD_REDUCED_COLOR_8 if shrink == 8 else cv2.IMREAD_COLOR
     back = cv2.imdecode(np.frombuffer(data, np.uint8), flag)

@@ -1,6 +1,5 @@
-"""The same dataset as a folder of files, under the names that they have in the zip."""
+"""A dataset as a folder of files, which have the names that they have in a zip."""
 
-import fcntl
 import os
 import shutil
 import stat
@@ -11,30 +10,32 @@ from contextlib import suppress
 import numpy as np
 
 from animetools import atomic
-from animetools.dataset.identity import Marks, marks
+from animetools.dataset.identity import Fingerprints, fingerprints
+from animetools.dataset.labels import labels_found, labels_of
 from animetools.dataset.members import (
     LONGEST_FILE,
     LONGEST_LINE,
     METADATA,
     SUMMARY,
     Member,
-    is_image_name,
     is_member_name,
 )
+from animetools.dataset.pictures import ImageFiles, Labels
 from animetools.errors import FatalError, ItemError
+from animetools.images.containers import format_by_name
 
 
-class FolderPart:
-    """A folder on its way to `path`: it fills as `.NAME.part` and gets its name when it is whole.
+class FolderWriter:
+    """A folder that fills as `.NAME.part` and is renamed to `path` when it is finished.
 
-    Raises FatalError if another process is at it, OSError if it cannot be written.
+    Raises BlockingIOError while another process writes it, OSError if it cannot be written.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.name = atomic.part_name(path)
-        self.lock = _locked(self.name, path)
-        self.fresh: list[str] = []  # written and perhaps not on the disk yet
+        self.lock = atomic.claim(self.name, folder=True)
+        self.unsynced: list[str] = []  # written, perhaps not on the disk yet
 
     def append(self, name: str, data: bytes) -> Member:
         """Add a file."""
@@ -42,11 +43,11 @@ class FolderPart:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "wb") as file:
             file.write(data)
-        self.fresh.append(path)
+        self.unsynced.append(path)
         return Member(name, 0, len(data), zlib.crc32(data))
 
     def holds(self, member: Member) -> bool:
-        """Whether a file is there, to the last byte."""
+        """Whether a file is complete."""
         try:
             with open(os.path.join(self.name, member.name), "rb") as file:
                 data = file.read(member.length + 1)
@@ -55,17 +56,17 @@ class FolderPart:
         return len(data) == member.length and zlib.crc32(data) == member.crc
 
     def cut(self, last: Member | None) -> None:
-        """Forget all that comes after a file; after None: everything."""
-        self.fresh.clear()
+        """Remove all that comes after a file; after None: everything."""
+        self.unsynced.clear()
         for name in _names(self.name, is_member_name):
             if last is None or _numbered(name) > _numbered(last.name):
                 os.unlink(os.path.join(self.name, name))
 
     def sync(self) -> None:
-        """Wait until the disk has it."""
-        for path in self.fresh:
+        """Wait until all of it is on the disk."""
+        for path in self.unsynced:
             _sync(path)
-        self.fresh.clear()
+        self.unsynced.clear()
 
     def finish(
         self,
@@ -76,14 +77,14 @@ class FolderPart:
     ) -> None:
         """Add metadata.jsonl and dataset.json, which takes this time in nanoseconds.
 
-        The folder then takes its name; what had it is removed.
+        The folder then takes its name; the one that had it is removed.
 
-        Raises FatalError if a file has been taken out of the part.
+        Raises FatalError if a file of the part is missing.
         """
         for member in members:
             path = os.path.join(self.name, member.name)
             if not os.path.exists(path) or os.path.getsize(path) != member.length:
-                raise FatalError(f"{path} is gone or changed: -f starts over")
+                raise FatalError(f"{path} is missing or has changed: -f starts over")
         self.sync()
         with open(os.path.join(self.name, METADATA), "wb") as file:
             file.writelines(lines())
@@ -103,23 +104,23 @@ class FolderPart:
         self.lock = -1
 
     def close(self) -> None:
-        """Leave it for the next run; an empty one goes."""
+        """Leave it for the next run; an empty one is removed."""
         if self.lock >= 0:
             with suppress(OSError):
                 os.rmdir(self.name)
             os.close(self.lock)
 
 
-class FolderFiles:
-    """The images of a finished folder, in the order of their names, and what else is in it.
+class FolderReader(ImageFiles):
+    """The images of a folder, at any depth, in the order of their names; see Reader.
 
-    `wanted` tells images by their names. Raises FatalError if the folder cannot be read.
+    Raises FatalError if the folder cannot be read.
     """
 
-    def __init__(self, path: str, wanted: Callable[[str], bool] = is_image_name) -> None:
+    def __init__(self, path: str) -> None:
         self.path = path
         try:
-            self.names = list(_names(path, wanted))
+            self.names = list(_names(path, lambda name: format_by_name(name) is not None))
             summary = os.path.join(path, SUMMARY)
             self.mtime = os.stat(summary if os.path.exists(summary) else path).st_mtime_ns
         except OSError as why:
@@ -130,13 +131,13 @@ class FolderFiles:
         return len(self.names)
 
     def name(self, index: int) -> str:
-        """What an image is called."""
+        """The name of an image."""
         return self.names[index]
 
     def read(self, index: int) -> bytes:
         """The file of an image.
 
-        Raises ItemError if it is too large to be one, or no file.
+        Raises ItemError if it is too large for one, or not a regular file; OSError.
         """
         data = self.head(index, LONGEST_FILE + 1)
         if len(data) > LONGEST_FILE:
@@ -146,33 +147,36 @@ class FolderFiles:
     def head(self, index: int, most: int) -> bytes:
         """The first bytes of an image's file.
 
-        Raises ItemError if it is no file.
+        Raises ItemError if it is not a regular file; OSError.
         """
         path = os.path.join(self.path, self.names[index])
-        # Opening a FIFO would wait for ever.
+        # Opening a FIFO would wait forever.
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise ItemError("not a regular file")
             return file.read(most)
 
-    def marks(self) -> Marks:
-        """What each image is known by, [N]: its name and the size of its file."""
+    def fingerprints(self) -> Fingerprints:
+        """A fingerprint of each image, [N]: of its name and the size of its file."""
         crcs = np.array([zlib.crc32(os.fsencode(name)) for name in self.names])
-        return marks(crcs, np.array([self._size(name) for name in self.names]))
+        return fingerprints(crcs, np.array([self._size(name) for name in self.names]))
 
-    def everything(self) -> Iterator[str]:
+    def labels(self) -> Labels | None:
+        """The labels of dataset.json."""
+        return labels_of(self)
+
+    def labels_found(self) -> str:
+        """The labels of dataset.json, in a phrase."""
+        return labels_found(self)
+
+    def files(self) -> Iterator[str]:
         """The names of all files, images or not."""
-        return _names(self.path, lambda _: True)
+        return _names(self.path, lambda name: True)
 
     def lines(self, name: str) -> Iterator[bytes]:
-        """The lines of a file that is a text, cut at LONGEST_LINE bytes; none if it is not there.
-
-        An empty file has an empty line.
-
-        Raises FatalError if it is no file.
-        """
+        """The lines of a text file; see Reader."""
         path = os.path.join(self.path, name)
-        if os.path.exists(path) and not os.path.isfile(path):  # opening a FIFO would wait for ever
+        if os.path.exists(path) and not os.path.isfile(path):  # opening a FIFO would wait forever
             raise FatalError(f"{path}: not a regular file")
         with suppress(FileNotFoundError), open(path, "rb") as file:
             yield file.readline(LONGEST_LINE)
@@ -180,44 +184,19 @@ class FolderFiles:
                 yield line
 
     def _size(self, name: str) -> int:
-        """The size of a file; 0 if it is gone."""
+        """The size of a file; 0 if it is missing."""
         with suppress(OSError):
             return os.stat(os.path.join(self.path, name)).st_size
         return 0
 
 
 def _numbered(name: str) -> str:
-    """What an image and its sidecars are called alike."""
+    """The part of the name that an image and its sidecars share."""
     return name.partition(".")[0]
 
 
-def strangers(path: str) -> Iterator[str]:
-    """The files of a folder that are no part of a dataset."""
-    for folder, _, names in os.walk(path):
-        for name in names:
-            inside = os.path.relpath(os.path.join(folder, name), path)
-            if not is_member_name(inside) and inside not in (SUMMARY, METADATA):
-                yield inside
-
-
-def _locked(name: str, path: str) -> int:
-    """The part, made and opened, and nobody else's."""
-    while True:
-        os.makedirs(name, exist_ok=True)
-        descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            raise FatalError(f"{path} is being made by another process") from None
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(descriptor), os.stat(name)):
-                return descriptor
-        os.close(descriptor)  # it has just been finished and renamed
-
-
 def _names(path: str, wanted: Callable[[str], bool], below: str = "") -> Iterator[str]:
-    """The images below a folder, sorted, one folder in memory at a time; hidden ones are none."""
+    """The files below a folder, sorted, without hidden ones; one folder in memory at a time."""
     with os.scandir(os.path.join(path, below)) as entries:
         found = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
     for name, is_folder in found:

@@ -1,4 +1,4 @@
-"""What a dataset is known by, wherever it lies: the images that are in it."""
+"""How a dataset is recognized, wherever it is stored: by the images in it."""
 
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 SAMPLED = 32  # images
-SCRAMBLE = np.uint64(0x9E3779B97F4A7C15)  # odd: no two marks become the same
+SCRAMBLE = np.uint64(0x9E3779B97F4A7C15)  # odd: different fingerprints stay different
 
-Marks = NDArray[np.uint64]
+Fingerprints = NDArray[np.uint64]
 
 
-def marks(crcs: NDArray[Any], lengths: NDArray[Any]) -> Marks:
+def fingerprints(crcs: NDArray[Any], lengths: NDArray[Any]) -> Fingerprints:
     """A number for each image: the checksum of its bytes, or else of its name, and its length."""
     return crcs.astype(np.uint64) << np.uint64(32) | lengths.astype(np.uint64) & np.uint64(
         2**32 - 1
@@ -24,8 +24,8 @@ def marks(crcs: NDArray[Any], lengths: NDArray[Any]) -> Marks:
 class Identity:
     """The images of a dataset: how many, a digest of all in their order, and a sample.
 
-    The sample is of those whose marks come first when they are scrambled, in any dataset the same:
-    so two samples tell how many images two datasets share.
+    The sample holds the first fingerprints in a scrambled order that is the same for all datasets
+    (a MinHash), so two samples estimate how many images two datasets share.
 
     Source of the sample: Broder 1997 (On the resemblance and containment of documents).
     """
@@ -35,17 +35,17 @@ class Identity:
     sample: tuple[str, ...]
 
     @classmethod
-    def of(cls, marks: Marks) -> Self:
-        """The identity of images with these marks, in this order."""
-        scrambled = marks * SCRAMBLE
+    def of(cls, fingerprints: Fingerprints) -> Self:
+        """The identity of images with these fingerprints, in this order."""
+        scrambled = fingerprints * SCRAMBLE
         scrambled = np.unique(scrambled ^ scrambled >> np.uint64(32))[:SAMPLED]
-        digest = blake2b(marks.astype("<u8").tobytes(), digest_size=16).hexdigest()
-        return cls(len(marks), digest, tuple(f"{mark:016x}" for mark in scrambled.tolist()))
+        digest = blake2b(fingerprints.astype("<u8").tobytes(), digest_size=16).hexdigest()
+        return cls(len(fingerprints), digest, tuple(f"{one:016x}" for one in scrambled.tolist()))
 
     @classmethod
-    def from_plain(cls, told: Any) -> Self | None:
-        """The identity that `plain` gave; None if it is none."""
-        match told:
+    def from_plain(cls, record: Any) -> Self | None:
+        """The identity in a record that `plain` gave; None if it is malformed."""
+        match record:
             case {"count": int(count), "digest": str(digest), "sample": list(sample)}:
                 return cls(count, digest, tuple(map(str, sample)))
         return None
@@ -55,7 +55,7 @@ class Identity:
         return asdict(self) | {"sample": list(self.sample)}
 
     def shared(self, other: "Identity") -> float:
-        """About which share of the images of both is in both."""
+        """The estimated share of the images of either dataset that are in both, 0 to 1."""
         mine, theirs = set(self.sample), set(other.sample)
         first = sorted(mine | theirs)[:SAMPLED]
-        return sum(mark in mine and mark in theirs for mark in first) / max(1, len(first))
+        return sum(one in mine and one in theirs for one in first) / max(1, len(first))

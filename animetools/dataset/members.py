@@ -1,4 +1,4 @@
-"""The files inside a dataset: how they are called and what is known of each."""
+"""The files inside a dataset: their names and their places."""
 
 import re
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from animetools.images.sidecars import ENDINGS
 SUMMARY = "dataset.json"
 METADATA = "metadata.jsonl"
 PER_FOLDER = 1000
-LONGEST_FILE = 1 << 30  # bytes; no image of a dataset is larger
-LONGEST_LINE = 1 << 24  # bytes; what is known of one image
+LONGEST_FILE = 1 << 30  # bytes of an image in a dataset
+LONGEST_LINE = 1 << 24  # bytes of a record in metadata.jsonl
 
 Shape = tuple[int, int, int]  # channels, height, width
 
@@ -25,17 +25,17 @@ class Member:
 
 
 def image_name(number: int, suffix: str) -> str:
-    """As StyleGAN2-ADA calls the image of this number."""
-    return f"{number // PER_FOLDER:05d}/img{number:08d}.{suffix}"
+    """The name that StyleGAN2-ADA gives the image of this number; the suffix is .png or .jpg."""
+    return f"{number // PER_FOLDER:05d}/img{number:08d}{suffix}"
 
 
 def is_image_name(name: str) -> bool:
-    """Whether a member is an image, and one that lies inside the dataset."""
+    """Whether a member is an image, with a path that stays inside the dataset."""
     inside = not name.startswith("/") and ".." not in name.split("/")
     return inside and name.lower().endswith((".png", ".jpg", ".jpeg"))
 
 
 def is_member_name(name: str) -> bool:
-    """Whether a file is an image of a dataset, or a sidecar of one, as packing calls it."""
+    """Whether a file has the name of an image of a dataset, or of a sidecar that was packed."""
     sidecar = re.fullmatch(r"(\d{5}/)?img\d{8}(\.png|\.jpg)?(\.\w+)", name, re.ASCII)
     return is_image_name(name) or (sidecar is not None and sidecar[3].lower() in ENDINGS)

@@ -1,67 +1,48 @@
-"""The making of a dataset, in whatever format: it survives any kill and ends up whole.
+"""Packing images into one dataset, of whatever format: it survives any kill.
 
-What is packed goes to a part beside the target, and to a journal there that says from which file.
-A run that finds them keeps what agrees with its own list, so that the dataset always is what one
-undisturbed run would have made.
+Packed images go to a part beside the target, and to a journal there that says from which file. The
+next run keeps what agrees with its own list, so that the dataset always is what one undisturbed run
+would have made.
 """
 
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from animetools import atomic
-from animetools.dataset.encode import Packable
-from animetools.dataset.folders import FolderPart, strangers
+from animetools.dataset.encode import Packable, suffix
+from animetools.dataset.formats import Writer, format_to_write
 from animetools.dataset.journal import (
-    COMPUTED,
     Journal,
     Listed,
     Packed,
     dumped,
+    opened,
     origin_of,
     remove,
 )
-from animetools.dataset.members import SUMMARY, Member, image_name
-from animetools.dataset.reading import Dataset
-from animetools.dataset.zips import ZipPart
+from animetools.dataset.matching import MismatchError, finished_sources, match, packed_sources
+from animetools.dataset.members import Member
+from animetools.dataset.target import OURS, REPLACE, finished, refuse_difference, written
 from animetools.errors import FatalError
 from animetools.names import fitted, placed
+from animetools.settings import Settings
 
-OURS = "animepack"  # our key in dataset.json
-SYNC_SECONDS = 5.0  # how old at most an image is that a power cut may take
-REPLACE = "choose another -o, or -f to replace it"
+SYNC_SECONDS = 5.0  # how much work a power cut may cost
 RESTART = "choose another -o, or -f to start over"
 
-Settings = dict[str, Any]  # all that the pixels depend on, by the names of the options
-Entry = tuple[str, int, int, dict[str, Any], str]  # path, bytes, mtime, facts, why it is no file
-
-
-class Part(Protocol):
-    """A dataset of some format on its way: see zips.ZipPart."""
-
-    def append(self, name: str, data: bytes) -> Member: ...
-    def holds(self, member: Member) -> bool: ...
-    def cut(self, last: Member | None) -> None: ...
-    def sync(self) -> None: ...
-    def finish(
-        self,
-        members: Iterable[Member],
-        lines: Callable[[], Iterable[bytes]],
-        summary: bytes,
-        mtime: int,
-    ) -> None: ...
-    def close(self) -> None: ...
+Entry = tuple[str, int, int, dict[str, Any], str]  # path, bytes, mtime, facts, why it is unreadable
 
 
 class Packing:
-    """One dataset on its way to `path`: a zip if that ends in .zip, otherwise a folder.
+    """One dataset on its way to `path`.
 
-    First `enlist`, then `match`, then `settle` what is `doubtful`, then `add` what is `todo`, then
-    `finish`. Where `made` is set the dataset is there, and only has to be what is wanted. A dry one
+    First `enlist`, then `settle` what is `doubtful`, then `add` what is `todo`, then `finish`. Where
+    `made` is set the dataset is finished already, and is only compared with the list. A dry one
     writes nothing.
 
     Raises FatalError, at any step, if the path is taken by a dataset of other images or settings
@@ -72,24 +53,29 @@ class Packing:
         self, path: str, settings: Settings, *, force: bool = False, dry: bool = False
     ) -> None:
         self.path = os.path.realpath(path) if os.path.islink(path) else path
-        self.places = tuple(
-            placed(place) + os.sep for place in (self.path, atomic.part_name(self.path))
-        )
         self.settings = settings
         self.force = force
-        self.suffix = "png" if settings["quality"] is None else "jpg"
-        self.begun = time.time_ns()
+        self.kind = format_to_write(self.path)
+        self.suffix = suffix(settings.values["quality"])
+        self.started = time.time_ns()
         self.synced = time.monotonic()
         self.count = 0  # images packed
-        self.part: Part | None = None
-        self.made = self._made()
+        self.part: Writer | None = None
+        part_name = atomic.part_name(self.path)
+        self.own = tuple(placed(place) + os.sep for place in (self.path, part_name))
+        self.made = finished(self.path, self.kind, settings, force=force)
+        if self.made:
+            self.count = len(self.made)
+            if not os.path.lexists(part_name):
+                remove(self._journal_name())  # of a run that was killed in its last moment
         if self.made or dry:
             self.journal = Journal()
             return
-        with self._telling():
-            self.part = FolderPart(self.path) if self._is_folder() else ZipPart(self.path)
+        assert self.kind.write
+        with self._writing():
+            self.part = self.kind.write(self.path)
             try:
-                self.journal = self._opened()
+                self.journal = opened(self._journal_name(), force=force)
                 self._take_up(self.part)
             except BaseException:
                 self.part.close()
@@ -106,85 +92,61 @@ class Packing:
             self.part.close()
 
     def is_own(self, path: str) -> bool:
-        """Whether a file is the dataset, or in it, or in what it grows from."""
-        return (placed(path) + os.sep).startswith(self.places)
+        """Whether a file is the dataset, or in it, or in its part."""
+        return (placed(path) + os.sep).startswith(self.own)
 
-    def enlist(self, entries: Iterable[Entry]) -> int:
-        """Take the list of all that is wanted, in order; returns its length."""
+    def enlist(self, entries: Iterable[Entry]) -> None:
+        """Take the list of all that is wanted, in order, and find in it what is packed already."""
         self.journal.enlist(
             Listed(position, origin_of(path, size, facts), mtime, trouble)
             for position, (path, size, mtime, facts, trouble) in enumerate(entries)
         )
-        return int(self.journal.ask("SELECT count(*) FROM listed"))
-
-    def match(self) -> int:
-        """Find what is packed in the list; returns how many images that are."""
-        known = self._known()
-        waiting = next(known, None)
-        number = 0
-
-        def pairs() -> Iterator[tuple[int, int]]:
-            nonlocal waiting, number
-            for listed in self.journal.listed():
-                if waiting is None:
-                    return
-                origin, times = waiting
-                if listed.origin == origin and listed.mtime in times:
-                    yield number, listed.position
-                    number, waiting = number + 1, next(known, None)
-
-        self.journal.settle(pairs())
-        if waiting is not None:
-            raise self._differs(*waiting)
-        return number
+        if next(self.journal.listed(), None) is None:
+            raise FatalError(f"no images came in, so {self.path} was not made")
+        known = finished_sources(self.made) if self.made else packed_sources(self.journal)
+        try:
+            self.journal.settle(match(self.journal, known))
+        except MismatchError as how:
+            raise FatalError(f"{self._was_made} {how}: {self._cure}") from None
 
     def doubtful(self) -> Iterator[Listed]:
-        """Sources that should be among those packed, and are not: could they be had now?"""
-        return self.journal.listed("number IS NULL AND position < ?", self._edge())
+        """Sources that should be among those packed, but failed: perhaps they can be read now."""
+        return self.journal.failed(self._edge())
 
     def settle(self, good: Iterator[int]) -> None:
-        """Learn which doubtful positions can be had now; only the first is taken from `good`.
+        """Learn which doubtful positions can be read now; only the first is taken from `good`.
 
         All that is packed behind it is forgotten, so that the order becomes that of the list.
         """
         first = next(good, None)
         edge = self._edge() if first is None else first
-        tried = self.journal.listed("number IS NULL AND position < ?", edge)
-        self.journal.settle((-1, listed.position) for listed in tried)
+        self.journal.settle((-1, source.position) for source in self.journal.failed(edge))
         if first is None:
             return
         if self.made:
-            path = next(self.journal.listed("position = ?", first)).path
+            path = self.journal.source(first).path
             raise FatalError(f"{self.path} was made without {path}: {REPLACE}")
-        behind = "SELECT min(number) FROM listed WHERE number >= 0 AND position > ?"
-        self._keep(int(self.journal.ask(behind, first)))
+        self._keep(self.journal.first_packed_behind(first))
 
     def todo(self) -> Iterator[Listed]:
         """Sources that are still to be packed."""
-        return self.journal.listed("number IS NULL")
+        return self.journal.todo()
 
     def left(self) -> int:
         """How many sources are still to be packed."""
-        return int(self.journal.ask("SELECT count(*) FROM listed WHERE number IS NULL"))
+        return self.journal.left()
 
     def sample(self, count: int) -> list[Listed]:
-        """At most so many sources, spread evenly over what is still to be packed."""
-        ends = "SELECT json_array(min(position), max(position)) FROM listed WHERE number IS NULL"
-        first, last = json.loads(self.journal.ask(ends))
-        if first is None:
-            return []
-        places = sorted({first + (last - first) * n // max(1, count - 1) for n in range(count)})
-        near = self.journal.listed
-        found = [next(near("number IS NULL AND position >= ?", place)) for place in places]
-        return list({listed.position: listed for listed in found}.values())
+        """At most `count` sources, spread evenly over those still to be packed."""
+        return self.journal.sample(count)
 
     def add(self, position: int, packable: Packable) -> None:
         """Pack the image of the source at this position, behind all others."""
         assert self.part, "nothing can be added to a finished dataset"
-        listed = next(self.journal.listed("position = ?", position))
+        source = self.journal.source(position)
         fitted = {"width": packable.width, "height": packable.height, "fit": packable.fit.record()}
-        with self._telling():
-            name = image_name(self.count, self.suffix)
+        with self._writing():
+            name = self._name(self.count)
             sidecars = []
             for ending, data in packable.sidecars:
                 part = self.part.append(_beside(name, ending), data)
@@ -193,8 +155,8 @@ class Packing:
             self.journal.add(
                 Packed(
                     self.count,
-                    listed.origin,
-                    listed.mtime,
+                    source.origin,
+                    source.mtime,
                     member.offset,
                     member.length,
                     member.crc,
@@ -207,84 +169,46 @@ class Packing:
                 self._sync(self.part)
 
     def enlarged(self) -> int:
-        """How many images that are packed had to be enlarged."""
-        longer = (
-            "json_extract(record, '$.fit.target[{0}]') > json_extract(record, '$.fit.source[{0}]')"
-        )
-        query = f"SELECT count(*) FROM packed WHERE {longer.format(2)} OR {longer.format(3)}"
-        return int(self.journal.ask(query))
+        """How many packed images were enlarged."""
+        return self.journal.enlarged()
 
     def finish(self) -> None:
-        """Make it whole and give it its name."""
+        """Complete the dataset and rename it to its path."""
         assert self.part, "a finished dataset is not finished again"
         if not self.count:
             raise FatalError(f"{self.path}: none of the images could be packed")
-        summary = {"labels": None, OURS: {"images": self.count, "settings": self.settings}}
-        # No source is newer than its dataset, as make has it: one that is has changed since.
-        mtime = max(self.begun, int(self.journal.ask("SELECT max(mtime) FROM packed")))
+        summary = {"labels": None, OURS: {"images": self.count, "settings": written(self.settings)}}
+        # No source is newer than its dataset: see matching.finished_sources.
+        mtime = max(self.started, self.journal.newest())
         members = chain.from_iterable(map(self._members, self.journal.packed()))
-        with self._telling():
+        with self._writing():
             self._sync(self.part)
             self.part.finish(members, self._lines, dumped(summary).encode(), mtime)
             self.journal.close(finished=True)
 
-    def _made(self) -> Dataset | None:
-        """The finished dataset at the path, unless it is to be replaced."""
-        is_folder = os.path.isdir(self.path)
-        if is_folder and (os.path.ismount(self.path) or self.path in (os.curdir, os.pardir)):
-            raise FatalError(f"{self.path} cannot be replaced as a whole: name a folder inside it")
-        if not os.path.lexists(self.path) or (is_folder and not os.listdir(self.path)):
-            return None
-        if self._is_folder() and not is_folder:
-            raise FatalError(f"{self.path} is a file: end the name of an archive in .zip")
-        if not is_folder and not os.path.isfile(self.path):
-            raise FatalError(f"{self.path} is no file: choose another -o")
-        if is_folder and not os.path.exists(os.path.join(self.path, SUMMARY)):
-            raise FatalError(f"{self.path} is a folder of other things: choose another -o")
-        if self.force:
-            stranger = next(strangers(self.path), None) if is_folder else None
-            if stranger:
-                raise FatalError(
-                    f"{self.path} is not replaced: {stranger} in it is no part of a dataset"
-                )
-            return None
-        made = Dataset(self.path)
-        ours = made.summary.get(OURS)
-        if not isinstance(ours, dict) or not isinstance(ours.get("settings"), dict):
-            raise FatalError(f"{self.path} exists and was not made by {OURS}: {REPLACE}")
-        self._compare(ours["settings"], f"{self.path} was made", REPLACE)
-        if len(made) != ours.get("images"):
-            lost = f"holds {len(made)} of {ours.get('images')} images"
-            raise FatalError(f"{self.path} is damaged: it {lost}: {REPLACE}")
-        if not os.path.lexists(atomic.part_name(self.path)):
-            remove(self._journal_name())  # of a run that was killed in its last moment
-        return made
+    @property
+    def _was_made(self) -> str:
+        if self.made:
+            return f"{self.path} was made"
+        return f"{atomic.part_name(self.path)}, unfinished, was started"
 
-    def _is_folder(self) -> bool:
-        return os.path.isdir(self.path) or not self.path.lower().endswith(".zip")
-
-    def _opened(self) -> Journal:
-        try:
-            return Journal(self._journal_name())
-        except FatalError:
-            if not self.force:
-                raise
-        remove(self._journal_name())
-        return Journal(self._journal_name())
+    @property
+    def _cure(self) -> str:
+        return REPLACE if self.made else RESTART
 
     def _journal_name(self) -> str:
         folder, name = os.path.split(self.path)
         # SQLite keeps a -wal beside it, whose name must fit too.
         return fitted(os.path.join(folder, f".{name}"), ".journal-wal").removesuffix("-wal")
 
-    def _take_up(self, part: Part) -> None:
-        """Go on with what an earlier run left, if it was made alike and is really there."""
-        then = self.journal.word("settings")
-        if then != dumped(self.settings):
-            if then and not self.force:
-                self._compare(json.loads(then), f"{self._unfinished()} was begun", RESTART)
+    def _take_up(self, part: Writer) -> None:
+        """Continue what an earlier run left, if it has these settings and is really there."""
+        then = json.loads(self.journal.word("settings") or "null")
+        if then and not self.force:
+            refuse_difference(self.settings, then, self._was_made, self._cure)
+        if not then or self.settings.difference(then):
             self._keep(0)
-            self.journal.remember("settings", dumped(self.settings))
+            self.journal.keep_word("settings", dumped(written(self.settings)))
             return
         # What was written since the last sync may have been lost with the power.
         kept = 0
@@ -297,81 +221,45 @@ class Packing:
     def _keep(self, count: int) -> None:
         """Forget all images but the first few."""
         assert self.part
-        self.journal.reopen(count)
+        self.journal.forget(count)
         last = next(self.journal.packed(since=count - 1), None) if count else None
-        self.part.cut(self._member(last) if last else None)
+        self.part.cut(self._members(last)[-1] if last else None)
         self.count = last.number + 1 if last else 0
         self._sync(self.part)
 
-    def _sync(self, part: Part) -> None:
+    def _sync(self, part: Writer) -> None:
         part.sync()
-        self.journal.remember("synced", str(self.count))
+        self.journal.keep_word("synced", str(self.count))
         self.synced = time.monotonic()
 
     def _edge(self) -> int:
         """The position before which all should be packed."""
-        ours = "" if self.made else "WHERE number >= 0"
-        query = f"SELECT coalesce(max(position) + 1, 0) FROM listed {ours}"
-        return int(self.journal.ask(query))
+        return self.journal.edge(packed_only=not self.made)
 
-    def _known(self) -> Iterator[tuple[str, range]]:
-        """What is packed: the origin of each image, and the times that its source may have."""
-        if self.made:
-            for record in self.made.records():
-                origin = {name: record[name] for name in record if name not in COMPUTED}
-                yield dumped(origin), range(self.made.files.mtime + 1)
-        else:
-            for packed in self.journal.packed():
-                yield packed.origin, range(packed.mtime, packed.mtime + 1)
-
-    def _differs(self, origin: str, times: range) -> FatalError:
-        """Why a packed image is not where it should be in the list."""
-        path = json.loads(origin).get("path")
-        there = next((one for one in self.journal.listed() if one.path == path), None)
-        if there is None:
-            how = f"with {path}, which is not in this list"
-        elif there.mtime not in times or _bytes_of(there.origin) != _bytes_of(origin):
-            how = f"from {path} as it was before it changed"
-        elif there.origin == origin:
-            how = f"from a list with {path} in another place"
-        else:
-            how = f"with other facts about {path}"
-        if self.made:
-            return FatalError(f"{self.path} was made {how}: {REPLACE}")
-        return FatalError(f"{self._unfinished()} was begun {how}: {RESTART}")
-
-    def _unfinished(self) -> str:
-        return f"{atomic.part_name(self.path)}, unfinished,"
-
-    def _compare(self, then: Settings, what: str, cure: str) -> None:
-        """Raise FatalError that names the first setting that differs."""
-        for name in {**self.settings, **then}:
-            if then.get(name) != self.settings.get(name):
-                old, new = _typed(name, then.get(name)), _typed(name, self.settings.get(name))
-                raise FatalError(f"{what} {old}, this run is {new}: {cure}")
-
-    def _member(self, packed: Packed) -> Member:
-        name = image_name(packed.number, self.suffix)
-        return Member(name, packed.offset, packed.length, packed.crc)
+    def _name(self, number: int) -> str:
+        return self.kind.image_name(number, self.suffix)
 
     def _members(self, packed: Packed) -> list[Member]:
-        """An image with its sidecars, as they lie in the part."""
-        image = self._member(packed)
+        """An image behind its sidecars, in the order of the part."""
+        name = self._name(packed.number)
         sidecars = json.loads(packed.sidecars)
-        return [*(Member(_beside(image.name, ending), *rest) for ending, *rest in sidecars), image]
+        image = Member(name, packed.offset, packed.length, packed.crc)
+        return [*(Member(_beside(name, ending), *place) for ending, *place in sidecars), image]
 
     def _lines(self) -> Iterator[bytes]:
         """metadata.jsonl: of each image its name, its source and how it was fitted."""
         for packed in self.journal.packed():
-            name = dumped({"file_name": image_name(packed.number, self.suffix)})
+            name = dumped({"file_name": self._name(packed.number)})
             # Three objects without a common name are one: no need to parse ten million of them.
             yield f"{name[:-1]},{packed.origin[1:-1]},{packed.record[1:]}\n".encode()
 
     @contextmanager
-    def _telling(self) -> Iterator[None]:
-        """Say of what fails while writing that nothing is lost."""
+    def _writing(self) -> Iterator[None]:
+        """Turn a failure to write into a sentence, which says that nothing is lost."""
         try:
             yield
+        except BlockingIOError:
+            raise FatalError(f"{self.path} is being made by another process") from None
         except OSError as why:
             reason = why.strerror or str(why)
             kept = f"; {self.count} images are kept for the next run" if self.count else ""
@@ -381,19 +269,3 @@ class Packing:
 
 def _beside(image: str, ending: str) -> str:
     return os.path.splitext(image)[0] + ending
-
-
-def _typed(name: str, value: Any) -> str:
-    """A setting as it is typed: with --size 512, without --quality."""
-    option = "--" + name.replace("_", "-")
-    if name == "sidecars" and value:
-        return f"with {option}"
-    if value is None or value is True:  # switches that are on by default are typed as --no-NAME
-        return f"without {option if value is None else option.replace('--', '--no-', 1)}"
-    if value is False:
-        return f"with {option.replace('--', '--no-', 1)}"
-    return f"with {option} {value}"
-
-
-def _bytes_of(origin: str) -> Any:
-    return json.loads(origin).get("bytes")

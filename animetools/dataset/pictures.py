@@ -1,17 +1,15 @@
-"""Image files as pictures for training: planes of one shape, measured by their headers first."""
+"""How every format is read: as planes of pixels; image files are measured by their headers."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from animetools.dataset.folders import FolderFiles
-from animetools.dataset.identity import Marks
+from animetools.dataset.identity import Fingerprints
 from animetools.dataset.members import Shape
-from animetools.dataset.reading import labels_of
-from animetools.dataset.webdataset import TarFiles
-from animetools.dataset.zips import ZipFiles
 from animetools.errors import ItemError
 from animetools.images.containers import MAX_PIXELS
 from animetools.images.errors import ImageError, TooManyPixels
@@ -30,57 +28,69 @@ Pixels = NDArray[np.uint8]
 Labels = NDArray[np.int64] | NDArray[np.float32]  # class numbers [N], or vectors [N, D]
 
 
-class Pictures(Protocol):
-    """Pictures by their numbers; any number of threads may ask."""
+class Reader(Protocol):
+    """A dataset of some format: its pictures by their numbers; any number of threads may read."""
+
+    path: str
+    mtime: int  # when it was finished, in nanoseconds
 
     def __len__(self) -> int:
-        """How many there are."""
+        """The number of pictures."""
 
     def name(self, index: int) -> str:
-        """What a picture is called."""
+        """The name of a picture."""
 
     def shape(self, index: int) -> Shape:
-        """What a picture says of itself; raises ItemError or OSError if nothing."""
+        """The shape of a picture by its header; raises ItemError or OSError if unknown."""
 
-    def read(self, index: int, shape: Shape) -> Pixels:
-        """The planes of a picture, uint8 [C, H, W]; raises ItemError or OSError."""
+    def pixels(self, index: int, shape: Shape) -> Pixels:
+        """The planes of a picture of this shape, uint8 [C, H, W]; raises ItemError or OSError."""
 
-    def marks(self) -> Marks:
-        """What each is known by, wherever the dataset lies, [N]; nothing is decoded for it."""
+    def fingerprints(self) -> Fingerprints:
+        """A fingerprint of each picture, wherever the dataset is stored, [N]; nothing is decoded."""
 
     def labels(self) -> Labels | None:
-        """The labels of all; raises FatalError if they are none."""
+        """The labels of all pictures, or None; raises FatalError if they are malformed."""
+
+    def labels_found(self) -> str:
+        """What labels there are, in a phrase; empty if none. Raises FatalError as `labels`."""
+
+    def files(self) -> Iterator[str]:
+        """The names of all files in it, pictures or not."""
+
+    def lines(self, name: str) -> Iterator[bytes]:
+        """The lines of a text file in it, cut at LONGEST_LINE bytes; none if it is not there.
+
+        An empty file has one empty line. Raises FatalError if it cannot be read.
+        """
 
 
-class Encoded:
-    """The pictures in files that are images."""
+class ImageFiles(ABC):
+    """The part of a Reader that all formats share whose pictures are image files."""
 
-    def __init__(self, files: FolderFiles | ZipFiles | TarFiles) -> None:
-        self.files = files
+    @abstractmethod
+    def read(self, index: int) -> bytes:
+        """The file of a picture; raises ItemError or OSError."""
 
-    def __len__(self) -> int:
-        """How many there are."""
-        return len(self.files)
-
-    def name(self, index: int) -> str:
-        """What the file is called."""
-        return self.files.name(index)
+    @abstractmethod
+    def head(self, index: int, most: int) -> bytes:
+        """The first bytes of that file; raises ItemError or OSError."""
 
     def shape(self, index: int) -> Shape:
-        """What the header says; see Pictures."""
-        head = self.files.head(index, HEAD_BYTES)
+        """The shape of a picture; see Reader."""
+        head = self.head(index, HEAD_BYTES)
         try:
             return _measured(head)
         except ImageError:
             if len(head) < HEAD_BYTES:
                 raise
-        return _measured(self.files.read(index))
+        return _measured(self.read(index))
 
-    def read(self, index: int, shape: Shape) -> Pixels:
-        """The planes of a picture, as every command reads its colors; see Pictures."""
+    def pixels(self, index: int, shape: Shape) -> Pixels:
+        """The planes of a picture, as every command reads its colors; see Reader."""
         channels, height, width = shape
         try:
-            rgb = decode_rgb(self.files.read(index), max_pixels=height * width)
+            rgb = decode_rgb(self.read(index), max_pixels=height * width)
         except TooManyPixels:
             raise ItemError(f"larger than {width}x{height} as the others") from None
         if rgb.shape != (height, width, 3):
@@ -94,19 +104,11 @@ class Encoded:
         cv2.split(rgb, list(planes))  # 0.1 ms at 512 px, where a transposed copy takes 0.4
         return planes
 
-    def marks(self) -> Marks:
-        """What each is known by; see Pictures."""
-        return self.files.marks()
-
-    def labels(self) -> Labels | None:
-        """The labels of all; see Pictures."""
-        return self.files.labels() if isinstance(self.files, TarFiles) else labels_of(self.files)
-
 
 def _measured(data: bytes) -> Shape:
     """Channels, height and width by the first bytes of an image file.
 
-    Raises ImageError if they do not tell.
+    Raises ImageError if they are not enough.
     """
     if data.startswith(_PNG_HEADER) and len(data) > 25:  # Pillow takes twenty times as long
         width, height = (int.from_bytes(data[at : at + 4]) for at in (16, 20))

@@ -1,6 +1,6 @@
-"""TFRecords of StyleGAN 1 and 2: raw pixels, one file a level of detail. Only read.
+"""TFRecords of StyleGAN 1 and 2, read: raw pixels, one file for each level of detail.
 
-Framing: TensorFlow's record_writer.h. Payload: a serialised tf.train.Example, in protobuf's wire
+Framing: TensorFlow's record_writer.h. Payload: a serialized tf.train.Example, in protobuf's wire
 format, with the features `shape` and `data`.
 """
 
@@ -18,7 +18,7 @@ from weakref import finalize
 import numpy as np
 from numpy.typing import NDArray
 
-from animetools.dataset.identity import Marks, marks
+from animetools.dataset.identity import Fingerprints, fingerprints
 from animetools.dataset.members import Shape
 from animetools.errors import FatalError, ItemError
 
@@ -31,12 +31,12 @@ CASTAGNOLI = 0x82F63B78  # the polynomial of CRC32C, the lowest power last
 Message = memoryview
 
 
-class Records:
-    """The images of a .tfrecords file, or of the largest of a folder of them, and their labels.
+class TFRecordReader:
+    """The images of a .tfrecords file, or of the largest in a folder of them; see Reader.
 
-    Memory: 16 bytes an image. Any number of threads may read.
+    Memory: 16 bytes an image.
 
-    Raises FatalError if it is none, or cut short.
+    Raises FatalError if it is malformed or truncated.
     """
 
     def __init__(self, path: str) -> None:
@@ -44,6 +44,7 @@ class Records:
         try:
             self.descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
             finalize(self, os.close, self.descriptor)
+            self.mtime = os.fstat(self.descriptor).st_mtime_ns
             self.offsets, self.lengths = _index(self.descriptor)
         except (OSError, ValueError) as why:
             raise FatalError(f"{self.path}: not TFRecords: {why}") from None
@@ -54,7 +55,7 @@ class Records:
         return len(self.offsets)
 
     def name(self, index: int) -> str:
-        """What an image is called: its number."""
+        """The name of an image: its number."""
         return f"record {index}"
 
     def shape(self, index: int) -> Shape:
@@ -66,37 +67,52 @@ class Records:
             return self.usual_shape
         return _shape(self._planes(index))
 
-    def read(self, index: int, shape: Shape) -> NDArray[np.uint8]:
+    def pixels(self, index: int, shape: Shape) -> NDArray[np.uint8]:
         """The pixels of an image, uint8 [C, H, W].
 
         Raises ItemError if it is damaged or of another shape.
         """
         planes = self._planes(index)
         if planes.shape != shape:
-            raise ItemError("not of the size and the channels of the others")
+            raise ItemError("not of the size and channels of the others")
         return planes
 
-    def marks(self) -> Marks:
-        """What each image is known by, [N]."""
+    def fingerprints(self) -> Fingerprints:
+        """A fingerprint of each image, [N]."""
         tails = (self.offsets + self.lengths).tolist()
         checks = b"".join(os.pread(self.descriptor, TAIL, at) for at in tails)
-        return marks(np.frombuffer(checks, "<u4"), self.lengths)
+        return fingerprints(np.frombuffer(checks, "<u4"), self.lengths)
 
     @property
     def labels_path(self) -> str:
-        """Where its labels are, if there are any: NAME-rxx.labels."""
+        """The file of its labels, which may be missing: NAME-rxx.labels."""
         return re.sub(r"(-r\d+)?(\.tfrecords)?$", "-rxx.labels", self.path, count=1)
 
     def labels(self) -> NDArray[np.float32] | None:
         """The label vectors [N, D] of the file beside it; None without one.
 
-        Raises FatalError if they are none.
+        Raises FatalError if they are malformed.
         """
-        found = self.label_vectors()
+        found = self._mapped_labels()
         return None if found is None else np.asarray(found, np.float32)
 
-    def label_vectors(self) -> NDArray[Any] | None:
-        """The same as the file has them, in memory only as far as they are read."""
+    def labels_found(self) -> str:
+        """How many classes there are, in a phrase."""
+        found = self._mapped_labels()
+        if found is None or not found.shape[1]:
+            return ""
+        return f"labels for {found.shape[1]} classes in {os.path.basename(self.labels_path)}"
+
+    def files(self) -> Iterator[str]:
+        """Nothing: the pictures are not files."""
+        return iter(())
+
+    def lines(self, name: str) -> Iterator[bytes]:
+        """Nothing: there is no text file in it."""
+        return iter(())
+
+    def _mapped_labels(self) -> NDArray[Any] | None:
+        """The labels as the file has them, in memory only as far as they are read."""
         path = self.labels_path
         try:
             found = np.lib.format.open_memmap(path, mode="r")  # it unpickles nothing
@@ -109,11 +125,11 @@ class Records:
         return found
 
     def _usual(self) -> tuple[int, Shape]:
-        """The length and the shape of the first record that is an image."""
+        """The length and shape of the first record that is an image."""
         for index in range(min(len(self), MOST_DAMAGED)):
             with suppress(ItemError):
                 return int(self.lengths[index]), _shape(self._planes(index))
-        raise FatalError(f"{self.path}: no record in it is an image of a StyleGAN")
+        raise FatalError(f"{self.path}: no record in it is an image for StyleGAN")
 
     def _planes(self, index: int) -> NDArray[np.uint8]:
         length = int(self.lengths[index])
@@ -126,7 +142,7 @@ class Records:
         try:
             return _picture(memoryview(payload))
         except (ValueError, IndexError, KeyError) as why:
-            raise ItemError(f"not an image of a StyleGAN: {why}") from None
+            raise ItemError(f"not an image for StyleGAN: {why}") from None
 
 
 def _shape(planes: NDArray[np.uint8]) -> Shape:
@@ -137,9 +153,9 @@ def _shape(planes: NDArray[np.uint8]) -> Shape:
 def masked_crcs(rows: NDArray[np.uint8]) -> NDArray[np.uint32]:
     """The masked CRC32C of each row of uint8 [N, L], L at least 4.
 
-    The checksum of two halves is that of the second, XORed with that of the first as L / 2 zeros
-    change it, and that change is linear. So the first half of all words is changed and laid upon
-    the second, again and again. Zeros before everything change nothing.
+    The checksum of two halves is that of the second, XORed with that of the first after L / 2
+    zeros, which change it linearly. So the first half of the words is changed and XORed with the
+    second, until one word is left. Leading zeros change nothing.
     """
     count, length = rows.shape
     level = max(0, -(-length // 4) - 1).bit_length()
@@ -155,7 +171,7 @@ def masked_crcs(rows: NDArray[np.uint8]) -> NDArray[np.uint32]:
 
 
 def _after_zeros(crcs: NDArray[np.uint32], level: int) -> NDArray[np.uint32]:
-    """What 4 << level bytes of zeros make of CRCs, without the inversions."""
+    """CRCs after 4 << level more bytes of zeros, without the inversions."""
     octets = np.ascontiguousarray(crcs, "<u4")[..., None].view(np.uint8)
     first, *others = _zeros(level)
     changed = first.take(octets[..., 0])
@@ -166,7 +182,7 @@ def _after_zeros(crcs: NDArray[np.uint32], level: int) -> NDArray[np.uint32]:
 
 @cache
 def _zeros(level: int) -> NDArray[np.uint32]:
-    """For each byte of a CRC [4] and value of it [256], what `_after_zeros` makes of it alone."""
+    """`_after_zeros` of each byte of a CRC [4] with each value [256], the other bytes zero."""
     octets = np.arange(256, dtype=np.uint32)
     values = np.stack([octets << 8 * place for place in range(4)]).astype(np.uint32)
     if level:
@@ -206,7 +222,7 @@ def _index(descriptor: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         heads += head
         at += HEAD + length + TAIL
     if at > end:
-        raise ValueError("cut short" if offsets else "no record")
+        raise ValueError("truncated" if offsets else "no record")
     rows = np.frombuffer(heads, np.uint8).reshape(-1, HEAD)
     wrong = masked_crcs(rows[:, :8]) != rows[:, 8:].copy().view("<u4")[:, 0]
     if wrong.any():
@@ -217,7 +233,7 @@ def _index(descriptor: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 def _picture(example: Message) -> NDArray[np.uint8]:
     """The pixels of a tf.train.Example, uint8 [C, H, W].
 
-    Raises ValueError, IndexError or KeyError if it has none.
+    Raises ValueError, IndexError or KeyError if it is malformed.
     """
     features: dict[bytes, Message] = {}
     for entry in (entry for part in _parts(example, 1) for entry in _parts(part, 1)):
@@ -247,7 +263,7 @@ def _integers(feature: Message) -> Iterator[int]:
 
 
 def _parts(message: Message, number: int) -> Iterator[Message]:
-    """The fields of this number that are strings of bytes or messages."""
+    """The fields of this number that are bytes or messages."""
     for found, value in _fields(message):
         if found == number and isinstance(value, memoryview):
             yield value
@@ -256,7 +272,7 @@ def _parts(message: Message, number: int) -> Iterator[Message]:
 def _fields(message: Message) -> Iterator[tuple[int, int | Message]]:
     """The fields of a message: their numbers and values.
 
-    Raises ValueError or IndexError if it is none.
+    Raises ValueError or IndexError if it is malformed.
     Source: protobuf's documentation, "Encoding".
     """
     at = 0
@@ -272,7 +288,7 @@ def _fields(message: Message) -> Iterator[tuple[int, int | Message]]:
             if key & 7 == 2:
                 length, at = _varint(message, at)
             if length > len(message) - at:
-                raise ValueError("a field is cut short")
+                raise ValueError("a truncated field")
             value = message[at : at + length]
             at += length
         yield key >> 3, value
@@ -280,7 +296,7 @@ def _fields(message: Message) -> Iterator[tuple[int, int | Message]]:
 
 
 def _varint(message: Message, at: int) -> tuple[int, int]:
-    """The number at a place, and the place behind it."""
+    """The integer at a place, and the place behind it."""
     value = 0
     for shift in range(0, 70, 7):
         byte = message[at]
@@ -288,4 +304,4 @@ def _varint(message: Message, at: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return value, at
-    raise ValueError("a number without an end")
+    raise ValueError("an endless integer")

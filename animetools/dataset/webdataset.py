@@ -1,4 +1,4 @@
-"""WebDataset: tars whose members of one stem form a sample (7.jpg, 7.cls, 7.json). Only read.
+"""WebDataset, read: tars whose members of one stem form a sample (7.jpg, 7.cls, 7.json).
 
 Format of tar: POSIX.1-2001, pax, "pax Interchange Format" and "ustar Interchange Format"; GNU tar,
 "Basic Tar Format". Python's tarfile keeps an object per member and takes three times as long.
@@ -13,34 +13,37 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from animetools.dataset.identity import Marks, marks
+from animetools.dataset.identity import Fingerprints, fingerprints
 from animetools.dataset.members import LONGEST_FILE
+from animetools.dataset.pictures import ImageFiles
 from animetools.errors import FatalError, ItemError
 
 BLOCK = 512  # bytes; headers and data begin at multiples of it
-LONGEST_HEADER = 1 << 20  # bytes; of the longer names and so on that are laid before a member
+LONGEST_HEADER = 1 << 20  # bytes; of those that give the next member a longer name or size
 LONGEST_LABEL = 64  # bytes
 IMAGES = frozenset({"png", "jpg", "jpeg", "webp"})
 LABEL = "cls"
 
-_SAMPLE = re.compile(r"((?:.*/)?[^/.]+)\.([^/]*)", re.DOTALL)  # what it is called, and what it is
+_SAMPLE = re.compile(r"((?:.*/)?[^/.]+)\.([^/]*)", re.DOTALL)  # name, kind
 
 Place = tuple[int, int]  # where in a file something begins, and its length
 
 
-class TarFiles:
-    """The images of a tar, or of a folder's tars in the order of their names.
+class TarReader(ImageFiles):
+    """The images of a tar, or of a folder's tars in the order of their names; see Reader.
 
-    In a tar they keep their order. Any number of threads may read.
+    In a tar they keep their order.
 
-    Raises FatalError if it is no tar, or cut short.
+    Raises FatalError if it is not a tar, or truncated.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.shards = [path]
         if os.path.isdir(path):
-            names = sorted(name for name in os.listdir(path) if is_shard(name))
+            names = sorted(
+                name for name in os.listdir(path) if name.endswith(".tar") and name[0] != "."
+            )
             self.shards = [os.path.join(path, name) for name in names]
         self.names: list[str] = []
         places = [array("q") for _ in range(5)]
@@ -53,6 +56,7 @@ class TarFiles:
                         column.append(value)
             except (OSError, ValueError) as why:
                 raise FatalError(f"{shard}: not a tar of images: {why}") from None
+        self.mtime = os.stat(path).st_mtime_ns
         self.shard, self.offsets, self.lengths, self.label_offsets, self.label_lengths = map(
             np.array, places
         )
@@ -62,13 +66,13 @@ class TarFiles:
         return len(self.names)
 
     def name(self, index: int) -> str:
-        """What an image is called."""
+        """The name of an image."""
         return self.names[index]
 
     def read(self, index: int) -> bytes:
         """The file of an image.
 
-        Raises ItemError if it is too large to be one, or cut short.
+        Raises ItemError if it is too large for one, or truncated; OSError.
         """
         if self.lengths[index] > LONGEST_FILE:
             raise ItemError("too large for an image")
@@ -79,20 +83,30 @@ class TarFiles:
         length = min(int(self.lengths[index]), most)
         return self._bytes(index, int(self.offsets[index]), length)
 
-    def marks(self) -> Marks:
-        """What each image is known by, [N]: its name and the length of its file."""
-        return marks(np.array([zlib.crc32(os.fsencode(name)) for name in self.names]), self.lengths)
+    def fingerprints(self) -> Fingerprints:
+        """A fingerprint of each image, [N]: of its name and the length of its file."""
+        crcs = np.array([zlib.crc32(os.fsencode(name)) for name in self.names])
+        return fingerprints(crcs, self.lengths)
 
-    def everything(self) -> Iterator[str]:
+    def lines(self, name: str) -> Iterator[bytes]:
+        """Nothing: there is no text file about all images."""
+        return iter(())
+
+    def files(self) -> Iterator[str]:
         """The names of all files, images or not."""
         for shard in self.shards:
             before = "" if shard == self.path else f"{os.path.basename(shard)}/"
             yield from (before + name for name, _ in _members(shard))
 
-    def labels(self) -> NDArray[np.int64] | None:
-        """The class numbers [N] of the .cls beside the images; None if there are none.
+    def labels_found(self) -> str:
+        """How many images have a class, in a phrase."""
+        count = np.count_nonzero(self.label_lengths)
+        return f"labels for {count} of {len(self)} images in .{LABEL} files" if count else ""
 
-        Raises FatalError if an image has none, or it is no number.
+    def labels(self) -> NDArray[np.int64] | None:
+        """The class numbers [N] in the .cls files beside the images; None if there are none.
+
+        Raises FatalError if an image has none, or it is not a number.
         """
         if not self.label_lengths.any():
             return None
@@ -117,19 +131,14 @@ class TarFiles:
         finally:
             os.close(descriptor)
         if len(data) < length:
-            raise ItemError("cut short")
+            raise ItemError("truncated")
         return data
 
 
-def is_shard(name: str) -> bool:
-    """Whether a file of a folder is one of its tars."""
-    return name.endswith(".tar") and not name.startswith(".")
-
-
 def _samples(path: str) -> Iterator[tuple[str, Place, Place]]:
-    """The name of each image, where it lies, and where its class number does (of length 0: none).
+    """The name of each image, its place, and the place of its class number (of length 0: none).
 
-    Members of one sample follow one another; of several images in one the first counts.
+    Members of one sample follow one another; the first of several images in one sample counts.
     """
     sample, image, label = "", ("", (0, 0)), (0, 0)
     for name, place in _members(path):
@@ -150,13 +159,13 @@ def _samples(path: str) -> Iterator[tuple[str, Place, Place]]:
 
 
 def _members(path: str) -> Iterator[tuple[str, Place]]:
-    """The files in a tar: their names, and where they lie.
+    """The files in a tar: their names and places.
 
     Raises ValueError, OSError.
     """
     with open(path, "rb", buffering=0) as file:
         end = os.fstat(file.fileno()).st_size
-        at, name, size = 0, b"", -1  # as the headers before a member have them
+        at, name, size = 0, b"", -1  # given by the headers before a member
         while at < end:
             header = os.pread(file.fileno(), BLOCK, at)
             if not header.strip(b"\0"):
@@ -167,7 +176,7 @@ def _members(path: str) -> Iterator[tuple[str, Place]]:
             if kind in b"123456":
                 length = 0  # links, devices and folders have no data
             if length > end - at:
-                raise ValueError("cut short")
+                raise ValueError("truncated")
             if kind in b"Lx":
                 if length > LONGEST_HEADER:
                     raise ValueError(f"a header of {length} bytes")
@@ -180,7 +189,10 @@ def _members(path: str) -> Iterator[tuple[str, Place]]:
 
 
 def _check_header(header: bytes, at: int) -> None:
-    """Hold a header to its checksum: the sum of its bytes, itself taken as spaces."""
+    """Verify the checksum of a header: the sum of its bytes, those of the checksum as spaces.
+
+    Raises ValueError.
+    """
     unsigned = sum(header) - sum(header[148:156]) + 8 * ord(" ")
     if len(header) < BLOCK or _number(header[148:156]) != unsigned:
         raise ValueError(f"no header at byte {at}")
@@ -210,13 +222,13 @@ def _ahead(kind: bytes, data: bytes, name: bytes, size: int) -> tuple[bytes, int
 
 
 def _number(field: bytes) -> int:
-    """Octal digits, or, with the first bit set, a number as it is.
+    """The value of octal digits or, with the first bit set, of a big-endian integer.
 
-    Raises ValueError if it is neither, or below zero.
+    Raises ValueError if it is malformed or negative.
     """
     if field[0] & 0x80:
         return int.from_bytes(bytes([field[0] & 0x7F]) + field[1:])
     value = int(field.split(b"\0")[0].strip() or b"0", 8)
     if value < 0:
-        raise ValueError("a number below zero")
+        raise ValueError("a negative number")
     return value

@@ -1,10 +1,9 @@
-"""StyleGAN2-ADA zips: images stored as they are, one after the other, of any number and size.
+"""StyleGAN2-ADA zips: images stored without compression, of any number and size.
 
 Format: PKWARE APPNOTE 6.3.10, sections 4.3 and 4.5.3 (zip64). Python's zipfile keeps an object per
-member and cannot go on with an archive that has no directory yet; both matter here.
+member and cannot continue an archive that has no directory yet; both matter here.
 """
 
-import fcntl
 import os
 import zlib
 from array import array
@@ -18,7 +17,8 @@ from weakref import finalize
 import numpy as np
 
 from animetools import atomic
-from animetools.dataset.identity import Marks, marks
+from animetools.dataset.identity import Fingerprints, fingerprints
+from animetools.dataset.labels import labels_found, labels_of
 from animetools.dataset.members import (
     LONGEST_FILE,
     LONGEST_LINE,
@@ -27,6 +27,7 @@ from animetools.dataset.members import (
     Member,
     is_image_name,
 )
+from animetools.dataset.pictures import ImageFiles, Labels
 from animetools.errors import FatalError, ItemError
 
 LOCAL = Struct("<4sHHHHHLLLHH")
@@ -39,29 +40,29 @@ EPOCH = (0, 33)  # 1980-01-01 00:00, the first time a zip knows: the same images
 LONGEST_COMMENT = 1 << 16
 
 
-class ZipPart:
-    """A zip on its way to `path`: it grows in `.NAME.part` and gets its name when it is whole.
+class ZipWriter:
+    """A zip that grows in `.NAME.part` and is renamed to `path` when it is finished.
 
-    Raises FatalError if another process is at it, OSError if it cannot be written.
+    Raises BlockingIOError while another process writes it, OSError if it cannot be written.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.name = atomic.part_name(path)
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-        self.file = _locked(self.name, path)
+        self.file = os.fdopen(atomic.claim(self.name), "r+b")
         self.end = os.fstat(self.file.fileno()).st_size
 
     def append(self, name: str, data: bytes) -> Member:
         """Add a member."""
         member = Member(name, self.end, len(data), zlib.crc32(data))
-        self.file.seek(self.end)  # where a write that failed left off is no matter
+        self.file.seek(self.end)  # a failed write may have left it anywhere
         self._write(_local_header(member) + data)
         self.file.flush()
         return member
 
     def holds(self, member: Member) -> bool:
-        """Whether a member is there, to the last byte."""
+        """Whether a member is complete."""
         header = _local_header(member)
         self.file.seek(member.offset)
         if self.file.read(len(header)) != header:
@@ -70,12 +71,12 @@ class ZipPart:
         return len(data) == member.length and zlib.crc32(data) == member.crc
 
     def cut(self, last: Member | None) -> None:
-        """Forget all that comes after a member; after None: everything."""
+        """Remove all that comes after a member; after None: everything."""
         self.end = last.offset + len(_local_header(last)) + last.length if last else 0
         self.file.truncate(self.end)
 
     def sync(self) -> None:
-        """Wait until the disk has it."""
+        """Wait until all of it is on the disk."""
         os.fdatasync(self.file.fileno())
 
     def finish(
@@ -87,7 +88,7 @@ class ZipPart:
     ) -> None:
         """Add metadata.jsonl (`lines` gives its lines, twice), dataset.json and the directory.
 
-        The zip then takes its name, over whatever had it, and this time in nanoseconds.
+        The zip then takes its name, replacing what had it, and this time in nanoseconds.
         """
         crc = length = 0
         for line in lines():
@@ -111,7 +112,7 @@ class ZipPart:
         self.file.close()
 
     def close(self) -> None:
-        """Leave it for the next run; an empty one goes."""
+        """Leave it for the next run; an empty one is removed."""
         if not self.file.closed:
             if self.end == 0:
                 os.unlink(self.name)
@@ -123,12 +124,12 @@ class ZipPart:
         self.end += len(data)
 
 
-class ZipFiles:
-    """The images of a finished zip, in the order of their names, and what else is in it.
+class ZipReader(ImageFiles):
+    """The images of a finished zip, in the order of their names; see Reader.
 
-    Memory: 16 bytes an image. Any number of threads may read; a pickled one opens the zip again.
+    Memory: 16 bytes an image. A pickled one opens the zip again.
 
-    Raises FatalError if it is no zip, or not one of stored images.
+    Raises FatalError if it is not a zip of uncompressed images.
     """
 
     def __init__(self, path: str) -> None:
@@ -141,16 +142,16 @@ class ZipFiles:
         except (OSError, error, ValueError, OverflowError) as why:
             raise FatalError(f"{path}: not a zip of images: {why}") from None
 
-    def __reduce__(self) -> tuple[type["ZipFiles"], tuple[str]]:
+    def __reduce__(self) -> tuple[type["ZipReader"], tuple[str]]:
         """Another process opens the file for itself."""
-        return (ZipFiles, (self.path,))
+        return (ZipReader, (self.path,))
 
     def __len__(self) -> int:
         """The number of images."""
         return len(self.offsets)
 
     def name(self, index: int) -> str:
-        """What an image is called."""
+        """The name of an image."""
         offset = int(self.offsets[index])
         with suppress(ItemError):
             return self._local(offset)[0]
@@ -159,7 +160,7 @@ class ZipFiles:
     def read(self, index: int) -> bytes:
         """The file of an image.
 
-        Raises ItemError if it is not what the directory says.
+        Raises ItemError if it is damaged.
         """
         length = int(self.lengths[index])
         if length > LONGEST_FILE:
@@ -174,23 +175,32 @@ class ZipFiles:
         _, begin = self._local(int(self.offsets[index]))
         return os.pread(self.descriptor, min(int(self.lengths[index]), most), begin)
 
-    def marks(self) -> Marks:
-        """What each image is known by, [N]."""
-        return marks(self.crcs, self.lengths)
+    def fingerprints(self) -> Fingerprints:
+        """A fingerprint of each image, [N]."""
+        return fingerprints(self.crcs, self.lengths)
 
-    def everything(self) -> Iterator[str]:
+    def labels(self) -> Labels | None:
+        """The labels of dataset.json."""
+        return labels_of(self)
+
+    def labels_found(self) -> str:
+        """The labels of dataset.json, in a phrase."""
+        return labels_found(self)
+
+    def files(self) -> Iterator[str]:
         """The names of all members, images or not."""
         return (member.name for member in self._directory())
 
     def lines(self, name: str) -> Iterator[bytes]:
-        """The lines of a member that is a text, cut at LONGEST_LINE bytes; none if it is not there.
-
-        An empty member has an empty line.
-        """
+        """The lines of dataset.json or metadata.jsonl."""
         member = self.texts.get(name)
         if member:
+            try:
+                _, begin = self._local(member.offset)
+            except ItemError as why:
+                raise FatalError(f"{self.path}: {name}: {why}") from None
             with open(self.path, "rb") as file:
-                file.seek(self._local(member.offset)[1])
+                file.seek(begin)
                 left = member.length
                 if not left:
                     yield b""
@@ -218,7 +228,7 @@ class ZipFiles:
             )
 
     def _directory(self) -> Iterator[Member]:
-        """The central directory; a member that is compressed or enciphered is refused."""
+        """The central directory; compressed and encrypted images are refused."""
         with open(self.path, "rb") as file:
             begin, length = _find_directory(file)
             file.seek(begin)
@@ -237,35 +247,19 @@ class ZipFiles:
         length, stored, offset = _widened(extra, length, stored, offset)
         wanted = is_image_name(name) or name in (SUMMARY, METADATA)
         if wanted and (method != 0 or flags & 1 or stored != length):
-            raise ValueError(f"{name} is compressed or enciphered; images are stored as they are")
+            raise ValueError(f"{name} is compressed or encrypted: zip it with -0")
         if wanted and offset + length > directory:
-            raise ValueError(f"{name} does not lie inside it")
+            raise ValueError(f"{name} is not inside the zip")
         return Member(name, offset, length, crc)
 
     def _local(self, offset: int) -> tuple[str, int]:
-        """The name in a local header, and where the data behind it begin."""
+        """The name in a local header, and where the data behind it begins."""
         header = os.pread(self.descriptor, LOCAL.size, offset)
         if len(header) < LOCAL.size or not header.startswith(b"PK\x03\x04"):
             raise ItemError(f"damaged: no member at {offset}")
         *_, n, m = LOCAL.unpack(header)
         name = os.pread(self.descriptor, n, offset + LOCAL.size)
         return name.decode("utf-8", "replace"), offset + LOCAL.size + n + m
-
-
-def _locked(name: str, path: str) -> BinaryIO:
-    """The part, opened for reading and writing, and nobody else's."""
-    while True:
-        descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
-        file = os.fdopen(descriptor, "r+b")
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            raise FatalError(f"{path} is being made by another process") from None
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(descriptor), os.stat(name)):
-                return file
-        file.close()  # it has just been finished and renamed
 
 
 def _local_header(member: Member) -> bytes:
@@ -302,7 +296,7 @@ def _central_header(member: Member) -> bytes:
 
 
 def _ending(begin: int, length: int, count: int) -> bytes:
-    """What ends a zip whose directory has so many members; the zip64 records where needed."""
+    """The end of a zip whose directory has `count` members; with zip64 records where needed."""
     wide = b""
     if count >= FULL16 or length >= FULL32 or begin >= FULL32:
         made_by = 3 << 8 | 45
@@ -315,7 +309,7 @@ def _ending(begin: int, length: int, count: int) -> bytes:
 def _find_directory(file: BinaryIO) -> tuple[int, int]:
     """Where the directory begins, and its length in bytes.
 
-    Raises ValueError if there is none.
+    Raises ValueError if it is missing or damaged.
     """
     size = file.seek(0, os.SEEK_END)
     tail_begin = max(0, size - LONGEST_COMMENT - END.size - LOCATOR.size)
@@ -323,7 +317,7 @@ def _find_directory(file: BinaryIO) -> tuple[int, int]:
     tail = file.read()
     at = tail.rfind(b"PK\5\6")
     if at < 0:
-        raise ValueError("it has no directory; was it cut short?")
+        raise ValueError("it has no directory; is it truncated?")
     *_, length, begin, _ = END.unpack_from(tail, at)
     if at >= LOCATOR.size and tail.startswith(b"PK\6\7", at - LOCATOR.size):
         _, _, where, _ = LOCATOR.unpack_from(tail, at - LOCATOR.size)
@@ -337,7 +331,7 @@ def _find_directory(file: BinaryIO) -> tuple[int, int]:
 
 
 def _widened(extra: bytes, *values: int) -> Iterator[int]:
-    """The values, those that are full replaced from the zip64 record, in its order."""
+    """The values; those that are FULL32 stand in the zip64 record, in this order."""
     wide = b""
     while len(extra) >= 4:
         kind, length = Struct("<HH").unpack_from(extra)

@@ -1,8 +1,8 @@
-"""The lbp cascade of nagadomi/lbpcascade_animeface (MIT): fetched once, loaded once a thread.
+"""The lbp cascade of nagadomi/lbpcascade_animeface (MIT): downloaded once, loaded once per thread.
 
-Any other cascade that OpenCV reads can take its place, in the old form of Haar cascades too. OpenCV
-trusts such a file: it recurses as deep as the elements nest and follows the trees wherever they
-point. So both are checked here first.
+Any other cascade that OpenCV reads can replace it, also a Haar cascade in OpenCV 2's format. OpenCV
+trusts such a file: it recurses as deep as the elements nest and follows the tree indices without
+checking them. So both are checked here first.
 """
 
 import os
@@ -23,9 +23,9 @@ HOME = (
     "lbpcascade_animeface.xml"
 )
 SHA256 = "9376d30ac38db6bda2a68b88b3b76bbd7e6aa33af47f7f5c76bc88ca75f1ce30"
-TIMEOUT_SECONDS = (3, 10)  # to connect, to wait for the next bytes
-MOST_BYTES = 8 << 20  # of a cascade: the one fetched has 246,945, the largest known 3 MB
-MOST_NESTED = 32  # elements within each other; an old cascade has 9
+TIMEOUT_SECONDS = (3, 10)  # to connect, and to wait for the next bytes
+MOST_BYTES = 8 << 20  # of a cascade: the downloaded one has 246,945, the largest known 3 MB
+MOST_NESTED = 32  # nested elements; a cascade in the old format has 9 levels
 
 _own = threading.local()
 
@@ -33,7 +33,7 @@ _own = threading.local()
 def fetch(url: str = HOME, folder: str | None = None) -> str:
     """The path of the cascade, downloaded to the user's cache if it is not there yet.
 
-    Raises FatalError where it cannot be had; nothing that is not the true file is kept.
+    Raises FatalError if it cannot be downloaded; a file with another checksum is not kept.
     """
     try:
         return download(url, "lbpcascade_animeface.xml", SHA256, TIMEOUT_SECONDS, folder)
@@ -45,17 +45,17 @@ def fetch(url: str = HOME, folder: str | None = None) -> str:
 
 
 def other_cascade(path: str) -> str:
-    """What to call a cascade file, if it is not the one that is fetched."""
+    """How a cascade file is described in the journal; empty for the one that is downloaded."""
     digest = sha256_of(path)
     return "" if digest == SHA256 else f" with cascade {digest[:12]}"
 
 
 def classifier(path: str) -> cv2.CascadeClassifier:
-    """This thread's own detector made from a cascade file.
+    """This thread's own detector, loaded from a cascade file.
 
     One detector keeps the state of its search inside it, so threads cannot share it.
 
-    Raises FatalError if the file cannot be read or is no cascade.
+    Raises FatalError if the file cannot be read or is not a cascade.
     """
     loaded: dict[str, cv2.CascadeClassifier] = _own.__dict__
     if path not in loaded:
@@ -81,7 +81,7 @@ def _load(path: str) -> cv2.CascadeClassifier:
             data = _converted(data)
             root = _parsed(data)
         _check_trees(root)
-        # Read from memory: OpenCV can open no path that is not valid Unicode.
+        # Read from memory: OpenCV cannot open a path that is not valid Unicode.
         storage = cv2.FileStorage(data.decode(), cv2.FILE_STORAGE_READ | cv2.FILE_STORAGE_MEMORY)
         works = found.read(storage.getFirstTopLevelNode()) and not found.empty()
     # SystemError: OpenCV's parser failed in a constructor.
@@ -110,7 +110,7 @@ def _parsed(data: bytes) -> ElementTree.Element:
 
 
 def _converted(data: bytes) -> bytes:
-    """A cascade of the old form in the new one."""
+    """A cascade in OpenCV 2's format, converted to the current one."""
     with tempfile.TemporaryDirectory() as folder:
         old, new = os.path.join(folder, "old.xml"), os.path.join(folder, "new.xml")
         with open(old, "wb") as file:
@@ -122,7 +122,7 @@ def _converted(data: bytes) -> bytes:
 
 
 def _check_trees(root: ElementTree.Element) -> None:
-    """Raise ValueError unless every branch of every tree leads on, to a node or leaf that exists.
+    """Raise ValueError if a branch of a tree points back, or to a node or leaf that does not exist.
 
     A node is the index of its left child, of its right one, of its feature, and a threshold or
     the set of local patterns that go left; an index of 0 or below names a leaf.

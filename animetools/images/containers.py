@@ -1,15 +1,15 @@
-"""What the first bytes of a file say: which image format it is, or what else."""
+"""Which format a file has, by its first bytes and its name."""
 
 import re
 
 from animetools.errors import PassedOver
 from animetools.images.errors import Unsupported
 
-MAX_PIXELS = 178_000_000  # what is decoded unless a person asks for more
+MAX_PIXELS = 178_000_000  # of an image, unless --max-pixels allows more
 HEAD_BYTES = 256  # enough for every signature below
 
-# Raster formats that are decoded inside this process, with their extensions. Nothing that runs a
-# program (EPS starts Ghostscript) and nothing that is a document.
+# The raster formats that are decoded in this process, by extension. None that runs another program
+# (EPS starts Ghostscript), and no documents.
 EXTENSIONS = {
     ".apng": "PNG",
     ".avif": "AVIF",
@@ -33,7 +33,7 @@ EXTENSIONS = {
 
 
 def _brands(*names: bytes) -> bytes:
-    """The head of an ISO media file whose major or (first) compatible brands are of these."""
+    """Matches the head of an ISO media file with one of these major or (first) compatible brands."""
     either = b"|".join(names)
     return rb"....ftyp(%b|.{8}(....){0,10}(%b))" % (either, either)
 
@@ -49,15 +49,15 @@ _READ = _table(
         "GIF": rb"GIF8[79]a",
         "WEBP": rb"RIFF....WEBP",
         "TIFF": rb"II[*+]\0(?!.{4}CR\x02)|MM\0[*+]",
-        # "BM" alone begins many a text: the size of the second header must be a known one too.
+        # Many texts begin with "BM": the size of the second header must be a known one too.
         "BMP": rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0",
         "AVIF": _brands(b"avi[fs]"),
         "HEIC": _brands(b"he(?:i[cxms]|v[cxms])"),
         "JPEG XL": rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n",
     }
 )
-# Pictures that are not read, and must not be taken for damaged ones. Camera files that are TIFFs
-# by their first bytes are told by their tags (tiff.py).
+# Image formats that are not supported, and must not count as damaged. Camera files that begin as a
+# TIFF does are recognized by their tags (formats/tiff.py).
 _UNSUPPORTED = _table(
     {
         "PNG of iOS": rb"\x89PNG\r\n\x1a\n....CgBI",
@@ -110,7 +110,7 @@ _UNSUPPORTED = _table(
     }
 )
 _MAC = "macOS's notes on a file"
-_NO_PICTURES = _table(
+_OTHER_FILES = _table(
     {
         "video": rb"....ftyp|\0...(moov|mdat|wide|free)|\x1a\x45\xdf\xa3|RIFF....AVI |FLV\x01|OggS|"
         rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11|\0\0\x01[\xba\xb3]",
@@ -122,7 +122,7 @@ _NO_PICTURES = _table(
     }
 )
 _NAMED = {".tga": "TGA", ".pcx": "PCX", ".sai": "SAI"}  # formats that may lack a signature
-# Camera files that begin as a TIFF does; what a decoder of those shows is their preview.
+# Camera files that begin as a TIFF does; a TIFF decoder would show their preview.
 _RAW = (
     *(".3fr", ".arw", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".k25", ".kdc", ".mef", ".mos"),
     *(".nef", ".nrw", ".pef", ".sr2", ".srf", ".srw"),
@@ -130,20 +130,20 @@ _RAW = (
 
 
 def format_by_name(path: str) -> str | None:
-    """The format, of those that are read, that the file's extension claims."""
+    """The supported format that the file's extension stands for."""
     return EXTENSIONS.get(_extension(path))
 
 
 def format_by_content(head: bytes) -> str | None:
-    """The format, of those that are read, whose signature the first HEAD_BYTES bytes carry."""
+    """The supported format whose signature is in the first HEAD_BYTES bytes."""
     return _match(_READ, head)
 
 
-def recognise(path: str, head: bytes) -> str | None:
-    """The format of a file by its content; None where only its name says that it is an image.
+def recognize(path: str, head: bytes) -> str | None:
+    """The format of a file by its content; None if only its name says that it is an image.
 
-    Raises PassedOver for a file that is no image, neither by name nor by content, and Unsupported
-    for one of a format that is not read.
+    Raises PassedOver for a file that is not an image by name or content, and Unsupported for an
+    image format that is not supported.
     """
     found = format_by_content(head)
     if found == "TIFF" and _extension(path) in _RAW:
@@ -152,7 +152,7 @@ def recognise(path: str, head: bytes) -> str | None:
         return found
     if kind := _match(_UNSUPPORTED, head):
         raise Unsupported(kind)
-    if kind := _match(_NO_PICTURES, head):
+    if kind := _match(_OTHER_FILES, head):
         raise PassedOver(kind)
     if path.rpartition("/")[2].startswith("._"):
         raise PassedOver(_MAC)

@@ -1,4 +1,4 @@
-"""Crops around faces: which part of a picture they show, and their pixels."""
+"""Crops around faces: which part of a picture they cover, and their pixels."""
 
 import math
 from dataclasses import dataclass, replace
@@ -15,32 +15,34 @@ from animetools.images.faces import Face
 from animetools.images.nvxs import Box, Pixels
 
 Border = Literal["shift", "pad", "reflect", "blur", "clip"]
-Fill = Color | Literal["reflect", "blur"]  # what lies beyond a picture's edge
+Fill = Color | Literal["reflect", "blur"]  # what fills the area beyond a picture's edge
 
-# Where the eyes are in the box of a face: medians of the labelled faces whose eyes nvxs finds.
+# Where the eyes are in the box of a face: medians of the labeled faces whose eyes nvxs finds.
 SIDE_IN_EYE_DISTANCES = 2.5
 EYES_DOWN = 0.455
-# A head that looks aside has its eyes close together; the box then knows its size better.
+# The eyes of a head that looks aside are close together; then the box gives the better size.
 EYES_TRUSTED = (0.85, 1.15)
-MOST_TURNED = 45  # degrees; what is found beyond is no pair of eyes
+MOST_TURNED = 45  # degrees; landmarks turned further are not a pair of eyes
 
-SHRINKS = 32  # sizes that are tried of a turned crop, from the whole frame to the bare face
-LOST = 0.05  # of a face's side: what a turned crop may cut off rather than be filled up
+SHRINKS = 32  # sizes that are tried for a turned crop, from the whole frame to the bare face
+LOST = 0.05  # of a face's side: a turned crop may cut off so much to avoid filled areas
 
-BLURRED_AT = 128  # pixels of the longer side: a blur of any width costs the same there
+BLURRED_AT = (
+    128  # pixels of the longer side: the picture is blurred at this size, for a constant cost
+)
 BLUR = 4  # its standard deviation, in those pixels
-BLURRED_FROM = 0.05  # of the longer side: beyond the picture by so much it is all blurred
+BLURRED_FROM = 0.05  # of the longer side: the blur is complete at this distance from the picture
 
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of an axis."""
+    """An interval on one axis."""
 
     middle: float
     length: float
 
     def grown(self, to: "Span", share: float) -> "Span":
-        """The stretch that lies this share of the way to a longer one."""
+        """The interval that lies this share of the way to a longer one."""
         return Span(
             self.middle + share * (to.middle - self.middle),
             self.length + share * (to.length - self.length),
@@ -54,7 +56,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Frame:
-    """How much of the picture around a face a crop shows, in face widths and heights."""
+    """How much around a face a crop shows, in face widths and heights."""
 
     up: float
     down: float
@@ -62,7 +64,7 @@ class Frame:
     square: bool
 
     def around(self, x: float, y: float, width: float, height: float) -> tuple[Span, Span]:
-        """A face grown by this much, across and down; a square about the same middle."""
+        """The face's box enlarged by the frame, across and down; a square keeps the center."""
         across = Span(x + width / 2, width * (1 + 2 * self.aside))
         tall = height * (1 + self.up + self.down)
         down = Span(y - self.up * height + tall / 2, tall)
@@ -72,33 +74,33 @@ class Frame:
         return Span(across.middle, side), Span(down.middle, side)
 
     def bare(self) -> "Frame":
-        """The least that a crop may show: the face itself."""
+        """The smallest frame: the face itself."""
         return replace(self, up=0, down=0, aside=0)
 
 
 def margin(room: float, *, square: bool = True) -> Frame:
-    """The same room on every side of a face."""
+    """The same margin on every side of a face."""
     return Frame(room, room, room, square)
 
 
 def portrait(*, square: bool = True) -> Frame:
-    """Hair, ears, hats and neckline, too: what the Danbooru2019 Portraits set aims at."""
+    """A frame with hair, ears, hat and neckline, as the Danbooru2019 Portraits have."""
     return Frame(up=0.75, down=0.25, aside=0.5, square=square)
 
 
 @dataclass(frozen=True)
 class Crop:
-    """The part of a picture that a crop shows: a box, turned about its middle.
+    """The part of a picture that a crop shows: a box, rotated about its center.
 
-    The box may reach beyond the picture. `degrees` is how far the crop turns the picture back,
-    anticlockwise; the pixels of a crop that does not turn are the picture's own.
+    The box may reach beyond the picture. `degrees` is how far the crop rotates the picture back,
+    counterclockwise; without rotation the pixels are copied unchanged.
     """
 
     box: Box
     degrees: float = 0.0
 
     def holds(self, face: Box) -> bool:
-        """Whether a face is to be seen in it: its middle, or more than a fifth of it."""
+        """Whether a face is visible in it: its center, or more than a fifth of it."""
         x, y, width, height = face
         corners = np.array(
             [(x, y), (x + width, y), (x + width, y + height), (x, y + height)], np.float32
@@ -109,19 +111,19 @@ class Crop:
         return inside or shared > width * height / 5
 
     def beyond(self, size: tuple[int, int]) -> float:
-        """Which share of it lies beyond a picture of size (width, height)."""
+        """The share of it that lies beyond a picture of size (width, height)."""
         width, height = size
         picture = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32)
         shared, _ = cv2.intersectConvexConvex(picture, self._corners())
         return round(1 - shared / (self.box[2] * self.box[3]), 5)
 
     def pixels(self, rgb: Pixels, fill: Fill = WHITE) -> Pixels:
-        """What it shows of a picture, at the picture's own scale, and beyond the edge the fill.
+        """The crop's pixels, at the picture's own scale; `fill` is used beyond the picture's edge.
 
-        reflect mirrors the picture there; blur does so, too, and blurs it the more the farther it
-        is from the picture. rgb and the result are uint8 [H, W, 3].
+        reflect mirrors the picture there; blur mirrors it and blurs it more with the distance from
+        the picture. rgb and the result are uint8 [H, W, 3].
 
-        Raises ItemError where it would be larger than any picture that is read.
+        Raises ItemError if the crop would have more than MAX_PIXELS.
         """
         x, y, width, height = self.box
         if width * height > MAX_PIXELS:
@@ -133,11 +135,11 @@ class Crop:
         crop = self._sampled(rgb, cv2.INTER_CUBIC, fill)
         if fill == "blur":
             there = np.full(rgb.shape[:2], 255, np.uint8)
-            _blur(crop, self._sampled(there, cv2.INTER_NEAREST, (0, 0, 0)) == 0)
+            _blur(crop, self._sampled(there, cv2.INTER_NEAREST, Color(0, 0, 0)) == 0)
         return crop
 
     def _sampled(self, picture: Pixels, interpolation: int, fill: Fill) -> Pixels:
-        # OpenCV takes no picture of more than 32767 pixels a side: hand over what is there of it.
+        # OpenCV takes at most 32767 pixels a side: pass only the part that the crop covers.
         high, wide = picture.shape[:2]
         corners = self._corners()
         left, top = np.clip(corners.min(0).astype(int) - 2, 0, (wide - 1, high - 1))
@@ -154,10 +156,10 @@ class Crop:
         return np.asarray(sampled, np.uint8)
 
     def _to_picture(self) -> NDArray[np.float64]:
-        """[2, 3], from pixels of the crop to pixels of the picture."""
+        """The affine map [2, 3] from pixels of the crop to pixels of the picture."""
         x, y, width, height = self.box
         turn = _rotation(self.degrees)
-        # Of an even side the middle lies between two pixels.
+        # The center of an even side lies between two pixels.
         middle = np.array([(width - 1) / 2, (height - 1) / 2])
         return np.column_stack([turn, np.array([x, y]) + middle - turn @ middle])
 
@@ -171,9 +173,9 @@ class Crop:
 def crop_of(face: Box, frame: Frame, size: tuple[int, int], border: Border = "shift") -> Crop:
     """The crop around a face in a picture of size (width, height).
 
-    At the picture's edge shift moves it in and shrinks the frame to what is there, so that only a
-    square that cannot be smaller than its face still sticks out; clip cuts off what does; the
-    others leave the face in its place in the frame.
+    At the picture's edge, shift moves the crop inside and shrinks its frame to what is there, so that
+    only a square that cannot be smaller than its face still sticks out; clip cuts off what sticks
+    out; the others leave the crop where it is.
     """
     spans = frame.around(*face)
     if border == "shift":
@@ -193,12 +195,11 @@ def crop_of(face: Box, frame: Frame, size: tuple[int, int], border: Border = "sh
 def aligned_crop_of(
     face: Face, frame: Frame, size: tuple[int, int], border: Border = "shift"
 ) -> Crop | None:
-    """The crop in which the eyes are level, with the eyes in the same place of every crop.
+    """The crop with level eyes, which are at the same place in every crop.
 
-    Its size follows the distance between the eyes. At the edge of the picture of size (width,
-    height) shift and clip move and shrink it until nothing sticks out, or as little as can be where
-    the face itself is too near to the edge; the others leave it where it is. None where the eyes
-    are not known.
+    Its size follows the distance between the eyes. At the edge of a picture of size (width, height),
+    shift and clip move and shrink it until nothing sticks out, or as little as possible if the face
+    itself is too near the edge; the others leave it where it is. None if the eyes are not known.
     """
     if face.landmarks is None:
         return None
@@ -208,7 +209,7 @@ def aligned_crop_of(
         return None
     least, most = (share * max(face.box[2:]) for share in EYES_TRUSTED)
     side = min(max(SIDE_IN_EYE_DISTANCES * math.hypot(*(left - right)), least), most)
-    # The face as it stands about its eyes, then from there to the picture.
+    # The upright face, relative to the middle between the eyes; then rotated into the picture.
     upright = (-side / 2, -EYES_DOWN * side, side, side)
     bare, whole = frame.bare().around(*upright), frame.around(*upright)
     eyes, turn = (left + right) / 2, _rotation(degrees)
@@ -217,13 +218,13 @@ def aligned_crop_of(
         spans = [small.grown(large, share) for small, large in zip(bare, whole, strict=True)]
         lengths = np.array([span.length for span in spans])
         middle = eyes + turn @ [span.middle for span in spans]
-        # Half of the upright box that holds it, and two pixels for what cubic sampling needs.
+        # Half of its upright bounding box, and two pixels that cubic sampling needs.
         reach = abs(turn) @ lengths / 2 + 2
         if border in ("shift", "clip"):
             half = np.array(size) / 2
             moved = np.clip(middle, np.minimum(reach, half), np.maximum(size - reach, half))
             about = [span.middle for span in bare]
-            room = (lengths - side) / 2 + LOST * side  # for the face in its frame
+            room = (lengths - side) / 2 + LOST * side  # how far the face may move in its frame
             middle = eyes + turn @ (about + np.clip(turn.T @ (moved - eyes) - about, -room, room))
         (x, width), (y, height) = (
             Span(*span).whole() for span in zip(middle, lengths, strict=True)
@@ -236,13 +237,13 @@ def aligned_crop_of(
 
 
 def _rotation(degrees: float) -> NDArray[np.float64]:
-    """[2, 2]: from a crop that turns a picture back by this much to the picture."""
+    """The map [2, 2] to the picture, from a crop that rotates it back by so many degrees."""
     cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     return np.array([(cosine, -sine), (sine, cosine)])
 
 
 def _shrunk(least: Span, whole: Span, limit: int) -> Span:
-    """The longest stretch from the least one to the whole one that is not beyond the limit."""
+    """The longest interval between `least` and `whole` that is not longer than the limit."""
     if whole.length <= limit:
         return whole
     room = whole.length - least.length
@@ -250,13 +251,13 @@ def _shrunk(least: Span, whole: Span, limit: int) -> Span:
 
 
 def _moved_in(start: int, length: int, limit: int) -> int:
-    """Where a stretch begins when as much of it as can be lies in [0, limit]."""
+    """The start of an interval, moved so that as much of it as possible lies in [0, limit]."""
     low, high = sorted((0, limit - length))
     return min(max(start, low), high)
 
 
 def _blur(crop: Pixels, beyond: NDArray[np.bool_]) -> None:
-    """Blur a crop where it is beyond the picture, [H, W], the more the farther it is from it."""
+    """Blur a crop where `beyond` [H, W] is true, more with the distance from the picture."""
     if not beyond.any():
         return
     height, width = beyond.shape

@@ -1,4 +1,4 @@
-"""Image files that say what they are: PNG's Description, EXIF's ImageDescription."""
+"""Image files with a description: PNG's Description, EXIF's ImageDescription."""
 
 from io import BytesIO
 from typing import Literal
@@ -7,23 +7,23 @@ from PIL import ExifTags, Image
 
 from animetools.errors import ItemError
 from animetools.images.files import Pixels, encode_jpeg, encode_png
-from animetools.images.png import text_chunk
+from animetools.images.formats.png import text_chunk
 
 Format = Literal["png", "jpg", "webp"]
 
-LONGEST = 60_000  # characters: EXIF in JPEG has one segment of 64 KiB
+LONGEST = 60_000  # characters: EXIF in a JPEG is limited to one segment of 64 KiB
 LARGEST_SIDE = {
     "png": (1 << 31) - 1,
     "jpg": 65500,
     "webp": 16383,
-}  # that the format, or libjpeg, has
+}  # that the format, or libjpeg, allows
 
-_SIGNATURE, _HEADER = 8, 25  # bytes of a PNG's first two parts
-_PROFILE_PIECE = 65519  # bytes that a JPEG's segment has room for
+_SIGNATURE, _HEADER = 8, 25  # bytes of a PNG's signature and IHDR chunk
+_PROFILE_PIECE = 65519  # bytes of a profile that fit into a JPEG segment
 
 
 def encode_described(pixels: Pixels, image_format: Format, quality: int, text: str) -> bytes:
-    """The file of uint8 [H, W, 3] sRGB, [H, W, 4] with opacity (no JPEG) or [H, W] grey pixels.
+    """Encode uint8 [H, W, 3] sRGB, [H, W, 4] with alpha (not for JPEG) or [H, W] grey pixels.
 
     `quality` is JPEG's or WebP's, 1 to 100. `text` is ASCII of at most LONGEST characters.
     """
@@ -40,14 +40,14 @@ def encode_described(pixels: Pixels, image_format: Format, quality: int, text: s
 
 
 def exif_text(tag: ExifTags.Base, text: str) -> bytes:
-    """EXIF that holds one text; ASCII. Source: EXIF 2.32, section 4.6.4 (tags)."""
+    """EXIF data with one ASCII text. Source: EXIF 2.32, section 4.6.4 (tags)."""
     exif = Image.Exif()
     exif[tag] = text
     return exif.tobytes()
 
 
 def add_to_jpeg(jpeg: bytes | memoryview, exif: bytes, profile: bytes = b"") -> bytes:
-    """The JPEG file with EXIF and an ICC profile, where they are not empty, in its head.
+    """The JPEG file with EXIF and an ICC profile added to its head, unless they are empty.
 
     Raises ItemError for a profile that is too long.
     Source: EXIF 2.32, section 4.5.4 (APP1); ICC.1:2022, annex B.4 (APP2).

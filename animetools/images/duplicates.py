@@ -1,4 +1,4 @@
-"""Which of several duplicates stays."""
+"""Which of several duplicates is kept."""
 
 import pickle
 import sqlite3
@@ -17,24 +17,26 @@ class Picture(Protocol):
 
 
 T = TypeVar("T", bound=Picture)
-Pictures = Iterable[tuple[T, Fingerprint | None]]  # without a fingerprint it is passed on as it is
-Judged = Iterator[tuple[T, Duplicate | None]]
+Pictures = Iterable[
+    tuple[T, Fingerprint | None]
+]  # a picture without a fingerprint is passed on unchanged
+Compared = Iterator[tuple[T, Duplicate | None]]
 
 
-def first_stays(near: float, pictures: "Pictures[T]") -> "Judged[T]":
-    """Each picture, with the earlier one that it repeats; near is as Gallery's."""
+def first_stays(near: float, pictures: "Pictures[T]") -> "Compared[T]":
+    """Each picture, with the earlier one that it duplicates; `near` as in Gallery."""
     gallery = Gallery(near)
-    for picture, print_ in pictures:
-        yield picture, _judge(gallery, picture, print_) if print_ else None
+    for picture, fingerprint in pictures:
+        yield picture, _compare(gallery, picture, fingerprint) if fingerprint else None
 
 
-def largest_stays(near: float, pictures: "Pictures[T]") -> "Judged[T]":
-    """When all have come, each picture with the larger one that it repeats; in their order.
+def largest_stays(near: float, pictures: "Pictures[T]") -> "Compared[T]":
+    """Each picture, with the larger one that it duplicates; in input order, after the last has come.
 
-    What has no fingerprint does not wait. Larger is what has more pixels, or else more bytes, or
-    else came first. What waits lies in a temporary database on the disk; pictures are pickled.
+    Pictures without a fingerprint are passed on at once. The larger of two has more pixels, then
+    more bytes, then came first. Waiting pictures are pickled into a temporary database on disk.
 
-    Raises sqlite3.OperationalError where the disk is full.
+    Raises sqlite3.OperationalError if the disk is full.
     """
     gallery = Gallery(near)
     waiting = sqlite3.connect("", isolation_level=None)  # "" is a temporary file
@@ -46,25 +48,25 @@ def largest_stays(near: float, pictures: "Pictures[T]") -> "Judged[T]":
         BEGIN;
         """
     )
-    for picture, print_ in pictures:
-        if print_ is None:
+    for picture, fingerprint in pictures:
+        if fingerprint is None:
             yield picture, None
             continue
-        row = (*print_.size, pickle.dumps((picture, print_)))
+        row = (*fingerprint.size, pickle.dumps((picture, fingerprint)))
         waiting.execute("INSERT INTO pictures (area, length, kept) VALUES (?, ?, ?)", row)
     order = waiting.execute("SELECT number FROM pictures ORDER BY area DESC, length DESC, number")
     for (number,) in order:
         query = "SELECT kept FROM pictures WHERE number = ?"
         (kept,) = waiting.execute(query, (number,)).fetchone()
-        picture, print_ = pickle.loads(kept)
-        judged = pickle.dumps((picture, _judge(gallery, picture, print_)))
-        waiting.execute("UPDATE pictures SET kept = ? WHERE number = ?", (judged, number))
+        picture, fingerprint = pickle.loads(kept)
+        compared = pickle.dumps((picture, _compare(gallery, picture, fingerprint)))
+        waiting.execute("UPDATE pictures SET kept = ? WHERE number = ?", (compared, number))
     for (kept,) in waiting.execute("SELECT kept FROM pictures ORDER BY number"):
         yield pickle.loads(kept)
 
 
-def _judge(gallery: Gallery, picture: Picture, print_: Fingerprint) -> Duplicate | None:
-    duplicate = gallery.duplicate(print_)
+def _compare(gallery: Gallery, picture: Picture, fingerprint: Fingerprint) -> Duplicate | None:
+    duplicate = gallery.duplicate(fingerprint)
     if duplicate is None:
-        gallery.add(picture.path, print_)
+        gallery.add(picture.path, fingerprint)
     return duplicate

@@ -1,10 +1,10 @@
-"""Where the faces in a picture are: two detectors, their stages, and what a face is.
+"""Find the faces in a picture, with two detectors in stages.
 
-`lbp` is nagadomi's cascade of local binary patterns, `nvxs` the neural one of AnimeFace-2009.
-`auto` asks both, and where neither finds anything nvxs on the picture turned by 15 degrees. A stage
-looks at a picture of bounded size: it is faster, finds large faces that it would miss, and takes
-fewer other things for faces. So that its faces do not become too small in a picture much longer than
-wide, as a webtoon's, such a picture is searched in pieces that overlap.
+`lbp` is nagadomi's cascade of local binary patterns, `nvxs` the neural detector AnimeFace-2009.
+`auto` runs both, and if neither finds a face, nvxs on the picture rotated by 15 degrees. Each stage
+shrinks the picture to a fixed size: that is faster, finds large faces that it would miss, and gives
+fewer false positives. A picture much longer than wide, such as a webtoon, is searched in overlapping
+pieces, so that its faces do not become too small.
 """
 
 import math
@@ -25,39 +25,39 @@ from animetools.images.view import View
 
 Name = Literal["auto", "lbp", "nvxs"]
 
-LBP_WINDOW = 24  # the side of the smallest face that the cascade knows
-LBP_NEIGHBOURS = 5
+LBP_WINDOW = 24  # the side of the smallest face that the cascade finds
+LBP_NEIGHBORS = 5
 LBP_LONGEST = 1024
 LBP_TILTED_LONGEST = 640
-LBP_TILTED_NEIGHBOURS = 3
-# Windows of a face vary in size; below this share of the smallest face that is kept, none matters:
-# of 72 pictures none gives another face of 64, 128 or 250 px.
+LBP_TILTED_NEIGHBORS = 3
+# Windows of a face vary in size. Those below this share of the smallest face that is kept do not
+# matter: in 72 pictures they change no face of 64, 128 or 250 px.
 LBP_ROOM = 0.6
-NVXS_LONGEST = 4096  # the library sums pixels up in float32, too coarse for larger pictures
+NVXS_LONGEST = 4096  # the library sums pixels in float32, which is too coarse for larger pictures
 NVXS_SMALL_LONGEST = 384
-# Eyes are known of 46 of 60 faces found by lbp, in 8 ms a face; of 48, in 24 ms, at most.
+# This finds the eyes of 46 of 60 faces found by lbp, in 8 ms a face; a larger one of 48, in 24 ms.
 EYES_LONGEST = 128
 EYES_ROOM = 0.3  # around the box, in face widths
-# What nvxs finds beside lbp's faces must be found again in a closer look: so are 16 of 19 faces on
-# pages made of real pictures, and neither of 2 wrong ones.
+# A face that only nvxs finds beside lbp's faces must be found again at a closer look: that keeps
+# 16 of 19 faces on pages made of real pictures, and neither of 2 false positives.
 CLOSER_LONGEST = 192
 CLOSER_ROOM = 0.6
 TILT = 15  # degrees
-SAME = 0.4  # boxes of one face overlap by this much (intersection over union)
-INSIDE = 0.6  # a box of which so much is in another shows a part of its face
+SAME = 0.4  # boxes of one face overlap by at least this much (intersection over union)
+INSIDE = 0.6  # a box with this share inside another shows a part of the same face
 
-# A picture is cut where it is longer than so many of its short sides, and into pieces of so many.
+# A picture longer than LONG short sides is cut into pieces of PIECE short sides.
 LONG = 2.2
 PIECE = 1.5
-STEP = 1.0  # from piece to piece at most: what they share holds a face of half the short side
+STEP = 1.0  # from piece to piece at most: the overlap holds a face of half the short side
 
-# The log odds that a hit is a face: slope and start, by logistic regression on the hits in 72 real
-# and 150 drawn pictures with known faces (216 of 240 hits of lbp are right, 592 of 608 of nvxs).
-LBP_ODDS = (4.65, -5.59)  # by the logarithm of how many neighboring windows hold it
-NVXS_ODDS = (0.55, 0.43)  # by the log odds that nvxs gives
-SUREST = 1e-5  # nvxs's likelihood comes no nearer to 0 and 1 than float32 can tell
+# The log odds that a hit is a face: slope and intercept, by logistic regression on the hits in 72
+# real and 150 drawn pictures with known faces (216 of 240 hits of lbp are right, 592 of 608 of nvxs).
+LBP_ODDS = (4.65, -5.59)  # of the logarithm of the number of neighboring windows
+NVXS_ODDS = (0.55, 0.43)  # of nvxs's own log odds
+SUREST = 1e-5  # nvxs's likelihood is clipped this far from 0 and 1, about float32's resolution
 
-# The workers are many already; and one thread gives hits in one order.
+# There are enough workers already, and one thread gives the hits in a fixed order.
 cv2.setNumThreads(1)
 
 
@@ -65,9 +65,9 @@ cv2.setNumThreads(1)
 class Face:
     """A face: `box` (x, y, width, height) in whole pixels of the picture, never outside it.
 
-    `score` is how probable it is that this is a face, 0 to 1, whatever found it (see LBP_ODDS and
-    NVXS_ODDS); where both did, that not both are wrong. `landmarks` are the points left_eye,
-    right_eye (the character's own left and right), nose, mouth and chin; lbp knows none.
+    `score` is the probability that this is a face, 0 to 1, comparable between detectors (see LBP_ODDS
+    and NVXS_ODDS); if both found it, that at least one is right. `landmarks` are the points left_eye,
+    right_eye (the character's own left and right), nose, mouth and chin; lbp gives none.
     """
 
     box: Box
@@ -76,7 +76,7 @@ class Face:
     landmarks: dict[str, Point] | None = None
 
     def moved(self, across: int, down: int) -> "Face":
-        """The same face from another origin."""
+        """The same face, shifted."""
         x, y, width, height = self.box
         marks = self.landmarks and {
             name: (at[0] + across, at[1] + down) for name, at in self.landmarks.items()
@@ -92,24 +92,24 @@ class Detector:
     """Finds the faces of rgb uint8 [H, W, 3]; may be pickled, and used by several threads."""
 
     stages: tuple[Stage, ...]
-    searched: str  # what it was to look with: auto, lbp with another cascade
-    found: str = ""  # what auto could have: lbp and nvxs, or one of them
+    searched: str  # what was asked for: auto, lbp, nvxs, and another cascade
+    found: str = ""  # what auto found installed: lbp and nvxs, or one of them
 
     def __call__(self, rgb: Pixels) -> list[Face]:
-        """The faces, best score first."""
+        """The faces, highest score first."""
         return find_faces(rgb, self.stages)
 
 
 def choose_detector(
     name: Name, *, cascade: str = "", equalize: bool = False, smallest: int = 0
 ) -> Detector:
-    """The detector of a name, checked and ready for any worker.
+    """The detector of this name, checked and ready for any worker.
 
-    `cascade` is the file for lbp (else fetched once, see cascade.py), searched on equalised grey
-    with `equalize`. Faces with a side below `smallest` may be left out, to save time. auto goes on
-    without what cannot be had, and warns of it.
+    `cascade` is the file for lbp (downloaded once by default, see cascade.py); `equalize` equalizes
+    the grey levels for it. Faces with a side below `smallest` may be left out, to save time. auto
+    goes on with one detector, and warns, if the other is not available.
 
-    Raises FatalError where that leaves nothing, or what there is does not work.
+    Raises FatalError if no detector is available, or one does not work.
     """
     if name == "nvxs":
         nvxs.load()
@@ -129,8 +129,8 @@ def choose_detector(
         lbp = partial(_lbp, cascade=cascade, equalize=equalize, smallest=smallest)
         stages.append(lbp)
         if name == "auto" and smallest:
-            # Small faces are faces, too: they end the search. Where there is a large one, nobody
-            # needs to look for them, which takes most of the time.
+            # A small face ends the search too. If there is a large one, small faces need not be
+            # searched, which takes most of the time.
             stages.append(partial(lbp, only_smaller=True))
     if name == "auto" and has_nvxs:
         nvxs.load()
@@ -139,8 +139,8 @@ def choose_detector(
         stages = [upright, partial(_tilted, search=small)]
     elif name == "auto":
         warnings.warn(
-            "no nvxs detector here (pip install animeface==2.0.3 has it where there are wheels); "
-            "going on with lbp alone",
+            "the nvxs detector is not installed (pip install animeface==2.0.3, if there is a "
+            "wheel for this machine); going on with lbp alone",
             Advice,
             stacklevel=2,
         )
@@ -149,7 +149,7 @@ def choose_detector(
             cascade=cascade,
             equalize=equalize,
             longest=LBP_TILTED_LONGEST,
-            neighbours=LBP_TILTED_NEIGHBOURS,
+            neighbors=LBP_TILTED_NEIGHBORS,
         )
         stages.append(partial(_tilted, search=loose))
     found = " and ".join(["lbp"] * bool(cascade) + ["nvxs"] * has_nvxs)
@@ -157,9 +157,9 @@ def choose_detector(
 
 
 def find_faces(rgb: Pixels, stages: tuple[Stage, ...]) -> list[Face]:
-    """The faces that the first stage to find any finds, best score first. rgb uint8 [H, W, 3].
+    """The faces of the first stage that finds any, highest score first. rgb uint8 [H, W, 3].
 
-    In a long picture that is so for each of its pieces.
+    A long picture is searched piece by piece, each with its own first stage.
     """
     grey = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8)
     pieces = list(_pieces(*grey.shape[::-1]))
@@ -180,7 +180,7 @@ def find_faces(rgb: Pixels, stages: tuple[Stage, ...]) -> list[Face]:
 
 
 def with_landmarks(rgb: Pixels, face: Face) -> Face:
-    """The face with the landmarks that nvxs finds in it, if it does, whatever found the face."""
+    """The face with landmarks: its own, or those that nvxs finds in its box, if any."""
     if face.landmarks is not None:
         return face
     seen = _seen_closer(rgb, face.box, EYES_ROOM, EYES_LONGEST)
@@ -201,7 +201,7 @@ def _shared(one: Box, other: Box) -> int:
 
 
 def _is_same(one: Box, other: Box) -> bool:
-    """Whether two boxes are of one face, of which one may show but a part."""
+    """Whether two boxes are of one face; one may show only a part of it."""
     smaller = min(one[2] * one[3], other[2] * other[3])
     return overlap(one, other) >= SAME or _shared(one, other) >= INSIDE * smaller
 
@@ -211,12 +211,12 @@ def _ranked(faces: list[Face]) -> list[Face]:
 
 
 def _first(stages: tuple[Stage, ...], grey: Pixels) -> list[Face]:
-    """What the first stage to find any face finds."""
+    """The faces of the first stage that finds any."""
     return next((faces for stage in stages if (faces := stage(grey))), [])
 
 
 def _pieces(width: int, height: int) -> Iterator[Box]:
-    """A picture, or the pieces of a long one, that share at least half a short side."""
+    """The whole picture, or overlapping pieces of a long one, which share half a short side."""
     short, long = sorted((width, height))
     length = max(round(PIECE * short), NVXS_SMALL_LONGEST)
     if long <= max(LONG * short, length):
@@ -229,7 +229,7 @@ def _pieces(width: int, height: int) -> Iterator[Box]:
 
 
 def _is_cut(face: Box, piece: Box, shape: tuple[int, ...]) -> bool:
-    """Whether a face reaches an edge of its piece that is none of the picture [H, W]."""
+    """Whether a face touches an edge of its piece that is not an edge of the picture [H, W]."""
     return any(
         (face[n] <= piece[n] > 0)
         or (face[n] + face[n + 2] >= piece[n] + piece[n + 2] < shape[1 - n])
@@ -238,7 +238,7 @@ def _is_cut(face: Box, piece: Box, shape: tuple[int, ...]) -> bool:
 
 
 def _seen_closer(picture: Pixels, box: Box, room: float, longest: int) -> Face | None:
-    """The face that nvxs finds in a box, if it does, with so much room around, in box widths.
+    """The face that nvxs finds in a box with a margin of `room` box widths, if any.
 
     picture uint8, [H, W] or [H, W, 3].
     """
@@ -254,9 +254,9 @@ def _seen_closer(picture: Pixels, box: Box, room: float, longest: int) -> Face |
 
 
 def _both(grey: Pixels, by_lbp: tuple[Stage, ...], by_nvxs: Stage) -> list[Face]:
-    """What either detector finds; of a face that both find lbp's box, which fits better.
+    """The faces of both detectors; of a face that both find, lbp's box, which fits better.
 
-    Where lbp finds faces, those that nvxs alone finds must be found again in a closer look.
+    If lbp finds faces, those that only nvxs finds must be found again at a closer look.
     """
     faces, others = _first(by_lbp, grey), by_nvxs(grey)
     if not faces:
@@ -284,8 +284,8 @@ def _nvxs_score(likelihood: float) -> float:
 
 
 def _probability(odds: tuple[float, float], evidence: float) -> float:
-    slope, start = odds
-    return 1 / (1 + math.exp(-(start + slope * evidence)))
+    slope, intercept = odds
+    return 1 / (1 + math.exp(-(intercept + slope * evidence)))
 
 
 def _lbp(
@@ -295,7 +295,7 @@ def _lbp(
     cascade: str,
     equalize: bool,
     longest: int = LBP_LONGEST,
-    neighbours: int = LBP_NEIGHBOURS,
+    neighbors: int = LBP_NEIGHBORS,
     smallest: int = 0,
     only_smaller: bool = False,
 ) -> list[Face]:
@@ -306,13 +306,13 @@ def _lbp(
     boxes, counts = classifier(cascade).detectMultiScale2(
         pixels,
         scaleFactor=1.1,
-        minNeighbors=neighbours,
+        minNeighbors=neighbors,
         minSize=(least, least),
         maxSize=(most, most),
     )
     faces = []
     for (x, y, side, _), count in zip(boxes, counts, strict=True):
-        # The box that fits labelled faces best is smaller by 5 % and higher by 5 %.
+        # The box that fits labeled faces best is smaller by 5 % and further up by 5 %.
         box = view.box_in_source(x + 0.5 * side, y + 0.45 * side, 0.95 * side)
         if box:
             faces.append(Face(box, _lbp_score(count), "lbp"))
@@ -324,7 +324,7 @@ def _nvxs(grey: Pixels, degrees: float = 0, *, longest: int) -> list[Face]:
     faces = []
     for hit in nvxs.detect(view.pixels):
         x, y, side, _ = hit.face
-        # The box that fits labelled faces best is larger by 25 % and higher by 7.5 %.
+        # The box that fits labeled faces best is larger by 25 % and further up by 7.5 %.
         box = view.box_in_source(x + 0.5 * side, y + 0.425 * side, 1.25 * side)
         if not box:
             continue
@@ -334,7 +334,7 @@ def _nvxs(grey: Pixels, degrees: float = 0, *, longest: int) -> list[Face]:
 
 
 def _tilted(grey: Pixels, search: Callable[[Pixels, float], list[Face]]) -> list[Face]:
-    """What a search finds in the picture turned either way; of one face the better box."""
+    """The faces found in the picture rotated either way; of one face the better box."""
     kept: list[Face] = []
     found = [*search(grey, TILT), *search(grey, -TILT)]
     for face in sorted(found, key=lambda face: -face.score):

@@ -1,4 +1,4 @@
-"""Pixels from any image file, and image files from pixels."""
+"""Read any image file as sRGB pixels; encode pixels as PNG or JPEG."""
 
 import os
 import stat
@@ -10,11 +10,11 @@ from PIL import Image
 
 from animetools.errors import ItemError
 from animetools.images.colors import WHITE, Color
-from animetools.images.containers import HEAD_BYTES, MAX_PIXELS, recognise
-from animetools.images.errors import ImageError
-from animetools.images.opening import sound
+from animetools.images.containers import HEAD_BYTES, MAX_PIXELS, recognize
+from animetools.images.errors import EmptyFile, ImageError
+from animetools.images.formats.profiles import transform_to_srgb
+from animetools.images.opening import check_intact
 from animetools.images.picture import decode_picture
-from animetools.images.profiles import transform_to_srgb
 
 Pixels = NDArray[np.uint8]
 
@@ -22,40 +22,40 @@ MAX_FILE_BYTES = 1 << 30
 
 
 def read_rgb(path: str, *, max_pixels: int = MAX_PIXELS, background: Color = WHITE) -> Pixels:
-    """Decode an image file to what every command works on.
+    """Decode an image file to the pixels that commands work on.
 
     Returns uint8 [H, W, 3] in sRGB, upright, transparency laid on background; of an animation the
     first frame. The array may be read-only.
 
-    Raises PassedOver for a file that is no image by name and content, ImageError for one that
-    claims to be and cannot be read, ItemError for what is no regular file, OSError from the file
+    Raises PassedOver for a file that is not an image by name or content, ImageError for one that
+    claims to be and cannot be read, ItemError for anything but a regular file, OSError from the file
     system.
     """
     return decode_rgb(read_bytes(path), max_pixels=max_pixels, background=background)
 
 
 def read_bytes(path: str) -> bytes:
-    """The bytes of an image file; of a file that is no image only the first few are read.
+    """The bytes of an image file; of any other file only the first few are read.
 
-    Raises as read_rgb; ImageError where only the name says that it is an image.
+    Raises the same as read_rgb; ImageError if only the name says that it is an image.
     """
-    # Looked at before it is opened: opening a device can do things, opening a FIFO waits.
+    # Checked before it is opened: opening a device has side effects, opening a FIFO waits.
     _check_regular(os.stat(path))
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", 0) as file:
         status = os.fstat(file.fileno())
         _check_regular(status)
         head = file.read(HEAD_BYTES)
-        if recognise(path, head) is None:
-            raise ImageError(
-                f"not an image though named .{path.rpartition('.')[2]}" if head else "empty file"
-            )
+        if recognize(path, head) is None:
+            if not head:
+                raise EmptyFile("empty file")
+            raise ImageError(f"not an image though named .{path.rpartition('.')[2]}")
         if status.st_size > MAX_FILE_BYTES:
             raise ImageError(f"file of {status.st_size} bytes, too large for an image")
         return head + file.readall()
 
 
 def decode_rgb(data: bytes, *, max_pixels: int = MAX_PIXELS, background: Color = WHITE) -> Pixels:
-    """Decode the bytes of an image file; see read_rgb.
+    """Decode the bytes of an image file, as read_rgb does.
 
     Raises ImageError.
     """
@@ -71,19 +71,19 @@ def decode_rgb(data: bytes, *, max_pixels: int = MAX_PIXELS, background: Color =
 
 
 def check_file(data: bytes, max_pixels: int = MAX_PIXELS) -> str:
-    """Hold an image file to its own structure, as ends.examine does.
+    """Check an image file's structure, as formats.ends.examine does.
 
-    Returns how it departs from its format without having lost a pixel, or "".
+    Returns how it deviates from its format without having lost a pixel, or "".
 
     Raises ImageError.
     """
-    return sound(data, max_pixels).lapse
+    return check_intact(data, max_pixels).deviation
 
 
 def encode_png(pixels: Pixels) -> bytes:
-    """PNG file of uint8 [H, W, 3] sRGB, [H, W, 4] with opacity or [H, W] grey, without loss."""
-    # One filter instead of five tried a line, measured on drawings: 5.2 ms and 2.49 MB where
-    # OpenCV's default takes 8.4 and 2.57, and level 6 26 and 2.31.
+    """PNG file of uint8 [H, W, 3] sRGB, [H, W, 4] with alpha or [H, W] grey; lossless."""
+    # One filter instead of the best of five per line. Measured on drawings: 5.2 ms and 2.49 MB;
+    # OpenCV's default takes 8.4 ms and 2.57 MB, level 6 takes 26 ms and 2.31 MB.
     settings = [cv2.IMWRITE_PNG_COMPRESSION, 2, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP]
     return _encode(".png", pixels, settings)
 
@@ -91,8 +91,8 @@ def encode_png(pixels: Pixels) -> bytes:
 def encode_jpeg(pixels: Pixels, quality: int) -> bytes:
     """JPEG file of uint8 [H, W, 3] sRGB or [H, W] grey pixels; quality 1 to 100.
 
-    Color is halved in both directions (4:2:0), as ImageMagick's -quality does below 90. Huffman
-    tables of its own make a file 17 % smaller, for 0.4 ms at 512 x 512.
+    Chroma is subsampled 4:2:0, as ImageMagick does below -quality 90. Optimized Huffman tables make
+    a file 17 % smaller, for 0.4 ms at 512 x 512.
     """
     settings = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1]
     return _encode(".jpg", pixels, settings)
@@ -111,7 +111,7 @@ def _as_8_bits(levels: NDArray[np.uint8 | np.uint16]) -> Pixels:
 
 
 def _in_srgb(pixels: Pixels, profile: bytes) -> Pixels:
-    """Grey [H, W, 1] or colors [H, W, 3] of a profile as sRGB [H, W, 3]."""
+    """Convert grey [H, W, 1] or colors [H, W, 3] of a profile to sRGB [H, W, 3]."""
     is_grey = pixels.shape[2] == 1
     transform = transform_to_srgb(profile, "L" if is_grey else "RGB")
     if transform:

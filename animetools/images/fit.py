@@ -1,4 +1,4 @@
-"""Pictures of any size in frames of one size, and the way back."""
+"""Fit pictures of any size into frames of one size."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,37 +14,24 @@ Rgb = NDArray[np.uint8]
 Box = tuple[int, int, int, int]  # x, y, width, height in whole pixels
 How = Literal["pad", "cover", "top", "stretch"]
 
-LOBES = 4  # of the filter for shrinking
-GAP = 3  # times too large is what is averaged down before
+LOBES = 4  # of the Lanczos filter for shrinking
+GAP = 3  # a picture is averaged down first while it is so many times too large
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Which part of a picture went where in a frame: all that is needed to undo it.
+    """Which part of a picture went where in a frame; enough to undo it.
 
     `source` is the box of the picture that was taken, `target` the box of the frame that it was
-    scaled to; what is outside `target` is a bar.
+    scaled to; outside `target` are bars.
     """
 
     how: How
     source: Box
     target: Box
 
-    def to_target(self, x: float, y: float) -> tuple[float, float]:
-        """Where a point of the picture lies in the frame."""
-        return _carry(x, y, self.source, self.target)
-
-    def to_source(self, x: float, y: float) -> tuple[float, float]:
-        """Where a point of the frame lies in the picture."""
-        return _carry(x, y, self.target, self.source)
-
-    def undo(self, frame: Rgb) -> Rgb:
-        """The part of the picture that is in the frame, without bars, at its own size."""
-        x, y, width, height = self.target
-        return resized(frame[y : y + height, x : x + width], *self.source[2:])
-
     def record(self) -> dict[str, Any]:
-        """This as JSON has it."""
+        """As JSON."""
         return {"how": self.how, "source": list(self.source), "target": list(self.target)}
 
 
@@ -58,13 +45,14 @@ def fit(
 ) -> tuple[Rgb, Fit]:
     """Make a picture exactly `size` (a square's side, or width and height); uint8 [H, W, 3].
 
-    pad scales it until it fits inside, cover until nothing stays empty; what sticks out is cut off
-    on both sides, for top only at the bottom of a tall picture; stretch scales both sides. Without
-    `enlarge` nothing is scaled up. What stays empty is background, the same on both sides.
+    pad scales it until it fits inside. cover scales it until it fills the frame and cuts off the rest
+    on both sides; top does so, but cuts a tall picture only at the bottom. stretch scales both sides
+    separately. Without `enlarge` nothing is scaled up. Empty areas get the background color, the
+    same on both sides.
     """
     height, width = rgb.shape[:2]
     if min(height, width) < 1:
-        raise ItemError("an image without pixels")
+        raise ItemError("the image has no pixels")
     wide, high = _sides(size)
     placed = place(width, height, size, how, enlarge=enlarge)
     x, y, w, h = placed.source
@@ -85,10 +73,10 @@ def place(
     *,
     enlarge: bool = True,
 ) -> Fit:
-    """Where a picture of width x height goes, as `fit` puts it."""
+    """Where `fit` puts a picture of width x height."""
     wide, high = _sides(size)
     took, put = (width, height), (wide, high)
-    flat = width * high >= height * wide  # flatter than the frame, or of its shape
+    flat = width * high >= height * wide  # wider than the frame, or of the same proportions
     if how == "pad":
         if not enlarge and width <= wide and height <= high:
             put = took
@@ -110,15 +98,15 @@ def place(
 
 
 def resized(rgb: Rgb, width: int, height: int) -> Rgb:
-    """A picture at another size, as good as it gets; uint8 [H, W, 3] in and out.
+    """Resize a picture with high quality; uint8 [H, W, 3] in and out.
 
-    OpenCV's cubic is 0.2 dB below Lanczos for enlarging and takes a fifteenth of its time. Shrinking
-    filters out first what the smaller grid cannot hold, or fine lines fold back as moire.
+    Enlarging: OpenCV's cubic is 0.2 dB below Lanczos and takes a fifteenth of its time. Shrinking: a
+    low-pass filter first, or fine lines would alias to moire patterns.
     """
     tall, wide = rgb.shape[:2]
     if (tall, wide) == (height, width):
         return np.ascontiguousarray(rgb)
-    # What is several times too large is averaged down first: as good, and far faster.
+    # A picture several times too large is averaged down first: as good, and far faster.
     gap = int(min(tall / height, wide / width) / GAP)
     if gap > 1:
         tall, wide = -(-tall // gap), -(-wide // gap)
@@ -134,11 +122,11 @@ def _sides(size: int | tuple[int, int]) -> tuple[int, int]:
 
 
 def _low_pass(scale: float) -> NDArray[np.float32]:
-    """The filter that a side shrunk by `scale` needs: Lanczos' windowed sinc.
+    """The low-pass filter for shrinking a side by `scale`: Lanczos' windowed sinc.
 
-    Of 12 illustrations of 700 to 900 pixels shrunk to 512, against an ideal shrink by DCT: 41.9 dB
-    in 3.0 ms, where Pillow's Lanczos has 41.6 in 9.8, its bicubic 39.3 in 7.3, and OpenCV's
-    INTER_AREA 36.5 in 4.0.
+    12 illustrations of 700 to 900 pixels shrunk to 512, against an ideal shrink by DCT: 41.9 dB in
+    3.0 ms. Pillow's Lanczos: 41.6 dB in 9.8 ms; its bicubic: 39.3 in 7.3; OpenCV's INTER_AREA: 36.5
+    in 4.0.
     """
     if scale <= 1:
         return np.ones(1, np.float32)
@@ -146,8 +134,3 @@ def _low_pass(scale: float) -> NDArray[np.float32]:
     x = np.arange(-reach, reach + 1) / scale
     weights = np.where(abs(x) < LOBES, np.sinc(x) * np.sinc(x / LOBES), 0)
     return np.asarray(weights / weights.sum(), np.float32)
-
-
-def _carry(x: float, y: float, here: Box, there: Box) -> tuple[float, float]:
-    across, down = there[2] / here[2], there[3] / here[3]
-    return there[0] + (x - here[0]) * across, there[1] + (y - here[1]) * down

@@ -1,4 +1,4 @@
-"""Pictures seen so far, to look for those that the next one repeats."""
+"""An index of the pictures seen so far, to find the one that the next duplicates."""
 
 import hashlib
 import os
@@ -18,33 +18,35 @@ from animetools.images.overlap import is_same_view
 
 Kind = Literal["same bytes", "same pixels", "near-duplicate"]
 
-_MOST_CHUNKS = 16  # of 16 bits; shorter ones are shared by too many
+_MOST_CHUNKS = 16  # of 16 bits; too many hashes share a shorter chunk
 _BLOCK = 1 << 14  # hashes
-_PAGE = 1000  # pictures asked for at once
+_PAGE = 1000  # rows per query
 _PLACE = Struct(f"{HASH_BYTES}s4d6d")  # an Origin
 
 
 @dataclass(frozen=True)
 class Duplicate:
-    """The picture that another one repeats."""
+    """The picture that another one duplicates."""
 
     path: str
     kind: Kind
-    is_larger: bool = False  # whether the other, a near-duplicate, has more pixels, or else bytes
+    is_larger: bool = (
+        False  # whether the near-duplicate has more pixels than it, or as many and more bytes
+    )
 
 
 class Gallery:
-    """Pictures seen so far, to look for the one that the next repeats.
+    """Finds the first picture added so far that a new one duplicates.
 
-    near is the share of equal hash bits that makes a near-duplicate; 0 looks for none. Of pictures
-    as they are the colors agree, too. Of crops the sources' hashes agree, the places of the faces in
-    them, and what they show; so no two faces of one picture are near-duplicates. Where the
-    sources differ, or one is not known, crops are pictures as any other.
+    near is the share of equal hash bits from which pictures are near-duplicates; 0 switches that off.
+    Two pictures are near-duplicates if their hashes and colors agree; two crops, if the hashes of
+    their sources, the places of the faces in them and their content agree, so two faces of one
+    picture never are. Crops whose sources differ or are not known are compared as pictures.
 
-    It lies in a temporary database on the disk, so that memory does not grow with the pictures,
-    64 bytes each apart where near is below 94 %.
+    The index is a temporary database on disk, so memory does not grow with the number of pictures,
+    except for 64 bytes each where near is below 94 %.
 
-    Raises sqlite3.OperationalError where the disk is full.
+    Raises sqlite3.OperationalError if the disk is full.
     """
 
     def __init__(self, near: float) -> None:
@@ -71,7 +73,7 @@ class Gallery:
         self.count = 0
 
     def duplicate(self, picture: Fingerprint) -> Duplicate | None:
-        """The first picture added that this one repeats."""
+        """The first picture added that this one duplicates."""
         same = "number IN (SELECT number FROM keys WHERE key = ?) AND pixels = ?"
         for path, other in self._rows(same, _key(picture.pixels), picture.pixels):
             same_file = other.content == picture.content
@@ -90,7 +92,7 @@ class Gallery:
         return None
 
     def add(self, path: str, picture: Fingerprint) -> None:
-        """Remember a picture."""
+        """Add a picture."""
         origin = picture.origin
         self.database.execute(
             "INSERT INTO images VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -113,7 +115,7 @@ class Gallery:
         self.count += 1
 
     def _rows(self, where: str, *values: Any) -> Iterator[tuple[str, Fingerprint]]:
-        """Paths and fingerprints, the first added first."""
+        """Paths and fingerprints, in the order added."""
         for row in self.database.execute(
             f"SELECT * FROM images WHERE {where} ORDER BY number", values
         ):
@@ -122,8 +124,8 @@ class Gallery:
             if place:
                 source, *numbers = _PLACE.unpack(place)
                 origin = Origin(source, tuple(numbers[:4]), tuple(numbers[4:]))
-            print_ = Fingerprint(content, pixels, shape, colors, view, area, length, origin)
-            yield os.fsdecode(path), print_
+            fingerprint = Fingerprint(content, pixels, shape, colors, view, area, length, origin)
+            yield os.fsdecode(path), fingerprint
 
     def _is_near(self, one: Fingerprint, other: Fingerprint) -> bool:
         if one.origin and other.origin and self._agree(one.origin.shape, other.origin.shape):
@@ -136,10 +138,10 @@ class Gallery:
 
 
 class _Index:
-    """Finds the hashes that differ from one in at most so many bits.
+    """Finds the hashes that differ from a given one in at most `most_bits` bits.
 
-    By the pigeonhole principle, of two such hashes one of `most_bits` + 1 chunks is equal; a chunk
-    takes its bits from all over the picture, since pictures often share an empty corner.
+    By the pigeonhole principle, two such hashes have at least one of `most_bits` + 1 chunks in
+    common. A chunk takes its bits from all over the picture, since many share an empty corner.
     """
 
     def __init__(self, database: sqlite3.Connection, name: bytes, most_bits: int) -> None:
@@ -150,7 +152,7 @@ class _Index:
         self.scan = _Scan() if self.chunks > _MOST_CHUNKS else None
 
     def add(self, number: int, shape: bytes) -> None:
-        """Put in the hash of the next picture, which may have none."""
+        """Add the hash of the next picture, which may be empty."""
         if self.scan:
             self.scan.add(shape)
         elif shape:
@@ -158,7 +160,7 @@ class _Index:
             self.database.executemany("INSERT OR IGNORE INTO keys VALUES (?, ?)", keys)
 
     def candidates(self, shape: bytes) -> set[int]:
-        """The numbers of the pictures whose hash may agree with this one."""
+        """The numbers of the pictures whose hash may agree with this one; some may not."""
         if not shape:
             return set()
         if self.scan:
@@ -174,14 +176,14 @@ class _Index:
 
 
 class _Scan:
-    """All hashes in memory, compared one by one: for thresholds too low for chunks."""
+    """All hashes in memory, compared one by one; for thresholds too low for chunks."""
 
     def __init__(self) -> None:
         self.blocks: list[NDArray[np.uint64]] = []
         self.count = 0
 
     def add(self, shape: bytes) -> None:
-        """Append a hash; nothing stands for none."""
+        """Append a hash; zeros if it is empty."""
         row = self.count % _BLOCK
         if row == 0:
             self.blocks.append(np.zeros((HASH_BITS // 64, _BLOCK), np.uint64))
@@ -189,7 +191,7 @@ class _Scan:
         self.count += 1
 
     def near(self, shape: bytes, most_bits: int) -> list[int]:
-        """The places of those that differ from `shape` in at most so many bits."""
+        """The indices of those that differ from `shape` in at most `most_bits` bits."""
         wanted = np.frombuffer(shape, np.uint64)[:, None]
         places: list[int] = []
         for start, block in zip(count(0, _BLOCK), self.blocks, strict=False):

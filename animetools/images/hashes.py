@@ -1,4 +1,4 @@
-"""What tells a picture from others, and what it still has in common with its copies."""
+"""Fingerprints of pictures: exact digests, and hashes that copies still share."""
 
 import hashlib
 from dataclasses import dataclass
@@ -23,31 +23,31 @@ _COLOR_TOLERANCE = 6  # levels of Cr and Cb
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What tells a picture from others."""
+    """What duplicates of a picture are recognized by."""
 
     content: bytes  # digest of the file
     pixels: bytes  # digest of the decoded picture and its shape
-    shape: bytes  # HASH_BITS bits; none for a flat picture, which is like every other flat one
+    shape: bytes  # hash of HASH_BITS bits; empty for a flat picture, which would match any other
     colors: bytes  # Cr and Cb of COLOR_SIDE x COLOR_SIDE cells
     view: bytes = b""  # brightness of VIEW_SIDE x VIEW_SIDE cells
     area: int = 0  # in pixels
     length: int = 0  # of the file, in bytes
-    origin: Origin | None = None  # of a crop, where that is known
+    origin: Origin | None = None  # of a crop, if known
 
     @property
     def size(self) -> tuple[int, int]:
-        """By which of two duplicates the larger one is known."""
+        """Compared to find the larger of two duplicates."""
         return self.area, self.length
 
 
 def fingerprint(data: bytes, rgb: Pixels, small: Pixels) -> Fingerprint:
-    """The fingerprint of a file's bytes and of the picture in it, uint8 [H, W, 3].
+    """The fingerprint of a file's bytes and its picture, uint8 [H, W, 3].
 
-    `small` is the picture as quality.shrunk gives it.
+    `small` is quality.shrunk of the picture.
     """
     grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
     chroma = cv2.cvtColor(small, cv2.COLOR_RGB2YCrCb)[..., 1:]
-    # SHA-256 is what processors have instructions for: 0.4 ms at 512 x 512, BLAKE2 1.0.
+    # Processors have instructions for SHA-256: 0.4 ms at 512 x 512, BLAKE2 takes 1.0.
     pixels = hashlib.sha256(repr(rgb.shape).encode())
     pixels.update(np.ascontiguousarray(rgb).data)
     return Fingerprint(
@@ -62,22 +62,22 @@ def fingerprint(data: bytes, rgb: Pixels, small: Pixels) -> Fingerprint:
 
 
 def source_hash(small: Pixels) -> bytes:
-    """The hash of a picture that crops are cut from; `small` is as quality.shrunk gives it."""
+    """The hash of a picture that crops are cut from; `small` is quality.shrunk of it."""
     return _average_hash(np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8))
 
 
 def has_same_colors(one: Fingerprint, other: Fingerprint) -> bool:
-    """Whether no cell of two pictures differs in color: a recolored picture is another one."""
+    """Whether all cells of two pictures agree in color; a recolored picture is not a duplicate."""
     ours, theirs = (np.frombuffer(each.colors, np.uint8).astype(int) for each in (one, other))
     return bool(np.abs(ours - theirs).max() <= _COLOR_TOLERANCE)
 
 
 def _average_hash(grey: Pixels) -> bytes:
-    """Imagehash's average_hash, the nearest also to what findimagedupes does.
+    """The average_hash of imagehash, which is also the nearest to what findimagedupes does.
 
-    Of 116 illustrations and faces, it differed by at most 2 bits (99 % equal) for 97 % after JPEG at
-    quality 60, 95 % at 0.73 and 86 % at half the size, where phash gave 82, 64 and 66, dhash 49, 58
-    and 44, whash 90, 82 and 79; different pictures were 13 bits or more apart.
+    Of 116 illustrations and faces, so many still had 99 % equal bits (at most 2 differed) after JPEG
+    quality 60, at 0.73 and at half the size: 97, 95 and 86 %; with phash 82, 64 and 66 %, dhash 49,
+    58 and 44 %, whash 90, 82 and 79 %. Different pictures differed in 13 bits or more.
     """
     return np.packbits(imagehash.average_hash(Image.fromarray(grey), HASH_SIDE).hash).tobytes()
 

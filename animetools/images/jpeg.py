@@ -10,7 +10,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from animetools.images.errors import ImageError
 from animetools.images.opening import opened
 
-# ITU-T T.81, annex K.1: the steps of brightness, then of color, that the eye is said to miss.
+# ITU-T T.81, annex K.1: example quantization tables of luminance, then of chrominance.
 _STANDARD = np.array(
     [
         *(16, 11, 10, 16, 24, 40, 51, 61),
@@ -31,21 +31,21 @@ _STANDARD = np.array(
 
 
 def quality(data: bytes) -> int | None:
-    """The quality, 1 to 100, with which the Independent JPEG Group's library makes a file's tables.
+    """The quality, 1 to 100, at which libjpeg makes this file's quantization tables.
 
-    Exact for files of that library and its heirs (Pillow, OpenCV, ImageMagick); of other programs'
-    tables it is the one that comes nearest. None for what is no JPEG or has no tables.
+    Exact for files written with libjpeg (Pillow, OpenCV, ImageMagick); for other tables, the nearest
+    one. None if the file is not a JPEG or has no tables.
     """
     tables: list[list[int]] = []
     with suppress(ImageError), opened(data) as image:
         if isinstance(image, JpegImageFile):
             brightness, *others = (layer[3] for layer in image.layer)
-            # Where all are alike (grey, CMYK, RGB) there is no table for color.
+            # If all are the same (grey, CMYK, RGB) there is no chrominance table.
             used = [brightness, *({*others} - {brightness})][:2]
             tables = [image.quantization[number] for number in used]
     if not tables:
         return None
-    # Ratios of steps count, not differences, and each as much as the eye is said to see of it.
+    # Compared by ratio, not difference; each step weighted by how visible it is.
     found = np.log(np.clip(np.concatenate(tables), 1, 255))
     away = np.abs(_steps()[:, : len(found)] - found) @ (1 / _STANDARD[: len(found)])
     return int(away.argmin()) + 1

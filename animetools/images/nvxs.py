@@ -1,10 +1,9 @@
-"""AnimeFace-2009: nagadomi's libnvxs of the wheel `animeface`, called on our own numpy memory.
+"""AnimeFace-2009: nagadomi's libnvxs from the wheel `animeface`, called on numpy arrays.
 
-The wheel's binding hands Pillow's C structures to the library and finds nothing, in silence, under
-Pillow 12 and later. The shared library itself needs no more than the C library, so it is loaded
-with ctypes and given plain float32 arrays; `animeface` is never imported. Calls may run side by
-side in threads (the library is re-entrant and ctypes drops the interpreter lock); one needs about
-330 KB of C stack.
+The wheel's own binding passes Pillow's C structures to the library and, under Pillow 12 and later,
+silently finds nothing. The shared library needs only the C library, so it is loaded with ctypes and
+given float32 arrays; `animeface` is never imported. Calls may run in parallel threads (the library is
+re-entrant and ctypes releases the GIL); one needs about 330 KB of C stack.
 """
 
 import ctypes
@@ -22,10 +21,10 @@ Pixels = npt.NDArray[np.uint8]
 Box = tuple[int, int, int, int]
 Point = tuple[int, int]
 
-SMALLEST_SIDE = 57  # of an image; the windows, 42.592 px and more, span at most 75 % of it
+SMALLEST_SIDE = 57  # of an image; windows are at least 42.592 px and at most 75 % of it
 
-# The binding's own settings. The library weeds only among the first candidates that it has room
-# for, so the room is large; a larger smallest window would also shrink the largest one.
+# The wheel's settings. The library merges only the first ROOM candidates, so that number is large; a
+# larger smallest window would also make the largest one smaller.
 ROOM = 4096
 EDGE_LEVEL = 4.0
 STEP = 4.0
@@ -35,7 +34,7 @@ SMALLEST_WINDOW = 42.592
 
 @dataclass(frozen=True)
 class Hit:
-    """One face as the library tells it, in pixels of the image that was searched.
+    """One face as the library returns it, in pixels of the image that was searched.
 
     The window of `face` spans brows to mouth, less than the head. The left eye is the character's
     own left one, on the viewer's right.
@@ -51,7 +50,7 @@ class Hit:
 
     @property
     def middles(self) -> dict[str, tuple[float, float]]:
-        """The middle of every part of the face, by name."""
+        """The center of every part of the face, by name."""
         areas = {"left_eye": self.left_eye, "right_eye": self.right_eye, "mouth": self.mouth}
         middles = {name: (x + w / 2, y + h / 2) for name, (x, y, w, h) in areas.items()}
         return middles | {"nose": self.nose, "chin": self.chin}
@@ -81,7 +80,7 @@ _MATRIX = ctypes.POINTER(_Matrix)
 
 
 def is_installed() -> bool:
-    """Whether this Python environment has the library."""
+    """Whether the library is installed in this Python environment."""
     return _path() is not None
 
 
@@ -89,9 +88,9 @@ def detect(grey: Pixels) -> list[Hit]:
     """The faces in one picture, in the library's own order.
 
     grey uint8 [H, W]. Windows run from 42.6 px to 75 % of the short side, so an image whose short
-    side is below 57 px has no face. The boxes are those of the binding on the same image.
+    side is below 57 px has no face. The boxes are the same as the wheel's binding gives.
 
-    Raises FatalError where the library is missing or does not work.
+    Raises FatalError if the library is missing or does not work.
     """
     return _detect(load(), grey)
 
@@ -106,7 +105,7 @@ def _path() -> str | None:
 
 @cache
 def load() -> ctypes.CDLL:
-    """The library, its argument types declared and its detection tried on a drawn face.
+    """The library, with its argument types declared and tested on a drawn face.
 
     Raises FatalError as detect does.
     """
@@ -114,7 +113,7 @@ def load() -> ctypes.CDLL:
     if path is None:
         raise FatalError(
             "the nvxs detector is not installed: pip install animeface==2.0.3, "
-            "or choose --detector lbp where there is no wheel of it"
+            "or choose --detector lbp if there is no wheel for this machine"
         )
     try:
         library = ctypes.CDLL(path)
@@ -184,7 +183,7 @@ def _detect(library: ctypes.CDLL, grey: Pixels) -> list[Hit]:
 
 
 def drawn_face() -> Pixels:
-    """A face of a few ovals that the library is sure of (0.999): its self-check.
+    """A face made of ovals that the library finds with a likelihood of 0.999, for its self-test.
 
     Returns uint8 [96, 96].
     """
@@ -211,11 +210,11 @@ def drawn_face() -> Pixels:
 
 
 def _is_drawn_face(hit: Hit) -> bool:
-    """Whether a hit lies where the drawn face is; other processors may round otherwise."""
+    """Whether a hit is the drawn face; other processors may round differently."""
     x, y, width, height = hit.face
-    centre_is_near = abs(x + width / 2 - 50) < 12 and abs(y + height / 2 - 52) < 12
+    center_is_near = abs(x + width / 2 - 50) < 12 and abs(y + height / 2 - 52) < 12
     eyes_stand_apart = hit.left_eye[0] - hit.right_eye[0] > 12
-    return 45 <= width <= 75 and centre_is_near and eyes_stand_apart
+    return 45 <= width <= 75 and center_is_near and eyes_stand_apart
 
 
 def _matrix(plane: npt.NDArray[np.float32]) -> _Matrix:
@@ -225,7 +224,7 @@ def _matrix(plane: npt.NDArray[np.float32]) -> _Matrix:
 
 
 def _network(library: ctypes.CDLL, name: str) -> int:
-    """The address of one of the library's networks, which are structs and no pointers."""
+    """The address of one of the library's networks, which are structs, not pointers."""
     return ctypes.addressof(ctypes.c_char.in_dll(library, name))
 
 

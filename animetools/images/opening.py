@@ -1,4 +1,4 @@
-"""Image files in Pillow's hands: which are let in, and why others are not."""
+"""Open image files with Pillow: which are accepted, and why others are not."""
 
 import ctypes
 import logging
@@ -25,26 +25,26 @@ from PIL import (
     _imaging,
 )
 
-from animetools.images import heif, jxl, tiff
 from animetools.images.containers import HEAD_BYTES, format_by_content
-from animetools.images.ends import Fault, Sound, examine
 from animetools.images.errors import ImageError, TooManyPixels, Unsupported
-from animetools.images.profiles import SRGB, profile_of_cicp, profile_of_gamma
-from animetools.images.scans import unusual_coding
+from animetools.images.formats import heif, jxl, tiff
+from animetools.images.formats.ends import Damaged, Intact, examine
+from animetools.images.formats.profiles import SRGB, profile_of_cicp, profile_of_gamma
+from animetools.images.formats.scans import unusual_coding
 
-# Pillow's own limit could not be raised by --max-pixels; ours is checked after each header.
+# --max-pixels could not raise Pillow's own limit; ours is checked after each header.
 Image.MAX_IMAGE_PIXELS = None
-# Pillow's warnings name no file, nor does its log, which Python would print to standard error.
-# catch_warnings is no way out: it is not safe in threads.
+# Pillow's warnings and log messages name no file, and would go to standard error. catch_warnings
+# does not help: it is not thread-safe.
 warnings.filterwarnings("ignore", module=r"PIL\.|pillow_")
 logging.getLogger("PIL").addHandler(logging.NullHandler())
-# libtiff prints what it thinks of damaged files to standard error itself; a Pillow with a libtiff
-# that cannot be reached so is only noisier.
+# libtiff itself prints warnings about damaged files to standard error. Where its handler cannot be
+# reached this way, they are printed.
 with suppress(OSError, AttributeError):
     ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
 
 _Opener = Callable[[BytesIO, str], ImageFile.ImageFile]
-# Pillow's Image.open keeps to itself why a file is not one that it knows.
+# Pillow's Image.open does not say why it cannot identify a file.
 _OPENERS: dict[str, _Opener] = {
     "PNG": PngImagePlugin.PngImageFile,
     "JPEG": JpegImagePlugin.jpeg_factory,
@@ -55,8 +55,10 @@ _OPENERS: dict[str, _Opener] = {
     "AVIF": AvifImagePlugin.AvifImageFile,
 }
 _PLUGINS = "pip install 'animetools[formats]' reads it"
-_LACKING = re.compile(r"unknown|unsupported|not supported|cannot handle|not (yet|installed)", re.I)
-# What makes the pixels of an orientation upright. Source: EXIF 2.32, section 4.6.4, tag 0x0112.
+_UNSUPPORTED = re.compile(
+    r"unknown|unsupported|not supported|cannot handle|not (yet|installed)", re.I
+)
+# By EXIF orientation: what makes the pixels upright. Source: EXIF 2.32, section 4.6.4, tag 0x0112.
 UPRIGHT: dict[object, Callable[[NDArray[Any]], NDArray[Any]]] = {
     2: lambda pixels: pixels[:, ::-1],
     3: lambda pixels: pixels[::-1, ::-1],
@@ -68,27 +70,27 @@ UPRIGHT: dict[object, Callable[[NDArray[Any]], NDArray[Any]]] = {
 }
 
 
-def sound(data: bytes, max_pixels: int) -> Sound:
-    """Hold an image file to its own structure, as ends.examine does.
+def check_intact(data: bytes, max_pixels: int) -> Intact:
+    """Check an image file's structure, as formats.ends.examine does.
 
-    Raises ImageError; Unsupported where nothing is there to decode it.
+    Raises ImageError; Unsupported if there is no decoder for it.
     """
     image_format = _format(data)
-    _opener(image_format)  # what is not decoded here is not judged either
+    _opener(image_format)  # without a decoder it is unsupported, whether damaged or not
     try:
         return examine(data, image_format, max_pixels)
-    except Fault as fault:
-        raise ImageError(str(fault)) from None
+    except Damaged as damage:
+        raise ImageError(str(damage)) from None
 
 
 @contextmanager
 def opened(data: bytes, max_pixels: float = math.inf) -> Iterator[ImageFile.ImageFile]:
-    """An image file in Pillow's hands for the length of a block: its header is read, no pixel yet.
+    """An image file opened with Pillow, for the length of a `with` block: only its header is read.
 
-    Colors that the file describes otherwise than by an ICC profile have one.
+    If the file describes its colors by other fields, they are given as an ICC profile.
 
-    Raises ImageError for what is no image or too large, and in the place of whatever goes wrong in
-    the block; Unsupported where the file is of a kind that is not read.
+    Raises ImageError if it is not an image or too large, and instead of any error in the block;
+    Unsupported if its format is not supported.
     """
     image_format = _format(data)
     opener = _opener(image_format)
@@ -96,9 +98,9 @@ def opened(data: bytes, max_pixels: float = math.inf) -> Iterator[ImageFile.Imag
     if kind := tiff.refusal(tags):
         raise Unsupported(kind)
     if image_format == "BMP" and data[28:30] == b"\x10\0" and data[14] >= 56 and any(data[66:70]):
-        raise Unsupported("BMP of 16 bits with opacity")  # which Pillow leaves out
+        raise Unsupported("BMP of 16 bits with opacity")  # which Pillow ignores
     profile = heif.color_profile(data, image_format) if image_format in ("AVIF", "HEIC") else b""
-    if image_format == "JPEG XL":  # its plugin decodes at once
+    if image_format == "JPEG XL":  # its plugin decodes on opening
         check_pixels(*jxl.size_of(data), max_pixels)
     try:
         with opener(BytesIO(data), "") as image:
@@ -111,13 +113,13 @@ def opened(data: bytes, max_pixels: float = math.inf) -> Iterator[ImageFile.Imag
     except (ImageError, MemoryError):
         raise
     except Exception as error:  # Pillow raises nearly every type
-        raise _finding(data, image_format, tags, error) from error
+        raise _reason(data, image_format, tags, error) from error
 
 
 def orientation(image: Image.Image) -> object:
-    """The key into UPRIGHT of an image whose pixels are loaded; before that a PNG may hide it.
+    """The EXIF orientation, a key of UPRIGHT, of an image whose pixels are loaded.
 
-    A loaded TIFF has none: Pillow has turned it.
+    A PNG may have it after the pixels. A loaded TIFF has none: Pillow has rotated it.
     """
     try:
         # PngImageFile's own getexif() would load the pixels.
@@ -134,7 +136,7 @@ def _format(data: bytes) -> str:
 
 
 def _opener(image_format: str) -> _Opener:
-    """What opens files of a format; that of an optional library is loaded with its first file."""
+    """The opener for a format; optional libraries are imported for their first file."""
     if image_format not in _OPENERS:
         try:
             if image_format == "HEIC":
@@ -149,7 +151,7 @@ def _opener(image_format: str) -> _Opener:
 
 
 def check_pixels(width: int, height: int, most: float) -> None:
-    """Raise TooManyPixels for an image of more than that."""
+    """Raise TooManyPixels if an image has more than `most` pixels."""
     if width * height > most:
         raise TooManyPixels(
             f"image of {width}x{height} pixels, more than --max-pixels {most / 1e6:g}M"
@@ -157,9 +159,9 @@ def check_pixels(width: int, height: int, most: float) -> None:
 
 
 def _describe_png(image: ImageFile.ImageFile, data: bytes) -> None:
-    """Have Pillow's notes on a PNG say what else its file says."""
+    """Correct what Pillow notes in image.info about a PNG's transparency and colors."""
     if data[24:26] in (b"\2\0", b"\4\0") and "transparency" in image.info:
-        # Pillow brings grey of 2 or 4 bits to 8, but not the level that is transparent.
+        # Pillow scales grey of 2 or 4 bits to 8, but not the transparent level.
         image.info["transparency"] *= 255 // ((1 << data[24]) - 1)
     profile = _profile_of_png(image, data)
     if profile is not None:
@@ -167,9 +169,9 @@ def _describe_png(image: ImageFile.ImageFile, data: bytes) -> None:
 
 
 def _profile_of_png(image: ImageFile.ImageFile, data: bytes) -> bytes | None:
-    """The profile that a PNG's other fields stand for; None where its own, or none, is right.
+    """The profile that a PNG's other fields describe; None if its own, or none, is right.
 
-    Source: PNG third edition, section 4.3, table 1: which goes before which.
+    Source: PNG third edition, section 4.3, table 1 (precedence).
     """
     head = data[: data.find(b"IDAT")]
     at = head.find(b"\0\0\0\x04cICP")
@@ -183,16 +185,16 @@ def _profile_of_png(image: ImageFile.ImageFile, data: bytes) -> bytes | None:
     return profile_of_gamma(image.info["gamma"], tuple(chromaticity), grey=grey)
 
 
-def _finding(data: bytes, image_format: str, tags: dict[int, Any], error: Exception) -> ImageError:
-    """Whether a file that cannot be opened or decoded is damaged, or only of an unusual kind."""
+def _reason(data: bytes, image_format: str, tags: dict[int, Any], error: Exception) -> ImageError:
+    """Why a file cannot be opened or decoded: it is damaged, or of an unsupported kind."""
     try:
         examine(data, image_format)
-    except Fault as fault:
-        return ImageError(str(fault))
+    except Damaged as damage:
+        return ImageError(str(damage))
     if image_format == "JPEG" and (coding := unusual_coding(data)):
         return Unsupported(coding)
     if image_format == "TIFF" and tiff.must_decode(tags, len(data)):
         return Unsupported(tiff.kind_of(tags))
-    if _LACKING.search(str(error)):
+    if _UNSUPPORTED.search(str(error)):
         return Unsupported(tiff.kind_of(tags) if tags else f"this kind of {image_format}")
     return ImageError(f"damaged {image_format}")

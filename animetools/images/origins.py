@@ -1,4 +1,4 @@
-"""Where in which picture a crop was cut."""
+"""Which part of which picture a crop shows."""
 
 import math
 from collections.abc import Mapping
@@ -7,12 +7,12 @@ from typing import Any, Self
 
 HASH_BYTES = 32
 
-_SAME_PLACE = 0.5  # intersection over union: that of two faces of a picture is 0.1 at the most
+_SAME_PLACE = 0.5  # intersection over union; of two faces in one picture it is at most 0.1
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a crop comes from, in shares of its source's width and height."""
+    """Where a crop comes from, as fractions of its source's width and height."""
 
     shape: bytes  # the source's hash
     box: tuple[float, ...]  # x, y, width, height of the face
@@ -20,14 +20,14 @@ class Origin:
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Self | None:
-        """What animecrop's facts say; None where they say nothing, or nothing that makes sense."""
+        """From animecrop's record fields; None if they are missing or malformed."""
         try:
             shape = bytes.fromhex(facts["source_hash"])
             width, height = map(float, facts["source_size"])
             x, y, w, h = map(float, facts["box"])
             left, top, across, down = map(float, facts["crop"])
             turn = math.radians(facts.get("degrees", 0))
-            cosine, sine = math.cos(turn), math.sin(turn)  # about the middle of the crop
+            cosine, sine = math.cos(turn), math.sin(turn)  # about the center of the crop
         except (KeyError, TypeError, ValueError, OverflowError):
             return None
         if len(shape) != HASH_BYTES or not min(width, height, w, h, across, down) > 0:
@@ -46,7 +46,7 @@ class Origin:
         return cls(shape, box, to_source)
 
     def is_same_place(self, other: "Origin") -> bool:
-        """Whether both are cut around one face, if their sources are copies of each other."""
+        """Whether both show the same face, given that their sources are copies of each other."""
         (x, y, w, h), (u, v, a, b) = self.box, other.box
         across = min(x + w, u + a) - max(x, u)
         down = min(y + h, v + b) - max(y, v)

@@ -1,4 +1,4 @@
-"""Pictures with all that their files hold of them: 16 bits, grey, opacity."""
+"""Decode image files without loss: 16 bits, grey, alpha, ICC profile."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -12,31 +12,31 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile
 
-from animetools.images import tiff
 from animetools.images.containers import HEAD_BYTES, MAX_PIXELS, format_by_content
-from animetools.images.ends import Sound
 from animetools.images.errors import ImageError, Unsupported
-from animetools.images.opening import UPRIGHT, check_pixels, opened, orientation, sound
-from animetools.images.png import chunk
-from animetools.images.profiles import to_srgb, transform_to_srgb
-from animetools.images.quiet import silence
+from animetools.images.formats import tiff
+from animetools.images.formats.ends import Intact
+from animetools.images.formats.png import chunk
+from animetools.images.formats.profiles import to_srgb, transform_to_srgb
+from animetools.images.formats.quiet import silence
+from animetools.images.opening import UPRIGHT, check_intact, check_pixels, opened, orientation
 
 Pixels = NDArray[np.uint8 | np.uint16]
 
-BEYOND = 1e-3  # how far a float may be from what it can show
+BEYOND = 1e-3  # how far a float may lie outside 0 to 1
 
-_BAND = 1 << 20  # pixels that pass between libraries at a time
-_TURNED = (5, 6, 7, 8)  # EXIF's orientations in which width and height change places
-_INVERSE: dict[object, int] = {6: 8, 8: 6}  # the other orientations are their own
-# Pillow's names of 16-bit colors, of which it keeps the high bytes. Read in the other byte order,
-# they give it the low ones.
+_BAND = 1 << 20  # pixels that are converted at a time
+_TURNED = (5, 6, 7, 8)  # EXIF orientations that swap width and height
+_INVERSE: dict[object, int] = {6: 8, 8: 6}  # the other orientations are their own inverse
+# Pillow's raw modes of 16-bit colors, of which it keeps the high bytes. Read in the other byte order,
+# it keeps the low ones.
 _OTHER_ORDER = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
 _SWAPPED = {
     f"{colors};16{order}": f"{colors};16{other}"
     for colors in ("RGB", "RGBX", "RGBA")
     for order, other in _OTHER_ORDER.items()
 }
-# What a pass takes of a band of rows: pixels [h, W, C] and, if there is any, opacity [h, W].
+# What a pass takes from a band of rows: pixels [h, W, C] and alpha [h, W], if there is any.
 _Take = Callable[[Image.Image], list[Any]]
 
 
@@ -44,9 +44,9 @@ _Take = Callable[[Image.Image], list[Any]]
 class Picture:
     """An upright picture of 8 or 16 bits.
 
-    pixels [H, W, 3], or [H, W, 1] where the file was grey and no profile colors it; alpha [H, W]
-    of the same type, None where all is opaque. 8 bits are sRGB; 16 bits are of the ICC profile, or
-    sRGB where it is empty.
+    pixels [H, W, 3], or [H, W, 1] if the file is grey and stays so in sRGB; alpha [H, W] of the same
+    type, None if everything is opaque. 8 bits are sRGB; 16 bits are in the ICC profile, or in sRGB
+    if that is empty.
     """
 
     pixels: Pixels
@@ -57,15 +57,15 @@ class Picture:
 def decode_picture(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Picture:
     """Decode an image file; of an animation its first frame.
 
-    Of PNG and TIFF 16 bits are kept. Of wider whole numbers the upper 16 bits are, or the lower
-    where they are signed and need no more; floats of 0 (black) to 1 (white) become 16 bits. It takes
-    up to two and a half times the memory of the picture, or more where the decoder itself does
-    (progressive JPEG 3, AVIF 3, WebP 5 times).
+    The 16 bits of PNG and TIFF are kept. Of wider integers the upper 16 bits are kept, or the lower
+    if they are signed and fit; floats of 0 (black) to 1 (white) become 16 bits. Needs up to two and
+    a half times the memory of the picture, or more if the decoder itself does (progressive JPEG 3,
+    AVIF 3, WebP 5 times).
 
-    Raises ImageError for what has lost pixels or is too large, Unsupported for kinds that are not
-    read.
+    Raises ImageError if the file has lost pixels or is too large, Unsupported if its format is not
+    supported.
     """
-    whole = sound(data, max_pixels)
+    whole = check_intact(data, max_pixels)
     data = whole.data
     if whole.is_plain:
         plain = _decode_plain(whole, max_pixels)
@@ -91,40 +91,40 @@ def decode_picture(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Picture:
     return Picture(pixels, alpha, profile if profile and is_other else b"")
 
 
-def _decode_plain(whole: Sound, max_pixels: int) -> Pixels | None:
-    """The pixels of a PNG that is just 8-bit RGB, which the suite itself writes.
+def _decode_plain(whole: Intact, max_pixels: int) -> Pixels | None:
+    """The pixels of a plain 8-bit RGB PNG, as the suite itself writes them; None if Pillow is needed.
 
-    None where Pillow must do it. Raises TooManyPixels, and ImageError for compressed data that is
-    broken or too short, which Pillow fills up in silence.
+    Raises TooManyPixels, and ImageError for compressed data that is broken or too short, which
+    Pillow silently fills up.
     """
     width, height = (int.from_bytes(whole.data[at : at + 4]) for at in (16, 20))
     check_pixels(width, height, max_pixels)
-    # OpenCV needs 2.9 ms where Pillow needs 3.2, and no turn of Python's between the chunks.
-    with suppress(cv2.error), silence():  # it has limits to a side of its own
+    # OpenCV takes 2.9 ms, Pillow 3.2, and OpenCV does not take the GIL between the chunks.
+    with suppress(cv2.error), silence():  # it has its own limits for a side
         plain = cv2.imdecode(np.frombuffer(whole.data, np.uint8), cv2.IMREAD_COLOR_RGB)
         if plain is not None and plain.shape == (height, width, 3):
             return np.asarray(plain, np.uint8)
-        if not whole.lapse:
+        if not whole.deviation:
             raise ImageError("damaged PNG")
     return None
 
 
 def size_of(data: bytes, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
-    """Width and height of an image file as decode_picture gives it, from its headers.
+    """The width and height that decode_picture would give, from the file's headers.
 
-    Raises ImageError for what is no image or too large.
+    Raises ImageError if it is not an image or too large.
     """
     if format_by_content(data[:HEAD_BYTES]) == "PNG":
         data = _headers_of_png(data)
     with opened(data, max_pixels) as image:
         width, height = image.size
-        # Of a TIFF Pillow gives the upright size at once.
+        # For a TIFF Pillow gives the upright size at once.
         is_turned = image.format != "TIFF" and orientation(image) in _TURNED
     return (height, width) if is_turned else (width, height)
 
 
 def is_animated(data: bytes) -> bool:
-    """Whether an image file has more pictures than one; a JPEG's previews do not count.
+    """Whether an image file has more than one frame; a JPEG's previews do not count.
 
     Raises ImageError.
     """
@@ -133,7 +133,7 @@ def is_animated(data: bytes) -> bool:
 
 
 def software_of(data: bytes) -> str:
-    """The program that an image file says it was written by, as encode_picture writes it, or "".
+    """The Software field of an image file, as encode_picture writes it, or "".
 
     Raises ImageError.
     """
@@ -146,23 +146,24 @@ def software_of(data: bytes) -> str:
 
 
 def _passes(image: ImageFile.ImageFile) -> list[tuple[str, _Take]]:
-    """The ways in which an image must be read to have all of it: Pillow's raw mode, or "", each."""
+    """The passes that read all bits of an image: Pillow's raw mode (or "") and a function each."""
     raw = _raw_mode(image.tile)
     tags = getattr(image, "tag_v2", {})
     if image.mode.startswith(("I", "F")):
         return [("", partial(_grey, tags))]
     if raw == "LA;16B":
-        return [("RGBA", _grey_and_opacity)]  # the same bytes, all of them
-    if raw in _SWAPPED and tags.get(284) != 2:  # of separate planes only the high bytes can be had
+        return [("RGBA", _grey_and_alpha)]  # it reads the same bytes, all of them
+    if (
+        raw in _SWAPPED and tags.get(284) != 2
+    ):  # of separate planes Pillow gives only the high bytes
         return [("", _high_bytes), (_SWAPPED[raw], _low_bytes)]
     return [("", _srgb)]
 
 
 def _gather(image: ImageFile.ImageFile, one: tuple[str, _Take], planes: list[Pixels]) -> None:
-    """Add what a pass takes of the image to pixels [H, W, C] and, if any, alpha [H, W].
+    """Add what a pass takes from the image to pixels [H, W, C] and alpha [H, W], if any.
 
-    It is taken from one band of rows after another, so that no second form of the whole is ever in
-    memory.
+    It works on bands of rows, so that memory never holds a second copy of the whole picture.
     """
     raw, take = one
     if raw:
@@ -184,20 +185,20 @@ def _gather(image: ImageFile.ImageFile, one: tuple[str, _Take], planes: list[Pix
 
 
 def _is_ready(image: Image.Image) -> bool:
-    """Whether an image is as it is to be: sRGB of 8 bits, opaque."""
+    """Whether an image is already 8-bit sRGB and opaque."""
     if image.mode != "RGB" or image.has_transparency_data:
         return False
     return transform_to_srgb(image.info.get("icc_profile"), "RGB") is None
 
 
 def _as_stored(plane: Pixels, turn: object) -> Pixels:
-    """An upright array as the file's rows lie in it."""
+    """A view of an upright array in the file's row order."""
     lay = UPRIGHT.get(_INVERSE.get(turn, turn))
     return plane if lay is None else lay(plane)
 
 
 def _raw_mode(tiles: list[Any]) -> Any:
-    """How the first tile's pixels lie in the file, as Pillow names it; None where it does not."""
+    """Pillow's raw mode of the first tile, or None."""
     args = tiles[0].args if tiles else None
     return args[0] if isinstance(args, tuple) else args
 
@@ -207,7 +208,7 @@ def _with_raw(args: Any, raw: str) -> Any:
 
 
 def _srgb(band: Image.Image) -> list[Any]:
-    """Of up to 8 bits: sRGB or grey, and opacity."""
+    """For up to 8 bits: sRGB or grey, and alpha."""
     if band.mode == "L" and not (band.has_transparency_data or band.info.get("icc_profile")):
         return [np.asarray(band)[..., None]]
     colors, opacity = to_srgb(band)
@@ -228,7 +229,7 @@ def _is_grey(image: Image.Image) -> bool:
 
 
 def _grey(tags: Mapping[int, Any], band: Image.Image) -> list[Any]:
-    """Of 16 bits, 32 bits, or floats; see decode_picture."""
+    """For grey of 16 bits, 32 bits or floats; see decode_picture."""
     levels = np.asarray(band)[..., None]
     if band.mode == "F":
         levels = np.nan_to_num(levels)
@@ -243,8 +244,8 @@ def _grey(tags: Mapping[int, Any], band: Image.Image) -> list[Any]:
     return [levels if tags.get(262, 1) else ~levels]  # white is zero
 
 
-def _grey_and_opacity(band: Image.Image) -> list[Any]:
-    """Of a band whose four bytes a pixel are two levels, the high byte first."""
+def _grey_and_alpha(band: Image.Image) -> list[Any]:
+    """For a band with four bytes per pixel: level and alpha, high byte first."""
     levels = np.asarray(band).view(">u2").astype(np.uint16)
     return [levels[..., :1], levels[..., 1]]
 
@@ -259,7 +260,7 @@ def _low_bytes(band: Image.Image) -> list[Any]:
 
 
 def _headers_of_png(data: bytes) -> bytes:
-    """A PNG file without its pixels, and with all that follows them put before their place."""
+    """A PNG file without its pixels, with the chunks that follow them moved before."""
     kept, kind, at = [data[:8]], b"", 8
     while at < len(data) and kind != b"IEND":
         end = at + 12 + int.from_bytes(data[at : at + 4])

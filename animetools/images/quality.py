@@ -1,4 +1,4 @@
-"""Whether a picture has anything to show: colors, greyness, flatness."""
+"""Measures of a picture: number of colors, whether it is grey, whether it is flat."""
 
 import cv2
 import numpy as np
@@ -6,35 +6,35 @@ from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
 
-_STEP = 97  # pixels; a prime, so that no width makes it a column
+_STEP = 97  # pixels; a prime, so that the samples never form a column
 _PLACES = np.array([1, 1 << 8, 1 << 16], np.uint32)
-_CELLS = 64  # a side: so few that JPEG's noise averages out, and imagehash is ten times as fast
+_CELLS = 64  # a side: few enough to average out JPEG noise, and ten times as fast for imagehash
 _GREY_CHROMA = 16  # levels between the channels of a cell
-_GREY_SHARE = 0.01  # of the cells may have more
+_GREY_SHARE = 0.01  # of the cells may exceed that
 _FLAT_DEVIATION = 4.0  # levels
 
 
 def count_colors(rgb: Pixels, enough: int | None = None) -> int:
     """The number of distinct colors, as ImageMagick's `identify -format %k` counts them.
 
-    rgb is uint8 [H, W, 3]. With `enough`, counting may stop there: what is less is exact.
+    rgb is uint8 [H, W, 3]. Counting may stop at `enough`; a smaller count is exact.
     """
     if enough is not None:
         sample = rgb.reshape(-1, 3)[::_STEP].astype(np.uint32) @ _PLACES
         if (few := np.unique(sample).size) >= enough:
             return int(few)
     colors = cv2.cvtColor(rgb, cv2.COLOR_RGB2RGBA).view(np.uint32).ravel() & 0xFFFFFF
-    seen = np.zeros(1 << 24, np.bool_)  # four times as fast as sorting, at 512 x 512
+    seen = np.zeros(1 << 24, np.bool_)  # four times as fast as sorting at 512 x 512
     seen[colors] = True
     return int(np.count_nonzero(seen))
 
 
 def is_grey(small: Pixels) -> bool:
-    """Whether a picture is grey, or so nearly that no color of it means anything.
+    """Whether a picture is grey, or nearly so.
 
-    small is the picture as `shrunk` gives it. At most 1 % of its pixels may have channels more than
-    16 levels apart. Of 72 illustrations, the grey ones have at most 9 there, the others at least 40;
-    a grey one saved as JPEG has 0. Sepia and blueprints are colored.
+    small is `shrunk` of the picture. At most 1 % of its pixels may have channels more than 16 levels
+    apart. Of 72 illustrations, the grey ones have at most 9 levels there, the others at least 40; a
+    grey one saved as JPEG has 0. Sepia and blueprints count as colored.
     """
     red, green, blue = cv2.split(small)
     chroma = cv2.max(cv2.max(red, green), blue) - cv2.min(cv2.min(red, green), blue)
@@ -42,16 +42,16 @@ def is_grey(small: Pixels) -> bool:
 
 
 def is_flat(grey: NDArray[np.uint8]) -> bool:
-    """Whether there is next to nothing to tell the picture by.
+    """Whether a picture shows next to nothing.
 
     grey is uint8 [H, W], small enough that noise has averaged out. The flattest of 72 illustrations
-    deviates by 12.6 levels.
+    has a standard deviation of 12.6 levels.
     """
     return float(np.std(grey)) < _FLAT_DEVIATION
 
 
 def shrunk(rgb: Pixels) -> Pixels:
-    """The picture averaged down to at most 64 pixels a side; its proportions are not kept.
+    """The picture averaged down to at most 64 pixels a side, without keeping its proportions.
 
     rgb is uint8 [H, W, 3].
     """

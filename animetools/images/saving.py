@@ -1,4 +1,4 @@
-"""Files of pictures, of 8 or 16 bits, that say what wrote them."""
+"""Encode pictures of 8 or 16 bits, with the name of the program that wrote them."""
 
 import zlib
 from io import BytesIO
@@ -10,38 +10,38 @@ from PIL import ExifTags, Image
 
 from animetools.errors import ItemError
 from animetools.images.described import LARGEST_SIDE, Format, add_to_jpeg, exif_text
+from animetools.images.formats.png import chunk, encode_bands, text_chunk
+from animetools.images.formats.profiles import transform_to_srgb
 from animetools.images.picture import Picture, Pixels
-from animetools.images.png import chunk, encode_bands, text_chunk
-from animetools.images.profiles import transform_to_srgb
 
-SHARP = 90  # JPEG's quality from which colors keep their full resolution
-LARGE = 16_000_000  # pixels from which Huffman tables of its own cost a JPEG too much memory
+SHARP = 90  # the JPEG quality from which chroma is not subsampled
+LARGE = 16_000_000  # pixels from which optimized Huffman tables need too much memory
 
-_BAND = 1 << 20  # pixels that pass between libraries at a time
+_BAND = 1 << 20  # pixels that are converted at a time
 
 
 def encode_picture(
     picture: Picture, image_format: Format, quality: int, software: str = ""
 ) -> memoryview:
-    """The file of a picture, which says that it was written by `software` (ASCII).
+    """Encode a picture; the file names `software` (ASCII) as the program that wrote it.
 
-    PNG is without loss, and so is WebP of quality 100, after 16 bits were rounded to 8; `quality`
-    is 1 to 100. Beside the file PNG takes no memory to speak of, and JPEG little; WebP takes several
-    times the picture. JPEG swaps red and blue in the pixels while it runs.
+    PNG is lossless, and so is WebP at quality 100, after 16 bits are rounded to 8; `quality` is 1 to
+    100. Beside the file, PNG needs almost no memory and JPEG little; WebP needs several times the
+    picture. JPEG swaps red and blue in the pixels while it runs.
 
-    Raises ItemError for what the format cannot hold.
+    Raises ItemError if the format cannot hold the picture.
     """
     height, width = picture.pixels.shape[:2]
     if max(width, height) > LARGEST_SIDE[image_format]:
         most = LARGEST_SIDE[image_format]
-        raise ItemError(f"{image_format} has at most {most} pixels a side, not {width}x{height}")
+        raise ItemError(f"{image_format} allows at most {most} pixels a side, not {width}x{height}")
     if image_format == "png":
         return _encode_png(picture, software)
     exif = exif_text(ExifTags.Base.Software, software) if software else b""
     if image_format == "webp":
         return _encode_webp(picture, quality, exif)
     if picture.alpha is not None:
-        raise ItemError("JPEG keeps no transparency")
+        raise ItemError("JPEG cannot store transparency")
     jpeg = _encode_jpeg(_as_8_bits(picture.pixels), quality)
     return memoryview(add_to_jpeg(jpeg, exif, picture.profile))
 
@@ -58,7 +58,7 @@ def _encode_png(picture: Picture, software: str) -> memoryview:
 def _encode_webp(picture: Picture, quality: int, exif: bytes) -> memoryview:
     pixels = _as_8_bits(picture.pixels)
     profile = picture.profile
-    if pixels.shape[2] == 1:  # WebP knows no grey, and so no profile of it
+    if pixels.shape[2] == 1:  # WebP has no grey, and so no grey profile
         grey = Image.fromarray(pixels[..., 0])
         transform = transform_to_srgb(profile, "L")
         image, profile = transform.apply(grey) if transform else grey.convert("RGB"), b""
@@ -70,7 +70,7 @@ def _encode_webp(picture: Picture, quality: int, exif: bytes) -> memoryview:
     image.save(
         file,
         "WEBP",
-        # Without loss it is libwebp's effort: 100 makes a file 2 % smaller in 5 times the time.
+        # If lossless, this is libwebp's effort: 100 makes a file 2 % smaller in 5 times the time.
         quality=0 if quality == 100 else quality,
         lossless=quality == 100,
         exact=True,

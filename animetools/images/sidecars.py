@@ -1,4 +1,4 @@
-"""Files that belong to a picture and lie beside it: captions, tags, metadata."""
+"""Sidecars: files beside a picture with its caption, tags or metadata."""
 
 import os
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ from animetools.errors import ItemError
 from animetools.images.containers import EXTENSIONS
 
 ENDINGS = (".txt", ".caption", ".tags", ".json", ".xmp")
-LONGEST = 1 << 24  # bytes; what is longer describes no single picture
+LONGEST = 1 << 24  # bytes; a longer file does not describe a single picture
 
-# What else may share a name with a picture and own its sidecar, as a raw file its .xmp.
+# Other files that may share a picture's name and own its sidecar, as a raw file does its .xmp.
 _OTHERS = (
     *(".heic", ".heif", ".avif", ".jxl", ".jp2", ".psd", ".svg", ".mp4", ".webm", ".mov", ".zip"),
     *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf"),
@@ -28,21 +28,23 @@ class Sidecar:
 
     @property
     def name_is_whole(self) -> bool:
-        """Whether it has the picture's name with its extension."""
+        """Whether its name includes the picture's extension."""
         return self.path == self.picture + self.ending
 
     def beside(self, picture: str) -> str:
-        """What it is called beside another picture."""
+        """Its path beside another picture."""
         name = picture if self.name_is_whole else os.path.splitext(picture)[0]
         return name + self.ending
 
     def is_shared(self) -> bool:
-        """Whether another file is there that it may belong to as well."""
+        """Whether it may belong to another file that is there too."""
         stem = self.path.removesuffix(self.ending)
         for owner in (stem, *(stem + end for low in _OWNERS for end in (low, low.upper()))):
             is_picture = owner != stem or os.path.splitext(stem)[1].lower() in _OWNERS
             if owner != self.picture and is_picture and os.path.lexists(owner):
-                one_name = owner.lower() == self.picture.lower()  # on a disk that ignores case
+                one_name = (
+                    owner.lower() == self.picture.lower()
+                )  # on a file system that ignores case
                 if not (one_name and os.path.samefile(owner, self.picture)):
                     return True
         return False
@@ -50,7 +52,7 @@ class Sidecar:
     def read(self) -> bytes:
         """Its bytes.
 
-        Raises ItemError if it is too large for one, OSError.
+        Raises ItemError if it is too large, OSError.
         """
         with open(self.path, "rb") as file:
             data = file.read(LONGEST + 1)
@@ -59,8 +61,14 @@ class Sidecar:
         return data
 
 
+def moves(picture: str, target: str) -> list[tuple[str, str]]:
+    """Old and new paths to move a picture to `target`: its sidecars, unless shared, then itself."""
+    own = [sidecar for sidecar in sidecars_of(picture) if not sidecar.is_shared()]
+    return [*((sidecar.path, sidecar.beside(target)) for sidecar in own), (picture, target)]
+
+
 def sidecars_of(picture: str) -> Iterator[Sidecar]:
-    """The sidecars that lie beside a picture."""
+    """The sidecars beside a picture."""
     stem = os.path.splitext(picture)[0]
     for low in ENDINGS:
         for ending in (low, low.upper()):

@@ -1,4 +1,4 @@
-"""A picture as a detector looks at it: shrunk, perhaps turned, and the way back."""
+"""A picture as a detector sees it, shrunk and perhaps rotated; maps results back to the source."""
 
 from dataclasses import dataclass
 
@@ -8,15 +8,15 @@ from numpy.typing import NDArray
 
 from animetools.images.nvxs import Box, Pixels, Point
 
-WITHIN = 0.9  # the share of a tilted box that must lie in the picture, not in the border
+WITHIN = 0.9  # the share of a tilted box that must lie in the picture, not in its border
 
 
 @dataclass(frozen=True)
 class View:
-    """A grey picture as a stage looks at it, shrunk and perhaps turned on white.
+    """A grey picture as a detector sees it, shrunk and perhaps rotated on white.
 
-    `back` [2, 3] takes a point of it to the source; `outline` [4, 2] holds the picture's corners,
-    if it is turned.
+    `back` [2, 3] maps a point of it to the source; `outline` [4, 2] are the picture's corners, if it
+    is rotated.
     """
 
     pixels: Pixels
@@ -28,7 +28,7 @@ class View:
 
     @classmethod
     def of(cls, grey: Pixels, longest: int, degrees: float = 0) -> "View":
-        """grey uint8 [H, W], shrunk to `longest` where larger, turned anticlockwise."""
+        """grey uint8 [H, W], shrunk to `longest` if larger, rotated counterclockwise."""
         height, width = grey.shape
         scale = min(1.0, longest / max(height, width))
         w, h = max(1, round(width * scale)), max(1, round(height * scale))
@@ -41,7 +41,7 @@ class View:
         cosine, sine = abs(turn[0, 0]), abs(turn[0, 1])
         canvas = int(w * cosine + h * sine), int(w * sine + h * cosine)
         turn[:, 2] += (canvas[0] - w) / 2, (canvas[1] - h) / 2
-        # A repeated edge would draw streaks, and both detectors see faces in streaks.
+        # A repeated edge would make streaks, and both detectors see faces in streaks.
         turned = cv2.warpAffine(
             grey, _between_pixels(turn), canvas, borderMode=cv2.BORDER_CONSTANT, borderValue=255
         )
@@ -57,14 +57,14 @@ class View:
         )
 
     def point_in_source(self, x: float, y: float) -> Point:
-        """A point of the view in whole pixels of the source."""
+        """A point of the view, in whole pixels of the source."""
         at = self.back @ (x, y, 1)
         return round(at[0]), round(at[1])
 
     def box_in_source(self, x: float, y: float, side: float) -> Box | None:
-        """The upright box of a square about (x, y), cut at the source's edges.
+        """The upright box of a square centered at (x, y), cut at the source's edges.
 
-        None if it lies outside, or too much of it in the border of a turned view.
+        None if it lies outside, or too much of it in the border of a rotated view.
         """
         if self.outline is not None:
             right, low = x + side / 2, y + side / 2
@@ -83,7 +83,7 @@ class View:
 
 
 def _between_pixels(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A map of points as OpenCV wants it: there whole numbers are the middles of pixels."""
+    """An affine map in OpenCV's convention, in which integers are the centers of pixels."""
     moved = matrix.copy()
     moved[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
     return moved

@@ -1,17 +1,16 @@
-"""What a network was built with, as a stranger's file says it: every argument is checked.
+"""The arguments that a network was built with, as a stranger's file gives them: each is checked.
 
-Each function takes arguments by name, the name of one and what it is when nobody gave it, and
-raises ItemError, naming the argument, if it is none of its kind.
+Each function takes the arguments by name, the name of one and its default, and raises an ItemError
+that names the argument if its value is not valid.
 """
 
 import math
 from typing import Any
 
 from animetools.netfiles.machine import refuse
-from animetools.networks.config import Activation
+from animetools.networks.config import MOST, Activation
 
 Settings = dict[str, Any]
-MOST = 1 << 30  # of anything that is counted
 LONGEST_KERNEL = 16
 ACTIVATIONS: tuple[Activation, ...] = ("lrelu", "relu")
 
@@ -20,20 +19,20 @@ def number(settings: Settings, name: str, default: float) -> float:
     """A finite number."""
     value = settings.get(name, default)
     if type(value) not in (int, float) or not math.isfinite(value):
-        refuse(f"the network's argument {name} is no number")
+        refuse(f"the network's argument {name} is not a number")
     return float(value)
 
 
 def whole(settings: Settings, name: str, default: int) -> int:
-    """A count, or a size."""
+    """A whole number, not negative."""
     value = settings.get(name, default)
     if type(value) is not int or not 0 <= value <= MOST:
-        refuse(f"the network's argument {name} is no count")
+        refuse(f"the network's argument {name} is not a whole number of 0 or more")
     return value
 
 
 def flag(settings: Settings, name: str, default: bool) -> bool:
-    """Yes or no."""
+    """True or False."""
     value = settings.get(name, default)
     if type(value) is not bool:
         refuse(f"the network's argument {name} is neither True nor False")
@@ -41,7 +40,7 @@ def flag(settings: Settings, name: str, default: bool) -> bool:
 
 
 def activation(settings: Settings, name: str) -> Activation:
-    """An activation that the networks have; lrelu when nobody gave it."""
+    """An activation; lrelu by default."""
     value = settings.get(name, "lrelu")
     for known in ACTIVATIONS:
         if type(value) is str and value == known:
@@ -62,5 +61,5 @@ def kernel(
         or not all(type(tap) in (int, float) and abs(tap) <= MOST for tap in value)
         or not sum(value)
     ):
-        refuse(f"the network's argument {name} is no filter")
+        refuse(f"the network's argument {name} is a malformed filter")
     return tuple(value)

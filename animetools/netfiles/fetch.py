@@ -1,4 +1,4 @@
-"""Where a network file is: on the disk, behind an address, the newest trained here, or beside us."""
+"""Where a network file is: a path, a URL, the newest snapshot of a training, or the one that ships."""
 
 import os
 import re
@@ -18,38 +18,39 @@ TIMEOUT_SECONDS = (5, 20)  # to connect, to wait for the next bytes
 def locate(
     name: str,
     sha256: str | None = None,
-    cache: str | None = None,
-    cure: str = "name a network file, its address, or latest",
+    cure: str = "name a network file, its URL, or latest",
 ) -> str:
     """The path of the file that `name` means.
 
-    A path is itself. An address (http or https) is downloaded to `cache`, the user's own unless
-    another is named, once. `latest` is the newest snapshot (*.pkl) under results/, and `default` the
-    network that ships with the suite.
+    A URL (http or https) is downloaded once, to the user's cache. `latest` is the newest snapshot
+    (*.pkl) under results/, and `default` the network that ships with animetools. Anything else is a
+    path.
 
-    Raises FatalError, with the `cure`, if there is no such file, if it cannot be had, or if its
-    SHA-256 is not `sha256`; nothing of a failed download is kept.
+    Raises FatalError, with the `cure`, if the file does not exist or cannot be downloaded, or if
+    its SHA-256 is not `sha256`; nothing of a failed download is kept.
     """
-    wanted = sha256 and sha256.lower()
-    if wanted is not None and not re.fullmatch("[0-9a-f]{64}", wanted):
+    wanted = (sha256 or "").lower()
+    if wanted and not re.fullmatch("[0-9a-f]{64}", wanted):
         raise FatalError(f"--sha256 takes 64 hexadecimal digits, not {sha256}")
     if re.match("https?://", name, re.IGNORECASE):
-        return _download(name, wanted, cache)
+        return _download(name, wanted or None)
     path = _latest() if name == "latest" else SHIPPED if name == "default" else name
     if not os.path.isfile(path):
-        missing = "is no file" if os.path.exists(path) else "does not exist"
+        missing = "is not a file" if os.path.exists(path) else "does not exist"
         raise FatalError(f"{_shown(path)} {missing}; {cure}")
     try:
-        found = wanted and sha256_of(path)
+        found = sha256_of(path) if wanted else ""
     except OSError as why:
         raise FatalError(f"{_shown(path)} cannot be read: {why.strerror}") from why
     if found != wanted:
-        raise FatalError(f"{_shown(path)} is not the file that is wanted: its SHA-256 is {found}")
+        raise FatalError(
+            f"{_shown(path)} has the SHA-256 {found}, not {wanted}: it is another file"
+        )
     return path
 
 
 def _latest() -> str:
-    """The snapshot that was written last, of all below results/."""
+    """The snapshot under results/ that was written last."""
     found = [
         os.path.join(folder, name)
         for folder, _, names in os.walk(RESULTS)
@@ -58,23 +59,22 @@ def _latest() -> str:
     ]
     if not found:
         raise FatalError(
-            f"there is no snapshot (*.pkl) under {RESULTS}/ in this folder; "
-            "train one, or name a network file"
+            f"no snapshot (*.pkl) under {RESULTS}/ in this folder: train one, or name a network file"
         )
     return max(found, key=lambda path: (os.stat(path).st_mtime_ns, path))
 
 
-def _download(url: str, sha256: str | None, cache: str | None) -> str:
+def _download(url: str, sha256: str | None) -> str:
     try:
         urlsplit(url)
         name = unique_file_name(url)
     except ValueError as why:
-        raise FatalError(f"{_shown(url)} is no address: {why}") from why
+        raise FatalError(f"{_shown(url)} is not a URL: {why}") from why
     try:
-        return download(url, name, sha256, TIMEOUT_SECONDS, cache)
+        return download(url, name, sha256, TIMEOUT_SECONDS)
     except DownloadError as why:
         raise FatalError(
-            f"{_shown(url)} cannot be fetched ({why}); get it some other way and name the file"
+            f"{_shown(url)} cannot be downloaded ({why}): download it yourself and name the file"
         ) from why
 
 

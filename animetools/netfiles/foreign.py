@@ -1,4 +1,4 @@
-"""What files of other programs are that are not read: their layouts, by the names of their tensors."""
+"""Files of other programs, which are not read: the names of their tensors show what they are."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -14,8 +14,8 @@ MOST = 20_000  # names, lists and dicts that are looked at
 DEEPEST = 12
 LONGEST, SHOWN = 300, 80  # characters of a name, at all and in a sentence
 
-# What it is, and what shows it: each of these is in the name of some tensor.
-KIN: tuple[tuple[str, tuple[str, ...]], ...] = (
+# What a file is, and patterns that show it: each is in the name of some tensor.
+STYLEGANS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("a StyleGAN2 in lucidrains' layout", (r"\bblocks\.\d+\.to_style1\.",)),
     ("a StyleGAN2 in the layout of BasicSR and GFPGAN", (r"\bstyle_mlp\.", r"\bconstant_input\.")),
     ("a StyleGAN in the layout of MMGeneration", (r"\bstyle_mapping\.",)),
@@ -24,10 +24,10 @@ KIN: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("a StyleGAN 1 in lernapparat's layout", (r"\bblocks\.4x4\.",)),
     ("a StyleGAN-T", (r"\bsynthesis\.", r"\b(clip|dino)\.")),
     ("a StyleGAN-XL", (r"\bsynthesis\.input\.", r"\b(feature_networks?|embed_proj)\b")),
-    ("a network of StyleGAN3", (r"\bsynthesis\.(input\.|L\d+_\d+)",)),
+    ("a StyleGAN3", (r"\bsynthesis\.(input\.|L\d+_\d+)",)),
     ("an EG3D", (r"\bbackbone\.synthesis\.", r"\bsuperresolution\.")),
-    ("a StyleGAN2-ADA's tensors without its settings", (r"\bsynthesis\.b4\.const$",)),
-    ("a StyleGAN2 in rosinality's layout, in parts", (r"\bto_rgbs?\d?\.(\d+\.)?conv\.modulation",)),
+    ("the tensors of a StyleGAN2-ADA without its settings", (r"\bsynthesis\.b4\.const$",)),
+    ("a part of a StyleGAN2 in rosinality's layout", (r"\bto_rgbs?\d?\.(\d+\.)?conv\.modulation",)),
     (
         "an encoder of e4e or pSp without its generator",
         (r"\binput_layer\.0\.", r"\bbody\.\d+\.(res|shortcut)_layer\."),
@@ -64,27 +64,27 @@ _Part = tuple[str, Any, int]  # its name, itself, how deep it lies
 _OPTIMIZER = re.compile(r"\bstate\.\d+\.\w+$|\b(exp_avg|exp_avg_sq|momentum_buffer)$")
 
 
-def refuse_foreign(value: Any, otherwise: str) -> NoReturn:
-    """Raise the ItemError of a file without a network that is read; `value` is what is in it.
+def refuse_foreign(value: Any, unknown: str) -> NoReturn:
+    """Raise the ItemError of a file without a network that can be read; `value` is what is in it.
 
-    The sentence says what the file is, or, where that is not known, `otherwise` and what it holds.
+    The sentence says what the file is, or, if that is not known, `unknown` and what is in it.
     """
     names = [name for name in tensor_names(value) if not _OPTIMIZER.search(name)]
-    for layout in (layout for layout, shown in KIN if _are_shown(names, shown)):
-        refuse(f"{layout}, which is not read yet")
+    for layout in (layout for layout, shown in STYLEGANS if _are_shown(names, shown)):
+        refuse(f"{layout}, which is not supported yet")
     for layout in (layout for layout, shown in OTHERS if _are_shown(names, shown)):
-        refuse(f"{layout}: no StyleGAN is in it")
+        refuse(f"{layout}, not a StyleGAN")
     if names:
         count = f"{len(names):,} tensor{'s' * (len(names) > 1)}"
         example = f", such as {names[0]!a:.{SHOWN}}" if names[0] else ""
-        refuse(f"{otherwise}; it holds {count}{example}")
+        refuse(f"{unknown}; it has {count}{example}")
     if any(tensor_names(value)):
-        refuse("the state of an optimizer: no StyleGAN is in it")
-    refuse(f"{otherwise}; it holds no tensors")
+        refuse("the state of an optimizer, not a StyleGAN")
+    refuse(f"{unknown}; it has no tensors")
 
 
 def tensor_names(value: Any) -> Iterator[str]:
-    """The dotted names of the tensors and arrays in what `pickles` made of a file."""
+    """The dotted names of the tensors and arrays in a value of `pickles`."""
     waiting: list[_Part] = [("", value, 0)]
     for _ in range(MOST):  # the same list may be in a pickle's lists a million times
         if not waiting:
@@ -103,7 +103,7 @@ def tensor_names(value: Any) -> Iterator[str]:
 
 
 def _named(path: str, parts: Iterable[tuple[object, Any]], depth: int) -> list[_Part]:
-    """What lies in a dict or a list, the first as the last."""
+    """What is in a dict or a list, in reverse order."""
     dot = path and f"{path}."
     named = [(f"{dot}{key!s:.{LONGEST}}"[:LONGEST], v, depth + 1) for key, v in islice(parts, MOST)]
     return named[::-1]

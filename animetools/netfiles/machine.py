@@ -1,10 +1,10 @@
-"""A pickle run as data: a machine that pushes, pops and keeps records, and calls nothing.
+"""Pickles as data: a stack machine that keeps records of calls and makes none.
 
-A pickle is a program for a stack machine. Python's own machine looks up what the program names
-and calls it, so reading a stranger's file with it means running it. This one knows the opcodes
-that network files are made of and the globals that they name; anything else is refused by name.
-Whatever a file would have called is kept as a record (`Call`), bytes stay where they are in the
-file, and the work and the memory of a whole file have bounds.
+A pickle is a program for a stack machine. Python's own machine imports and calls what the program
+names, so unpickling a stranger's file means running it. This one knows the opcodes of network files
+and the names that they use, and refuses anything else by its name. What a file would have called is
+a record (`Call`), bytes stay where they are in the file, and the work and the memory that a file
+can cost are bounded.
 """
 
 import struct
@@ -15,10 +15,10 @@ from typing import Any, NoReturn
 
 from animetools.errors import ItemError
 
-MOST_OPCODES = 500_000  # of a whole file; the largest network files have some 50,000
+MOST_OPCODES = 500_000  # of a whole file; the largest network files have about 50,000
 MOST_TEXT = 2 << 20  # bytes that are decoded for a whole file
-MOST_NUMBERS = 4096  # as keys of dicts: unlike texts, they can be chosen to collide
-LONG_TEXT = 64 << 10  # what is longer stays in the file: a module's source, an old array
+MOST_NUMBERS = 4096  # as keys of dicts: unlike strings, they can be chosen to collide
+LONG_TEXT = 64 << 10  # longer text stays in the file: a module's source, an old array
 LONG_INTEGER = 16  # bytes; the magic number of torch has 10
 LONG_NAME = 200
 
@@ -56,7 +56,7 @@ KNOWN = {
     "tfutil.Network",
     "network.Network",
 }
-# What pickles are that name something of these modules.
+# What a pickle is that names something of these modules.
 PROGRAMS = {
     "ultralytics": "a YOLO",
     "models.yolo": "a YOLO",
@@ -77,22 +77,22 @@ _NAMES = {ord(opcode.code): opcode.name for opcode in opcodes}
 
 @dataclass(frozen=True, slots=True)
 class Global:
-    """A name in a module, which is never looked up."""
+    """A name in a module, which is never imported."""
 
     path: str  # module.name
 
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """A call that is never made: of a function, or of a class for a new object."""
+    """A call that is never made, of a function or a class."""
 
     function: Global
     args: tuple[Any, ...]
-    state: Any = None  # what the new object would have been given
+    state: Any = None  # that the new object would have been given
 
     @property
     def path(self) -> str:
-        """The whole name of what would have been called."""
+        """The full name of what would have been called."""
         return self.function.path
 
 
@@ -111,7 +111,7 @@ class Text:
 
 
 class Account:
-    """What the pickles of one file may still cost, and what they name outside themselves."""
+    """What the pickles of one file may still cost, and the storages that they refer to."""
 
     def __init__(self) -> None:
         self.opcodes = MOST_OPCODES
@@ -121,7 +121,7 @@ class Account:
 
 
 def refuse(sentence: str) -> NoReturn:
-    """Raise the ItemError of a file that is not read, for the reason in `sentence`."""
+    """Raise an ItemError: the file is not read, for the reason in `sentence`."""
     raise ItemError(sentence)
 
 
@@ -129,23 +129,23 @@ def run(data: memoryview, at: int, account: Account) -> tuple[Any, int]:
     """The object of the pickle that begins at `at`, and where that pickle ends.
 
     None, bool, int, float, str, list, tuple and dict (with keys of str, int, bool or None) are
-    themselves; a set is a list; bytes are memoryviews into `data`; all else are records of this
-    file.
+    themselves; a set is a list; bytes are memoryviews into `data`; the rest are records of this
+    module.
 
-    Raises ItemError on a name that is not known (the sentence says which), on an unknown opcode,
-    and on whatever is no whole pickle.
+    Raises ItemError for an unknown name (the sentence says which), an unknown opcode, and a
+    malformed pickle.
     """
     if bytes(data[at : at + 1]) != b"\x80":
-        refuse("not a pickle" if at < len(data) else "the file ends too early")
+        refuse("not a pickle" if at < len(data) else "a truncated file")
     machine = _Machine(data, at, account)
     while not machine.stopped:
         account.opcodes -= 1
         if account.opcodes < 0:
-            refuse(f"a pickle of more than {MOST_OPCODES:,} steps is no network")
+            refuse(f"the pickle has more than {MOST_OPCODES:,} opcodes: not a network")
         opcode = machine.take(1)[0]
         if (act := _ACTS.get(opcode)) is None:
             name = _NAMES.get(opcode, hex(opcode))
-            refuse(f"the pickle uses {name}, which no network file needs")
+            refuse(f"the pickle uses the opcode {name}, which no network file needs")
         act(machine)
     return machine.pop(), machine.at
 
@@ -174,7 +174,7 @@ class _Machine:
         piece = bytes(self.data[self.at : self.at + LONG_NAME])
         end = piece.find(b"\n")
         if end < 0:
-            refuse("the pickle holds a name without an end")
+            refuse("malformed pickle: a name without an end")
         self.at += end + 1
         return piece[:end].decode("latin1")
 
@@ -183,23 +183,23 @@ class _Machine:
 
     def pop(self) -> Any:
         if len(self.stack) <= (self.marks[-1] if self.marks else 0):
-            refuse("the pickle is broken: it takes what it never made")
+            refuse("malformed pickle: it pops from an empty stack")
         return self.stack.pop()
 
     def pop_marked(self) -> list[Any]:
-        """All that was pushed since the last mark."""
+        """Everything that was pushed since the last mark."""
         if not self.marks:
-            refuse("the pickle is broken: it ends what it never began")
+            refuse("malformed pickle: a list or call without a beginning")
         start = self.marks.pop()
         values = self.stack[start:]
         del self.stack[start:]
         return values
 
     def top(self, kind: type) -> Any:
-        """What lies on top of the stack, which must be a `kind`."""
+        """The top of the stack, which must be a `kind`."""
         value = self.pop()
         if type(value) is not kind:
-            refuse(f"the pickle is broken: it fills what is no {kind.__name__}")
+            refuse(f"malformed pickle: it fills something that is not a {kind.__name__}")
         self.push(value)
         return value
 
@@ -211,11 +211,11 @@ class _Machine:
         try:
             self.push(str(data, "utf-8", "surrogatepass"))
         except UnicodeDecodeError:
-            refuse("the pickle holds text that is not UTF-8")
+            refuse("malformed pickle: text that is not UTF-8")
 
     def integer(self) -> None:
         if (width := self.number(1)) > LONG_INTEGER:
-            refuse(f"the pickle holds a whole number of {width} bytes")
+            refuse(f"the pickle has an integer of {width} bytes: not a network")
         self.push(int.from_bytes(self.take(width), "little", signed=True))
 
     def named(self, module: str, name: str) -> None:
@@ -230,18 +230,18 @@ class _Machine:
 
     def instance(self) -> None:
         self.named(self.line(), self.line())
-        refuse("the pickle uses INST, which no network file needs")
+        refuse("the pickle uses the opcode INST, which no network file needs")
 
     def stack_named(self) -> None:
         name, module = self.pop(), self.pop()
         if type(name) is not str or type(module) is not str:
-            refuse("the pickle is broken: a name is no text")
+            refuse("malformed pickle: a name that is not a string")
         self.named(module, name)
 
     def call(self) -> None:
         args, function = self.pop(), self.pop()
         if type(args) is not tuple or type(function) is not Global:
-            refuse("the pickle is broken: it calls what is no function")
+            refuse("malformed pickle: it calls something that is not a function")
         if function.path in DICTS and not args:
             return self.push({})
         self.push(Call(function, args))
@@ -251,7 +251,7 @@ class _Machine:
         if type(target) is Call and target.state is None:
             target.state = state
         elif type(target) is not dict:  # attributes of a dict: torch's _metadata
-            refuse("the pickle is broken: it gives a state to what can have none")
+            refuse("malformed pickle: it sets the state of something that has none")
         self.push(target)
 
     def persistent(self) -> None:
@@ -266,19 +266,19 @@ class _Machine:
 
     def recall(self, place: int) -> None:
         if place not in self.memo:
-            refuse("the pickle is broken: it recalls what it never kept")
+            refuse("malformed pickle: it reads an empty memo slot")
         self.push(self.memo[place])
 
     def set_items(self, values: list[Any]) -> None:
         if len(values) % 2:
-            refuse("the pickle is broken: a key without a value")
+            refuse("malformed pickle: a key without a value")
         target = self.top(dict)
         for key, value in zip(values[::2], values[1::2], strict=True):
             if key is not None and type(key) not in (str, int, bool):  # a tuple is walked to hash
-                refuse("the pickle holds a dict whose keys are neither texts nor numbers")
+                refuse("the pickle has a dict whose keys are neither strings nor numbers")
             self.account.numbers -= type(key) is int
             if self.account.numbers < 0:
-                refuse(f"the pickle holds dicts of more than {MOST_NUMBERS:,} numbers")
+                refuse(f"the pickle has more than {MOST_NUMBERS:,} numbers as keys of dicts")
             target[key] = value
 
     def group(self, count: int) -> None:

@@ -9,22 +9,22 @@ import torch
 from torch import Tensor, nn
 
 from animetools.errors import FatalError, ItemError
-from animetools.netfiles.snapshot import Network
-from animetools.networks.layers import AnyGenerator
+from animetools.netfiles.networkfile import SavedNetwork
+from animetools.networks.generator import Generator
 
 MOST = 1 << 20  # images in a batch
-CLOSE = 1e-3  # of the largest number: rounding grows where nearly equal pixels are normalised
+CLOSE = 1e-3  # of the largest number: rounding grows where nearly equal pixels are normalized
 
 
-def encode(network: Network, start: Literal["z", "w"] = "z") -> bytes:
-    """The file of a model that turns z [n, z_dim], labels c [n, c_dim] and psi [] into images.
+def encode(network: SavedNetwork, start: Literal["z", "w"] = "z") -> bytes:
+    """The bytes of a model from z [n, z_dim], labels c [n, c_dim] and psi [] to images.
 
-    There is no c where there are no labels. A model that starts at w turns w [n, rows, w_dim] into
-    images and takes nothing else. Images are float32 [n, C, H, W], about -1..1 and not
-    clipped; the noise is constant, and psi applies to as many rows of w as in the network's own
-    truncation. onnxruntime has run the model for one image and for three, and agreed with torch.
+    A network without labels has no c. A model that starts at w takes w [n, rows, w_dim] and
+    nothing else. Images are float32 [n, C, H, W], about -1..1 and not clipped; the noise is
+    constant, and psi applies to the rows of w that the file's own truncation names. onnxruntime
+    ran the model for one image and for three, and agreed with torch.
 
-    Raises FatalError where the libraries for it are missing, ItemError if the two disagree.
+    Raises FatalError if the libraries for it are missing, ItemError if the two disagree.
     """
     try:
         import onnx  # noqa: F401
@@ -33,7 +33,7 @@ def encode(network: Network, start: Literal["z", "w"] = "z") -> bytes:
     except ImportError:
         raise FatalError("ONNX needs more libraries: pip install 'animetools[onnx]'") from None
     generator = network.build()
-    assert isinstance(generator, AnyGenerator)
+    assert isinstance(generator, Generator)
     module = _Whole(generator)
     model = _translated(module, _inputs(generator, start, 3))
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
@@ -42,19 +42,21 @@ def encode(network: Network, start: Literal["z", "w"] = "z") -> bytes:
         (found,) = session.run(None, {name: value.numpy() for name, value in given.items()})
         wanted = module(**given).numpy()
         if not np.abs(found - wanted).max() <= CLOSE * np.abs(wanted).max():
-            raise ItemError("onnxruntime gives other images than torch: nothing is written")
+            raise ItemError(
+                "onnxruntime and torch draw different images with it: nothing is written"
+            )
     return model
 
 
 class _Whole(nn.Module):
     """The generator with its own truncation, from z or from w."""
 
-    def __init__(self, generator: AnyGenerator) -> None:
+    def __init__(self, generator: Generator) -> None:
         super().__init__()
         self.generator = generator
         synthesis = generator.synthesis
         if isinstance(lod := getattr(synthesis, "lod", None), Tensor):
-            del synthesis.lod  # which blocks run depends on it: a number can be followed
+            del synthesis.lod  # which blocks run depends on it: torch.export can follow a number
             synthesis.lod = float(lod)  # type: ignore[assignment]
         self.eval()
 
@@ -73,7 +75,7 @@ class _Whole(nn.Module):
 
 
 @torch.no_grad()
-def _inputs(generator: AnyGenerator, start: Literal["z", "w"], count: int) -> dict[str, Tensor]:
+def _inputs(generator: Generator, start: Literal["z", "w"], count: int) -> dict[str, Tensor]:
     mapping = generator.config.mapping
     z = torch.randn(count, mapping.z_dim, generator=torch.Generator().manual_seed(0))
     given = {"z": z, "psi": torch.tensor(0.7)}
@@ -87,19 +89,19 @@ def _inputs(generator: AnyGenerator, start: Literal["z", "w"], count: int) -> di
 def _translated(module: _Whole, given: dict[str, Tensor]) -> bytes:
     count = torch.export.Dim("n", min=1, max=MOST)
     shapes = {name: {0: count} if value.dim() else {} for name, value in given.items()}
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns that torchvision is missing
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         exported = torch.export.export(module, (), given, dynamic_shapes=shapes)
-        # Not optimised: that takes 1e-8 for 0 and leaves it out, so that a constant layer, which
-        # is divided by the root of its variance, becomes NaN (onnxscript 0.7).
+        # Not optimized: that rounds 1e-8 to 0, so that a constant layer, which is divided by the
+        # root of its variance, becomes NaN (onnxscript 0.7).
         program = torch.onnx.export(
             exported, dynamo=True, verbose=False, optimize=False, output_names=["images"]
         )
     assert program is not None
     proto = program.model_proto
     for node in proto.graph.node:
-        node.ClearField("metadata_props")  # where on this machine its code lies
+        node.ClearField("metadata_props")  # paths of this machine
     proto.graph.ClearField("value_info")
     for value in (*proto.graph.input, *proto.graph.output):
         for size in value.type.tensor_type.shape.dim[:1]:

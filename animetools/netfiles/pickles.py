@@ -1,9 +1,9 @@
 """Pickles and torch's files as plain values: dicts, lists, numbers, arrays and tensors.
 
-`machine` runs the pickles and calls nothing; here its records of known kinds become what they
-stand for, after every size is checked against the bytes that are there. Arrays and tensors are
-views of the file where torch can use them so, and no byte is ever copied twice, so a file cannot
-make us allocate more than it holds.
+`machine` reads the pickles and calls nothing; here its records become the values that they stand
+for, after every size is checked against the bytes that are there. Arrays and tensors are views of
+the file where torch allows it, and no byte is copied twice, so a file cannot make us allocate more
+than it holds.
 """
 
 import math
@@ -46,11 +46,9 @@ Buffer = memoryview | bytes | bytearray | mmap.mmap
 
 
 def mapped(path: str) -> memoryview:
-    """The bytes of a file, in memory only as far as they are read.
+    """The bytes of a file, mapped copy-on-write: writing to them does not change the file.
 
-    They may be written to, which leaves the file as it is.
-
-    Raises OSError if the file cannot be opened, ItemError if it is empty or no file.
+    Raises OSError if the file cannot be opened, ItemError if it is empty or not a regular file.
     """
     if not stat.S_ISREG(os.stat(path).st_mode):
         refuse("not a file")
@@ -68,12 +66,12 @@ def load_pickle(buffer: Buffer) -> Any:
     are tensors; a Namespace is its dict. Objects of the StyleGANs stay `Call` records with plain
     `args` and `state`, long texts stay `Text`.
 
-    Raises ItemError, one sentence, on anything else: what is executable is refused by its name.
+    Raises ItemError, one sentence, for anything else; a function or class is refused by its name.
     """
     data = memoryview(buffer)
     value, end = run(data, 0, account := Account())
     if end != len(data):
-        refuse("something follows the pickle: no network file")
+        refuse("data follows the pickle: not a network file")
     return _Values({}, account).plain(value)
 
 
@@ -85,21 +83,21 @@ def load_torch_zip(buffer: Buffer) -> Any:
     entries = _zip_entries(memoryview(buffer))
     pickles = [name for name in entries if f"/{name}".endswith("/data.pkl")]
     if len(pickles) != 1:
-        refuse("a zip file that is no torch checkpoint")
+        refuse("a zip file, but not a PyTorch checkpoint")
     home = pickles[0].removesuffix("data.pkl")
     if bytes(entries.get(f"{home}byteorder", b"little")) != b"little":
-        refuse("the tensors of this file are big-endian")
+        refuse("the tensors of this file are big-endian, which is not supported")
     pickle = entries[pickles[0]]
     value, end = run(pickle, 0, account := Account())
     if end != len(pickle):
-        refuse("something follows the pickle: no torch checkpoint")
+        refuse("data follows the pickle: not a PyTorch checkpoint")
     folder = f"{home}data/"
     storages = {n.removeprefix(folder): d for n, d in entries.items() if n.startswith(folder)}
     return _Values(storages, account).plain(value)
 
 
 def is_torch_legacy(buffer: Buffer) -> bool:
-    """Whether this begins as the files of torch.save before torch 1.6 do."""
+    """Whether this begins like a file of torch.save before torch 1.6."""
     magic = b"\x80\x02\x8a\x0a" + MAGIC.to_bytes(10, "little") + b"."
     return bytes(memoryview(buffer)[: len(magic)]) == magic
 
@@ -114,7 +112,7 @@ def load_torch_legacy(buffer: Buffer) -> Any:
 
 
 def refuse_shared(tensors: Iterable[Tensor]) -> None:
-    """Raise ItemError if tensors lie in the same bytes of a file.
+    """Raise ItemError if tensors share bytes of a file.
 
     Nothing that copies them could then be bounded by the size of the file.
     """
@@ -125,7 +123,7 @@ def refuse_shared(tensors: Iterable[Tensor]) -> None:
         held[storage.data_ptr()] = storage.nbytes()
         wanted += tensor.nbytes
     if wanted > sum(held.values()):
-        refuse("the tensors of this file share their bytes: no network")
+        refuse("the tensors of this file share their bytes: not a network")
 
 
 class _Values:
@@ -140,14 +138,14 @@ class _Values:
         self.loaded: dict[int, Tensor] = {}
 
     def plain(self, value: Any, depth: int = 0) -> Any:
-        """`value` and all that it holds; every record is made once, however often it is named."""
+        """`value` and everything in it; a record that is used several times is made once."""
         if type(value) not in (list, tuple, dict, Call, Persistent):
             return value
         if depth > DEEPEST:
-            refuse(f"the pickle nests deeper than {DEEPEST} levels: no network")
+            refuse(f"the pickle nests deeper than {DEEPEST} levels: not a network")
         if id(value) in self.done:
             if self.done[id(value)] is _UNDER_WAY:
-                refuse("the pickle holds something that holds itself: no network")
+                refuse("the pickle contains itself: not a network")
             return self.done[id(value)]
         self.done[id(value)] = _UNDER_WAY
         self.done[id(value)] = made = self._made(value, depth + 1)
@@ -190,25 +188,25 @@ class _Values:
                 return state
             case "Network" | "_reconstruct_persistent_obj", _:
                 return Call(value.function, args, state)
-        refuse(f"the pickle calls {value.path} as no network file does")
+        refuse(f"the pickle calls {value.path} with unexpected arguments")
 
     def array(
         self, raw: Any, kind: Any, shape: Any, *, fortran: bool = False
     ) -> NDArray[np.generic]:
         """An array over all of `raw`."""
         if type(raw) is not memoryview or not isinstance(kind, np.dtype) or not _is_size(shape):
-            refuse("the pickle holds an array that is none")
+            refuse("malformed array")
         if math.prod(shape) * kind.itemsize != len(raw):
-            refuse(f"the pickle holds an array of {len(raw)} bytes that should be {shape}")
+            refuse(f"an array of shape {shape} has {len(raw)} bytes")
         return np.ndarray(shape, kind, self.aligned(raw), order="F" if fortran else "C")
 
     def storage(self, outside: Persistent) -> Tensor:
-        """The numbers outside the pickle that `outside` is the name of, flat."""
+        """The storage that `outside` refers to, flat."""
         dtype, key, count = _storage_id(outside)
         if (raw := self.storages.get(key)) is None:
             refuse(f"the file lacks the storage {key!a:.80}")
         if count * dtype.itemsize != len(raw):
-            refuse(f"the storage {key!a:.80} has {len(raw)} bytes, not {count:,} numbers")
+            refuse(f"the storage {key!a:.80} has {len(raw)} bytes for {count:,} numbers")
         if not count:
             return torch.empty(0, dtype=dtype)
         return torch.frombuffer(self.aligned(raw), dtype=dtype)
@@ -217,7 +215,7 @@ class _Values:
         """The storage in a file of torch.save that a pickle holds as bytes."""
         value, storages = _legacy(raw, self.account)
         if type(value) is not Persistent:
-            refuse("the pickle holds a file of torch.save that is no storage")
+            refuse("malformed pickle: a storage is expected in it")
         return _Values(storages, self.account).storage(value)
 
     def aligned(self, raw: memoryview) -> NDArray[np.uint8]:
@@ -243,10 +241,10 @@ def _legacy(data: memoryview, account: Account) -> tuple[Any, dict[str, memoryvi
     magic, at = run(data, 0, account)
     protocol, at = run(data, at, account)
     if (type(magic), magic, type(protocol), protocol) != (int, MAGIC, int, PROTOCOL):
-        refuse("not a file of torch.save that can be read")
+        refuse("malformed PyTorch checkpoint: unknown protocol")
     system, at = run(data, at, account)
     if type(system) is not dict or system.get("little_endian") is not True:
-        refuse("the tensors of this file are big-endian")
+        refuse("the tensors of this file are big-endian, which is not supported")
     before = len(account.outside)
     value, at = run(data, at, account)
     sizes = {key: dtype.itemsize for dtype, key, _ in map(_storage_id, account.outside[before:])}
@@ -254,38 +252,38 @@ def _legacy(data: memoryview, account: Account) -> tuple[Any, dict[str, memoryvi
     storages: dict[str, memoryview] = {}
     for key in keys if type(keys) is list else ():
         if type(key) is not str or key not in sizes:
-            refuse("the list of the file's storages is broken")
+            refuse("malformed PyTorch checkpoint: a bad list of storages")
         start, at = at + 8, at + 8 + int.from_bytes(data[at : at + 8], "little") * sizes[key]
         if at > len(data):
-            refuse("the file ends too early: a truncated file")
+            refuse("a truncated file")
         storages[key] = data[start:at]
     if at != len(data):
-        refuse("something follows the tensors: no torch checkpoint")
+        refuse("data follows the tensors: not a PyTorch checkpoint")
     return value, storages
 
 
 def _storage_id(outside: Persistent) -> tuple[torch.dtype, str, int]:
-    """The type, the key and the length of a storage: a torch checkpoint names nothing else."""
+    """The type, the key and the length of a storage: a torch checkpoint refers to nothing else."""
     match outside.id:
         case ("storage", Global(path), str(key), str(), int(count), *view) if (
             path in STORAGES and count >= 0 and view in ([], [None])
         ):
             return STORAGES[path], key, count
-    refuse("the pickle names something outside itself that is no tensor")
+    refuse("the pickle refers to something that is not a tensor")
 
 
 def _dtype(code: str, state: Any) -> np.dtype[Any]:
     """A numpy dtype of plain numbers, little-endian."""
     if code not in NUMBERS:
-        refuse(f"the pickle holds an array of {code!a:.20}, which is no kind of number")
+        refuse(f"an array of type {code!a:.20}, which is not numeric")
     match state:
         case (int(), str(order), None, None, None, *_) if order in ("<", "|"):
             return np.dtype(f"<{code}")
-    refuse("the pickle holds an array of an unknown kind, or big-endian")
+    refuse("an array of an unknown type, or big-endian")
 
 
 def _are_naturals(values: Any) -> bool:
-    """Whether this is a tuple of a few numbers that count something."""
+    """Whether this is a tuple of a few integers that are not negative."""
     return (
         type(values) is tuple
         and len(values) <= MOST_AXES
@@ -299,7 +297,7 @@ def _is_size(values: Any) -> bool:
 
 
 def _tensor(flat: Any, offset: Any, size: Any, stride: Any) -> Tensor:
-    """A view of a storage that stays within it and is not larger."""
+    """A view of a storage, within it and not larger than it."""
     if not (
         isinstance(flat, Tensor)
         and flat.dim() == 1
@@ -308,11 +306,11 @@ def _tensor(flat: Any, offset: Any, size: Any, stride: Any) -> Tensor:
         and _are_naturals((offset,))
         and len(size) == len(stride)
     ):
-        refuse("the pickle holds a tensor that is none")
+        refuse("malformed tensor")
     count = math.prod(size)
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     if count > len(flat) or (count and last >= len(flat)):
-        refuse(f"the pickle holds a tensor {size} that is larger than its numbers, {len(flat)}")
+        refuse(f"a tensor of shape {size} is larger than its storage of {len(flat)} numbers")
     return flat.as_strided(size, stride, offset) if count else flat.new_empty(size)
 
 
@@ -334,18 +332,18 @@ def _latin1(text: str | Text) -> bytearray:
             found += decoder.decode(data[at : at + PIECE]).encode("latin1")
         decoder.decode(b"", final=True)
     except UnicodeError:
-        refuse("the pickle holds bytes as a text that is none")
+        refuse("malformed bytes in the pickle")
     return found
 
 
 def _zip_entries(data: memoryview) -> dict[str, memoryview]:
-    """The files within a zip file, which must all be stored as they are.
+    """The files within a zip file, which must be uncompressed.
 
     torch writes no comment, so the end of the directory is the end of the file.
     """
     end = bytes(data[-22:])
     if len(end) < 22 or end[:4] != b"PK\x05\x06":
-        refuse("a zip file without an end: a truncated file")
+        refuse("a truncated zip file")
     count, size, at = struct.unpack_from("<HII", end, 10)
     if at + size + 22 > len(data):
         refuse("a broken zip file, or one of over 4 GiB")
@@ -354,13 +352,13 @@ def _zip_entries(data: memoryview) -> dict[str, memoryview]:
     for _ in range(count):
         head = bytes(data[at : at + 46])
         if len(head) < 46 or head[:4] != b"PK\x01\x02":
-            refuse("a zip file with a broken directory")
+            refuse("a broken zip file")
         method, packed, length, name, extra, comment = struct.unpack_from("<10xH8xIIHHH", head)
         local = int.from_bytes(head[42:46], "little")
         title = bytes(data[at + 46 : at + 46 + name]).decode("latin1")
         at += 46 + name + extra + comment
         if method or packed != length:
-            refuse("a zip file with compressed parts is no torch checkpoint")
+            refuse("a compressed zip file, which is not a PyTorch checkpoint")
         start = bytes(data[local : local + 30])
         if len(start) < 30 or start[:4] != b"PK\x03\x04":
             refuse("a broken zip file")

@@ -1,8 +1,8 @@
 """The files of PyTorch's StyleGAN2-ADA: a pickle of a dict with G, D and G_ema.
 
-Every module, down to a layer, is a persistent object: its source text, which is never looked at,
-and its `__dict__`. The tensors lie there under the names that they keep; what a network is, their
-shapes tell, and for the rest the arguments of the module, or of one that it lies in.
+Every module, down to a layer, is a persistent object: its source, which is never read, and its
+`__dict__`. The tensors are there under the names that they keep; their shapes show what a network
+is, and for the rest the arguments of the module or of one around it.
 """
 
 import math
@@ -16,10 +16,9 @@ from animetools.netfiles import arguments
 from animetools.netfiles.arguments import Settings
 from animetools.netfiles.foreign import refuse_foreign
 from animetools.netfiles.machine import Call, refuse
-from animetools.netfiles.snapshot import Network, Snapshot, shape_of
-from animetools.networks.config import (
-    Architecture,
-    MappingConfig,
+from animetools.netfiles.networkfile import NetworkFile, SavedNetwork, shape_of
+from animetools.networks.config import Architecture, MappingConfig
+from animetools.networks.stylegan2.config import (
     StyleGAN2DiscriminatorConfig,
     StyleGAN2GeneratorConfig,
 )
@@ -31,26 +30,26 @@ LONGEST_FACT = 1000
 GROUPS = {"synthesis": "synthesis_kwargs", "mapping": "mapping_kwargs", "b4": "epilogue_kwargs"}
 
 
-def read(value: Any) -> Snapshot:
+def read(value: Any) -> NetworkFile:
     """The networks in what `load_pickle` gave.
 
-    Raises ItemError for what is no such file, and for networks of StyleGAN3.
+    Raises ItemError for another file, and for networks of StyleGAN3.
     """
     if type(value) is not dict:
-        refuse("the pickle holds no networks of StyleGAN")
+        refuse("the pickle has no StyleGAN in it")
     names = [name for name in ("G_ema", "G", "D") if value.get(name) is not None]
     if not names:
-        refuse_foreign(value, "a dict without G, D and G_ema: no networks of StyleGAN are in it")
+        refuse_foreign(value, "a pickle without G, D and G_ema: no StyleGAN is in it")
     modules = {name: _Modules(value[name], value) for name in names}
     networks = {}
     base = (4, 4)
     for name in [name for name in names if name != "D"]:
         generator = _generator(modules[name])
         base = generator.base
-        networks[name] = Network(generator, modules[name].tensors)
+        networks[name] = SavedNetwork(generator, modules[name].tensors)
     if "D" in modules:
-        networks["D"] = Network(_discriminator(modules["D"], base), modules["D"].tensors)
-    return Snapshot(layout="pytorch", networks=networks, facts=_facts(value, modules[names[0]]))
+        networks["D"] = SavedNetwork(_discriminator(modules["D"], base), modules["D"].tensors)
+    return NetworkFile(layout="pytorch", networks=networks, facts=_facts(value, modules[names[0]]))
 
 
 class _Modules:
@@ -69,34 +68,34 @@ class _Modules:
             case Call(args=({"state": dict(state)},)) if module.path == OBJECT:
                 self.states[path] = state
             case _:
-                refuse("the pickle holds a network that is not as PyTorch's StyleGANs are")
+                refuse("the pickle has a network that is not one of PyTorch's StyleGANs")
         if re.match(r"synthesis\.(input$|L\d+_)", path):
             refuse_foreign(self.file, "a network of StyleGAN3")
-        # One that lay in two places could lie in a million.
+        # A module that is in two places could be in a million.
         parts = {id(module), id(state), *(id(state.get(name)) for name in PARTS if state.get(name))}
         if parts & self._seen or len(path) > LONGEST_NAME:
-            refuse("the pickle holds a network with a module in two places")
+            refuse("the pickle has a network with a module in two places")
         self._seen |= parts
         dot = path and path + "."
         for name, tensor in (_dict(state, "_parameters") | _dict(state, "_buffers")).items():
             if isinstance(tensor, Tensor) and name == "resample_filter":
                 if tensor.dim() > 2 or max(tensor.shape, default=0) > arguments.LONGEST_KERNEL:
-                    refuse("the network has a filter that is none")
+                    refuse("malformed resample filter")
                 self.filters.append(tensor)
             elif isinstance(tensor, Tensor):
                 self.tensors[f"{dot}{name!s:.{LONGEST_NAME}}"] = tensor
             elif tensor is not None:
-                refuse("the pickle holds a network with a parameter that is no tensor")
+                refuse("the pickle has a network with a parameter that is not a tensor")
         for name, child in _dict(state, "_modules").items():
             if child is not None:
                 self._enter(f"{dot}{name!s:.{LONGEST_NAME}}", child)
 
     def shape(self, name: str, axes: int) -> tuple[int, ...]:
-        """The shape of a tensor that must have so many axes."""
+        """The shape of a tensor that must have that many axes."""
         return shape_of(self.tensors, name, axes)
 
     def settings(self, path: str) -> Settings:
-        """What a module was made with, or what it lies in: the innermost has the last word."""
+        """The arguments of a module and of the modules around it: the innermost wins."""
         parts = path.split(".")
         found: Settings = {}
         for state in (self.states.get(".".join(parts[:i])) for i in range(len(parts) + 1)):
@@ -111,19 +110,19 @@ class _Modules:
         matches = (re.match(rf"{prefix}b(\d{{1,5}})\.", name) for name in self.tensors)
         sizes = {int(match[1]) for match in matches if match}
         if len(sizes) < 2 or sizes != {4 << i for i in range(len(sizes))}:
-            lacking = "the pickle holds a network without the blocks of StyleGAN2"
+            lacking = "the network lacks the blocks of a StyleGAN2"
             if sizes:  # a StyleGAN2 all the same
                 refuse(lacking)
             refuse_foreign(self.file, lacking)
         return [f"{prefix}b{size}" for size in sorted(sizes)]
 
     def architecture(self, blocks: list[str], kind: str) -> Architecture:
-        """As the blocks show it that turn to colors, or from them."""
+        """As the blocks show it that have a torgb or fromrgb."""
         having = [block for block in blocks if f"{block}.{kind}.weight" in self.tensors]
         if having == blocks:
             return "skip"
         if having != blocks[-1:]:
-            refuse(f"the network has {kind} in some of its blocks, as no StyleGAN2 has")
+            refuse(f"the network has {kind} in only some of its blocks, which no StyleGAN2 has")
         return "resnet" if f"{blocks[1]}.skip.weight" in self.tensors else "orig"
 
     def kernel(self) -> tuple[float, ...]:
@@ -133,14 +132,14 @@ class _Modules:
         square, *others = [tensor.float() for tensor in self.filters]
         size = len(square) if square.dim() else 0
         if not 0 < size <= arguments.LONGEST_KERNEL or square.shape != (size, size):
-            refuse("the network has a filter that is none")
+            refuse("malformed resample filter")
         taps = square.sum(0)
         if not taps.sum() > 0:
-            refuse("the network has a filter that is none")
+            refuse("malformed resample filter")
         if not torch.allclose(torch.outer(taps, taps) / taps.sum(), square, atol=1e-6) or not all(
             torch.equal(square, other) for other in others
         ):
-            refuse("the network has filters of different kinds, which is not supported")
+            refuse("the network has different resample filters, which is not supported")
         kernel = taps / taps[0] if taps[0] else taps
         return tuple(round(tap, 5) for tap in kernel.tolist())
 
@@ -162,7 +161,7 @@ def _generator(modules: _Modules) -> StyleGAN2GeneratorConfig:
 
 
 def _discriminator(modules: _Modules, base: tuple[int, int]) -> StyleGAN2DiscriminatorConfig:
-    """`base` is the generator's: a discriminator only shows how many pixels it ends with."""
+    """`base` is the generator's: a discriminator shows only the number of pixels of its base."""
     blocks = modules.blocks("")
     settings, last = modules.settings(f"{blocks[-1]}.conv1"), modules.settings("b4")
     below, inputs = modules.shape("b4.conv.weight", 4)[:2]
@@ -214,7 +213,7 @@ def _clamp(settings: Settings) -> float | None:
 
 
 def _facts(value: dict[Any, Any], modules: _Modules) -> dict[str, Any]:
-    """What else the file tells, as far as it is plain and short."""
+    """The other facts in the file that are plain and short."""
     known = _dict(value, "training_set_kwargs")
     known = {name: v for name, v in known.items() if type(name) is str and _is_plain(v)}
     halves = modules.settings("synthesis").get("num_fp16_res")
@@ -234,6 +233,6 @@ def _is_plain(value: Any) -> bool:
 
 
 def _dict(values: Any, name: str) -> dict[Any, Any]:
-    """A dict within a dict; empty if it is not there, or no dict."""
+    """A dict within a dict; empty if it is missing or not a dict."""
     value = values.get(name)
     return value if type(value) is dict else {}

@@ -1,4 +1,4 @@
-"""The .pt files that GANSpace, e4e, StyleCLIP and others take: rosinality's StyleGAN 2 in PyTorch.
+"""The .pt files of GANSpace, e4e, StyleCLIP and others: rosinality's StyleGAN 2 in PyTorch.
 
 {"g_ema": state, "latent_avg": w}, in training also "g", "d" and "args"; e4e keeps its generator as
 "decoder." within a "state_dict"; others save a bare state, or one under a name of their own. Only
@@ -16,48 +16,49 @@ from torch import Tensor
 from animetools.errors import Advice, ItemError
 from animetools.netfiles.foreign import refuse_foreign
 from animetools.netfiles.machine import refuse
-from animetools.netfiles.snapshot import Network, Snapshot, shape_of
-from animetools.networks.config import (
-    MappingConfig,
+from animetools.netfiles.networkfile import NetworkFile, SavedNetwork, shape_of
+from animetools.networks.config import MappingConfig
+from animetools.networks.families import kind_of
+from animetools.networks.stylegan2.config import (
     StyleGAN2DiscriminatorConfig,
     StyleGAN2GeneratorConfig,
-    image_size,
 )
 
 KERNEL = (1.0, 3.0, 3.0, 1.0)
 LRMUL = 0.01
 MOST_PARTS = 64  # blocks, or layers of a mapping network
-SAMPLES = 4096  # for an average w that a file lacks
-MOST_DRAWN = 10  # blocks whose noise is drawn where a file lacks it: 2048 pixels a side
+SAMPLES = 4096  # for an average w that the file lacks
+MOST_DRAWN = 10  # blocks whose noise is drawn where the file lacks it: 2048 pixels a side
 
-# A tensor's name there and here, and how many axes of 1 it has more there, in front and behind.
-Pair = tuple[str, str, int, int]
+# A tensor's name there and here, and how many more axes of 1 it has there, before and after its own.
+Renamed = tuple[str, str, int, int]
 
 
-def read(value: Any) -> Snapshot:
+def read(value: Any) -> NetworkFile:
     """The networks in what `pickles` made of a file that `is_of` this layout.
 
-    The average w of a file that has none is that of 4096 seeds, as the programs of this layout
-    take it; noise maps that it lacks are drawn. An Advice says so.
+    Where a file lacks the average w, it is computed from 4096 seeds, as the programs of this layout
+    do; noise maps that it lacks are drawn. An Advice says so.
+
     Raises ItemError for networks that are not whole.
     """
     networks = {}
     for name, left in _states(value).items():
         if not all(isinstance(part, Tensor) for part in left.values()):
-            refuse("the file holds a network that is no dict of tensors")
+            refuse("the file has a network that is not a dict of tensors")
         networks[name] = _discriminator(left) if name == "D" else _generator(left, value)
         if left:
-            refuse(f"the network has the tensor {next(iter(left))!a:.80}: this layout has no such")
-    return Snapshot("rosinality", networks, {})
+            refuse(f"the network has the tensor {next(iter(left))!a:.80}, which its layout lacks")
+    return NetworkFile("rosinality", networks, {})
 
 
 def is_of(value: Any) -> bool:
-    """Whether this, as `pickles` made it of a file, holds networks of this layout."""
+    """Whether this, as `pickles` made it of a file, has networks of this layout."""
     return bool(_states(value))
 
 
 def _states(value: Any) -> dict[str, dict[str, Any]]:
-    """The states of the networks, by our names; none if no network shows that it is of this layout."""
+    """The states of the networks, by our names; empty if none of them is of this layout."""
     if type(value) is not dict:
         return {}
     named = {ours: value[theirs] for theirs, ours in _KEYS.items() if theirs in value}
@@ -67,7 +68,7 @@ def _states(value: Any) -> dict[str, dict[str, Any]]:
             for name, state in named.items()
             if state is not None
         }
-    # A bare state, or one under a name of somebody's own: the average before others.
+    # A bare state, or one under any other name: the average before others.
     others = sorted(value, key=lambda key: "ema" not in str(key).lower())
     parts = [value, *(value[key] for key in others)]
     found = {
@@ -87,14 +88,15 @@ def _inner(name: str, state: Any) -> dict[str, Any]:
     return {key.removeprefix(before): state[key] for key in inner}
 
 
-def content(snapshot: Snapshot) -> dict[str, Any]:
-    """What the .pt of a snapshot holds.
+def content(file: NetworkFile) -> dict[str, Any]:
+    """What is written of a file, in this layout.
 
-    A discriminator that does not fit is left out, and that is told.
+    A discriminator that does not fit is left out, with an Advice.
+
     Raises ItemError, with the reason, if the generator does not fit.
     """
-    generator = snapshot.generator
-    networks = {"G_ema": generator} | snapshot.networks
+    generator = file.generator
+    networks = {"G_ema": generator} | file.networks
     made: dict[str, Any] = {"latent_avg": generator.state["mapping.w_avg"].clone()}
     for theirs, ours in _KEYS.items():
         if ours not in networks:
@@ -112,17 +114,17 @@ _KEYS = {"g_ema": "G_ema", "g": "G", "d": "D"}
 _MARKS = {"G_ema": "input.input", "D": "final_linear.0.weight"}  # tensors that show a network
 
 
-def _generator(left: dict[str, Tensor], value: dict[Any, Any]) -> Network:
-    """The network of the tensors, which are taken away."""
+def _generator(left: dict[str, Tensor], value: dict[Any, Any]) -> SavedNetwork:
+    """The network of the tensors, which are taken out of `left`."""
     blocks = 1 + _count(left, r"to_rgbs\.\d+\.bias")
     layers = _count(left, r"style\.\d+\.weight")
     if blocks <= MOST_DRAWN and not any(name.startswith("noises.") for name in left):
         left |= _drawn_noises(blocks)
-    state = _taken(left, _generator_pairs(blocks, layers))
+    state = _taken(left, _generator_names(blocks, layers))
     _take_filters(left, _generator_filters(blocks), gain=4)
     width, z_dim = shape_of(state, "mapping.fc0.weight", 2)
     if z_dim != width:
-        refuse(f"the layout of this file has z as wide as w, not {z_dim} and {width}")
+        refuse(f"z has {z_dim} numbers and w has {width}: in this layout they must be equally many")
     mapping = MappingConfig(z_dim, 0, width, layers, width, LRMUL)
     channels = [shape_of(state, f"synthesis.b{4 << i}.conv1.bias", 1)[0] for i in range(blocks)]
     config = StyleGAN2GeneratorConfig(mapping, tuple(channels))
@@ -130,55 +132,55 @@ def _generator(left: dict[str, Tensor], value: dict[Any, Any]) -> Network:
     if isinstance(average, Tensor) and average.numel() >= width and average.shape[-1] == width:
         state["mapping.w_avg"] = average.reshape(-1, width)[0].clone()
     else:
-        text = f"the file lacks the average w: that of {SAMPLES} seeds is taken"
+        text = f"the file lacks the average w: it is computed from {SAMPLES} seeds"
         warnings.warn(text, Advice, stacklevel=2)
         state["mapping.w_avg"] = torch.zeros(width)
-        module = Network(config, state).build()
+        module = SavedNetwork(config, state).build()
         z = torch.randn(SAMPLES, z_dim, generator=torch.Generator().manual_seed(0))
         state["mapping.w_avg"] = module.get_submodule("mapping")(z)[:, 0].mean(0)
-    return Network(config, state)
+    return SavedNetwork(config, state)
 
 
 def _drawn_noises(blocks: int) -> dict[str, Tensor]:
-    """Noise maps as a new network has them, the same every time."""
-    text = "the file lacks its noise maps: they are drawn, and fine detail may differ"
+    """Noise maps like those of a new network, the same every time."""
+    text = "the file lacks its noise maps: new ones are drawn, so fine detail may differ"
     warnings.warn(text, Advice, stacklevel=3)
     stream = torch.Generator().manual_seed(0)
     sides = {f"noises.noise_{i}": 4 << (i + 1) // 2 for i in range(2 * blocks - 1)}
     return {name: torch.randn(1, 1, side, side, generator=stream) for name, side in sides.items()}
 
 
-def _discriminator(left: dict[str, Tensor]) -> Network:
+def _discriminator(left: dict[str, Tensor]) -> SavedNetwork:
     blocks = 1 + _count(left, r"convs\.\d+\.conv1\.0\.weight")
-    state = _taken(left, _discriminator_pairs(blocks))
+    state = _taken(left, _discriminator_names(blocks))
     _take_filters(left, _discriminator_filters(blocks), gain=1)
     channels = [shape_of(state, "b4.conv.bias", 1)[0]]
     channels += [shape_of(state, f"b{4 << i}.conv0.bias", 1)[0] for i in range(1, blocks)]
     dense = shape_of(state, "b4.fc.bias", 1)[0]
-    return Network(StyleGAN2DiscriminatorConfig(tuple(channels), dense=dense), state)
+    return SavedNetwork(StyleGAN2DiscriminatorConfig(tuple(channels), dense=dense), state)
 
 
-def _encoded(network: Network) -> dict[str, Tensor]:
+def _encoded(network: SavedNetwork) -> dict[str, Tensor]:
     """The tensors of a network by their names there."""
     config, state = network.config, network.state
     if unfit := _unfit(config):
-        raise ItemError(f"the .pt layout has no {unfit}")
+        raise ItemError(f"a .pt cannot hold {unfit}: write a .pkl or .safetensors")
     if getattr(config, "clamp", None) is not None:
         warnings.warn(
-            "the .pt layout has no clamp; it only matters in float16", Advice, stacklevel=3
+            "a .pt cannot hold the clamp, which only matters in float16", Advice, stacklevel=3
         )
     blocks = len(config.channels)
     filters: list[str]
     if isinstance(config, StyleGAN2GeneratorConfig):
-        pairs = _generator_pairs(blocks, config.mapping.layers)
+        names = _generator_names(blocks, config.mapping.layers)
         filters, gain = _generator_filters(blocks), 4
         scale = config.mapping.lrmul / LRMUL
     else:
-        pairs = _discriminator_pairs(blocks)
+        names = _discriminator_names(blocks)
         filters, gain = _discriminator_filters(blocks), 1
         scale = 1.0
     made = {}
-    for theirs, ours, before, behind in pairs:
+    for theirs, ours, before, behind in names:
         value = state[ours] * (scale if ours.startswith("mapping.fc") else 1.0)
         made[theirs] = value.reshape((1,) * before + tuple(value.shape) + (1,) * behind)
     taps = torch.tensor(KERNEL)
@@ -186,40 +188,40 @@ def _encoded(network: Network) -> dict[str, Tensor]:
 
 
 def _unfit(config: Any) -> str:
-    """What of a network this layout has no room for; empty if it fits."""
+    """What this layout cannot hold of a network; empty if it fits."""
     if not isinstance(config, StyleGAN2GeneratorConfig | StyleGAN2DiscriminatorConfig):
-        return "StyleGAN 1"
+        return f"a {kind_of(config).family}"
     if config.base != (4, 4):
-        height, width = image_size(config)
-        return f"images of {width} x {height} pixels, only of 8 x 8, 16 x 16, 32 x 32 and so on"
+        height, width = config.image_size
+        return f"images of {width} x {height} pixels, only squares of 8, 16, 32, ... pixels"
     if config.image_channels != 3:
         return f"images of {config.image_channels} channels"
     if tuple(config.kernel) != KERNEL:
-        return "other low-pass filter than [1, 3, 3, 1]"
+        return "a resample filter other than [1, 3, 3, 1]"
     if config.activation != "lrelu":
-        return f"activation {config.activation}"
+        return f"the activation {config.activation}"
     wanted = "skip" if isinstance(config, StyleGAN2GeneratorConfig) else "resnet"
     if config.architecture != wanted:
-        return f"{config.architecture} architecture, only {wanted}"
+        return f"the architecture {config.architecture}, only {wanted}"
     if isinstance(config, StyleGAN2DiscriminatorConfig):
         if config.c_dim:
             return "labels"
         if (config.mbstd_group, config.mbstd_features) != (4, 1):
-            return "other minibatch deviation than of 4 images in 1 feature"
+            return "a minibatch deviation other than 1 feature of groups of 4 images"
         return ""
     mapping = config.mapping
     if mapping.c_dim:
         return "labels"
     if not mapping.normalize:
-        return "latents that are not normalised"
+        return "latents that are not normalized"
     if mapping.activation != "lrelu":
-        return f"activation {mapping.activation}"
+        return f"the activation {mapping.activation}"
     if not mapping.layers or {mapping.z_dim, mapping.width, mapping.w_dim} != {mapping.w_dim}:
-        return "mapping network whose layers are not all of one width"
+        return "a mapping network whose layers differ in width"
     return ""
 
 
-def _generator_pairs(blocks: int, layers: int) -> Iterator[Pair]:
+def _generator_names(blocks: int, layers: int) -> Iterator[Renamed]:
     for i in range(layers):
         yield f"style.{i + 1}.weight", f"mapping.fc{i}.weight", 0, 0
         yield f"style.{i + 1}.bias", f"mapping.fc{i}.bias", 0, 0
@@ -247,7 +249,7 @@ def _generator_filters(blocks: int) -> list[str]:
     return ups + [f"to_rgbs.{i}.upsample.kernel" for i in range(blocks - 1)]
 
 
-def _discriminator_pairs(blocks: int) -> Iterator[Pair]:
+def _discriminator_names(blocks: int) -> Iterator[Renamed]:
     names = [("convs.0.0.weight", f"b{4 << blocks - 1}.fromrgb.weight")]
     names += [("convs.0.1.bias", f"b{4 << blocks - 1}.fromrgb.bias")]
     for i in range(1, blocks):
@@ -268,17 +270,17 @@ def _discriminator_filters(blocks: int) -> list[str]:
     return [f"convs.{i}.{place}.0.kernel" for i in range(1, blocks) for place in ("conv2", "skip")]
 
 
-def _taken(left: dict[str, Tensor], pairs: Iterator[Pair]) -> dict[str, Tensor]:
-    """The tensors of the pairs by their names here, out of what is left."""
+def _taken(left: dict[str, Tensor], names: Iterator[Renamed]) -> dict[str, Tensor]:
+    """The tensors by their names here, taken out of `left`."""
     state = {}
-    for theirs, ours, before, behind in pairs:
+    for theirs, ours, before, behind in names:
         if theirs not in left:
             refuse(f"the network lacks the tensor {theirs}")
         value = left.pop(theirs)
         shape = tuple(value.shape)
         inner = shape[before : len(shape) - behind]
         if shape != (1,) * before + inner + (1,) * behind:
-            refuse(f"the tensor {theirs} is {shape}: this layout has no such")
+            refuse(f"the tensor {theirs} is {shape}, which its layout does not allow")
         state[ours] = value.reshape(inner)
     return state
 
@@ -290,12 +292,14 @@ def _take_filters(left: dict[str, Tensor], names: list[str], gain: float) -> Non
         if name in left:
             found = left.pop(name)
             if found.shape != usual.shape or not torch.allclose(found.float(), usual, atol=1e-6):
-                refuse("a network with another filter than [1, 3, 3, 1], which is not supported")
+                refuse(
+                    "the network has a resample filter other than [1, 3, 3, 1], which is not supported"
+                )
 
 
 def _count(left: dict[str, Tensor], pattern: str) -> int:
     """How many tensors there are of a kind."""
     found = sum(1 for name in left if re.fullmatch(pattern, name))
     if not 0 < found <= MOST_PARTS:
-        refuse_foreign(left, "a torch checkpoint of something else: no StyleGAN is in it")
+        refuse_foreign(left, "a PyTorch checkpoint without a StyleGAN")
     return found

@@ -1,8 +1,8 @@
 """The files of TensorFlow's StyleGAN 1, StyleGAN 2 and StyleGAN2-ext: a pickle of (G, D, Gs).
 
-What a network is, its variables tell by their names and shapes; what these cannot tell comes from
-the arguments that are kept in the file, and from the text of its source (`sources`). No variable
-may be left over, so a kin with other parts is refused instead of misread.
+The names and shapes of its variables show most of what a network is; the rest comes from the
+arguments that are stored in the file, and from its source (`tensorflow_source`). No variable may be
+left over, so that a related network with other parts is refused and not misread.
 """
 
 from dataclasses import dataclass
@@ -15,39 +15,38 @@ from torch import Tensor
 from animetools.netfiles import arguments
 from animetools.netfiles.arguments import Settings
 from animetools.netfiles.machine import Call, Text, refuse
-from animetools.netfiles.snapshot import Network, Snapshot
-from animetools.netfiles.sources import LONGEST, constants
-from animetools.netfiles.variables import Conversion
-from animetools.networks.config import (
-    Architecture,
-    Config,
-    MappingConfig,
+from animetools.netfiles.networkfile import NetworkFile, SavedNetwork
+from animetools.netfiles.tensorflow_source import LONGEST, constants
+from animetools.netfiles.tensorflow_variables import Variables
+from animetools.networks.config import MOST, Architecture, Config, MappingConfig, Truncation
+from animetools.networks.stylegan1.config import (
     StyleGAN1DiscriminatorConfig,
     StyleGAN1GeneratorConfig,
+)
+from animetools.networks.stylegan2.config import (
     StyleGAN2DiscriminatorConfig,
     StyleGAN2GeneratorConfig,
-    Truncation,
 )
 
 GENERATORS = ("G_style", "G_main")  # by the functions that build them
 DISCRIMINATORS = ("D_basic", "D_stylegan", "D_stylegan2")
 
 
-def read(value: Any) -> Snapshot:
+def read(value: Any) -> NetworkFile:
     """The networks in what `load_pickle` gave.
 
-    Raises ItemError for what is no such file, and for networks that StyleGAN 1 and 2 do not have.
+    Raises ItemError for another file, and for networks that are not of StyleGAN 1 or 2.
     """
     parts = value if type(value) is tuple else (value,)
     paths = {part.path for part in parts if type(part) is Call}
     if paths & {"tfutil.Network", "network.Network"}:
-        refuse("a network of Progressive GAN (2018), which came before StyleGAN")
+        refuse("a Progressive GAN (2018), not a StyleGAN")
     if len(paths) != 1 or not all(type(part) is Call for part in parts):
-        refuse("the pickle holds no networks of StyleGAN")
+        refuse("the pickle has no StyleGAN in it")
     if len(parts) != 3:
-        refuse("the pickle holds a single network, as those that only measure; no (G, D, Gs)")
+        refuse("the pickle has a single network, such as one for metrics, instead of (G, D, Gs)")
     g, d, gs = map(_opened, parts)
-    return Snapshot(
+    return NetworkFile(
         layout="tensorflow",
         networks={"G": _generator(g), "D": _discriminator(d), "G_ema": _generator(gs)},
         facts={},
@@ -56,7 +55,7 @@ def read(value: Any) -> Snapshot:
 
 @dataclass(frozen=True)
 class _Opened:
-    """A network as the file has it."""
+    """A network as it is in the file."""
 
     function: str  # that built it
     given: Settings  # its arguments
@@ -66,7 +65,7 @@ class _Opened:
     parts: dict[str, "_Opened"]
 
     def settings(self, parent: Settings) -> Settings:
-        """What its function worked with; the parent passes its own arguments on."""
+        """The arguments of its function; the parent passes on its own."""
         return self.defaults | self.given | parent | self.assigned
 
 
@@ -82,7 +81,7 @@ def _opened(call: Any, depth: int = 0) -> _Opened:
         }:
             parts = rest.get("components", {})
             if type(parts) is not dict or depth > 1 or not set(parts) <= {"synthesis", "mapping"}:
-                refuse("the pickle holds a network whose parts are broken")
+                refuse("the pickle has a network with malformed parts")
             return _Opened(
                 function,
                 given,
@@ -90,7 +89,7 @@ def _opened(call: Any, depth: int = 0) -> _Opened:
                 _variables(variables),
                 {str(name): _opened(part, depth + 1) for name, part in parts.items()},
             )
-    refuse("the pickle holds a network that is not as TensorFlow's StyleGANs are")
+    refuse("the pickle has a network that is not one of TensorFlow's StyleGANs")
 
 
 def _decoded(source: str | Text) -> str:
@@ -110,31 +109,31 @@ def _variables(pairs: list[Any]) -> dict[str, Tensor]:
             ):
                 found[name] = torch.from_numpy(array)
             case _:
-                refuse("the pickle holds a network with a broken variable")
+                refuse("the pickle has a network with a malformed variable")
     return found
 
 
 # Generators
 
 
-def _generator(opened: _Opened) -> Network:
+def _generator(opened: _Opened) -> SavedNetwork:
     if opened.function not in GENERATORS or set(opened.parts) != {"synthesis", "mapping"}:
-        refuse(f"a network built by {opened.function!a:.40}, which is no generator of StyleGAN")
+        refuse(f"a network built by {opened.function!a:.40}, which is not a StyleGAN's generator")
     synthesis, mapping = opened.parts["synthesis"], opened.parts["mapping"]
-    # The network's own `lod` rules over its synthesis network's.
-    tensors = Conversion(mapping.variables | synthesis.variables | opened.variables)
+    # The network's own `lod` overrides its synthesis network's.
+    tensors = Variables(mapping.variables | synthesis.variables | opened.variables)
     config = _mapping(tensors, mapping.settings(opened.given))
     settings = synthesis.settings(opened.given)
     if opened.function == "G_style":
         truncation = _truncation(opened.settings({}), Truncation(0.7, 8))
-        if truncation.cutoff is None or truncation.cutoff <= 0:  # all of it is off then
+        if truncation.cutoff is None or truncation.cutoff <= 0:  # then none of it applies
             truncation = Truncation()
         return _stylegan1_generator(tensors, settings, config, truncation)
     truncation = _truncation(opened.settings({}), Truncation(0.5, None))
     return _stylegan2_generator(tensors, settings, config, truncation)
 
 
-def _mapping(tensors: Conversion, settings: Settings) -> MappingConfig:
+def _mapping(tensors: Variables, settings: Settings) -> MappingConfig:
     (w_dim,) = tensors.shape("dlatent_avg", 1)
     tensors.move("dlatent_avg", "mapping.w_avg", 1)
     layers = 0
@@ -161,8 +160,8 @@ def _mapping(tensors: Conversion, settings: Settings) -> MappingConfig:
 
 
 def _stylegan1_generator(
-    tensors: Conversion, settings: Settings, mapping: MappingConfig, truncation: Truncation
-) -> Network:
+    tensors: Variables, settings: Settings, mapping: MappingConfig, truncation: Truncation
+) -> SavedNetwork:
     blocks = tensors.blocks()
     constant = "4x4/Const/const" in tensors
     noise, styles = tensors.any("/Noise/weight$"), tensors.any("/StyleMod/weight$")
@@ -208,8 +207,8 @@ def _stylegan1_generator(
 
 
 def _stylegan2_generator(
-    tensors: Conversion, settings: Settings, mapping: MappingConfig, truncation: Truncation
-) -> Network:
+    tensors: Variables, settings: Settings, mapping: MappingConfig, truncation: Truncation
+) -> SavedNetwork:
     blocks = tensors.blocks()
     colors, architecture = _ends(tensors, "ToRGB", blocks)
     scopes = ["4x4/Conv"]
@@ -240,7 +239,7 @@ def _stylegan2_generator(
     return tensors.network(config)
 
 
-def _modulated(tensors: Conversion, scope: str, new: str, *, flip: bool = False) -> None:
+def _modulated(tensors: Variables, scope: str, new: str, *, flip: bool = False) -> None:
     tensors.conv(scope, new, flip=flip)
     tensors.move(f"{scope}/mod_weight", f"{new}.affine.weight", 2, Tensor.t)
     tensors.move(f"{scope}/mod_bias", f"{new}.affine.bias", 1, lambda value: value + 1)
@@ -249,10 +248,12 @@ def _modulated(tensors: Conversion, scope: str, new: str, *, flip: bool = False)
 # Discriminators
 
 
-def _discriminator(opened: _Opened) -> Network:
+def _discriminator(opened: _Opened) -> SavedNetwork:
     if opened.function not in DISCRIMINATORS or opened.parts:
-        refuse(f"a network built by {opened.function!a:.40}, which is no discriminator of StyleGAN")
-    tensors, settings = Conversion(opened.variables), opened.settings({})
+        refuse(
+            f"a network built by {opened.function!a:.40}, which is not a StyleGAN's discriminator"
+        )
+    tensors, settings = Variables(opened.variables), opened.settings({})
     blocks = tensors.blocks()
     colors, architecture = _ends(tensors, "FromRGB", blocks)
     score = "Output" if "Output/weight" in tensors else "4x4/Dense1"
@@ -308,8 +309,8 @@ def _discriminator(opened: _Opened) -> Network:
     return tensors.network(config)
 
 
-def _ends(tensors: Conversion, kind: str, blocks: int) -> tuple[dict[int, str], Architecture]:
-    """Where blocks turn to colors or from them, by block, and what that says of the network."""
+def _ends(tensors: Variables, kind: str, blocks: int) -> tuple[dict[int, str], Architecture]:
+    """The ToRGB or FromRGB layers by block, and the architecture that they show."""
     grown = f"{kind}_lod0/weight" in tensors
     names = {
         i: f"{kind}_lod{blocks - 1 - i}" if grown else f"{4 << i}x{4 << i}/{kind}"
@@ -320,22 +321,22 @@ def _ends(tensors: Conversion, kind: str, blocks: int) -> tuple[dict[int, str], 
         return found, "progressive" if grown else "skip"
     if list(found) == [blocks - 1]:
         return found, "resnet" if tensors.any("/Skip/weight$") else "orig"
-    refuse(f"the network has {kind} in some of its blocks, as no StyleGAN has")
+    refuse(f"the network has {kind} in only some of its blocks, which no StyleGAN has")
 
 
 def _fused(settings: Settings) -> int:
-    """From which resolution on changes of size are fused with their convolutions."""
+    """The resolution from which changes of size are fused with their convolutions."""
     value = settings.get("fused_scale", "auto")
     if type(value) is str and value == "auto":
         return 128
-    return 0 if arguments.flag(settings, "fused_scale", True) else arguments.MOST
+    return 0 if arguments.flag(settings, "fused_scale", True) else MOST
 
 
 def _truncation(settings: Settings, default: Truncation) -> Truncation:
     psi = settings.get("truncation_psi", default.psi)
     cutoff = settings.get("truncation_cutoff", default.cutoff)
-    if cutoff is not None and (type(cutoff) is not int or abs(cutoff) > arguments.MOST):
-        refuse("the network's argument truncation_cutoff is no count")
+    if cutoff is not None and (type(cutoff) is not int or abs(cutoff) > MOST):
+        refuse("the network's argument truncation_cutoff is not a whole number")
     return Truncation(
         1.0 if psi is None else arguments.number(settings, "truncation_psi", psi), cutoff
     )

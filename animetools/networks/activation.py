@@ -1,7 +1,7 @@
-"""All that is done to a pixel between two convolutions, in one go.
+"""Scale, noise, bias, activation and clamp between two convolutions, as one operation.
 
-Each step alone would be a walk through memory that takes longer than its arithmetic. So a part of
-the batch that fits into the cache goes through all of them, forwards and backwards.
+Each step alone would spend more time on memory than on arithmetic. So a part of the batch that fits
+in the cache goes through all of them, forward and backward.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from torch.autograd import Function
 from torch.nn import functional
 
 SLOPES = {"lrelu": 0.2, "relu": 0.0, "linear": 1.0}  # below zero
-PART = 1 << 18  # numbers that are worked on at once on a CPU
+PART = 1 << 18  # numbers worked on at once on a CPU
 
 
 def activate(
@@ -28,13 +28,14 @@ def activate(
 ) -> Tensor:
     """Scale x [n, C, ...], add noise and bias [C]; "lrelu" (slope 0.2), "relu" or "linear"; times gain.
 
-    scale is [n, C], noise [n, 1, ...] or that of all images [...]. The result, in x's precision, is cut to clamp * gain.
+    scale is [n, C], noise [n, 1, ...], or [...] for all images. The result, in x's precision, is
+    clamped to clamp * gain.
     """
     cut = None if clamp is None else clamp * gain
     scale, bias = _like(x, scale), _like(x, bias)
     noise = None if noise is None else _like(x, noise.reshape(-1, 1, *x.shape[2:]))
     if x.dim() != 4 or torch.compiler.is_compiling():
-        return _plainly(x, scale, bias, noise, SLOPES[kind], gain, cut)
+        return _step_by_step(x, scale, bias, noise, SLOPES[kind], gain, cut)
     x = x.contiguous(memory_format=torch.channels_last)
     out: Tensor = _Activate.apply(x, scale, bias, noise, SLOPES[kind], gain, cut)  # type: ignore[no-untyped-call]
     return out
@@ -49,7 +50,7 @@ def _like(x: Tensor, other: Tensor | None) -> Tensor | None:
     return None if other is None else other.to(x.dtype)
 
 
-def _plainly(
+def _step_by_step(
     x: Tensor,
     scale: Tensor | None,
     bias: Tensor | None,
@@ -74,7 +75,7 @@ def _plainly(
 
 
 class _Activate(Function):
-    """`activate` of images; the gain, which is positive, goes into what comes before it."""
+    """`activate` for images; the positive gain is applied before the activation."""
 
     @staticmethod
     def forward(
@@ -101,7 +102,7 @@ class _Activate(Function):
             if cut is not None:
                 goal.clamp_(-cut, cut)
         ctx.save_for_backward(x, scale, noise, out)
-        ctx.bends = slope, gain, cut
+        ctx.shape = slope, gain, cut
         return out
 
     @staticmethod
@@ -109,24 +110,24 @@ class _Activate(Function):
         x, scale, noise, out = ctx.saved_tensors
         wants = ctx.needs_input_grad
         if torch.is_grad_enabled():  # this gradient will have a gradient itself
-            found = _slopes(grad, x, scale, noise, out, ctx.bends, wants)
+            found = _gradients(grad, x, scale, noise, out, ctx.shape, wants)
         else:
-            found = _slopes_in_parts(grad, x, scale, noise, out, ctx.bends, wants)
+            found = _gradients_in_parts(grad, x, scale, noise, out, ctx.shape, wants)
         return *found, None, None, None
 
 
-def _slopes(
+def _gradients(
     grad: Tensor,
     x: Tensor,
     scale: Tensor | None,
     noise: Tensor | None,
     out: Tensor,
-    bends: tuple[float, float, float | None],
+    shape: tuple[float, float, float | None],
     wants: tuple[bool, ...],
 ) -> list[Tensor | None]:
-    """The gradients of x, scale, bias and noise, those that are wanted."""
-    slope, gain, cut = bends
-    grad = _bent(grad, out.detach(), slope, cut) * gain
+    """The gradients of x, scale, bias and noise, where wanted."""
+    slope, gain, cut = shape
+    grad = _before_activation(grad, out.detach(), slope, cut) * gain
     return [
         None if not wants[0] else grad if scale is None else grad * scale[:, :, None, None],
         (grad * x).sum((2, 3)) if wants[1] else None,
@@ -137,17 +138,17 @@ def _slopes(
     ]
 
 
-def _slopes_in_parts(
+def _gradients_in_parts(
     grad: Tensor,
     x: Tensor,
     scale: Tensor | None,
     noise: Tensor | None,
     out: Tensor,
-    bends: tuple[float, float, float | None],
+    shape: tuple[float, float, float | None],
     wants: tuple[bool, ...],
 ) -> list[Tensor | None]:
-    """`_slopes`, as numbers."""
-    slope, gain, cut = bends
+    """`_gradients` without gradients of their own, computed part by part."""
+    slope, gain, cut = shape
     grad = grad.contiguous(memory_format=torch.channels_last)
     full = torch.promote_types(x.dtype, torch.float32)
     of_x = torch.empty_like(x)
@@ -155,7 +156,7 @@ def _slopes_in_parts(
     of_bias = x.new_zeros(x.shape[1], dtype=full) if wants[2] else None
     of_noise = torch.zeros_like(noise, dtype=full) if noise is not None and wants[3] else None
     for some, (slopes, pixels, made, goal) in _parts(grad, x, out, of_x):
-        slopes = _bent(slopes, made, slope, cut)
+        slopes = _before_activation(slopes, made, slope, cut)
         if of_scale is not None:
             of_scale[some] = (slopes * pixels).sum(1, dtype=full) * gain
         if of_bias is not None:
@@ -173,8 +174,8 @@ def _slopes_in_parts(
     ]
 
 
-def _bent(grad: Tensor, out: Tensor, slope: float, cut: float | None) -> Tensor:
-    """The gradient of what was cut and bent into `out`."""
+def _before_activation(grad: Tensor, out: Tensor, slope: float, cut: float | None) -> Tensor:
+    """The gradient before the activation and the clamp that gave `out`."""
     if cut is not None:
         grad = torch.ops.aten.hardtanh_backward(grad, out, -cut, cut)
     if slope != 1:
@@ -183,7 +184,7 @@ def _bent(grad: Tensor, out: Tensor, slope: float, cut: float | None) -> Tensor:
 
 
 def _of(noise: Tensor, some: slice) -> Tensor:
-    """The noise of some images: their own, or the one that is all images'."""
+    """The noise of some images: their own, or that of all images."""
     return noise if len(noise) == 1 else noise[some]
 
 

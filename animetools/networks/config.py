@@ -1,7 +1,20 @@
-"""What a network is, without its numbers: enough to build it and to say it in one line."""
+"""What the configs of all families share. A config is a network without its numbers.
+
+A field's type says its range, which is what a network file may say.
+"""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+WIDEST = 1 << 17  # more than any network has; the sizes of its tensors can still be counted
+LARGEST_SIDE = 8192  # pixels of an image
+MOST = 1 << 30
+
+Size = Annotated[int, 1, WIDEST]
+Count = Annotated[int, 0, WIDEST]
+Side = Annotated[int, 1, 1 << 10]
+Group = Annotated[int, 1, MOST]
+Positive = Annotated[float, 1e-9, MOST]
 
 Architecture = Literal["skip", "resnet", "orig", "progressive"]
 Activation = Literal["lrelu", "relu"]
@@ -11,115 +24,84 @@ Activation = Literal["lrelu", "relu"]
 class MappingConfig:
     """The network from z, and from labels, to w.
 
-    Labels are embedded and normalised on their own (`embed`: StyleGAN2-ADA), or multiplied by a
-    matrix and normalised together with z (`concat`: StyleGAN 1 and 2).
+    Labels are embedded and normalized on their own (`embed`: StyleGAN2-ADA), or multiplied by a
+    matrix and normalized together with z (`concat`: StyleGAN 1 and 2).
     """
 
-    z_dim: int = 512
-    c_dim: int = 0
-    w_dim: int = 512
-    layers: int = 8
-    width: int = 512  # of all layers but the last
-    lrmul: float = 0.01
+    z_dim: Count = 512
+    c_dim: Count = 0
+    w_dim: Size = 512
+    layers: Annotated[int, 0, 64] = 8
+    width: Size = 512  # of all layers but the last
+    lrmul: Positive = 0.01
     normalize: bool = True
     labels: Literal["embed", "concat"] = "embed"
     activation: Activation = "lrelu"
 
+    def contradiction(self) -> str:
+        """The field that contradicts the others, or ""."""
+        embedded = self.w_dim if self.labels == "embed" else self.z_dim
+        inputs = self.z_dim + (embedded if self.c_dim else 0)
+        return "w_dim" if self.layers == 0 and inputs != self.w_dim else ""
+
 
 @dataclass(frozen=True)
 class Truncation:
-    """How the file wants its w drawn to the average when nobody says otherwise."""
+    """The truncation that a network file suggests."""
 
     psi: float = 1.0
-    cutoff: int | None = None  # the first rows that it applies to; None is all of them
+    cutoff: int | None = None  # how many rows of w it applies to, from the first; None is all
 
 
-@dataclass(frozen=True)
-class StyleGAN2GeneratorConfig:
-    """A generator of StyleGAN 2, its configs B to F, ADA and ext.
+class Config:
+    """A network's config. Each family has dataclasses of its own, whose fields are in files."""
 
-    `channels` are the blocks', from the constant upwards; block i is `base` times 2 ** i high and
-    wide. `kernel` is the low-pass filter of every change of size.
-    """
+    channels: tuple[Size, ...]  # of the blocks, from the lowest resolution upwards
+    base: tuple[Side, Side]  # height and width of block 0; each next one doubles them
+    image_channels: Size
+    kernel: tuple[float, ...] = ()  # of the low-pass filter
+    needs_kernel = False
 
-    mapping: MappingConfig
-    channels: tuple[int, ...]
-    base: tuple[int, int] = (4, 4)  # height, width
-    image_channels: int = 3
-    architecture: Architecture = "skip"
-    kernel: tuple[float, ...] = (1, 3, 3, 1)
-    activation: Activation = "lrelu"
-    clamp: float | None = None
-    truncation: Truncation = Truncation()
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the images, in pixels."""
+        doublings = len(self.channels) - 1
+        return self.base[0] << doublings, self.base[1] << doublings
 
-
-@dataclass(frozen=True)
-class StyleGAN2DiscriminatorConfig:
-    """A discriminator of StyleGAN 2, its configs B to F, ADA and ext.
-
-    With labels the score is the output of their class (`output`: StyleGAN 2), or the product with
-    a mapping of them (`projection`: ADA); `ignored` is ext's.
-    """
-
-    channels: tuple[int, ...]  # of the blocks, from the lowest resolution upwards
-    base: tuple[int, int] = (4, 4)
-    image_channels: int = 3
-    architecture: Architecture = "resnet"
-    kernel: tuple[float, ...] = (1, 3, 3, 1)
-    activation: Activation = "lrelu"
-    clamp: float | None = None
-    dense: int = 512  # width of the last hidden layer
-    c_dim: int = 0
-    labels: Literal["output", "projection", "ignored"] = "projection"
-    mapping: MappingConfig | None = None  # of the labels, for `projection`
-    mbstd_group: int | None = 4  # None is the whole batch
-    mbstd_features: int = 1  # 0: no such layer
+    def contradiction(self) -> str:
+        """The field that contradicts the others, so that no module can be built, or ""."""
+        if not self.channels:
+            return "channels"
+        if max(self.image_size) > LARGEST_SIDE:  # its tensors need not be as large as its images
+            return "size"
+        if (self.kernel or self.needs_kernel) and not sum(self.kernel) > 0:
+            return "kernel"
+        return ""
 
 
-@dataclass(frozen=True)
-class StyleGAN1GeneratorConfig:
-    """A generator of StyleGAN 1, and of StyleGAN 2's config A."""
+class GeneratorConfig(Config):
+    """A generator's config."""
 
     mapping: MappingConfig
-    channels: tuple[int, ...]
-    base: tuple[int, int] = (4, 4)
-    image_channels: int = 3
-    progressive: bool = True  # False: only the last block has a ToRGB
-    fused_from: int = 128  # resolution from which up-convolutions are fused; 0 is all of them
-    kernel: tuple[float, ...] = (1, 2, 1)  # of the blur; () is none
-    activation: Activation = "lrelu"
-    wscale: bool = True
-    constant: bool = True  # False: a dense layer of w makes the 4 x 4
-    noise: bool = True
-    styles: bool = True
-    pixel_norm: bool = False
-    instance_norm: bool = True
-    truncation: Truncation = Truncation(0.7, 8)
+    truncation: Truncation
+
+    def contradiction(self) -> str:
+        """As in `Config`, and the mapping's."""
+        own = super().contradiction() or ("z_dim" if self.mapping.z_dim < 1 else "")
+        return own or self.mapping.contradiction()
 
 
-@dataclass(frozen=True)
-class StyleGAN1DiscriminatorConfig:
-    """A discriminator of StyleGAN 1, and of StyleGAN 2's config A."""
+class DiscriminatorConfig(Config):
+    """A discriminator's config."""
 
-    channels: tuple[int, ...]
-    base: tuple[int, int] = (4, 4)
-    image_channels: int = 3
-    progressive: bool = True
-    kernel: tuple[float, ...] = (1, 2, 1)
-    activation: Activation = "lrelu"
-    wscale: bool = True
-    dense: int = 512
-    c_dim: int = 0
-    mbstd_group: int = 4
-    mbstd_features: int = 1
+    dense: Size  # width of the last hidden layer
+    c_dim: Count
+    mbstd_group: Group | None  # images that are compared with each other; None is the whole batch
+    mbstd_features: Count  # 0: no minibatch deviation
 
-
-GeneratorConfig = StyleGAN2GeneratorConfig | StyleGAN1GeneratorConfig
-DiscriminatorConfig = StyleGAN2DiscriminatorConfig | StyleGAN1DiscriminatorConfig
-Config = GeneratorConfig | DiscriminatorConfig
-
-
-def image_size(config: Config) -> tuple[int, int]:
-    """Height and width of a network's images, in pixels."""
-    doublings = len(config.channels) - 1
-    return config.base[0] << doublings, config.base[1] << doublings
+    def contradiction(self) -> str:
+        """As in `Config`, and the minibatch deviation's."""
+        if own := super().contradiction():
+            return own
+        features = self.mbstd_features
+        return "mbstd_features" if features and self.channels[0] % features else ""

@@ -1,11 +1,12 @@
-"""Convolutions whose derivatives are convolutions, as often as they are taken.
+"""Convolutions whose derivatives of any order are convolutions again.
 
-A convolution y = x * w is linear in both. Its gradient with respect to x spreads that of y, its
-gradient with respect to w correlates x with that of y; and the gradients of these two are of the
-same three kinds. torch's own second derivatives are slow on any device: they take a weight's
-gradient as a convolution with a kernel as large as the image, and a filter's channel by channel.
+A convolution y = x * w is linear in both. Its gradient with respect to x is a transposed
+convolution of y's gradient, its gradient with respect to w correlates x with y's gradient; and the
+gradients of these two are of the same three kinds. torch's own second derivatives are slow on any
+device: they compute a weight's gradient as a convolution with a kernel as large as the image, and a
+filter's channel by channel.
 
-Tensors are kept channels last, the order that all devices compute fastest in.
+Tensors are kept channels last, the order that is fastest on all devices.
 """
 
 from collections.abc import Iterator
@@ -21,11 +22,11 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class Steps:
-    """How the kernel goes over the image; the same along both axes."""
+    """Stride and padding, the same along both axes, and groups."""
 
     stride: int = 1
     padding: int = 0
-    groups: int = 1  # 1, or as many as there are channels
+    groups: int = 1  # 1, or the number of channels
 
 
 def convolve(x: Tensor, weight: Tensor, steps: Steps) -> Tensor:
@@ -35,8 +36,8 @@ def convolve(x: Tensor, weight: Tensor, steps: Steps) -> Tensor:
 
 
 def spread(y: Tensor, weight: Tensor, steps: Steps, size: tuple[int, int]) -> Tensor:
-    """The transposed convolution: y [n, O, h, w] to [n, I, *size], `size` being one that
-    `convolve` with the same weight makes h and w of.
+    """The transposed convolution: y [n, O, h, w] to [n, I, *size], `size` being one from
+    which `convolve` with the same weight gives h and w.
     """
     out: Tensor = _Spread.apply(ordered(y), ordered(weight), steps, size)  # type: ignore[no-untyped-call]
     return out
@@ -44,9 +45,9 @@ def spread(y: Tensor, weight: Tensor, steps: Steps, size: tuple[int, int]) -> Te
 
 @contextmanager
 def weights_fixed() -> Iterator[None]:
-    """Within it no gradient with respect to weights is computed.
+    """Compute no gradients with respect to weights within it.
 
-    autograd.grad(y, x) does not tell a Function that nobody asks for the other gradients.
+    autograd.grad(y, x) does not tell a Function that the other gradients are not wanted.
     """
     global _fixed
     before, _fixed = _fixed, True
@@ -56,11 +57,11 @@ def weights_fixed() -> Iterator[None]:
         _fixed = before
 
 
-_fixed = False  # of all threads: a card's gradients are computed in threads of torch's own
+_fixed = False  # for all threads: torch computes a GPU's gradients in threads of its own
 
 
 def ordered(x: Tensor) -> Tensor:
-    """x in the order that is computed fastest."""
+    """x channels last."""
     return x.contiguous(memory_format=torch.channels_last)
 
 
@@ -118,7 +119,7 @@ class _Correlate(Function):
 
 
 def _correlate(x: Tensor, y: Tensor, steps: Steps, weight: Tensor) -> Tensor | None:
-    """The gradient of a weight like that one, between x and the gradient y of what comes out."""
+    """The gradient of the weight, from x and the output's gradient y."""
     if _fixed:
         return None
     out: Tensor = _Correlate.apply(ordered(x), ordered(y), steps, weight.detach())  # type: ignore[no-untyped-call]
@@ -130,8 +131,8 @@ def _transposed(y: Tensor, weight: Tensor, steps: Steps, size: tuple[int, int]) 
     if steps.groups > 1 and stride == 1:  # the same, and faster
         around, turned = kernel - 1 - padding, weight.flip(2, 3)
         return functional.conv2d(y, turned, None, 1, around, 1, steps.groups)
-    if y.dtype == torch.bfloat16 and not y.is_cuda:  # oneDNN is slow at it under this name
-        if steps.groups > 1:  # and in this precision
+    if y.dtype == torch.bfloat16 and not y.is_cuda:  # oneDNN is slow at conv_transpose2d
+        if steps.groups > 1:  # and at grouped ones in bfloat16
             return _transposed(y.float(), weight.float(), steps, size).to(y.dtype)
         like = torch.empty(
             (len(y), weight.shape[1], *size), dtype=y.dtype, memory_format=torch.channels_last
@@ -147,7 +148,7 @@ def _transposed(y: Tensor, weight: Tensor, steps: Steps, size: tuple[int, int]) 
 def _gradients(
     y: Tensor, x: Tensor, weight: Tensor, steps: Steps, which: tuple[bool, bool]
 ) -> list[Tensor]:
-    """torch's gradients of x and weight, those that are asked for."""
+    """torch's gradients of x and weight, where `which` is true."""
     stride, padding = [steps.stride] * 2, [steps.padding] * 2
     found: list[Tensor] = torch.ops.aten.convolution_backward(
         y, x, weight, None, stride, padding, [1, 1], False, [0, 0], steps.groups, (*which, False)

@@ -1,4 +1,4 @@
-"""Which processors compute, and in which precision."""
+"""The devices that compute, and their precisions."""
 
 import torch
 
@@ -8,29 +8,26 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def devices(name: str) -> list[torch.device]:
-    """The devices of "auto", "cpu", "cuda", "cuda:1", "mps" or "all" (every card).
+    """The devices of "auto", "cpu", "cuda", "cuda:1", "mps" or "all" (every GPU).
 
-    "auto" is the first card that there is, else the CPU.
+    "auto" is the first GPU, or the CPU if there is none.
 
-    Raises FatalError if there is no such device.
+    Raises FatalError if the device does not exist.
     """
-    cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "auto":
-        name = "cuda" if cards else "mps" if torch.backends.mps.is_available() else "cpu"
+        name = "cuda" if gpus else "mps" if torch.backends.mps.is_available() else "cpu"
     if name == "all":
-        if not cards:
-            raise FatalError("--device all: there is no card here that CUDA can use")
-        return [torch.device("cuda", n) for n in range(cards)]
+        if not gpus:
+            raise FatalError("--device all: CUDA finds no GPU here")
+        return [torch.device("cuda", n) for n in range(gpus)]
     kind, colon, number = name.partition(":")
     if kind not in ("cpu", "cuda", "mps") or (
         colon and not (kind == "cuda" and number.isdecimal())
     ):
         raise FatalError(f"--device is auto, cpu, cuda, cuda:1, all or mps, not '{name}'")
     if kind == "mps" and not torch.backends.mps.is_available():
-        raise FatalError("--device mps: there is no Apple processor here that torch can use")
-    if kind == "cuda" and int(number or 0) >= cards:
-        raise FatalError(
-            f"--device {name}: there {'is 1 card' if cards == 1 else f'are {cards} cards'} here"
-            " that CUDA can use"
-        )
+        raise FatalError("--device mps: torch finds no Apple GPU here")
+    if kind == "cuda" and int(number or 0) >= gpus:
+        raise FatalError(f"--device {name}: CUDA finds {gpus or 'no'} GPU{'s' * (gpus > 1)} here")
     return [torch.device(kind, int(number or 0)) if kind == "cuda" else torch.device(kind)]

@@ -1,4 +1,4 @@
-"""What the discriminators of both generations have in common."""
+"""What the discriminators of all families have in common."""
 
 import math
 from collections.abc import Sequence
@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from animetools.networks import ops
-from animetools.networks.config import Architecture, DiscriminatorConfig, image_size
+from animetools.networks.config import Architecture, DiscriminatorConfig
 from animetools.networks.layers import Conv, Dense, Mapping, Scheme, check_width
 
 
 class Block(nn.Module):
-    """The layers of one resolution. `fromrgb` is there where it takes in images."""
+    """The layers of one resolution. A block that takes images has a `fromrgb`."""
 
     channels: int
     fromrgb: Conv
@@ -41,14 +41,14 @@ class Head(Block):
         return x
 
 
-class AnyDiscriminator(nn.Module):
-    """From images, and labels, to scores.
+class Discriminator(nn.Module):
+    """Any discriminator: from images, and labels, to scores.
 
-    `upper` are the blocks above the head, from the highest resolution downwards. Labels choose
-    among the outputs of so many `classes`, or their `mapping` is multiplied with the outputs.
-    `mbstd_group` is how many images are compared in the minibatch deviation (None: all of them);
-    set it to 1 and every image is scored as if it were alone. `precision` is the precision of the upper
-    blocks while they learn; None is that of the weights.
+    `upper` are the blocks above the head, from the highest resolution downwards. Labels select one of
+    the outputs, of which there are `classes`, or their `mapping` is multiplied with the outputs.
+    `mbstd_group` is how many images the minibatch deviation compares (None: all of them); 1 scores
+    every image as if it were alone. `precision` is that of the upper blocks in training; None is
+    that of the weights.
     """
 
     def __init__(
@@ -81,32 +81,40 @@ class AnyDiscriminator(nn.Module):
         """From the highest resolution downwards; the last is the head."""
         return [getattr(self, f"b{4 << i}") for i in reversed(range(len(self.config.channels)))]
 
-    def forward(self, images: Tensor, c: Tensor | None = None) -> Tensor:
-        """images [n, C, H, W] in -1..1, labels [n, c_dim] (left out: zeros) to scores [n].
+    @property
+    def c_dim(self) -> int:
+        """How wide the labels are that a score depends on; 0 if it depends on none."""
+        return self.mapping.config.c_dim if self.mapping else self.classes
 
-        Raises ValueError if a shape is wrong, or the batch no multiple of the minibatch group.
+    def forward(self, images: Tensor, c: Tensor | None = None) -> Tensor:
+        """images [n, C, H, W] in -1..1, labels [n, c_dim] (None: zeros) to scores [n].
+
+        Raises ValueError if a shape is wrong, or the batch not a multiple of the minibatch group.
         """
-        return self.judge(self.features(images), c)
+        return self.score(self.features(images), c)
 
     def features(self, images: Tensor) -> Tensor:
-        """images [n, C, H, W] to what the head sees of them, [n, C, *base], each for itself."""
-        wanted = [self.config.image_channels, *image_size(self.config)]
+        """images [n, C, H, W] to the head's input [n, C, *base]; each image independent of the others."""
+        wanted = [self.config.image_channels, *self.config.image_size]
         if images.dim() != 4 or list(images.shape[1:]) != wanted:
             raise ValueError(
-                f"images of shape {list(images.shape)}; the network takes [n, *{wanted}]"
+                f"images of shape {list(images.shape)}: the network takes [n, *{wanted}]"
             )
-        return ops.eased(self.descend(images), self.precision, False)
+        return ops.in_precision(self.through_blocks(images), self.precision, False)
 
-    def eased(self, x: Tensor, i: int) -> Tensor:
-        """x in the precision of the block number i."""
-        return ops.eased(x, self.precision, i < min(ops.HALVED, len(self.config.channels) - 1))
+    def in_precision(self, x: Tensor, i: int) -> Tensor:
+        """x in the precision of block i, from the image side."""
+        return ops.in_precision(
+            x, self.precision, i < min(ops.HALVED, len(self.config.channels) - 1)
+        )
 
-    def descend(self, images: Tensor) -> Tensor:
+    def through_blocks(self, images: Tensor) -> Tensor:
         """Through the blocks, from the image side, each one halving the size.
 
-        Only the first has a fromRGB, or all have (and the head after them, the last here, whose
-        other parts do not run), of which `lod` chooses: at 1.5 the upper one is skipped, and the
-        next fades into the one below.
+        Only the first has a fromRGB, or all have one, the head included (which is the last of the
+        blocks and does not run here). Of those `lod` chooses: at 1.5 the first is skipped, and the
+        second fades into the third.
+
         Source: Karras et al. 2018 (Progressive GAN), figure 2.
         """
         blocks = self.blocks
@@ -114,15 +122,15 @@ class AnyDiscriminator(nn.Module):
         first = max(0, min(int(lod), len(blocks) - 1))
         if first:
             images = functional.avg_pool2d(images, 2**first)
-        x: Tensor = blocks[first].fromrgb(self.eased(images, first))
+        x: Tensor = blocks[first].fromrgb(self.in_precision(images, first))
         for i, block in enumerate(blocks[first:-1], first):
-            x = block(self.eased(x, i))
+            x = block(self.in_precision(x, i))
             if i < lod:
                 x = x.lerp(blocks[i + 1].fromrgb(functional.avg_pool2d(images, 2)), lod - i)
         return x
 
-    def judge(self, features: Tensor, c: Tensor | None = None) -> Tensor:
-        """The scores [n] of features that are compared with each other as one batch."""
+    def score(self, features: Tensor, c: Tensor | None = None) -> Tensor:
+        """The scores [n] of features [n, C, *base], which the minibatch deviation compares."""
         outputs: Tensor = self.b4(features, self.mbstd_group)
         if self.mapping is not None:
             mapped: Tensor = self.mapping(None, c)

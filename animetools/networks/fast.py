@@ -1,71 +1,79 @@
 """A network in its fastest form on a device, for sampling and ranking.
 
-On a CPU StyleGAN 2 takes the form of cpu_synthesis.py and cpu_trunk.py, and everything else stays
-the plain module. On a card the module runs in the asked precision, channels last, fused by
-torch.compile where that works.
+On a CPU that is the form of its row in families.py, else the module, an image at a time. On a GPU
+the module runs in the given precision, channels last, and compiled where torch.compile works.
 """
 
 import copy
 import functools
-from collections.abc import Callable
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from animetools.networks.config import StyleGAN2DiscriminatorConfig, StyleGAN2GeneratorConfig
-from animetools.networks.layers import Noise
-from animetools.networks.stylegan1 import modules as stylegan1
-from animetools.networks.stylegan2 import cpu_synthesis, cpu_trunk
-from animetools.networks.stylegan2 import modules as stylegan2
+from animetools.networks.discriminator import Discriminator
+from animetools.networks.families import kind_of
+from animetools.networks.generator import Generator, Noise
 
-Generator = stylegan1.Generator | stylegan2.Generator
-Discriminator = stylegan1.Discriminator | stylegan2.Discriminator
 Synthesis = Callable[[Tensor, Noise], Tensor]
 Features = Callable[[Tensor], Tensor]
 
 
 def synthesis(
-    generator: Generator, device: torch.device, dtype: torch.dtype, crew: Executor | None = None
+    generator: Generator, device: torch.device, dtype: torch.dtype, pool: Executor | None = None
 ) -> Synthesis:
     """The generator's synthesis: (ws [n, num_ws, w_dim], noise) to float32 images on the device.
 
-    On a CPU an image does not depend on its batch, to the last bit, and a `crew` of `cpu.crew`
-    shares the work on it; bfloat16 is used where the processor multiplies it, and float16 is float32.
+    On a CPU an image does not depend on its batch, to the last bit, and the threads of a
+    `thread_pool` share the work on it; bfloat16 is used if the processor multiplies it, and float16
+    is float32.
     """
     if device.type != "cpu":
-        return _on_card(generator.synthesis, device, dtype)
+        return _on_gpu(generator.synthesis, device, dtype)
     config, state = generator.config, generator.state_dict()
-    if isinstance(config, StyleGAN2GeneratorConfig) and cpu_synthesis.can_synthesize(config):
-        return cpu_synthesis.Synthesis(config, state, native(dtype), crew)
-    return functools.partial(_one_by_one, generator.synthesis)
+    form: Synthesis | None = kind_of(config).on_cpu(config, state, native(dtype), pool)
+    return form or functools.partial(_one_by_one, generator.synthesis)
 
 
 def features(discriminator: Discriminator, device: torch.device, dtype: torch.dtype) -> Features:
     """The discriminator's features: images [n, C, H, W] in -1..1 to float32 on the device.
 
-    The discriminator's `judge` takes them, together or each alone. On a CPU an image's do not
-    depend on its batch.
+    The discriminator's `judge` takes them, together or each alone. On a CPU an image's features do
+    not depend on its batch.
     """
     if device.type != "cpu":
-        return _on_card(_Features(discriminator), device, dtype)
+        return _on_gpu(_Features(discriminator), device, dtype)
     config, state = discriminator.config, discriminator.state_dict()
-    if isinstance(config, StyleGAN2DiscriminatorConfig) and cpu_trunk.can_look(config):
-        return cpu_trunk.Trunk(config, state, native(dtype))
-    return functools.partial(_one_by_one, discriminator.features)
+    form: Features | None = kind_of(config).on_cpu(config, state, native(dtype), None)
+    return form or functools.partial(_one_by_one, discriminator.features)
 
 
 def native(dtype: torch.dtype) -> torch.dtype:
-    """What the CPU computes fast in place of `dtype`."""
+    """The precision that the CPU computes fast in place of `dtype`."""
     able = torch.cpu.get_capabilities()
     has_bf16 = able.get("avx512_bf16") or able.get("amx_bf16")
     return dtype if dtype == torch.bfloat16 and has_bf16 else torch.float32
 
 
+@contextmanager
+def thread_pool(threads: int) -> Iterator[Executor | None]:
+    """A pool for `synthesis`, whose threads compute alone; None where one thread is enough.
+
+    Its end waits for them: Python aborts if it ends while one of them frees a tensor.
+    """
+    if threads < 2:
+        yield None
+        return
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        yield pool
+
+
 @torch.inference_mode()
 def _one_by_one(run: Callable[..., Tensor], x: Tensor, noise: Noise | None = None) -> Tensor:
-    """Each image alone: torch's convolutions may round otherwise in another batch."""
+    """Each image alone: torch's convolutions may round differently in another batch."""
     images = []
     for i in range(len(x)):
         if noise is None:
@@ -88,7 +96,7 @@ class _Features(nn.Module):
         return self.discriminator.features(images)
 
 
-def _on_card(module: nn.Module, device: torch.device, dtype: torch.dtype) -> Callable[..., Tensor]:
+def _on_gpu(module: nn.Module, device: torch.device, dtype: torch.dtype) -> Callable[..., Tensor]:
     """A copy of the module on the device, compiled; plain once it turns out not to compile."""
     plain = copy.deepcopy(module).to(device, dtype)
     plain = plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

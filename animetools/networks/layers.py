@@ -1,9 +1,8 @@
-"""What the networks of both generations are made of."""
+"""Layers that the networks of all families are made of."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -11,16 +10,15 @@ from torch.nn import functional
 
 from animetools.networks import ops
 from animetools.networks.activation import activate
-from animetools.networks.config import GeneratorConfig, MappingConfig, image_size
-
-Noise = Literal["const", "random", "none"] | Sequence[Tensor]
+from animetools.networks.config import MappingConfig
 
 
 @dataclass(frozen=True)
 class Scheme:
-    """How layers scale and bend their numbers, the same in a whole network.
+    """Activation and scales of layers, the same in a whole network.
 
-    `weight_gain` belongs to the weights (StyleGAN 1), `output_gain` to the activation (StyleGAN 2).
+    StyleGAN 1 has its gain in the weights (`weight_gain`), StyleGAN 2 in the output of the
+    activation (`output_gain`).
     """
 
     activation: str = "linear"
@@ -30,9 +28,9 @@ class Scheme:
     clamp: float | None = None
 
     def scales(self, fan_in: int, lrmul: float = 1.0) -> tuple[float, float]:
-        """The deviation of a new weight, and the factor of a stored one when it is used.
+        """The standard deviation of a new weight, and the factor of a stored one when it is used.
 
-        Source: Karras et al. 2018 (Progressive GAN), section 4.1 (equalised learning rate).
+        Source: Karras et al. 2018 (Progressive GAN), section 4.1 (equalized learning rate).
         """
         proper = self.weight_gain / math.sqrt(fan_in)
         return (1 / lrmul, proper * lrmul) if self.equalized else (proper / lrmul, lrmul)
@@ -54,13 +52,13 @@ LINEAR = Scheme()
 
 
 def normal(*shape: int, deviation: float = 1.0) -> Tensor:
-    """New numbers of torch's generator; none are drawn on the meta device, which loads slowly."""
+    """New normal numbers; on the meta device none are drawn, which is slow to load."""
     value = torch.empty(shape)
     return value if value.is_meta else value.normal_(0, deviation)
 
 
 class Dense(nn.Module):
-    """[n, inputs] to [n, outputs]. `bias` is its initial value; None is none."""
+    """[n, inputs] to [n, outputs]. `bias` is its initial value; None is no bias."""
 
     def __init__(
         self,
@@ -118,8 +116,9 @@ class Conv(nn.Module):
 class Mapping(nn.Module):
     """From z [n, z_dim], and labels c [n, c_dim], to rows of w [n, rows, w_dim].
 
-    Without rows it maps the labels of a discriminator to [n, w_dim], and keeps no average.
-    `w_avg` is moved by the trainer only.
+    Without rows it maps the labels of a discriminator to [n, w_dim], and has no average w. Only
+    training changes `w_avg`.
+
     Source: Karras et al. 2018 (StyleGAN), section 2.
     """
 
@@ -132,7 +131,7 @@ class Mapping(nn.Module):
             embedded = config.z_dim if concat else config.w_dim
             plain = Scheme(
                 weight_gain=math.sqrt(config.c_dim), equalized=False
-            )  # N(0, 1), as it is
+            )  # N(0, 1), unscaled
             scheme_, bias = (plain, None) if concat else (LINEAR, 0.0)
             self.embed = Dense(config.c_dim, embedded, scheme_, bias=bias)
         widths = [config.z_dim + embedded, *[config.width] * (config.layers - 1), config.w_dim]
@@ -144,7 +143,7 @@ class Mapping(nn.Module):
             self.register_buffer("w_avg", torch.zeros(config.w_dim))
 
     def forward(self, z: Tensor | None, c: Tensor | None = None) -> Tensor:
-        """Untruncated; z is None where z_dim is 0, labels that are left out are zeros.
+        """w, not truncated. z is None where z_dim is 0; labels of None are zeros.
 
         Raises ValueError if a width is not the config's.
         """
@@ -166,91 +165,8 @@ class Mapping(nn.Module):
         return x if self.rows is None else x[:, None].expand(-1, self.rows, -1)
 
 
-class AnyGenerator(nn.Module):
-    """What the generators of both generations have in common: from z and labels to images.
-
-    `truncated` is how many rows of w a truncation changes where no cutoff says so.
-    """
-
-    def __init__(
-        self, config: GeneratorConfig, mapping: Mapping, synthesis: nn.Module, truncated: int
-    ) -> None:
-        super().__init__()
-        self.config, self.mapping, self.synthesis = config, mapping, synthesis
-        self.truncated = truncated
-
-    @property
-    def num_ws(self) -> int:
-        """How many rows of w the synthesis takes."""
-        assert self.mapping.rows is not None
-        return self.mapping.rows
-
-    @property
-    def height(self) -> int:
-        """Of an image, in pixels."""
-        return image_size(self.config)[0]
-
-    @property
-    def width(self) -> int:
-        """Of an image, in pixels."""
-        return image_size(self.config)[1]
-
-    @property
-    def noise_shapes(self) -> list[tuple[int, int]]:
-        """Height and width of each noise input, from the lowest layer upwards."""
-        consts: Any = self.synthesis.noise_consts
-        return [(const.shape[0], const.shape[1]) for const in consts]
-
-    def truncate(self, ws: Tensor, psi: float | Tensor, cutoff: int | None = None) -> Tensor:
-        """Draw the first rows of ws [n, num_ws, w_dim] to the average w; psi 1 changes nothing.
-
-        Source: Karras et al. 2018 (StyleGAN), appendix B.
-        """
-        rows = self.truncated if cutoff is None else max(cutoff, 0)
-        return torch.cat([self.mapping.w_avg.lerp(ws[:, :rows], psi), ws[:, rows:]], 1)
-
-    def forward(
-        self,
-        z: Tensor,
-        c: Tensor | None = None,
-        psi: float | Tensor = 1.0,
-        cutoff: int | None = None,
-        noise: Noise = "const",
-    ) -> Tensor:
-        """z [n, z_dim], labels c [n, c_dim] to images [n, C, H, W], about -1..1, not clipped."""
-        images: Tensor = self.synthesis(self.truncate(self.mapping(z, c), psi, cutoff), noise)
-        return images
-
-
-def noises_of(noise: Noise, consts: Sequence[Tensor], count: int) -> Sequence[Tensor | None]:
-    """A noise input for each layer, which broadcasts to [count, C, H, W].
-
-    Raises ValueError if noise is not what `Noise` says, or of other shapes than the stored consts.
-    """
-    if noise == "const":
-        return consts
-    if noise == "none":
-        return [None] * len(consts)
-    if noise == "random":
-        return [torch.randn_like(const.expand(count, 1, -1, -1)) for const in consts]
-    if isinstance(noise, str) or len(noise) != len(consts):
-        raise ValueError(f"noise is const, random, none, or {len(consts)} tensors")
-    for given, const in zip(noise, consts, strict=True):
-        if given.shape not in [(n, 1, *const.shape) for n in (1, count)]:
-            raise ValueError(
-                f"noise of shape {list(given.shape)} for a layer of {list(const.shape)}"
-            )
-    return [given.to(const) for given, const in zip(noise, consts, strict=True)]
-
-
 def check_width(x: Tensor, width: int, what: str) -> Tensor:
-    """x [n, width], or a ValueError that says what is not as wide as that."""
+    """x, if it is [n, width]; else a ValueError that names it as `what`."""
     if x.dim() != 2 or x.shape[1] != width:
-        raise ValueError(f"{what} of shape {list(x.shape)}; the network takes [n, {width}]")
+        raise ValueError(f"{what} of shape {list(x.shape)}: the network takes [n, {width}]")
     return x
-
-
-def check_rows(ws: Tensor, rows: int, width: int) -> None:
-    """Raise a ValueError if ws is not [n, rows, width]."""
-    if ws.dim() != 3 or ws.shape[1:] != (rows, width):
-        raise ValueError(f"ws of shape {list(ws.shape)}; the network takes [n, {rows}, {width}]")

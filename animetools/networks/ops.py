@@ -1,7 +1,7 @@
-"""What the layers of a StyleGAN do to tensors: filters, modulated convolution, activations.
+"""The operations of a StyleGAN's layers: filters, modulated convolution, normalization.
 
-Everything differentiates twice and runs anywhere. Images may be in half precision while weights
-are not: a layer computes in the precision of what comes in.
+All can be differentiated twice, on any device. Images may be in half precision while weights are
+not: a layer computes in the precision of its input.
 """
 
 import math
@@ -17,7 +17,9 @@ from animetools.networks.convolution import Steps, convolve, spread
 
 def low_pass(kernel: Sequence[float]) -> Tensor:
     """The square filter of a kernel, [m, m] of sum 1, float32 on the CPU."""
-    taps = torch.tensor(kernel, dtype=torch.float32, device="cpu")  # real under device("meta") too
+    taps = torch.tensor(
+        kernel, dtype=torch.float32, device="cpu"
+    )  # not on the meta device while a module is built
     return torch.outer(taps, taps) / taps.sum() ** 2
 
 
@@ -76,13 +78,13 @@ def conv_down(x: Tensor, weight: Tensor, taps: Tensor) -> Tensor:
 def modulated_conv(
     x: Tensor, weight: Tensor, style: Tensor, *, up: Tensor | None = None, demodulate: bool = True
 ) -> tuple[Tensor, Tensor | None]:
-    """Convolve each image with its own style-scaled weights, but for the scale of what comes out.
+    """Convolve each image with its own style-scaled weights; the demodulation is left to do.
 
     x [n, I, H, W], weight [O, I, k, k], style [n, I]; returns [n, O, H, W], or [n, O, 2H, 2W] with
-    `up`, the taps of the low-pass filter, and the demodulation [n, O] that it is to be multiplied
-    with, which `activate` does in passing. The input is scaled by the style, so that the weights
-    are the same for the whole batch. Styles of float16 are scaled down first, which demodulation
-    undoes, so that the sums stay finite.
+    `up`, the taps of the low-pass filter; and the demodulation [n, O], by which `activate`
+    multiplies it (None without `demodulate`). The style scales the input and not the weights, which
+    are then the same for the whole batch. Styles in float16 are scaled down first, which
+    demodulation undoes, so that the sums stay finite.
     Source: Karras et al. 2019 (StyleGAN2), section 2.2, equations 1 to 3.
     """
     weight = weight / math.sqrt(weight[0].numel())
@@ -92,7 +94,7 @@ def modulated_conv(
     x = conv(x, weight) if up is None else conv_up(x, weight, up)
     if not demodulate:
         return x, None
-    power = wide(style).square() @ wide(weight).square().sum((2, 3)).T
+    power = in_float32(style).square() @ in_float32(weight).square().sum((2, 3)).T
     return x, (power + 1e-8).rsqrt()
 
 
@@ -101,7 +103,7 @@ def normalize(x: Tensor) -> Tensor:
 
     Source: Karras et al. 2018 (Progressive GAN), section 4.2.
     """
-    return x * (wide(x).square().mean(1, keepdim=True) + 1e-8).rsqrt().to(x.dtype)
+    return x * (in_float32(x).square().mean(1, keepdim=True) + 1e-8).rsqrt().to(x.dtype)
 
 
 def normalize_instances(x: Tensor) -> Tensor:
@@ -110,22 +112,23 @@ def normalize_instances(x: Tensor) -> Tensor:
     Source: Huang and Belongie 2017 (AdaIN), equation 5.
     """
     x = x - x.mean((2, 3), keepdim=True)
-    return x * (wide(x).square().mean((2, 3), keepdim=True) + 1e-8).rsqrt().to(x.dtype)
+    return x * (in_float32(x).square().mean((2, 3), keepdim=True) + 1e-8).rsqrt().to(x.dtype)
 
 
 def minibatch_deviation(x: Tensor, group: int | None, features: int) -> Tensor:
-    """Append to x [n, C, H, W] how far the images of a group differ: [n, C + features, H, W].
+    """Append the standard deviation within groups to x [n, C, H, W]: [n, C + features, H, W].
 
-    Group members lie n / group apart in the batch; None is one group of all; features are of runs
-    of channels. An image alone has the deviation sqrt(1e-8).
-    Raises ValueError if the batch is no multiple of the group.
+    The images of a group are n / group apart in the batch; None is one group of all images. Each
+    feature is the mean over a run of channels. An image alone has the deviation sqrt(1e-8).
+
+    Raises ValueError if the batch is not a multiple of the group.
     Source: Karras et al. 2018 (Progressive GAN), section 3.
     """
     count, channels, height, width = x.shape
     members = count if group is None else min(group, count)
     if count % members:
         raise ValueError(f"a batch of {count} images does not divide into groups of {members}")
-    runs = wide(x).reshape(members, -1, features, channels // features, height, width)
+    runs = in_float32(x).reshape(members, -1, features, channels // features, height, width)
     variance = (runs - runs.mean(0)).square().mean(0)
     deviation = (variance + 1e-8).sqrt().mean((2, 3, 4)).to(x.dtype)
     return torch.cat(
@@ -150,19 +153,19 @@ def enlarge(image: Tensor, factor: int) -> Tensor:
     )
 
 
-HALVED = 4  # resolutions, the highest, that are in half precision where anything is
+HALVED = 4  # highest resolutions, which alone are in half precision
 
 
-def eased(x: Tensor, precision: torch.dtype | None, upper: bool) -> Tensor:
-    """x in the precision of one of the `HALVED` upper blocks, or float32 below; None: as it is.
+def in_precision(x: Tensor, precision: torch.dtype | None, upper: bool) -> Tensor:
+    """x in this precision in the `HALVED` upper blocks, else in float32; None leaves it as it is.
 
     Source: Karras et al. 2020 (StyleGAN2-ADA), appendix D (mixed precision).
     """
     if precision is None:
         return x
-    return x.to(precision) if upper else wide(x)
+    return x.to(precision) if upper else in_float32(x)
 
 
-def wide(x: Tensor) -> Tensor:
-    """x in float32 at least: squares and their sums do not fit into half precision."""
+def in_float32(x: Tensor) -> Tensor:
+    """x in float32 at least: half precision cannot hold squares and their sums."""
     return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -2,10 +2,10 @@
 
 Winograd's F(4x4, 3x3) takes 36 products where the direct algorithm takes 144 (Lavin and Gray 2015,
 arXiv:1509.09308, section 4.3). Images are [H, W, C]: every step is then a few additions of long
-rows, and the products are 36 plain matrix multiplications, which torch does near the processor's
-limit. The image goes through in chunks of rows that stay in the cache from the first step to what
-the caller does with the finished rows; each chunk is the same whoever computes it, so the result
-is equal to the bit whatever the number of threads.
+rows, and the products are 36 matrix multiplications, which torch does near the processor's
+limit. The image is processed in chunks of rows, which stay in the cache from the first step to what
+the caller does with the finished rows. The chunks do not depend on the number of threads, so the
+result does not either, to the last bit.
 """
 
 import threading
@@ -66,14 +66,14 @@ def convolve(
     bias: Tensor | None = None,
     up: bool = False,
     finish: Finish | None = None,
-    crew: Executor | None = None,
+    pool: Executor | None = None,
 ) -> None:
     """Write to y [H, W, O] the convolution of x, and call finish(first, end) for finished rows of y.
 
     x is contiguous and has its zero border in it: [H + 2, W + 2, C]; with `up`, [H / 2 + 2, W / 2 +
     2, C], where the products are those of `fold_up`. H and W of what is in x are multiples of 4. y
     may be the inside of such a tensor. x and y are float32; products come from `transform`, in
-    float32 or bfloat16. A bias [O] is added. The chunks are shared out among the `crew`.
+    float32 or bfloat16. A bias [O] is added. The threads of the `pool` share the chunks.
     """
     p = 2 if up else 1
     rows, columns = y.shape[0] // (TILE * p), y.shape[1] // (TILE * p)
@@ -86,7 +86,7 @@ def convolve(
         if finish:
             finish(first * TILE * p, (first + count) * TILE * p)
 
-    for _ in (crew.map if crew else map)(chunk, range(0, rows, height)):
+    for _ in (pool.map if pool else map)(chunk, range(0, rows, height)):
         pass
 
 

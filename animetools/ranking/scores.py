@@ -1,8 +1,8 @@
-"""What a discriminator thinks of pictures."""
+"""The scores that a discriminator gives to images."""
 
-import tempfile
-from collections.abc import Iterator, Sequence
-from typing import Self
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,19 +12,28 @@ from torch import Tensor
 from animetools.errors import FatalError, ItemError
 from animetools.images.fit import How, fit
 from animetools.networks import fast
-from animetools.networks.config import StyleGAN2DiscriminatorConfig
-from animetools.networks.fast import Discriminator
+from animetools.networks.discriminator import Discriminator
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
+Prepared = tuple[Pixels, Tensor | None]  # uint8 [C, H, W], and labels [1, c_dim] of its own
 
 
-class Judge:
+@dataclass(frozen=True)
+class Scored:
+    """The score of an image, and the features and labels that it was computed from, if kept."""
+
+    value: float
+    features: Tensor | None = None
+    labels: Tensor | None = None
+
+
+class Scorer:
     """A discriminator on one device.
 
-    `labels` [c_dim] go with every picture. A card is always given `group` pictures, since another
-    number may choose other kernels, which round otherwise; a CPU looks at each alone. Calls from
-    several threads at once do not meet.
+    `labels` [c_dim] go with every image. A card always gets `group` images at once, since another
+    number may choose other kernels, which round otherwise; a CPU takes each image alone. Several
+    threads may call it at once.
     """
 
     def __init__(
@@ -38,65 +47,67 @@ class Judge:
         self.is_on_cpu = device.type == "cpu"
         self.device = device
         self.group = 1 if self.is_on_cpu else group
-        self.head = discriminator
-        self.look = fast.features(discriminator, device, dtype)
+        self.discriminator = discriminator
+        self.trunk = fast.features(discriminator, device, dtype)
         self.labels = None if labels is None else torch.from_numpy(labels)[None]
 
+    def score(
+        self, batch: Sequence[Prepared], *, keep_features: bool = False
+    ) -> list[Scored | ItemError]:
+        """The score of each image alone; an ItemError in its place where that is NaN or infinite."""
+        features = self.features([pixels for pixels, _ in batch])
+        labels = [own for _, own in batch]
+        values = self.alone(features, None if labels[0] is None else labels)
+        scored: list[Scored | ItemError] = []
+        for value, *rest in zip(values, features, labels, strict=True):
+            if not math.isfinite(value):
+                scored.append(ItemError("its score is not finite: try fp32, or another network"))
+            elif keep_features:
+                scored.append(Scored(value, *rest))
+            else:
+                scored.append(Scored(value))
+        return scored
+
     @torch.inference_mode()
-    def features(self, pictures: list[Pixels]) -> Tensor:
-        """What the head sees of pictures [C, H, W], prepared by `prepared`: float32 on the CPU."""
+    def features(self, images: list[Pixels]) -> Tensor:
+        """What the discriminator's head takes for images of `prepare`: float32 on the CPU."""
         if self.is_on_cpu:
-            torch.set_num_threads(1)  # of this thread: its like are beside it
-        full = pictures + pictures[-1:] * (-len(pictures) % self.group)
-        images = torch.from_numpy(np.stack(full)).float() * (2 / 255) - 1
+            torch.set_num_threads(1)  # of this thread: there is one per core
+        full = images + images[-1:] * (-len(images) % self.group)
+        x = torch.from_numpy(np.stack(full)).float() * (2 / 255) - 1
         try:
-            parts = [self.look(some) for some in torch.split(images, self.group)]
+            parts = [self.trunk(some) for some in torch.split(x, self.group)]
         except torch.OutOfMemoryError:
-            less = "try a smaller --batch, or --dtype bf16"
             raise FatalError(
-                f"{self.device} has no memory for {self.group} images: {less}"
+                f"{self.device} has too little memory for {self.group} images at once: try a smaller"
+                " batch, or bf16"
             ) from None
-        return torch.cat(parts)[: len(pictures)].cpu()
+        return torch.cat(parts)[: len(images)].cpu()
 
     @torch.inference_mode()
     def alone(self, features: Tensor, labels: Sequence[Tensor | None] | None = None) -> list[float]:
-        """The score of each picture by itself: its minibatch deviation is 1e-4.
+        """The score of each image by itself: its minibatch deviation is 1e-4.
 
         The same whatever its companions, to the last bit. `labels` [1, c_dim] are those of each,
         where they differ.
         """
-        told = [self.labels] * len(features) if labels is None else labels
-        pairs = zip(features, told, strict=True)
-        return [float(self.head.judge(one[None], its)) for one, its in pairs]
+        each = [self.labels] * len(features) if labels is None else labels
+        pairs = zip(features, each, strict=True)
+        return [float(self.discriminator.score(one[None], its)) for one, its in pairs]
 
     @torch.inference_mode()
     def together(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
-        """The scores [n] of pictures that are compared with each other, as in training.
+        """The scores [n] of images that are compared with each other, as in training.
 
         `labels` [n, c_dim] are those of each, where they differ.
         """
         if labels is None and self.labels is not None:
             labels = self.labels.expand(len(features), -1)
-        return self.head.judge(features, labels)
+        return self.discriminator.score(features, labels)
 
 
-def classes_judged(discriminator: Discriminator) -> int:
-    """How many labels it is told with a picture; 0 for a network without classes."""
-    config = discriminator.config
-    is_ext = isinstance(config, StyleGAN2DiscriminatorConfig) and config.labels == "ignored"
-    return 0 if is_ext else config.c_dim
-
-
-def ranks_of(scores: Sequence[float]) -> list[int]:
-    """The rank of each score: 1 is the highest; of equal ones the first comes first."""
-    order = np.argsort(-np.array(scores), kind="stable")
-    ranks = np.empty(len(order), np.int64)
-    ranks[order] = np.arange(1, len(order) + 1)
-    return ranks.tolist()
-
-
-def prepared(rgb: Pixels, discriminator: Discriminator, how: How) -> Pixels:
-    """A picture uint8 [H, W, 3] as training would show it: uint8 [C, height, width]."""
+def prepare(rgb: Pixels, discriminator: Discriminator, how: How) -> Pixels:
+    """An image uint8 [H, W, 3] as training would show it: uint8 [C, height, width]."""
     frame, _ = fit(rgb, frame_of(discriminator), how)
     channels = discriminator.config.image_channels
     if channels == 1:  # Rec. 601, as everything that turns a PNG grey
@@ -108,83 +119,6 @@ def prepared(rgb: Pixels, discriminator: Discriminator, how: How) -> Pixels:
 
 
 def frame_of(discriminator: Discriminator) -> tuple[int, int]:
-    """Width and height of the pictures that it takes."""
-    height, width = discriminator.config.base
-    scale = len(discriminator.config.channels) - 1
-    return width << scale, height << scale
-
-
-class Memory:
-    """The features of all pictures, on the disk: they are far larger than the scores."""
-
-    def __init__(self) -> None:
-        self.file = tempfile.TemporaryFile()  # noqa: SIM115  it is closed with this
-        self.shape: tuple[int, ...] = ()
-        self.count = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.file.close()
-
-    def add(self, features: Tensor) -> None:
-        """Those of one picture more."""
-        self.shape = tuple(features.shape)
-        try:
-            self.file.write(features.numpy().tobytes())
-            self.file.flush()
-        except OSError as why:
-            folder = tempfile.gettempdir()
-            raise FatalError(
-                f"{folder}: {why.strerror}, and --shuffles keeps there what it saw: name another"
-                " folder in TMPDIR"
-            ) from why
-        self.count += 1
-
-    def all(self) -> NDArray[np.float32]:
-        """[n, ...], still on the disk."""
-        if not self.count:
-            return np.zeros((0,), np.float32)
-        return np.memmap(self.file, np.float32, "r", shape=(self.count, *self.shape))
-
-
-def shuffled_scores(
-    judge: Judge,
-    memory: Memory,
-    shuffles: int,
-    minibatch: int,
-    seed: int,
-    labels: Tensor | None = None,
-) -> NDArray[np.float64]:
-    """The mean score of each picture over shuffles of all, compared within minibatches.
-
-    `labels` [n, c_dim] are those of each, where they differ.
-
-    The last minibatch of a shuffle is filled up with the shuffle's first pictures, whose scores
-    there do not count. Source: Branwen 2019, "Making Anime Faces With StyleGAN", section
-    "Discriminator Ranking".
-    """
-    features = memory.all()
-    total = np.zeros(len(features))
-    for order in _orders(len(features), shuffles, seed):
-        for first in range(0, len(order), minibatch):
-            mine = order[first : first + minibatch]
-            filled = np.resize(np.concatenate([mine, order]), minibatch)
-            chosen = torch.from_numpy(np.ascontiguousarray(features[filled]))
-            scores = judge.together(chosen, None if labels is None else labels[filled])
-            total[mine] += scores[: len(mine)].numpy()
-    return total / shuffles
-
-
-def _orders(count: int, shuffles: int, seed: int) -> Iterator[NDArray[np.int64]]:
-    stream = np.random.default_rng(seed)
-    for _ in range(shuffles):
-        yield stream.permutation(count)
-
-
-def check_minibatch(discriminator: Discriminator, minibatch: int) -> None:
-    """Raise ItemError if such a minibatch does not divide into the network's groups."""
-    group = discriminator.mbstd_group
-    if group and minibatch > group and minibatch % group:
-        raise ItemError(f"--minibatch is a multiple of {group} for this network, not {minibatch}")
+    """Width and height of the images that it takes."""
+    height, width = discriminator.config.image_size
+    return width, height

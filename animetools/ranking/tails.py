@@ -1,47 +1,53 @@
-"""The ends of a ranking to look at: a contact sheet, a histogram."""
+"""The two ends of a ranking to look at, and how its scores are spread."""
 
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
 
-from animetools.images.fit import fit
+from animetools.errors import ItemError, PassedOver
+from animetools.images.files import encode_jpeg, encode_png, read_rgb
+from animetools.images.sheet import contact_sheet
 
-Pixels = NDArray[np.uint8]
-
-TILE = 128  # pixels a side
-LINE = 16  # pixels for the words below a tile
-COLUMNS = 8
+SHOWN = 32  # images of each end
 BINS = 12
 WIDEST = 40  # characters of a bar
-PAPER, INK = (255, 255, 255), (0, 0, 0)
-
-Shown = tuple[str, Pixels]  # words, uint8 [H, W, 3]
 
 
-def contact_sheet(tails: Sequence[tuple[str, Sequence[Shown]]]) -> Pixels:
-    """Pictures in rows of eight below each heading, with words below each: uint8 [H, W, 3]."""
-    font = ImageFont.load_default(LINE * 3 // 4)
-    rows = sum(-(-len(pictures) // COLUMNS) for _, pictures in tails)
-    height = 2 * LINE * len(tails) + rows * (TILE + LINE)
-    sheet = Image.new("RGB", (COLUMNS * TILE, height), PAPER)
-    pen = ImageDraw.Draw(sheet)
-    top = 0
-    for heading, pictures in tails:
-        pen.text((4, top + LINE // 2), heading, INK, font)
-        top += 2 * LINE
-        for i, (words, pixels) in enumerate(pictures):
-            left = i % COLUMNS * TILE
-            down = top + i // COLUMNS * (TILE + LINE)
-            sheet.paste(Image.fromarray(fit(pixels, TILE)[0]), (left, down))
-            pen.text((left + 2, down + TILE), words, INK, font)
-        top += -(-len(pictures) // COLUMNS) * (TILE + LINE)
-    return np.asarray(sheet)
+def check_name(path: str) -> None:
+    """Raise ItemError if no contact sheet can be written to this path."""
+    folder = os.path.dirname(path) or "."
+    if os.path.lexists(path):
+        raise ItemError(f"{path} exists: give another name")
+    if not path.endswith((".png", ".jpg", ".jpeg")):
+        raise ItemError(f"{path}: give the name of a .png or .jpg file")
+    if not (os.path.isdir(folder) and os.access(folder, os.W_OK)):
+        raise ItemError(f"{path}: cannot write to the folder {folder}")
 
 
-def histogram(scores: NDArray[np.float64]) -> list[str]:
-    """How the scores are spread, as lines of text, the best at the top."""
+def tails_file(ranked: Sequence[tuple[int, float, str]], name: str) -> bytes:
+    """A contact sheet of the best and the worst images, each a (rank, score, path).
+
+    A PNG, or a JPEG, as the `name` of the file ends. Images that have gone since are left out.
+    """
+    best_first = sorted(ranked)
+    sections = []
+    for heading, some in (
+        (f"the best of {len(ranked)}", best_first[:SHOWN]),
+        (f"the worst of {len(ranked)}, the very worst first", best_first[::-1][:SHOWN]),
+    ):
+        pictures = []
+        for rank, score, path in some:
+            with suppress(ItemError, PassedOver, OSError):  # it was there a moment ago
+                pictures.append((f"{rank}: {score:.2f}", read_rgb(path)))
+        sections.append((heading, pictures))
+    pixels = contact_sheet(sections)
+    return encode_png(pixels) if name.endswith(".png") else encode_jpeg(pixels, 90)
+
+
+def histogram(scores: Sequence[float]) -> list[str]:
+    """How the scores are spread, as lines of text, the highest at the top."""
     counts, edges = np.histogram(scores, BINS)
     lines = []
     for i in reversed(range(BINS)):

@@ -1,4 +1,4 @@
-"""Latents in files of NumPy, .npy and .npz, and torch, .pt, of which nothing is ever executed."""
+"""Latents in files of NumPy (.npy, .npz) and torch (.pt); nothing in them is ever executed."""
 
 import os
 import tokenize
@@ -23,14 +23,14 @@ from animetools.netfiles.pickles import (
     mapped,
     refuse_shared,
 )
-from animetools.networks.fast import Generator
+from animetools.networks.generator import Generator
 from animetools.sampling.latent_kinds import Kind, Numbers, hint_of, recognized
 from animetools.sampling.latents import Latent
 
-LARGEST = 1 << 30  # bytes of an array in an .npz, which may be packed a thousandfold
+LARGEST = 1 << 30  # bytes of an array in an .npz, which may be compressed a thousandfold
 _NO_LATENTS = (
-    "a .pt file without latents, which are a tensor, or a list or dict of tensors; --network names"
-    " a network"
+    "a .pt file without latents, which are a tensor, or a list or dict of tensors; perhaps it is a"
+    " network"
 )
 _KEYS: dict[str, tuple[Kind, ...]] = {
     **dict.fromkeys(["latent", "latents", "w", "ws", "w_plus", "dlatents"], ("w", "w+")),
@@ -59,12 +59,12 @@ class Latents:
 def read(path: str, generator: Generator, wanted: Kind | None = None) -> Latents:
     """The latents of a file, as many as there are; an .npy stays on the disk.
 
-    What they are `wanted`, or the shape tells, or the name of an array, for an .npy or a tensor the
-    name of the file ("w" or "projected_w" for w). A .pt is a tensor, or a list or dict of tensors,
-    one a picture, as e4e, pSp and rosinality's projector write them.
+    Their kind is the one `wanted`, or what the shape says, or the name of the array, for an .npy or a
+    tensor the name of the file ("w" or "projected_w" for w). A .pt is a tensor, or a list or dict of
+    tensors, one a picture, as e4e, pSp and rosinality's projector write them.
 
-    Raises ItemError for what is no such file, or not for this generator; FatalError where only a
-    person can say what they are; OSError.
+    Raises ItemError for a file of another type, or not for this generator; FatalError where only a
+    person can say which kind they are; OSError.
     """
     try:
         return _read(path, generator, wanted)
@@ -82,7 +82,7 @@ def _read(path: str, generator: Generator, wanted: Kind | None) -> Latents:
                 *recognized(values, hint_of(_stem(path)), wanted, generator, z_is_usual=True)
             )
         except _DAMAGE as why:
-            raise ItemError(_told(why)) from None
+            raise ItemError(_damage(why)) from None
     if head[:4] == b"PK\x03\x04" and not _is_of_torch(path):
         return _one_of(path, generator, wanted)
     data = mapped(path)
@@ -103,7 +103,7 @@ def _is_of_torch(path: str) -> bool:
         with zipfile.ZipFile(path) as members:
             return any(f"/{name}".endswith("/data.pkl") for name in members.namelist())
     except _DAMAGE as why:
-        raise ItemError(_told(why)) from None
+        raise ItemError(_damage(why)) from None
 
 
 def _of_torch(value: Any, path: str, generator: Generator, wanted: Kind | None) -> Latents:
@@ -120,7 +120,7 @@ def _of_torch(value: Any, path: str, generator: Generator, wanted: Kind | None) 
         hint = hint or hint_of(_stem(path))
         found.append(recognized(part, hint, wanted, generator, one_picture=is_one))
     if len({kind for kind, _ in found}) != 1:
-        raise ItemError("both z and w are in it" if found else _NO_LATENTS)
+        raise ItemError("it holds both z and w" if found else _NO_LATENTS)
     return Latents(found[0][0], [row for _, rows in found for row in rows])
 
 
@@ -130,7 +130,7 @@ def _is_bfloat(part: Any) -> bool:
 
 
 def _parts(value: Any) -> tuple[list[Any], tuple[Kind, ...]]:
-    """What may be latents in the object of a .pt file, and what the names there say of them."""
+    """What may be latents in the object of a .pt file, and what the names in it hint at."""
     hint: tuple[Kind, ...] = ()
     has_noise = type(value) is dict and "noise" in value
     if key := _key_in(value):
@@ -165,7 +165,7 @@ def _one_of(path: str, generator: Generator, wanted: Kind | None) -> Latents:
                 if name == info.filename:
                     continue
                 if info.flag_bits & 1 or info.compress_type not in _PACKED:
-                    raise ItemError("an .npz file packed in a way that NumPy does not use")
+                    raise ItemError("an .npz file compressed in a way that NumPy does not use")
                 with members.open(info) as file:
                     try:
                         values, hint = _array(file), hint_of(name)
@@ -175,7 +175,7 @@ def _one_of(path: str, generator: Generator, wanted: Kind | None) -> Latents:
                     except ItemError as why:
                         refused.append(ItemError(f"array {name}: {why}"))
     except _DAMAGE as why:
-        raise ItemError(_told(why)) from None
+        raise ItemError(_damage(why)) from None
     if len(found) > 1:
         raise ItemError(f"latents in several arrays ({', '.join(found)}): keep one of them")
     if not found:
@@ -184,14 +184,14 @@ def _one_of(path: str, generator: Generator, wanted: Kind | None) -> Latents:
 
 
 def _array(file: IO[bytes]) -> NDArray[np.generic]:
-    """An array out of an .npz, not before its header has told that it is of bearable size."""
+    """An array in an .npz, read only after its header says that it is not too large."""
     version = np.lib.format.read_magic(file)
     read = {
         (1, 0): np.lib.format.read_array_header_1_0,
         (2, 0): np.lib.format.read_array_header_2_0,
     }.get(version)
     if read is None:
-        raise ItemError("an array of a format that is not known here")
+        raise ItemError("an array of an unknown version of the format")
     shape, fortran, dtype = read(file)
     if dtype.hasobject or min(shape, default=0) < 0:
         raise ItemError("not an array of numbers")
@@ -200,12 +200,12 @@ def _array(file: IO[bytes]) -> NDArray[np.generic]:
         raise ItemError(f"an array of {size} bytes, more than {LARGEST}")
     data = file.read(size)
     if len(data) < size:
-        raise ItemError("cut short")
+        raise ItemError("truncated")
     return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
 
 
-def _told(why: Exception) -> str:
-    """NumPy's and zipfile's words, but for those about pickles, which are a refusal of ours."""
+def _damage(why: Exception) -> str:
+    """NumPy's and zipfile's words, but for those about pickles, which are refused."""
     text = " ".join(str(why).split())
     if "pickle" in text.lower() or "object" in text.lower():
         return "not an array of numbers"

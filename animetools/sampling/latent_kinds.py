@@ -1,4 +1,4 @@
-"""What arrays of latents are: z, w, or w+ (all rows of one picture's w), by shape, name and wish."""
+"""Which kind of latents an array holds: z, w, or w+ (all rows of one picture's w)."""
 
 import re
 import warnings
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from animetools.errors import Advice, FatalError, ItemError
-from animetools.networks.fast import Generator
+from animetools.networks.generator import Generator
 
 Kind = Literal["z", "w", "w+"]
 Numbers = NDArray[np.floating | np.integer]
@@ -21,7 +21,7 @@ _WORDS: dict[str, tuple[Kind, ...]] = {
 
 
 def hint_of(name: str) -> tuple[Kind, ...]:
-    """The kinds that the name of a file or an array speaks of; none if it says nothing."""
+    """The kinds that the name of a file or an array hints at; empty if it says nothing."""
     words = re.split(r"[^a-z+]+", name.rsplit("/", 1)[-1].lower())
     return next((_WORDS[word] for word in words if word in _WORDS), ())
 
@@ -29,7 +29,7 @@ def hint_of(name: str) -> tuple[Kind, ...]:
 def kinds_of(shape: tuple[int, ...], generator: Generator) -> tuple[Kind, ...]:
     """What an array of this shape can be to a generator, the likeliest first.
 
-    Raises ItemError if that is nothing.
+    Raises ItemError if it can be nothing.
     """
     mapping, rows = generator.mapping.config, generator.num_ws
     is_full = shape[-2:] == (rows, mapping.w_dim)
@@ -59,10 +59,11 @@ def recognized(
     """The latents of an array, z [n, z_dim] or w [n, w_dim] or [n, rows, w_dim].
 
     `wanted` decides; else the shape, as far as it can, then the `hint` of a name. An array of
-    `one_picture` has all rows of its w. `z_is_usual` where nothing speaks for w, which is noted.
+    `one_picture` has all rows of its w. With `z_is_usual` it is z where nothing hints at w, which is
+    warned of.
 
-    Raises ItemError for what cannot be latents of this generator, or what is wanted; FatalError
-    where only a person can say what they are.
+    Raises ItemError for what cannot be latents of this generator, or of the kind that is wanted;
+    FatalError where only a person can say which kind they are.
     """
     if values.dtype.kind not in "fiu":
         raise ItemError("not an array of numbers")
@@ -73,9 +74,7 @@ def recognized(
     if wanted == "w" and kinds == ("w+",):
         wanted = "w+"  # there is no other w that it can be
     if wanted and wanted not in kinds:
-        raise ItemError(
-            f"--latents {wanted}: an array of shape {list(shape)} is {' or '.join(kinds)}"
-        )
+        raise ItemError(f"an array of shape {list(shape)} is {' or '.join(kinds)}, not {wanted}")
     hinted = tuple(kind for kind in kinds if kind in hint) or kinds
     kind = wanted or hinted[0]
     if not wanted and len(hinted) > 1:
@@ -83,15 +82,15 @@ def recognized(
             count = shape[0]
             raise FatalError(
                 f"an array of shape {list(shape)} is all rows of one picture's w, or z or w of"
-                f" {count} pictures: say --latents w+, z or w"
+                f" {count} pictures: give --latents w+, z or w"
             )
         if kind == "z" and not z_is_usual:
-            raise FatalError(f"an array of shape {list(shape)} is z or w: say --latents z or w")
+            raise FatalError(f"an array of shape {list(shape)} is z or w: give --latents z or w")
         if kind == "z":
-            text = f"latents [n, {shape[-1]}] are taken for z; --latents w takes them for w"
+            text = f"latents [n, {shape[-1]}] are taken as z: if they are w, give --latents w"
             warnings.warn(text, Advice, stacklevel=1)
         elif not one_picture:
-            text = f"latents {list(shape)} are taken for one picture's; --latents w makes each row a picture"
+            text = f"latents {list(shape)} are taken as one picture's: if each row is one, give --latents w"
             warnings.warn(text, Advice, stacklevel=1)
     rows = shape[len(shape) - (2 if kind == "w+" else 1) :]
     return ("z" if kind == "z" else "w"), values.reshape(-1, *rows)  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""What one image is made of: latents, labels and noise, the same numbers for a seed everywhere."""
+"""What a picture is drawn from: latents, labels and noise, the same numbers for a seed everywhere."""
 
 import zlib
 from dataclasses import dataclass
@@ -10,20 +10,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from animetools.errors import ItemError
-from animetools.networks.fast import Generator
-from animetools.networks.layers import Noise
+from animetools.networks.generator import Generator, Noise
+from animetools.sampling.options import SamplingOptions
 
 Floats = NDArray[np.float32]
 
-RANDOM, CLASS = 1, 2  # what a seed's further streams are for
+USUAL = SamplingOptions()
+RANDOM, CLASS = 1, 2  # further streams of a seed: for noise, for the class
 
 
 @dataclass(frozen=True)
 class Latent:
-    """Where an image comes from: a seed, or values that somebody kept.
+    """Where a picture comes from: a seed, or values from a file or from arithmetic.
 
-    `values` are z [z_dim], or w [w_dim] or [rows, w_dim]. `classes` are those that it is drawn as,
-    where it has its own.
+    `values` are z [z_dim], or w [w_dim] or [rows, w_dim]. `classes` are its own, if it has any.
     """
 
     seed: int | None = None
@@ -33,98 +33,130 @@ class Latent:
 
     @property
     def entropy(self) -> int:
-        """A number of its own, for what else is drawn."""
+        """The seed of its further streams."""
         if self.seed is not None:
             return self.seed
         assert self.values is not None
         return zlib.crc32(self.values.tobytes())
 
-    def chance_class(self, c_dim: int) -> int:
-        """The class that it draws where nobody chose one."""
+    def random_class(self, c_dim: int) -> int:
+        """The class that it gets where nobody chose one."""
         return int(np.random.default_rng([self.entropy, CLASS]).integers(c_dim))
 
 
 @dataclass(frozen=True)
-class Manner:
-    """What all images of a run have in common.
+class Picture:
+    """A latent at a psi: how far its w is from the average, or its z from 0 at the most."""
 
-    In the manner "z" psi is the bound of |z|, and w is left alone. `labels` [c_dim] are None where
-    each image draws a class of its own; `latents` is what files of them hold, where a person says.
-    """
+    latent: Latent
+    psi: float
 
-    truncate: Literal["w", "z"] = "w"
-    cutoff: int | None = None
-    noise: Literal["const", "random", "none", "seed"] = "const"
-    labels: Floats | None = None
-    latents: Literal["z", "w", "w+"] | None = None
+    @property
+    def digest(self) -> int:
+        """A number that changes with the picture."""
+        latent = self.latent
+        return zlib.crc32(repr((latent.seed, latent.entropy, self.psi, *latent.classes)).encode())
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """What the synthesis takes for one image: ws [1, num_ws, w_dim] float32, truncated, and noise.
+class SynthesisInput:
+    """What the synthesis takes for one picture: ws [1, num_ws, w_dim] float32, truncated, and noise.
 
-    `labels` [1, c_dim] are those that the mapping was given, if any.
+    `labels` [1, c_dim] are those that the mapping took, if any.
     """
 
     ws: Tensor
-    noise: Noise
+    noise: Noise = "const"
     labels: Tensor | None = None
 
 
 @torch.inference_mode()
-def draw(generator: Generator, manner: Manner, latent: Latent, psi: float) -> Drawn:
-    """Draw what one image is made of, with the mapping of a generator on the CPU.
+def synthesis_input(
+    generator: Generator,
+    latent: Latent,
+    psi: float,
+    options: SamplingOptions = USUAL,
+    labels: Floats | None = None,
+) -> SynthesisInput:
+    """What the synthesis takes for a latent at a psi, by the mapping of a generator on the CPU.
 
-    A seed gives z = RandomState(seed).randn(1, z_dim), as ever; with the noise "seed" the same
-    stream then gives each noise input, in stored order. "random" noise and a class that nobody
-    chose come from streams of their own, so they never change z.
+    With `options.truncate` "z" psi is the bound of |z|, and w is not truncated. `labels` [c_dim] are
+    for z of a network with classes; without them it gets a random class.
 
-    Raises ItemError for latents that are not finite, or have no seed for the noise "seed".
-    Source of the truncation of z: Brock et al. 2018 (BigGAN), section 3.1.
+    Raises ItemError for latents that are not finite, or without a seed for noise "seed".
     """
-    mapping = generator.mapping.config
-    stream = None if latent.seed is None else np.random.RandomState(latent.seed)
+    bound = psi if options.truncate == "z" else None
+    c_dim = generator.config.mapping.c_dim
     c = None
+    if c_dim and latent.kind == "z":
+        if labels is None:
+            labels = np.eye(c_dim, dtype=np.float32)[latent.random_class(c_dim)]
+        c = torch.from_numpy(labels)[None]
+    ws = w_of(generator, latent, c, bound)
+    if bound is None:
+        ws = generator.truncate(ws, psi, options.cutoff)
+    return SynthesisInput(ws.contiguous(), noise_of(generator, latent, options.noise, bound), c)
+
+
+def z_of(latent: Latent, z_dim: int, bound: float | None = None) -> Floats:
+    """The z [z_dim] of a latent: RandomState(seed).randn(1, z_dim), or its values.
+
+    What lies outside of +-`bound` is drawn again. Source: Brock et al. 2018 (BigGAN), section 3.1.
+    """
+    if latent.seed is not None:
+        return _draw_z(latent.seed, z_dim, bound)[0]
+    assert latent.values is not None
+    return latent.values
+
+
+@torch.inference_mode()
+def w_of(
+    generator: Generator, latent: Latent, labels: Tensor | None = None, bound: float | None = None
+) -> Tensor:
+    """The w [1, num_ws, w_dim] of a latent, not truncated; `bound` is that of its z.
+
+    Raises ItemError for values that are not finite.
+    """
     if latent.values is not None and not np.isfinite(latent.values).all():
         raise ItemError("these latents are not finite numbers")
     if latent.kind == "w":
         assert latent.values is not None
-        ws = torch.from_numpy(latent.values).expand(1, generator.num_ws, -1)
-    else:
-        if stream is None:
-            assert latent.values is not None
-            z = latent.values[None].astype(np.float64)
-        else:
-            z = stream.randn(1, mapping.z_dim)
-            if manner.truncate == "z":
-                _redraw(z, psi, stream)
-        if mapping.c_dim:
-            labels = manner.labels
-            if labels is None:
-                labels = np.eye(mapping.c_dim, dtype=np.float32)[latent.chance_class(mapping.c_dim)]
-            c = torch.from_numpy(labels)[None]
-        ws = generator.mapping(torch.from_numpy(z.astype(np.float32)), c)
-    if manner.truncate == "w":
-        ws = generator.truncate(ws, psi, manner.cutoff)
-    return Drawn(ws.contiguous(), _noise(generator, manner, latent, stream), c)
+        return torch.from_numpy(latent.values).expand(1, generator.num_ws, -1)
+    z = z_of(latent, generator.config.mapping.z_dim, bound)
+    ws: Tensor = generator.mapping(torch.from_numpy(z)[None], labels)
+    return ws
 
 
-def _redraw(z: NDArray[np.float64], bound: float, stream: np.random.RandomState) -> None:
-    """Draw again what lies outside of +-bound, until nothing does."""
-    while (outside := np.abs(z) > bound).any():
-        z[outside] = stream.randn(int(outside.sum()))
-
-
-def _noise(
-    generator: Generator, manner: Manner, latent: Latent, stream: np.random.RandomState | None
+def noise_of(
+    generator: Generator,
+    latent: Latent,
+    kind: Literal["const", "random", "none", "seed"],
+    bound: float | None = None,
 ) -> Noise:
-    if manner.noise == "random":
+    """The noise that a picture is drawn with: a word for the synthesis, or [1, 1, H, W] per layer.
+
+    "seed" continues the stream that gave z, within its `bound`, in stored order; "random" has a
+    stream of its own, so it never changes z.
+
+    Raises ItemError for noise "seed" without a seed.
+    """
+    if kind == "random":
         own = np.random.default_rng([latent.entropy, RANDOM])
         drawn = [own.standard_normal(shape, np.float32) for shape in generator.noise_shapes]
-    elif manner.noise == "seed":
-        if stream is None:
-            raise ItemError("latents have no seed that --noise seed could go on from")
+    elif kind == "seed":
+        if latent.seed is None:
+            raise ItemError("latents from a file have no seed to draw the noise from")
+        _, stream = _draw_z(latent.seed, generator.config.mapping.z_dim, bound)
         drawn = [np.asarray(stream.randn(*shape), np.float32) for shape in generator.noise_shapes]
     else:
-        return manner.noise
+        return kind
     return [torch.from_numpy(layer)[None, None] for layer in drawn]
+
+
+def _draw_z(seed: int, z_dim: int, bound: float | None) -> tuple[Floats, np.random.RandomState]:
+    """z [z_dim], and the stream that it came from."""
+    stream = np.random.RandomState(seed)
+    z = stream.randn(1, z_dim)
+    while bound is not None and (outside := np.abs(z) > bound).any():
+        z[outside] = stream.randn(int(outside.sum()))
+    return z[0].astype(np.float32), stream

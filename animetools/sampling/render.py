@@ -1,9 +1,9 @@
-"""From what was drawn to pixels, so that an image has the same bytes in any company."""
+"""From w and noise to pixels: an image has the same bytes whatever is drawn beside it."""
 
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import cached_property, partial
 from typing import Self
 
@@ -13,29 +13,25 @@ from torch import Tensor
 from animetools.errors import Advice, FatalError, ItemError
 from animetools.images.files import Pixels
 from animetools.networks import fast
-from animetools.networks.devices import DTYPES, devices
-from animetools.networks.fast import Generator
-from animetools.networks.layers import Noise
-from animetools.networks.stylegan2 import cpu
-from animetools.sampling.latents import Drawn
+from animetools.networks.generator import Generator, Noise
+from animetools.sampling.latents import SynthesisInput
 
 GROUP_PIXELS = 1 << 21  # of a group on a card: eight images of 512 x 512
 LARGEST_GROUP = 64
-LESS = "try a smaller --batch, or --dtype bf16"
+LESS = "try a smaller batch, or bf16"
 
 
 class Renderer:
     """The synthesis of a generator on one device.
 
-    A CPU makes each image alone, `batch` of them side by side, and shares its `cores` among them.
-    A card makes them in groups whose size follows from the network alone, filled up where images
-    lack, since another size may choose other kernels, which round otherwise; `batch` is how many
-    it is given at once. Batch 0 is what suits the device, where no more than `expected` are to
+    A CPU draws each image alone, `batch` of them side by side, and shares its `cores` among them.
+    A GPU draws them in groups whose size follows from the network alone, filled up if there are
+    too few images, since another size may choose other kernels, which round differently; `batch` is
+    how many it takes at once. Batch 0 is what suits the device, if no more than `expected` are to
     come.
 
-    It is a context manager, whose end waits for its threads, as that of `cpu.crew` does.
-
-    From then on torch uses one thread wherever this process calls it.
+    From its making on torch uses one thread wherever this process calls it. It is a context
+    manager, whose end waits for its threads.
     """
 
     def __init__(
@@ -60,9 +56,9 @@ class Renderer:
             self.batch = batch or self.group
             width, share = cores, 1
         self.opened = ExitStack()
-        crew = self.opened.enter_context(cpu.crew(share))
+        pool = self.opened.enter_context(fast.thread_pool(share))
         self.threads = self.opened.enter_context(ThreadPoolExecutor(width))
-        self._prepare = partial(fast.synthesis, generator, device, dtype, crew)
+        self._prepare = partial(fast.synthesis, generator, device, dtype, pool)
 
     def __enter__(self) -> Self:
         return self
@@ -75,92 +71,75 @@ class Renderer:
         """The prepared network; late, since it takes a second and a run may have nothing to do."""
         return self._prepare()
 
-    def __call__(self, drawn: Sequence[Drawn]) -> list[Pixels | ItemError]:
-        """Pixels [H, W, 3], [H, W, 4] or, of one channel, [H, W] uint8, for each image.
+    def __call__(self, inputs: Sequence[SynthesisInput]) -> list[Pixels | ItemError]:
+        """Pixels [H, W, 3], [H, W, 4] or, of one channel, [H, W] uint8, for each input.
 
-        An image whose numbers are none is an ItemError in its place.
+        Where pixels are NaN or infinite there is an ItemError in the image's place.
 
         Raises FatalError if the device fails, or has no memory for a single image.
         """
         try:
             synthesis = self.synthesis
             if self.device.type == "cpu":
-                return list(self.threads.map(partial(self._alone, synthesis), drawn))
-            return list(self._in_groups(synthesis, drawn))
+                return list(self.threads.map(partial(self._alone, synthesis), inputs))
+            return list(self._in_groups(synthesis, inputs))
         except RuntimeError as why:
             what = str(why).split("\n", 1)[0]
             if "CUDA" in what:
                 raise FatalError(f"{self.device} has failed: {what}") from why
             if "not enough memory" in what:  # a CPU's; torch has no type for it
-                raise FatalError(f"no memory for {self.batch} images at once: {LESS}") from why
+                raise FatalError(
+                    f"too little memory for {self.batch} images at once: {LESS}"
+                ) from why
             raise
 
-    def _alone(self, synthesis: fast.Synthesis, drawn: Drawn) -> Pixels | ItemError:
-        return next(self._together(synthesis, [drawn]))
+    def _alone(self, synthesis: fast.Synthesis, one: SynthesisInput) -> Pixels | ItemError:
+        return next(self._together(synthesis, [one]))
 
     def _in_groups(
-        self, synthesis: fast.Synthesis, drawn: Sequence[Drawn]
+        self, synthesis: fast.Synthesis, inputs: Sequence[SynthesisInput]
     ) -> Iterator[Pixels | ItemError]:
-        while drawn:
-            some = drawn[: self.group]
+        while inputs:
+            some = inputs[: self.group]
             try:
                 made = list(self._together(synthesis, some))
             except torch.OutOfMemoryError:
                 self._make_groups_smaller()
             else:
                 yield from made
-                drawn = drawn[len(some) :]
+                inputs = inputs[len(some) :]
 
     def _make_groups_smaller(self) -> None:
         if self.group == 1:
-            raise FatalError(f"{self.device} has no memory for one image: {LESS}")
+            raise FatalError(f"{self.device} has too little memory for one image: {LESS}")
         self.group //= 2
         warnings.warn(
-            f"{self.device} has little memory: groups of {self.group} images, which may differ"
-            " in the last bit from those of other cards",
+            f"{self.device} has little memory: it draws groups of {self.group} images, which may"
+            " differ in the last bit from those of other GPUs",
             Advice,
             stacklevel=1,
         )
 
     @torch.inference_mode()
     def _together(
-        self, synthesis: fast.Synthesis, drawn: Sequence[Drawn]
+        self, synthesis: fast.Synthesis, inputs: Sequence[SynthesisInput]
     ) -> Iterator[Pixels | ItemError]:
-        full = [*drawn, *[drawn[-1]] * (self.group - len(drawn))]
+        full = [*inputs, *[inputs[-1]] * (self.group - len(inputs))]
         noise: Noise
-        if isinstance(drawn[0].noise, str):
-            noise = drawn[0].noise
+        if isinstance(inputs[0].noise, str):
+            noise = inputs[0].noise
         else:
             layers = zip(*(each.noise for each in full), strict=True)
             noise = [torch.cat(layer) for layer in layers]
-        images = synthesis(torch.cat([each.ws for each in full]), noise)[: len(drawn)]
+        images = synthesis(torch.cat([each.ws for each in full]), noise)[: len(inputs)]
         sound = images.flatten(1).isfinite().all(1).tolist()
         for pixels, is_sound in zip(to_pixels(images).cpu().numpy(), sound, strict=True):
             if is_sound:
                 yield pixels[..., 0] if pixels.shape[2] == 1 else pixels
             else:
-                yield ItemError("its pixels are no numbers: try --dtype fp32, or another network")
-
-
-@contextmanager
-def renderers_on(
-    name: str, dtype: str, generator: Generator, *, batch: int, cores: int, expected: int | None
-) -> Iterator[list[Renderer]]:
-    """A renderer for each of the devices of a name, as `devices` knows them, in that precision.
-
-    Raises FatalError if there is no such device.
-    """
-    with ExitStack() as opened:
-        yield [
-            opened.enter_context(
-                Renderer(
-                    generator, device, DTYPES[dtype], batch=batch, cores=cores, expected=expected
-                )
-            )
-            for device in devices(name)
-        ]
+                yield ItemError("its pixels are not finite: try fp32, or another network")
 
 
 def to_pixels(images: Tensor) -> Tensor:
-    """Images [n, C, H, W], -1..1, as uint8 [n, H, W, C], rounded as all StyleGANs' programs do."""
+    """Images [n, C, H, W], -1..1, as uint8 [n, H, W, C], rounded as every StyleGAN program does."""
     return (images * 127.5 + 128).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()

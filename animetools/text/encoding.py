@@ -11,21 +11,23 @@ from typing import IO, TextIO, cast
 
 from animetools.errors import FatalError
 
-HEAD = 1 << 16  # bytes that tell what a file is
-MOST = 1 << 20  # characters of a line that are read at once
+HEAD = 1 << 16  # bytes by which the encoding is recognized
+MOST = 1 << 20  # most characters of a line read at once
 GZIP = b"\x1f\x8b"
 BOM = "\ufeff"
+STRANGE = 0.01  # the share of strange characters from which on bytes are not UTF-16
 OTHERS = "cp932", "euc_jp"  # Japanese encodings, tried before CP1252, which decodes anything
-_BROKEN = re.compile("[\ud800-\udfff]")  # what is left of bytes that are no characters
-_CONTROL = re.compile("[\x01-\x08\x0e-\x1a\x1c-\x1f]")  # which no text has; NULs are gone
+_BROKEN = re.compile("[\ud800-\udfff]")  # what invalid bytes are decoded to
+_CONTROL = re.compile("[\x01-\x08\x0e-\x1a\x1c-\x1f]")  # which no text has; NULs are removed before
 _KANA = re.compile("[ぁ-ヿ]")
 
 
 def encoding_of(head: bytes) -> str:
-    """Python's name of the encoding that a file which begins with these bytes is in.
+    """Python's name for the encoding of a file that begins with these bytes.
 
-    UTF-16 is known by its byte order mark or, without one, by its zero bytes: all in the odd or all
-    in the even places, and many, or beside most ends of lines. Anything else counts as UTF-8.
+    UTF-16 is recognized by its byte order mark or, without one, by its zero bytes: many, and all in
+    odd or all in even places; or some, where the bytes are no text in UTF-8 but are in UTF-16.
+    Anything else counts as UTF-8.
     """
     if head.startswith(BOM_UTF8):
         return "utf-8-sig"
@@ -33,22 +35,22 @@ def encoding_of(head: bytes) -> str:
         wide = head[: len(head) // 4 * 4].decode("utf-32", "replace") if len(head) > 4 else BOM
         return "utf-16" if "\ufffd" in wide or BOM in wide else "utf-32"
     head = head[: len(head) // 2 * 2]
-    zeros = head[::2].count(0), head[1::2].count(0)
-    name, line_end = ("utf-16-be", b"\0\n") if zeros[0] > zeros[1] else ("utf-16-le", b"\n\0")
-    if max(zeros) > 10 * min(zeros) and (
-        4 * max(zeros) > len(head) // 2
-        or (not _is_utf8(head) and 2 * head.count(line_end) > head.count(b"\n"))
-    ):
-        return name
+    zeros = {"utf-16-be": head[::2].count(0), "utf-16-le": head[1::2].count(0)}
+    least, most = sorted(zeros.values())
+    if most > 10 * least and 4 * most > len(head) // 2:
+        return max(zeros, key=lambda name: zeros[name])
+    if most and not (_is_utf8(head) and not is_binary(head.decode(errors="replace"))):
+        strange = {name: _strange(head.decode(name, "replace")) for name in zeros}
+        name = min(strange, key=lambda name: strange[name])
+        return name if strange[name] < STRANGE else "utf-8"
     return "utf-8"
 
 
 @contextmanager
 def opened(path: str) -> Iterator[TextIO]:
-    """A file as text, whatever its encoding and line ends; one of gzip is unpacked on the way.
+    """A file as text, in any of these encodings, with any line ends; gzip is decompressed.
 
-    Bytes that are not of the encoding come as lone surrogates. Raises OSError, and FatalError if
-    what is packed is damaged.
+    Invalid bytes become lone surrogates. Raises OSError, and FatalError for damaged gzip data.
     """
     with open(path, "rb") as raw:
         is_packed = raw.read(2) == GZIP
@@ -65,7 +67,7 @@ def opened(path: str) -> Iterator[TextIO]:
 
 
 def lines(path: str) -> Iterator[tuple[int, str]]:
-    """The lines of a file, with their numbers; one of more than MOST characters in parts.
+    """The lines of a file, with their numbers; a line of more than MOST characters comes in parts.
 
     Raises as `opened` does.
     """
@@ -77,7 +79,7 @@ def lines(path: str) -> Iterator[tuple[int, str]]:
 
 
 def is_broken(line: str) -> bool:
-    """Whether some of a line is not in the encoding of its file."""
+    """Whether a line has bytes that are invalid in the encoding of its file."""
     return bool(_BROKEN.search(line))
 
 
@@ -87,12 +89,12 @@ def is_binary(line: str) -> bool:
 
 
 def cure(path: str, line: str) -> str:
-    """How to make UTF-8 of a file with this broken line."""
+    """Advice for converting a file with this invalid line to UTF-8."""
     data = line.encode(errors="surrogateescape")
     found = {name: _decoded(data, name) for name in OTHERS}
     name = max(found, key=lambda name: len(_KANA.findall(found[name])))
     name = name if _KANA.search(found[name]) else "cp1252"
-    return f"if it is {name.upper()}, iconv -f {name.upper()} -t UTF-8 {path} makes UTF-8 of it"
+    return f"if it is {name.upper()}, convert it with iconv -f {name.upper()} -t UTF-8 {path}"
 
 
 def _decoded(data: bytes, encoding: str) -> str:
@@ -100,6 +102,11 @@ def _decoded(data: bytes, encoding: str) -> str:
         return data.decode(encoding)
     except UnicodeDecodeError:
         return ""
+
+
+def _strange(text: str) -> float:
+    """The share of characters that no text has."""
+    return sum(c == "\ufffd" or not (c.isprintable() or c.isspace()) for c in text) / len(text)
 
 
 def _is_utf8(head: bytes) -> bool:

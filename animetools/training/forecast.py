@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from animetools.estimate import duration
-from animetools.networks.config import image_size
 from animetools.networks.stylegan2.modules import Discriminator, Generator
 from animetools.runs.forecast import Needs
 from animetools.training.config import TrainConfig
@@ -48,7 +47,7 @@ def seconds_per_kimg(gan: GAN, batch: int) -> float:
     A person waits for it: where a batch takes long, a part of it tells.
     """
     config, network = gan.config, gan.generator.config
-    shape = network.image_channels, *image_size(network)
+    shape = network.image_channels, *network.image_size
 
     def seconds(iteration: int, count: int) -> float:
         reals = torch.zeros(count, *shape).to(gan.device, gan.dtype)

@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from animetools.networks.convolution import weights_fixed
-from animetools.networks.layers import Mapping, Noise
+from animetools.networks.generator import Noise
+from animetools.networks.layers import Mapping
 from animetools.networks.stylegan2.modules import Discriminator, Generator
 
 Terms = dict[str, Tensor]
@@ -52,7 +53,7 @@ class Networks:
         # The discriminator expects members of a group n / group apart.
         spread = torch.arange(len(seen), device=seen.device).view(-1, group).t().flatten()
         features = self.discriminator.features(seen)[spread]
-        scores = self.discriminator.judge(features, None if c is None else c[spread])
+        scores = self.discriminator.score(features, None if c is None else c[spread])
         return scores.view(group, -1).t().flatten()
 
     def group(self, count: int) -> int:

@@ -3,7 +3,10 @@
 import torch
 from torch import nn
 
-from animetools.networks.config import StyleGAN2DiscriminatorConfig, StyleGAN2GeneratorConfig
+from animetools.networks.stylegan2.config import (
+    StyleGAN2DiscriminatorConfig,
+    StyleGAN2GeneratorConfig,
+)
 from animetools.networks.stylegan2.modules import Discriminator, Generator
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from animetools.dataset.identity import Identity
 from animetools.dataset.training_set import Images
 from animetools.errors import FatalError
-from animetools.netfiles.snapshot import Snapshot
+from animetools.netfiles.networkfile import NetworkFile
 from animetools.runs.folder import numbered, recorded
 from animetools.runs.snapshots import NAME, listed
 from animetools.training import snapshots
@@ -52,7 +52,7 @@ def moves(folder: str, images: Images) -> Iterator[str]:
             yield "the images are not the same as before"
 
 
-def read(path: str) -> Snapshot:
+def read(path: str) -> NetworkFile:
     """A snapshot to resume.
 
     Raises FatalError for another file, or a damaged one; it names the last whole one beside it.

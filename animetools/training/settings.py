@@ -5,8 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from animetools.errors import FatalError
-from animetools.netfiles.snapshot import Snapshot
-from animetools.networks.config import Config, StyleGAN2GeneratorConfig
+from animetools.netfiles.networkfile import NetworkFile
+from animetools.networks.config import Config
+from animetools.networks.stylegan2.config import StyleGAN2GeneratorConfig
 from animetools.runs.settings import held
 from animetools.training.config import TrainConfig, preset
 
@@ -15,7 +16,12 @@ ADA_KIMG = 100.0  # trained weights let the discriminator overfit sooner
 
 
 def settings(
-    given: Mapping[str, Any], resolution: int, saved: Snapshot | None, path: str, *, transfer: bool
+    given: Mapping[str, Any],
+    resolution: int,
+    saved: NetworkFile | None,
+    path: str,
+    *,
+    transfer: bool,
 ) -> TrainConfig:
     """The settings of a run on images of this resolution, which resumes the snapshot `saved`.
 
@@ -35,10 +41,7 @@ def settings(
     # Source: StyleGAN2-ADA's settings for transfer learning.
     if transfer or (saved and saved.facts.get("transfer")):
         config = replace(config, ema_ramp=None, ada_kimg=min(ADA_KIMG, config.ada_kimg))
-    try:
-        made = replace(config, **before | dict(given))
-    except ValueError as why:
-        raise FatalError(f"{why}") from None
+    made = replace(config, **before | dict(given))
     _refuse_unused(made, given)
     return made
 

@@ -10,8 +10,8 @@ from torch import Tensor
 from animetools.dataset.pictures import Pixels
 from animetools.dataset.training_set import Images
 from animetools.errors import ItemError
-from animetools.networks.fast import synthesis
-from animetools.networks.stylegan2 import cpu
+from animetools.images.sheet import sheet as compose
+from animetools.networks.fast import synthesis, thread_pool
 from animetools.networks.stylegan2.modules import Generator
 
 COLUMNS = 8  # of a sheet
@@ -27,9 +27,9 @@ def samples(generator: Generator, z: Tensor, at_once: int, threads: int) -> Iter
     """What a generator makes of z [n, z_dim] with constant noise: batches of uint8 [n, C, H, W]."""
     w_avg = generator.mapping.w_avg
     draw: Callable[..., Tensor] = generator.synthesis
-    with cpu.crew(threads) as crew:
+    with thread_pool(threads) as pool:
         if w_avg.device.type == "cpu":  # elsewhere it would be compiled each time
-            draw = synthesis(generator, w_avg.device, torch.float32, crew)
+            draw = synthesis(generator, w_avg.device, torch.float32, pool)
         for part in torch.split(z, at_once):
             with torch.inference_mode():
                 levels = draw(generator.mapping(part.to(w_avg)), "const").float() * 127.5 + 128
@@ -55,11 +55,5 @@ def chosen(images: Images, count: int, at_once: int) -> Iterator[Pixels]:
 
 def sheet(batches: Iterable[Pixels]) -> Pixels:
     """Images [n, C, H, W] of one shape side by side, uint8 [H, W, C]."""
-    images = [image for batch in batches for image in batch]
-    channels, height, width = images[0].shape
-    columns = min(COLUMNS, len(images))
-    made = np.zeros((-(-len(images) // columns) * height, columns * width, channels), np.uint8)
-    for number, image in enumerate(images):
-        y, x = number // columns * height, number % columns * width
-        made[y : y + height, x : x + width] = image.transpose(1, 2, 0)
-    return made
+    images = [image.transpose(1, 2, 0) for batch in batches for image in batch]
+    return compose(images, len(images), min(COLUMNS, len(images)))

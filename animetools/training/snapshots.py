@@ -9,7 +9,7 @@ import torch
 
 from animetools.errors import FatalError, ItemError
 from animetools.netfiles import checkpoints
-from animetools.netfiles.snapshot import Network, Snapshot
+from animetools.netfiles.networkfile import NetworkFile, SavedNetwork
 from animetools.networks.config import Config
 from animetools.networks.stylegan2.modules import Discriminator
 from animetools.runs.snapshots import listed
@@ -28,11 +28,11 @@ def write(folder: str, gan: GAN, config: TrainConfig, facts: dict[str, Any]) -> 
         "D": gan.discriminator.config,
         "G_ema": gan.ema.config,
     }
-    networks = {name: Network(configs[name], state.pop(name)) for name in NETWORKS}
+    networks = {name: SavedNetwork(configs[name], state.pop(name)) for name in NETWORKS}
     kimg = gan.seen / 1000
     facts = facts | {"kimg": kimg, "config": asdict(config)}
     path = os.path.join(folder, named(kimg))
-    checkpoints.write(path, Snapshot("animetools", networks, facts, state))
+    checkpoints.write(path, NetworkFile("animetools", networks, facts, state))
     return path
 
 
@@ -41,7 +41,7 @@ def named(kimg: float) -> str:
     return f"snapshot-{kimg:010.3f}.pkl"
 
 
-def read(path: str) -> Snapshot:
+def read(path: str) -> NetworkFile:
     """A snapshot with the state of its run, whose networks are what its configs say.
 
     Raises FatalError for another file, or a damaged one.
@@ -65,7 +65,7 @@ def read(path: str) -> Snapshot:
     return snapshot
 
 
-def restore(gan: GAN, snapshot: Snapshot, config: TrainConfig) -> None:
+def restore(gan: GAN, snapshot: NetworkFile, config: TrainConfig) -> None:
     """Have a GAN continue from a snapshot, whose settings may differ.
 
     Raises FatalError for a snapshot of other networks.

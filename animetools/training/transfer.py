@@ -8,15 +8,14 @@ from torch import Tensor, nn
 from animetools.dataset.training_set import Images
 from animetools.errors import FatalError, ItemError
 from animetools.netfiles import checkpoints
-from animetools.netfiles.snapshot import Snapshot
-from animetools.networks.config import (
-    MappingConfig,
-    StyleGAN2DiscriminatorConfig,
-    StyleGAN2GeneratorConfig,
-    image_size,
-)
+from animetools.netfiles.networkfile import NetworkFile
+from animetools.networks.config import MappingConfig
 from animetools.networks.devices import DTYPES
 from animetools.networks.fast import native
+from animetools.networks.stylegan2.config import (
+    StyleGAN2DiscriminatorConfig,
+    StyleGAN2GeneratorConfig,
+)
 from animetools.networks.stylegan2.modules import Discriminator
 from animetools.training.augment import FILTER, PIPES, SIDE, Ada
 from animetools.training.config import Dtype, TrainConfig, networks
@@ -37,7 +36,7 @@ def new_configs(config: TrainConfig, images: Images) -> Configs:
     return networks(config, images.height, images.width, images.channels, images.label_dim)
 
 
-def source_of(path: str) -> Snapshot:
+def source_of(path: str) -> NetworkFile:
     """A file whose weights are to be copied.
 
     Raises FatalError if its networks cannot be built.
@@ -52,7 +51,7 @@ def source_of(path: str) -> Snapshot:
 
 
 def gan_of(
-    config: TrainConfig, configs: Configs, device: torch.device, source: Snapshot | None = None
+    config: TrainConfig, configs: Configs, device: torch.device, source: NetworkFile | None = None
 ) -> tuple[GAN, str]:
     """Networks to train, with random weights where a source has none.
 
@@ -86,7 +85,7 @@ def precision_of(dtype: Dtype, device: torch.device) -> torch.dtype | None:
     return None if asked == torch.float32 else asked
 
 
-def resumed_configs(wanted: Configs, saved: Snapshot, path: str) -> Configs:
+def resumed_configs(wanted: Configs, saved: NetworkFile, path: str) -> Configs:
     """The configs of a snapshot's networks, for images and minibatch groups as in `wanted`.
 
     Raises FatalError, naming what differs, if its images or labels have another shape.
@@ -99,8 +98,8 @@ def resumed_configs(wanted: Configs, saved: Snapshot, path: str) -> Configs:
         raise FatalError(f"{path}: not a StyleGAN 2: sgtrain trains no other")
     for what, theirs, ours in zip(
         ("pixels high", "pixels wide", "channels", "numbers in a label"),
-        (*image_size(generator), generator.image_channels, generator.mapping.c_dim),
-        (*image_size(wanted[0]), wanted[0].image_channels, wanted[0].mapping.c_dim),
+        (*generator.image_size, generator.image_channels, generator.mapping.c_dim),
+        (*wanted[0].image_size, wanted[0].image_channels, wanted[0].mapping.c_dim),
         strict=True,
     ):
         if theirs != ours:
@@ -111,7 +110,7 @@ def resumed_configs(wanted: Configs, saved: Snapshot, path: str) -> Configs:
     return generator, replace(discriminator, mbstd_group=wanted[1].mbstd_group)
 
 
-def configs_like(wanted: Configs, source: Snapshot) -> Configs:
+def configs_like(wanted: Configs, source: NetworkFile) -> Configs:
     """The configs of new networks, as similar to the source's as the size of the images allows.
 
     Raises FatalError if the source is not a StyleGAN 2.
@@ -144,7 +143,7 @@ def configs_like(wanted: Configs, source: Snapshot) -> Configs:
         )
     else:
         discriminator = replace(discriminator, channels=generator.channels)
-    assert image_size(generator) == image_size(discriminator)
+    assert generator.image_size == discriminator.image_size
     return generator, discriminator
 
 

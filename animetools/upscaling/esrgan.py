@@ -14,8 +14,8 @@ from torch.nn import functional as F
 
 from animetools.errors import FatalError, ItemError
 from animetools.netfiles import pickles
-from animetools.netfiles.checkpoints import LONGEST_HEADER
 from animetools.netfiles.machine import refuse
+from animetools.netfiles.safetensors import LONGEST_HEADER
 from animetools.upscaling.engine import Engine, Form, Planes
 
 MOST_WEIGHTS = 512 << 20  # bytes of a .safetensors, which is read whole

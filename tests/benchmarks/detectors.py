@@ -31,6 +31,7 @@ from animetools.images import nvxs
 from animetools.images.faces import Face, choose_detector, overlap
 from animetools.images.files import read_rgb
 from animetools.images.nvxs import Box, Pixels
+from animetools.images.sheet import sheet
 from tests.conftest import REAL
 
 ENOUGH = 0.4
@@ -119,7 +120,7 @@ def measure(
     return found
 
 
-def sheet(
+def all_found(
     images: dict[str, Pixels], labels: dict[str, Labels], found: dict[str, list[Box]]
 ) -> Pixels:
     """All images with what was found in them, side by side."""
@@ -138,10 +139,7 @@ def sheet(
             cv2.rectangle(tile, (x, y), (x + width, y + height), color, 2)
         cv2.putText(tile, file[:24], (4, TILE - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 255))
         tiles.append(tile)
-    across = 10
-    tiles += [np.full((TILE, TILE, 3), 255, np.uint8)] * (-len(tiles) % across)
-    rows = [np.hstack(tiles[n : n + across]) for n in range(0, len(tiles), across)]
-    return np.asarray(np.vstack(rows), np.uint8)
+    return sheet(tiles, len(tiles), columns=10, paper=255)
 
 
 def strips(
@@ -235,7 +233,7 @@ def main() -> None:
         found = measure(name, choose(), images, labels)
         if told.sheet:
             told.sheet.mkdir(exist_ok=True)
-            drawn = cv2.cvtColor(sheet(images, labels, found), cv2.COLOR_RGB2BGR)
+            drawn = cv2.cvtColor(all_found(images, labels, found), cv2.COLOR_RGB2BGR)
             cv2.imwrite(str(told.sheet / f"{name}.png"), drawn)
 
 

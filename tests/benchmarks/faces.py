@@ -22,14 +22,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from animetools.dataset.reading import Dataset
+from animetools.dataset.training_set import Images
 from animetools.images.faces import choose_detector
 from animetools.images.files import encode_jpeg, read_rgb
 from animetools.images.nvxs import Pixels
+from animetools.images.sheet import contact_sheet
 from animetools.netfiles import checkpoints
 from animetools.netfiles.describe import describe
 from animetools.netfiles.fetch import locate
-from animetools.ranking.tails import contact_sheet
 from tests.conftest import REAL, ROOT
 
 CASCADE = REAL.parent / "lbpcascade_animeface.xml"
@@ -42,41 +42,41 @@ IN_HISTORY = 8  # pictures of each sheet
 CARD = """\
 # The network that ships with animetools
 
-`sggen` draws with it and `dranker` judges by it where no other is named; its name is `default`:
-`sgconvert default model.pkl` gives a copy, `sgtrain --transfer default` goes on from it.
+`sggen` and `dranker` use it by default. Its name is `default`: `sgconvert default model.pkl` makes a
+copy, and `sgtrain --transfer default` trains it further.
 
 ![Training images, and samples at psi {psis}](default-samples.jpg)
 
-The same latents while it learned:
+The same latents during training:
 
-![Samples after ever more kimg](default-history.jpg)
+![Samples after more and more kimg](default-history.jpg)
 
 | | |
 |---|---|
-| pictures | {width} x {height} pixels of one face, with its hair |
-| learned from | {faces:,} faces drawn by `animedraw`{mirrored} |
-| for | {kimg:,g} kimg: so many thousands of images were looked at{began} |
+| images | {width} x {height} pixels of one face, with its hair |
+| trained on | {faces:,} faces drawn by `animedraw`{mirrored} |
+| for | {kimg:,g} kimg (thousands of images shown){began} |
 | generator | {generator}, {generator_parameters:,} parameters, channels {channels} |
 | discriminator | {discriminator}, {discriminator_parameters:,} parameters |
 | file | {bytes:,} bytes: G_ema and D, in half precision |
 {shares}
 
-[examples/train-default.sh](../examples/train-default.sh) makes one like it from nothing, on a CPU. Its
-settings:
+[examples/train-default.sh](../examples/train-default.sh) trains one like it from scratch, on a CPU, with
+these settings:
 
 {settings}.
 
-A picture holds a face where `animecrop` finds one, enlarged to {side} pixels, a quarter as wide or
-more. All so far is measured and written by
+An image has a face if `animecrop` finds one in it, enlarged to {side} pixels, and at least a
+quarter as wide. Everything above is measured and written by
 [tests/benchmarks/faces.py](../tests/benchmarks/faces.py).
 
-From here to one character is a short way. After two kimg of 195 faces with blue twintails the hair
-is blue; after four the tails begin to part.
+It is a good start for a single character. After two kimg with 195 faces with blue twintails the hair is
+blue; after four the twintails begin to appear.
 
     sgtrain --transfer default --batch 8 --gamma 1 --g-lr 0.004 --d-lr 0.004 --pl-weight 0 \\
         --mixing 0 --mirror --ema-kimg 1 --kimg 4 character.zip
 
-![The same latents while it learned them](default-transfer.jpg)
+![The same latents during that training](default-transfer.jpg)
 """
 
 
@@ -101,7 +101,7 @@ def history(run: Path, side: int) -> list[tuple[str, list[tuple[str, Pixels]]]]:
     return rows
 
 
-def card(path: str, dataset: Dataset, shares: dict[str, str]) -> str:
+def card(path: str, images: Images, shares: dict[str, str]) -> str:
     """What the file itself says of the network, with what was measured, as Markdown."""
     snapshot = checkpoints.read(path)
     facts = describe(snapshot) | snapshot.facts
@@ -109,8 +109,8 @@ def card(path: str, dataset: Dataset, shares: dict[str, str]) -> str:
     settings = [f"{name} {value}" for name, value in facts["config"].items()]
     return CARD.format(
         **facts,
-        faces=len(dataset),
-        mirrored=", and their mirror images" if facts["config"]["mirror"] else "",
+        faces=len(images),
+        mirrored=", also mirrored" if facts["config"]["mirror"] else "",
         began=began,
         bytes=os.path.getsize(path),
         channels=" ".join(map(str, facts["generator_channels"])),
@@ -142,24 +142,24 @@ def main() -> None:
         found = detector(np.asarray(large, np.uint8))
         return any(min(face.box[2:]) >= SMALLEST for face in found)
 
-    dataset = Dataset(told.dataset)
-    chosen = random.Random(0).sample(range(len(dataset)), min(told.count, len(dataset)))
-    rows = [("training images", [dataset[index] for index in chosen])]
+    images = Images(told.dataset)
+    chosen = random.Random(0).sample(range(len(images)), min(told.count, len(images)))
+    rows = [("training images", [images.read(index).transpose(1, 2, 0) for index in chosen])]
     rows += [(f"samples, psi {psi}", samples(told.network, psi, told.count)) for psi in PSIS]
     tails, shares = [], {}
     for name, pictures in rows:
         with ThreadPoolExecutor() as pool:
             share = sum(pool.map(has_face, pictures)) / len(pictures)
-        shares[name] = f"{share:.1%} of {len(pictures)} hold a face"
+        shares[name] = f"{share:.1%} of {len(pictures)} have a face"
         print(f"{name}: {shares[name]}", flush=True)
         tails.append((name, [("", rgb) for rgb in pictures[:SHOWN]]))
     if told.sheet:
         told.sheet.write_bytes(encode_jpeg(contact_sheet(tails), 90))
     if told.history:
         run, sheet = told.history
-        sheet.write_bytes(encode_jpeg(contact_sheet(history(run, dataset[0].shape[0])), 90))
+        sheet.write_bytes(encode_jpeg(contact_sheet(history(run, images.height)), 90))
     if told.card:
-        told.card.write_text(card(locate(told.network), dataset, shares))
+        told.card.write_text(card(locate(told.network), images, shares))
 
 
 if __name__ == "__main__":

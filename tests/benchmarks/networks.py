@@ -17,13 +17,14 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from animetools.networks.config import (
-    MappingConfig,
+from animetools.networks import fast
+from animetools.networks.config import MappingConfig
+from animetools.networks.stylegan2 import cpu_synthesis, cpu_trunk
+from animetools.networks.stylegan2 import modules as stylegan2
+from animetools.networks.stylegan2.config import (
     StyleGAN2DiscriminatorConfig,
     StyleGAN2GeneratorConfig,
 )
-from animetools.networks.stylegan2 import cpu, cpu_synthesis, cpu_trunk
-from animetools.networks.stylegan2 import modules as stylegan2
 
 ROUNDS = 5
 
@@ -42,8 +43,8 @@ def main() -> None:
     for threads in sorted({1, torch.get_num_threads()}):
         torch.set_num_threads(threads)
         for dtype in (torch.float32, torch.bfloat16):
-            with cpu.crew(threads) as crew:
-                measure(generator, discriminator, ws, images, (conv, down), threads, crew, dtype)
+            with fast.thread_pool(threads) as pool:
+                measure(generator, discriminator, ws, images, (conv, down), threads, pool, dtype)
 
 
 @torch.inference_mode()
@@ -54,7 +55,7 @@ def measure(
     images: torch.Tensor,
     work: tuple[float, float],
     threads: int,
-    crew: Executor | None,
+    pool: Executor | None,
     dtype: torch.dtype,
 ) -> None:
     """One line per way, in shares of the limit."""
@@ -62,7 +63,7 @@ def measure(
     x, weight = torch.randn(1, 256, 128, 128, dtype=dtype), torch.randn(256, 256, 3, 3, dtype=dtype)
     last = torch.channels_last
     flat, flat_weight = x.to(memory_format=last), weight.to(memory_format=last)
-    draw = cpu_synthesis.Synthesis(generator.config, generator.state_dict(), dtype, crew)
+    draw = cpu_synthesis.Synthesis(generator.config, generator.state_dict(), dtype, pool)
     look = cpu_trunk.Trunk(discriminator.config, discriminator.state_dict(), dtype)
     plain = copy.deepcopy(generator).to(dtype)
     ways: dict[str, Callable[[], object]] = {

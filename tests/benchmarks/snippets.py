@@ -24,9 +24,11 @@ import numpy as np
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from animetools.text.models.loading import SHIPPED, opened
-from animetools.text.writing.generate import Text
-from animetools.text.writing.writer import Sampling, Writer
+from animetools.text.models.inference import load_for_inference
+from animetools.text.models.loading import SHIPPED
+from animetools.text.writing.batch import Batch
+from animetools.text.writing.generation import Generation
+from animetools.text.writing.sampler import Sampler
 from tests.conftest import ROOT
 
 ROUNDS = 3
@@ -73,10 +75,9 @@ def speeds(folder: str, steps: int) -> None:
         "transformers fp32": lambda count: theirs(model, count, steps)
     }
     for dtype in DTYPES:
-        ready = opened(folder, torch.device("cpu"), dtype)
-        writer = Writer(ready, Sampling(max_tokens=steps))
-        writer.ends = frozenset()
-        ways[f"gptsnip {dtype}"] = lambda count, writer=writer: ours(writer, count)  # type: ignore[misc]
+        batch = Batch(load_for_inference(folder, torch.device("cpu"), dtype), Sampler(), steps)
+        batch.ends = frozenset()
+        ways[f"gptsnip {dtype}"] = lambda count, batch=batch: ours(batch, count)  # type: ignore[misc]
     print(f"{torch.get_num_threads()} threads, {steps} tokens")
     for count in (1, 16):
         seconds = dict.fromkeys(ways, float("inf"))
@@ -107,12 +108,12 @@ def theirs(model: Any, count: int, steps: int) -> None:
     )
 
 
-def ours(writer: Writer, count: int) -> None:
+def ours(batch: Batch, count: int) -> None:
     """The same by gptsnip's own."""
     for seed in range(count):
-        writer.begin(Text("", np.random.default_rng([seed, 0])))
-    while writer.texts:
-        writer.step()
+        batch.add(Generation("", np.random.default_rng([seed, 0])))
+    while batch.texts:
+        batch.step()
 
 
 def whole_runs(folder: str, model: str, samples: int, tokens: int) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from safetensors import safe_open
 
-from animetools.text.learning import snapshots
+from animetools.runs.snapshots import listed
 from animetools.text.models.loading import SHIPPED
 
 COUNT, SHOWN = 100, 10
@@ -24,32 +24,31 @@ COUNT, SHOWN = 100, 10
 CARD = """\
 # The language model that ships with animetools
 
-`gptsnip` writes with it where no other is named, and `gpttrain` goes on from it; its name is `default`.
-It is a toy: it knows {words:,} words, all of them those of the grammar in
-[examples/synopses.txt](../examples/synopses.txt), and nothing else of the world. What it writes is
-grammatical and often amusing, keeps to its hero and theme, and leads nowhere, as its models do; a place
-may change its name on the way. It cannot follow a prompt that speaks of other things. For more, name a
-GPT-2 or a larger model: `gptsnip --model`.
+`gptsnip` and `gpttrain` use it by default; its name is `default`.
+It is a toy. It knows {words:,} words, all from the grammar in
+[examples/synopses.txt](../examples/synopses.txt), and nothing else. Its texts are grammatical and
+often amusing, keep to one hero and theme, and have no plot, like the texts it was trained on. It cannot
+continue a prompt about anything else. For that, use GPT-2 or a larger model with `gptsnip --model`.
 
 | | |
 |---|---|
 | kind | GPT-2: {n_layer} layers of width {n_embd}, {n_head} heads, {n_positions} tokens of context, {vocab_size} of vocabulary |
 | parameters | {parameters:,} |
 | files | {size:,} bytes, the weights in half precision |
-| learned from | {pairs:,} synopses by [examples/synopses.py](../examples/synopses.py), {share:.0%} of them held back |
-| for | {step:,} steps, the last of {batch} pieces of {context} tokens |
-| loss on what was held back | {best:.3f} nats a token, perplexity {perplexity:.2f} |
-| whole, of {count} snippets | {whole} |
-| he, or she, throughout | {steady} |
-| sentences that the corpus has too | {copied:.0%} |
-| sentences of new synopses of the grammar that it has too | {usual:.0%} |
+| trained on | {pairs:,} synopses by [examples/synopses.py](../examples/synopses.py), {share:.0%} of them held out |
+| training | {step:,} steps, the last with {batch} sequences of {context} tokens |
+| loss on the held-out texts | {best:.3f} nats per token, perplexity {perplexity:.2f} |
+| complete, of {count} snippets | {whole} |
+| with the same pronoun throughout | {steady} |
+| sentences that are in the corpus | {copied:.0%} |
+| the same for new synopses by the grammar | {usual:.0%} |
 
-[examples/train-text.sh](../examples/train-text.sh) makes one like it from nothing, on a CPU. A longer
-run makes a better one: `examples/train-text.sh FOLDER 120000 40000`, then
-`cp FOLDER/default/* animetools/text/models/default/`, and this page anew by
-[tests/benchmarks/synopses.py](../tests/benchmarks/synopses.py), which measures and writes it.
+[examples/train-text.sh](../examples/train-text.sh) trains one like it from scratch, on a CPU. A
+longer run makes a better one: `examples/train-text.sh FOLDER 120000 40000`, then
+`cp FOLDER/default/* animetools/text/models/default/`. This page is measured and written by
+[tests/benchmarks/synopses.py](../tests/benchmarks/synopses.py).
 
-## A page of it
+## Examples
 
 `gptsnip --seeds 0-{last} --min-chars 250 --title-format`:
 
@@ -84,7 +83,7 @@ def main() -> None:
     parser.add_argument("--card", type=Path)
     options = parser.parse_args()
     corpus = (options.run / "synopses.txt").read_text().splitlines()
-    facts = snapshots.read(snapshots.all_of(str(options.run / "run"))[-1]).facts
+    facts = snapshots.read(listed(str(options.run / "run"))[-1]).facts
     shipped = Path(SHIPPED)
     with safe_open(shipped / "model.safetensors", "pt") as file:
         shapes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118

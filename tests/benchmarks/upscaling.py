@@ -32,6 +32,7 @@ from PIL import Image
 from animetools.commands.animeupscale import JPEG_IS_GOOD
 from animetools.images.files import encode_png, read_rgb
 from animetools.images.jpeg import quality as jpeg_quality
+from animetools.images.sheet import sheet
 from animetools.upscaling.engine import Engine
 from animetools.upscaling.graph import Graph, read_graph
 from animetools.upscaling.models import open_model, waifu2x
@@ -106,7 +107,7 @@ def as_jpeg(rgb: Rgb, quality: int) -> Rgb:
     return np.asarray(Image.open(file))
 
 
-def quality(folder: Path, sheet: Path | None) -> None:
+def quality(folder: Path, file: Path | None) -> None:
     """Print PSNR and SSIM of every method, clean and after JPEG."""
     crew = ThreadPoolExecutor(2)
     pillow = {"bicubic": Image.Resampling.BICUBIC, "Lanczos": Image.Resampling.LANCZOS}
@@ -139,13 +140,13 @@ def quality(folder: Path, sheet: Path | None) -> None:
             alike = np.mean([ssim(*pair) for pair in pairs])
             row += f"   {np.mean(scores):6.2f} / {min(scores):5.2f}  {alike:.4f}"
         print(row, flush=True)
-    if sheet:
+    if file:
         shown = ["bicubic", "art", "cunet", "cunet TTA"]
-        rows = []
+        tiles = []
         for crop in crops[:5]:
             small = halved(crop)
-            rows.append(np.hstack([methods[name](small) for name in shown] + [crop]))
-        sheet.write_bytes(encode_png(np.vstack(rows)))
+            tiles += [methods[name](small) for name in shown] + [crop]
+        file.write_bytes(encode_png(sheet(tiles, len(tiles), len(shown) + 1)))
 
 
 PEER = """

@@ -6,16 +6,18 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from functools import partial
 from glob import glob
 from typing import Annotated, Any
 
-from animetools.cli import Batches, Item, Opt, Output, Rejected, Stream, command, processes
-from animetools.cli.item import Result
-from animetools.errors import FatalError, ItemError, PassedOver
+from animetools.cli import Batches, Item, Opt, Output, Rejected, Result, Stream, command, processes
+from animetools.cli.stream import Run
+from animetools.cli.workers import remote
+from animetools.errors import Advice, FatalError, ItemError, PassedOver
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Options:
     copies: Annotated[int, Opt("Files an item gives.")] = 1
     together: Annotated[int, Opt("Processes that begin before one goes on.")] = 1
     words: Annotated[tuple[str, ...], Opt("Any number of words.", unit="WORD")] = ()
+    parts: Annotated[int, Opt("Steps of a long item, each of which sleeps.")] = 0
     devices: Annotated[int, Opt("Networks that compute at once.")] = 1
 
 
@@ -38,11 +41,18 @@ def copy(options: Options, item: Item, output: Output) -> Iterator[Result]:
         log.write(ascii(item.path) + "\n")
     with open(item.path, "rb") as file:
         data = file.read()
+    if data == os.environ.get("DEATH", "-").encode():
+        os._exit(9)
     time.sleep(2 if data == os.environ.get("SLOW", "").encode() else options.sleep)
     if options.together > 1:
         open(f"begun.{os.getpid()}", "w").close()
         while len(glob("begun.*")) < options.together:
             time.sleep(0.01)
+    if data == b"odd":
+        warnings.warn("some data is odd", Advice, stacklevel=1)
+    for done in range(1, options.parts + 1):
+        time.sleep(options.sleep)
+        output.progress(done, options.parts)
     if data == b"text":
         raise PassedOver("no image")
     if data == b"nothing":
@@ -61,6 +71,8 @@ def read(options: Options, item: Item) -> bytes:
         log.write(ascii(item.path) + "\n")
     with open(item.path, "rb") as file:
         data = file.read()
+    if data == os.environ.get("DEATH", "-").encode():
+        os._exit(9)
     if data == b"text":
         raise PassedOver("no image")
     if data == b"broken":
@@ -70,11 +82,20 @@ def read(options: Options, item: Item) -> bytes:
     return data
 
 
+def loaded(options: Options, device: int) -> Any:
+    """A network; a line in `loads` tells that it was loaded."""
+    with open("loads", "a") as log:
+        log.write(f"{device} {os.getpid()}\n")
+    return partial(shout, options, device)
+
+
 def shout(options: Options, device: int, batch: list[bytes]) -> list[bytes | ItemError]:
     """A network: loud; a line in `batches` tells how many it was given."""
     with open("batches", "a") as log:
         log.write(f"{device} {len(batch)}\n")
     time.sleep(options.sleep)
+    if b"odd" in batch:
+        warnings.warn("some data is odd", Advice, stacklevel=1)
     if b"poison" in batch:
         raise ItemError("it was poisoned")
     if b"lost" in batch:
@@ -102,8 +123,8 @@ def told(options: Options, result: bytes, item: Item, output: Output) -> Iterato
 
 def batches(options: Options, encode: Any) -> Batches:
     """The three steps of a command with a network."""
-    networks = [partial(shout, options, device) for device in range(options.devices)]
-    return Batches(options.size, partial(read, options), networks, partial(encode, options))
+    load, devices = partial(loaded, options), range(options.devices)
+    return Batches(options.size, partial(read, options), load, devices, partial(encode, options))
 
 
 def number(options: Options, item: Item, output: Output) -> Iterator[Result]:
@@ -134,7 +155,7 @@ def copier(options: Options, stream: Stream) -> int:
     return stream.map(partial(copy, options))
 
 
-@command(out="copies", pool=processes)
+@command(out="copies", workers=processes)
 def forked(options: Options, stream: Stream) -> int:
     """Copy files, in processes."""
     return stream.map(partial(copy, options))
@@ -169,7 +190,7 @@ def shouter(options: Options, stream: Stream) -> int:
     return stream.batches(batches(options, save))
 
 
-@command(out="copies", pool=processes)
+@command(out="copies", workers=processes)
 def forkedshouter(options: Options, stream: Stream) -> int:
     """Copy files through a network, read and written in processes."""
     return stream.batches(batches(options, save))
@@ -193,6 +214,27 @@ def halver(options: Options, stream: Stream) -> int:
     return stream.fold(partial(wait, options), every_other)
 
 
+def doubled(options: Options, stream: Stream, items: Iterable[Item], run: Run) -> Iterator[Result]:
+    """Scout, turn down every third, and pass on the others; the first one fails at last."""
+    found = list(run(items, counted=False))
+    stream.expect(len(found))
+    stream.count(len(found[::3]))
+    yield from (Rejected(item.path, "third") for item in found[::3] if isinstance(item, Item))
+    del found[::3]
+    yield f"{len(found)} stay"
+    first, *others = run(item for item in found if isinstance(item, Item))
+    assert isinstance(first, Item)
+    yield replace(first, trouble="it went")
+    yield from others
+    assert stream.progress.left == 0
+
+
+@command()
+def scout(options: Options, stream: Stream) -> int:
+    """Look at files twice."""
+    return stream.collect(partial(wait, options), partial(doubled, options, stream))
+
+
 @command()
 def fatal(options: Options, stream: Stream) -> int:
     """Cannot run."""
@@ -210,9 +252,6 @@ def lingerer(options: Options, stream: Stream) -> int:
 class Inline(Executor):
     """An executor that is neither threads nor processes."""
 
-    def __init__(self, jobs: int) -> None:
-        self.jobs = jobs
-
     def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Do it at once."""
         future: Future[Any] = Future()
@@ -223,7 +262,7 @@ class Inline(Executor):
         return future
 
 
-@command(out="copies", pool=Inline)
+@command(out="copies", workers=remote(Inline(), 1))
 def inline(options: Options, stream: Stream) -> int:
     """Copy files in an executor of our own."""
     return stream.map(partial(copy, options))
@@ -239,6 +278,7 @@ COMMANDS = [
     grader,
     waiter,
     halver,
+    scout,
     fatal,
     lingerer,
     inline,

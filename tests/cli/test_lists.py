@@ -35,4 +35,4 @@ def test_names_that_look_like_marks_of_windows_are_names(tmp_path: Path) -> None
 def test_a_list_cut_by_nul_names_the_option(shell: Shell, raw: Path) -> None:
     done = shell("find raw -type f -print0 | $FILTERS waiter")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert "-print0 takes -0" in done.stderr
+    assert "find -print0, add -0" in done.stderr

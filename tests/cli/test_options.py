@@ -1,6 +1,7 @@
 """How values are read."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Annotated, Literal
 
 import pytest
@@ -106,3 +107,27 @@ def test_what_was_typed_is_known_by_its_value() -> None:
     assert given_flags(Repeated(), names) == []
     assert given_flags(Repeated(("a=1",), "x"), names) == ["--set", "--name"]
     assert given_flags(Repeated(("a=1",), "x"), {"name"}) == ["--name"]
+
+
+def fractions(text: str) -> tuple[Fraction, ...]:
+    """Those of "1/2,3"."""
+    if not text:
+        raise ValueError("a fraction is written as 1/2, not ''")
+    return tuple(map(Fraction, text.split(",")))
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """Options that hold more than text."""
+
+    psi: Annotated[tuple[Fraction, ...], Opt("Some.", unit="PSI", parse=fractions)] = ()
+    one: Annotated[Fraction | None, Opt("One.", parse=Fraction)] = Fraction(1, 2)
+
+
+def test_an_option_may_hold_what_is_parsed_of_its_text() -> None:
+    psi, one = options_of(Parsed)
+    assert (psi.unit, psi.usual, psi.many, one.unit, one.usual) == ("PSI", "", False, "TEXT", "1/2")
+    assert psi.parse("1/2,3") == (Fraction(1, 2), Fraction(3))
+    assert one.parse("0.25") == Fraction(1, 4)
+    with pytest.raises(ValueError, match="--psi: a fraction is written as 1/2, not ''"):
+        psi.parse("")

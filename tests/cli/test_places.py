@@ -53,8 +53,7 @@ def test_force_never_covers_what_this_run_made_of_another_input(shell: Shell, ra
     assert done.returncode == 1
     assert done.stdout.split() == ["copies/raw/a/00.png.copy", "copies/raw/A/02.png.copy"]
     assert (
-        "raw/A/00.png: copies/raw/A/00.png.copy has just been made from another input"
-        in done.stderr
+        "raw/A/00.png: copies/raw/A/00.png.copy was just written for another input" in done.stderr
     )
     assert (raw.parent / "copies/raw/a/00.png.copy").read_bytes() == b"data 0!!!!!"
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from animetools.cli import Item, Output
-from animetools.commands.animeclean import CleanOptions, measure
+from animetools.commands.animeclean import CleanOptions, measured
 from animetools.images.files import Pixels, encode_jpeg, encode_png
 from tests.conftest import Shell
 from tests.images.test_quality import noise
@@ -184,7 +184,7 @@ def test_nothing_moves_where_a_sidecar_is_in_the_way(shell: Shell, copies: Path)
     there.write_text("theirs")
     done = shell("ls raw/* | animeclean --move rejects")
     assert done.returncode == 1
-    assert "raw/a-small.png: cannot be removed: rejects/raw/a-small.txt is there" in done.stderr
+    assert "raw/a-small.png: cannot be removed: rejects/raw/a-small.txt exists" in done.stderr
     assert there.read_text() == "theirs"
     assert sorted(os.listdir(there.parent)) == ["a-small.txt"]
     assert len(os.listdir(copies)) == 4
@@ -244,7 +244,7 @@ def test_move_keeps_the_relative_path_and_overwrites_nothing(shell: Shell, raw: 
     (there / "f-empty.png").write_text("was here")
     done = shell("ls raw/* | animeclean --move bad --keep first")
     assert done.returncode == 1
-    assert "raw/f-empty.png: cannot be removed: bad/raw/f-empty.png is there already" in done.stderr
+    assert "raw/f-empty.png: cannot be removed: bad/raw/f-empty.png exists" in done.stderr
     assert "rejected 9" in done.stderr
     assert "failed 1" in done.stderr
     assert (there / "f-empty.png").read_text() == "was here"
@@ -314,7 +314,7 @@ def test_measuring_is_the_same_in_a_process(raw: Path) -> None:
 
 
 def _measured(options: CleanOptions, path: str) -> list[object]:
-    return list(measure(options, Item(path), Output(), exact=True))
+    return list(measured(options, Item(path), Output(), all_colors=True))
 
 
 def test_rejects_are_never_written_over_an_image(shell: Shell, tmp_path: Path) -> None:

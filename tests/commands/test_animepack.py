@@ -20,7 +20,8 @@ from PIL import Image
 
 from animetools.cli.item import Item, Output, finish
 from animetools.commands.animepack import PackOptions, pack
-from animetools.dataset.reading import Dataset
+from animetools.dataset.encode import encode
+from animetools.dataset.training_set import Images
 from tests.conftest import REAL, ROOT, Shell
 
 
@@ -81,7 +82,7 @@ def test_sidecars_are_packed_beside_their_images_on_request(shell: Shell, tmp_pa
         if path.is_file()
     }
     assert {f"00000/{name}": data for name, data in BESIDE.items()}.items() <= packed.items()
-    assert len(Dataset(str(tmp_path / "with.zip"))) == len(Dataset(str(folder))) == 3
+    assert len(Images(str(tmp_path / "with.zip"))) == len(Images(str(folder))) == 3
     done = shell("ls in/*.png | animepack --size 64 -o with.zip")
     assert "with.zip was made with --sidecars, this run is without --sidecars" in done.stderr
     done = shell("ls in/*.png | animepack --size 64 -o plain.zip --sidecars")
@@ -178,7 +179,7 @@ def test_folder_holds_the_same_files(shell: Shell, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout == "dataset\nd.zip\n"
-    assert len(Dataset(str(tmp_path / "dataset"))) == 5
+    assert len(Images(str(tmp_path / "dataset"))) == 5
 
 
 def test_unreadable_images_are_left_out_and_told(shell: Shell, tmp_path: Path) -> None:
@@ -223,10 +224,13 @@ def test_nothing_to_pack_is_refused(shell: Shell, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("animepack --background blurple in", "takes a color as white or #ffffff, not 'blurple'"),
+        (
+            "animepack --background blurple in",
+            "--background: 'blurple' is not a color: write it as white or #ffffff",
+        ),
         ("animepack --size 2 in", "--size is at least 4"),
         ("animepack --quality 0 in", "--quality is at least 1"),
-        ("animepack -o in in", "in is a folder of other things"),
+        ("animepack -o in in", "in is a folder, but not a dataset"),
         ("touch x; animepack -o x in", "x is a file: end the name"),
         ("animepack -o in/0000.png in", "a .zip, or a folder, whose name cannot end in .png"),
         ("animepack -o data.tar.gz in", "a .zip, or a folder, whose name cannot end in .gz"),
@@ -281,7 +285,7 @@ def test_dataset_is_never_packed_into_itself(shell: Shell, tmp_path: Path, name:
     picture(tmp_path / ".d.part/00000/img00000000.png")
     done = shell(f"{line} -f")
     assert (done.returncode, done.stdout) == (0, name.rstrip("/") + "\n"), done.stderr
-    assert len(Dataset(str(tmp_path / name))) == 4 + (name == "d.zip")
+    assert len(Images(str(tmp_path / name))) == 4 + (name == "d.zip")
 
 
 @pytest.mark.parametrize("name", ["faces.v2", "目" * 83 + "xx.zip", "n" * 255])
@@ -296,7 +300,7 @@ def test_size_that_no_stylegan_takes_is_remarked(shell: Shell, tmp_path: Path) -
     pictures(tmp_path / "in", 1)
     done = shell("animepack --size 48 in")
     assert done.returncode == 0
-    assert "48 is no power of two" in done.stderr
+    assert "48 is not a power of two" in done.stderr
 
 
 def test_odd_names_and_facts_travel(shell: Shell, tmp_path: Path) -> None:
@@ -384,7 +388,7 @@ def test_full_disk_is_told_before_work_starts(shell: Shell, tmp_path: Path) -> N
     try:
         done = shell("animepack -o disk/d.zip in")
         assert done.returncode == 2
-        assert "there is no room for it" in done.stderr
+        assert "not enough free disk space" in done.stderr
         assert os.listdir(tmp_path / "disk") == []
     finally:
         shell("umount disk")
@@ -393,13 +397,16 @@ def test_full_disk_is_told_before_work_starts(shell: Shell, tmp_path: Path) -> N
 def test_processes_give_the_same_bytes(tmp_path: Path) -> None:
     picture(tmp_path / "a.png")
     options = replace(PackOptions(), size=64)
-    work = partial(finish, partial(pack, options), Item(str(tmp_path / "a.png")), Output(dry=True))
+    work = partial(
+        finish, partial(pack, options, encode), Item(str(tmp_path / "a.png")), Output(dry=True)
+    )
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         (there,), _ = pool.submit(work).result()
     (here,), _ = work()
     assert isinstance(here, Item)
     assert isinstance(there, Item)
-    assert here.facts == there.facts
+    assert here.load == there.load
+    assert here.load[1].data.startswith(b"\x89PNG")
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="no real images here")

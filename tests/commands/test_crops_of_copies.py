@@ -65,6 +65,7 @@ def test_the_largest_of_them_stays_where_files_go(shell: Shell, raw: Path) -> No
 
 def test_records_and_moved_folders_know_the_sources_too(shell: Shell, raw: Path) -> None:
     plain = shell(f"find raw/ -type f | sort | {CROP} | {CLEAN}").stdout
+    assert plain.count("\n") == 4
     shell(f"{CROP} --json raw | sort > records; mv faces moved; ln -s moved faces")
     assert shell(f"find faces/ -name '*.png' | sort | {CLEAN}").stdout.split() == plain.split()
     shell("rm moved/.animetools.sqlite*")

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from animetools.commands.dranker import RankOptions, judges_of
+from animetools.commands.dranker import RankOptions, open_network
 from animetools.errors import FatalError
 from animetools.images.files import decode_rgb, encode_png
 from animetools.netfiles import checkpoints
-from animetools.netfiles.snapshot import Network, Snapshot
+from animetools.netfiles.networkfile import NetworkFile, SavedNetwork
 from animetools.options import options_of
 from tests.conftest import ROOT, Shell
 from tests.quick import quick
@@ -186,15 +186,16 @@ def test_a_bad_image_costs_one_line(here: Path) -> None:
     ("line", "words"),
     [
         ("dranker gone.pkl in", "gone.pkl does not exist"),
-        ("dranker notes.txt in", "notes.txt: no network file"),
-        ("dranker model.pkl --best 0 in", "--best is a share"),
-        ("dranker model.pkl --best 101% in", "--best is a share"),
-        ("dranker model.pkl --worst a in", "--worst is a share"),
-        ("dranker model.pkl --best 1.5 in", "--best is a share"),
+        ("dranker notes.txt in", "notes.txt: not a network file"),
+        ("dranker model.pkl --best 0 in", "neither a share"),
+        ("dranker model.pkl --best 101% in", "neither a share"),
+        ("dranker model.pkl --worst a in", "neither a share"),
+        ("dranker model.pkl --best 1.5 in", "neither a share"),
         ("dranker model.pkl --best 1 --worst 1 in", "exclude each other"),
         ("dranker model.pkl --threshold nan in", "--threshold"),
-        ("dranker model.pkl --sheet tails.gif in", "name a .png or .jpg"),
-        ("dranker model.pkl --sheet no/such/tails.png in", "nothing can be written to no/such"),
+        ("dranker model.pkl --device cuda:99 in", "--device cuda:99"),
+        ("dranker model.pkl --sheet tails.gif in", "give the name of a .png or .jpg"),
+        ("dranker model.pkl --sheet no/such/tails.png in", "cannot write to the folder no/such"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(here: Path, line: str, words: str) -> None:
@@ -204,10 +205,10 @@ def test_what_cannot_be_done_is_one_sentence(here: Path, line: str, words: str) 
     assert words in done.stderr
 
 
-def test_the_shipped_network_judges_where_none_is_named(shell: Shell, here: Path) -> None:
+def test_the_shipped_network_scores_where_none_is_named(shell: Shell, here: Path) -> None:
     by_name = quick("dranker default in", here)
     assert len(lines(by_name.stdout)) == COUNT
-    said = "dranker: judging by the network of animetools"
+    said = "dranker: scoring with the network of animetools"
     for line in ("dranker in", "dranker in/*", "find in/ | sort | dranker", "ls in/* | dranker -"):
         done = shell(line)
         assert (done.returncode, done.stdout) == (0, by_name.stdout), done.stderr
@@ -216,22 +217,22 @@ def test_the_shipped_network_judges_where_none_is_named(shell: Shell, here: Path
 
 
 def test_what_the_network_cannot_is_one_sentence(tmp_path: Path) -> None:
-    whole, path = snapshot(), str(tmp_path / "model.pkl")
+    whole = snapshot()
     network = whole.discriminator
     state = network.state | {"b4.out.bias": torch.full((1,), torch.nan)}
-    no_numbers = Snapshot("animetools", {"D": Network(network.config, state)}, {})
-    no_judge = Snapshot("animetools", {"G_ema": whole.generator}, {})
+    no_numbers = NetworkFile("animetools", {"D": SavedNetwork(network.config, state)}, {})
+    no_discriminator = NetworkFile("animetools", {"G_ema": whole.generator}, {})
     for made, options, words in [
         (whole, RankOptions(shuffles=1, minibatch=6), "multiple of 4"),
-        (whole, RankOptions(class_="0"), "knows no classes"),
-        (whole, RankOptions(device="cuda:99"), "--device cuda:99"),
-        (no_judge, RankOptions(), "there is no discriminator"),
+        (whole, RankOptions(class_="0"), "has no classes"),
+        (no_discriminator, RankOptions(), "there is no discriminator"),
         (snapshot(c_dim=2), RankOptions(class_="7"), "there is no class '7'"),
         (no_numbers, RankOptions(), "b4.out.bias"),
     ]:
+        path = str(tmp_path / f"{len(os.listdir(tmp_path))}.pkl")
         checkpoints.write(path, made)
         with pytest.raises(FatalError, match=words) as why:
-            judges_of(options, path)
+            open_network(options, path)
         assert "\n" not in str(why.value)
 
 
@@ -253,7 +254,7 @@ def drawn(line: str, here: Path) -> str:
 
 
 @pytest.mark.parametrize("options", ["", "--shuffles 2", "--shuffles 2 --minibatch 2"])
-def test_each_image_is_judged_as_of_the_class_of_its_record(
+def test_each_image_is_scored_as_of_the_class_of_its_record(
     shell: Shell, here: Path, options: str
 ) -> None:
     records = [json.loads(line) for line in drawn("--seeds 0-5", here).splitlines()]
@@ -294,10 +295,12 @@ def test_an_image_of_no_known_class_fails_alone(shell: Shell, here: Path) -> Non
     done = shell("dranker classes.pkl -q - < list")
     assert (done.returncode, done.stdout.count("\n"), done.stderr.count("\n")) == (1, 1, 2)
     assert "its record: there is no class 'bird' among cat, dog" in done.stderr
-    assert "in/01.png: no class of the network is known of it: say --class or --tags" in done.stderr
+    assert (
+        "in/01.png: its record names no class of the network: give --class or --tags" in done.stderr
+    )
     named = quick("dranker classes.pkl in", here)
     assert (named.returncode, named.stderr.count("\n")) == (2, 1)
-    assert "say which with --class or --tags" in named.stderr
+    assert "give it with --class or --tags" in named.stderr
 
 
 def test_a_card_is_never_given_nothing() -> None:

@@ -135,7 +135,7 @@ def test_prompts_of_a_list_come_by_turns(here: Path) -> None:
     (here / "list").write_text("Title 9|\n")
     changed = quick(f"{MAKE} --prompt-file list", here)
     assert changed.returncode == 1
-    assert "snippet-0.txt is another's" in changed.stderr
+    assert "snippet-0.txt was made from something else" in changed.stderr
 
 
 def test_texts_are_written_again_until_they_are_long_enough(here: Path) -> None:
@@ -164,7 +164,7 @@ def test_bad_prompt_files_cost_a_line_each(here: Path, shell: Shell) -> None:
     assert done.returncode == 1
     assert done.stdout == "snippets/good.txt\n"
     assert "gptsnip: bad.txt: not UTF-8 from byte 0 on\n" in done.stderr
-    assert "gptsnip: large.txt: a prompt has at most 1 MiB\n" in done.stderr
+    assert "gptsnip: large.txt: larger than 1 MiB\n" in done.stderr
     assert "gptsnip: gone.txt: no such file or directory\n" in done.stderr
 
 
@@ -179,7 +179,7 @@ def test_more_tokens_than_the_window_has_are_told(here: Path) -> None:
     done = quick("gptsnip --model model --seeds 0-1 --max-tokens 65", here)
     assert done.returncode == 0
     assert done.stderr.startswith(
-        "gptsnip: --max-tokens 65: texts end where the model's window of 64 tokens does,"
+        "gptsnip: --max-tokens 65: texts end with the model's context of 64 tokens,"
         " prompt included\n"
     )
     assert "--max-tokens" not in quick("gptsnip --model model --seeds 0-1 -o other", here).stderr
@@ -206,8 +206,8 @@ def test_texts_end_with_a_sentence_or_a_marker(here: Path) -> None:
         ("--seeds 9-1", "seeds 9-1 end before they begin"),
         ("--seeds 0 --model gone/", "--model gone/ does not exist"),
         ("--seeds 0 --model model/config.json", "is a file: name the folder"),
-        ("--seeds 0 --template none", "--template has {} once"),
-        ("--seeds 0 --template 'a {}'", "--template takes a prompt"),
+        ("--seeds 0 --template none", "--template needs {} exactly once"),
+        ("--seeds 0 --template 'a {}'", "--template needs a prompt"),
         ("--seeds 0 --prompt a --prompt-file b", "exclude each other"),
         ("--prompt-file gone", "gone: no such file or directory"),
         ("--prompt-file model", "model: is a directory"),

@@ -4,6 +4,7 @@ import json
 import random
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -98,7 +99,7 @@ def test_requests_used_up_end_with_2_and_the_next_run_goes_on(shell: Shell, tmp_
         paid = texts(tmp_path / "snippets")
         assert first.returncode == 2
         assert first.stderr.splitlines()[-1] == (
-            "gptsnip: --max-requests 12 are used up: the same line goes on where this ended"
+            "gptsnip: --max-requests 12 is used up: repeat the command to continue"
         )
         assert len(first.stdout.splitlines()) == len(paid) == len(served.asked) == 12
         second, third = shell(call), shell(call)
@@ -152,6 +153,32 @@ def test_killed_run_goes_on_and_pays_for_nothing_twice(
     assert not {f"snippet-{seed}.txt" for seed in again} & paid.keys()
     assert len(again) <= 4
     assert not list((tmp_path / "snippets").glob(".*.part"))
+
+
+def test_run_that_an_older_version_left_killed_goes_on(shell: Shell, tmp_path: Path) -> None:
+    release = threading.Event()
+
+    def behave(asked: Asked) -> None:
+        if asked.body["seed"] == 0:
+            release.wait(60)
+        seeded(asked)
+
+    with serving(behave) as served:
+        call = line(served, "--seeds 0-9 -j 4")
+        run = subprocess.Popen([ROOT / "bin/gptsnip", *call.split()[1:]], cwd=tmp_path)
+        while len(texts(tmp_path / "snippets")) < 6:
+            time.sleep(0.02)
+        run.kill()
+        run.wait()
+        paid = texts(tmp_path / "snippets")
+        with sqlite3.connect(tmp_path / "snippets/.animetools.sqlite") as base:
+            (words,) = base.execute("SELECT words FROM settings").fetchone()
+            fewer = {name: value for name, value in json.loads(words).items() if name != "set"}
+            base.execute("UPDATE settings SET words = ?", [json.dumps(fewer, sort_keys=True)])
+        release.set()
+        done = shell(call)
+    assert (done.returncode, done.stdout.count("\n")) == (0, 10), done.stderr
+    assert texts(tmp_path / "snippets").items() >= paid.items()
 
 
 def test_file_of_other_settings_is_not_taken_for_that_of_a_killed_run(
@@ -243,7 +270,7 @@ def test_key_goes_to_the_service_alone(shell: Shell, tmp_path: Path) -> None:
     assert served.asked[0].headers["authorization"] == f"Bearer {KEY}"
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == (
-        "gptsnip: 127.0.0.1 does not take the key of OPENAI_API_KEY: Wrong: ***"
+        "gptsnip: 127.0.0.1 refused the key in OPENAI_API_KEY: Wrong: ***"
     )
     held = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert KEY.encode() not in held + (done.stdout + done.stderr).encode()
@@ -253,7 +280,7 @@ def test_missing_key_is_one_sentence(shell: Shell) -> None:
     with serving(lambda asked: asked.send(401, b"")) as served:
         done = shell(line(served, "--seeds 0-9 -q"))
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "gptsnip: 127.0.0.1 wants a key: put it into OPENAI_API_KEY\n"
+    assert done.stderr == "gptsnip: 127.0.0.1 requires a key: put it into OPENAI_API_KEY\n"
 
 
 ASKED = "--api http://localhost/v1/completions --api-model m"
@@ -262,20 +289,20 @@ ASKED = "--api http://localhost/v1/completions --api-model m"
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ("--api http://localhost/v1 --api-model m", "--api ends in /v1/completions or"),
+        ("--api http://localhost/v1 --api-model m", "--api must end in /v1/completions or"),
         ("--api http://localhost/v1/completions", "--api and --api-model need each other"),
         ("--api-model m", "--api and --api-model need each other"),
-        ("--max-requests 5", "--max-requests and --max-cost are for --api"),
+        ("--max-requests 5", "--max-requests and --max-cost need --api"),
         (
             "--api http://localhost/v1/completions --api-model m --max-cost 1",
             "--max-cost needs prices: --price-in and --price-out",
         ),
-        ("--system x", "for --api alone: --system"),
-        ("--stop x --set a=1 --timeout 3", "for --api alone: --stop, --set, --timeout"),
-        (f"{ASKED} --top-k 3 --dtype int8", "with --api leave out --top-k, --dtype"),
-        (f"{ASKED} --system x", "--system is for a chat"),
-        (f"{ASKED} --price-in 1", "--price-in and --price-out are for --max-cost"),
-        (f"{ASKED} --set temperature=1", "--set temperature: the option for that is --temperature"),
+        ("--system x", "only for --api: --system"),
+        ("--stop x --set a=1 --timeout 3", "only for --api: --stop, --set, --timeout"),
+        (f"{ASKED} --top-k 3 --dtype int8", "with --api leave out --dtype, --top-k"),
+        (f"{ASKED} --system x", "--system needs a chat"),
+        (f"{ASKED} --price-in 1", "--price-in and --price-out need --max-cost"),
+        (f"{ASKED} --set temperature=1", "--set temperature: use --temperature instead"),
         (f"{ASKED} --set =1", "--set takes NAME=VALUE, not '=1'"),
         (f"{ASKED} --set a=1 --set a=2", "--set a is given twice"),
     ],

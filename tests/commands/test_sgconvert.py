@@ -14,14 +14,15 @@ import pytest
 import torch
 
 from animetools.netfiles import checkpoints
-from animetools.netfiles.snapshot import Snapshot
+from animetools.netfiles.networkfile import NetworkFile
+from animetools.networks.generator import Generator
 from tests import tiny
 from tests.conftest import Shell
 from tests.netfiles import files, goldens
 from tests.quick import quick
 
 
-def same(one: Snapshot, other: Snapshot) -> bool:
+def same(one: NetworkFile, other: NetworkFile) -> bool:
     return all(
         torch.equal(value, other.networks[name].state[key])
         for name, network in one.networks.items()
@@ -57,7 +58,7 @@ def test_an_old_file_becomes_a_new_one_and_nothing_is_overwritten(
     assert done.stdout == f"a/faces.safetensors\n{json.dumps(made)}\n"
     assert done.stderr.splitlines() == [
         "sgconvert: read 1 = kept 1 + rejected 0 + passed over 0 + failed 0",
-        "sgconvert: a/faces.safetensors exists; -f writes over it",
+        "sgconvert: a/faces.safetensors exists: -f overwrites it",
     ]
     assert done.returncode == 2
     old = checkpoints.read(str(tmp_path / "network-snapshot-007000.pkl"))
@@ -93,7 +94,7 @@ def test_small_refuses_numbers_that_half_precision_lacks(tmp_path: Path) -> None
     large.generator.state["mapping.w_avg"].fill_(1e5)
     checkpoints.write(str(tmp_path / "large.pkl"), large)
     done = quick("sgconvert --small large.pkl small.pkl", tmp_path)
-    assert "the tensor mapping.w_avg holds numbers that are not finite" in done.stderr
+    assert "the tensor mapping.w_avg has numbers that are not finite" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["large.pkl"]
 
 
@@ -132,9 +133,9 @@ def test_info_tells_what_is_in_each_file(tmp_path: Path) -> None:
         "discriminator_channels": "64 64 64 32 16",
     }
     assert done.stderr.splitlines() == [
-        "sgconvert: readme.txt: no network file: neither a pickle, nor of torch, nor safetensors",
+        "sgconvert: readme.txt: not a network file: neither a pickle, a PyTorch checkpoint nor safetensors",
         "sgconvert: gone.pkl: no such file or directory",
-        "sgconvert: broken.pkl: the tensor b4.out.bias holds numbers that are not finite",
+        "sgconvert: broken.pkl: the tensor b4.out.bias has numbers that are not finite (NaN or infinite)",
         "sgconvert: read 5 = kept 2 + rejected 0 + passed over 0 + failed 3",
     ]
 
@@ -175,11 +176,11 @@ def test_wrong_usage_is_a_sentence_and_writes_nothing(shell: Shell, tmp_path: Pa
         "sgconvert --info a.pkl a.pkl --sha256 0; sgconvert --input w a.pkl b.pt; sgconvert -n -q a.pkl b.pt"
     )
     assert done.stderr.splitlines() == [
-        "sgconvert: one file is read and one is written: sgconvert IN OUT",
-        "sgconvert: one file is read and one is written: sgconvert IN OUT",
-        "sgconvert: b.ckpt does not end in one of .pkl, .safetensors, .pt, .onnx",
-        "sgconvert: --info says what is in files: sgconvert --info FILE ...",
-        "sgconvert: --sha256 is that of one file; there are several",
+        "sgconvert: name two files: sgconvert IN OUT",
+        "sgconvert: name two files: sgconvert IN OUT",
+        "sgconvert: b.ckpt does not end in .pkl, .safetensors, .pt or .onnx",
+        "sgconvert: --info needs a file: sgconvert --info FILE ...",
+        "sgconvert: --sha256 is for one file, not several",
         "sgconvert: --input w is for .onnx files, not b.pt",
     ]
     assert (done.returncode, done.stdout) == (0, "b.pt\n")
@@ -194,7 +195,7 @@ def test_what_a_layout_cannot_hold_is_told(shell: Shell, tmp_path: Path) -> None
         "PYTHONPATH=. sgconvert classes.pkl c.onnx"
     )
     assert done.stderr.splitlines() == [
-        "sgconvert: classes.pkl: the .pt layout has no labels",
+        "sgconvert: classes.pkl: a .pt cannot hold labels: write a .pkl or .safetensors",
         "sgconvert: ONNX needs more libraries: pip install 'animetools[onnx]'",
     ]
     assert (done.returncode, done.stdout) == (2, "")
@@ -202,12 +203,19 @@ def test_what_a_layout_cannot_hold_is_told(shell: Shell, tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_a_generator_becomes_an_onnx_model(tmp_path: Path) -> None:
+def test_a_generator_becomes_an_onnx_model_from_w(tmp_path: Path) -> None:
     import onnxruntime
 
-    checkpoints.write(str(tmp_path / "a.pkl"), tiny.snapshot())
-    done = quick("sgconvert a.pkl a.onnx", tmp_path)
+    snapshot = tiny.snapshot()
+    checkpoints.write(str(tmp_path / "a.pkl"), snapshot)
+    done = quick("sgconvert --input w a.pkl a.onnx", tmp_path)
     assert (done.returncode, done.stdout) == (0, "a.onnx\n")
     assert done.stderr == "sgconvert: read 1 = kept 1 + rejected 0 + passed over 0 + failed 0\n"
     session = onnxruntime.InferenceSession(tmp_path / "a.onnx", providers=["CPUExecutionProvider"])
-    assert [value.name for value in session.get_inputs()] == ["z", "psi"]
+    assert [(value.name, value.shape) for value in session.get_inputs()] == [("w", ["n", 6, 8])]
+    w = torch.randn(2, 6, 8)
+    (found,) = session.run(None, {"w": w.numpy()})
+    generator = snapshot.generator.build()
+    assert isinstance(generator, Generator)
+    wanted = generator.synthesis(w, "const")
+    torch.testing.assert_close(torch.from_numpy(found), wanted, rtol=1e-3, atol=1e-3)

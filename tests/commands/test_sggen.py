@@ -14,9 +14,10 @@ import torch
 from PIL import Image
 
 from animetools.netfiles import checkpoints
-from animetools.netfiles.snapshot import Network, Snapshot
-from animetools.networks.config import MappingConfig, StyleGAN2GeneratorConfig, Truncation
+from animetools.netfiles.networkfile import NetworkFile, SavedNetwork
+from animetools.networks.config import MappingConfig, Truncation
 from animetools.networks.stylegan2 import modules as stylegan2
+from animetools.networks.stylegan2.config import StyleGAN2GeneratorConfig
 from animetools.sampling.render import to_pixels
 from tests.conftest import ROOT, Shell, within_a_second
 from tests.netfiles.goldens import tf, tf_file
@@ -174,8 +175,8 @@ def test_rows_of_w_are_one_picture_or_a_question(here: Path) -> None:
     assert done.stdout.split() == ["images/encoded.pt.0.png", "images/face.npy.0.png"]
     alike = MappingConfig(8, 0, 8, 1, 8)
     made = StyleGAN2GeneratorConfig(alike, (8, 8, 8))
-    drawn = Network(made, state(stylegan2.Generator(made), 0))
-    checkpoints.write(str(here / "alike.pkl"), Snapshot("animetools", {"G_ema": drawn}, {}))
+    drawn = SavedNetwork(made, state(stylegan2.Generator(made), 0))
+    checkpoints.write(str(here / "alike.pkl"), NetworkFile("animetools", {"G_ema": drawn}, {}))
     done = quick("sggen --network alike.pkl face.npy -q -o asked", here)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
@@ -218,7 +219,7 @@ def test_a_name_never_passes_from_one_picture_to_another(here: Path) -> None:
     made = (here / "images/x.png").read_bytes()
     other = quick(f"{MAKE} --seeds 1 --name x", here)
     assert (other.returncode, other.stdout) == (1, "")
-    assert "images/x.png is another's" in other.stderr
+    assert "images/x.png was made from something else" in other.stderr
     assert (here / "images/x.png").read_bytes() == made
     again = quick(f"{MAKE} --seeds 0 --name x", here)
     assert (again.returncode, again.stdout) == (0, "images/x.png\n")
@@ -231,7 +232,7 @@ def test_two_pictures_of_one_name_in_one_run_are_an_error(here: Path) -> None:
     done = quick(line, here)
     assert done.returncode == 1
     assert sorted(done.stdout.split()) == [f"images/{n}.png" for n in ("10", "110", "1110")]
-    assert "is another's: choose another name or -o\n" in done.stderr
+    assert "was made from something else: choose another name or -o\n" in done.stderr
 
 
 def test_force_overwrites_no_picture_of_the_same_run(here: Path) -> None:
@@ -241,7 +242,10 @@ def test_force_overwrites_no_picture_of_the_same_run(here: Path) -> None:
         paths = [(record["path"], record["seed"]) for record in records(done.stdout)]
         assert done.returncode == 1
         assert [seed for path, seed in paths if path == "images/110.png"] == [1]
-        assert "images/110.png is another's: choose another name or -o\n" in done.stderr
+        assert (
+            "images/110.png was made from something else: choose another name or -o\n"
+            in done.stderr
+        )
 
 
 def test_the_best_are_kept_and_dranker_agrees(here: Path) -> None:
@@ -290,9 +294,12 @@ def test_seeds_and_classes_of_records_are_drawn_again(shell: Shell, here: Path) 
     assert "its record: there is no class 'bird' among long_hair, smile, hat" in done.stderr
     again = records(done.stdout)
     assert [record["seed"] for record in again] == [3, 4] * 4
-    for n, kind in enumerate((*kinds, "--class hat")):
-        wanted = records(quick(f"{make} --seeds 3-4 --psi 1 {kind} -o wanted{n}", here).stdout)
-        for one, other in zip(again[2 * n : 2 * n + 2], wanted, strict=True):
+    wanted = [
+        records(quick(f"{make} --seeds 3-4 --psi 1 {kind} -o wanted{n}", here).stdout)
+        for n, kind in enumerate(kinds)
+    ]
+    for n, wanted_here in enumerate((*wanted, wanted[1])):
+        for one, other in zip(again[2 * n : 2 * n + 2], wanted_here, strict=True):
             assert (pixels(here / one["path"]) == pixels(here / other["path"])).all()
             assert [one.get("class"), one.get("tags")] == [other.get("class"), other.get("tags")]
     done = shell(f"{make} --class smile -o other - < list")
@@ -314,7 +321,7 @@ def test_a_dash_reads_seeds_latents_and_records(shell: Shell, here: Path) -> Non
     assert done.returncode == 1
     assert done.stderr.splitlines()[:2] == [
         "sggen: gone: no such file or directory",
-        "sggen: 9-2: seeds 9-2 end before they begin",
+        "sggen: 9-2: the seeds 9-2 end before they begin",
     ]
 
 
@@ -400,27 +407,36 @@ def test_the_shipped_network_draws_where_none_is_named(here: Path) -> None:
         ("--network network.pkl", "nothing to draw: give --seeds"),
         ("--network gone.pkl --seeds 0", "gone.pkl does not exist"),
         ("--network network.pkl --sha256 00 --seeds 0", "--sha256"),
-        ("--network network.pkl --seeds 5-2", "seeds 5-2 end before they begin"),
+        ("--network network.pkl --seeds 5-2", "the seeds 5-2 end before they begin"),
         ("--network network.pkl --seeds a-b", "not 'a-b'"),
         ("--network network.pkl --seeds -1", "-1"),
-        ("--network network.pkl --seeds 0 --psi x", "--psi takes numbers"),
-        ("--network network.pkl --seeds 0 --psi nan", "--psi takes numbers"),
+        ("--network network.pkl --seeds 0 --psi x", "--psi: 'x' is not a number"),
+        ("--network network.pkl --seeds 0 --psi nan", "--psi: 'nan' is not a number"),
         ("--network network.pkl --seeds 0 --truncate z", "--truncate z needs --psi"),
-        ("--network network.pkl --seeds 0 --truncate z --psi 0", "--psi is at least 0.01"),
-        ("--network network.pkl --seeds 0 --accept 0", "--accept is a share, such as 10%, or a"),
-        ("--network network.pkl --seeds 0 --accept 500%", "--accept is a share"),
-        ("--network network.pkl 0-3", "to draw seeds say --seeds 0-3"),
-        ("--network network.pkl 7", "to draw seeds say --seeds 7"),
+        ("--network network.pkl --seeds 0 --truncate z --psi 0", "needs --psi of at least 0.01"),
+        ("--network network.pkl --seeds 0 --accept 0", "--accept: '0' is neither a share"),
+        ("--network network.pkl --seeds 0 --accept 500%", "--accept: '500%' is neither a share"),
+        ("--network network.pkl 0-3", "for seeds give --seeds 0-3"),
+        ("--network network.pkl 7", "for seeds give --seeds 7"),
         ("--network network.pkl --seeds 0 --accept 5% --psi 1,2", "--accept compares"),
         ("--network network.pkl --seeds 0-1 --name x.png", "--name needs {seed} or {index}"),
         ("--network network.pkl --seeds 0 --psi 1,2 --name x.png", "--name needs {psi}"),
-        ("--network network.pkl --seeds 0 --name '{sed}.png'", "--name {sed}"),
-        ("--network network.pkl --seeds 0 --name x.jpg --format png", "no name for --format png"),
-        ("--network network.pkl --seeds 0 --name {seed}.gif", ".png, .jpg or .webp, not .gif"),
-        ("--network network.pkl --seeds 0 --name {seed}.MP4", ".png, .jpg or .webp, not .MP4"),
+        (
+            "--network network.pkl --seeds 0 --name '{sed}.png'",
+            "--name: unknown field in {sed}.png",
+        ),
+        (
+            "--network network.pkl --seeds 0 --name x.jpg --format png",
+            "--name ends in .jpg: --format must agree",
+        ),
+        (
+            "--network network.pkl --seeds 0 --name {seed}.gif",
+            "names a .gif file; give .png, .jpg or .webp",
+        ),
+        ("--network network.pkl --seeds 0 --name {seed}.MP4", "names a .MP4 file; give"),
         ("--network network.pkl --seeds 0 --class 1 --tags 2", "exclude each other"),
-        ("--network network.pkl --seeds 0 --grid 0x3", "--grid takes columns and rows"),
-        ("--network network.pkl --seeds 0 --grid 00x3", "--grid takes columns and rows"),
+        ("--network network.pkl --seeds 0 --grid 0x3", "--grid: '0x3' is not columns and rows"),
+        ("--network network.pkl --seeds 0 --grid 00x3", "--grid: '00x3' is not columns and rows"),
         (
             "--network network.pkl --seeds 0 --grid 5000x1",
             "5,000 pictures a sheet, more than 4,096",
@@ -437,18 +453,18 @@ def test_what_cannot_run_is_one_sentence(here: Path, words: str, said: str) -> N
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("--network text.pkl --seeds 0", "text.pkl: no network file"),
+        ("--network text.pkl --seeds 0", "text.pkl: not a network file"),
         ("--network short.pkl --seeds 0", "short.pkl: "),
         ("--network sick.pkl --seeds 0", "sick.pkl: the tensor synthesis.b8.conv0.weight"),
-        ("--network clear.pkl --seeds 0 --accept 50%", "--accept: there is no discriminator"),
-        ("--network clear.pkl --seeds 0 --format jpg", "opacity, which JPEG has not"),
-        ("--network network.pkl --seeds 0 --class 1", "--class: this network knows no classes"),
+        ("--network clear.pkl --seeds 0 --accept 50%", "clear.pkl: there is no discriminator"),
+        ("--network clear.pkl --seeds 0 --format jpg", "opacity, which JPEG cannot hold"),
+        ("--network network.pkl --seeds 0 --class 1", "network.pkl: this network has no classes"),
         ("--network conditional.pkl --seeds 0 --tags hat,cat", "no class 'cat' among long_hair,"),
         (
             "--network old.pkl --seeds 0 --grid 1x999 --format webp",
-            "makes 32x31968 pixels; one webp file has at most 16,383",
+            "a sheet of 1x999 is 32x31968 pixels; one webp file holds at most 16,383",
         ),
-        ("--network network.pkl --seeds 0 --device cuda:9", "--device cuda:9: there"),
+        ("--network network.pkl --seeds 0 --device cuda:9", "--device cuda:9: CUDA finds"),
         ("--network network.pkl --seeds 0 -o text.pkl/", "cannot make the output folder"),
         ("--network network.pkl text.pkl", "text.pkl: neither an .npy, an .npz nor a .pt file"),
         ("--network network.pkl narrow.npy", "narrow.npy: an array of shape 1x7; this network"),

@@ -19,7 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import Tensor
 
 from animetools.netfiles import checkpoints
-from animetools.netfiles.snapshot import Snapshot
+from animetools.netfiles.networkfile import NetworkFile
 from tests import tiny
 from tests.conftest import ROOT
 from tests.dataset.sets import encoded, folder, picture, zipped
@@ -45,13 +45,13 @@ def train(line: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return done
 
 
-def snapshot(path: Path) -> Snapshot:
+def snapshot(path: Path) -> NetworkFile:
     return checkpoints.read(str(path))
 
 
 def tensors(value: Any, name: str = "") -> dict[str, Tensor]:
     """Every tensor and number somewhere in a snapshot, by where it is."""
-    if isinstance(value, Snapshot):
+    if isinstance(value, NetworkFile):
         networks = {key: network.state for key, network in value.networks.items()}
         return tensors({"networks": networks, "training": value.training})
     if isinstance(value, dict):
@@ -326,7 +326,7 @@ def test_a_damaged_snapshot_names_the_last_whole_one(data: Path, cut: bool) -> N
     changed = whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]
     (data / last).write_bytes(whole[:-1] if cut else changed)
     done = quick("sgtrain d.zip --resume latest --kimg 0.016 -j 1", data)
-    reason = "a truncated file" if cut else "damaged: a checksum does not match"
+    reason = "a truncated zip file" if cut else "damaged: a checksum does not match"
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"sgtrain: {last}: ")
     assert f"{reason}; the last whole one is {before}: pass --resume {before}\n" in done.stderr
@@ -419,7 +419,7 @@ def test_what_is_not_used_is_told(tmp_path: Path) -> None:
         ),
         ("d.zip --transfer run.pkl --channel-base 32", "--channel-base 32: the networks are those"),
         ("d.zip --preset big", "--preset is one of s2, "),
-        ("d.zip --g-lr fast", "--g-lr is a rate"),
+        ("d.zip --g-lr fast", "--g-lr: 'fast' is neither a rate nor rates"),
         ("d.zip --resume latest --transfer old.pkl", "exclude each other"),
         ("d.zip --resume old.pkl", "old.pkl: it holds no state of a run to resume"),
         ("d.zip --resume gone.pkl", "gone.pkl does not exist"),
@@ -440,7 +440,7 @@ def test_what_cannot_be_is_one_sentence(
     done = quick(f"sgtrain {line} -j 1 -o {tmp_path}/results", inputs)
     assert (done.returncode, done.stdout) == (2, ""), done.stderr
     assert reason in done.stderr
-    assert "should not happen" not in done.stderr
+    assert "unexpected error" not in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "results").exists()
 

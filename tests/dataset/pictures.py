@@ -1,16 +1,23 @@
 """Small pictures, and datasets of them, for the tests of this room."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from animetools.commands.animepack import PackOptions
 from animetools.dataset.encode import Packable, encode
+from animetools.dataset.formats import reader
+from animetools.dataset.members import METADATA
 from animetools.dataset.packing import Entry, Packing
+from animetools.dataset.training_set import Images
 from animetools.images.files import encode_png
 from animetools.images.fit import Rgb, fit
+from animetools.settings import Settings
 
-SETTINGS: dict[str, Any] = {"size": 16, "fit": "pad", "enlarge": True, "quality": None}
+OPTIONS = PackOptions(size=16)
+SETTINGS = Settings.of("animepack", OPTIONS).keyed(background=[*OPTIONS.background])
 
 
 def picture(seed: int, width: int = 16, height: int = 16) -> Rgb:
@@ -40,13 +47,23 @@ def packable(seed: int) -> Packable:
     return Packable(encode(square), 16, 16, how, sidecars)
 
 
+def unpacked(path: Path) -> list[Rgb]:
+    """The pictures of a dataset."""
+    images = Images(str(path))
+    return [images.read(number).transpose(1, 2, 0) for number in range(len(images))]
+
+
+def records(path: Path) -> list[dict[str, Any]]:
+    """What a dataset says of its pictures."""
+    return [json.loads(line) for line in reader(str(path)).lines(METADATA)]
+
+
 def pack(
     packing: Packing, paths: list[str], limit: int | None = None, bad: set[str] | None = None
 ) -> None:
     """What the command does, in short; `bad` cannot be read, after `limit` images it is killed."""
     bad = bad or set()
     packing.enlist(map(entry, paths))
-    packing.match()
     packing.settle(one.position for one in packing.doubtful() if one.path not in bad)
     if packing.made:
         return

@@ -5,7 +5,8 @@ import os
 import tarfile
 import zipfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from PIL import Image
 
 from animetools.dataset.tfrecords import masked_crcs
 from animetools.dataset.training_set import Images
-from animetools.dataset.webdataset import TarFiles
+from animetools.dataset.webdataset import TarReader
 from animetools.errors import FatalError, ItemError
 from animetools.images.files import decode_rgb
 from tests.conftest import ROOT
@@ -47,6 +48,14 @@ def test_many_threads_read_the_same(tmp_path: Path, write: Write) -> None:
     with ThreadPoolExecutor(8) as threads:
         found = list(threads.map(images.read, order))
     assert all(np.array_equal(one, pictures[n]) for one, n in zip(found, order, strict=True))
+
+
+@pytest.mark.parametrize("write", [sets.folder, sets.zipped])
+def test_processes_read_the_same(tmp_path: Path, write: Write) -> None:
+    images = Images(write(tmp_path / "set", [picture(n) for n in range(4)]))
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as processes:
+        found = list(processes.map(images.read, range(4)))
+    assert all(np.array_equal(one, picture(n)) for n, one in enumerate(found))
 
 
 def test_one_file_of_a_folder_will_do(tmp_path: Path) -> None:
@@ -116,7 +125,7 @@ def test_labels_may_be_vectors(tmp_path: Path, write: Write) -> None:
 
 
 @pytest.mark.parametrize("write", WRITERS)
-def test_labels_must_be_there_if_they_are_learnt(tmp_path: Path, write: Write) -> None:
+def test_labels_must_be_there_if_they_are_learned(tmp_path: Path, write: Write) -> None:
     with pytest.raises(FatalError, match="holds no labels"):
         Images(write(tmp_path / "set", [picture(0)]), conditional=True)
 
@@ -259,7 +268,7 @@ def no_pictures(path: Path) -> None:
         (lambda path: None, "No such file"),
         (Path.mkdir, "holds no images"),
         (fifo, "neither a file nor a folder"),
-        (text, "no dataset"),
+        (text, "not a dataset"),
         (unreadable, "holds no image that can be read"),
         (empty_zip, "holds no images"),
         (two_sets, "holds several datasets"),
@@ -296,7 +305,7 @@ def test_absurd_records_are_refused(tmp_path: Path, length: int) -> None:
     head = length.to_bytes(8, "little")
     good = record(sets.example(picture(0)))
     (tmp_path / "a.tfrecords").write_bytes(good + head + sets.masked_crc(head) + b"data")
-    with pytest.raises(FatalError, match=r"not TFRecords: (no record at byte|cut short)"):
+    with pytest.raises(FatalError, match=r"not TFRecords: (no record at byte|truncated)"):
         Images(str(tmp_path))
 
 
@@ -354,7 +363,7 @@ def test_tars_are_read_as_tarfile_reads_them(
             for one in file
             if one.isreg() and (stream := file.extractfile(one))
         ]
-    files = TarFiles(str(path))
+    files = TarReader(str(path))
     assert [(files.name(n), files.read(n)) for n in range(len(files))] == expected
 
 
@@ -366,7 +375,7 @@ def test_a_tar_holds_one_image_a_sample(tmp_path: Path) -> None:
         sets.add(file, "x/7.png", b"twice")
         sets.add(file, "x/8.webp", b"next")
         sets.add(file, "x/8.cls", b"1")
-    files = TarFiles(str(tmp_path / "a.tar"))
+    files = TarReader(str(tmp_path / "a.tar"))
     assert [files.name(n) for n in range(len(files))] == ["x/7.JPG", "x/8.webp"]
     labels = files.labels()
     assert labels is not None
@@ -390,7 +399,7 @@ def test_absurd_members_are_refused(tmp_path: Path, size: bytes) -> None:
     data[148:156] = b" " * 8
     data[148:156] = f"{sum(data[:512]):06o}\0 ".encode()
     path.write_bytes(data)
-    with pytest.raises(FatalError, match=r"not a tar of images: (cut short|a number below)"):
+    with pytest.raises(FatalError, match=r"not a tar of images: (truncated|a negative number)"):
         Images(str(path))
 
 

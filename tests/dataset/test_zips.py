@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from animetools.dataset.members import Member
-from animetools.dataset.zips import ZipFiles, ZipPart
+from animetools.dataset.zips import ZipReader, ZipWriter
 from animetools.errors import FatalError, ItemError
 
 
 def write(path: Path, contents: list[bytes], lines: list[bytes] | None = None) -> list[Member]:
     """A zip of these files."""
-    part = ZipPart(str(path))
+    part = ZipWriter(str(path))
     members = [part.append(f"00000/img{n:08d}.png", data) for n, data in enumerate(contents)]
     part.finish(members, lambda: lines or [], b'{"labels":null}', 10**18)
     part.close()
@@ -47,12 +47,12 @@ def test_zipfile_reads_what_we_write(tmp_path: Path) -> None:
 
 
 def test_archives_beyond_four_gigabytes(tmp_path: Path) -> None:
-    part = ZipPart(str(tmp_path / "a.zip"))
+    part = ZipWriter(str(tmp_path / "a.zip"))
     first = part.append("00000/img00000000.png", b"first")
     part.end = 5 << 30  # a hole: it takes no room
     second = part.append("00000/img00000001.png", b"second")
     part.finish([first, second], lambda: [b"{}\n"], b"{}", 0)
-    files = ZipFiles(str(tmp_path / "a.zip"))
+    files = ZipReader(str(tmp_path / "a.zip"))
     assert [files.read(n) for n in range(len(files))] == [b"first", b"second"]
     assert list(files.lines("metadata.jsonl")) == [b"{}\n"]
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
@@ -62,7 +62,7 @@ def test_archives_beyond_four_gigabytes(tmp_path: Path) -> None:
 
 def test_more_than_65535_images(tmp_path: Path) -> None:
     write(tmp_path / "a.zip", [str(n).encode() for n in range(66_000)])
-    files = ZipFiles(str(tmp_path / "a.zip"))
+    files = ZipReader(str(tmp_path / "a.zip"))
     assert len(files) == 66_000
     assert files.read(65_999) == b"65999"
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
@@ -88,14 +88,14 @@ def test_other_zips_are_read_in_the_order_of_names(tmp_path: Path) -> None:
         archive.writestr("folder/a.jpg", b"a")
         archive.writestr("readme.txt", b"no image", zipfile.ZIP_DEFLATED)
         archive.writestr("dataset.json", json.dumps({"labels": None}))
-    files = ZipFiles(str(tmp_path / "a.zip"))
+    files = ZipReader(str(tmp_path / "a.zip"))
     assert [files.name(n) for n in range(len(files))] == ["folder/a.jpg", "folder/b.PNG"]
     assert [files.read(n) for n in range(len(files))] == [b"a", b"b"]
 
 
 def test_another_process_opens_it_for_itself(tmp_path: Path) -> None:
     write(tmp_path / "a.zip", [b"one", b"two"])
-    files = pickle.loads(pickle.dumps(ZipFiles(str(tmp_path / "a.zip"))))
+    files = pickle.loads(pickle.dumps(ZipReader(str(tmp_path / "a.zip"))))
     assert files.read(1) == b"two"
 
 
@@ -104,7 +104,16 @@ def test_changed_byte_is_found(tmp_path: Path) -> None:
     data = (tmp_path / "a.zip").read_bytes()
     (tmp_path / "a.zip").write_bytes(data.replace(b"precious", b"Precious"))
     with pytest.raises(ItemError, match="damaged: its checksum"):
-        ZipFiles(str(tmp_path / "a.zip")).read(1)
+        ZipReader(str(tmp_path / "a.zip")).read(1)
+
+
+def test_damaged_header_of_the_summary_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "a.zip", [b"one"])
+    data = bytearray((tmp_path / "a.zip").read_bytes())
+    data[data.index(b"dataset.json") - 30] = 0
+    (tmp_path / "a.zip").write_bytes(data)
+    with pytest.raises(FatalError, match=r"a\.zip: dataset\.json: damaged: no member at"):
+        list(ZipReader(str(tmp_path / "a.zip")).lines("dataset.json"))
 
 
 def compressed(path: Path) -> None:
@@ -148,7 +157,7 @@ def test_hostile_zips_are_refused_in_one_sentence(
 ) -> None:
     make(tmp_path / "a.zip")
     with pytest.raises(FatalError, match=r"a\.zip: not a zip of images: .") as caught:
-        ZipFiles(str(tmp_path / "a.zip"))
+        ZipReader(str(tmp_path / "a.zip"))
     assert "\n" not in str(caught.value)
 
 
@@ -158,13 +167,13 @@ def test_every_cut_of_a_zip_is_refused_and_none_crashes(tmp_path: Path) -> None:
     for length in range(len(data)):
         (tmp_path / "cut.zip").write_bytes(data[:length])
         with pytest.raises(FatalError):
-            ZipFiles(str(tmp_path / "cut.zip"))
+            ZipReader(str(tmp_path / "cut.zip"))
 
 
 def test_second_writer_is_told(tmp_path: Path) -> None:
-    part = ZipPart(str(tmp_path / "a.zip"))
-    with pytest.raises(FatalError, match="being made by another process"):
-        ZipPart(str(tmp_path / "a.zip"))
+    part = ZipWriter(str(tmp_path / "a.zip"))
+    with pytest.raises(BlockingIOError):
+        ZipWriter(str(tmp_path / "a.zip"))
     part.close()
     assert list(tmp_path.iterdir()) == []
 
@@ -172,11 +181,10 @@ def test_second_writer_is_told(tmp_path: Path) -> None:
 def test_part_of_a_finished_zip_is_not_taken_for_a_free_one(tmp_path: Path) -> None:
     """Many processes make the same zip at once: each is whole, whoever comes last."""
     line = (
-        "import sys; from animetools.dataset.zips import ZipPart\n"
-        "from animetools.errors import FatalError\n"
+        "import sys; from animetools.dataset.zips import ZipWriter\n"
         "for n in range(50):\n"
-        "    try: part = ZipPart(sys.argv[1])\n"
-        "    except FatalError: continue\n"
+        "    try: part = ZipWriter(sys.argv[1])\n"
+        "    except BlockingIOError: continue\n"
         "    part.cut(None)\n"
         "    member = part.append('a.png', b'x' * 100)\n"
         "    part.finish([member], lambda: [], b'{}', 0)\n"

@@ -7,6 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from animetools.errors import ItemError
+from animetools.images.colors import Color
 from animetools.images.crop import (
     Border,
     Crop,
@@ -126,12 +127,12 @@ def test_a_margin_gives_way_where_the_picture_ends() -> None:
 def test_pixels_are_the_pictures_own_and_background_beyond() -> None:
     rgb = np.random.default_rng(1).integers(0, 256, (30, 40, 3), dtype=np.uint8)
     assert np.array_equal(Crop((5, 6, 10, 12)).pixels(rgb), rgb[6:18, 5:15])
-    crop = Crop((-4, 25, 10, 10)).pixels(rgb, (1, 2, 3))
+    crop = Crop((-4, 25, 10, 10)).pixels(rgb, Color(1, 2, 3))
     assert crop.shape == (10, 10, 3)
     assert np.array_equal(crop[:5, 4:], rgb[25:, :6])
     assert (crop[5:] == (1, 2, 3)).all()
     assert (crop[:, :4] == (1, 2, 3)).all()
-    assert (Crop((100, 100, 4, 4)).pixels(rgb, (9, 9, 9)) == 9).all()
+    assert (Crop((100, 100, 4, 4)).pixels(rgb, Color(9, 9, 9)) == 9).all()
 
 
 def test_turned_crops_agree_with_straight_ones_at_right_angles() -> None:
@@ -182,7 +183,7 @@ def test_aligned_crops_have_the_eyes_level_and_in_one_place(
     crop = aligned_crop_of(face, margin(room), size, "pad")
     assert crop
     side = crop.box[2]
-    pixels = crop.pixels(rgb, (0, 0, 0)).astype(float)
+    pixels = crop.pixels(rgb, Color(0, 0, 0)).astype(float)
     assume(min(pixels[..., 0].sum(), pixels[..., 1].sum()) > 3000)
     found = [
         (np.indices(plane.shape) * plane).sum((1, 2)) / plane.sum()
@@ -255,7 +256,7 @@ def test_an_aligned_face_at_the_very_edge_is_filled_up_rather_than_lost() -> Non
     crop = aligned_crop_of(face, margin(1), (200, 200))
     assert crop
     assert crop.holds((4, 0, 40, 20))
-    filled = crop.pixels(np.full((200, 200, 3), 255, np.uint8), (0, 0, 0)).mean(axis=2) == 0
+    filled = crop.pixels(np.full((200, 200, 3), 255, np.uint8), Color(0, 0, 0)).mean(axis=2) == 0
     assert 0 < filled.mean() < 0.3
 
 
@@ -265,9 +266,9 @@ def test_fills_go_on_where_the_picture_ends(fill: Fill, degrees: float) -> None:
     rgb = np.full((100, 100, 3), 128, np.uint8)
     rgb[:, ::10] = 200
     crop = Crop((-40, -30, 120, 120), degrees)
-    white = crop.pixels(np.full((100, 100, 3), 255, np.uint8), (0, 0, 0))
+    white = crop.pixels(np.full((100, 100, 3), 255, np.uint8), Color(0, 0, 0))
     there = cv2.erode(white, np.ones((7, 7))) == 255  # cubic sampling mixes at the very edge
-    filled, plain = crop.pixels(rgb, fill), crop.pixels(rgb, (0, 0, 0))
+    filled, plain = crop.pixels(rgb, fill), crop.pixels(rgb, Color(0, 0, 0))
     assert np.array_equal(filled[there], plain[there])
     assert filled.min() >= 110
     spread = np.ptp(filled[:20, :20].astype(int))

@@ -14,7 +14,7 @@ from PIL import Image
 
 from animetools.images.errors import ImageError
 from animetools.images.files import Pixels, check_file, decode_rgb, encode_jpeg, encode_png
-from animetools.images.png import chunk
+from animetools.images.formats.png import chunk
 from tests.images.test_files import ENCODERS, png_of, saved, scene
 from tests.images.test_picture import png_with, values_of
 

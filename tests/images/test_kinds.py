@@ -14,11 +14,12 @@ import pytest
 from PIL import Image
 
 from animetools.errors import PassedOver
+from animetools.images.colors import Color
 from animetools.images.containers import EXTENSIONS
 from animetools.images.errors import ImageError, TooManyPixels, Unsupported
 from animetools.images.files import check_file, decode_rgb, encode_jpeg, encode_png, read_rgb
+from animetools.images.formats.png import chunk
 from animetools.images.picture import size_of
-from animetools.images.png import chunk
 from tests.conftest import ROOT
 from tests.images.test_files import saved, scene
 from tests.images.test_picture import CHANNELS, png_with, rgb_profile, transparency, values_of
@@ -217,8 +218,8 @@ def test_bmps_of_16_bits(masks: tuple[int, ...], kind: str) -> None:
 def test_the_transparent_color_shows_the_background(color: int, depth: int) -> None:
     values = values_of(color, depth)
     data = png_with(values, color, depth, transparency(values[4, 5]))
-    assert decode_rgb(data, background=(255, 0, 9))[4, 5].tolist() == [255, 0, 9]
-    assert (decode_rgb(data, background=(255, 0, 9)) == [255, 0, 9]).all(axis=-1).sum() == 1
+    assert decode_rgb(data, background=Color(255, 0, 9))[4, 5].tolist() == [255, 0, 9]
+    assert (decode_rgb(data, background=Color(255, 0, 9)) == [255, 0, 9]).all(axis=-1).sum() == 1
 
 
 def gamma(value: float) -> bytes:

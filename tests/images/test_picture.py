@@ -22,6 +22,7 @@ from animetools.errors import ItemError
 from animetools.images.described import Format
 from animetools.images.errors import ImageError, TooManyPixels
 from animetools.images.files import check_file, decode_rgb
+from animetools.images.formats.png import SIGNATURE, chunk
 from animetools.images.jpeg import quality as quality_of
 from animetools.images.picture import (
     Picture,
@@ -30,7 +31,6 @@ from animetools.images.picture import (
     size_of,
     software_of,
 )
-from animetools.images.png import SIGNATURE, chunk
 from animetools.images.saving import encode_picture
 from tests.images.test_files import ENCODERS, grey_profile, png_of, saved, scene
 
@@ -472,7 +472,7 @@ def test_webp_of_less_quality_is_smaller_and_close() -> None:
 
 def test_what_a_format_cannot_hold() -> None:
     clear = Picture(np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2), np.uint8))
-    with pytest.raises(ItemError, match=r"^JPEG keeps no transparency$"):
+    with pytest.raises(ItemError, match=r"^JPEG cannot store transparency$"):
         encode_picture(clear, "jpg", 90)
     sides: dict[Format, int] = {"jpg": 65_501, "webp": 16_384}
     for image_format, side in sides.items():

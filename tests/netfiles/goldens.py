@@ -17,12 +17,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from animetools.networks.config import (
-    MappingConfig,
+from animetools.networks.config import MappingConfig
+from animetools.networks.generator import Generator
+from animetools.networks.stylegan2.config import (
     StyleGAN2DiscriminatorConfig,
     StyleGAN2GeneratorConfig,
 )
-from animetools.networks.layers import AnyGenerator
 from tests.conftest import ROOT
 
 Array = npt.NDArray[Any]
@@ -183,7 +183,7 @@ def error(found: Tensor, wanted: Tensor | Array) -> float:
     return float((found.detach() - expected).abs().max() / expected.abs().max())
 
 
-def tf_images(generator: AnyGenerator, results: dict[str, Array]) -> Iterator[tuple[str, Tensor]]:
+def tf_images(generator: Generator, results: dict[str, Array]) -> Iterator[tuple[str, Tensor]]:
     """Every image that a .npz of tf/ holds, by its key, as the generator makes it now."""
     z = torch.tensor(results["z"]).float()
     c = torch.tensor(results["labels"]) if "labels" in results else None

@@ -1,4 +1,4 @@
-"""Snapshots come back as they were written, and what is none is refused in one sentence."""
+"""Network files come back as they were written; other files are refused in one sentence."""
 
 import json
 import os
@@ -16,16 +16,17 @@ from hypothesis import strategies as st
 
 from animetools.errors import ItemError
 from animetools.netfiles import checkpoints
-from animetools.netfiles.plain import from_plain, to_plain
-from animetools.netfiles.snapshot import Network, Snapshot, _module
-from animetools.networks.config import (
-    Config,
-    MappingConfig,
+from animetools.netfiles.configs import config_from_json, config_to_json
+from animetools.netfiles.networkfile import NetworkFile, SavedNetwork
+from animetools.networks.config import Config, MappingConfig, Truncation
+from animetools.networks.families import kind_of
+from animetools.networks.stylegan1.config import (
     StyleGAN1DiscriminatorConfig,
     StyleGAN1GeneratorConfig,
+)
+from animetools.networks.stylegan2.config import (
     StyleGAN2DiscriminatorConfig,
     StyleGAN2GeneratorConfig,
-    Truncation,
 )
 from tests import tiny
 from tests.netfiles import files, goldens
@@ -92,18 +93,20 @@ def discriminators(draw: st.DrawFn) -> Config:
     return replace(config, channels=(max(features, 1) * 2, *config.channels))
 
 
-def of(**configs: Config) -> Snapshot:
+def of(**configs: Config) -> NetworkFile:
     """Networks of these configs, with numbers that say where they belong."""
     networks = {}
     for name, config in configs.items():
-        state = _module(config).state_dict()
+        state = kind_of(config).module(config).state_dict()
         drawn = {key: torch.randn_like(v) for key, v in state.items()}
         drawn |= {key: value.abs() for key, value in drawn.items() if key.endswith("lod")}
-        networks[name] = Network(config, drawn)
-    return Snapshot("animetools", networks, {"kimg": 7, "note": "ünï", "list": [1.5, None, True]})
+        networks[name] = SavedNetwork(config, drawn)
+    return NetworkFile(
+        "animetools", networks, {"kimg": 7, "note": "ünï", "list": [1.5, None, True]}
+    )
 
 
-def assert_same(found: Snapshot, wanted: Snapshot) -> None:
+def assert_same(found: NetworkFile, wanted: NetworkFile) -> None:
     assert found.facts == wanted.facts
     assert set(found.networks) == set(wanted.networks)
     for name, network in wanted.networks.items():
@@ -181,7 +184,7 @@ def ours(suffix: str = ".pkl") -> Callable[[Path], None]:
     return lambda path: _written(path, suffix, tiny.snapshot())
 
 
-def _written(path: Path, suffix: str, snapshot: Snapshot) -> None:
+def _written(path: Path, suffix: str, snapshot: NetworkFile) -> None:
     made = path.with_suffix(suffix)
     checkpoints.write(str(made), snapshot)
     made.rename(path)
@@ -227,7 +230,7 @@ def metadata(**fields: str) -> Callable[[Path], None]:
         "format": "animetools",
         "version": "1",
         "facts": "{}",
-        "networks": json.dumps({"D": to_plain(snapshot.discriminator.config)}),
+        "networks": json.dumps({"D": config_to_json(snapshot.discriminator.config)}),
     }
     return lambda path: safetensors.torch.save_file(tensors, path, usual | fields)
 
@@ -242,21 +245,21 @@ def nested() -> dict[str, Any]:
 BAD: dict[str, tuple[Callable[[Path], None], str]] = {
     "folder": (lambda path: path.mkdir(), "not a file"),
     "empty": (lambda path: path.touch(), "an empty file"),
-    "text": (holding(b"hello\n" * 99), "no network file"),
-    "array": (holding(b"\x93NUMPY\x01\x00" + bytes(99)), "no network file"),
-    "cut": (cut(ours(), 0.9), "a truncated file"),
+    "text": (holding(b"hello\n" * 99), "not a network file"),
+    "array": (holding(b"\x93NUMPY\x01\x00" + bytes(99)), "not a network file"),
+    "cut": (cut(ours(), 0.9), "a truncated zip file"),
     "cut safetensors": (cut(ours(".safetensors"), 0.9), "a broken or truncated safetensors file"),
     "another dict": (
         holding(pickle.dumps({"a": 1})),
-        "no networks of StyleGAN",
+        "no StyleGAN is in it",
     ),
     "another checkpoint": (
         lambda path: torch.save({"model": torch.zeros(2)}, path),
-        "a torch checkpoint of something else: no StyleGAN is in it",
+        "a PyTorch checkpoint without a StyleGAN",
     ),
     "an old checkpoint": (
         lambda path: torch.save([1], path, _use_new_zipfile_serialization=False),
-        "a torch checkpoint of something else: no StyleGAN is in it",
+        "a PyTorch checkpoint without a StyleGAN",
     ),
     "a module": (
         lambda path: torch.save(torch.nn.Linear(2, 2), path),
@@ -264,22 +267,25 @@ BAD: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "other safetensors": (
         lambda path: safetensors.torch.save_file({"a": torch.zeros(2)}, path),
-        "a safetensors file of something else",
+        "a safetensors file without a StyleGAN",
     ),
     "long header": (
         holding((1 << 21).to_bytes(8, "little") + b"{" * (1 << 22)),
-        "too long a header",
+        "its header has more than 1,048,576 bytes",
     ),
-    "metadata": (metadata(facts="{"), "a safetensors file whose metadata is broken"),
-    "deep metadata": (metadata(facts="[" * 100_000), "metadata is broken"),
-    "no version": (metadata(version="x"), "metadata is broken"),
-    "later safetensors": (metadata(version="2"), "a file of a later animetools"),
+    "metadata": (metadata(facts="{"), "the metadata of the safetensors file is malformed"),
+    "deep metadata": (
+        metadata(facts="[" * 100_000),
+        "the metadata of the safetensors file is malformed",
+    ),
+    "no version": (metadata(version="x"), "the metadata of the safetensors file is malformed"),
+    "later safetensors": (metadata(version="2"), "written by a later version of animetools"),
     "loose tensors": (metadata(networks="{}"), "tensors that belong to no network"),
-    "later": (changed(lambda c: c.update(version=2)), "a file of a later animetools"),
-    "no networks": (changed(lambda c: c["networks"].clear()), "the file holds no network"),
+    "later": (changed(lambda c: c.update(version=2)), "written by a later version of animetools"),
+    "no networks": (changed(lambda c: c["networks"].clear()), "the file has no network in it"),
     "unknown name": (
         changed(lambda c: c["networks"].update(Gs=c["networks"]["D"])),
-        "the file holds a network by the unknown name 'Gs'",
+        "the file has a network of the unknown name 'Gs'",
     ),
     "wrong place": (
         changed(lambda c: c["networks"].update(G=c["networks"]["D"])),
@@ -287,20 +293,20 @@ BAD: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "no state": (
         changed(lambda c: c["networks"]["D"].pop("state")),
-        "a network without config and state",
+        "the file lacks the config or the state of D",
     ),
     "no tensor": (
         changed(lambda c: c["networks"]["D"]["state"].update(x=1)),
-        "the state of D holds something else than tensors",
+        "the state of D has values that are not tensors",
     ),
-    "facts": (changed(lambda c: c.update(facts=[1])), "the facts of the file are not plain"),
+    "facts": (changed(lambda c: c.update(facts=[1])), "the facts in the file are not plain"),
     "tensor as fact": (
         changed(lambda c: c["facts"].update(x=torch.zeros(1))),
-        "the facts of the file are not plain",
+        "the facts in the file are not plain",
     ),
     "bomb as fact": (
         changed(lambda c: c.update(facts=nested())),
-        "facts of the file are not plain",
+        "facts in the file are not plain",
     ),
     "kind": (set_config(kind="StyleGAN4"), "a network of an unknown kind"),
     "unknown field": (set_config(layers=3), "the network's config has an unknown field 'layers'"),
@@ -308,27 +314,27 @@ BAD: dict[str, tuple[Callable[[Path], None], str]] = {
         changed(lambda c: c["networks"]["G_ema"]["config"].pop("channels")),
         "the network's config lacks channels",
     ),
-    "bool for tuple": (set_config(channels=True), "a channels that no network has"),
-    "no channels": (set_config(channels=[]), "a channels that no network has"),
-    "bomb as field": (set_config(channels=nested()["bomb"]), "a channels that no network has"),
-    "many blocks": (set_config(channels=[1] * 17), "a channels that no network has"),
-    "wide block": (set_config(channels=[1 << 40] * 3), "a channels that no network has"),
-    "zero block": (set_config(channels=[8, 0, 8]), "a channels that no network has"),
-    "base": (set_config(base=[4, 4, 4]), "a base that no network has"),
-    "kernel": (set_config(kernel=[1.0, -1.0]), "a kernel that no network has"),
-    "no kernel": (set_config(kernel=[]), "a kernel that no network has"),
-    "nan": (set_config(clamp=float("nan")), "a clamp that no network has"),
-    "architecture": (set_config(architecture="unet"), "a architecture that no network has"),
+    "bool for tuple": (set_config(channels=True), "an invalid channels"),
+    "no channels": (set_config(channels=[]), "an invalid channels"),
+    "bomb as field": (set_config(channels=nested()["bomb"]), "an invalid channels"),
+    "many blocks": (set_config(channels=[1] * 17), "an invalid channels"),
+    "wide block": (set_config(channels=[1 << 40] * 3), "an invalid channels"),
+    "zero block": (set_config(channels=[8, 0, 8]), "an invalid channels"),
+    "base": (set_config(base=[4, 4, 4]), "an invalid base"),
+    "kernel": (set_config(kernel=[1.0, -1.0]), "an invalid kernel"),
+    "no kernel": (set_config(kernel=[]), "an invalid kernel"),
+    "nan": (set_config(clamp=float("nan")), "an invalid clamp"),
+    "architecture": (set_config(architecture="unet"), "an invalid architecture"),
     "label mapping": (
         changed(lambda c: c["networks"]["D"]["config"].update(c_dim=3)),
-        "a mapping that no network has",
+        "an invalid mapping",
     ),
-    "mapping": (set_config(mapping=None), "a mapping that no network has"),
+    "mapping": (set_config(mapping=None), "an invalid mapping"),
 }
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_what_is_no_network_is_refused_in_one_sentence(tmp_path: Path, name: str) -> None:
+def test_other_files_are_refused_in_one_sentence(tmp_path: Path, name: str) -> None:
     make, reason = BAD[name]
     make(tmp_path / "bad")
     with pytest.raises(ItemError) as caught:
@@ -352,26 +358,26 @@ def test_a_config_takes_no_more_room_than_its_tensors(tmp_path: Path) -> None:
     ):
         set_config(**fields)(tmp_path / "a.pkl")
         with pytest.raises(
-            ItemError, match=r"the tensor .* is .*, not|lacks the tensor|has a size"
+            ItemError, match=r"the tensor .* is .*, not|lacks the tensor|invalid size"
         ):
             checkpoints.read(str(tmp_path / "a.pkl")).generator.build()
 
 
-def test_numbers_that_are_none_are_told_by_name(tmp_path: Path) -> None:
+def test_a_tensor_that_is_not_finite_is_named(tmp_path: Path) -> None:
     snapshot = tiny.snapshot()
     snapshot.generator.state["synthesis.b8.conv1.weight"][0, 0, 0, 0] = float("nan")
     checkpoints.write(str(tmp_path / "a.pkl"), snapshot)
-    with pytest.raises(ItemError, match=r"the tensor synthesis\.b8\.conv1\.weight holds numbers"):
+    with pytest.raises(ItemError, match=r"the tensor synthesis\.b8\.conv1\.weight has numbers"):
         checkpoints.read(str(tmp_path / "a.pkl")).generator.build()
 
 
 def test_what_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     snapshot = of(G_ema=StyleGAN1GeneratorConfig(MappingConfig(2, 0, 2, 1, 2), (2, 2)))
-    with pytest.raises(ItemError, match=r"the \.pt layout has no StyleGAN 1"):
+    with pytest.raises(ItemError, match=r"a \.pt cannot hold a StyleGAN 1"):
         checkpoints.write(str(tmp_path / "a.pt"), snapshot)
     assert list(tmp_path.iterdir()) == []
 
 
 @given(generators | discriminators())
 def test_a_plain_config_is_json(config: Config) -> None:
-    assert from_plain(json.loads(json.dumps(to_plain(config)))) == config
+    assert config_from_json(json.loads(json.dumps(config_to_json(config)))) == config

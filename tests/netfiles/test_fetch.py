@@ -47,6 +47,13 @@ class Server(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The folder of downloads, which does not exist yet."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return str(tmp_path / "cache/animetools")
+
+
+@pytest.fixture
 def home(tmp_path: Path) -> Iterator[str]:
     """The address of a server of one file, net.pkl."""
     folder = tmp_path / "served"
@@ -66,20 +73,20 @@ def test_a_path_is_itself(tmp_path: Path) -> None:
     assert locate(path, SHA256.upper()) == path
 
 
-def test_what_is_no_file_is_said(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FatalError, match=r"none\.pkl does not exist; name a network file"):
         locate(str(tmp_path / "none.pkl"))
-    with pytest.raises(FatalError, match="is no file"):
+    with pytest.raises(FatalError, match="is not a file"):
         locate(str(tmp_path))
     os.mkfifo(tmp_path / "fifo")
-    with pytest.raises(FatalError, match="is no file"):
+    with pytest.raises(FatalError, match="is not a file"):
         locate(str(tmp_path / "fifo"), SHA256)
 
 
 def test_another_file_than_the_wanted_is_refused(tmp_path: Path) -> None:
     (tmp_path / "net.pkl").write_bytes(b"other")
     found = hashlib.sha256(b"other").hexdigest()
-    with pytest.raises(FatalError, match=f"its SHA-256 is {found}"):
+    with pytest.raises(FatalError, match=f"has the SHA-256 {found}, not "):
         locate(str(tmp_path / "net.pkl"), SHA256)
     with pytest.raises(FatalError, match="64 hexadecimal digits, not 12ab"):
         locate(str(tmp_path / "net.pkl"), "12ab")
@@ -99,21 +106,19 @@ def test_latest_is_the_newest_snapshot(tmp_path: Path, monkeypatch: pytest.Monke
     assert locate("latest", SHA256) == "results/b/2.pkl"
 
 
-def test_an_address_is_fetched_once(home: str, tmp_path: Path) -> None:
-    cache = str(tmp_path / "cache")
-    path = locate(f"{home}/net.pkl", SHA256, cache)
+def test_an_address_is_fetched_once(home: str, tmp_path: Path, cache: str) -> None:
+    path = locate(f"{home}/net.pkl", SHA256)
     assert Path(path).read_bytes() == CONTENT
     assert os.listdir(cache) == [os.path.basename(path)]
     (tmp_path / "served/net.pkl").unlink()
-    assert locate(f"{home}/net.pkl", None, cache) == path
-    assert locate(f"{home}/net.pkl", SHA256, cache) == path
+    assert locate(f"{home}/net.pkl") == path
+    assert locate(f"{home}/net.pkl", SHA256) == path
 
 
-def test_a_cached_file_that_is_not_the_wanted_is_fetched_again(home: str, tmp_path: Path) -> None:
-    cache = str(tmp_path / "cache")
-    path = locate(f"{home}/net.pkl", None, cache)
+def test_a_cached_file_that_is_not_the_wanted_is_fetched_again(home: str, cache: str) -> None:
+    path = locate(f"{home}/net.pkl")
     Path(path).write_bytes(b"other")
-    assert locate(f"{home}/net.pkl", SHA256, cache) == path
+    assert locate(f"{home}/net.pkl", SHA256) == path
     assert Path(path).read_bytes() == CONTENT
 
 
@@ -123,31 +128,30 @@ def test_a_cached_file_that_is_not_the_wanted_is_fetched_again(home: str, tmp_pa
         ("{home}/none.pkl", "404"),
         ("{home}/cut.pkl", "IncompleteRead|Connection broken"),
         ("http://127.0.0.1:1/net.pkl", "refused"),
-        ("http://[::1/net.pkl", "is no address"),
-        ("http:///net.pkl", "cannot be fetched"),
+        ("http://[::1/net.pkl", "is not a URL"),
+        ("http:///net.pkl", "cannot be downloaded"),
     ],
 )
 def test_what_cannot_be_had_is_said_and_not_kept(
-    home: str, tmp_path: Path, address: str, cause: str
+    home: str, cache: str, address: str, cause: str
 ) -> None:
-    cache = tmp_path / "cache"
     with pytest.raises(FatalError, match=cause) as error:
-        locate(address.format(home=home), None, str(cache))
+        locate(address.format(home=home))
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 300
-    assert not cache.exists() or os.listdir(cache) == []
+    assert not os.path.exists(cache) or os.listdir(cache) == []
 
 
-def test_a_download_of_another_file_is_not_kept(home: str, tmp_path: Path) -> None:
+def test_a_download_of_another_file_is_not_kept(home: str, cache: str) -> None:
     with pytest.raises(FatalError, match="what came is another file"):
-        locate(f"{home}/net.pkl", "0" * 64, str(tmp_path / "cache"))
-    assert os.listdir(tmp_path / "cache") == []
+        locate(f"{home}/net.pkl", "0" * 64)
+    assert os.listdir(cache) == []
 
 
-def test_a_silent_server_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_server_is_not_waited_for(cache: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch, "TIMEOUT_SECONDS", (0.2, 0.2))
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}/net.pkl"
         with pytest.raises(FatalError, match="timed out"):
-            locate(address, None, str(tmp_path / "cache"))
-    assert os.listdir(tmp_path / "cache") == []
+            locate(address)
+    assert os.listdir(cache) == []

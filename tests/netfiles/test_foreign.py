@@ -35,11 +35,11 @@ OPTIMIZER = {"state": {0: nested("step", "exp_avg", "exp_avg_sq")}, "param_group
     [
         (
             {"GAN": nested("S.net.0.weight", "G.blocks.0.to_style1.weight"), "version": "1.8.9"},
-            "a StyleGAN2 in lucidrains' layout, which is not read yet",
+            "a StyleGAN2 in lucidrains' layout, which is not supported yet",
         ),
         (
             {"GAN": nested("G.initial_conv.0.weight", "G.layers.0.0.2.1.weight")},
-            "a lightweight GAN of lucidrains: no StyleGAN is in it",
+            "a lightweight GAN of lucidrains, not a StyleGAN",
         ),
         (
             nested("generator.progression.0.conv1.0.conv.weight_orig", "style.1.linear.weight"),
@@ -60,16 +60,16 @@ OPTIMIZER = {"state": {0: nested("step", "exp_avg", "exp_avg_sq")}, "param_group
         (nested("g_synthesis.blocks.4x4.const"), "a StyleGAN 1 in lernapparat's layout"),
         (
             nested("mapping.w_avg", "synthesis.b4.const"),
-            "a StyleGAN2-ADA's tensors without its settings, which is not read yet",
+            "the tensors of a StyleGAN2-ADA without its settings, which is not supported yet",
         ),
         (
             {"G_ema": nested("mapping.w_avg", "synthesis.b4.const"), "D": nested("b4.fc.weight")},
-            "a StyleGAN2-ADA's tensors without its settings, which is not read yet",
+            "the tensors of a StyleGAN2-ADA without its settings, which is not supported yet",
         ),
-        (nested("synthesis.input.freqs", "synthesis.L0_36_512.weight"), "a network of StyleGAN3"),
+        (nested("synthesis.input.freqs", "synthesis.L0_36_512.weight"), "a StyleGAN3"),
         (
             {"g": nested("module.init.init.0.weight_orig", "module.feat_8.1.weight_orig"), "d": {}},
-            "a FastGAN: no StyleGAN is in it",
+            "a FastGAN, not a StyleGAN",
         ),
         ({"g_ema": [torch.zeros(1)], "opt_g": OPTIMIZER}, "such as 'g_ema.0'"),
         (nested("module.layers.0.conv_1.weight", "module.rgb_converters.0.weight"), "an MSG-GAN"),
@@ -95,9 +95,9 @@ OPTIMIZER = {"state": {0: nested("step", "exp_avg", "exp_avg_sq")}, "param_group
             "a diff",
         ),
         (nested("model.0.conv.weight", "model.22.dfl.conv.weight"), "a YOLO"),
-        (OPTIMIZER, "the state of an optimizer: no StyleGAN is in it"),
-        ({"net": nested("a", "b"), "optimizer": OPTIMIZER}, "it holds 2 tensors, such as 'net.a'"),
-        ({"epoch": 3}, "something else: no StyleGAN is in it; it holds no tensors"),
+        (OPTIMIZER, "the state of an optimizer, not a StyleGAN"),
+        ({"net": nested("a", "b"), "optimizer": OPTIMIZER}, "it has 2 tensors, such as 'net.a'"),
+        ({"epoch": 3}, "a PyTorch checkpoint without a StyleGAN; it has no tensors"),
     ],
 )
 def test_a_layout_is_known_by_its_tensors(
@@ -110,14 +110,14 @@ def test_a_layout_is_known_by_its_tensors(
         assert layout in said_of(tmp_path / "x.safetensors")
 
 
-def test_the_pickles_of_stylegans_kin_are_told_apart(tmp_path: Path) -> None:
+def test_pickles_of_related_networks_are_told_apart(tmp_path: Path) -> None:
     three = nested("synthesis.input.freqs", "synthesis.L0_36_4.weight")
     judge = nested("feature_networks.x.weight")
     g_ema, d = files.ada_module(three, {}), files.ada_module(judge, {})
     for data, layout in [
-        (files.ada_pickle(G_ema=g_ema), "a network of StyleGAN3, which"),
-        (files.ada_pickle(G_ema=g_ema, D=d), "a StyleGAN-XL, which is not read yet"),
-        (pickle.dumps({"weights": np.zeros(3)}), "it holds 1 tensor, such as 'weights'"),
+        (files.ada_pickle(G_ema=g_ema), "a StyleGAN3, which"),
+        (files.ada_pickle(G_ema=g_ema, D=d), "a StyleGAN-XL, which is not supported yet"),
+        (pickle.dumps({"weights": np.zeros(3)}), "it has 1 tensor, such as 'weights'"),
     ]:
         (tmp_path / "x.pkl").write_bytes(data)
         assert layout in said_of(tmp_path / "x.pkl")
@@ -137,12 +137,12 @@ def test_a_file_of_lists_within_lists_is_refused_at_once(tmp_path: Path) -> None
     for _ in range(40):
         value = [value, value]
     torch.save(value, tmp_path / "x.pt")
-    assert "no StyleGAN is in it" in said_of(tmp_path / "x.pt")
+    assert "without a StyleGAN" in said_of(tmp_path / "x.pt")
 
 
 def test_a_single_tensor_has_no_name_to_show(tmp_path: Path) -> None:
     torch.save(torch.zeros(2), tmp_path / "x.pt")
-    assert said_of(tmp_path / "x.pt").endswith("it holds 1 tensor")
+    assert said_of(tmp_path / "x.pt").endswith("it has 1 tensor")
 
 
 def test_long_names_are_cut(tmp_path: Path) -> None:
@@ -151,4 +151,4 @@ def test_long_names_are_cut(tmp_path: Path) -> None:
     header = {"__metadata__": {"format": "pt"}}
     data = json.dumps(header).encode()
     (tmp_path / "y.safetensors").write_bytes(len(data).to_bytes(8, "little") + data)
-    assert "no StyleGAN is in it; it holds no tensors" in said_of(tmp_path / "y.safetensors")
+    assert "without a StyleGAN; it has no tensors" in said_of(tmp_path / "y.safetensors")

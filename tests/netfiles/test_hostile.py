@@ -11,23 +11,23 @@ import torch
 
 from animetools.errors import ItemError
 from animetools.netfiles.checkpoints import read, write
+from animetools.netfiles.configs import config_to_json
 from animetools.netfiles.describe import describe
-from animetools.netfiles.plain import to_plain
-from animetools.netfiles.snapshot import Network, Snapshot
-from animetools.networks.config import (
-    MappingConfig,
+from animetools.netfiles.networkfile import NetworkFile, SavedNetwork
+from animetools.networks.config import MappingConfig
+from animetools.networks.stylegan2 import cpu_trunk
+from animetools.networks.stylegan2 import modules as stylegan2
+from animetools.networks.stylegan2.config import (
     StyleGAN2DiscriminatorConfig,
     StyleGAN2GeneratorConfig,
 )
-from animetools.networks.stylegan2 import cpu_trunk
-from animetools.networks.stylegan2 import modules as stylegan2
 from tests.netfiles.files import Persistent, ada_network, ada_pickle
 from tests.tiny import snapshot
 
 
-def ours(network: Network, facts: Any = None, **fields: Any) -> bytes:
+def ours(network: SavedNetwork, facts: Any = None, **fields: Any) -> bytes:
     """A file of ours whose config says what it likes."""
-    entry = {"config": to_plain(network.config) | fields, "state": dict(network.state)}
+    entry = {"config": config_to_json(network.config) | fields, "state": dict(network.state)}
     file = io.BytesIO()
     networks = {"D" if "dense" in entry["config"] else "G_ema": entry}
     torch.save(
@@ -47,7 +47,7 @@ def refused(data: bytes, path: Path) -> str:
 def test_a_long_filter_is_not_even_converted(tmp_path: Path) -> None:
     network = ada_network("s2-configf-32-G")
     network.meta["state"]["_buffers"]["resample_filter"] = torch.zeros(20_000, dtype=torch.int8)
-    assert "filter that is none" in refused(ada_pickle(G=network), tmp_path / "a.pkl")
+    assert "malformed resample filter" in refused(ada_pickle(G=network), tmp_path / "a.pkl")
 
 
 def test_modules_that_share_their_tensors_are_refused(tmp_path: Path) -> None:
@@ -72,8 +72,8 @@ def test_facts_are_short_also_when_they_share_their_texts(tmp_path: Path) -> Non
 def test_images_larger_than_any_network_makes_are_refused(tmp_path: Path) -> None:
     deep = StyleGAN2DiscriminatorConfig((1,) * 10, dense=1)
     state = stylegan2.Discriminator(deep).state_dict()
-    data = ours(Network(deep, state), base=[1024, 1024])
-    assert "size that no network has" in refused(data, tmp_path / "a.pkl")
+    data = ours(SavedNetwork(deep, state), base=[1024, 1024])
+    assert "invalid size" in refused(data, tmp_path / "a.pkl")
 
 
 def test_a_group_of_none_is_refused(tmp_path: Path) -> None:
@@ -86,32 +86,32 @@ def test_growth_beyond_the_last_block_is_refused(tmp_path: Path) -> None:
     assert isinstance(whole.config, StyleGAN2GeneratorConfig)
     config = replace(whole.config, architecture="progressive")
     state = stylegan2.Generator(config).state_dict() | {"synthesis.lod": torch.tensor(-1.5)}
-    assert "synthesis.lod is -1.5" in refused(ours(Network(config, state)), tmp_path / "a.pkl")
+    assert "synthesis.lod is -1.5" in refused(ours(SavedNetwork(config, state)), tmp_path / "a.pkl")
 
 
 def test_rosinality_has_z_as_wide_as_w(tmp_path: Path) -> None:
     path = tmp_path / "a.pt"
     config = StyleGAN2GeneratorConfig(MappingConfig(8, 0, 8, 2, 8), (8, 8, 8))
     state = stylegan2.Generator(config).state_dict()
-    write(str(path), Snapshot("animetools", {"G_ema": Network(config, state)}, {}))
+    write(str(path), NetworkFile("animetools", {"G_ema": SavedNetwork(config, state)}, {}))
     content = torch.load(path, weights_only=True)
     del content["latent_avg"]
     content["g_ema"]["style.1.weight"] = torch.zeros(8, 9000)
     torch.save(content, file := io.BytesIO())
-    assert "z as wide as w" in refused(file.getvalue(), path)
+    assert "equally many" in refused(file.getvalue(), path)
 
 
 def test_only_numbers_are_told_of_a_strangers_facts() -> None:
     networks = snapshot().networks
     for kimg in ("\x1b[31m", {"a": "\n"}, "\ud800"):
-        assert "kimg" not in describe(Snapshot("animetools", networks, {"kimg": kimg}))
-    assert describe(Snapshot("animetools", networks, {"kimg": 12.5}))["kimg"] == 12.5
+        assert "kimg" not in describe(NetworkFile("animetools", networks, {"kimg": kimg}))
+    assert describe(NetworkFile("animetools", networks, {"kimg": 12.5}))["kimg"] == 12.5
 
 
 def test_a_large_average_is_a_number_all_the_same() -> None:
     network = snapshot().generator
     state = network.state | {"mapping.w_avg": torch.full((8,), 1e30)}
-    told = describe(Snapshot("animetools", {"G_ema": Network(network.config, state)}, {}))
+    told = describe(NetworkFile("animetools", {"G_ema": SavedNetwork(network.config, state)}, {}))
     json.dumps(told, allow_nan=False)
 
 

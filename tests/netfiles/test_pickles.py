@@ -272,7 +272,7 @@ def test_unknown_names_are_told(name: str) -> None:
     ],
 )
 def test_unknown_opcodes_are_told(data: bytes, name: str) -> None:
-    assert f"uses {name}, which no network file needs" in refused(load_pickle, data)
+    assert f"uses the opcode {name}, which no network file needs" in refused(load_pickle, data)
 
 
 def reduced(module: str, name: str, *args: Any) -> bytes:
@@ -303,7 +303,7 @@ RUBBISH: dict[str, bytes] = {
     "bad arguments": b"\x80\x04ccollections\nOrderedDict\nK\x01R.",
     "a name without an end": b"\x80\x04c" + b"a" * 999,
     "a name of numbers": b"\x80\x04K\x01K\x02\x93.",
-    "text that is none": b"\x80\x04\x8c\x02\xff\xfe.",
+    "bad UTF-8": b"\x80\x04\x8c\x02\xff\xfe.",
     "a long number": b"\x80\x04\x8a\x20" + bytes(32) + b".",
     "a tuple for a key": b"\x80\x04})Ns.",
     "more bytes than there are": b"\x80\x04\x8e" + struct.pack("<Q", 1 << 60) + b"x.",
@@ -388,7 +388,7 @@ def test_tensors_beyond_their_storage_are_refused(offset: Any, size: Any, stride
             make, (storage, *_) = torch.arange(10.0).__reduce_ex__(2)  # type: ignore[no-untyped-call]
             return make, (storage, offset, size, stride, False, None)
 
-    assert "a tensor" in refused(load_pickle, pickle.dumps(Lie()))
+    assert "tensor" in refused(load_pickle, pickle.dumps(Lie()))
 
 
 def test_storages_of_another_size_are_refused() -> None:
@@ -420,8 +420,10 @@ def test_zip_files_that_torch_does_not_write_are_refused() -> None:
     assert load_torch_zip(good) == {"w": 1}
     assert "compressed" in refused(load_torch_zip, packed(pieces, zipfile.ZIP_DEFLATED))
     assert "big-endian" in refused(load_torch_zip, packed({**pieces, "a/byteorder": b"big"}))
-    assert "no torch" in refused(load_torch_zip, packed({"a.png": b"x"}))
-    assert "no torch" in refused(load_torch_zip, packed({**pieces, "b/data.pkl": b""}))
+    assert "not a PyTorch checkpoint" in refused(load_torch_zip, packed({"a.png": b"x"}))
+    assert "not a PyTorch checkpoint" in refused(
+        load_torch_zip, packed({**pieces, "b/data.pkl": b""})
+    )
     assert "follows" in refused(load_torch_zip, packed({"data.pkl": pieces["a/data.pkl"] + b"x"}))
     refused(load_torch_zip, good + b"trailing")
     directory = good.index(b"PK\x01\x02")
@@ -453,9 +455,9 @@ def test_work_is_bounded() -> None:
     assert "deeper" in refused(load_pickle, pickle.dumps(deep))
     circle: list[Any] = []
     circle.append(circle)
-    assert "holds itself" in refused(load_pickle, pickle.dumps(circle))
+    assert "contains itself" in refused(load_pickle, pickle.dumps(circle))
     steps = b"\x80\x04" + b"N0" * (MOST_OPCODES // 2 + 1) + b"N."
-    assert "steps" in refused(load_pickle, steps)
+    assert "opcodes" in refused(load_pickle, steps)
     numbers = pickle.dumps({i * (2**61 - 1): None for i in range(5)})
     assert len(load_pickle(numbers)) == 5
     many = b"\x80\x04}(" + b"".join(b"J" + struct.pack("<i", i) + b"N" for i in range(9999)) + b"u."

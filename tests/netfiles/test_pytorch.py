@@ -7,9 +7,12 @@ import torch
 
 from animetools.errors import ItemError
 from animetools.netfiles import pytorch
+from animetools.netfiles.networkfile import NetworkFile
 from animetools.netfiles.pickles import load_pickle
-from animetools.netfiles.snapshot import Snapshot
-from animetools.networks.config import StyleGAN2DiscriminatorConfig, StyleGAN2GeneratorConfig
+from animetools.networks.stylegan2.config import (
+    StyleGAN2DiscriminatorConfig,
+    StyleGAN2GeneratorConfig,
+)
 from tests.netfiles import files, goldens
 
 PAIRS = [
@@ -22,7 +25,7 @@ PAIRS = [
 ]
 
 
-def read(**values: Any) -> Snapshot:
+def read(**values: Any) -> NetworkFile:
     """What a file of these values holds."""
     return pytorch.read(load_pickle(files.ada_pickle(**values)))
 
@@ -110,12 +113,12 @@ def test_other_pickles_are_refused() -> None:
     cases: list[tuple[str, Any]] = [
         ("without G, D and G_ema", {"a": 1}),
         ("StyleGAN3", {"G_ema": files.ada_module(stylegan3, {})}),
-        ("not as PyTorch's", {"G_ema": {"state": {}}}),
+        ("not one of PyTorch's", {"G_ema": {"state": {}}}),
         ("lacks the tensor synthesis.b8.conv0.weight", {"G": files.ada_module(missing, {})}),
-        ("without the blocks", {"G": files.ada_module(missing_block, {})}),
-        ("no place for the tensor 'synthesis.b4.extra'", {"G": files.ada_module(odd, {})}),
+        ("lacks the blocks", {"G": files.ada_module(missing_block, {})}),
+        ("an unknown tensor 'synthesis.b4.extra'", {"G": files.ada_module(odd, {})}),
         ("not finite", {"G": files.ada_module(broken, {})}),
-        ("conv_clamp is no number", {"G": files.ada_module(network, {"conv_clamp": "a"})}),
+        ("conv_clamp is not a number", {"G": files.ada_module(network, {"conv_clamp": "a"})}),
     ]
     for sentence, values in cases:
         with pytest.raises(ItemError) as error:

@@ -12,13 +12,13 @@ from torch import Tensor
 
 from animetools.errors import Advice, ItemError
 from animetools.netfiles import checkpoints
-from animetools.netfiles.snapshot import Network, Snapshot
-from animetools.networks.config import (
-    MappingConfig,
+from animetools.netfiles.networkfile import NetworkFile, SavedNetwork
+from animetools.networks.config import MappingConfig
+from animetools.networks.stylegan2 import modules as stylegan2
+from animetools.networks.stylegan2.config import (
     StyleGAN2DiscriminatorConfig,
     StyleGAN2GeneratorConfig,
 )
-from animetools.networks.stylegan2 import modules as stylegan2
 
 MAPPING = MappingConfig(z_dim=6, w_dim=6, layers=2, width=6)
 GENERATOR = StyleGAN2GeneratorConfig(MAPPING, (5, 4))
@@ -81,7 +81,7 @@ D = {
 def snapshot(
     generator: StyleGAN2GeneratorConfig = GENERATOR,
     discriminator: StyleGAN2DiscriminatorConfig = DISCRIMINATOR,
-) -> Snapshot:
+) -> NetworkFile:
     """Networks whose every tensor has numbers of its own."""
     torch.manual_seed(0)
     networks = {}
@@ -90,8 +90,8 @@ def snapshot(
         ("D", discriminator, stylegan2.Discriminator(discriminator)),
     ):
         state = {key: value + torch.randn_like(value) for key, value in module.state_dict().items()}
-        networks[name] = Network(config, state)
-    return Snapshot("animetools", networks, {})
+        networks[name] = SavedNetwork(config, state)
+    return NetworkFile("animetools", networks, {})
 
 
 def written(path: Path, content: Any = None, **options: Any) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def written(path: Path, content: Any = None, **options: Any) -> dict[str, Any]:
     return loaded
 
 
-def images(network: Network) -> Tensor:
+def images(network: SavedNetwork) -> Tensor:
     generator = network.build()
     found: Tensor = generator(
         torch.randn(2, 6, generator=torch.Generator().manual_seed(1)), psi=0.5
@@ -148,7 +148,7 @@ def test_a_training_checkpoint_is_read(tmp_path: Path, legacy: bool) -> None:
     content |= {"g": content["g_ema"], "args": argparse.Namespace(size=8, iter=3)}
     del content["latent_avg"]
     torch.save(content, tmp_path / "b.pt", _use_new_zipfile_serialization=not legacy)
-    with pytest.warns(Advice, match="lacks the average w: that of 4096 seeds is taken"):
+    with pytest.warns(Advice, match="lacks the average w: it is computed from 4096 seeds"):
         found = checkpoints.read(str(tmp_path / "b.pt"))
     assert set(found.networks) == {"G_ema", "G", "D"}
     module = found.generator.build()
@@ -217,7 +217,7 @@ def test_noise_maps_that_are_lacking_are_drawn_and_that_is_said(tmp_path: Path) 
     torch.save(content, tmp_path / "b.pt")
     states = []
     for _ in range(2):
-        with pytest.warns(Advice, match="lacks its noise maps: they are drawn"):
+        with pytest.warns(Advice, match="lacks its noise maps: new ones are drawn"):
             states.append(checkpoints.read(str(tmp_path / "b.pt")).generator.state)
     for key, value in snapshot().generator.state.items():
         assert torch.equal(states[0][key], states[1][key])
@@ -238,15 +238,15 @@ def test_noise_maps_of_a_hostile_size_are_not_drawn(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"g_ema": {"x": 1}}, "no dict of tensors"),
-        ({"g_ema": {}}, "no StyleGAN is in it; it holds no tensors"),
-        ({"g_ema": None, "d": None}, "no StyleGAN is in it"),
-        ({"+": ("spam", torch.zeros(1))}, "the tensor 'spam': this layout has no such"),
+        ({"g_ema": {"x": 1}}, "not a dict of tensors"),
+        ({"g_ema": {}}, "without a StyleGAN; it has no tensors"),
+        ({"g_ema": None, "d": None}, "without a StyleGAN"),
+        ({"+": ("spam", torch.zeros(1))}, "the tensor 'spam', which its layout lacks"),
         ({"+": ("input.input", torch.zeros(5, 4, 4))}, "the tensor input.input is (5, 4, 4)"),
         ({"+": ("style.1.weight", torch.zeros(6))}, "mapping.fc0.weight has 1 axes, not 2"),
         (
             {"+": ("to_rgbs.0.upsample.kernel", torch.ones(4, 4))},
-            "another filter than [1, 3, 3, 1]",
+            "a resample filter other than [1, 3, 3, 1]",
         ),
         ({"-": "noises.noise_1"}, "the network lacks the tensor noises.noise_1"),
     ],
@@ -269,14 +269,14 @@ def test_what_is_not_of_this_layout_is_refused(
 @pytest.mark.parametrize(
     ("other", "reason"),
     [
-        ({"base": (4, 3)}, "no images of 6 x 8 pixels"),
+        ({"base": (4, 3)}, "images of 6 x 8 pixels"),
         ({"image_channels": 1}, "images of 1 channels"),
-        ({"kernel": (1, 1)}, "other low-pass filter than [1, 3, 3, 1]"),
-        ({"activation": "relu"}, "activation relu"),
-        ({"architecture": "resnet"}, "resnet architecture, only skip"),
+        ({"kernel": (1, 1)}, "a resample filter other than [1, 3, 3, 1]"),
+        ({"activation": "relu"}, "the activation relu"),
+        ({"architecture": "resnet"}, "the architecture resnet, only skip"),
         ({"mapping": replace(MAPPING, c_dim=2)}, "labels"),
-        ({"mapping": replace(MAPPING, normalize=False)}, "latents that are not normalised"),
-        ({"mapping": replace(MAPPING, z_dim=5)}, "layers are not all of one width"),
+        ({"mapping": replace(MAPPING, normalize=False)}, "latents that are not normalized"),
+        ({"mapping": replace(MAPPING, z_dim=5)}, "layers differ in width"),
     ],
 )
 def test_what_the_layout_cannot_hold_is_told(
@@ -284,17 +284,17 @@ def test_what_the_layout_cannot_hold_is_told(
 ) -> None:
     with pytest.raises(ItemError) as caught:
         checkpoints.write(str(tmp_path / "a.pt"), snapshot(replace(GENERATOR, **other)))
-    assert str(caught.value).startswith("the .pt layout has no ")
+    assert str(caught.value).startswith("a .pt cannot hold ")
     assert reason in str(caught.value)
 
 
 def test_a_discriminator_that_does_not_fit_is_left_out(tmp_path: Path) -> None:
     unfit = snapshot(discriminator=replace(DISCRIMINATOR, mbstd_group=None))
-    with pytest.warns(Advice, match="left out: the .pt layout has no other minibatch deviation"):
+    with pytest.warns(Advice, match="left out: a .pt cannot hold a minibatch deviation"):
         checkpoints.write(str(tmp_path / "a.pt"), unfit)
     assert set(checkpoints.read(str(tmp_path / "a.pt")).networks) == {"G_ema"}
 
 
 def test_a_clamp_that_is_lost_is_told(tmp_path: Path) -> None:
-    with pytest.warns(Advice, match="no clamp; it only matters in float16"):
+    with pytest.warns(Advice, match="the clamp, which only matters in float16"):
         checkpoints.write(str(tmp_path / "a.pt"), snapshot(replace(GENERATOR, clamp=256.0)))

@@ -10,15 +10,16 @@ import pytest
 from animetools.errors import Advice, ItemError
 from animetools.netfiles import tensorflow
 from animetools.netfiles.machine import Call, Global
+from animetools.netfiles.networkfile import NetworkFile
 from animetools.netfiles.pickles import load_pickle
-from animetools.netfiles.snapshot import Snapshot
-from animetools.networks.config import (
-    MappingConfig,
+from animetools.networks.config import MappingConfig, Truncation
+from animetools.networks.stylegan1.config import (
     StyleGAN1DiscriminatorConfig,
     StyleGAN1GeneratorConfig,
+)
+from animetools.networks.stylegan2.config import (
     StyleGAN2DiscriminatorConfig,
     StyleGAN2GeneratorConfig,
-    Truncation,
 )
 from tests.netfiles import goldens
 
@@ -57,7 +58,7 @@ def test_golden_files_are_read(name: str) -> None:
     assert judge.mbstd_group == (32 if name == "ext_32" else 4)
 
 
-def mapping(snapshot: Snapshot) -> MappingConfig:
+def mapping(snapshot: NetworkFile) -> MappingConfig:
     """That of the generator."""
     config = snapshot.generator.config
     assert isinstance(config, StyleGAN1GeneratorConfig | StyleGAN2GeneratorConfig)
@@ -83,7 +84,7 @@ def test_what_a_file_says_of_itself_is_kept() -> None:
     assert second[0].truncation == Truncation(0.5, None)
 
 
-def read(name: str, change: Callable[[State, State, State], object]) -> Snapshot:
+def read(name: str, change: Callable[[State, State, State], object]) -> NetworkFile:
     """A golden file in whose Gs, synthesis and D something was changed."""
     value = load_pickle(goldens.tf_file(name))
     change(value[2].state, value[2].state["components"]["synthesis"].state, value[1].state)
@@ -247,36 +248,45 @@ def misfit(_: State, __: State, d: State) -> None:
 
 REFUSED: list[tuple[str, Callable[[State, State, State], object]]] = [
     ("self-attention", add("32x32/SelfAtten/weight")),
-    ("only its own program converts", add("LabelEmbed/weight")),
+    ("convert it with the legacy.py", add("LabelEmbed/weight")),
     ("5x3/, which are not square", add("5x3/Conv/weight")),
-    ("the variable '8x8/Extra/weight': no StyleGAN", add("8x8/Extra/weight")),
-    ("the blocks of StyleGAN", add("2x2/Conv0/weight")),
-    ("the blocks of StyleGAN", add("256x256/Conv0/weight")),
-    ("ToRGB in some of its blocks", lambda gs, s, d: without(s, "8x8/ToRGB")),
+    ("the variable '8x8/Extra/weight', which no StyleGAN", add("8x8/Extra/weight")),
+    ("the blocks of a StyleGAN", add("2x2/Conv0/weight")),
+    ("the blocks of a StyleGAN", add("256x256/Conv0/weight")),
+    ("ToRGB in only some of its blocks", lambda gs, s, d: without(s, "8x8/ToRGB")),
     ("lacks the variable 8x8/Conv1/mod_bias", lambda gs, s, d: without(s, "8x8/Conv1/mod_bias")),
     ("lacks the variable dlatent_avg", lambda gs, s, d: without(gs, "dlatent_avg")),
     ("8x8/Conv1/bias has 2 axes, not 1", replaced("8x8/Conv1/bias", np.ones((2, 2), "f4"))),
-    ("noise3 is more than one", replaced("noise3", np.ones((2, 1, 16, 16), "f4"))),
-    ("a broken variable", replaced("8x8/Conv1/bias", np.ones(24, "i4"))),
-    ("a broken variable", replaced("8x8/Conv1/bias", "text")),
+    (
+        "noise3 has a first axis that is longer than 1",
+        replaced("noise3", np.ones((2, 1, 16, 16), "f4")),
+    ),
+    ("a malformed variable", replaced("8x8/Conv1/bias", np.ones(24, "i4"))),
+    ("a malformed variable", replaced("8x8/Conv1/bias", "text")),
     ("share their bytes", repeated),
-    ("whose parts are broken", lambda gs, s, d: gs.update(components=[])),
-    ("not as TensorFlow's", lambda gs, s, d: gs.pop("variables")),
-    ("not as TensorFlow's", lambda gs, s, d: d.update(static_kwargs=None)),
-    ("built by 'G_other', which is no gen", lambda gs, s, d: gs.update(build_func_name="G_other")),
-    ("built by 'G_main', which is no disc", lambda gs, s, d: d.update(build_func_name="G_main")),
-    ("no generator", lambda gs, s, d: gs["components"].pop("mapping")),
-    ("mapping_lrmul is no number", given(mapping_lrmul="a")),
-    ("mapping_lrmul is no number", given(mapping_lrmul=float("inf"))),
+    ("malformed parts", lambda gs, s, d: gs.update(components=[])),
+    ("not one of TensorFlow's", lambda gs, s, d: gs.pop("variables")),
+    ("not one of TensorFlow's", lambda gs, s, d: d.update(static_kwargs=None)),
+    (
+        "built by 'G_other', which is not a StyleGAN's gen",
+        lambda gs, s, d: gs.update(build_func_name="G_other"),
+    ),
+    (
+        "built by 'G_main', which is not a StyleGAN's disc",
+        lambda gs, s, d: d.update(build_func_name="G_main"),
+    ),
+    ("not a StyleGAN's generator", lambda gs, s, d: gs["components"].pop("mapping")),
+    ("mapping_lrmul is not a number", given(mapping_lrmul="a")),
+    ("mapping_lrmul is not a number", given(mapping_lrmul=float("inf"))),
     ("normalize_latents is neither", given(normalize_latents=[])),
     ("nonlinearity is neither lrelu", given(nonlinearity="tanh")),
-    ("resample_kernel is no filter", given(resample_kernel=[1, -1])),
-    ("a channels that no network has", emptied),
-    ("resample_kernel is no filter", given(resample_kernel=[1] * 99)),
-    ("truncation_psi is no number", given(truncation_psi="a")),
-    ("truncation_cutoff is no count", given(truncation_cutoff=1.5)),
-    ("mbstd_group_size is no count", given(mbstd_group_size=-1)),
-    ("a mbstd_features that no network has", misfit),
+    ("resample_kernel is a malformed filter", given(resample_kernel=[1, -1])),
+    ("an invalid channels", emptied),
+    ("resample_kernel is a malformed filter", given(resample_kernel=[1] * 99)),
+    ("truncation_psi is not a number", given(truncation_psi="a")),
+    ("truncation_cutoff is not a whole number", given(truncation_cutoff=1.5)),
+    ("mbstd_group_size is not a whole number", given(mbstd_group_size=-1)),
+    ("an invalid mbstd_features", misfit),
 ]
 
 
@@ -298,10 +308,10 @@ def test_other_pickles_are_refused_in_one_sentence() -> None:
         ("a single network", (network, network)),
         ("Progressive GAN", (older, older, older)),
         ("Progressive GAN", older),
-        ("no networks of StyleGAN", (network, network, 5)),
-        ("no networks of StyleGAN", ()),
-        ("no networks of StyleGAN", [1, 2, 3]),
-        ("not as TensorFlow's", (Call(network.function, (), None),) * 3),
+        ("no StyleGAN in it", (network, network, 5)),
+        ("no StyleGAN in it", ()),
+        ("no StyleGAN in it", [1, 2, 3]),
+        ("not one of TensorFlow's", (Call(network.function, (), None),) * 3),
     ]
     for sentence, value in cases:
         with pytest.raises(ItemError, match=sentence):

@@ -3,12 +3,12 @@
 import torch
 from torch import Tensor, nn
 
-from animetools.networks.layers import AnyGenerator
+from animetools.networks.generator import Generator
 
 torch.set_num_threads(1)  # networks as small as these are slower with more
 
 
-def idle_layers(generator: AnyGenerator, discriminator: nn.Module, c: Tensor | None) -> list[str]:
+def idle_layers(generator: Generator, discriminator: nn.Module, c: Tensor | None) -> list[str]:
     """The layers that a step of training leaves as they were.
 
     The step includes both regularisers, which differentiate twice.

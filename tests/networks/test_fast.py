@@ -9,16 +9,18 @@ import torch
 from torch import nn
 
 from animetools.networks import fast
-from animetools.networks.config import (
-    MappingConfig,
+from animetools.networks.config import MappingConfig
+from animetools.networks.stylegan1 import modules as stylegan1
+from animetools.networks.stylegan1.config import (
     StyleGAN1DiscriminatorConfig,
     StyleGAN1GeneratorConfig,
+)
+from animetools.networks.stylegan2 import cpu_synthesis, cpu_trunk
+from animetools.networks.stylegan2 import modules as stylegan2
+from animetools.networks.stylegan2.config import (
     StyleGAN2DiscriminatorConfig,
     StyleGAN2GeneratorConfig,
 )
-from animetools.networks.stylegan1 import modules as stylegan1
-from animetools.networks.stylegan2 import cpu_synthesis, cpu_trunk
-from animetools.networks.stylegan2 import modules as stylegan2
 
 CPU = torch.device("cpu")
 SMALL = MappingConfig(z_dim=8, w_dim=8, width=8, layers=2)
@@ -82,8 +84,8 @@ def test_an_image_does_not_depend_on_its_batch_or_threads(config: StyleGAN2Gener
     ws = torch.randn(5, generator.num_ws, 8)
     noise = [torch.randn(5, 1, *shape) for shape in generator.noise_shapes]
 
-    with ThreadPoolExecutor(3) as crew:
-        together = fast.synthesis(generator, CPU, torch.float32, crew)(ws, noise)
+    with ThreadPoolExecutor(3) as pool:
+        together = fast.synthesis(generator, CPU, torch.float32, pool)(ws, noise)
     alone = fast.synthesis(generator, CPU, torch.float32)(ws[2:3], [n[2:3] for n in noise])
 
     assert torch.equal(together[2:3], alone)
@@ -122,7 +124,7 @@ def test_features_are_those_of_the_module(config: StyleGAN2DiscriminatorConfig) 
 
     torch.testing.assert_close(found, discriminator.features(images), rtol=1e-4, atol=1e-4)
     assert torch.equal(look(images[1:2]), found[1:2])
-    torch.testing.assert_close(discriminator.judge(found), discriminator(images))
+    torch.testing.assert_close(discriminator.score(found), discriminator(images))
 
 
 def test_stylegan_1_goes_one_by_one() -> None:
@@ -162,7 +164,7 @@ def test_what_does_not_compile_runs_plain(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("CXX", "/no/compiler")
     generator = lively(stylegan2.Generator(replace(PLAIN, channels=(8, 8))))
     assert isinstance(generator, stylegan2.Generator)
-    run = fast._on_card(generator.synthesis, CPU, torch.float32)
+    run = fast._on_gpu(generator.synthesis, CPU, torch.float32)
     ws = torch.randn(2, generator.num_ws, 8)
 
     torch.testing.assert_close(run(ws, "const"), generator.synthesis(ws, "const"))

@@ -69,8 +69,8 @@ def test_threads_change_no_bit_and_finish_sees_every_row_once() -> None:
     seen: list[tuple[int, int]] = []
 
     winograd.convolve(x, products, alone)
-    with ThreadPoolExecutor(4) as crew:
-        winograd.convolve(x, products, together, crew=crew, finish=lambda *rows: seen.append(rows))
+    with ThreadPoolExecutor(4) as pool:
+        winograd.convolve(x, products, together, pool=pool, finish=lambda *rows: seen.append(rows))
 
     assert torch.equal(alone, together)
     assert sorted(seen) == [(first, first + 16) for first in range(0, 80, 16)]

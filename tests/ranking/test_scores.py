@@ -1,29 +1,17 @@
-"""Scores alone, scores in company, and ranks."""
+"""Scores alone, and scores among others in a minibatch."""
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from animetools.errors import ItemError
-from animetools.networks.config import (
-    MappingConfig,
-    StyleGAN1DiscriminatorConfig,
-    StyleGAN2DiscriminatorConfig,
-)
+from animetools.networks.config import MappingConfig
 from animetools.networks.stylegan1 import modules as stylegan1
+from animetools.networks.stylegan1.config import StyleGAN1DiscriminatorConfig
 from animetools.networks.stylegan2 import modules as stylegan2
-from animetools.ranking.scores import (
-    Judge,
-    Memory,
-    Pixels,
-    check_minibatch,
-    classes_judged,
-    prepared,
-    ranks_of,
-    shuffled_scores,
-)
+from animetools.networks.stylegan2.config import StyleGAN2DiscriminatorConfig
+from animetools.ranking.scores import Pixels, Scored, Scorer, prepare
+from animetools.ranking.shuffles import FeatureFile, check_minibatch, shuffled_scores
 
 CPU = torch.device("cpu")
 
@@ -36,32 +24,35 @@ def network() -> stylegan2.Discriminator:
 
 
 @pytest.fixture(scope="module")
-def judge(network: stylegan2.Discriminator) -> Judge:
-    return Judge(network, CPU, torch.float32)
+def scorer(network: stylegan2.Discriminator) -> Scorer:
+    return Scorer(network, CPU, torch.float32)
 
 
 def pictures(count: int) -> list[Pixels]:
     return list(np.random.default_rng(0).integers(0, 256, (count, 3, 16, 16), np.uint8))
 
 
-def remembered(judge: Judge, some: list[Pixels]) -> Memory:
-    memory = Memory()
-    for features in judge.features(some):
-        memory.add(features)
-    return memory
+def filed(scorer: Scorer, some: list[Pixels]) -> FeatureFile:
+    file = FeatureFile()
+    for scored in scorer.score([(pixels, None) for pixels in some], keep_features=True):
+        assert isinstance(scored, Scored)
+        file.add(scored)
+    return file
 
 
-def test_alone_is_a_batch_of_one(network: stylegan2.Discriminator, judge: Judge) -> None:
+def test_alone_is_a_batch_of_one(network: stylegan2.Discriminator, scorer: Scorer) -> None:
     some = pictures(5)
     expected = [float(network(torch.from_numpy(one[None]).float() * (2 / 255) - 1)) for one in some]
 
-    together = judge.alone(judge.features(some))
+    together = scorer.alone(scorer.features(some))
 
     assert together == pytest.approx(expected, abs=1e-5)
-    assert [judge.alone(judge.features([one]))[0] for one in some] == together
+    assert [scorer.alone(scorer.features([one]))[0] for one in some] == together
 
 
-def test_company_is_that_of_the_minibatch(network: stylegan2.Discriminator, judge: Judge) -> None:
+def test_shuffled_scores_depend_on_the_minibatch(
+    network: stylegan2.Discriminator, scorer: Scorer
+) -> None:
     some = pictures(6)
     order = np.random.default_rng(3).permutation(6)
     images = torch.from_numpy(np.stack(some)).float() * (2 / 255) - 1
@@ -70,36 +61,27 @@ def test_company_is_that_of_the_minibatch(network: stylegan2.Discriminator, judg
     expected[order[:4]] = network(images[order[:4]]).numpy()
     expected[order[4:]] = network(images[filled])[:2].numpy()
 
-    with remembered(judge, some) as memory:
-        found = shuffled_scores(judge, memory, shuffles=1, minibatch=4, seed=3)
+    with filed(scorer, some) as file:
+        found = shuffled_scores(scorer, file, shuffles=1, minibatch=4, seed=3)
 
     assert found == pytest.approx(expected, abs=1e-5)
-    alone = judge.alone(judge.features(some))
+    alone = scorer.alone(scorer.features(some))
     assert found != pytest.approx(alone, abs=1e-5)  # or the test would say nothing
 
 
-def test_shuffles_are_averaged(judge: Judge) -> None:
-    with remembered(judge, pictures(4)) as memory:
-        one = shuffled_scores(judge, memory, shuffles=1, minibatch=2, seed=0)
-        many = shuffled_scores(judge, memory, shuffles=8, minibatch=2, seed=0)
-        again = shuffled_scores(judge, memory, shuffles=8, minibatch=2, seed=0)
+def test_shuffles_are_averaged(scorer: Scorer) -> None:
+    with filed(scorer, pictures(4)) as file:
+        one = shuffled_scores(scorer, file, shuffles=1, minibatch=2, seed=0)
+        many = shuffled_scores(scorer, file, shuffles=8, minibatch=2, seed=0)
+        again = shuffled_scores(scorer, file, shuffles=8, minibatch=2, seed=0)
 
     assert not np.allclose(one, many)
     assert np.array_equal(many, again)
 
 
-def test_nothing_has_no_scores(judge: Judge) -> None:
-    with Memory() as memory:
-        assert len(shuffled_scores(judge, memory, shuffles=2, minibatch=4, seed=0)) == 0
-
-
-@given(st.lists(st.floats(allow_nan=False, width=32), max_size=20))
-def test_ranks_are_a_permutation_in_the_order_of_the_scores(scores: list[float]) -> None:
-    ranks = ranks_of(scores)
-
-    assert sorted(ranks) == list(range(1, len(scores) + 1))
-    best_first = [score for _, score in sorted(zip(ranks, scores, strict=True))]
-    assert best_first == sorted(scores, reverse=True)
+def test_nothing_has_no_scores(scorer: Scorer) -> None:
+    with FeatureFile() as file:
+        assert len(shuffled_scores(scorer, file, shuffles=2, minibatch=4, seed=0)) == 0
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
@@ -108,7 +90,7 @@ def test_pictures_are_prepared_as_training_shows_them(channels: int) -> None:
     red = np.zeros((40, 30, 3), np.uint8)
     red[..., 0] = 255
 
-    shown = prepared(red, stylegan2.Discriminator(config), "pad")
+    shown = prepare(red, stylegan2.Discriminator(config), "pad")
 
     assert shown.shape == (channels, 16, 12)
     expected = {1: [76], 3: [255, 0, 0], 4: [255, 0, 0, 255]}[channels]
@@ -122,20 +104,20 @@ def test_labels_go_with_every_picture() -> None:
     network = stylegan2.Discriminator(config).eval().requires_grad_(False)
     labels = np.array([0, 0, 1], np.float32)
     images = torch.from_numpy(np.stack(pictures(3))).float() * (2 / 255) - 1
-    judge = Judge(network, CPU, torch.float32, labels)
+    scorer = Scorer(network, CPU, torch.float32, labels)
 
-    scores = judge.together(judge.features(pictures(3)))
+    scores = scorer.together(scorer.features(pictures(3)))
 
     expected = network(images, torch.tensor([[0.0, 0, 1]]).expand(3, -1))
     torch.testing.assert_close(scores, expected)
 
 
-def test_ext_judges_without_classes() -> None:
+def test_ext_scores_without_classes() -> None:
     one = StyleGAN2DiscriminatorConfig((4, 4), dense=4, c_dim=3, labels="ignored")
     other = StyleGAN1DiscriminatorConfig((4, 4), dense=4, c_dim=3)
 
-    assert classes_judged(stylegan2.Discriminator(one)) == 0
-    assert classes_judged(stylegan1.Discriminator(other)) == 3
+    assert stylegan2.Discriminator(one).c_dim == 0
+    assert stylegan1.Discriminator(other).c_dim == 3
 
 
 def test_a_minibatch_divides_into_groups(network: stylegan2.Discriminator) -> None:

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from animetools.errors import Advice, FatalError, ItemError
-from animetools.networks.config import MappingConfig, StyleGAN2GeneratorConfig
+from animetools.networks.config import MappingConfig
+from animetools.networks.stylegan2.config import StyleGAN2GeneratorConfig
 from animetools.networks.stylegan2.modules import Generator
 from animetools.sampling.latent_files import LARGEST, read
 from tests.tiny import generator
@@ -62,7 +63,7 @@ def test_the_name_decides_where_widths_are_alike(tmp_path: Path, name: str, kind
 
 def test_without_a_name_they_are_z_and_that_is_said(tmp_path: Path) -> None:
     np.save(tmp_path / "walk.npy", np.zeros((3, 8), np.float32))
-    with pytest.warns(Advice, match=r"\[n, 8\] are taken for z; --latents w"):
+    with pytest.warns(Advice, match=r"\[n, 8\] are taken as z: if they are w, give --latents w"):
         assert read(str(tmp_path / "walk.npy"), ALIKE).kind == "z"
     assert read(str(tmp_path / "walk.npy"), ALIKE, "w").kind == "w"
 
@@ -81,7 +82,7 @@ def test_as_many_numbers_as_rows_of_w_are_asked_about(tmp_path: Path) -> None:
     np.save(path, ROWS)
     with pytest.raises(FatalError) as why:
         read(path, ALIKE)
-    said = "is all rows of one picture's w, or z or w of 4 pictures: say --latents w+, z or w"
+    said = "is all rows of one picture's w, or z or w of 4 pictures: give --latents w+, z or w"
     assert str(why.value) == f"{path}: an array of shape [4, 8] {said}"
     for wanted, kind, count in (("w+", "w", 1), ("w", "w", 4), ("z", "z", 4)):
         latents = read(path, ALIKE, wanted)  # type: ignore[arg-type]
@@ -89,7 +90,7 @@ def test_as_many_numbers_as_rows_of_w_are_asked_about(tmp_path: Path) -> None:
     np.save(tmp_path / "full.npy", ROWS[None])
     assert len(list(read(str(tmp_path / "full.npy"), ALIKE, "w"))) == 1
     assert read(path, G, "w").kind == "w"  # whose z is of another width
-    with pytest.raises(ItemError, match=r"--latents z: an array of shape \[4, 8\] is w"):
+    with pytest.raises(ItemError, match=r"an array of shape \[4, 8\] is w, not z"):
         read(path, G, "z")
 
 
@@ -100,7 +101,7 @@ def test_a_name_of_w_makes_them_the_rows_of_one_picture(tmp_path: Path, name: st
         archive.write(tmp_path / f"{name}.npy", f"{name}.npy")
     for path in (f"{name}.npy", "file.npz"):
         with pytest.warns(
-            Advice, match="taken for one picture's; --latents w makes each row a picture"
+            Advice, match="taken as one picture's: if each row is one, give --latents w"
         ):
             (latent,) = read(str(tmp_path / path), ALIKE)
         assert latent.values is not None
@@ -157,7 +158,7 @@ def test_unused_noise_maps_are_said(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(PLUS, "say --latents w+, z or w"), (PLUS[:1], "z or w: say")]
+    ("content", "said"), [(PLUS, "give --latents w+, z or w"), (PLUS[:1], "z or w: give")]
 )
 def test_a_tensor_that_may_be_anything_is_asked_about(
     tmp_path: Path, content: Any, said: str
@@ -285,7 +286,7 @@ def test_a_wrong_shape_is_one_sentence(tmp_path: Path, shape: tuple[int, ...], s
         pickle.dumps(1),
     ],
 )
-def test_what_is_no_such_file_is_one_sentence(tmp_path: Path, data: bytes) -> None:
+def test_another_file_is_one_sentence(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "x.npy").write_bytes(data)
     with pytest.raises(ItemError) as why:
         read(str(tmp_path / "x.npy"), G)

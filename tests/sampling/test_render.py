@@ -8,28 +8,30 @@ import torch
 
 from animetools.errors import ItemError
 from animetools.images.files import Pixels
-from animetools.networks import fast
-from animetools.networks.config import MappingConfig, StyleGAN2GeneratorConfig
-from animetools.networks.stylegan2.modules import Generator
-from animetools.sampling.latents import Drawn, Latent, Manner, draw
+from animetools.networks.config import MappingConfig
+from animetools.networks.generator import Generator
+from animetools.networks.stylegan2 import modules as stylegan2
+from animetools.networks.stylegan2.config import StyleGAN2GeneratorConfig
+from animetools.sampling.latents import Latent, SynthesisInput, synthesis_input
+from animetools.sampling.options import SamplingOptions
 from animetools.sampling.render import Renderer, to_pixels
 from tests.tiny import SIZE, generator, old_snapshot, state
 
 CPU = torch.device("cpu")
 
 
-def pixels_of(renderer: Renderer, drawn: list[Drawn]) -> list[Pixels]:
-    made = renderer(drawn)
+def pixels_of(renderer: Renderer, inputs: list[SynthesisInput]) -> list[Pixels]:
+    made = renderer(inputs)
     assert all(isinstance(each, np.ndarray) for each in made)
     return [each for each in made if not isinstance(each, ItemError)]
 
 
-def drawn_of(network: fast.Generator, count: int, noise: str = "const") -> list[Drawn]:
-    manner = Manner(noise=noise)  # type: ignore[arg-type]
-    return [draw(network, manner, Latent(seed), 0.7) for seed in range(count)]
+def inputs_of(network: Generator, count: int, noise: str = "const") -> list[SynthesisInput]:
+    options = SamplingOptions(noise=noise)  # type: ignore[arg-type]
+    return [synthesis_input(network, Latent(seed), 0.7, options) for seed in range(count)]
 
 
-def test_floats_become_bytes_as_in_the_old_programs() -> None:
+def test_floats_become_bytes_as_in_other_programs() -> None:
     x = torch.tensor([-2.0, -1.0, -0.9999, 0.0, 0.00393, 0.9999, 1.0, 2.0]).view(1, 1, 2, 4)
     wanted = np.trunc((x.numpy() * np.float32(127.5) + np.float32(128)).clip(0, 255))
     assert to_pixels(x)[..., 0].tolist() == wanted[0].tolist()
@@ -38,7 +40,7 @@ def test_floats_become_bytes_as_in_the_old_programs() -> None:
 def wide_network() -> Generator:
     """One with maps large enough for the fast forms, on which cores work together."""
     config = StyleGAN2GeneratorConfig(MappingConfig(8, 0, 8, 1, 8), (16,) * 6)
-    network = Generator(config)
+    network = stylegan2.Generator(config)
     network.load_state_dict(state(network, 3))
     return network.requires_grad_(False).eval()
 
@@ -47,16 +49,18 @@ def wide_network() -> Generator:
 @pytest.mark.parametrize("noise", ["const", "none", "random", "seed"])
 def test_an_image_is_the_same_whatever_the_batch_and_the_cores(kind: str, noise: str) -> None:
     if kind == "wide":
-        network: fast.Generator = wide_network()
+        network: Generator = wide_network()
     else:
         built = generator() if kind == "small" else old_snapshot().generator.build()
-        assert isinstance(built, fast.Generator)
+        assert isinstance(built, Generator)
         network = built
-    drawn = drawn_of(network, 5, noise)
-    alone = [pixels_of(Renderer(network, CPU, torch.float32, cores=1), [each])[0] for each in drawn]
+    inputs = inputs_of(network, 5, noise)
+    alone = [
+        pixels_of(Renderer(network, CPU, torch.float32, cores=1), [each])[0] for each in inputs
+    ]
     for batch, cores in ((2, 1), (5, 5), (1, 3), (0, 4)):
         renderer = Renderer(network, CPU, torch.float32, batch=batch, cores=cores)
-        together = pixels_of(renderer, drawn[::-1])[::-1]
+        together = pixels_of(renderer, inputs[::-1])[::-1]
         for one, other in zip(alone, together, strict=True):
             assert (one == other).all()
     assert (alone[0] != alone[1]).any()
@@ -64,7 +68,7 @@ def test_an_image_is_the_same_whatever_the_batch_and_the_cores(kind: str, noise:
 
 def test_pixels_are_those_of_the_plain_network() -> None:
     network = generator()
-    (pixels,) = pixels_of(Renderer(network, CPU, torch.float32), drawn_of(network, 1))
+    (pixels,) = pixels_of(Renderer(network, CPU, torch.float32), inputs_of(network, 1))
     z = torch.tensor(np.random.RandomState(0).randn(1, 12), dtype=torch.float32)
     plain = to_pixels(network(z, psi=0.7))[0].numpy()
     assert pixels.shape == (SIZE, SIZE, 3)
@@ -74,15 +78,15 @@ def test_pixels_are_those_of_the_plain_network() -> None:
 @pytest.mark.parametrize(("channels", "shape"), [(1, (16, 16)), (4, (16, 16, 4))])
 def test_grey_and_opacity_are_drawn(channels: int, shape: tuple[int, ...]) -> None:
     network = generator(image_channels=channels)
-    (pixels,) = pixels_of(Renderer(network, CPU, torch.float32), drawn_of(network, 1))
+    (pixels,) = pixels_of(Renderer(network, CPU, torch.float32), inputs_of(network, 1))
     assert pixels.shape == shape
 
 
-def test_an_image_of_no_numbers_fails_alone() -> None:
+def test_an_image_that_is_not_finite_fails_alone() -> None:
     network = generator()
-    drawn = drawn_of(network, 3)
-    drawn[1] = Drawn(drawn[1].ws * torch.nan, "const")
-    made = Renderer(network, CPU, torch.float32, batch=3)(drawn)
+    inputs = inputs_of(network, 3)
+    inputs[1] = SynthesisInput(inputs[1].ws * torch.nan, "const")
+    made = Renderer(network, CPU, torch.float32, batch=3)(inputs)
     assert [isinstance(each, ItemError) for each in made] == [False, True, False]
 
 
@@ -99,20 +103,20 @@ def test_groups_on_a_card_follow_from_the_network_alone() -> None:
 def test_on_a_card_an_image_is_the_same_whatever_the_batch(noise: str) -> None:
     network = wide_network()
     renderer = Renderer(network, torch.device("cuda", 0), torch.float32)
-    drawn = drawn_of(network, 5, noise)
-    together = pixels_of(renderer, drawn)
-    for each, pixels in zip(drawn, together, strict=True):
+    inputs = inputs_of(network, 5, noise)
+    together = pixels_of(renderer, inputs)
+    for each, pixels in zip(inputs, together, strict=True):
         assert (pixels_of(renderer, [each])[0] == pixels).all()
-    on_cpu = pixels_of(Renderer(network, CPU, torch.float32), drawn)
+    on_cpu = pixels_of(Renderer(network, CPU, torch.float32), inputs)
     assert np.abs(np.stack(on_cpu).astype(int) - np.stack(together)).max() <= 1
 
 
 def test_the_end_of_a_renderer_waits_for_its_threads() -> None:
     before = set(threading.enumerate())
     network = wide_network()
-    drawn = drawn_of(network, 2)
+    inputs = inputs_of(network, 2)
     with Renderer(network, CPU, torch.float32, batch=2, cores=4) as renderer:
-        caller = threading.Thread(target=renderer, args=[drawn], daemon=True)  # as the engine's
+        caller = threading.Thread(target=renderer, args=[inputs], daemon=True)  # as the engine's
         caller.start()
         caller.join()
         assert len(set(threading.enumerate()) - before) > 2

@@ -4,14 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from animetools.sampling.seeds import (
-    LARGEST_SEED,
-    Seeds,
-    compact,
-    parse_grid,
-    parse_psis,
-    share_of,
-)
+from animetools.sampling.seeds import LARGEST_SEED, Grid, Psis, Seeds, compact
 
 SEEDS = st.integers(0, LARGEST_SEED)
 
@@ -31,7 +24,7 @@ def test_a_huge_range_is_not_laid_out() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("5-2", "seeds 5-2 end before they begin"),
+        ("5-2", "the seeds 5-2 end before they begin"),
         ("a-b", "not 'a-b'"),
         ("-5", "not '-5'"),
         ("", "not ''"),
@@ -39,11 +32,11 @@ def test_a_huge_range_is_not_laid_out() -> None:
         ("1.5", "not '1.5'"),
         ("1-2-3", "not '1-2-3'"),
         ("٣", "whole numbers"),
-        ("4294967296", "seeds end at 4294967295, before 4294967296"),
+        ("4294967296", "the largest seed is 4294967295, not 4294967296"),
         ("0-99999999999999999999", "whole numbers"),
     ],
 )
-def test_what_is_no_seed_is_one_sentence(text: str, said: str) -> None:
+def test_malformed_seeds_are_one_sentence(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=said.replace("(", r"\(")):
         Seeds.parse(text)
 
@@ -51,7 +44,9 @@ def test_what_is_no_seed_is_one_sentence(text: str, said: str) -> None:
 @given(st.lists(SEEDS | st.integers(0, 30), min_size=1, max_size=30))
 def test_compact_seeds_are_read_back(seeds: list[int]) -> None:
     repeated = [seed for n, seed in enumerate(seeds) if n == 0 or seed != seeds[n - 1]]
-    assert list(Seeds.parse(compact(seeds))) == repeated
+    parsed = Seeds.parse(compact(seeds))
+    assert list(parsed) == repeated
+    assert str(parsed) == compact(seeds)
 
 
 def test_compact_seeds_are_as_typed() -> None:
@@ -72,7 +67,9 @@ def test_compact_seeds_are_as_typed() -> None:
     ],
 )
 def test_psi_may_be_several(text: str, values: tuple[float, ...]) -> None:
-    assert parse_psis(text) == values
+    psis = Psis.parse(text)
+    assert psis == values
+    assert Psis.parse(str(psis)) == psis
 
 
 @pytest.mark.parametrize(
@@ -96,30 +93,15 @@ def test_psi_may_be_several(text: str, values: tuple[float, ...]) -> None:
         "0:1000:0.0001",
     ],
 )
-def test_what_is_no_psi_is_one_sentence(text: str) -> None:
-    with pytest.raises(ValueError, match="--psi"):
-        parse_psis(text)
+def test_a_malformed_psi_is_one_sentence(text: str) -> None:
+    with pytest.raises(ValueError, match=r"psi|twice|go up|not a number"):
+        Psis.parse(text)
 
 
 def test_a_grid_is_columns_and_rows() -> None:
-    assert parse_grid("10x4") == (10, 4)
-    assert parse_grid("1000x1") == (1000, 1)
+    assert Grid.parse("10x4") == (10, 4)
+    assert Grid.parse("1000x1") == (1000, 1)
+    assert str(Grid.parse("010x4")) == "10x4"
     for text in ("", "10", "0x4", "00x4", "x", "10x", "-1x2", "5000x1", "65x64", "9999999999x1"):
-        with pytest.raises(ValueError, match="--grid"):
-            parse_grid(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "count"),
-    [("1", 1), ("7", 7), ("900", 50), ("100%", 50), ("1%", 1), ("10%", 5), ("0.1", 5), (".5", 25)],
-)
-def test_a_share_is_a_number_or_a_part(text: str, count: int) -> None:
-    assert share_of("--best", text, 50) == count
-
-
-@pytest.mark.parametrize(
-    "text", ["", "0", "0%", "0.0", "101%", "1.0", "1.5", "-1", "x", "nan", "1e3", "%", "."]
-)
-def test_what_is_no_share_is_one_sentence(text: str) -> None:
-    with pytest.raises(ValueError, match=f"--best is a share, such as 10%.* not '{text}'"):
-        share_of("--best", text, 50)
+        with pytest.raises(ValueError, match=r"columns and rows|pictures a sheet"):
+            Grid.parse(text)

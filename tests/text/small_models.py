@@ -7,7 +7,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from animetools.text.learning.tokenizers import trained
-from animetools.text.models.loading import opened
+from animetools.text.models.inference import load_for_inference
 from animetools.text.models.model import Model
 
 TEXTS = [f"Title {n}|The story of number {n}, who counts to {n * 7}." for n in range(200)]
@@ -35,8 +35,8 @@ def small(width: int = 32, dropout: float = 0.0, vocabulary: Any = TOKENIZER, **
 
 
 def ready(model: Any, dtype: str = "fp32") -> Model:
-    """A model of transformers', opened from the folder that it is saved in."""
+    """A model of transformers, saved to a folder and loaded from it."""
     with TemporaryDirectory() as folder:
         model.save_pretrained(folder)
         TOKENIZER.save_pretrained(folder)
-        return opened(folder, torch.device("cpu"), dtype)
+        return load_for_inference(folder, torch.device("cpu"), dtype)

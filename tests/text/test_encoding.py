@@ -1,4 +1,5 @@
 """Text files in the encodings that people save them in."""
+# ruff: noqa: RUF001  Chinese marks look like ASCII ones, and are not
 
 import gzip
 from pathlib import Path
@@ -43,11 +44,24 @@ def test_utf_16_is_known_by_its_zeros(
     assert read(path) == f"{text}\n"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        JAPANESE,
+        JAPANESE * 40,
+        "我们一起去图书馆。\n",
+        "一个人看书，一二三。\n" * 40,
+        "Привет, мир\n" * 9,
+        "Кот\n",
+    ],
+)
 @pytest.mark.parametrize("name", ["utf-16-le", "utf-16-be"])
-def test_japanese_without_a_mark_is_known_too(name: str, tmp_path: Path) -> None:
+def test_other_scripts_without_a_mark_are_known_too(name: str, text: str, tmp_path: Path) -> None:
     path = tmp_path / "c.txt"
-    path.write_bytes((JAPANESE * 40).encode(name))
-    assert read(path) == JAPANESE * 40
+    path.write_bytes(text.encode(name))
+    assert read(path) == text
+    path.write_bytes(text.replace("\n", "\r\n").encode(name))
+    assert read(path) == text
 
 
 def test_a_stray_zero_is_not_utf_16_and_is_no_text(tmp_path: Path) -> None:
@@ -71,7 +85,9 @@ def test_marks_of_joined_files_are_no_text(tmp_path: Path) -> None:
 def test_other_encodings_are_refused_by_line_and_cure(name: str, text: str, tmp_path: Path) -> None:
     path = tmp_path / "c.txt"
     path.write_bytes(("Plain.\n" + text).encode(name))
-    with pytest.raises(FatalError, match=f"line 2 is not UTF-8: if it is {name.upper()}, iconv -f"):
+    with pytest.raises(
+        FatalError, match=f"line 2 is not UTF-8: if it is {name.upper()}, convert it with iconv -f"
+    ):
         list(documents(str(path), print))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from animetools.errors import FatalError
-from animetools.netfiles.snapshot import Snapshot
+from animetools.netfiles.networkfile import NetworkFile
 from animetools.training.config import TrainConfig, preset
 from animetools.training.settings import settings
 
@@ -15,7 +15,7 @@ def run_of(saved: TrainConfig | None = None, facts: Any = None, **told: Any) -> 
     """The settings of a run on images of 64 px; those of `saved` are in the snapshot it resumes."""
     snapshot = None
     if saved:
-        snapshot = Snapshot("animetools", {}, {"config": asdict(saved), **(facts or {})})
+        snapshot = NetworkFile("animetools", {}, {"config": asdict(saved), **(facts or {})})
     transfer = bool(told.pop("transfer", ""))
     return settings(told, 64, snapshot, "run.pkl", transfer=transfer)
 

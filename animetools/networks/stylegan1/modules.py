@@ -10,30 +10,27 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from animetools.networks import ops
-from animetools.networks.config import (
-    Architecture,
-    StyleGAN1DiscriminatorConfig,
-    StyleGAN1GeneratorConfig,
-)
-from animetools.networks.discriminator import AnyDiscriminator, Block
+from animetools.networks import discriminator, generator, ops
+from animetools.networks.config import Architecture
+from animetools.networks.discriminator import Block
+from animetools.networks.generator import Noise, check_rows, noises_of
 from animetools.networks.layers import (
-    AnyGenerator,
     Conv,
     Dense,
     Mapping,
-    Noise,
     Scheme,
-    check_rows,
-    noises_of,
     normal,
+)
+from animetools.networks.stylegan1.config import (
+    StyleGAN1DiscriminatorConfig,
+    StyleGAN1GeneratorConfig,
 )
 
 GAIN = math.sqrt(2)  # of every weight before an activation
 MEAN = (1.0, 1.0)  # every change of size is by pixels repeated or averaged
 
 
-class Generator(AnyGenerator):
+class Generator(generator.Generator):
     """From z and labels to images."""
 
     config: StyleGAN1GeneratorConfig
@@ -89,7 +86,7 @@ class Synthesis(nn.Module):
             styles = ws[:, 2 * i : 2 * i + 2] if config.styles else ws
             x = block(x, styles, noises[2 * i : 2 * i + 2])
             if lod - left > -1:
-                image = ops.fade(image, ops.wide(block.torgb(x)), lod - left)
+                image = ops.fade(image, ops.in_float32(block.torgb(x)), lod - left)
             if left <= lod:
                 break
         assert image is not None
@@ -188,7 +185,7 @@ class Layer(nn.Module):
         return x if self.blur is None else ops.blur(x, self.blur, "same")
 
 
-class Discriminator(AnyDiscriminator):
+class Discriminator(discriminator.Discriminator):
     """From images, and labels, to scores."""
 
     config: StyleGAN1DiscriminatorConfig

@@ -1,16 +1,14 @@
 """StyleGAN 2 on a CPU, for sampling and ranking: no autograd, weights prepared once.
 
-The same numbers as the plain modules (a test holds them together) in a form that suits a CPU:
-images one at a time, so that none depends on its batch; [H, W, C] with the border that the next
-convolution needs; wide maps by Winograd's algorithm; and everything that follows a convolution
-done while its rows are in the cache. The form of a layer follows from its shape alone, so the last
-bit is the same in every run.
+The results of the modules (a test compares them) in a form that suits a CPU: images one at a time,
+so that none depends on its batch; [H, W, C] with the border that the next convolution needs; large
+maps by Winograd's algorithm; and everything that follows a convolution done while its rows are in
+the cache. The form of a layer follows from its shape alone, so every run gives the same bits.
 """
 
 import math
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 
 import torch
@@ -19,19 +17,19 @@ from torch import Tensor
 
 GAIN = math.sqrt(2)
 SLOPE = 0.2
-FEW = 16 * 16  # pixels: below, a convolution reads more weights than image
+FEW = 16 * 16  # pixels: below that, a convolution reads more weights than pixels
 
 State = dict[str, Tensor]
 
 
 class Space:
-    """Zero-bordered maps that a thread uses again and again: fresh memory is slow to get."""
+    """Zero-bordered maps that each thread reuses: new memory is slow."""
 
     def __init__(self) -> None:
         self.own = threading.local()
 
     def padded(self, use: str, height: int, width: int, channels: int, border: int = 1) -> Tensor:
-        """A map of that size; its border is zero, and nobody writes there."""
+        """A map of this size, whose border is zero and must stay so."""
         shape = (height + 2 * border, width + 2 * border, channels)
         kept: dict[str, Tensor] = self.own.__dict__
         name = f"{use} {shape}"
@@ -41,24 +39,11 @@ class Space:
 
 
 @contextmanager
-def crew(threads: int) -> Iterator[Executor | None]:
-    """Threads beside each other, each of which computes alone; none where one is enough.
-
-    The end waits for them: Python aborts if it ends while one of them frees a tensor.
-    """
-    if threads < 2:
-        yield None
-        return
-    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        yield pool
-
-
-@contextmanager
 def alone() -> Iterator[None]:
-    """Have torch's operations use the thread that calls them and no other.
+    """Have torch's operations run in the calling thread only.
 
-    So small they lose more by waiting for each other than they win, and their last bits depend on
-    how many threads share the sums.
+    Such small ones lose more by synchronizing than they gain, and their last bits depend on how
+    many threads share the sums.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -75,7 +60,7 @@ def low_pass(kernel: tuple[float, ...]) -> Tensor:
 
 
 def activate(x: Tensor, clamp: float | None, gain: float = GAIN) -> Tensor:
-    """Leaky ReLU, in place, of what has the gain in it already."""
+    """Leaky ReLU, in place; x has the gain in it already."""
     F.leaky_relu_(x, SLOPE)
     if clamp is not None:
         x.clamp_(-clamp * gain, clamp * gain)
@@ -83,7 +68,7 @@ def activate(x: Tensor, clamp: float | None, gain: float = GAIN) -> Tensor:
 
 
 def planes(x: Tensor) -> Tensor:
-    """[H, W, C] as torch's convolutions take it."""
+    """[H, W, C] as [1, C, H, W], channels last, for torch's convolutions."""
     return x.permute(2, 0, 1)[None].contiguous(memory_format=torch.channels_last)
 
 

@@ -9,25 +9,30 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from animetools.networks import winograd
-from animetools.networks.config import StyleGAN2GeneratorConfig
-from animetools.networks.layers import Noise
+from animetools.networks.generator import Noise
 from animetools.networks.stylegan2 import cpu
+from animetools.networks.stylegan2.config import StyleGAN2GeneratorConfig
 
-MANY = 128 * 128  # pixels: from here on, a low-pass of its own costs more than folding it
+MANY = (
+    128 * 128
+)  # pixels: from there on, a separate low-pass costs more than one folded into the weights
 SHARE = 128  # channels of a narrow layer, worked on at once
 
 
-def can_synthesize(config: StyleGAN2GeneratorConfig) -> bool:
-    """Whether Synthesis knows such a network."""
+def of(
+    config: StyleGAN2GeneratorConfig, state: cpu.State, dtype: torch.dtype, pool: Executor | None
+) -> "Synthesis | None":
+    """The synthesis of a generator, if `Synthesis` covers its config."""
     known = config.architecture in ("skip", "orig") and config.activation == "lrelu"
-    return known and len(config.kernel) == 4
+    covers = known and len(config.kernel) == 4
+    return Synthesis(config, state, dtype, pool) if covers else None
 
 
 class Synthesis:
     """From w to images, as the `synthesis` of a StyleGAN 2 generator (skip or orig) with that state.
 
-    The `crew` works on one image together. Calls from several threads at once do not meet. In
-    bfloat16 the convolutions are, and all else is float32.
+    The threads of the `pool` share the work on an image. Several threads may call it at once. In
+    bfloat16 only the convolutions are bfloat16.
     """
 
     def __init__(
@@ -35,10 +40,10 @@ class Synthesis:
         config: StyleGAN2GeneratorConfig,
         state: cpu.State,
         dtype: torch.dtype = torch.float32,
-        crew: Executor | None = None,
+        pool: Executor | None = None,
     ) -> None:
         self.config = config
-        self.crew = crew
+        self.pool = pool
         self.space = cpu.Space()
         self.const = state["synthesis.b4.const"].permute(1, 2, 0)
         self.low_pass = cpu.low_pass(config.kernel) * 2
@@ -90,7 +95,7 @@ class Synthesis:
                 (image, torgb.weights(w), torgb.bias) if torgb and image is not None else None,
                 styles[i + 1] if i + 1 < len(layers) and not layers[i + 1].on_weights else None,
             )
-            layer.run(x, y, style, follow, self.crew)
+            layer.run(x, y, style, follow, self.pool)
             x = y
         assert image is not None
         return image
@@ -106,7 +111,7 @@ class Synthesis:
         first: int,
         end: int,
     ) -> None:
-        """All that comes between rows of a convolution and the next."""
+        """Everything between some rows of a convolution and the next one."""
         rows = y[first + 1 : end + 1, 1:-1]
         if scale is not None and bias is not None:
             torch.addcmul(bias, rows, scale, out=rows)
@@ -126,15 +131,15 @@ class Synthesis:
             rows.mul_(next_style)
 
     def _double(self, image: Tensor) -> Tensor:
-        """The image so far [C, H, W] twice as large (StyleGAN 2, figure 7 b)."""
+        """The image of the lower blocks [C, H, W], twice as large (StyleGAN 2, figure 7 b)."""
         kernel = torch.outer(self.low_pass, self.low_pass)[None, None]
         return F.conv_transpose2d(image[:, None], kernel, stride=2, padding=1)[:, 0]
 
 
 class _Layer:
-    """A modulated 3x3 convolution; `low_pass` follows where it doubles the size.
+    """A modulated 3x3 convolution; `low_pass` follows if it doubles the size.
 
-    Either the weights are scaled for each image, or what comes in and goes out: whichever is less.
+    Either the weights are scaled for each image, or input and output: whichever is less work.
     """
 
     def __init__(
@@ -173,11 +178,11 @@ class _Layer:
             ]
 
     def style(self, w: Tensor) -> Tensor:
-        """The scale [I] of what comes in."""
+        """The scale [I] of the input."""
         return torch.addmv(self.affine[1], self.affine[0], w[self.row])
 
     def noise(self, kind: str | Tensor) -> Tensor | None:
-        """What is added to every channel, [H, W, 1]."""
+        """The noise of every channel, [H, W, 1]."""
         if isinstance(kind, Tensor):
             return (kind * self.strength)[..., None]
         if kind == "none":
@@ -191,9 +196,9 @@ class _Layer:
         y: Tensor,
         style: Tensor,
         follow: "partial[None]",
-        crew: Executor | None,
+        pool: Executor | None,
     ) -> None:
-        """From x, with its border, to y; `follow` is told how to scale and shift what comes out."""
+        """From x, with its border, to y; `follow` gets the scale and bias of the output."""
         scale = (style.square() @ self.squares + 1e-8).rsqrt() * cpu.GAIN
         inside = y[1:-1, 1:-1]
         if self.on_weights:
@@ -202,12 +207,12 @@ class _Layer:
             weight = weight.to(self.weight.dtype)
             finish = partial(follow, None, None)
             winograd.convolve(
-                x, weight, inside, bias=self.bias, up=self.up, finish=finish, crew=crew
+                x, weight, inside, bias=self.bias, up=self.up, finish=finish, pool=pool
             )
             return
         finish = partial(follow, scale, self.bias)
         if self.wide:
-            winograd.convolve(x, self.weight, inside, up=self.up, finish=finish, crew=crew)
+            winograd.convolve(x, self.weight, inside, up=self.up, finish=finish, pool=pool)
             return
         planes = cpu.planes(x if self.low_pass is None else x[1:-1, 1:-1]).to(self.shares[0].dtype)
 
@@ -221,7 +226,7 @@ class _Layer:
             some = inside[..., n * SHARE : (n + 1) * SHARE]
             some.copy_(out[0].permute(1, 2, 0))
 
-        for _ in (crew.map if crew else map)(share, range(len(self.shares))):
+        for _ in (pool.map if pool else map)(share, range(len(self.shares))):
             pass
         finish(0, y.shape[0] - 2)
 
@@ -243,6 +248,6 @@ class _ToRGB:
 
 
 def _dense(state: cpu.State, name: str) -> tuple[Tensor, Tensor]:
-    """Weight and bias of a dense layer, as they are used."""
+    """Weight and bias of a dense layer, scaled."""
     weight = state[name + ".weight"].float()
     return weight / math.sqrt(weight.shape[1]), state[name + ".bias"].float()

@@ -7,22 +7,25 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from animetools.networks import winograd
-from animetools.networks.config import StyleGAN2DiscriminatorConfig
 from animetools.networks.stylegan2 import cpu
+from animetools.networks.stylegan2.config import StyleGAN2DiscriminatorConfig
 
-ROWS = 16  # of a map, worked on at once: they fit the cache
+ROWS = 16  # of a map, worked on at once: they fit in the cache
 
 
-def can_look(config: StyleGAN2DiscriminatorConfig) -> bool:
-    """Whether Trunk knows such a network."""
+def of(
+    config: StyleGAN2DiscriminatorConfig, state: cpu.State, dtype: torch.dtype, _: object
+) -> "Trunk | None":
+    """The trunk of a discriminator, if `Trunk` covers its config."""
     known = config.architecture == "resnet" and config.activation == "lrelu"
-    return known and len(config.kernel) == 4 and len(config.channels) > 1
+    covers = known and len(config.kernel) == 4 and len(config.channels) > 1
+    return Trunk(config, state, dtype) if covers else None
 
 
 class Trunk:
-    """A StyleGAN 2 discriminator (resnet) with that state, down to its last block's input.
+    """A StyleGAN 2 discriminator (resnet) with that state, down to the input of its head.
 
-    What follows, the 4x4 block, sees images together and is left to the module.
+    The head compares images with each other and is left to the module.
     """
 
     def __init__(

@@ -11,26 +11,26 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from animetools.networks import ops
-from animetools.networks.config import StyleGAN2DiscriminatorConfig, StyleGAN2GeneratorConfig
-from animetools.networks.discriminator import AnyDiscriminator, Block
+from animetools.networks import discriminator, generator, ops
+from animetools.networks.discriminator import Block
+from animetools.networks.generator import Noise, check_rows, noises_of
 from animetools.networks.layers import (
-    AnyGenerator,
     Conv,
     Dense,
     Mapping,
-    Noise,
     Scheme,
-    check_rows,
-    noises_of,
     normal,
+)
+from animetools.networks.stylegan2.config import (
+    StyleGAN2DiscriminatorConfig,
+    StyleGAN2GeneratorConfig,
 )
 
 GAIN = math.sqrt(2)  # of every activation
 HALVES = math.sqrt(0.5)  # a sum of two branches keeps its variance
 
 
-class Generator(AnyGenerator):
+class Generator(generator.Generator):
     """From z and labels to images."""
 
     config: StyleGAN2GeneratorConfig
@@ -82,7 +82,7 @@ class Synthesis(nn.Module):
         image: Tensor | None = None
         for i, block in enumerate(blocks):
             left = len(blocks) - 1 - i  # how often the image will be doubled still
-            x = block(ops.eased(x, self.precision, i > 0 and left < ops.HALVED), ws, noises)
+            x = block(ops.in_precision(x, self.precision, i > 0 and left < ops.HALVED), ws, noises)
             if self.config.architecture == "skip":
                 rgb = block.rgb(x, ws)
                 image = rgb if image is None else ops.upsample(image, self.up.to(image)) + rgb
@@ -127,7 +127,7 @@ class SynthesisBlock(nn.Module):
 
     def rgb(self, x: Tensor, ws: Tensor) -> Tensor:
         """The block's colors, float32 at least."""
-        return ops.wide(self.torgb(x, ws[:, self.first + len(self.layers)]))
+        return ops.in_float32(self.torgb(x, ws[:, self.first + len(self.layers)]))
 
 
 class Layer(nn.Module):
@@ -174,7 +174,7 @@ class ToRGB(nn.Module):
         return self.scheme.activate(x, self.bias)
 
 
-class Discriminator(AnyDiscriminator):
+class Discriminator(discriminator.Discriminator):
     """From images, and labels, to scores."""
 
     config: StyleGAN2DiscriminatorConfig
@@ -194,14 +194,14 @@ class Discriminator(AnyDiscriminator):
         self.down: Tensor
         self.register_buffer("down", ops.resampling(config.kernel), persistent=False)
 
-    def descend(self, images: Tensor) -> Tensor:
+    def through_blocks(self, images: Tensor) -> Tensor:
         """Through the blocks; in a network of skips each takes in the images at its own size."""
         if self.config.architecture != "skip":
-            return super().descend(images)
-        x: Tensor = self.blocks[0].fromrgb(self.eased(images, 0))
+            return super().through_blocks(images)
+        x: Tensor = self.blocks[0].fromrgb(self.in_precision(images, 0))
         for i, (block, below) in enumerate(pairwise(self.blocks)):
             images = ops.downsample(images, self.down)
-            x = block(self.eased(x, i)) + below.fromrgb(self.eased(images, i))
+            x = block(self.in_precision(x, i)) + below.fromrgb(self.in_precision(images, i))
         return x
 
 

@@ -1,4 +1,4 @@
-"""Texts that copy: runs of words that a corpus has too, found exactly, in bounded memory."""
+"""Texts that copy a corpus: runs of words that both have, found exactly, in bounded memory."""
 
 import errno
 import tempfile
@@ -10,16 +10,16 @@ from animetools.errors import FatalError
 from animetools.text.judging.words import Words, runs, words, words_of
 
 COPY = 30  # words in a row that make a copy
-BLOCK = COPY // 2  # every run of COPY words has a whole block of the corpus in it
-AT_ONCE = 1 << 12  # places that are compared together
+BLOCK = COPY // 2  # every copied run of COPY words contains a whole block of the corpus
+AT_ONCE = 1 << 12  # places compared together
 
 
 class Corpus:
-    """A text of any length, to look for copies of.
+    """An index of a text of any length, to find copies of it.
 
-    In memory is a number for each BLOCK words, with its place; the words lie in a temporary file,
-    four bytes each. A text's runs of BLOCK words are looked up, and the words around each place are
-    compared: chance has no part, but for words of equal hash, one pair in 2^32, all in one run.
+    Memory holds a hash for each block of BLOCK words, with its place; the words are in a temporary
+    file, four bytes each. A text's runs of BLOCK words are looked up, and the words around each
+    place compared, so that nothing is a copy by chance (but for words of equal 32-bit hash).
 
     Raises FatalError if the file cannot be read, or the disk is full.
     """
@@ -42,10 +42,10 @@ class Corpus:
                     raise FatalError(f"--overlap {path} has no words")
                 self.words = np.memmap(file, np.uint32, "r", shape=(count,))
         except OSError as why:
-            where = "" if why.errno != errno.ENOSPC else ": TMPDIR says where its words are kept"
+            where = "" if why.errno != errno.ENOSPC else ": set TMPDIR to a disk with more space"
             raise FatalError(f"--overlap {path}: {why.strerror}{where}") from why
         found = np.concatenate(blocks)
-        # Of places that are alike for 3 blocks one is enough: a corpus may say one thing for ever.
+        # Of places that agree for 3 blocks one is enough: a corpus may repeat itself endlessly.
         around = np.zeros(len(found) + 2, np.uint64)
         around[1:-1] = found
         _, first = np.unique(runs(around, 3), return_index=True)
@@ -53,7 +53,7 @@ class Corpus:
         self.blocks, self.places = found[order], order * BLOCK
 
     def copied(self, text: str) -> int:
-        """How many of a text's words stand in runs of COPY words or more that the corpus has."""
+        """How many of a text's words are in runs of at least COPY words that the corpus has."""
         some = words(text.encode())
         mine = _short(some)
         is_copied = np.zeros(len(mine), bool)
@@ -70,9 +70,9 @@ class Corpus:
     def _reach(
         self, mine: NDArray[np.uint32], here: int, places: NDArray[np.intp]
     ) -> tuple[int, int]:
-        """How far a copy goes, at most COPY - BLOCK words to either side of the block that is here.
+        """How many words a copy extends before and after the first word of the block `here`.
 
-        Back from the first word of the block and on from there; nothing where it is too short.
+        At most COPY - BLOCK words beyond the block on either side; 0 and 0 if it is too short.
         """
         around = np.arange(BLOCK - COPY, COPY)
         ours, theirs = here + around, places[:, None] + around

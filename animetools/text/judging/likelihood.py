@@ -9,39 +9,38 @@ from torch import Tensor
 from animetools.errors import FatalError, ItemError
 from animetools.text.models.model import Model
 
-WINDOW = 1024  # tokens that are read at once, of a model that can read more
+WINDOW = 1024  # most tokens read at once
 
 
-class Reader:
-    """A model that reads texts."""
+class Likelihood:
+    """The likelihood of texts under a model."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
         self.window = min(model.context, WINDOW)
 
     @torch.inference_mode()
-    def likelihood(self, text: str) -> float:
-        """The mean log-likelihood of a text's tokens, in nats: the higher, the likelier.
+    def __call__(self, text: str) -> float:
+        """The mean log-likelihood of a text's tokens, in nats; higher is likelier.
 
-        It is read from its start, where the model knows one; a text longer than the context is read
-        in parts, each without the one before.
+        A start token comes before the text, if the model has one; a text longer than the context is
+        read in parts, each without the one before.
 
-        Raises ItemError for a text of no token that has one before it, FatalError if the model
-        gives no number.
+        Raises ItemError for a text with no token to predict, FatalError if the model returns NaN.
         """
-        words = self.model.words
-        tokens = words.encode(text, bare=True)
-        ahead = [] if words.start is None else [words.start]
-        step = self.window - len(ahead)
-        parts = [ahead + tokens[first : first + step] for first in range(0, len(tokens), step)]
+        tokenizer = self.model.tokenizer
+        tokens = tokenizer.encode(text, bare=True)
+        start = [] if tokenizer.start is None else [tokenizer.start]
+        step = self.window - len(start)
+        parts = [start + tokens[first : first + step] for first in range(0, len(tokens), step)]
         losses = [self._losses(part) for part in parts if len(part) > 1]
         if not losses:
             raise ItemError("it has no text that the model can read")
         mean = -float(torch.cat(losses).double().mean())
         if not math.isfinite(mean):
-            raise FatalError(f"the likelihood that the model gives is {mean}: try another --rank")
+            raise FatalError(f"the model's likelihood is {mean}: try another --rank")
         return mean
 
     def _losses(self, tokens: list[int]) -> Tensor:
         ids = torch.tensor(tokens, device=self.model.network.device)
-        return F.cross_entropy(self.model.network.read(ids)[:-1], ids[1:], reduction="none")
+        return F.cross_entropy(self.model.network.logits(ids)[:-1], ids[1:], reduction="none")

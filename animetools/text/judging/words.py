@@ -1,7 +1,7 @@
 """Texts as rows of words, each a number, so that arrays can compare them.
 
-Words are what blanks and punctuation separate, and are the same in capitals or not: a copy stays a
-copy when it is set anew. Writing without blanks, as Japanese, has words as long as sentences.
+Words are separated by whitespace and punctuation, and compared without case, so that a copy with
+other line breaks is still a copy. In writing without spaces, as Japanese, a word is a sentence.
 """
 
 import re
@@ -15,7 +15,7 @@ from animetools.text.encoding import opened
 Words = NDArray[np.uint64]
 
 CHUNK = 1 << 20  # characters
-APART = bytes(range(0x30)) + b":;<=>?@[\\]^_`{|}~\x7f"  # ASCII that is in no word
+APART = bytes(range(0x30)) + b":;<=>?@[\\]^_`{|}~\x7f"  # ASCII that separates words
 _LOWER = bytes.maketrans(bytes(range(65, 91)) + APART, bytes(range(97, 123)) + b" " * len(APART))
 # Spaces and punctuation beyond ASCII: U+00A0-00BF, U+2000-206F, U+3000-303F.
 _BEYOND = re.compile(
@@ -24,13 +24,13 @@ _BEYOND = re.compile(
 
 
 def words(text: bytes) -> Words:
-    """The words of a text in UTF-8, uint64 [N]: equal for equal words, within one process."""
+    """Hashes of the words of a UTF-8 text, uint64 [N]: equal for equal words, in one process."""
     found = _BEYOND.sub(b" ", text.translate(_LOWER)).split()
     return np.fromiter(map(hash, found), np.int64, len(found)).view(np.uint64)
 
 
 def words_of(path: str) -> Iterator[Words]:
-    """The words of a text file of any length and encoding, some at a time.
+    """The words of a text file of any length and encoding, in parts.
 
     Raises as encoding.opened does.
     """
@@ -42,14 +42,14 @@ def words_of(path: str) -> Iterator[Words]:
             if not cut and len(chunk) < 2 * CHUNK:
                 rest = chunk
                 continue
-            cut = cut or len(chunk)  # a word of that length is none: cut it anywhere
+            cut = cut or len(chunk)  # not a word at that length: cut it anywhere
             yield words(chunk[:cut])
             rest = chunk[cut:]
         yield words(rest)
 
 
 def runs(some: Words, length: int) -> Words:
-    """A number for each run of so many words in a row, uint64 [N - length + 1]; equal for equal."""
+    """Hashes of all runs of `length` words, uint64 [N - length + 1]: equal for equal runs."""
     if len(some) < length:
         return np.zeros(0, np.uint64)
     total = np.zeros(len(some) - length + 1, np.uint64)
@@ -59,9 +59,9 @@ def runs(some: Words, length: int) -> Words:
 
 
 def novelty(text: str) -> float:
-    """The share of a text's runs of four words that it has not had before; 1 repeats nothing.
+    """The share of distinct runs among a text's runs of four words; 1 repeats nothing.
 
-    One less rep-4 of Welleck et al. 2020 (Neural text generation with unlikelihood training),
+    It is 1 - rep-4 of Welleck et al. 2020 (Neural text generation with unlikelihood training),
     section 6.1.
     """
     found = runs(words(text.encode()), 4)

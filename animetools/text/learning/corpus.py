@@ -1,4 +1,4 @@
-"""The text that a model learns from: TITLE|SYNOPSIS lines, plain text, or a table."""
+"""The texts that a model is trained on: TITLE|SYNOPSIS lines, plain text, or a table."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -10,41 +10,41 @@ from animetools.text import encoding
 from animetools.text.learning import tables
 
 END, START = "<|endoftext|>", "<|startoftext|>"  # around a text: GPT-2's, and gpt-2-simple's
-PIECE = 4096  # characters of plain text that are held back for validation, or not, together
-LONGEST = 4 * PIECE  # characters that come at once, however long a line or a row is
+PIECE = 4096  # characters of plain text that go to training or validation together
+LONGEST = 4 * PIECE  # most characters of a Document; longer texts come in parts
 NOT_UTF8 = "is not UTF-8"
 _MARK = re.compile(r"<\|(?:end|start)oftext\|>\n?")
 
 
 @dataclass(frozen=True)
 class Document:
-    """Some text; after one that is `whole` comes END."""
+    """A text, or a part of one; END follows a `whole` text, or its last part."""
 
     text: str
     whole: bool
 
 
 class Form(NamedTuple):
-    """How texts stand in a file: as rows of a table, as lines of pairs, or as plain text."""
+    """The form of texts in a file: rows of a table, lines of pairs, or plain text."""
 
     kind: str
-    pairs: bool  # whether each text is short and its own, so that a window begins where one does
+    pairs: bool  # whether texts are short and separate, so that a window begins where one does
     table: tables.Table | None = None
 
 
 class Faults:
-    """The lines of a file that are left out, by the reason."""
+    """The lines of a file that are left out, by reason."""
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.lines: dict[str, list[int]] = {NOT_UTF8: []}
 
     def add(self, number: int, reason: str) -> None:
-        """Leave out a line."""
+        """Record a line that is left out."""
         self.lines.setdefault(reason, []).append(number)
 
     def sound(self) -> Iterator[tuple[int, str]]:
-        """The lines of the file but for those that are not in its encoding."""
+        """The lines of the file that are valid in its encoding."""
         for number, line in encoding.lines(self.path):
             if encoding.is_broken(line):
                 self.add(number, NOT_UTF8)
@@ -52,7 +52,7 @@ class Faults:
                 yield number, line
 
     def sentences(self) -> Iterator[str]:
-        """One for each reason: the first line, and how many there are."""
+        """A sentence for each reason: the first line, and how many there are."""
         for reason, numbers in self.lines.items():
             more = f", and {len(numbers) - 1} more" if numbers[1:] else ""
             if numbers:
@@ -60,7 +60,7 @@ class Faults:
 
 
 def form_of(path: str, columns: Sequence[str] = ()) -> Form:
-    """How texts stand in a file, by its first lines; `columns` are those of a table to read.
+    """The form of texts in a file, by its first lines; `columns` are those of a table to read.
 
     Raises OSError, and FatalError for a file that is not UTF-8, or a table without these columns.
     """
@@ -78,11 +78,11 @@ def form_of(path: str, columns: Sequence[str] = ()) -> Form:
 def documents(
     path: str, tell: Callable[[str], object], columns: Sequence[str] = ()
 ) -> Iterator[Document]:
-    """What a file holds, in order and in bounded memory: its texts, plain text in pieces.
+    """The texts of a file, in order and in bounded memory; plain text comes in pieces.
 
-    END and START are marks: where one text ends and the next begins. A line that is not UTF-8, has
-    no | among pairs, or has no text in a table is left out; `tell` gets a sentence for each of
-    these reasons, with the first line and how many there are.
+    END and START separate texts. A line that is not UTF-8, has no | among pairs, or has no text in a
+    table is left out; `tell` gets a sentence for each of these reasons, with the first line and how
+    many there are.
 
     Raises as form_of does.
     """
@@ -116,7 +116,7 @@ def _pairs(faults: Faults) -> Iterator[Document]:
 
 
 def _plain(faults: Faults) -> Iterator[Document]:
-    piece, is_open = "", False  # whether some of this text has been given already
+    piece, is_open = "", False  # whether part of this text has been yielded
     for _, line in faults.sound():
         *ended, rest = _MARK.split(line)
         for text in ended:
@@ -140,8 +140,8 @@ def _cut(text: str) -> list[str]:
 def _head(path: str) -> list[str]:
     """The first lines of a file that are not blank.
 
-    Raises FatalError for a file that is no text, or if too many lines are not UTF-8 for a few
-    damaged ones.
+    Raises FatalError for a file that is not text, or if more lines are not UTF-8 than a few damaged
+    ones.
     """
     size, full = 0, list[tuple[int, str]]()
     for number, line in encoding.lines(path):

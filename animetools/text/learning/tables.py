@@ -1,4 +1,4 @@
-"""Corpora that are tables, CSV with a header or JSON lines: which columns are text, and the rows."""
+"""Corpora that are tables (CSV with a header, or JSON lines): their text columns, and their rows."""
 
 import csv
 import json
@@ -15,26 +15,27 @@ TITLE = "title"
 TEXTS = "text", "content", "synopsis", "plot", "summary", "description"
 _ENDING = re.compile(r"\.(csv|tsv|jsonl?|ndjson)(\.gz)?$", re.IGNORECASE)
 _NAME = re.compile(r"[\w .#-]{1,64}")
+_WORDS = 3  # most words in the name of an only column: more are a text
 
 Lines = Iterable[tuple[int, str]]
-Miss = Callable[[int, str], object]  # hears of a row that is left out: its line, and why
+Miss = Callable[[int, str], object]  # is called for a row that is left out: its line, and why
 
 
 @dataclass(frozen=True)
 class Table:
-    """A file whose rows have named columns; those chosen make up a text, with | between them."""
+    """A file whose rows have named columns; a text is those of `columns`, with | between them."""
 
     path: str
     columns: tuple[str, ...]
-    separator: str = ""  # of CSV; JSON lines have none
+    separator: str = ""  # of CSV; empty for JSON lines
 
     @property
     def kind(self) -> str:
-        """What a person calls it."""
+        """The kind of table, and its columns, for messages."""
         return f"{'CSV' if self.separator else 'JSON lines'}, {'|'.join(self.columns)}"
 
     def texts(self, lines: Lines, miss: Miss) -> Iterator[str]:
-        """The text of each row that has one in each of the columns.
+        """The text of each row that has text in all of the columns.
 
         Raises FatalError for a field or a line that is too large.
         """
@@ -49,7 +50,7 @@ class Table:
                 miss(number, f"has no text in {' and '.join(self.columns)}")
 
     def _csv(self, lines: Lines, miss: Miss) -> Iterator[tuple[int, dict[str, Any]]]:
-        """The rows, each with the number of its last line."""
+        """The rows of CSV, each with the number of its last line."""
         number, raw = 0, list[str]()  # the last line, and all lines of a row
 
         def counted() -> Iterator[str]:
@@ -81,10 +82,10 @@ class Table:
 
 
 def table_of(path: str, head: Sequence[str], chosen: Sequence[str]) -> Table | None:
-    """The table that a file is, by its name and its first lines; None if it is none.
+    """The table in a file, by its name and its first lines; None if it is not a table.
 
-    Raises FatalError where its columns of text are not known, or `chosen` are not among them, and
-    for JSON that does not come in lines.
+    Raises FatalError if no column is known to hold text, `chosen` columns are missing, or JSON is not
+    in lines.
     """
     csv.field_size_limit(LARGEST)
     ending = _ENDING.search(path)
@@ -93,9 +94,9 @@ def table_of(path: str, head: Sequence[str], chosen: Sequence[str]) -> Table | N
     if first.startswith("{") and (keys := _keys(head)):
         return Table(path, _columns(path, keys, chosen))
     if first == "[" or first.startswith("[{") or (kind.startswith("json") and first[:1] == "["):
-        raise FatalError(f"{path} is a list in JSON, not JSON lines: jq -c '.[]' makes them")
+        raise FatalError(f"{path} is a JSON list, not JSON lines: convert it with jq -c '.[]'")
     if first == "{" or (kind.startswith("json") and first):
-        raise FatalError(f"{path} is not JSON lines, an object in each: jq -c . makes them")
+        raise FatalError(f"{path} is not JSON lines, one object per line: convert it with jq -c .")
     is_named = kind in ("csv", "tsv")
     separator, rows = _separated(head)
     names = [name.strip() for name in rows[0]] if rows else []
@@ -106,7 +107,7 @@ def table_of(path: str, head: Sequence[str], chosen: Sequence[str]) -> Table | N
         and not known.isdisjoint(TEXTS)
         and all(len(row) == len(names) for row in rows[1:2])
     )
-    if separator == "|":  # of TITLE|SYNOPSIS lines the first is no header
+    if separator == "|":  # the first of TITLE|SYNOPSIS lines is not a header
         is_named, is_table = False, is_table and TITLE in known
     if not (is_named or is_table or (chosen and set(chosen) <= set(names))) or not names:
         return None
@@ -114,23 +115,30 @@ def table_of(path: str, head: Sequence[str], chosen: Sequence[str]) -> Table | N
 
 
 def _columns(path: str, names: Sequence[str], chosen: Sequence[str]) -> tuple[str, ...]:
-    """The columns that make up a text: those chosen, else the usual ones."""
+    """The columns that make up a text: those chosen, or else the usual ones."""
     if chosen and set(chosen) <= set(names):
         return tuple(chosen)
     known = {name.lower(): name for name in reversed(names)}
     texts = [known[name] for name in TEXTS if name in known][:1]
     titles = [known[TITLE]] if TITLE in known else []
     found = titles + texts if texts else list(names)[: len(names) == 1]
+    if not (chosen or texts or titles) and found:
+        name = found[0]
+        if not _NAME.fullmatch(name) or len(name.split()) > _WORDS or name.endswith("."):
+            raise FatalError(
+                f"{path}: its first line must name the column, but is {name[:50]!r}: put the line"
+                " text above it"
+            )
     if found and not chosen:
         return tuple(found)
     listed = ", ".join(map(repr, names))[:200]
     lacks = [name for name in chosen if name not in names]
-    what = f"has no column {lacks[0]!r}; it has" if lacks else "has no known column of text, but"
+    what = f"has no column {lacks[0]!r}; it has" if lacks else "has no known text column; it has"
     raise FatalError(f"{path} {what} {listed}: name one with --column")
 
 
 def _separated(head: Sequence[str]) -> tuple[str, list[list[str]]]:
-    """The separator that gives a header the most columns, and the first rows, parted by it."""
+    """The separator that gives the header the most columns, and the first rows split by it."""
     tried = []
     for separator in SEPARATORS:
         try:
@@ -141,7 +149,7 @@ def _separated(head: Sequence[str]) -> tuple[str, list[list[str]]]:
 
 
 def _keys(head: Sequence[str]) -> list[str]:
-    """The names that the first objects of JSON lines have for texts; none if the first is no object."""
+    """The keys of strings in the first JSON lines; empty if the first line is not an object."""
     rows = dict(_objects(enumerate(head), lambda *_: None))
     names = [name for row in rows.values() for name in row if isinstance(row[name], str)]
     return list(dict.fromkeys(names)) if 0 in rows else []
@@ -156,11 +164,11 @@ def _objects(lines: Lines, miss: Miss) -> Iterator[tuple[int, dict[str, Any]]]:
         if isinstance(row, dict):
             yield number, row
         elif row is not None:
-            miss(number, "is not an object in JSON")
+            miss(number, "is not a JSON object")
 
 
 def _whole(lines: Lines, path: str) -> Iterator[tuple[int, str]]:
-    """The lines, those that come in parts made whole."""
+    """The lines, joined where they come in parts."""
     parts: list[str] = []
     last = 0
     for last, line in lines:

@@ -1,4 +1,4 @@
-"""Tokenizers: trained on a text, or as a model has it."""
+"""Tokenizers: trained on a corpus, or exchanged for that of a model."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -8,15 +8,15 @@ from transformers import PreTrainedTokenizerFast
 
 from animetools.text.learning.corpus import END
 
-MOST = 50 << 20  # characters that a vocabulary is made from: more of them hardly change it
-SAMPLE = 1 << 18  # characters that tell whether a vocabulary suits a text
-SIZE = 4096  # tokens of the one that it is compared with, and of a model from scratch
-POOR = 1.5  # times as many tokens; English prose takes 1.1 with English ones, code 2, Japanese 4
-UNKNOWN = 0.001  # of the tokens
+MOST = 50 << 20  # characters to train a tokenizer on: more of them hardly change it
+SAMPLE = 1 << 18  # characters by which a tokenizer is compared with a new one
+SIZE = 4096  # tokens of that new one, and of a model from scratch
+POOR = 1.5  # times as many tokens; with an English tokenizer English takes 1.1, code 2, Japanese 4
+UNKNOWN = 0.001  # share of the tokens
 
 
 def trained(texts: Iterable[str], size: int, context: int) -> Any:
-    """A byte-level BPE tokenizer of at most `size` tokens, as GPT-2 has; END is one of them."""
+    """A byte-level BPE tokenizer like GPT-2's, of at most `size` tokens, END among them."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE())
@@ -40,10 +40,10 @@ def trained(texts: Iterable[str], size: int, context: int) -> Any:
 
 
 def advice(tokenizer: Any, texts: Iterable[str]) -> str:
-    """What to tell a person whose text a tokenizer covers badly; empty where it covers it well.
+    """Advice, if a tokenizer suits a corpus badly; otherwise empty.
 
-    A new one is made from every second text and compared on the others, so that a small corpus is
-    not compared with its own words.
+    A new one is trained on every second text and compared on the others, so that the words of a small
+    corpus do not favor it.
     """
     some = list(_first(texts, SAMPLE))
     others = some[1::2]
@@ -66,9 +66,9 @@ def advice(tokenizer: Any, texts: Iterable[str]) -> str:
 
 
 def give(model: Any, old: Any, new: Any) -> None:
-    """Have a model read and write another tokenizer's tokens; those that both have keep their sense.
+    """Give a model another tokenizer: tokens that both have keep their embeddings.
 
-    The others begin as the mean of the old ones.
+    The others begin with the mean of the old embeddings.
     """
     before = model.get_input_embeddings().weight.detach().clone()
     known, words = old.get_vocab(), new.get_vocab()
@@ -84,7 +84,7 @@ def give(model: Any, old: Any, new: Any) -> None:
 
 
 def _first(texts: Iterable[str], most: int) -> Iterator[str]:
-    """The texts up to so many characters."""
+    """The first texts, up to so many characters."""
     left = most
     for text in texts:
         if left <= 0:

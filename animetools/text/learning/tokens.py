@@ -1,4 +1,4 @@
-"""A corpus as numbers, on the disk: what a model learns from, and what is held back from it."""
+"""A corpus as tokens, on disk: for training, and for validation."""
 
 import tempfile
 from collections.abc import Iterator
@@ -13,18 +13,18 @@ from torch import Tensor
 
 from animetools.text.learning.corpus import Document
 
-AT_ONCE = 512  # documents that are encoded together
-WINDOWS = 128  # at most, that a validation looks at
+AT_ONCE = 512  # documents encoded together
+WINDOWS = 128  # most windows of a validation
 
 Places = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """Documents on end, as numbers of tokens, an END before the first and after each whole one.
+    """Documents joined, as token ids, with an END before the first and after each whole one.
 
-    `starts` are the ENDs where windows begin, if a text's beginning is to be learned as such; None
-    is anywhere. `characters` is how long the documents are.
+    `starts` are the places of ENDs, if windows begin there; None is anywhere. `characters` is the
+    length of the documents.
     """
 
     ids: NDArray[Any]
@@ -36,16 +36,16 @@ class Tokens:
         return len(self.ids)
 
     def window(self, first: Places, length: int) -> Tensor:
-        """Windows of so many tokens, int64 [N, length], from these tokens on.
+        """Windows of so many tokens, int64 [N, length], from these places on.
 
-        After the last text comes the first.
+        The first text follows the last.
         """
         index = first[:, None] + np.arange(length)
         index -= (len(self.ids) - 1) * (index >= len(self.ids))  # the last END is the first one
         return torch.from_numpy(self.ids[index].astype(np.int64))
 
     def places(self, length: int) -> int:
-        """From how many places a window of this length may be taken."""
+        """The number of places where a window of this length may begin."""
         if length > len(self.ids):
             return 0
         if self.starts is None:
@@ -53,12 +53,12 @@ class Tokens:
         return len(self._begins(length)[0])
 
     def batch(self, size: int, length: int, seed: int, step: int) -> Tensor:
-        """The windows of a step, int64 [size, length]: its number and the seed choose them."""
+        """The windows of a step, int64 [size, length], chosen by its number and the seed."""
         chance = np.random.default_rng([seed, step])
         return self._taken(chance.integers(self.places(length), size=size), length, chance)
 
     def spread(self, length: int) -> Tensor:
-        """Windows from all over, int64 [N, length], always the same."""
+        """Evenly spread windows, int64 [N, length], always the same."""
         count = self.places(length)
         chosen = np.linspace(0, count - 1, min(count, WINDOWS)).astype(np.int64)
         return self._taken(chosen, length, np.random.default_rng(0))
@@ -70,11 +70,10 @@ class Tokens:
         return self.window(chosen, length)
 
     def _begins(self, length: int) -> tuple[Places, Places]:
-        """Where windows begin, and how many tokens later each may, too.
+        """Where windows begin, and by how many tokens each may begin later.
 
-        A text has as many as it takes to read it: the first begins where it does, the others
-        anywhere in it and may reach into the next, so that the ends of long ones are learned as
-        often as their middles.
+        A text has as many windows as cover it: the first begins with it, the others anywhere in it,
+        and may reach into the next text, so that ends of long texts are seen as often as middles.
         """
         if length not in self.begins:
             assert self.starts is not None
@@ -90,9 +89,9 @@ class Tokens:
 def encoded(
     documents: Iterator[Document], tokenizer: Any, share: float, pairs: bool
 ) -> tuple[Tokens, Tokens]:
-    """What is learned from, and this share of the documents, which is held back, evenly spread.
+    """The tokens for training and for validation; the latter are this share of the documents.
 
-    Memory does not grow with the corpus, but for the places of pairs.
+    They are evenly spread. Memory does not grow with the corpus, except for the places of pairs.
 
     Raises OSError if the disk for temporary files is full.
     """
@@ -117,5 +116,5 @@ def encoded(
 
 def _mapped(file: IO[bytes], kind: Any, end: int, pairs: bool, characters: int) -> Tokens:
     file.flush()
-    ids = np.memmap(file, kind, "r")  # which stays when the file is closed
+    ids = np.memmap(file, kind, "r")  # stays valid when the file is closed
     return Tokens(ids, np.flatnonzero(ids == end) if pairs else None, characters)

@@ -1,7 +1,7 @@
-"""GPT-2 in the form that texts are written with: no more than the pass forward.
+"""GPT-2 for inference: the forward pass alone.
 
-transformers knows it too, but takes seconds of a processor to be imported, and a fifth of the time of
-each token where a single text is written in int8.
+transformers has it too, but importing that takes seconds of CPU time, and for a single text in int8 it
+adds a fifth to the time of each token.
 """
 
 import json
@@ -16,13 +16,13 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from animetools.errors import FatalError
-from animetools.text.models.decoder import Memory
+from animetools.text.models.cache import KVCache
 from animetools.text.models.model import Model
-from animetools.text.models.precision import linear, past
+from animetools.text.models.precision import cache_dtype, linear
 
 WEIGHTS, TOKENIZER = "model.safetensors", "tokenizer.json"
 PREFIX = "transformer."
-PLAIN = {  # the values of a configuration that make it the network below; all may be left out
+PLAIN = {  # settings of the network below; a config may leave out any of them
     "add_cross_attention": (False,),
     "reorder_and_upcast_attn": (False,),
     "scale_attn_by_inverse_layer_idx": (False,),
@@ -33,25 +33,25 @@ PLAIN = {  # the values of a configuration that make it the network below; all m
 SIZES = "n_layer", "n_embd", "n_head", "n_positions", "vocab_size"
 
 
-def opened(folder: str, config: dict[str, Any], device: torch.device, dtype: str) -> Model | None:
+def load(folder: str, config: dict[str, Any], device: torch.device, dtype: str) -> Model | None:
     """The model of a folder, if it is a GPT-2 in the usual files; else None.
 
-    Raises FatalError if its weights are missing, or are of other sizes than it says.
+    Raises FatalError if weights are missing or differ in size from the config.
     """
-    words = _words(folder, config) if _is_plain(folder, config) else None
-    if not words:
+    tokenizer = _tokenizer(folder, config) if _is_plain(folder, config) else None
+    if not tokenizer:
         return None
     try:
         with safe_open(os.path.join(folder, WEIGHTS), "pt") as file:
-            network = Gpt2(_Weights(folder, file), config, device, dtype)
+            network = GPT2(_Weights(folder, file), config, device, dtype)
     except (OSError, SafetensorError) as why:
         raise FatalError(f"--model {folder} cannot be loaded: {why}") from why
-    if words.count > config["vocab_size"]:
-        raise FatalError(f"--model {folder}: its tokenizer knows more words than the model")
-    return Model(network, words, config["n_positions"])
+    if tokenizer.size > config["vocab_size"]:
+        raise FatalError(f"--model {folder}: its tokenizer has more tokens than the model")
+    return Model(network, tokenizer, config["n_positions"])
 
 
-class Gpt2:
+class GPT2:
     """The network of "Language Models are Unsupervised Multitask Learners" (Radford et al. 2019)."""
 
     def __init__(
@@ -62,7 +62,7 @@ class Gpt2:
         layers, width, _, positions, vocabulary = (config[name] for name in SIZES)
         inner = config.get("n_inner") or 4 * width
         kind = torch.bfloat16 if dtype == "bf16" else torch.float32
-        self.past = past(device, dtype)
+        self.cache_dtype = cache_dtype(device, dtype)
 
         def tensor(name: str, *shape: int) -> Tensor:
             return weights.get(name, shape).to(device, kind)
@@ -92,41 +92,41 @@ class Gpt2:
         self.norm = norm("ln_f")
         self.head = linear(self.tokens, None, dtype)
 
-    def next(self, tokens: Tensor, positions: Tensor, memory: Memory) -> Tensor:
-        """Logits [n, vocabulary] of what follows the last of tokens int64 [n, t] at positions [n, t]."""
-        logits: Tensor = self.head(self._seen(tokens, positions, memory)[:, -1])
+    def next_logits(self, tokens: Tensor, positions: Tensor, cache: KVCache) -> Tensor:
+        """Logits [n, vocabulary] of the token after int64 [n, t] tokens at [n, t] positions."""
+        logits: Tensor = self.head(self._hidden(tokens, positions, cache)[:, -1])
         return logits.float()
 
-    def read(self, tokens: Tensor) -> Tensor:
-        """Logits [t, vocabulary] of what follows each of tokens int64 [t]."""
-        places = torch.arange(len(tokens), device=self.device)
-        logits: Tensor = self.head(self._seen(tokens[None], places[None], Memory(1))[0])
+    def logits(self, tokens: Tensor) -> Tensor:
+        """Logits [t, vocabulary] of the token after each of int64 [t] tokens."""
+        positions = torch.arange(len(tokens), device=self.device)
+        logits: Tensor = self.head(self._hidden(tokens[None], positions[None], KVCache(1))[0])
         return logits.float()
 
-    def _seen(self, tokens: Tensor, positions: Tensor, memory: Memory) -> Tensor:
-        """What the last layer makes of the tokens, [n, t, width]."""
+    def _hidden(self, tokens: Tensor, positions: Tensor, cache: KVCache) -> Tensor:
+        """The output of the last layer, [n, t, width]."""
         x = F.embedding(tokens, self.tokens) + F.embedding(positions, self.positions)
         n, t, width = x.shape
         for layer, (before, attention, project, between, widen, narrow) in enumerate(self.layers):
-            parts = attention(before(x)).to(self.past).view(n, t, 3, self.heads, -1)
+            parts = attention(before(x)).to(self.cache_dtype).view(n, t, 3, self.heads, -1)
             query, key, value = parts.permute(2, 0, 3, 1, 4).unbind()
-            seen = memory.attend(layer, query, (key, value), None, 0)
-            x = x + project(seen.reshape(n, t, width).to(x.dtype))
+            attended = cache.attend(layer, query, (key, value), None, 0)
+            x = x + project(attended.reshape(n, t, width).to(x.dtype))
             x = x + narrow(widen(between(x)))
         return self.norm(x)
 
 
-class Bpe:
-    """The tokenizer of a folder, without what transformers puts around it."""
+class BPETokenizer:
+    """The tokenizer of a folder, without transformers around it."""
 
     def __init__(self, tokenizer: Tokenizer, start: int, end: int) -> None:
         self.tokenizer = tokenizer
         self.start: int | None = start
         self.ends = frozenset([end])
-        self.count = tokenizer.get_vocab_size()
+        self.size = tokenizer.get_vocab_size()
 
     def encode(self, text: str, *, bare: bool = False) -> list[int]:
-        """The tokens of a text; `bare` adds none that stand around it."""
+        """The tokens of a text; `bare` adds no special tokens around it."""
         tokens: list[int] = self.tokenizer.encode(text, add_special_tokens=not bare).ids
         return tokens
 
@@ -147,11 +147,13 @@ class _Weights:
     def get(self, name: str, shape: Sequence[int]) -> Tensor:
         """The tensor of this name.
 
-        Raises FatalError if there is none of this shape.
+        Raises FatalError if it is missing or has another shape.
         """
         full = PREFIX + name if PREFIX + name in self.names else name
         if full not in self.names:
-            raise FatalError(f"--model {self.folder} lacks some of its weights, as {PREFIX}{name}")
+            raise FatalError(
+                f"--model {self.folder} lacks some of its weights, such as {PREFIX}{name}"
+            )
         found = list(self.file.get_slice(full).get_shape())
         if found != list(shape):
             raise FatalError(f"--model {self.folder}: {full} is {found}, not {list(shape)}")
@@ -160,7 +162,7 @@ class _Weights:
 
 
 def _is_plain(folder: str, config: dict[str, Any]) -> bool:
-    """Whether the network is the one above, and its files are the usual ones."""
+    """Whether the network is the one above, in the usual files."""
     sizes = [config.get(name) for name in SIZES]
     return (
         config.get("model_type") == "gpt2"
@@ -174,18 +176,18 @@ def _is_plain(folder: str, config: dict[str, Any]) -> bool:
     )
 
 
-def _words(folder: str, config: dict[str, Any]) -> Bpe | None:
-    """The tokenizer, if the folder's files agree on the tokens that texts begin and end with."""
+def _tokenizer(folder: str, config: dict[str, Any]) -> BPETokenizer | None:
+    """The tokenizer, if the folder's files agree on its first and last token of a text."""
     start, end = config.get("bos_token_id"), config.get("eos_token_id")
     if type(start) is not int or type(end) is not int:
         return None
     try:
         tokenizer = Tokenizer.from_file(os.path.join(folder, TOKENIZER))
-    except Exception:  # noqa: BLE001  the library has no class of its own; transformers tells why
+    except Exception:  # noqa: BLE001  the library has no class of its own; transformers says why
         return None
     named = _read(folder, "tokenizer_config.json")
-    told = _read(folder, "generation_config.json")
-    if named is None or told is None or told.get("eos_token_id", end) != end:
+    generation = _read(folder, "generation_config.json")
+    if named is None or generation is None or generation.get("eos_token_id", end) != end:
         return None
     if named.get("clean_up_tokenization_spaces"):
         return None
@@ -195,11 +197,11 @@ def _words(folder: str, config: dict[str, Any]) -> Bpe | None:
             return None
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    return Bpe(tokenizer, start, end)
+    return BPETokenizer(tokenizer, start, end)
 
 
 def _read(folder: str, name: str) -> dict[str, Any] | None:
-    """A file of JSON; one that is missing is empty, and what is no object None."""
+    """The object of a JSON file: empty if the file is missing, None if it is malformed."""
     try:
         with open(os.path.join(folder, name), "rb") as file:
             found = json.load(file)

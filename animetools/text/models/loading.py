@@ -1,4 +1,4 @@
-"""Causal language models as Hugging Face keeps them: found, told apart, and loaded safely."""
+"""Causal language models in Hugging Face folders: find, identify and load them safely."""
 
 import hashlib
 import json
@@ -11,28 +11,25 @@ from typing import TYPE_CHECKING, Any
 from animetools.errors import FatalError
 
 if TYPE_CHECKING:
-    import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-    from animetools.text.models.model import Model
 
 SHIPPED = os.path.join(os.path.dirname(__file__), "default")
 CONFIG = "config.json"
 WEIGHTS = (".safetensors", ".bin")
-FILES = ["*.json", "*.txt", "*.model"]  # what a model has besides its weights
+FILES = ["*.json", "*.txt", "*.model"]  # of a model, besides its weights
 LARGEST_CONFIG = 1 << 20  # bytes
 MOST_LAYERS = 1024
-HERE = {"local_files_only": True, "trust_remote_code": False}
+LOCAL = {"local_files_only": True, "trust_remote_code": False}
 
 
 def locate(name: str) -> str:
     """The folder of the model that `name` means.
 
-    A folder is itself, and nothing is asked of the network for it; `default` is the model that ships
-    with the suite; any other name is one of huggingface.co's, downloaded once.
+    A folder is itself, without any access to the network; `default` is the model that ships with
+    animetools; any other name is a model at huggingface.co, downloaded once.
 
-    Raises FatalError, with the cure, if there is no such model, it cannot be had, or it lacks weights
-    and so may be of a kind that cannot write.
+    Raises FatalError, with the cure, if the model does not exist, cannot be downloaded, has no
+    weights, or is of a kind that cannot continue a text.
     """
     path = SHIPPED if name == "default" else name
     if os.path.isfile(path):
@@ -45,16 +42,16 @@ def locate(name: str) -> str:
         path = _download(name)
     names = _names(path)
     if CONFIG not in names:
-        raise FatalError(f"--model {path} is no language model: it has no {CONFIG}")
+        raise FatalError(f"--model {path} is not a language model: it has no {CONFIG}")
     if not _weights(names):
         if find_spec("transformers"):
-            _described(path)  # may be of a kind that cannot write: weights would not help
-        raise FatalError(f"--model {path} has no weights: no *.safetensors, no *.bin")
+            _causal_config(path)  # of a kind that cannot write, weights would not help
+        raise FatalError(f"--model {path} has no weights: *.safetensors or *.bin")
     return path
 
 
 def identity(folder: str) -> str:
-    """The SHA-256 of all that a model's texts depend on, in hexadecimal.
+    """The SHA-256 of all files that a model's texts depend on, in hexadecimal.
 
     Raises FatalError if a file cannot be read.
     """
@@ -70,58 +67,41 @@ def identity(folder: str) -> str:
     return total.hexdigest()
 
 
-def opened(folder: str, device: "torch.device", dtype: str) -> "Model":
-    """The model of a folder, to write and read with, on a device in fp32, bf16 or int8.
-
-    Raises FatalError as load does.
-    """
-    config = _config(folder)
-    from animetools.text.models import gpt2
-
-    if model := gpt2.opened(folder, config, device, dtype):
-        return model
-    if not find_spec("transformers"):
-        raise FatalError(
-            f"--model {folder} is not a GPT-2 and needs transformers: pip install 'animetools[text]'"
-        )
-    from animetools.text.models import foreign
-
-    return foreign.opened(folder, device, dtype)
-
-
 def load(folder: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
-    """The model of a folder, in float32 on the CPU, and its tokenizer; nothing of it is executed.
+    """The model of a folder, in float32 on the CPU, and its tokenizer; no code in it is executed.
 
-    Raises FatalError, in one sentence, for what is no causal language model that transformers knows,
+    Raises FatalError, in one sentence, if it is not a causal language model that transformers knows,
     is damaged, or lacks weights.
     """
-    config = _described(folder)
+    config = _causal_config(folder)
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     try:
         with torch.device("meta"):
-            described = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
-        _check_size(folder, sum(each.numel() for each in described.parameters()))
+            empty = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
+        _check_size(folder, sum(each.numel() for each in empty.parameters()))
         found: Any = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, output_loading_info=True, weights_only=True, **HERE
+            folder, dtype=torch.float32, output_loading_info=True, weights_only=True, **LOCAL
         )
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, **HERE)
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, **LOCAL)
     except UnpicklingError as why:
         raise FatalError(
-            f"--model {folder} has *.bin files with more than tensors in them"
+            f"--model {folder} has *.bin files that hold more than tensors: convert them to safetensors"
         ) from why
     except FatalError:
         raise
-    except Exception as why:  # a stranger's file makes the library stumble anyhow
+    except Exception as why:  # a malformed file makes the library raise anything
         raise _cannot_be_loaded(folder, why) from why
-    model, told = found
-    if missing := sorted(told["missing_keys"]):
-        raise FatalError(f"--model {folder} lacks {len(missing)} of its weights, as {missing[0]}")
+    model, info = found
+    if missing := sorted(info["missing_keys"]):
+        raise FatalError(
+            f"--model {folder} lacks {len(missing)} of its weights, such as {missing[0]}"
+        )
     if len(tokenizer) <= len(tokenizer.all_special_tokens):
         raise FatalError(f"--model {folder} has no tokenizer")
     if len(tokenizer) > model.get_input_embeddings().num_embeddings:
-        raise FatalError(f"--model {folder}: its tokenizer knows more words than the model")
+        raise FatalError(f"--model {folder}: its tokenizer has more tokens than the model")
     model.eval()
     return model, tokenizer
 
@@ -133,7 +113,7 @@ def _download(name: str) -> str:
 
     disable_progress_bars()
     try:
-        # Some keep their weights in several formats, and other things in folders.
+        # Some hold their weights in several formats, and other things in subfolders.
         path = snapshot_download(
             name, allow_patterns=[*FILES, "*.safetensors"], ignore_patterns="*/*"
         )
@@ -141,15 +121,15 @@ def _download(name: str) -> str:
             path = snapshot_download(name, allow_patterns=[*FILES, "*.bin"], ignore_patterns="*/*")
         return str(path)
     except (HfHubHTTPError, OSError, ValueError) as why:
-        what = "it cannot be reached"
+        what = "the site cannot be reached"
         if isinstance(why, GatedRepoError):
             what = "accept its license there, and set HF_TOKEN"
         elif isinstance(why, RepositoryNotFoundError | ValueError):
-            what = "it has no model of that name, or a private one: set HF_TOKEN"
+            what = "no model there has that name, or it is private: then set HF_TOKEN"
         elif isinstance(why, OSError) and why.errno:
             what = why.strerror or what
         raise FatalError(
-            f"--model {name} is no folder here, and cannot be had from huggingface.co: {what}"
+            f"--model {name} is not a folder, and cannot be downloaded from huggingface.co: {what}"
         ) from why
 
 
@@ -161,17 +141,17 @@ def _names(folder: str) -> list[str]:
 
 
 def _weights(names: list[str]) -> list[str]:
-    """The files of weights; of two formats the safe one, as transformers chooses."""
+    """The files of weights, in the safer of the formats that are there, as transformers chooses."""
     for ending in WEIGHTS:
         if found := [name for name in names if name.endswith(ending)]:
             return found
     return []
 
 
-def _config(folder: str) -> dict[str, Any]:
+def read_config(folder: str) -> dict[str, Any]:
     """The configuration of a model.
 
-    Raises FatalError for a config.json that is none, or that asks for very many layers.
+    Raises FatalError if config.json is malformed, or asks for very many layers.
     """
     path = os.path.join(folder, CONFIG)
     try:
@@ -183,7 +163,7 @@ def _config(folder: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         config = None
     if not isinstance(config, dict):
-        raise FatalError(f"{path} is no configuration of a model")
+        raise FatalError(f"{path} is not a configuration of a model")
     for key, value in config.items():
         if "layer" in key and type(value) is int and value > MOST_LAYERS:
             raise FatalError(f"{path}: {key} is {value}, more than {MOST_LAYERS}")
@@ -192,17 +172,17 @@ def _config(folder: str) -> dict[str, Any]:
 
 def _cannot_be_loaded(folder: str, why: Exception) -> FatalError:
     what = " ".join(str(why).split())
-    if "ignore_mismatched_sizes" in what:  # advice for those who write programs
-        what = "its weights are of other sizes than its configuration says"
+    if "ignore_mismatched_sizes" in what:  # advice for programmers
+        what = "its weights differ in size from its configuration"
     return FatalError(f"--model {folder} cannot be loaded: {what[:200] or type(why).__name__}")
 
 
-def _described(folder: str) -> Any:
-    """What transformers makes of the configuration of a model.
+def _causal_config(folder: str) -> Any:
+    """The configuration of a causal language model, as transformers reads it.
 
-    Raises FatalError, with what it is, for a model that cannot continue a text.
+    Raises FatalError, naming its kind, for a model that cannot continue a text.
     """
-    kind = _config(folder).get("model_type")
+    kind = read_config(folder).get("model_type")
     from transformers import CONFIG_MAPPING, AutoConfig, __version__
     from transformers.models.auto import modeling_auto as known
     from transformers.utils import logging
@@ -215,8 +195,8 @@ def _described(folder: str) -> Any:
             f" ({kind})"
         )
     try:
-        config = AutoConfig.from_pretrained(folder, **HERE)
-    except Exception as why:  # a stranger's file makes the library stumble anyhow
+        config = AutoConfig.from_pretrained(folder, **LOCAL)
+    except Exception as why:  # a malformed file makes the library raise anything
         raise _cannot_be_loaded(folder, why) from why
     kind = config.model_type
     writes = kind in known.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
@@ -235,7 +215,9 @@ def _described(folder: str) -> Any:
 
 
 def _check_size(folder: str, numbers: int) -> None:
-    """Raise FatalError if the configuration wants more numbers than the files of weights can hold."""
+    """Raise FatalError if the configuration asks for more weights than the files can hold."""
     size = sum(os.path.getsize(os.path.join(folder, name)) for name in _weights(_names(folder)))
     if numbers > 2 * size:  # four bits each
-        raise FatalError(f"--model {folder}: {numbers} weights are not in {size} bytes")
+        raise FatalError(
+            f"--model {folder}: its files of {size} bytes are too small for {numbers} weights"
+        )

@@ -1,16 +1,15 @@
-"""What it takes to write with a language model, wherever its code comes from."""
+"""What generation needs of a language model, whichever code runs it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from animetools.text.models.decoder import Memory
+from animetools.text.models.cache import KVCache
 
-UNBOUNDED = 1 << 20  # positions of a model that does not say
+UNBOUNDED = 1 << 20  # positions of a model that does not state them
 
 
 class Network(Protocol):
@@ -18,24 +17,24 @@ class Network(Protocol):
 
     device: torch.device
 
-    def next(self, tokens: Tensor, positions: Tensor, memory: "Memory") -> Tensor:
-        """Logits [n, vocabulary] of what follows the last of tokens int64 [n, t] at positions [n, t].
+    def next_logits(self, tokens: Tensor, positions: Tensor, cache: KVCache) -> Tensor:
+        """Logits [n, vocabulary] of the token after int64 [n, t] tokens at [n, t] positions.
 
-        What came before is in the memory.
+        Earlier tokens are in the cache.
         """
 
-    def read(self, tokens: Tensor) -> Tensor:
-        """Logits [t, vocabulary] of what follows each of tokens int64 [t]."""
+    def logits(self, tokens: Tensor) -> Tensor:
+        """Logits [t, vocabulary] of the token after each of int64 [t] tokens."""
 
 
-class Words(Protocol):
-    """A tokenizer; `start` stands before a text, `ends` after it."""
+class Tokenizer(Protocol):
+    """Text to tokens and back; a text begins with `start` and ends with one of `ends`."""
 
     start: int | None
     ends: frozenset[int]
 
     def encode(self, text: str, *, bare: bool = False) -> list[int]:
-        """The tokens of a text; `bare` adds none that stand around it."""
+        """The tokens of a text; `bare` adds no special tokens around it."""
 
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of tokens."""
@@ -43,8 +42,8 @@ class Words(Protocol):
 
 @dataclass(frozen=True)
 class Model:
-    """A network with its words; `context` is how many tokens it can look back upon."""
+    """A network with its tokenizer; `context` is the most tokens that it can read at once."""
 
     network: Network
-    words: Words
+    tokenizer: Tokenizer
     context: int

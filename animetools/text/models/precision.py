@@ -1,4 +1,4 @@
-"""The matrices of a language model in a form that a CPU multiplies fast."""
+"""Linear layers of a language model, in the form that the device multiplies fastest."""
 
 from typing import cast
 
@@ -6,28 +6,28 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-ROWS = 16  # what the packed form is meant for
+ROWS = 16  # of x, for which weights are packed
 
 
 def linear(weight: Tensor, bias: Tensor | None, dtype: str, *, gelu: bool = False) -> nn.Module:
-    """A layer of this weight [out, in], as fast as its device has it; `gelu`: and then tanh's GELU.
+    """A layer of this weight [out, in], as fast as its device allows; `gelu` appends GELU (tanh).
 
-    dtype is fp32, bf16 or, on a CPU, int8; weight and bias are of it already, but for int8.
+    dtype is fp32, bf16 or, on a CPU, int8; weight and bias have it already, except for int8.
     """
     if weight.device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return Plain(weight, bias, gelu)
     return (Int8 if dtype == "int8" else Packed)(weight, bias, gelu)
 
 
-def past(device: torch.device, dtype: str) -> torch.dtype:
-    """What keys and values are kept in: in a model of int8 they need not be finer than bf16."""
+def cache_dtype(device: torch.device, dtype: str) -> torch.dtype:
+    """The type of cached keys and values; beside int8 weights bf16 is precise enough."""
     if dtype == "fp32" or (dtype == "int8" and not torch.ops.mkldnn._is_mkldnn_bf16_supported()):
         return torch.float32
     return torch.bfloat16
 
 
 class Plain(nn.Module):
-    """A linear layer as torch has it."""
+    """A linear layer of torch."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None, gelu: bool) -> None:
         super().__init__()
@@ -44,8 +44,8 @@ class Plain(nn.Module):
 class Packed(nn.Module):
     """A linear layer in oneDNN's own layout.
 
-    For 16 rows it takes two thirds of the time that torch's takes, in fp32; and it gives a row the
-    same bits among any number of others, but for none.
+    For 16 rows in fp32 it takes two thirds of the time of torch's; and it gives a row the same bits
+    whatever the number of rows is, except for a single one.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None, gelu: bool) -> None:
@@ -65,14 +65,14 @@ class Packed(nn.Module):
 
 
 class Int8(nn.Module):
-    """A linear layer of 8-bit integers: each row of the weight, and each row of x, has its scale.
+    """A linear layer in 8-bit integers, with a scale for each row of the weight and of x.
 
-    The products are summed in integers, so that a row has the same bits in any company.
+    Products are summed in integers, so that a row has the same bits whatever the other rows are.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None, gelu: bool) -> None:
         super().__init__()
-        weight = weight.float().contiguous()  # the library takes no other
+        weight = weight.float().contiguous()  # all that the library accepts
         scale = _scale(weight)
         numbers = (weight / scale).round().to(torch.int8)
         self.weight = torch.ops.onednn.qlinear_prepack(numbers, [ROWS, weight.shape[1]])
@@ -86,7 +86,7 @@ class Int8(nn.Module):
         rows = x.reshape(-1, x.shape[-1])
         scale = _scale(rows)
         numbers = (rows / scale).round().to(torch.int8)
-        # As if x had the scale 1, since the library knows but one for all rows.
+        # As if the scale of x were 1: the library has one for all rows.
         weight = (self.weight, self.scale, self.zero)
         made = torch.ops.onednn.qlinear_pointwise(
             numbers, 1.0, 0, *weight, None, 1.0, 0, torch.float32, "none", [], ""
@@ -97,5 +97,5 @@ class Int8(nn.Module):
 
 
 def _scale(rows: Tensor) -> Tensor:
-    """What each row is divided by to lie within +-127; [rows, 1]."""
+    """The divisors that bring each row within +-127; [rows, 1]."""
     return rows.abs().amax(1, keepdim=True).clamp(min=1e-12) / 127

@@ -1,8 +1,8 @@
-"""Models that have learnt nothing yet."""
+"""GPT-2 models with random weights, to train from scratch."""
 
 from typing import Any
 
-SIZES = {  # layers, width, heads, tokens of context
+SIZES = {  # layers, width, heads, context in tokens
     "tiny": (4, 224, 7, 256),
     "small": (6, 384, 6, 512),
     "gpt2": (12, 768, 12, 1024),
@@ -10,7 +10,7 @@ SIZES = {  # layers, width, heads, tokens of context
 
 
 def model(size: str, tokenizer: Any, seed: int) -> Any:
-    """A GPT-2 of this size, with random weights and without dropout, for a tokenizer."""
+    """A GPT-2 of one of SIZES for this tokenizer, with random weights and without dropout."""
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
     from transformers.utils import logging
@@ -26,7 +26,7 @@ def model(size: str, tokenizer: Any, seed: int) -> Any:
             n_embd=width,
             n_layer=layers,
             n_head=heads,
-            activation_function="gelu_pytorch_tanh",  # GPT-2's, in one step
+            activation_function="gelu_pytorch_tanh",  # GPT-2's, as one operation
             resid_pdrop=0.0,
             embd_pdrop=0.0,
             attn_pdrop=0.0,

@@ -1,4 +1,4 @@
-"""OpenAI's protocol as services speak it: what a request says, and what an answer has."""
+"""OpenAI's protocol as services implement it: building requests, reading answers and errors."""
 
 import json
 import re
@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-MOST_TOKENS = 1 << 32  # that an answer can tell of
+MOST_TOKENS = 1 << 32  # that an answer may report
 LIMIT, NEWER_LIMIT = "max_tokens", "max_completion_tokens"
-OPTIONAL = LIMIT, NEWER_LIMIT, "seed", "top_p", "temperature", "stop"  # a text can do without
+OPTIONAL = LIMIT, NEWER_LIMIT, "seed", "top_p", "temperature", "stop"  # that may be left out
 _THOUGHT = re.compile(r"<(think|thinking|thought|reasoning)>.*?(</\1>|\Z)", re.DOTALL)
 _THOUGHT_BEFORE = re.compile(r"\A.*</(think|thinking|thought|reasoning)>", re.DOTALL)
 _UNSUPPORTED = re.compile(
@@ -19,12 +19,16 @@ _UNSUPPORTED = re.compile(
     r"|not a valid (?:parameter|argument|field)|missing required|use \W?max_completion_tokens"
 )
 _OF_PROMPT = re.compile(r"\b(?:prompts?|messages|context|filter(?:ed)?|policy)\b")
+_OF_ACCOUNT = re.compile(
+    r"\b(?:api[ _-]?keys?|credentials?|unauthori[sz]ed|authenticat\w+|accounts?|organi[sz]ations?"
+    r"|subscriptions?|billing|payments?|credits?|quota)\b"
+)
 _GOOD_ENDS = None, "stop", "end_turn", "stop_sequence", "eos", "eos_token"
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked for besides the prompt and the seed."""
+    """The parameters of all requests, besides the prompt and the seed."""
 
     model: str
     temperature: float
@@ -33,13 +37,15 @@ class Request:
     system: str = ""
     stop: str = ""
     others: Mapping[str, Any] = field(default_factory=dict)
-    one_prompt: bool = False  # for all texts, so that what is refused once always is
+    one_prompt: bool = False  # for all texts: a refusal of one is a refusal of all
 
     def body(
         self, prompt: str, seed: int, is_chat: bool, names: Mapping[str, str]
     ) -> dict[str, Any]:
-        """The request for a text; `names` are those of parameters that the server wants otherwise,
-        or, where empty, not at all."""
+        """The request for a text.
+
+        `names` maps a parameter to the name that the service wants for it, or to "" to omit it.
+        """
         asked: dict[str, Any] = {"prompt": prompt}
         if is_chat:
             system = [{"role": "system", "content": self.system}] if self.system else []
@@ -54,19 +60,19 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a service gave: a text, or why it has none."""
+    """An answer of a service: a text, or why there is none."""
 
     text: str
     usage: tuple[int, int] | None  # tokens read and written
-    lack: str = ""  # what it did instead of writing
-    is_starved: bool = False  # of tokens
+    lack: str = ""  # why there is no text
+    is_starved: bool = False  # whether tokens ran out
 
 
 def unpacked(data: bytes, encoding: str, most: int) -> bytes | None:
-    """The body of an answer, at most so many bytes of it; None if it is packed in another way."""
+    """The body of an answer, at most so many bytes of it; None for another or damaged encoding."""
     if encoding in ("", "identity") and not data.startswith(b"\x1f\x8b"):
         return data
-    machine = zlib.decompressobj(47)  # gzip or zlib, whichever it is
+    machine = zlib.decompressobj(47)  # gzip or zlib
     try:
         made = machine.decompress(data, most + 1)
     except zlib.error:
@@ -75,14 +81,14 @@ def unpacked(data: bytes, encoding: str, most: int) -> bytes | None:
 
 
 def parsed(data: bytes) -> dict[str, Any]:
-    """The object that an answer is, also in server-sent events; an empty one for anything else."""
+    """The JSON object of an answer, also from server-sent events; empty if there is none."""
     return _object(data) if data.lstrip()[:1] in (b"{", b"[") else _joined(_events(data))
 
 
 def answer_of(made: Mapping[str, Any], prompt: str, is_chat: bool) -> Answer | None:
-    """What an answer gives, in whole characters; None if it is none.
+    """The text of an answer, in whole characters; None if the answer is malformed.
 
-    Reasoning is removed, and so is the prompt, which some servers repeat.
+    Reasoning is removed, and so is the prompt, which some services repeat.
     """
     try:
         choice = made["choices"][0]
@@ -103,43 +109,45 @@ def answer_of(made: Mapping[str, Any], prompt: str, is_chat: bool) -> Answer | N
     if isinstance(refusal, str) and refusal:
         lack = f"refuses: {refusal}"
     elif is_starved:
-        lack = "spent all --max-tokens before it wrote any text, perhaps on reasoning: give more"
+        lack = "spent all --max-tokens before it wrote any text, perhaps on reasoning: raise --max-tokens"
     elif reason and re.search("filter|safety|block|prohibit|recitation", reason):
         lack = f"withholds the text ({reason})"
     elif reason not in _GOOD_ENDS:
-        lack = f"ends with no text ({reason})"
+        lack = f"ends without a text ({reason})"
     lack = "" if written.strip() else lack
     return Answer(written.encode(errors="replace").decode(), _usage(made), lack, is_starved)
 
 
 def refused(made: object, said: str, asked: Mapping[str, Any]) -> str:
-    """Which parameter of those asked for a server does not take, and a text can do without.
+    """The parameter of a request that the service does not support and that may be left out.
 
-    Empty if it refuses something else, such as a value that a person chose.
+    Empty if the service refuses something else, such as a value.
     """
     words = _words(made, said)
     if not _UNSUPPORTED.search(words):
         return ""
     known = {*asked, NEWER_LIMIT}
     found = _named(words, _blamed(made) & known or known)
-    if "cannot both" in words:  # of two that exclude each other the second can go
+    if "cannot both" in words:  # of two that exclude each other the second is left out
         found.reverse()
     name = next((name for name in found if name in OPTIONAL), "")
     return LIMIT if name == NEWER_LIMIT and LIMIT in asked else name
 
 
 def blames_prompt(made: object, said: str, asked: Mapping[str, Any]) -> bool:
-    """Whether what a server refuses may be the prompt, and not another parameter."""
+    """Whether a refusal may be due to the prompt, not to another parameter or the account."""
     words, its_own = _words(made, said), asked.keys() - {"messages", "prompt"}
     if blamed := _blamed(made) & asked.keys():
         return not blamed & its_own
     if _OF_PROMPT.search(words):
         return True
+    if _OF_ACCOUNT.search(words):
+        return False
     return not _named(words, {*its_own - {"model", "stop"}, str(asked.get("model")).lower()})
 
 
 def message_of(made: Mapping[str, Any]) -> str:
-    """What an answer says of an error; different servers have different places for it."""
+    """The error message of an answer, wherever the service puts it."""
     for name in "error", "detail", "message":
         said = made.get(name)
         if isinstance(said, dict):
@@ -152,25 +160,25 @@ def message_of(made: Mapping[str, Any]) -> str:
 
 
 def code_of(made: Mapping[str, Any]) -> object:
-    """The code of an error."""
+    """The error code of an answer."""
     error = made.get("error")
     return error.get("code") or error.get("type") if isinstance(error, dict) else None
 
 
 def _words(made: object, said: str) -> str:
-    """What an answer says, in small letters."""
+    """The words of an answer, in lower case."""
     return (json.dumps(made) if made else said).lower()
 
 
 def _named(words: str, names: Iterable[str]) -> list[str]:
-    """Those of the names that stand in some words, the first one first."""
+    """The names that appear in the words, in order of appearance."""
     places = {name: re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", words) for name in names}
     found = {name: place.start() for name, place in places.items() if place}
     return sorted(found, key=lambda name: found[name])
 
 
 def _blamed(made: object) -> set[str]:
-    """The parameters that an answer blames in a field for that: OpenAI's param, FastAPI's loc."""
+    """The parameters that an answer blames in a field: OpenAI's param, FastAPI's loc."""
     if isinstance(made, list):
         return set().union(*map(_blamed, made))
     if not isinstance(made, dict):
@@ -201,7 +209,7 @@ def _object(data: bytes) -> dict[str, Any]:
 
 
 def _without_input(made: dict[str, Any]) -> dict[str, Any]:
-    """An object of an answer without what it repeats of the request, as FastAPI does."""
+    """An object of an answer without the repeated request, which FastAPI adds."""
     made.pop("input", None)
     return made
 
@@ -215,7 +223,7 @@ def _events(data: bytes) -> Iterator[bytes]:
 
 
 def _joined(events: Iterator[bytes]) -> dict[str, Any]:
-    """The pieces of a streamed answer as the answer that was asked for; empty if its end lacks."""
+    """The pieces of a streamed answer as one plain answer; empty if its end is missing."""
     texts: list[str] = []
     usage, reason, refusal, is_whole = None, None, "", False
     for data in events:
@@ -244,7 +252,7 @@ def _joined(events: Iterator[bytes]) -> dict[str, Any]:
 
 
 def _usage(answer: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Tokens read and written, where an answer tells both."""
+    """Tokens read and written, if the answer reports both."""
     usage = answer.get("usage")
     if not isinstance(usage, dict):
         return None

@@ -1,4 +1,4 @@
-"""Texts from a service that speaks OpenAI's protocol, asked for patiently and within a budget."""
+"""A text source that is a service with OpenAI's protocol: requests, retries and a budget."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ from httpx2 import codes
 
 from animetools.errors import Advice, FatalError, ItemError, PassedOver
 from animetools.text.writing.address import KEY, Address
-from animetools.text.writing.budget import Budget, Limits, Spent
+from animetools.text.writing.budget import Budget, BudgetExhausted, Limits
 from animetools.text.writing.protocol import (
     LIMIT,
     NEWER_LIMIT,
@@ -35,44 +35,45 @@ from animetools.text.writing.protocol import (
     unpacked,
 )
 
-LATER = {408, 409, 425, 429}  # and all from 500 on: what may be well another time
+TEMPORARY = {408, 409, 425, 429}  # and all from 500 on: a later request may succeed
+NOT_THE_PROMPT = {413, 415}  # refusals that any prompt would get
 LEAST_BYTES = 1 << 20  # that any answer may have
-TOKEN_BYTES = 512  # of a token, where each comes as an event of its own
+TOKEN_BYTES = 512  # of a token that comes as an event of its own
 MOST_BYTES = 1 << 26
 LONGEST_REASON = 200  # characters
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long one request may take, and how often and how patiently it is made again."""
+    """How long one request may take, and how it is retried."""
 
     timeout: float = 120.0  # seconds, from the first byte to the last
     tries: int = 8
-    first: float = 1.0  # seconds, doubled from try to try
-    longest: float = 60.0
-    pause: float = 3600.0  # the longest that a service may ask for
+    first: float = 1.0  # seconds before the second try, doubled from try to try
+    longest: float = 60.0  # seconds between two tries
+    pause: float = 3600.0  # seconds, the longest that a service may ask for
     failures: int = 16  # texts in a row
-    scout: float = 2.0  # seconds that others wait for the first answer: a refusal comes at once
+    scout: float = 2.0  # seconds that other requests wait for the first answer: a refusal is quick
 
 
-class _Again(Exception):  # noqa: N818  it is no error yet
-    """A request came to nothing, but may be well another time."""
+class _Retry(Exception):  # noqa: N818  not an error yet
+    """A request failed, but a later one may succeed."""
 
     def __init__(self, reason: str, *, paid: bool, wait: float | None = None) -> None:
         super().__init__(reason)
         self.paid = paid  # whether it may have cost money
-        self.wait = wait  # seconds that the service asks for
+        self.wait = wait  # seconds to wait, if the service says so
 
 
-class _Changed(Exception):  # noqa: N818  it is no error
-    """A service does not take a parameter; the request is to be made again without it."""
+class _Changed(Exception):  # noqa: N818  not an error
+    """The service does not support a parameter: make the request again without it."""
 
 
 class Service:
-    """A service that writes texts: a Source, for any number of threads.
+    """A TextSource that asks a service, for any number of threads.
 
-    Once no more can be had, `trouble` says why: what is not yet asked for is passed over, and what
-    is on its way still comes, since it is paid for.
+    When no more texts can be had, `trouble` says why: those not yet asked for are passed over, and
+    those already asked for still come, since they are paid for.
     """
 
     at_once = 8
@@ -85,12 +86,14 @@ class Service:
         key: str = "",
         patience: Patience | None = None,
     ) -> None:
-        """`key` is a person's secret, and is told to nobody but the service.
+        """`key` is secret, and is sent to the service alone.
 
-        Raises FatalError if it cannot be one.
+        Raises FatalError if it is malformed.
         """
         if not re.fullmatch(r"[!-~]*", key):
-            raise FatalError(f"{KEY} is no key: it has blanks, or other than ASCII letters")
+            raise FatalError(
+                f"{KEY} is not a key: it contains whitespace or characters beyond ASCII"
+            )
         self.address = address
         self.request = request
         self.key = key
@@ -99,31 +102,36 @@ class Service:
         self.budget = Budget(limits)
         self.trouble = ""
         self.over = asyncio.Event()
-        self.names: dict[str, str] = {}  # of parameters that are called otherwise, or left out
+        self.names: dict[
+            str, str
+        ] = {}  # of parameters that the service calls otherwise, or that are left out
         self.is_scouted = asyncio.Event()
         self.has_scout = False
-        self.resumes = 0.0  # when the service wants to be asked again, in the loop's time
+        self.resumes = 0.0  # when the service may be asked again, in the loop's time
         self.answered = self.failed_in_a_row = 0
         self.said: set[str] = set()
         self.client = self._client()
         if key and address.is_open:
-            self._say("open", f"the key goes to {address.host} unencrypted: https:// would hide it")
+            self._say(
+                "open",
+                f"the key is sent to {address.host} unencrypted: use https:// if the service has it",
+            )
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
 
     def write(self, prompt: str, seed: int, attempt: int) -> str:
-        """The text that the service gives; it is told a seed of its own for every attempt.
+        """The text that the service writes; every attempt has a seed of its own.
 
-        Raises ItemError if this text cannot be had, PassedOver if none can any more.
+        Raises ItemError if this text failed, PassedOver after trouble.
         """
         text: str = self._run(self._write(prompt, seed, attempt)).result()
         return text
 
     def close(self) -> None:
-        """No more texts are asked for.
+        """End the connection: no more texts are asked for.
 
-        Raises FatalError with what ended it, if anything did.
+        Raises FatalError if there was trouble.
         """
         self._run(self.client.aclose()).result()
         self.loop.call_soon_threadsafe(self.loop.stop)
@@ -136,23 +144,19 @@ class Service:
         try:
             client = httpx2.AsyncClient(
                 headers={"authorization": f"Bearer {self.key}"} if self.key else {},
-                timeout=None,  # it has ours, for the whole of a request
+                timeout=None,  # ours is for a whole request
                 limits=httpx2.Limits(max_connections=None),
             )
             client.build_request("POST", self.address.url)
-        except (
-            ImportError,
-            ValueError,
-            httpx2.InvalidURL,
-        ) as why:  # proxies are in the environment
-            raise FatalError(f"{self.address.shown} cannot be asked: {self._clean(why)}") from why
+        except (ImportError, ValueError, httpx2.InvalidURL) as why:  # of proxies in the environment
+            raise FatalError(f"{self.address.shown} cannot be used: {self._clean(why)}") from why
         return client
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> "Future[Any]":
         return asyncio.run_coroutine_threadsafe(work, self.loop)
 
     async def _write(self, prompt: str, seed: int, attempt: int) -> str:
-        if attempt:  # 32 bits, as of any seed: more are cut by some services
+        if attempt:  # 32 bits: some services cut longer seeds
             seed = zlib.crc32(f"{seed} {attempt}".encode())
         try:
             answer = await self._answer(prompt, seed)
@@ -160,8 +164,8 @@ class Service:
                 sentence = f"{self.address.host} {self._clean(answer.lack)}"
                 is_hopeless = answer.is_starved and not self.answered
                 raise FatalError(sentence) if is_hopeless else ItemError(sentence)
-        except Spent as why:
-            self._end(f"{why}: the same line goes on where this ended")
+        except BudgetExhausted as why:
+            self._end(f"{why}: repeat the command to continue")
         except FatalError as why:
             self._end(str(why))
         except ItemError as why:
@@ -172,19 +176,19 @@ class Service:
         else:
             self.answered += 1
             self.failed_in_a_row = 0
-            stop = self.request.stop  # not every service heeds it
+            stop = self.request.stop  # some services ignore it
             return answer.text.partition(stop)[0] if stop else answer.text
-        raise PassedOver("not asked for")
+        raise PassedOver("not requested")
 
     async def _answer(self, prompt: str, seed: int) -> Answer:
-        """The answer to a request, made as often as patience allows."""
+        """The answer to a request, retried as patience allows."""
         reason, tried = "", 0
         worst = self.budget.limits.worst(self.request.system + prompt, self.request.max_tokens)
         await self._until_scouted()
         while tried < self.patience.tries:
             await self._until_resumed()
             await self.budget.take(worst)
-            cost = worst  # unless we learn better
+            cost = worst  # until we know better
             try:
                 answer = await self._ask(prompt, seed)
                 if answer.usage:
@@ -192,13 +196,13 @@ class Service:
                 elif self.budget.limits.max_cost is not None:
                     self._say(
                         "usage",
-                        "answers do not tell their tokens: each counts as the most expensive",
+                        "answers do not report their tokens: each counts as the most expensive possible",
                     )
                 return answer
             except _Changed:
                 cost = 0.0
                 continue
-            except _Again as why:
+            except _Retry as why:
                 reason = str(why)
                 cost = worst if why.paid else 0.0
                 wait = why.wait
@@ -207,20 +211,20 @@ class Service:
                 raise
             finally:
                 await self.budget.settle(worst, cost)
-            self._say("again", f"{self.address.host} {reason}: it is asked again")
+            self._say("again", f"{self.address.host} {reason}: trying again")
             if wait is not None:
                 self._pause(wait)
             elif tried + 1 < self.patience.tries:
                 longest = min(self.patience.first * 2**tried, self.patience.longest)
                 await self._sleep(random.uniform(0, longest))
             tried += 1
-        sentence = f"{self.address.host} {reason}, {self.patience.tries} times"
+        sentence = f"{self.address.host} {reason} ({self.patience.tries} tries)"
         raise ItemError(sentence) if self.answered else FatalError(sentence)
 
     async def _ask(self, prompt: str, seed: int) -> Answer:
         """One request.
 
-        Raises _Changed, _Again, FatalError, ItemError.
+        Raises _Changed, _Retry, FatalError, ItemError.
         """
         is_chat, names = self.address.is_chat, dict(self.names)
         asked = self.request.body(prompt, seed, is_chat, names)
@@ -233,16 +237,16 @@ class Service:
         if status != 200:
             raise self._refusal(status, headers, answer, said, asked)
         if answer.get("error"):
-            raise _Again(f"says: {self._clean(message_of(answer))}", paid=True)
+            raise _Retry(f"says: {self._clean(message_of(answer))}", paid=True)
         made = answer_of(answer, prompt, is_chat)
         if made is None:
-            raise _Again("sends no answer that has a text", paid=True)
+            raise _Retry("sent an answer without a text", paid=True)
         return made
 
     async def _sent(self, body: bytes) -> tuple[int, httpx2.Headers, bytes]:
-        """The status, the headers and the body of what comes back.
+        """The status, the headers and the body of the answer.
 
-        Raises _Again.
+        Raises _Retry.
         """
         headers = {"content-type": "application/json", "accept-encoding": "identity"}
         try:
@@ -253,43 +257,45 @@ class Service:
                 ) as response,
             ):
                 data = bytearray()
-                async for some in response.aiter_raw():  # as it comes: a bomb is not unpacked
+                async for some in response.aiter_raw():  # still compressed: a bomb is not unpacked
                     data += some
                     if len(data) > self.most_bytes:
-                        raise _Again(f"sends more than {self.most_bytes} bytes", paid=True)
+                        raise _Retry(f"sent more than {self.most_bytes} bytes", paid=True)
         except TimeoutError:
-            raise _Again(f"takes longer than {self.patience.timeout:g} s", paid=True) from None
+            raise _Retry(f"took longer than {self.patience.timeout:g} s", paid=True) from None
         except (httpx2.ConnectError, httpx2.ProxyError) as why:
-            raise _Again(f"cannot be reached ({self._clean(why)})", paid=False) from why
+            raise _Retry(f"cannot be reached ({self._clean(why)})", paid=False) from why
         except httpx2.TransportError as why:
-            raise _Again(f"breaks off ({self._clean(why)})", paid=True) from why
+            raise _Retry(f"broke the connection ({self._clean(why)})", paid=True) from why
         encoding = response.headers.get("content-encoding", "").strip().lower()
         whole = unpacked(bytes(data), encoding, self.most_bytes)
         if whole is None:
-            raise _Again(f"sends an answer that cannot be unpacked ({encoding})", paid=True)
+            raise _Retry(f"sent an answer that cannot be decompressed ({encoding})", paid=True)
         if len(whole) > self.most_bytes:
-            raise _Again(f"sends more than {self.most_bytes} bytes", paid=True)
+            raise _Retry(f"sent more than {self.most_bytes} bytes", paid=True)
         return response.status_code, response.headers, whole
 
     def _adapts(
         self, answer: dict[str, Any], said: str, asked: dict[str, Any], names: dict[str, str]
     ) -> bool:
-        """Whether the next request leaves out, or calls otherwise, what the service does not take.
+        """Whether the next request omits or renames a parameter that the service does not support.
 
-        Raises FatalError where a budget could not be kept then.
+        Raises FatalError if the budget could then not be kept.
         """
         refuses = refused(answer, said, asked)
         if not refuses:
             return False
         name = LIMIT if refuses == NEWER_LIMIT else refuses
         if self.names.get(name) != names.get(name):
-            return True  # another request has met with it
+            return True  # another request has found out
         self.names[name] = NEWER_LIMIT if refuses == LIMIT else ""
         if name == LIMIT and not self.names[name] and self.budget.limits.max_cost is not None:
-            raise FatalError(f"{self.address.host} takes no {LIMIT}, so --max-cost cannot be kept")
+            raise FatalError(
+                f"{self.address.host} does not support {LIMIT}, so --max-cost cannot be kept"
+            )
         instead = self.names[name]
         what = f"{instead} is sent instead" if instead else "it is left out"
-        self._say(refuses, f"{self.address.host} does not take {refuses}: {what}")
+        self._say(refuses, f"{self.address.host} does not support {refuses}: {what}")
         return True
 
     def _refusal(
@@ -300,31 +306,35 @@ class Service:
         words: str,
         asked: dict[str, Any],
     ) -> Exception:
-        """What an answer that is no text means for the run."""
+        """The exception that an error answer means for the run."""
         host = self.address.host
         plain = "" if answer or words.lstrip()[:1] in ("", "<", "{", "[") else f": {words}"
         said = self._clean(
             message_of(answer) or f"status {status} {codes.get_reason_phrase(status)}{plain}"
         )
         if status == 401 and not self.key:
-            return FatalError(f"{host} wants a key: put it into {KEY}")
+            return FatalError(f"{host} requires a key: put it into {KEY}")
         if status in (401, 403):
-            return FatalError(f"{host} does not take the key of {KEY}: {said}")
+            return FatalError(f"{host} refused the key in {KEY}: {said}")
         if status in (402, 404, 405) or code_of(answer) == "insufficient_quota":
             return FatalError(f"{self.address.shown}: {said}")
         if 300 <= status < 400:
             where = self._clean(headers.get("location", "elsewhere"))
-            return FatalError(f"{self.address.shown} sends us on to {where}: give that as --api")
-        if status in LATER or status >= 500:
+            return FatalError(f"{self.address.shown} redirects to {where}: give that as --api")
+        if status in TEMPORARY or status >= 500:
             wait = _seconds(headers.get("retry-after", ""))
             if wait is not None and wait > self.patience.pause:
-                return FatalError(f"{host} wants to be left alone for {wait / 3600:.1f} h: {said}")
-            return _Again(f"says: {said}", paid=False, wait=wait)
-        its_own = not self.request.one_prompt and blames_prompt(answer, words, asked)
-        return (ItemError if its_own or self.answered else FatalError)(f"{host} says: {said}")
+                return FatalError(f"{host} asks to wait for {wait / 3600:.1f} h: {said}")
+            return _Retry(f"says: {said}", paid=False, wait=wait)
+        is_prompts = (
+            not self.request.one_prompt
+            and status not in NOT_THE_PROMPT
+            and blames_prompt(answer, words, asked)
+        )
+        return (ItemError if is_prompts or self.answered else FatalError)(f"{host} says: {said}")
 
     def _clean(self, what: object) -> str:
-        """Words of others, on one line, not for ever, and without the key."""
+        """Text from outside: on one line, of bounded length, without the key."""
         text = " ".join(str(what).split())
         if self.key:
             text = text.replace(self.key, "***")
@@ -335,11 +345,11 @@ class Service:
         self.over.set()
 
     def _pause(self, seconds: float) -> None:
-        """Nobody asks before the time is over that the service wants."""
+        """Delay all requests by the time that the service asks for."""
         self.resumes = max(self.resumes, self.loop.time() + seconds)
 
     async def _until_scouted(self) -> None:
-        """Wait a moment for the first answer, which tells what the service does not take."""
+        """Wait a moment for the first answer, which shows what the service does not support."""
         if self.has_scout:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.is_scouted.wait(), self.patience.scout)
@@ -349,23 +359,23 @@ class Service:
         while (left := self.resumes - self.loop.time()) > 0:
             await self._sleep(left + random.uniform(0, self.patience.first))
         if self.trouble:
-            raise PassedOver("not asked for")
+            raise PassedOver("not requested")
 
     async def _sleep(self, seconds: float) -> None:
-        """Wait, but not longer than the run goes on."""
+        """Wait, but not beyond the end of the run."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self.over.wait(), seconds)
-            raise PassedOver("not asked for")
+            raise PassedOver("not requested")
 
     def _say(self, kind: str, text: str) -> None:
-        """Tell a person of the first of its kind."""
+        """Warn, once per kind."""
         if kind not in self.said:
             self.said.add(kind)
             warnings.warn(text, Advice, stacklevel=1)
 
 
 def _seconds(text: str) -> float | None:
-    """What Retry-After says, in seconds from now or as a date (RFC 9110, 10.2.3)."""
+    """The seconds of a Retry-After header, a number or a date (RFC 9110, 10.2.3)."""
     if re.fullmatch(r"\d+(\.\d+)?", text.strip(), re.ASCII):
         return float(text)
     try:

@@ -1,40 +1,40 @@
-"""A snippet: the text that a source writes for a prompt, cut, cleaned and long enough."""
+"""A snippet: the text that a source writes for a prompt, cleaned and long enough."""
 
 import re
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Protocol
 
 from animetools.errors import ItemError
+from animetools.options import Opt
 from animetools.text.writing.sentences import whole_sentences
 
-_END = r"<\|[\w ]{1,32}\|>|</s>|<eos>|<pad>"  # as models mark where a text ends
+_END = r"<\|[\w ]{1,32}\|>|</s>|<eos>|<pad>"  # what models put at the end of a text
 _MARKED = re.compile(rf"\s*((?:(?:{_END}|<s>|<bos>)\s*)*)(.*?)({_END}|\Z)", re.DOTALL)
-MOST = 300  # tokens of a text, where a person does not say
-BROKEN = "\ufffd"  # what is left of a character when a text stops inside it
+MAX_TOKENS = 300  # of a text, by default
+BROKEN = "\ufffd"  # the last character of a text that was cut inside it
 
 
-class Source(Protocol):
+class TextSource(Protocol):
     """What writes texts: a model on this machine, or a service."""
 
     @property
     def at_once(self) -> int:
-        """How many texts it likes to be asked for at the same time, each from a thread."""
+        """The best number of texts to ask for at the same time, each from a thread."""
 
     @property
     def trouble(self) -> str:
-        """Why no more can be had, where those that are on their way still come; usually empty."""
+        """Why no more texts can be asked for, while those already asked for still come; or ""."""
 
     def write(self, prompt: str, seed: int, attempt: int) -> str:
-        """The text that goes on from `prompt`, without it.
+        """The text that continues `prompt`, without it.
 
         It depends on these three alone, where the source can promise that; `attempt` counts from 0.
 
-        Raises ItemError if this text cannot be had, FatalError if none can, PassedOver where there
-        is trouble.
+        Raises ItemError if this text failed, FatalError if all will, PassedOver after trouble.
         """
 
     def close(self) -> None:
-        """No more texts are asked for.
+        """End the source: no more texts are asked for.
 
         Raises FatalError if there was trouble.
         """
@@ -42,19 +42,28 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Cleaning:
-    """What is done to a text, and how long it must then be, in characters."""
+    """What is cut from a text, and the fewest characters that must remain."""
 
-    strip_after: str = ""
-    title_format: bool = False
-    min_chars: int = 1
-    whole: bool = False
-    keep_markers: bool = False
+    min_chars: Annotated[
+        int, Opt("Fewest characters of a text; a shorter one is written again.", min=1)
+    ] = 1
+    strip_after: Annotated[
+        str, Opt("Cut each text at this string, such as Source:.", unit="TEXT")
+    ] = ""
+    title_format: Annotated[bool, Opt("Turn TITLE|PLOT into _TITLE_: PLOT.")] = False
+    whole: Annotated[
+        bool,
+        Opt("Cut each text after its last complete sentence; one without any is written again."),
+    ] = False
+    keep_markers: Annotated[
+        bool, Opt("Keep markers such as <|endoftext|>, to train a model on the texts.")
+    ] = False
 
-    def __call__(self, text: str) -> str:
-        """The text up to its end, or to where a source or a note begins, without blank edges.
+    def clean(self, text: str) -> str:
+        """The text up to its end or to `strip_after`, without surrounding whitespace.
 
-        Markers around it, such as <|endoftext|>, are kept where that is asked for: the one at the
-        end if nothing before it was cut.
+        With `keep_markers` the markers around it, such as <|endoftext|>, stay: the one at the end if
+        nothing before it was cut.
         """
         found = _MARKED.match(text)
         assert found
@@ -70,20 +79,20 @@ class Cleaning:
 
 @dataclass(frozen=True)
 class Snippet:
-    """A finished text, and which attempt gave it, counted from 1."""
+    """A finished text, and the number of attempts that it took."""
 
     text: str
     tries: int
 
 
-def snippet(source: Source, prompt: str, seed: int, cleaning: Cleaning, tries: int) -> Snippet:
-    """The first text of at most `tries` that is long enough once it is clean.
+def snippet(source: TextSource, prompt: str, seed: int, cleaning: Cleaning, tries: int) -> Snippet:
+    """The first of at most `tries` texts that is long enough after cleaning.
 
-    Raises ItemError where none is; whatever the source raises.
+    Raises ItemError if none is, and what the source raises.
     """
     longest = 0
     for attempt in range(tries):
-        text = cleaning(source.write(prompt, seed, attempt))
+        text = cleaning.clean(source.write(prompt, seed, attempt))
         if len(text) >= cleaning.min_chars:
             return Snippet(text, attempt + 1)
         longest = max(longest, len(text))
@@ -95,7 +104,7 @@ def snippet(source: Source, prompt: str, seed: int, cleaning: Cleaning, tries: i
 
 
 def titled(text: str) -> str:
-    """`TITLE|PLOT` as `_TITLE_: PLOT`; a text without title as it is."""
+    """`TITLE|PLOT` as `_TITLE_: PLOT`; a text without a title is unchanged."""
     title, bar, plot = text.partition("|")
     title = title.strip()
     return f"_{title}_: {plot.strip()}".rstrip() if bar and title and "\n" not in title else text

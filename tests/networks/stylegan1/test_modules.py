@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from animetools.netfiles import pickles, tensorflow
-from animetools.networks.config import (
-    MappingConfig,
+from animetools.networks.config import MappingConfig
+from animetools.networks.stylegan1 import modules as stylegan1
+from animetools.networks.stylegan1.config import (
     StyleGAN1DiscriminatorConfig,
     StyleGAN1GeneratorConfig,
 )
-from animetools.networks.stylegan1 import modules as stylegan1
 from tests.netfiles import goldens
 from tests.netfiles.goldens import error
 from tests.networks.conftest import idle_layers

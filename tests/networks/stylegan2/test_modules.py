@@ -7,14 +7,13 @@ import pytest
 import torch
 
 from animetools.netfiles import pickles, tensorflow
-from animetools.netfiles.snapshot import Network
-from animetools.networks.config import (
-    Architecture,
-    MappingConfig,
+from animetools.netfiles.networkfile import SavedNetwork
+from animetools.networks.config import Architecture, MappingConfig
+from animetools.networks.stylegan2 import modules as stylegan2
+from animetools.networks.stylegan2.config import (
     StyleGAN2DiscriminatorConfig,
     StyleGAN2GeneratorConfig,
 )
-from animetools.networks.stylegan2 import modules as stylegan2
 from tests.netfiles import goldens
 from tests.netfiles.goldens import error
 from tests.networks.conftest import idle_layers
@@ -53,7 +52,7 @@ def judge(
 @pytest.mark.parametrize("name", [name for name in goldens.ADA if name.endswith("G")])
 def test_golden_generator_of_ada(name: str) -> None:
     info, results = goldens.ada(name)
-    generator = Network(goldens.ada_config(info), goldens.ada_state(info)).build()
+    generator = SavedNetwork(goldens.ada_config(info), goldens.ada_state(info)).build()
     assert isinstance(generator, stylegan2.Generator)
     assert generator.num_ws == info["num_ws"]
     width = info["init_kwargs"]["z_dim"]
@@ -73,7 +72,7 @@ def test_golden_generator_of_ada(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in goldens.ADA if name.endswith("D")])
 def test_golden_discriminator_of_ada(name: str) -> None:
     info, results = goldens.ada(name)
-    discriminator = Network(goldens.ada_config(info), goldens.ada_state(info)).build()
+    discriminator = SavedNetwork(goldens.ada_config(info), goldens.ada_state(info)).build()
     size = info["init_kwargs"]["img_resolution"]
     images = [
         np.random.RandomState(100 + i).uniform(-1, 1, (3, size, size))
@@ -219,11 +218,11 @@ def test_numbers_are_those_of_the_module() -> None:
 def test_wrong_shapes_are_told() -> None:
     generator = stylegan2.Generator(small(labels=True))
     discriminator = stylegan2.Discriminator(judge(labels=True))
-    with pytest.raises(ValueError, match=r"latents of shape \[2, 5\]; the network takes \[n, 6\]"):
+    with pytest.raises(ValueError, match=r"latents of shape \[2, 5\]: the network takes \[n, 6\]"):
         generator(torch.randn(2, 5))
     with pytest.raises(ValueError, match=r"labels of shape \[2, 4\]"):
         generator(torch.randn(2, 6), torch.randn(2, 4))
-    with pytest.raises(ValueError, match=r"ws of shape \[2, 5, 5\]; the network takes \[n, 6, 5\]"):
+    with pytest.raises(ValueError, match=r"ws of shape \[2, 5, 5\]: the network takes \[n, 6, 5\]"):
         generator.synthesis(torch.randn(2, 5, 5))
     with pytest.raises(ValueError, match="noise is const, random, none, or 5 tensors"):
         generator.synthesis(torch.randn(2, 6, 5), [])

@@ -7,7 +7,7 @@ import torch
 from transformers import GPT2LMHeadModel
 
 from animetools.errors import FatalError, ItemError
-from animetools.text.judging.likelihood import Reader
+from animetools.text.judging.likelihood import Likelihood
 from animetools.text.judging.words import novelty
 from tests.text.small_models import TOKENIZER, ready, small
 
@@ -26,7 +26,7 @@ def plainly(model: GPT2LMHeadModel, text: str) -> float:
 @pytest.mark.parametrize("text", ["a", "Title 5|The story of number 5", "x y z"])
 def test_likelihood_is_the_mean_over_all_tokens(text: str) -> None:
     model = small().eval()
-    found = Reader(ready(model)).likelihood(text)
+    found = Likelihood(ready(model))(text)
     assert found == pytest.approx(plainly(model, text), abs=1e-5)
 
 
@@ -37,7 +37,7 @@ def test_text_longer_than_the_context_is_read_in_parts() -> None:
     assert len(tokens) > 2 * 64
     parts = [tokens[n : n + 63] for n in range(0, len(tokens), 63)]
     expected = sum(len(part) * plainly(model, TOKENIZER.decode(part)) for part in parts)
-    found = Reader(ready(model)).likelihood(text)
+    found = Likelihood(ready(model))(text)
     assert found == pytest.approx(expected / len(tokens), abs=1e-4)
 
 
@@ -50,18 +50,18 @@ def test_model_that_has_learnt_a_text_likes_it_better_than_its_words_shuffled() 
         adam.zero_grad()
         model(input_ids=ids, labels=ids).loss.backward()
         adam.step()
-    reader = Reader(ready(model))
-    learnt = reader.likelihood("the story of a girl who finds a sword")
-    assert learnt > reader.likelihood("sword a finds who girl a of story the") + 1
+    score = Likelihood(ready(model))
+    learnt = score("the story of a girl who finds a sword")
+    assert learnt > score("sword a finds who girl a of story the") + 1
 
 
 def test_what_cannot_be_read_is_said() -> None:
     with pytest.raises(ItemError):
-        Reader(ready(small())).likelihood("")
+        Likelihood(ready(small()))("")
     broken = small().eval()
     broken.transformer.wte.weight.data[:] = math.nan
     with pytest.raises(FatalError, match="nan"):
-        Reader(ready(broken)).likelihood("text")
+        Likelihood(ready(broken))("text")
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,7 @@ def test_the_usual_columns_are_found_whatever_their_case(tmp_path: Path) -> None
         ("Text,label", ["one"]),
         ("label,CONTENT", ["two"]),
         ("tweets", ["one"]),
+        ("full tweet text", ["one"]),
         ("Title", ["one"]),
     ]:
         path.write_text(f"{header}\none,two\n" if "," in header else f"{header}\none\n")
@@ -78,7 +79,7 @@ def test_rows_without_a_text_are_left_out_and_told(tmp_path: Path) -> None:
         ["a", "?c"],
         [
             f"{path}: line 2 has no text in text: left out",
-            f"{path}: line 3 is not an object in JSON, and 1 more: left out",
+            f"{path}: line 3 is not a JSON object, and 1 more: left out",
         ],
     )
 
@@ -86,13 +87,16 @@ def test_rows_without_a_text_are_left_out_and_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "columns", "said"),
     [
-        ("c.csv", "a,b\n1,2\n", [], "has no known column of text, but 'a', 'b': name one with --c"),
-        ("c.csv", "title,body\n1,2\n", [], "has no known column of text, but 'title', 'body'"),
+        ("c.csv", "a,b\n1,2\n", [], "has no known text column; it has 'a', 'b': name one with --c"),
+        ("c.csv", "title,body\n1,2\n", [], "has no known text column; it has 'title', 'body'"),
         ("c.csv", 'text,n\n"a",1\n"open,2\nb,3\n', [], "line 3: a quotation mark is left open"),
+        ("c.csv", "It sleeps, often.\nb\n", [], "has no known text column; it has"),
+        ("c.csv", '"It sleeps, often."\nb\n', [], "but is 'It sleeps, often.': put the line text"),
+        ("c.csv", "The cat of the house\nb\n", [], "its first line must name the column"),
         ("c.csv", "a,b\n1,2\n", ["c"], "has no column 'c'; it has 'a', 'b': name one with"),
         ("c.jsonl", '{"a": "x"}\n{"b": "y"}\n', ["c"], "it has 'a', 'b'"),
-        ("c.json", '[\n {"text": "a"}\n]\n', [], "jq -c '.[]' makes them"),
-        ("c.json", '{\n "text": "a"\n}\n', [], "jq -c . makes them"),
+        ("c.json", '[\n {"text": "a"}\n]\n', [], "convert it with jq -c '.[]'"),
+        ("c.json", '{\n "text": "a"\n}\n', [], "convert it with jq -c ."),
         ("c.txt", "Only words.\n", ["text"], "neither CSV with a header nor JSON lines"),
     ],
 )

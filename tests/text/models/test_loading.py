@@ -21,17 +21,19 @@ from transformers import (
 )
 
 from animetools.errors import FatalError
-from animetools.text.models.loading import identity, load, locate, opened
-from animetools.text.writing.generate import Text
-from animetools.text.writing.writer import Sampling, Writer
+from animetools.text.models.inference import load_for_inference
+from animetools.text.models.loading import identity, load, locate
+from animetools.text.writing.batch import Batch
+from animetools.text.writing.generation import Generation
+from animetools.text.writing.sampler import Sampler
 from tests.conftest import ROOT
 from tests.text.small_models import TOKENIZER, small
 
 Opener = Callable[[str], Any]
 OPENERS = pytest.mark.parametrize(
     "opener",
-    [load, lambda folder: opened(folder, torch.device("cpu"), "fp32")],
-    ids=["load", "opened"],
+    [load, lambda folder: load_for_inference(folder, torch.device("cpu"), "fp32")],
+    ids=["load", "load_for_inference"],
 )
 
 
@@ -101,9 +103,9 @@ def test_code_that_lies_beside_a_model_is_not_run(model: Path) -> None:
     ("values", "why"),
     [
         ({"n_layer": 10**6}, "n_layer is 1000000, more than 1024"),
-        ({"vocab_size": 10**9}, r"weights are not in|not \[1000000000, 32\]"),
-        ({"n_embd": 10**7}, r"weights are not in|not \[300, 10000000\]"),
-        ({"n_layer": 3}, r"lacks \w+ of its weights, as transformer.h.2"),
+        ({"vocab_size": 10**9}, r"too small for \d+ weights|not \[1000000000, 32\]"),
+        ({"n_embd": 10**7}, r"too small for \d+ weights|not \[300, 10000000\]"),
+        ({"n_layer": 3}, r"lacks \w+ of its weights, such as transformer.h.2"),
         ({"model_type": "nonsense"}, "cannot be loaded"),
         ({"n_embd": "wide"}, "cannot be loaded"),
         ({"n_head": 7}, "cannot be loaded"),
@@ -125,7 +127,7 @@ def test_a_configuration_that_lies_is_one_sentence(
 @OPENERS
 def test_a_configuration_that_is_none(model: Path, text: str, opener: Opener) -> None:
     (model / "config.json").write_text(text)
-    with pytest.raises(FatalError, match="is no configuration of a model"):
+    with pytest.raises(FatalError, match="is not a configuration of a model"):
         opener(str(model))
 
 
@@ -139,7 +141,7 @@ def test_weights_that_are_cut_or_missing(model: Path, opener: Opener) -> None:
         opener(str(model))
     del weights["transformer.h.1.attn.c_attn.weight"]
     save_file(weights, path, {"format": "pt"})
-    with pytest.raises(FatalError, match=r"lacks \w+ of its weights, as transformer.h.1.attn"):
+    with pytest.raises(FatalError, match=r"lacks \w+ of its weights, such as transformer.h.1.attn"):
         opener(str(model))
     path.unlink()
     with pytest.raises(FatalError, match="has no weights"):
@@ -151,7 +153,7 @@ def test_a_tokenizer_that_is_missing_or_too_large(model: Path, opener: Opener) -
     words = small()
     words.resize_token_embeddings(20)
     words.save_pretrained(model)
-    with pytest.raises(FatalError, match="knows more words than the model"):
+    with pytest.raises(FatalError, match="has more tokens than the model"):
         opener(str(model))
     (model / "tokenizer.json").unlink()
     (model / "tokenizer_config.json").unlink()
@@ -163,7 +165,7 @@ def test_a_tokenizer_that_is_missing_or_too_large(model: Path, opener: Opener) -
     ("name", "why"),
     [
         ("model/config.json", "is a file: name the folder"),
-        ("empty", "is no language model: it has no config.json"),
+        ("empty", "is not a language model: it has no config.json"),
         ("./gone", "does not exist"),
         ("../gone/there/too", "does not exist"),
         ("a b", "does not exist"),
@@ -180,7 +182,7 @@ def test_what_is_no_model_is_one_sentence(
 
 def test_a_name_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(FatalError, match=r"cannot be had from huggingface\.co") as caught:
+    with pytest.raises(FatalError, match=r"cannot be downloaded from huggingface\.co") as caught:
         locate("nobody/nothing-of-this-name")
     assert "\n" not in str(caught.value)
 
@@ -222,13 +224,11 @@ def test_a_model_of_others_writes_what_it_is_known_to_write() -> None:
     folder = ROOT.parent / "shared" / "data" / "found" / "text"
     if not folder.is_dir():
         pytest.skip("no models of others are here")
-    made = Writer(
-        opened(str(folder / "stories260K-hf"), torch.device("cpu"), "fp32"),
-        Sampling(temperature=0, max_tokens=196),
-    )
-    text = Text("Once upon a time", np.random.default_rng(0))
-    made.begin(text)
+    model = load_for_inference(str(folder / "stories260K-hf"), torch.device("cpu"), "fp32")
+    made = Batch(model, Sampler(temperature=0), 196)
+    text = Generation("Once upon a time", np.random.default_rng(0))
+    made.add(text)
     while made.texts:
         made.step()
     wanted = (folder / "stories260K.expected.txt").read_text()
-    assert f"{text.prompt}{text.done.result()}".rstrip() == wanted.rstrip()
+    assert f"{text.prompt}{text.result.result()}".rstrip() == wanted.rstrip()

@@ -1,4 +1,4 @@
-"""A service, as it is asked: a proper one, and others."""
+"""Services: a proper one, and broken ones."""
 
 import gzip
 import json
@@ -199,7 +199,10 @@ def test_text_keeps_nul_and_loses_half_characters() -> None:
         ({"message": {"refusal": "I will not."}}, "refuses: I will not"),
         ({"message": {"content": ""}, "finish_reason": "content_filter"}, "withholds the text"),
         ({"message": {"content": None}, "finish_reason": "SAFETY"}, "withholds the text"),
-        ({"message": {"content": None}, "finish_reason": "tool_calls"}, r"no text \(tool_calls\)"),
+        (
+            {"message": {"content": None}, "finish_reason": "tool_calls"},
+            r"without a text \(tool_calls\)",
+        ),
     ],
 )
 def test_what_a_service_will_not_write_is_said_and_paid(choice: Any, said: str) -> None:
@@ -363,7 +366,7 @@ def test_what_a_service_does_not_take_is_left_out_once_for_all(
     assert texts == ["well, stop"] * 8
     assert len(served.asked) == 9
     assert [str(each.message) for each in told] == [
-        f"127.0.0.1 does not take {name}: "
+        f"127.0.0.1 does not support {name}: "
         + (f"{renamed} is sent instead" if renamed else "it is left out")
     ]
     assert not renamed or served.asked[-1].body[renamed] == 700
@@ -382,7 +385,7 @@ def test_a_service_may_not_take_several() -> None:
         assert len(served.asked) == 7
     limits = Limits(max_cost=1, price_in=1, price_out=2)
     with serving(behave) as served, service(served.url, limits) as it:
-        assert "takes no max_tokens, so --max-cost cannot be kept" in trouble_of(it)
+        assert "does not support max_tokens, so --max-cost cannot be kept" in trouble_of(it)
 
 
 @pytest.mark.parametrize(
@@ -491,15 +494,15 @@ def test_strange_retry_after_does_not_stop_us(after: str) -> None:
 def test_long_retry_after_ends_the_run(after: str) -> None:
     wrong = lambda asked: asked.send(429, b"{}", {"Retry-After": after})  # noqa: E731
     with serving(wrong) as served, service(served.url) as it:
-        assert "wants to be left alone for" in trouble_of(it)
+        assert "asks to wait for" in trouble_of(it)
 
 
 @pytest.mark.parametrize(
     ("status", "key", "said"),
     [
-        (401, "", "127.0.0.1 wants a key: put it into OPENAI_API_KEY"),
-        (401, KEY, "127.0.0.1 does not take the key of OPENAI_API_KEY: Bad key: ***"),
-        (403, KEY, "127.0.0.1 does not take the key of OPENAI_API_KEY: Bad key: ***"),
+        (401, "", "127.0.0.1 requires a key: put it into OPENAI_API_KEY"),
+        (401, KEY, "127.0.0.1 refused the key in OPENAI_API_KEY: Bad key: ***"),
+        (403, KEY, "127.0.0.1 refused the key in OPENAI_API_KEY: Bad key: ***"),
         (402, KEY, "/v1/completions: Bad key: ***"),
         (404, KEY, "/v1/completions: Bad key: ***"),
     ],
@@ -540,7 +543,7 @@ def test_redirection_is_told_and_not_followed(status: int) -> None:
             serving(lambda asked: asked.send(status, b"", to)) as served,
             service(served.url) as it,
         ):
-            assert trouble_of(it).endswith(f"sends us on to {thief.url}: give that as --api")
+            assert trouble_of(it).endswith(f"redirects to {thief.url}: give that as --api")
     assert not thief.asked
 
 
@@ -558,6 +561,46 @@ def test_one_prompt_that_is_refused_is_one_error() -> None:
     assert len(served.asked) == 2
 
 
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (400, "API key not valid. Please pass a valid API key."),
+        (400, "Your credit balance is too low: go to Plans & Billing"),
+        (400, "organization has been disabled"),
+        (413, "Request Entity Too Large"),
+        (415, "Unsupported Media Type"),
+    ],
+)
+def test_a_refusal_of_the_account_or_the_request_ends_the_run_at_once(
+    status: int, message: str
+) -> None:
+    data = json.dumps({"error": {"message": message}}).encode()
+
+    def behave(asked: Asked) -> None:
+        asked.say("well") if asked.prompt == "good" else asked.send(status, data)
+
+    with serving(behave) as served, service(served.url) as it:
+        assert trouble_of(it) == f"127.0.0.1 says: {message.rstrip('.')}"
+        assert len(served.asked) == 1
+    with serving(behave) as served, service(served.url) as it:
+        assert it.write("good", 1, 0) == "well"
+        with pytest.raises(ItemError):  # what worked before may work again
+            it.write("bad", 2, 0)
+        assert not it.trouble
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["flagged by our policy; repeated violations may lead to suspension of your account", "no"],
+)
+def test_a_refusal_that_may_be_the_prompts_fails_one_text(message: str) -> None:
+    data = json.dumps({"error": {"message": message}}).encode()
+    with serving(lambda asked: asked.send(400, data)) as served, service(served.url) as it:
+        with pytest.raises(ItemError):
+            it.write("bad", 1, 0)
+        assert not it.trouble
+
+
 def test_many_failures_in_a_row_end_the_run() -> None:
     with serving(lambda asked: asked.send(400, b"{}")) as served, service(served.url) as it:
         for seed in range(HASTY.failures):
@@ -571,7 +614,7 @@ def test_service_that_is_not_there_ends_the_run() -> None:
         pass
     with service(served.url) as it:
         said = trouble_of(it)
-        assert "cannot be reached" in said and said.endswith("4 times")
+        assert "cannot be reached" in said and said.endswith("(4 tries)")
 
 
 def test_flaky_service_loses_a_text_and_goes_on() -> None:
@@ -580,7 +623,7 @@ def test_flaky_service_loses_a_text_and_goes_on() -> None:
 
     with serving(flaky) as served, service(served.url) as it:
         assert it.write("good", 1, 0) == "well"
-        with pytest.raises(ItemError, match="status 500 Internal Server Error: oops, 4 times"):
+        with pytest.raises(ItemError, match=r"status 500 Internal Server Error: oops \(4 tries\)"):
             it.write("bad", 2, 0)
         assert it.write("good", 3, 0) == "well"
         assert not it.trouble
@@ -592,7 +635,7 @@ def test_requests_are_counted_with_those_that_failed() -> None:
         assert [it.write("", seed, 0) for seed in (1, 2)] == ["well", "well"]
         with pytest.raises(PassedOver):
             it.write("", 3, 0)
-        assert it.trouble.startswith("--max-requests 4 are used up: ")
+        assert it.trouble.startswith("--max-requests 4 is used up: ")
     assert len(served.asked) == 4
 
 
@@ -679,7 +722,7 @@ def test_key_that_cannot_be_one_is_refused_and_not_told(key: str) -> None:
 
 
 def test_key_on_the_open_network_is_warned_of() -> None:
-    with pytest.warns(Advice, match=r"the key goes to example\.org unencrypted"):
+    with pytest.warns(Advice, match=r"the key is sent to example\.org unencrypted"):
         Service(
             Address.parse("http://example.org/v1/completions"), Request("m", 1, 1, 1), Limits(), KEY
         )

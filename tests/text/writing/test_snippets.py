@@ -41,7 +41,7 @@ class Scripted:
     ],
 )
 def test_a_text_is_cut_and_cleaned(told: Cleaning, text: str, clean: str) -> None:
-    assert told(text) == clean
+    assert told.clean(text) == clean
 
 
 @pytest.mark.parametrize("text", ["A cat.", "|A cat.", "Two\nlines|A cat.", ""])
@@ -90,7 +90,7 @@ def test_a_seed_that_gives_nothing_long_enough_fails() -> None:
     ],
 )
 def test_a_text_can_end_at_its_last_whole_sentence(text: str, whole: str) -> None:
-    assert Cleaning(whole=True)(text) == whole
+    assert Cleaning(whole=True).clean(text) == whole
 
 
 @given(st.text(st.sampled_from("Aa .!?\"'「」。\n3…")))
@@ -117,4 +117,4 @@ def test_whole_sentences_are_a_beginning_and_stay_as_they_are(text: str) -> None
     ],
 )
 def test_markers_go_unless_they_are_kept(told: Cleaning, text: str, clean: str) -> None:
-    assert told(text) == clean
+    assert told.clean(text) == clean

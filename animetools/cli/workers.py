@@ -1,0 +1,209 @@
+"""Who does a stream's work: threads, processes, or any executor, such as a cluster's."""
+
+import os
+import struct
+import threading
+import warnings
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import uuid4
+
+from animetools import atomic
+from animetools.cli.cores import cores
+from animetools.errors import Advice, FatalError
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+T = TypeVar("T")
+Tell = Callable[[int, float], None]  # of the item with this number so much is done, 0 to 1
+
+WINDOW = 4  # items on their way per worker: enough that none waits, few enough to stay small
+DEAD_WORKER = "a worker process died, perhaps for want of memory: try fewer --jobs"
+
+
+@dataclass
+class Workers:
+    """The workers of one run: an executor that works on `width` items at once.
+
+    Unless they are threads, what they are given and what they return must survive pickling; what
+    they warn of is warned of here. Remote workers also compute for a network (see Batches); their
+    executor belongs to the caller and goes on after the run.
+    """
+
+    executor: Executor
+    width: int
+    are_threads: bool = False
+    are_remote: bool = False
+    channel: "_Channel | None" = None
+    waiting: set[Future[Any]] = field(default_factory=set)
+
+    @property
+    def window(self) -> int:
+        """How many items may be on their way."""
+        return WINDOW * self.width
+
+    def submit(self, function: Callable[..., T], *args: Any) -> Future[T]:
+        """Have a worker call the function.
+
+        Here or in the result: FatalError if a worker process has died.
+        """
+        if self.are_threads:
+            return self.executor.submit(function, *args)
+        result: Future[T] = Future()
+        try:
+            future = self.executor.submit(_call, HERE, function, *args)
+        except BrokenExecutor:
+            raise FatalError(DEAD_WORKER) from None
+        self.waiting.add(future)
+        future.add_done_callback(self.waiting.discard)
+        future.add_done_callback(partial(_pass_on, result))
+        return result
+
+    def reach(self, tell: Tell) -> Tell | None:
+        """What a worker calls so that `tell` is called here; None if that cannot be."""
+        if self.are_threads:
+            return tell
+        return self.channel.reach(tell) if self.channel else None
+
+    def end(self, *, wait: bool) -> None:
+        """No more work; what has not begun is canceled."""
+        for future in list(self.waiting):
+            future.cancel()
+        if not self.are_remote:
+            self.executor.shutdown(wait=wait, cancel_futures=True)
+        if self.channel:
+            self.channel.writer.close()
+
+
+def threads(jobs: int) -> Workers:
+    """Threads: for work that Pillow, OpenCV or torch does without the GIL; 0 is one per core."""
+    jobs = jobs or cores()
+    return Workers(ThreadPoolExecutor(jobs), jobs, are_threads=True)
+
+
+def processes(jobs: int) -> Workers:
+    """Processes, which end with this one: for work that Python itself does; 0 is one per core."""
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    # When a signal ends us, multiprocessing's tracker tidies up after us; it need not say so.
+    silence = "ignore::UserWarning:multiprocessing.resource_tracker"
+    os.environ.setdefault("PYTHONWARNINGS", silence)
+    jobs, context = jobs or cores(), get_context("spawn")
+    reader, writer = context.Pipe(duplex=False)
+    executor = ProcessPoolExecutor(jobs, context, _begin_process, (writer,))
+    return Workers(executor, jobs, channel=_Channel(reader, writer))
+
+
+def remote(executor: Executor, width: int) -> Callable[[int], Workers]:
+    """Any executor, such as dask.distributed's `client.get_executor()`, with so many workers."""
+    return lambda jobs: Workers(executor, jobs or width, are_remote=True)
+
+
+# In the worker
+
+HERE = uuid4().hex  # this process
+_listening: dict[int, list[str]] = {}  # the calls that are under way, and what they hear
+_writer: "Connection | None" = None
+
+
+def _call(caller: str, function: Callable[..., T], *args: Any) -> tuple[T, list[str]]:
+    """What the function returns, and what it warned of; an error carries that along."""
+    said: list[str] = []
+    if caller == HERE:  # an executor that works in our own process
+        return function(*args), said
+    _hear_warnings()
+    _listening[id(said)] = said
+    try:
+        return function(*args), said
+    except Exception as why:
+        why.__dict__["advice"] = said
+        raise
+    finally:
+        del _listening[id(said)]
+
+
+@cache
+def _hear_warnings() -> None:
+    usual = warnings.showwarning
+
+    def hear(message: Warning | str, category: type[Warning], *where: Any, **to: Any) -> None:
+        if not issubclass(category, Advice):
+            usual(message, category, *where, **to)
+            return
+        for said in list(_listening.values()):  # a thread of a call may warn: all hear it
+            said.append(str(message))
+
+    warnings.showwarning = hear
+    warnings.simplefilter("always", Advice)
+
+
+def _begin_process(writer: "Connection") -> None:
+    global _writer
+    _writer = writer
+    follow_parent()
+
+
+def follow_parent() -> None:
+    """Have this process end with the one that started it."""
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
+    from multiprocessing import parent_process
+
+    parent = parent_process()
+    if parent:
+        parent.join()
+        atomic.abandon()
+        os._exit(1)
+
+
+def _tell(number: int, share: float) -> None:
+    if _writer:
+        with suppress(OSError):  # nobody listens any more
+            _writer.send_bytes(_MESSAGE.pack(number, share))
+
+
+# In the parent
+
+_MESSAGE = struct.Struct("qd")  # so short that a pipe keeps it whole, whoever else writes
+
+
+@dataclass(frozen=True)
+class _Channel:
+    """A pipe through which processes say how far their items are."""
+
+    reader: "Connection"
+    writer: "Connection"
+
+    def reach(self, tell: Tell) -> Tell:
+        threading.Thread(target=self._listen, args=[tell], daemon=True).start()
+        return _tell
+
+    def _listen(self, tell: Tell) -> None:
+        with self.reader, suppress(EOFError):  # the last process has ended
+            while True:
+                tell(*_MESSAGE.unpack(self.reader.recv_bytes()))
+
+
+def _pass_on(result: Future[T], future: Future[tuple[T, list[str]]]) -> None:
+    """A worker's warnings, then its result."""
+    if future.cancelled():
+        result.cancel()
+        return
+    why = future.exception()
+    value, said = (None, why.__dict__.get("advice", [])) if why else future.result()
+    for text in dict.fromkeys(said):
+        warnings.warn(text, Advice, stacklevel=1)
+    if isinstance(why, BrokenExecutor):
+        result.set_exception(FatalError(DEAD_WORKER))
+    elif why:
+        result.set_exception(why)
+    else:
+        result.set_result(value)  # type: ignore[arg-type]

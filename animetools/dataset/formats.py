@@ -1,0 +1,120 @@
+"""The table of dataset formats: how each is recognized, read and written."""
+
+import os
+import stat
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from animetools.dataset.encode import Encode, encode
+from animetools.dataset.folders import FolderReader, FolderWriter
+from animetools.dataset.members import Member, image_name
+from animetools.dataset.pictures import Reader
+from animetools.dataset.tfrecords import TFRecordReader
+from animetools.dataset.webdataset import TarReader
+from animetools.dataset.zips import ZipReader, ZipWriter
+from animetools.errors import FatalError
+
+HEAD = 512  # bytes of a file that tell its format
+
+
+class Writer(Protocol):
+    """A dataset that grows in `.NAME.part`, a file or a folder, and survives any kill.
+
+    Made with the path that it is to have. Raises BlockingIOError while another process writes it,
+    OSError if it cannot be written.
+    """
+
+    def append(self, name: str, data: bytes) -> Member:
+        """Add a member behind all others: an image as the format encodes it, or a sidecar."""
+
+    def holds(self, member: Member) -> bool:
+        """Whether a member is complete."""
+
+    def cut(self, last: Member | None) -> None:
+        """Remove all that comes after a member; after None: everything."""
+
+    def sync(self) -> None:
+        """Wait until all of it is on the disk."""
+
+    def finish(
+        self,
+        members: Iterable[Member],
+        lines: Callable[[], Iterable[bytes]],
+        summary: bytes,
+        mtime: int,
+    ) -> None:
+        """Add metadata.jsonl (`lines` gives its lines) and dataset.json, and rename it to its path.
+
+        `members` are all that it holds, in order; `mtime`, in nanoseconds, is what its Reader will
+        say. Killed at any moment, it can be finished again after a `cut`.
+        """
+
+    def close(self) -> None:
+        """Leave it for the next run; an empty one is removed."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """A row of the table: `read` opens a dataset, `write` starts one (None: not yet).
+
+    A file is recognized by `magic` at its byte `magic_at`, or else by the `ending` of its name; a
+    folder by such files in it, where `in_folder` is set. A format without an ending takes all other
+    folders.
+    """
+
+    name: str
+    ending: str
+    read: Callable[[str], Reader]
+    write: Callable[[str], Writer] | None = None
+    magic: bytes = b""
+    magic_at: int = 0
+    in_folder: bool = False
+    writes_folder: bool = False
+    encode: Encode = encode  # what a Writer takes: image files, or whatever it makes of pixels
+    image_name: Callable[[int, str], str] = image_name  # of an image's number and suffix
+
+
+FORMATS = (
+    Format("zip", ".zip", ZipReader, ZipWriter, magic=b"PK"),
+    Format("TFRecords", ".tfrecords", TFRecordReader, in_folder=True),
+    Format("WebDataset", ".tar", TarReader, magic=b"ustar", magic_at=257, in_folder=True),
+    Format("folder", "", FolderReader, FolderWriter, in_folder=True, writes_folder=True),
+)
+
+
+def reader(path: str) -> Reader:
+    """The dataset at a path: its format is known by its content, or else by its name.
+
+    Raises FatalError if it is not a dataset, OSError.
+    """
+    if stat.S_ISDIR(os.stat(path).st_mode):
+        names = [name for name in os.listdir(path) if not name.startswith(".")]
+        for row in FORMATS:
+            if row.in_folder and (not row.ending or any(n.endswith(row.ending) for n in names)):
+                return row.read(path)
+    if not os.path.isfile(path):
+        raise FatalError(f"{path}: neither a file nor a folder")
+    with open(path, "rb") as file:
+        head = file.read(HEAD)
+    for row in FORMATS:
+        if row.magic and head.startswith(row.magic, row.magic_at):
+            return row.read(path)
+    for row in FORMATS:
+        if row.ending and path.endswith(row.ending):
+            return row.read(path)
+    raise FatalError(f"{path}: not a dataset: that is a folder, a zip, a tar or TFRecords")
+
+
+def format_to_write(path: str) -> Format:
+    """The format of a dataset that is to be written at a path, by its name.
+
+    A folder that is there already is filled, whatever its name; a link counts as what it leads to.
+    """
+    path = os.path.realpath(path)
+    is_folder = os.path.isdir(path)
+    return next(
+        row
+        for row in FORMATS
+        if row.write and path.lower().endswith(row.ending) and (row.writes_folder or not is_folder)
+    )

@@ -1,0 +1,90 @@
+"""Safetensors files: ours, with tensors named G.mapping.w_avg and so on, or rosinality's layout.
+
+The metadata of ours holds the rest of what `own` writes, as JSON.
+"""
+
+import json
+from typing import Any, BinaryIO
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from animetools.netfiles import own, rosinality
+from animetools.netfiles.configs import config_to_json
+from animetools.netfiles.foreign import refuse_foreign
+from animetools.netfiles.machine import refuse
+from animetools.netfiles.networkfile import NetworkFile
+
+LONGEST_HEADER = 1 << 20  # bytes; in memory it takes many times as much
+
+
+def begins(head: bytes) -> bool:
+    """Whether the first 9 bytes of a file are those of safetensors.
+
+    Raises ItemError if its header is too long.
+    """
+    if not head.endswith(b"{"):
+        return False
+    if int.from_bytes(head[:8], "little") > LONGEST_HEADER:
+        refuse(f"looks like safetensors, but its header has more than {LONGEST_HEADER:,} bytes")
+    return True
+
+
+def read(path: str) -> NetworkFile:
+    """The networks of a safetensors file.
+
+    Raises OSError if it cannot be opened, ItemError for a file without a StyleGAN.
+    """
+    try:
+        # The library takes names in UTF-8 only; /dev/fd stands for a file of any name.
+        with (
+            open(path, "rb") as named,
+            safetensors.safe_open(f"/dev/fd/{named.fileno()}", "pt") as file,
+        ):
+            metadata, names = file.metadata() or {}, [*file.keys()]
+            is_ours = metadata.get("format") == own.FORMAT
+            if not is_ours and not rosinality.is_of(dict.fromkeys(names)):
+                no_tensors = dict.fromkeys(names, torch.empty(0))
+                refuse_foreign(no_tensors, "a safetensors file without a StyleGAN")
+            tensors = {name: file.get_tensor(name) for name in names}
+    except safetensors.SafetensorError:
+        refuse("a broken or truncated safetensors file")
+    if is_ours:
+        return own.read(_content(metadata, tensors), "safetensors")
+    return rosinality.read(tensors)
+
+
+def _content(metadata: dict[str, str], tensors: dict[str, Tensor]) -> dict[str, Any]:
+    """The metadata and tensors of ours, as `own` has them."""
+    try:
+        version = int(metadata["version"])
+        configs, facts = json.loads(metadata["networks"]), json.loads(metadata["facts"])
+    except (KeyError, ValueError, RecursionError):
+        refuse("the metadata of the safetensors file is malformed")
+    states: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        network, _, key = name.partition(".")
+        states.setdefault(network, {})[key] = tensor
+    if type(configs) is not dict or set(configs) != set(states):
+        refuse("the safetensors file has tensors that belong to no network")
+    networks = {name: {"config": configs[name], "state": states[name]} for name in configs}
+    return {"version": version, "facts": facts, "networks": networks}
+
+
+def write(file: NetworkFile, out: BinaryIO) -> None:
+    """Write the networks and facts of a file as safetensors."""
+    tensors = {
+        f"{name}.{key}": value
+        for name, network in file.networks.items()
+        for key, value in own.owned(network.state).items()
+    }
+    configs = {name: config_to_json(network.config) for name, network in file.networks.items()}
+    metadata = {
+        "format": own.FORMAT,
+        "version": str(own.VERSION),
+        "networks": json.dumps(configs),
+        "facts": json.dumps(file.facts),
+    }
+    out.write(safetensors.torch.save(tensors, metadata))

@@ -1,0 +1,140 @@
+"""What is drawn, how, and to which files: the options of commands that draw."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from animetools.options import Opt
+from animetools.ranking.choice import Share
+from animetools.sampling.naming import Format, NameTemplate, Naming
+from animetools.sampling.seeds import Grid, Psis, Seeds
+
+LEAST_BOUND = 0.01  # of |z|: below, hundreds of redraws find nothing
+
+
+@dataclass(frozen=True)
+class SamplingOptions:
+    """A network, seeds, and how pictures are drawn from them."""
+
+    network: Annotated[
+        str,
+        Opt(
+            "Network file, its address, latest (the newest snapshot below results/), or default (the"
+            " one that ships with animetools).",
+            unit="FILE|URL",
+        ),
+    ] = "default"
+    seeds: Annotated[
+        Seeds | None,
+        Opt(
+            "Seeds to draw, such as 0-50000,60000; both ends count.",
+            "s",
+            "SEEDS",
+            affects=False,
+            parse=Seeds.parse,
+        ),
+    ] = None
+    psi: Annotated[
+        Psis | None,
+        Opt(
+            "Truncation: how far w may be from its average, such as 0.8; several as 0.5,0.8 or"
+            " from:to:step. The default is the network's own.",
+            unit="PSI",
+            affects=False,
+            parse=Psis.parse,
+        ),
+    ] = None
+    latents: Annotated[
+        Literal["z", "w", "w+"] | None,
+        Opt("Kind of the latents in files whose shape fits several; w+ is all rows of w."),
+    ] = None
+    cutoff: Annotated[int | None, Opt("Apply psi to the first N rows of w only.", min=0)] = None
+    truncate: Annotated[
+        Literal["w", "z"],
+        Opt("What psi truncates: w, or z, which is drawn again until it is within +-psi."),
+    ] = "w"
+    noise: Annotated[
+        Literal["const", "random", "none", "seed"],
+        Opt(
+            "const: stored in the network; random: different in each picture; seed: as"
+            " run_generator.py drew it."
+        ),
+    ] = "const"
+    class_: Annotated[
+        str,
+        Opt(
+            "Class, by number or name. The default is a random one for each picture.", unit="CLASS"
+        ),
+    ] = ""
+    tags: Annotated[
+        str, Opt("Several classes at once, by numbers or names: long_hair,smile.", unit="TAGS")
+    ] = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense together."""
+        if self.class_ and self.tags:
+            raise ValueError("--class and --tags exclude each other")
+        if self.truncate == "z" and min(self.psi or [0]) < LEAST_BOUND:
+            raise ValueError(
+                f"--truncate z needs --psi of at least {LEAST_BOUND}, to hold z within"
+            )
+
+
+@dataclass(frozen=True)
+class FileOptions(SamplingOptions):
+    """Which pictures are kept, and the files that they are written to."""
+
+    accept: Annotated[
+        Share | None,
+        Opt(
+            "Keep the pictures that the discriminator scores best: a share, such as 10%, or a number.",
+            unit="SHARE",
+            affects=False,
+            parse=Share.parse,
+        ),
+    ] = None
+    grid: Annotated[
+        Grid | None,
+        Opt(
+            "Write sheets of so many columns and rows, not single pictures.",
+            unit="10x10",
+            parse=Grid.parse,
+        ),
+    ] = None
+    format: Annotated[Format | None, Opt("Format of the files [png].")] = None
+    quality: Annotated[
+        int,
+        Opt(
+            "Quality of JPEG and WebP files.",
+            min=1,
+            max=100,
+            affects=lambda o: o.image_format != "png",
+        ),
+    ] = 95
+    name: Annotated[
+        NameTemplate | None,
+        Opt(
+            "Name of each file, such as example-{seed}-{psi}.jpg; {index} counts from 0.",
+            unit="NAME",
+            affects=False,
+            parse=NameTemplate.parse,
+        ),
+    ] = None
+    save_w: Annotated[bool, Opt("Write w beside each picture, as NAME.npy.")] = False
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense, before anything heavy is loaded."""
+        super().__post_init__()
+        if self.accept and len(self.psi or "1") > 1:
+            raise ValueError("--accept compares pictures of one --psi, not of several")
+        if self.name and self.format and self.name.image_format not in (None, self.format):
+            raise ValueError(f"--name ends in {self.name.extension}: --format must agree")
+
+    @property
+    def image_format(self) -> Format:
+        """The format of the files."""
+        return (self.name and self.name.image_format) or self.format or "png"
+
+    @property
+    def naming(self) -> Naming:
+        """How the files are named."""
+        return Naming(self.psi, self.name, self.grid)

@@ -1,0 +1,192 @@
+"""A network file, and how pictures are drawn with it."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any, Literal, Self
+
+import torch
+
+from animetools.download import sha256_of
+from animetools.errors import ItemError
+from animetools.netfiles import checkpoints
+from animetools.netfiles.classes import classes_in_record, classes_of, labels_of, labels_of_record
+from animetools.netfiles.networkfile import NetworkFile
+from animetools.networks.devices import DTYPES
+from animetools.networks.generator import Generator
+from animetools.sampling import latent_files
+from animetools.sampling.latents import (
+    Floats,
+    Latent,
+    Picture,
+    SynthesisInput,
+    synthesis_input,
+)
+from animetools.sampling.options import SamplingOptions
+from animetools.sampling.render import Renderer
+from animetools.sampling.seeds import Psis, Seeds, compact
+
+
+@dataclass(frozen=True)
+class OpenNetwork:
+    """What a network file holds. `classes` are the names of its labels, or their numbers."""
+
+    file: NetworkFile
+    generator: Generator
+    classes: tuple[str, ...]
+    sha256: str
+
+
+@cache
+def open_network(path: str) -> OpenNetwork:
+    """The generator of a network file, and what belongs to it; once in a process.
+
+    Raises OSError, and ItemError for a file that is damaged or has no generator.
+    """
+    file = checkpoints.read(path)
+    generator = file.generator.build()
+    assert isinstance(generator, Generator)
+    classes = classes_of(file.facts, generator.config.mapping.c_dim)
+    return OpenNetwork(file, generator, classes, sha256_of(path))
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """How pictures are drawn with a network file; it survives pickling, without the network.
+
+    A CPU draws `batch` pictures at once, with so many `cores`; see `Renderer`.
+    """
+
+    path: str
+    options: SamplingOptions
+    dtype: Literal["fp32", "bf16", "fp16"] = "fp32"
+    batch: int = 0
+    cores: int = 1
+    expected: int | None = None
+
+    def opened(self) -> Self:
+        """The same with the network's own cutoff where none is given.
+
+        Raises OSError and ItemError as `open_network`, and ItemError for an unknown class.
+        """
+        self.labels()
+        if self.options.cutoff is not None:
+            return self
+        cutoff = self.generator.config.truncation.cutoff
+        return replace(self, options=replace(self.options, cutoff=cutoff))
+
+    @property
+    def network(self) -> OpenNetwork:
+        """What the network file holds."""
+        return open_network(self.path)
+
+    @property
+    def generator(self) -> Generator:
+        """The generator, on the CPU."""
+        return self.network.generator
+
+    def renderer(self, device: torch.device) -> Renderer:
+        """The generator's synthesis on a device; once in a process."""
+        return _renderer(self, device)
+
+    def labels(self) -> Floats | None:
+        """The labels [c_dim] of all pictures; None where each has its own.
+
+        Raises ItemError for an unknown class.
+        """
+        label, tags = self.options.class_, self.options.tags
+        words = [label] if label else tags.split(",") if tags else []
+        return labels_of(self.network.classes, words) if words else None
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether all pictures have the same classes."""
+        return bool(self.options.class_ or self.options.tags)
+
+    def of_seed(self, seed: int, record: dict[str, Any]) -> Latent:
+        """The latent of a seed, with the class that a record names where all do not share one.
+
+        Raises ItemError for an unknown class.
+        """
+        names = self.network.classes
+        words = classes_in_record(record, names)
+        if not words or not names or self.has_labels:
+            return Latent(seed)
+        labels_of_record(names, words)
+        is_usual = words == (names[Latent(seed).random_class(len(names))],)
+        return Latent(seed, classes=() if is_usual else words)
+
+    def of_seeds(self, text: str, record: dict[str, Any]) -> Iterator[Latent]:
+        """The latents of seeds, as `Seeds.parse` reads them.
+
+        Raises ValueError for malformed seeds, and ItemError as `of_seed`.
+        """
+        for seed in Seeds.parse(text):
+            yield self.of_seed(seed, record)
+
+    def of_file(self, path: str) -> Iterator[Latent]:
+        """The latents of a file.
+
+        Raises as `latent_files.read`, and ItemError where z would be drawn again.
+        """
+        found = latent_files.read(path, self.generator, self.options.latents)
+        if self.options.truncate == "z":
+            raise ItemError(
+                "only z of a seed can be truncated: latents in files are not drawn again"
+            )
+        return iter(found)
+
+    @property
+    def usual_psi(self) -> Psis:
+        """The network's own psi."""
+        return Psis([self.generator.config.truncation.psi])
+
+    def psis(self, latent: Latent, psis: Psis | None) -> Psis:
+        """At which psi a latent is drawn; if none are given w is not truncated."""
+        return psis or (Psis([1.0]) if latent.kind == "w" else self.usual_psi)
+
+    def input(self, picture: Picture) -> SynthesisInput:
+        """What the synthesis takes for a picture.
+
+        Raises ItemError as `synthesis_input`.
+        """
+        words = picture.latent.classes
+        labels = labels_of_record(self.network.classes, words) if words else self.labels()
+        return synthesis_input(self.generator, picture.latent, picture.psi, self.options, labels)
+
+    def facts(self, pictures: Sequence[Picture]) -> dict[str, Any]:
+        """Where a picture, or a sheet of them, comes from: enough to draw it again."""
+        facts: dict[str, Any] = {}
+        seeds = [p.latent.seed for p in pictures if p.latent.seed is not None]
+        psis = list(dict.fromkeys(picture.psi for picture in pictures))
+        if len(pictures) > 1:
+            facts["pictures"] = len(pictures)
+        if seeds:
+            facts |= {"seed": seeds[0]} if len(pictures) == 1 else {"seeds": compact(seeds)}
+        facts["psi"] = psis[0] if len(psis) == 1 else psis
+        latent, names = pictures[0].latent, self.network.classes
+        if names and not self.has_labels and latent.kind == "z" and len(pictures) == 1:
+            words = latent.classes or (names[latent.random_class(len(names))],)
+            facts |= {"class": words[0]} if len(words) == 1 else {"tags": ",".join(words)}
+        options = self.options
+        facts |= {"class": options.class_} if options.class_ else {}
+        facts |= {"tags": options.tags} if options.tags else {}
+        if options.truncate == "z":
+            facts["truncate"] = "z"
+        elif options.cutoff is not None:
+            facts["cutoff"] = options.cutoff
+        facts |= {"noise": options.noise, "dtype": self.dtype}
+        return facts | {"network": os.path.basename(self.path), "sha256": self.network.sha256}
+
+
+@cache
+def _renderer(sampler: Sampler, device: torch.device) -> Renderer:
+    return Renderer(
+        sampler.generator,
+        device,
+        DTYPES[sampler.dtype],
+        batch=sampler.batch,
+        cores=sampler.cores,
+        expected=sampler.expected,
+    )

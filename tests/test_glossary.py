@@ -1,0 +1,68 @@
+"""man/animetools.7, written by hand, says what the commands do."""
+
+import json
+import re
+import signal
+from pathlib import Path
+
+from PIL import Image
+
+from animetools.images import nvxs
+from animetools.netfiles import checkpoints
+from tests.commands.test_animecrop import picture
+from tests.conftest import ROOT, Shell
+from tests.images.cascades import old_form
+from tests.pages import commands
+from tests.quick import quick
+from tests.tiny import snapshot
+
+PAGE = (ROOT / "man/animetools.7").read_text()
+EXITS = {"0", "1", "2", str(128 + signal.SIGINT), str(128 + signal.SIGPIPE)}
+
+
+def terms(section: str) -> set[str]:
+    """The words in bold that a section of the page explains."""
+    (text,) = re.findall(rf"^\.SH {section}\n(.*?)(?=^\.SH|\Z)", PAGE, re.M | re.S)
+    heads = re.findall(r"^\.TP\n(.*)", text, re.M)
+    return {word for head in heads for word in re.findall(r"\\fB(.*?)\\fR", head)}
+
+
+def test_every_command_is_named() -> None:
+    named = re.findall(r"^\.BR (\w+) \(1\)", PAGE.partition(".SH SEE ALSO")[2], re.M)
+    assert named == sorted(command.name for command in commands())
+
+
+def test_the_statuses_are_those_that_tests_of_the_engine_find() -> None:
+    assert terms("EXIT STATUS") == EXITS
+
+
+def test_every_field_is_printed_by_a_command(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "squares.xml").write_text(old_form())
+    square = Image.new("RGB", (900, 900), "black")
+    square.paste("white", (375, 375, 525, 525))
+    square.save(tmp_path / "it.png")
+    picture((240, 100)).save(tmp_path / "face.png")
+    checkpoints.write(str(tmp_path / "c.pkl"), snapshot(c_dim=3, labels=["a", "b", "c"]))
+    lbp = "--detector lbp --cascade squares.xml"
+    shell("animedraw --count 1 --portraits 64 --json > draw.json")
+    shell(
+        f"animecrop {lbp} --json it.png | animeclean --min-colors 1 --keep-grey --json > clean.json"
+    )
+    shell("animepack --size 16 -o packed - < clean.json; cp packed/metadata.jsonl pack.json")
+    lines = [
+        "sggen --network c.pkl --seeds 1 --class a --cutoff 2 --save-w --json",
+        "sggen --network c.pkl --seeds 2 --tags a,b --json",
+        "sggen --network c.pkl --seeds 0-3 --grid 2x2 --json",
+        "sggen --network c.pkl --json -o again images/seed0001.npy",
+        "dranker c.pkl --class a --json images/seed0001.png",
+        "gptsnip --seeds 0 --json",
+    ]
+    printed = "".join(quick(line, tmp_path).stdout for line in lines)
+    printed += "".join(path.read_text() for path in tmp_path.glob("*.json"))
+    fields = {field for line in printed.splitlines() for field in json.loads(line)}
+    if nvxs.is_installed():
+        done = shell("animecrop --detector nvxs --align --json face.png")
+        fields |= json.loads(done.stdout).keys()
+    else:
+        fields |= {"landmarks", "degrees"}
+    assert terms("RECORDS") <= fields
