@@ -120,6 +120,7 @@ def _train(options: LearnOptions, stream: Stream, stopping: Callable[[], bool]) 
     from animetools.text.learning import snapshots, tokenizers, tokens
     from animetools.text.learning.forecast import needs
     from animetools.text.learning.learner import Learner
+    from animetools.text.learning.origin import Origin
     from animetools.text.learning.run import TextTraining
     from animetools.text.models import loading, scratch
 
@@ -139,8 +140,9 @@ def _train(options: LearnOptions, stream: Stream, stopping: Callable[[], bool]) 
     path = old[-1] if old and options.resume else ""
     saved = snapshots.read(path) if path else None
     had = saved.facts if saved else {}
+    origin = Origin(options.model, options.from_scratch, options.size, options.vocab)
     if saved:
-        _refuse_another(out, had, options)
+        origin.refuse_another(out, had)
     elif options.resume:
         report.note(f"{out} holds no run: starting a new one")
     usual = TextConfig(
@@ -204,7 +206,7 @@ def _train(options: LearnOptions, stream: Stream, stopping: Callable[[], bool]) 
         return
 
     # The run.
-    facts = {"corpus": os.path.realpath(corpus)} | _origin(options)
+    facts: dict[str, Any] = {"corpus": os.path.realpath(corpus)} | origin.facts()
     facts |= {key: had[key] for key in facts.keys() - {"corpus"} & had.keys()}
     training = TextTraining(Learner(model, config, device), tokenizer, data, valid, facts)
     news = []
@@ -230,29 +232,3 @@ def _train(options: LearnOptions, stream: Stream, stopping: Callable[[], bool]) 
         yield path
         return
     yield from train(training, pace, diary, stopping, path)
-
-
-def _origin(options: LearnOptions) -> dict[str, Any]:
-    """What a model starts from, which a resumed run cannot change; base "" is random weights."""
-    if options.from_scratch:
-        return {"base": "", "size": options.size or "tiny", "vocab": options.vocab}
-    return {"base": options.model, "size": None, "vocab": options.vocab}
-
-
-def _refuse_another(out: str, had: dict[str, Any], options: LearnOptions) -> None:
-    """Raise FatalError, naming the options, if a run is to continue with another model."""
-    base = had.get("base", "" if options.from_scratch else options.model)
-    same = base and os.path.realpath(options.model) == os.path.realpath(base)
-    named = {
-        "--from-scratch": options.from_scratch and base != "",
-        f"--model {options.model}": options.model != "default" and not same,
-        f"--size {options.size}": options.size and had.get("size", options.size) != options.size,
-        f"--vocab {options.vocab}": options.vocab
-        and had.get("vocab", options.vocab) != options.vocab,
-    }
-    if wrong := [name for name, is_wrong in named.items() if is_wrong]:
-        begun = f"started from --model {base}" if base else "started from scratch"
-        raise FatalError(
-            f"the run in {out} {begun} and cannot change to {' '.join(wrong)}: leave that out to"
-            " continue it, or start over with --force instead of --resume"
-        )

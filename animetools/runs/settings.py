@@ -51,7 +51,6 @@ def held(config: type, saved: Mapping[str, Any], path: str) -> dict[str, Any]:
                 value = saved[option.name]
                 is_switch = option.kind is bool
                 found[option.name] = value is True if is_switch else option.parse(f"{value}")
-        config(**found)
     except ValueError as why:
         raise FatalError(f"{path}: its settings are broken: {why}") from None
     return found

@@ -22,10 +22,10 @@ Dtype = Literal["fp32", "bf16", "fp16"]
 CLAMP = 256.0  # of activations that may be half precision
 
 
-def rate_at(name: str, schedule: str, kimg: float) -> float:
-    """The learning rate that a schedule has after so many kimg.
+def rate_at(schedule: str, kimg: float) -> float:
+    """The learning rate of a schedule after so many kimg.
 
-    Raises ValueError, with the option's name, if it is malformed.
+    Raises ValueError if it is malformed.
     """
     rate, *steps = schedule.split(",")
     try:
@@ -43,9 +43,18 @@ def rate_at(name: str, schedule: str, kimg: float) -> float:
             raise ValueError
     except ValueError:
         raise ValueError(
-            f"{name} is a rate, or rates by kimg such as 0.002,1000:0.001, not '{schedule}'"
+            f"'{schedule}' is neither a rate nor rates by kimg such as 0.002,1000:0.001"
         ) from None
     return found
+
+
+def rates(schedule: str) -> str:
+    """A schedule, checked.
+
+    Raises ValueError if it is malformed.
+    """
+    rate_at(schedule, 0)
+    return schedule
 
 
 @dataclass(frozen=True)
@@ -53,7 +62,6 @@ class TrainConfig:
     """All settings of a run; those with an Opt are options of sgtrain.
 
     Learning rates are schedules: a rate, or 0.002,1000:0.001 (another one from 1000 kimg on).
-    Raises ValueError for a malformed schedule.
     """
 
     preset: Annotated[
@@ -69,10 +77,11 @@ class TrainConfig:
         Opt(
             "Learning rate of the generator, or a schedule: 0.002,1000:0.001 lowers it at 1000 kimg.",
             unit="RATES",
+            parse=rates,
         ),
     ] = "0.002"
     d_lr: Annotated[
-        str, Opt("Learning rate of the discriminator, or a schedule.", unit="RATES")
+        str, Opt("Learning rate of the discriminator, or a schedule.", unit="RATES", parse=rates)
     ] = "0.002"
     gamma: Annotated[float, Opt("R1 weight.", min=0)] = 10.0
     pl_weight: Annotated[float, Opt("Path length regularization weight.", min=0)] = 2.0
@@ -108,11 +117,6 @@ class TrainConfig:
     mbstd: int = 4  # images that the discriminator compares with each other, at most
     ema_ramp: float | None = None  # the half-life is at most this share of the images seen so far
     ada_kimg: float = 500.0  # in which p moves by 1
-
-    def __post_init__(self) -> None:
-        """Check the schedules."""
-        rate_at("--g-lr", self.g_lr, 0)
-        rate_at("--d-lr", self.d_lr, 0)
 
 
 # Source of all but tiny: Karras et al. 2019 (StyleGAN2), appendix B; Karras et al. 2020

@@ -103,7 +103,7 @@ class GAN:
                 f"whole minibatch groups of {group}"
             )
         kimg = self.seen / 1000
-        self.rates = rate_at("--g-lr", config.g_lr, kimg), rate_at("--d-lr", config.d_lr, kimg)
+        self.rates = rate_at(config.g_lr, kimg), rate_at(config.d_lr, kimg)
         self.g.tune(self.rates[0], G_INTERVAL)
         self.d.tune(self.rates[1], D_INTERVAL)
 

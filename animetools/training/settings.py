@@ -41,10 +41,7 @@ def settings(
     # Source: StyleGAN2-ADA's settings for transfer learning.
     if transfer or (saved and saved.facts.get("transfer")):
         config = replace(config, ema_ramp=None, ada_kimg=min(ADA_KIMG, config.ada_kimg))
-    try:
-        made = replace(config, **before | dict(given))
-    except ValueError as why:
-        raise FatalError(f"{why}") from None
+    made = replace(config, **before | dict(given))
     _refuse_unused(made, given)
     return made
 

@@ -326,7 +326,7 @@ def test_a_damaged_snapshot_names_the_last_whole_one(data: Path, cut: bool) -> N
     changed = whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]
     (data / last).write_bytes(whole[:-1] if cut else changed)
     done = quick("sgtrain d.zip --resume latest --kimg 0.016 -j 1", data)
-    reason = "a truncated file" if cut else "damaged: a checksum does not match"
+    reason = "a truncated zip file" if cut else "damaged: a checksum does not match"
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"sgtrain: {last}: ")
     assert f"{reason}; the last whole one is {before}: pass --resume {before}\n" in done.stderr
@@ -419,7 +419,7 @@ def test_what_is_not_used_is_told(tmp_path: Path) -> None:
         ),
         ("d.zip --transfer run.pkl --channel-base 32", "--channel-base 32: the networks are those"),
         ("d.zip --preset big", "--preset is one of s2, "),
-        ("d.zip --g-lr fast", "--g-lr is a rate"),
+        ("d.zip --g-lr fast", "--g-lr: 'fast' is neither a rate nor rates"),
         ("d.zip --resume latest --transfer old.pkl", "exclude each other"),
         ("d.zip --resume old.pkl", "old.pkl: it holds no state of a run to resume"),
         ("d.zip --resume gone.pkl", "gone.pkl does not exist"),
