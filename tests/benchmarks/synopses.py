@@ -17,6 +17,7 @@ from pathlib import Path
 from safetensors import safe_open
 
 from animetools.runs.snapshots import listed
+from animetools.text.learning import snapshots
 from animetools.text.models.loading import SHIPPED
 
 COUNT, SHOWN = 100, 10
