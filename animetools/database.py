@@ -1,6 +1,7 @@
 """SQLite files that survive a kill."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -43,7 +44,7 @@ class Database:
             )
             # A commit then survives kill -9 without waiting for the disk; a power cut may take the
             # last ones.
-            self.base.execute("PRAGMA journal_mode = WAL")
+            self._use_wal(patience)
             self.base.execute("PRAGMA synchronous = NORMAL")
             prepare(self.base)
 
@@ -73,6 +74,18 @@ class Database:
         """Let go of the file."""
         with self.guard:
             self.base.close()
+
+    def _use_wal(self, patience: float) -> None:
+        """Switch the file to WAL: for this, SQLite itself does not wait for other processes."""
+        end = time.monotonic() + patience
+        while True:
+            try:
+                self.base.execute("PRAGMA journal_mode = WAL")
+                return
+            except self.error as why:
+                if "locked" not in str(why) or time.monotonic() > end:
+                    raise
+            time.sleep(0.01)
 
     @contextmanager
     def _using(self) -> Iterator[None]:

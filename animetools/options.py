@@ -73,9 +73,7 @@ class Option:
             try:
                 return self.opt.parse(text)
             except ValueError as why:
-                raise ValueError(
-                    f"{why}" if self.flag in f"{why}" else f"{self.flag}: {why}"
-                ) from None
+                raise ValueError(f"{self.flag}: {why}") from None
         value: Any = text
         if self.choices:
             value = _choice(text, self.choices)

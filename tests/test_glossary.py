@@ -1,4 +1,4 @@
-"""man/animetools.7, written by hand, says what the commands do."""
+"""man/animetools.7 and CONTRIBUTING.md, written by hand, say what the code does."""
 
 import json
 import re
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from animetools import cli
 from animetools.images import nvxs
 from animetools.netfiles import checkpoints
 from tests.commands.test_animecrop import picture
@@ -14,6 +15,7 @@ from tests.conftest import ROOT, Shell
 from tests.images.cascades import old_form
 from tests.pages import commands
 from tests.quick import quick
+from tests.test_rooms import ALLOWED
 from tests.tiny import snapshot
 
 PAGE = (ROOT / "man/animetools.7").read_text()
@@ -66,3 +68,12 @@ def test_every_field_is_printed_by_a_command(shell: Shell, tmp_path: Path) -> No
     else:
         fields |= {"landmarks", "degrees"}
     assert terms("RECORDS") <= fields
+
+
+def test_contributing_names_the_rooms_and_what_a_command_needs() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    rooms, _, rest = text.partition("## A new command")
+    words = re.findall(r"`([\w./ ]+)`", " ".join(re.findall(r"^\| (.*?) \|", rooms, re.M)))
+    named = {word.strip("/").removesuffix(".py") for words_ in words for word in words_.split()}
+    assert named - {"animetools"} == {*ALLOWED, "commands"}
+    assert set(re.findall(r"^\| `(\w+)` \|", rest, re.M)) <= set(cli.__all__)

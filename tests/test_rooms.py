@@ -7,9 +7,22 @@ from pathlib import Path
 
 from tests.conftest import ROOT
 
-GROUND = {"options", "settings", "errors", "names", "atomic", "database", "download", "estimate"}
+GROUND = {
+    "options",
+    "colors",
+    "shared_options",
+    "settings",
+    "errors",
+    "names",
+    "atomic",
+    "database",
+    "download",
+    "estimate",
+}
 ALLOWED = {
     "options": set(),
+    "colors": set(),
+    "shared_options": {"colors", "options"},
     "settings": {"options"},
     "errors": set(),
     "names": set(),

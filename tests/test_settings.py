@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from animetools.images.colors import WHITE, Color
+from animetools.colors import WHITE, Color
 from animetools.options import Opt
 from animetools.settings import Settings
 

@@ -6,14 +6,32 @@ from animetools.cli.item import Item, Output, Rejected, Result
 from animetools.cli.stream import Stream
 from animetools.cli.workers import processes, threads
 from animetools.options import Opt
+from animetools.shared_options import (
+    FORMAT,
+    Background,
+    Device,
+    Dtype,
+    MaxPixels,
+    OneDevice,
+    Quality,
+    Sha256,
+)
 
 __all__ = [
+    "FORMAT",
+    "Background",
     "Batches",
+    "Device",
+    "Dtype",
     "Item",
+    "MaxPixels",
+    "OneDevice",
     "Opt",
     "Output",
+    "Quality",
     "Rejected",
     "Result",
+    "Sha256",
     "Stream",
     "command",
     "processes",

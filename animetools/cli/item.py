@@ -130,7 +130,7 @@ class Output:
     tell: Callable[[float], None] | None = None  # where there is a bar, if a worker reaches it
     silent_until: float = 0  # by time.monotonic()
 
-    def progress(self, done: int, total: int) -> None:
+    def progress(self, done: float, total: float) -> None:
         """So much of a long item is done; any thread may say so, as often as it likes."""
         if self.tell and ((now := time.monotonic()) >= self.silent_until or done >= total):
             self.silent_until = now + SILENT_SECONDS

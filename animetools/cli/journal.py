@@ -61,8 +61,8 @@ class Journal:
         self.root = os.path.join(os.path.realpath(folder), "")
         path = os.path.join(folder, NAME)
         self.base = Database(path, schema.prepare, cure="choose another -o", patience=60)
-        told = {FOUND: self.found} if self.found else {}
-        words = json.dumps(self.settings.words() | told, sort_keys=True)
+        extra = {FOUND: found} if found else {}
+        words = json.dumps(self.settings.words() | extra, sort_keys=True)
         self.base.do(("INSERT OR IGNORE INTO settings (words) VALUES (?)", [words]))
         self.settings_id = self.base.ask("SELECT id FROM settings WHERE words = ?", words)[0][0]
         os.utime(path)  # now, by the clock that dates the outputs

@@ -1,8 +1,6 @@
 """The tables of a journal, and the upgrade of those of older versions."""
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 VERSION = 1  # PRAGMA user_version
 
@@ -42,35 +40,33 @@ FROM before
 
 
 def prepare(base: sqlite3.Connection) -> None:
-    """Create missing tables and upgrade those of an older version, in one transaction.
+    """Create missing tables, and upgrade those of an older version in one transaction.
 
     Raises sqlite3.Error, also for the journal of a newer version.
     """
-    with _transaction(base):
-        (version,) = base.execute("PRAGMA user_version").fetchone()
-        if version > VERSION:
-            raise sqlite3.DatabaseError(
-                "written by a newer version of animetools, which this one cannot read"
-            )
+    (version,) = base.execute("PRAGMA user_version").fetchone()
+    if version > VERSION:
+        raise sqlite3.DatabaseError(
+            "written by a newer version of animetools, which this one cannot read"
+        )
+    if version < VERSION:
+        _upgrade(base)
+    for table in _TABLES:
+        base.execute(table)
+
+
+def _upgrade(base: sqlite3.Connection) -> None:
+    base.execute("BEGIN IMMEDIATE")
+    try:
         columns = {row[1] for row in base.execute("PRAGMA table_info(done)")}
-        if "mtime" in columns:
+        if "mtime" in columns:  # otherwise it is new, or another process has just upgraded it
             base.execute("DROP INDEX IF EXISTS begun")
             base.execute("CREATE TABLE before AS SELECT * FROM done")
             base.execute("DROP TABLE done")
-        for table in _TABLES:
-            base.execute(table)
-        if "mtime" in columns:
+            base.execute(_DONE)
             base.execute(_STAMPED)
             base.execute("DROP TABLE before")
-        if version < VERSION:
-            base.execute(f"PRAGMA user_version = {VERSION}")
-
-
-@contextmanager
-def _transaction(base: sqlite3.Connection) -> Iterator[None]:
-    base.execute("BEGIN IMMEDIATE")
-    try:
-        yield
+        base.execute(f"PRAGMA user_version = {VERSION}")
     except BaseException:
         base.execute("ROLLBACK")
         raise

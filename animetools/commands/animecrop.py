@@ -5,9 +5,20 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from animetools.cli import Item, Opt, Output, Rejected, Stream, command
+from animetools.cli import (
+    FORMAT,
+    Background,
+    Item,
+    MaxPixels,
+    Opt,
+    Output,
+    Quality,
+    Rejected,
+    Stream,
+    command,
+)
+from animetools.colors import WHITE
 from animetools.errors import FatalError
-from animetools.images.colors import WHITE, Color
 from animetools.images.containers import MAX_PIXELS
 
 if TYPE_CHECKING:
@@ -79,10 +90,8 @@ class CropOptions:
         int, Opt("Most faces of an image, the most certain first; 0: all.", min=0)
     ] = 0
     one_face: Annotated[bool, Opt("Skip crops that show a second face.")] = False
-    format: Annotated[Literal["png", "jpg"], Opt("File format.")] = "png"
-    quality: Annotated[
-        int, Opt("JPEG quality.", min=1, max=100, affects=lambda options: options.format == "jpg")
-    ] = 95
+    format: Annotated[Literal["png", "jpg"], FORMAT] = "png"
+    quality: Quality = 95
     sidecars: Annotated[
         bool,
         Opt(
@@ -90,13 +99,8 @@ class CropOptions:
             " x.jpg.json of x.jpg become x.jpg.0.txt and x.jpg.0.png.json."
         ),
     ] = False
-    background: Annotated[
-        Color,
-        Opt("Color under transparent images and beyond the edge.", unit="COLOR", parse=Color.parse),
-    ] = WHITE
-    max_pixels: Annotated[
-        int, Opt("Most pixels of an image; larger ones fail.", unit="PIXELS", min=1, affects=False)
-    ] = MAX_PIXELS
+    background: Background = WHITE
+    max_pixels: MaxPixels = MAX_PIXELS
 
 
 @command(
@@ -203,10 +207,8 @@ def _planned(options: CropOptions, rgb: "Pixels", face: "Face") -> "tuple[Face, 
 
 
 def _encoded(options: CropOptions, rgb: "Pixels", part: "Crop") -> bytes:
-    from animetools.images.files import encode_jpeg, encode_png
+    from animetools.images.described import encode_described
 
     fills: dict[str, Fill] = {"pad": options.background, "reflect": "reflect"}
     pixels = part.pixels(rgb, fills.get(options.border, "blur"))
-    if options.format == "png":
-        return encode_png(pixels)
-    return encode_jpeg(pixels, options.quality)
+    return encode_described(pixels, options.format, options.quality)

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from animetools.cli import Item, Opt, Output, Result, Stream, command
+from animetools.cli import Background, Item, MaxPixels, Opt, Output, Result, Stream, command
 from animetools.cli.item import Work
 from animetools.cli.stream import Run
+from animetools.colors import WHITE
 from animetools.errors import FatalError, ItemError, PassedOver
-from animetools.images.colors import WHITE, Color
 from animetools.images.containers import MAX_PIXELS
 
 if TYPE_CHECKING:
@@ -39,10 +39,7 @@ class PackOptions:
     quality: Annotated[
         int | None, Opt("Write JPEG of this quality instead of PNG.", min=1, max=100)
     ] = None
-    background: Annotated[
-        Color,
-        Opt("Color of bars, and behind transparent images.", unit="COLOR", parse=Color.parse),
-    ] = WHITE
+    background: Background = WHITE
     sidecars: Annotated[
         bool,
         Opt(
@@ -50,9 +47,7 @@ class PackOptions:
             " x.jpg become img00000000.txt and img00000000.png.json."
         ),
     ] = False
-    max_pixels: Annotated[
-        int, Opt("Refuse larger images.", unit="PIXELS", min=1, affects=False)
-    ] = MAX_PIXELS
+    max_pixels: MaxPixels = MAX_PIXELS
 
 
 @command(

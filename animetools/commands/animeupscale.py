@@ -2,43 +2,36 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from threading import Lock
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from animetools import atomic
-from animetools.cli import Item, Opt, Output, Stream, command
-from animetools.cli.cores import cores
-from animetools.cli.item import LATEST
-from animetools.cli.network import Device
-from animetools.errors import FatalError, ItemError
-from animetools.images.containers import (
-    HEAD_BYTES,
-    MAX_PIXELS,
-    format_by_content,
-    format_by_name,
+from animetools.cli import (
+    FORMAT,
+    Device,
+    Item,
+    MaxPixels,
+    Opt,
+    Output,
+    Quality,
+    Stream,
+    command,
 )
+from animetools.cli.cores import cores
+from animetools.errors import FatalError
+from animetools.images.containers import MAX_PIXELS, WRITTEN, Format, format_by_name
 
 if TYPE_CHECKING:
-    from animetools.images.described import Format
-    from animetools.upscaling.upscaler import Step, Upscaler
+    from animetools.upscaling.policy import Policy
+    from animetools.upscaling.upscaler import Upscaler
 
 WAIFU2X = ("cunet", "art", "photo")
-SOFTWARE = "animeupscale"  # what marks a file that was enlarged in place
-JPEG_IS_GOOD = 90  # the quality from which --noise auto leaves a JPEG as it is
-LARGE = 16_000_000  # pixels of a result; of larger ones there is one at a time
-MOST = 4 * MAX_PIXELS  # pixels of a result
-FORMATS: "dict[str, Format]" = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp"}
-
-_large = Lock()
-_places = [Lock() for _ in range(64)]  # by name, so many are enough
+OUT = "upscaled"
 
 
 @dataclass(frozen=True)
 class UpscaleOptions:
-    """What animeupscale can be told."""
+    """The options of animeupscale."""
 
     model: Annotated[
         str,
@@ -51,7 +44,7 @@ class UpscaleOptions:
     ] = "cunet"
     noise: Annotated[
         Literal["auto", "none", "0", "1", "2", "3"],
-        Opt("How much of JPEG's traces waifu2x removes; auto is 1 below JPEG quality 90."),
+        Opt("Level of JPEG noise that waifu2x removes; auto is 1 below JPEG quality 90."),
     ] = "auto"
     scale: Annotated[
         Literal["1", "2", "4"] | None,
@@ -60,42 +53,34 @@ class UpscaleOptions:
     below: Annotated[
         int | None,
         Opt(
-            "Only images with both sides below this; 512, or what --to says.", min=1, unit="PIXELS"
+            "Enlarge only images with both sides below this; by default 512, or --to.",
+            min=1,
+            unit="PIXELS",
         ),
     ] = None
     to: Annotated[
         int | None,
-        Opt("Enlarge again and again, until a side has so many.", min=1, unit="PIXELS"),
+        Opt("Enlarge again and again, until a side has this many.", min=1, unit="PIXELS"),
     ] = None
     tta: Annotated[
-        bool, Opt("The mean of eight flips and turns: a little better, eight times the work.")
+        bool, Opt("Average over eight flips and turns: slightly better, eight times the work.")
     ] = False
     in_place: Annotated[
         bool,
         Opt(
-            "Put the result in the place of the image (PNG, JPEG, WebP), which is kept as FILE~;"
-            " its texts and EXIF go.",
+            "Replace the image (PNG, JPEG, WebP), which is kept as FILE~; its text and EXIF data"
+            " are lost.",
             affects=False,
         ),
     ] = False
     backup: Annotated[bool, Opt("Keep no FILE~.", affects=False)] = True
-    format: Annotated[
-        Literal["png", "jpg", "webp"] | None, Opt("The files that are written; png.")
-    ] = None
-    quality: Annotated[
-        int,
-        Opt(
-            "Of JPEG and WebP files.",
-            min=1,
-            max=100,
-            affects=lambda options: options.format in ("jpg", "webp"),
-        ),
-    ] = 95
+    format: Annotated[Format | None, FORMAT] = None
+    quality: Quality = 95
     tile: Annotated[
         int | None,
         Opt(
-            "Side of the tiles of a large image; by default what suits the model. It changes no"
-            " result, only memory and time.",
+            "Side of the tiles of a large image; by default what suits the model. It changes only"
+            " memory and time, not the result.",
             min=16,
             unit="PIXELS",
             affects=False,
@@ -106,19 +91,17 @@ class UpscaleOptions:
         Literal["fp32", "bf16", "fp16"],
         Opt("Precision on a card; a CPU computes in fp32.", affects=False),
     ] = "fp16"
-    max_pixels: Annotated[
-        int, Opt("Refuse larger images.", unit="PIXELS", min=1, affects=False)
-    ] = MAX_PIXELS
+    max_pixels: MaxPixels = MAX_PIXELS
 
     def __post_init__(self) -> None:
-        """Refuse what makes no sense together."""
+        """Refuse contradictions."""
         if self.to and self.scale:
             raise ValueError("--to and --scale exclude each other")
         if self.scale == "1" and self.model in WAIFU2X:
             if self.noise == "none":
                 raise ValueError("--scale 1 with --noise none leaves nothing to do")
             if self.model != "cunet":
-                raise ValueError("--scale 1 takes --model cunet, or a file")
+                raise ValueError("--scale 1 needs --model cunet, or a file")
         if self.in_place and self.format:
             raise ValueError("--in-place keeps the format: leave out --format")
         if self.noise in "0123" and self.model not in WAIFU2X:
@@ -126,9 +109,17 @@ class UpscaleOptions:
         if not (self.backup or self.in_place):
             raise ValueError("--no-backup belongs to --in-place")
 
+    @property
+    def policy(self) -> "Policy":
+        """What is done to an image, by its size and its quality."""
+        from animetools.upscaling.policy import Policy
+
+        scale = int(self.scale) if self.scale else None
+        return Policy(self.noise, scale, self.to, self.below, self.max_pixels)
+
 
 @command(
-    out="upscaled",
+    out=OUT,
     examples=[
         "find faces/ | animeupscale | animepack",
         "animeupscale --model art --tta --noise 1 -o large raw/",
@@ -150,16 +141,16 @@ def animeupscale(options: UpscaleOptions, stream: Stream) -> int:
     animetools[formats] is installed.
     """
     jobs = stream.options.jobs or cores()
-    upscaler = _upscaler(options, jobs)
-    upscaler.open(upscaler.steps(_scale(options, upscaler, 1), _noise(options, b"")))
+    upscaler, policy = opened(options, jobs), options.policy
+    scale = policy.scale_of(1, upscaler)
+    upscaler.open(upscaler.steps(scale, policy.noise_of(b"", upscaler)))
     if options.in_place:
-        if stream.out != "upscaled":
+        if stream.out != OUT:
             raise FatalError("--in-place and -o exclude each other")
-        told = stream.options
-        mark = f"{SOFTWARE} {upscaler.identity} noise {options.noise} "
-        mark += f"to {options.to}" if options.to else f"scale {_scale(options, upscaler, 1)}"
-        mark += " tta" * options.tta
-        work = partial(upscale_in_place, options, jobs, mark, force=told.force, dry=told.dry_run)
+        amount = f"to {options.to}" if options.to else f"scale {scale}"
+        mark = f"{upscaler.identity} noise {options.noise} {amount}{' tta' * options.tta}"
+        force, dry = stream.options.force, stream.options.dry_run
+        work = partial(upscale_in_place, options, jobs, mark, force=force, dry=dry)
         return replace(stream, out="").map(work)
     stream = stream.keyed(model=upscaler.identity)
     if upscaler.cards:
@@ -169,30 +160,15 @@ def animeupscale(options: UpscaleOptions, stream: Stream) -> int:
 
 def upscale(options: UpscaleOptions, jobs: int, item: Item, output: Output) -> Iterator[Item]:
     """One image: itself where it is large enough, else a larger file of its own."""
-    from animetools.images.described import LARGEST_SIDE
-
-    task = _task(options, jobs, item)
-    if task is None:
+    plan = options.policy.plan(item.path, partial(opened, options, jobs))
+    if plan is None:
         yield item
         return
     kind = options.format or "png"
-    if max(task.facts["width"], task.facts["height"]) > LARGEST_SIDE[kind]:
-        raise ItemError(f"a side would have more than the {LARGEST_SIDE[kind]} pixels of a {kind}")
-    encode = partial(task.encoded, kind, options.quality)
-    with task.room:
-        yield item.made(output.write(_suffix(item.path, kind), encode), **task.facts)
-
-
-def _suffix(path: str, kind: "Format") -> str:
-    """What an input's name gets behind it, so that no two inputs give the same name.
-
-    x.png stays x.png, and x.jpg becomes x.jpg.png. So x.jpg.png has to become x.jpg.png.png, and
-    an x without extension x.png.png.
-    """
-    stem, _ = os.path.splitext(path)
-    if FORMATS.get(format_by_name(path) or "") == kind and not format_by_name(stem):
-        return ""
-    return f".{kind}" if format_by_name(path) else f".{kind}.{kind}"
+    plan.check_fits(kind)
+    with plan.turn:
+        encode = partial(plan.encoded, kind, options.quality, output.progress)
+        yield item.made(output.write(suffix(item.path, kind), encode), **plan.facts)
 
 
 def upscale_in_place(
@@ -206,133 +182,35 @@ def upscale_in_place(
     dry: bool,
 ) -> Iterator[Item]:
     """One image: itself, enlarged where it is too small and was not enlarged before."""
-    place = os.path.realpath(item.path)
-    with _places[hash(place) % len(_places)]:  # a file listed twice is enlarged once
-        task = _task(options, jobs, item)
-        if task is None or not _is_to_do(task.data, mark, force):
+    from animetools.upscaling.in_place import InPlace
+
+    with InPlace(item.path, mark, backup=options.backup) as place:
+        plan = options.policy.plan(item.path, partial(opened, options, jobs))
+        if plan is None or not (force or place.is_original(plan)):
             yield item
             return
-        kind = _kind_in_place(task.data)
-        kept = atomic.backup_name(place)
-        # One of these very bytes is of a run that was killed.
-        if options.backup and os.path.lexists(kept) and not atomic.holds(kept, task.data):
-            raise ItemError(f"{kept} is there already: move it away, or say --no-backup")
+        place.check(plan)
         if not dry:
-            with task.room:
-                lossless = task.data[12:16] == b"VP8L"  # a WebP's
-                data = task.encoded(kind, 100 if lossless else options.quality, software=mark)
-                now = os.stat(place)
-                if (now.st_size, min(now.st_mtime_ns, LATEST)) != (task.size, task.mtime):
-                    raise ItemError("it changed meanwhile, and stays as it is")
-                atomic.replace(item.path, data, backup=options.backup)
-        yield item.noted(**task.facts)
+            place.replace(plan, options.quality, output.progress)
+        yield item.noted(**plan.facts)
 
 
-def _is_to_do(data: bytes, mark: str, force: bool) -> bool:
-    """Whether a file is still as it was before any such run."""
-    from animetools.images.picture import software_of
+def suffix(path: str, image_format: Format) -> str:
+    """What an input's name gets behind it, so that no two inputs give the same name.
 
-    found = software_of(data)
-    if force or not found.startswith(SOFTWARE):
-        return True
-    if found != mark:
-        raise ItemError(f"it was enlarged in place before, as '{found}'; -f does it again")
-    return False
-
-
-def _kind_in_place(data: bytes) -> "Format":
-    """The format that a file keeps.
-
-    Raises ItemError where it would lose by it.
+    x.png stays x.png, and x.jpg becomes x.jpg.png. So x.jpg.png has to become x.jpg.png.png, and
+    an x without extension x.png.png.
     """
-    from animetools.images.picture import is_animated
-
-    kind = FORMATS.get(format_by_content(data[:HEAD_BYTES]) or "")
-    if kind is None:
-        raise ItemError("only PNG, JPEG and WebP can be written in place: leave out --in-place")
-    if is_animated(data):
-        raise ItemError("it moves, and all but its first picture would be lost")
-    return kind
-
-
-@dataclass(frozen=True)
-class _Task:
-    """An image that is to be enlarged."""
-
-    data: bytes
-    size: int  # and mtime: of the file when it was read
-    mtime: int
-    max_pixels: int
-    upscaler: "Upscaler"
-    steps: "list[Step]"
-    facts: dict[str, Any]
-
-    @property
-    def room(self) -> AbstractContextManager[object]:
-        """What keeps large results from being made at once."""
-        return _large if self.facts["width"] * self.facts["height"] > LARGE else nullcontext()
-
-    def encoded(self, kind: "Format", quality: int, software: str = "") -> bytes | memoryview:
-        """The enlarged image as a file."""
-        from animetools.images.picture import decode_picture
-        from animetools.images.saving import encode_picture
-
-        picture = decode_picture(self.data, max_pixels=self.max_pixels)
-        return encode_picture(self.upscaler(picture, self.steps), kind, quality, software)
-
-
-def _task(options: UpscaleOptions, jobs: int, item: Item) -> _Task | None:
-    """What is to be done to an image; None where that is nothing."""
-    from animetools.images.files import read_bytes
-    from animetools.images.picture import size_of
-
-    status = os.stat(item.path)
-    data = read_bytes(item.path)
-    width, height = size_of(data, max_pixels=options.max_pixels)
-    longest = max(width, height)
-    if longest >= min(options.below or options.to or 512, options.to or longest + 1):
-        return None
-    upscaler = _upscaler(options, jobs)
-    noise = _noise(options, data)
-    scale = _scale(options, upscaler, longest)
-    steps = upscaler.steps(scale, noise)
-    if not steps:
-        return None
-    for step in steps:
-        width, height = width * step.scale, height * step.scale
-    if width * height > MOST:
-        raise ItemError(f"it would have {width}x{height} pixels, more than {MOST / 1e6:g}M")
-    facts = {"width": width, "height": height, "noise": noise}
-    mtime = min(status.st_mtime_ns, LATEST)
-    return _Task(data, status.st_size, mtime, options.max_pixels, upscaler, steps, facts)
-
-
-def _noise(options: UpscaleOptions, data: bytes) -> int | None:
-    """How much of JPEG's traces is to be removed from a file."""
-    from animetools.images.jpeg import quality
-
-    if options.noise == "auto" and options.model in WAIFU2X:
-        saved = quality(data)
-        return 1 if saved is not None and saved < JPEG_IS_GOOD else None
-    return int(options.noise) if options.noise.isdigit() else None
-
-
-def _scale(options: UpscaleOptions, upscaler: "Upscaler", longest: int) -> int:
-    """How many times larger an image with this longer side becomes."""
-    if not options.to:
-        return int(options.scale or upscaler.own_scale)
-    scale = upscaler.own_scale
-    if scale == 1:
-        raise FatalError(f"--to: {options.model} enlarges nothing")
-    while longest * scale < options.to:
-        scale *= upscaler.own_scale
-    return scale
+    stem, _ = os.path.splitext(path)
+    if WRITTEN.get(format_by_name(path) or "") == image_format and not format_by_name(stem):
+        return ""
+    return f".{image_format}" if format_by_name(path) else f".{image_format}.{image_format}"
 
 
 @cache
-def _upscaler(options: UpscaleOptions, jobs: int) -> "Upscaler":
-    """Loaded once in each process that works."""
+def opened(options: UpscaleOptions, jobs: int) -> "Upscaler":
+    """The model, loaded once in each process that works."""
     from animetools.upscaling.upscaler import Upscaler
 
-    told = (options.model, options.device, options.dtype)
-    return Upscaler(*told, jobs=jobs, side=options.tile or 0, tta=options.tta)
+    given = (options.model, options.device, options.dtype)
+    return Upscaler(*given, jobs=jobs, side=options.tile or 0, tta=options.tta)

@@ -9,9 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from animetools import atomic
-from animetools.cli import Batches, Item, Opt, Output, Stream, command
+from animetools.cli import Batches, Device, Dtype, Item, Opt, Output, Sha256, Stream, command
 from animetools.cli.item import Result
-from animetools.cli.network import Device, Dtype, Sha256
 from animetools.errors import FatalError, ItemError
 from animetools.images.containers import format_by_name
 from animetools.ranking.choice import Choice, Share, ranks_of

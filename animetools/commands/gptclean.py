@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
-from animetools.cli import Item, Opt, Output, Result, Stream, command
-from animetools.cli.network import Device
+from animetools.cli import Item, OneDevice, Opt, Output, Result, Stream, command
 from animetools.cli.rejects import RejectsFile, recorded
 from animetools.errors import FatalError, ItemError
 
@@ -47,7 +46,7 @@ class CleanOptions:
         ),
     ] = ""
     rejects: RejectsFile = ""
-    device: Device = "auto"
+    device: OneDevice = "auto"
 
 
 @command(
@@ -60,13 +59,13 @@ class CleanOptions:
 def gptclean(options: CleanOptions, stream: Stream) -> int:
     """Pass on the texts that are worth keeping.
 
-    Reads paths of text files, such as snippets by gptsnip, and writes those of the texts that are
-    not empty, not duplicates and no copies, in input order or, with --rank, the best first. No file
-    is changed. Texts are UTF-8 files of at most 1 MiB.
+    Reads paths of text files, such as snippets by gptsnip, and writes the paths of those that are
+    neither empty nor duplicates nor copies of the corpus of --overlap: in input order or, with
+    --rank, the best first. No file is changed. Texts are UTF-8 files of at most 1 MiB.
 
     Of several duplicates the first is kept. Words are compared without case and punctuation: two
     texts of 60 words that differ in one word share 90% of their runs of three words, in four
-    separate words 66%. --json tells score and rank; -v says why a text was rejected.
+    separate words 66%. --json adds score and rank; -v says why a text was rejected.
     """
     keep = partial(kept, *judges(options))
     rejects = "" if stream.options.dry_run else options.rejects
@@ -90,7 +89,7 @@ Score = Callable[[str], float]
 
 
 def judges(options: CleanOptions) -> "tuple[Duplicates, Corpus | None, Score | None]":
-    """What the options ask for: known duplicates, a corpus, a score.
+    """What texts are checked with: an index of duplicates, a corpus, a score.
 
     Raises FatalError if the corpus or the model cannot be read.
     """
@@ -105,7 +104,7 @@ def judges(options: CleanOptions) -> "tuple[Duplicates, Corpus | None, Score | N
 
 
 def scorer(options: CleanOptions) -> Score:
-    """What texts are ranked by.
+    """The score that texts are ranked by.
 
     Raises FatalError if the model cannot be loaded.
     """

@@ -7,9 +7,8 @@ from functools import partial
 from itertools import takewhile
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from animetools.cli import Item, Opt, Output, Stream, command
+from animetools.cli import Item, OneDevice, Opt, Output, Stream, command
 from animetools.cli.item import reason_of
-from animetools.cli.network import Device
 from animetools.errors import Advice, FatalError, ItemError
 from animetools.options import given, names_of
 from animetools.sampling.seeds import Seeds
@@ -58,7 +57,7 @@ class WriteOptions:
     tries: Annotated[
         int, Opt("Most tries for a text that is long enough.", min=1, affects=False)
     ] = 10
-    device: Device = "auto"
+    device: OneDevice = "auto"
     dtype: Annotated[Literal["fp32", "bf16", "int8"], Opt("Precision of the model.")] = "fp32"
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from importlib.util import find_spec
 from typing import Annotated, Any, Literal
 
-from animetools.cli import Item, Opt, Stream, command
+from animetools.cli import Item, OneDevice, Opt, Stream, command
 from animetools.cli.aside import until_interrupted
 from animetools.cli.cores import cores
 from animetools.errors import FatalError
@@ -53,7 +53,7 @@ class LearnOptions:
     ] = False
     snap: Annotated[int, Opt("Steps between two snapshots, each with a validation.", min=1)] = 100
     keep: Annotated[int, Opt("Snapshots to keep, the last ones; 0 keeps all.", min=0)] = 2
-    device: Annotated[str, Opt("auto, cpu, cuda, cuda:1 or mps.", unit="DEVICE")] = "auto"
+    device: OneDevice = "auto"
 
     def __post_init__(self) -> None:
         """Refuse contradictions before anything heavy is loaded."""

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from animetools.cli import Item, Opt, Output, Result, Stream, command
-from animetools.cli.network import Sha256
+from animetools.cli import Item, Opt, Output, Result, Sha256, Stream, command
 from animetools.errors import FatalError
 
 SUFFIXES = (".pkl", ".safetensors", ".pt", ".onnx")

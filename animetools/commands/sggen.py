@@ -8,11 +8,10 @@ from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any
 
-from animetools.cli import Batches, Item, Opt, Output, Stream, command
+from animetools.cli import Batches, Device, Dtype, Item, Opt, Output, Sha256, Stream, command
 from animetools.cli.cores import cores
 from animetools.cli.inputs import lines_of_input, look, read_item
 from animetools.cli.item import Result, Work, reason_of
-from animetools.cli.network import Device, Dtype, Sha256
 from animetools.cli.stream import Run
 from animetools.errors import FatalError, ItemError
 from animetools.ranking.choice import Share, ranks_of

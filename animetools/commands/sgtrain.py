@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
-from animetools.cli import Item, Opt, Stream, command
+from animetools.cli import Item, OneDevice, Opt, Stream, command
 from animetools.cli.aside import until_interrupted
 from animetools.cli.cores import cores
 from animetools.errors import FatalError
@@ -68,7 +68,7 @@ class TrainOptions:
             max=10**6,
         ),
     ] = None
-    device: Annotated[str, Opt("auto, cpu, cuda, cuda:1 or mps.", unit="DEVICE")] = "auto"
+    device: OneDevice = "auto"
 
     def __post_init__(self) -> None:
         """Refuse contradictions before anything heavy is loaded."""

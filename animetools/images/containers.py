@@ -1,12 +1,17 @@
 """Which format a file has, by its first bytes and its name."""
 
 import re
+from typing import Literal
 
 from animetools.errors import PassedOver
 from animetools.images.errors import Unsupported
 
 MAX_PIXELS = 178_000_000  # of an image, unless --max-pixels allows more
 HEAD_BYTES = 256  # enough for every signature below
+
+Format = Literal["png", "jpg", "webp"]  # of image files that are written
+WRITTEN: dict[str, Format] = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp"}
+LARGEST_SIDE = {"png": (1 << 31) - 1, "jpg": 65500, "webp": 16383}  # of the format, or libjpeg
 
 # The raster formats that are decoded in this process, by extension. None that runs another program
 # (EPS starts Ghostscript), and no documents.
@@ -159,7 +164,7 @@ def recognize(path: str, head: bytes) -> str | None:
     if head and (kind := _NAMED.get(_extension(path))):
         raise Unsupported(kind)
     if format_by_name(path) is None:
-        raise PassedOver("no image by name or content")
+        raise PassedOver("not an image by name or content")
     return None
 
 

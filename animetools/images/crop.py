@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from animetools.colors import WHITE, Color
 from animetools.errors import ItemError
-from animetools.images.colors import WHITE, Color
 from animetools.images.containers import MAX_PIXELS
 from animetools.images.faces import Face
 from animetools.images.nvxs import Box, Pixels

@@ -1,37 +1,32 @@
 """Image files with a description: PNG's Description, EXIF's ImageDescription."""
 
 from io import BytesIO
-from typing import Literal
 
 from PIL import ExifTags, Image
 
 from animetools.errors import ItemError
+from animetools.images.containers import Format
 from animetools.images.files import Pixels, encode_jpeg, encode_png
 from animetools.images.formats.png import text_chunk
 
-Format = Literal["png", "jpg", "webp"]
-
 LONGEST = 60_000  # characters: EXIF in a JPEG is limited to one segment of 64 KiB
-LARGEST_SIDE = {
-    "png": (1 << 31) - 1,
-    "jpg": 65500,
-    "webp": 16383,
-}  # that the format, or libjpeg, allows
 
 _SIGNATURE, _HEADER = 8, 25  # bytes of a PNG's signature and IHDR chunk
 _PROFILE_PIECE = 65519  # bytes of a profile that fit into a JPEG segment
 
 
-def encode_described(pixels: Pixels, image_format: Format, quality: int, text: str) -> bytes:
+def encode_described(pixels: Pixels, image_format: Format, quality: int, text: str = "") -> bytes:
     """Encode uint8 [H, W, 3] sRGB, [H, W, 4] with alpha (not for JPEG) or [H, W] grey pixels.
 
     `quality` is JPEG's or WebP's, 1 to 100. `text` is ASCII of at most LONGEST characters.
     """
     if image_format == "png":
         data = encode_png(pixels)
+        if not text:
+            return data
         at = _SIGNATURE + _HEADER
         return data[:at] + text_chunk("Description", text) + data[at:]
-    exif = exif_text(ExifTags.Base.ImageDescription, text)
+    exif = exif_text(ExifTags.Base.ImageDescription, text) if text else b""
     if image_format == "webp":
         file = BytesIO()
         Image.fromarray(pixels).save(file, "WEBP", quality=quality, exif=exif)

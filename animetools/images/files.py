@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from animetools.colors import WHITE, Color
 from animetools.errors import ItemError
-from animetools.images.colors import WHITE, Color
 from animetools.images.containers import HEAD_BYTES, MAX_PIXELS, recognize
 from animetools.images.errors import EmptyFile, ImageError
 from animetools.images.formats.profiles import transform_to_srgb

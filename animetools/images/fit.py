@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from animetools.colors import WHITE, Color
 from animetools.errors import ItemError
-from animetools.images.colors import WHITE, Color
 
 Rgb = NDArray[np.uint8]
 Box = tuple[int, int, int, int]  # x, y, width, height in whole pixels

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from animetools.images.containers import MAX_PIXELS
 from animetools.options import Opt
+from animetools.shared_options import MaxPixels
 
 if TYPE_CHECKING:
     from animetools.images.hashes import Fingerprint
@@ -22,7 +23,7 @@ class Limits:
             " end, no end marker, a wrong checksum of a text chunk."
         ),
     ] = False
-    max_pixels: Annotated[int, Opt("Most pixels of an image.", unit="PIXELS", min=1)] = MAX_PIXELS
+    max_pixels: MaxPixels = MAX_PIXELS
     min_side: Annotated[int, Opt("Smallest width and height.", unit="PIXELS", min=1)] = 32
     min_colors: Annotated[int, Opt("Fewest distinct colors.", min=1)] = 257
     keep_grey: Annotated[bool, Opt("Keep grey and nearly grey images.")] = False

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from animetools.errors import ItemError
-from animetools.images.described import LARGEST_SIDE, Format, add_to_jpeg, exif_text
+from animetools.images.containers import LARGEST_SIDE, Format
+from animetools.images.described import add_to_jpeg, exif_text
 from animetools.images.formats.png import chunk, encode_bands, text_chunk
 from animetools.images.formats.profiles import transform_to_srgb
 from animetools.images.picture import Picture, Pixels

@@ -86,7 +86,7 @@ class NetworkFile:
         for name in ("G_ema", "G"):
             if name in self.networks:
                 return self.networks[name]
-        raise ItemError("no generator in this file")
+        raise ItemError("the file has no generator")
 
     @property
     def discriminator(self) -> SavedNetwork:
@@ -95,7 +95,7 @@ class NetworkFile:
         Raises ItemError if the file has none.
         """
         if "D" not in self.networks:
-            raise ItemError("no discriminator in this file")
+            raise ItemError("the file has no discriminator")
         return self.networks["D"]
 
 

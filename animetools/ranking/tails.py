@@ -7,7 +7,8 @@ from contextlib import suppress
 import numpy as np
 
 from animetools.errors import ItemError, PassedOver
-from animetools.images.files import encode_jpeg, encode_png, read_rgb
+from animetools.images.described import encode_described
+from animetools.images.files import read_rgb
 from animetools.images.sheet import contact_sheet
 
 SHOWN = 32  # images of each end
@@ -43,7 +44,7 @@ def tails_file(ranked: Sequence[tuple[int, float, str]], name: str) -> bytes:
                 pictures.append((f"{rank}: {score:.2f}", read_rgb(path)))
         sections.append((heading, pictures))
     pixels = contact_sheet(sections)
-    return encode_png(pixels) if name.endswith(".png") else encode_jpeg(pixels, 90)
+    return encode_described(pixels, "png" if name.endswith(".png") else "jpg", 90)
 
 
 def histogram(scores: Sequence[float]) -> list[str]:

@@ -1,6 +1,5 @@
 """The folder of a run: its lock, run.json and log."""
 
-import fcntl
 import json
 import os
 import re
@@ -24,14 +23,11 @@ class Folder:
         """
         os.makedirs(path, exist_ok=True)
         self.path = path
-        self.lock = os.open(
-            os.path.join(path, ".lock"), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666
-        )
-        finalize(self, os.close, self.lock)
         try:
-            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock = atomic.claim(os.path.join(path, ".lock"))
         except BlockingIOError:
             raise FatalError(f"{path}: another process is training there") from None
+        finalize(self, os.close, lock)
         atomic.sweep([os.path.join(path, "")])
 
     @classmethod

@@ -4,9 +4,8 @@ import os
 import re
 import string
 from dataclasses import dataclass
-from typing import Literal
 
-from animetools.images.containers import EXTENSIONS
+from animetools.images.containers import EXTENSIONS, Format
 from animetools.sampling.seeds import Grid, Psis, shown
 
 FIELDS = {
@@ -16,7 +15,6 @@ FIELDS = {
     "class": "",
     "file": "",
 }
-Format = Literal["png", "jpg", "webp"]
 
 FORMATS: dict[str, Format] = {".png": "png", ".jpg": "jpg", ".jpeg": "jpg", ".webp": "webp"}
 # Endings of a name that ask for a file which is not written here; any other is part of the name.

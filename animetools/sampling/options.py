@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from animetools.images.containers import Format
 from animetools.options import Opt
 from animetools.ranking.choice import Share
-from animetools.sampling.naming import Format, NameTemplate, Naming
+from animetools.sampling.naming import NameTemplate, Naming
 from animetools.sampling.seeds import Grid, Psis, Seeds
+from animetools.shared_options import FORMAT, Quality
 
 LEAST_BOUND = 0.01  # of |z|: below, hundreds of redraws find nothing
 
@@ -100,16 +102,8 @@ class FileOptions(SamplingOptions):
             parse=Grid.parse,
         ),
     ] = None
-    format: Annotated[Format | None, Opt("Format of the files [png].")] = None
-    quality: Annotated[
-        int,
-        Opt(
-            "Quality of JPEG and WebP files.",
-            min=1,
-            max=100,
-            affects=lambda o: o.image_format != "png",
-        ),
-    ] = 95
+    format: Annotated[Format | None, FORMAT] = None
+    quality: Quality = 95
     name: Annotated[
         NameTemplate | None,
         Opt(

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from animetools.errors import FatalError, ItemError
-from animetools.images.containers import MAX_PIXELS
-from animetools.images.described import LARGEST_SIDE, Format, encode_described
+from animetools.images.containers import LARGEST_SIDE, MAX_PIXELS, Format
+from animetools.images.described import encode_described
 from animetools.images.files import Pixels
 from animetools.images.sheet import sheet
 from animetools.networks.generator import Generator

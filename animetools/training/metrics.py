@@ -1,10 +1,8 @@
 """How near samples are to the images they learn from: FID and KID, by any embedding network."""
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +12,7 @@ from torch.nn import functional
 from animetools.dataset.pictures import Pixels
 from animetools.dataset.training_set import Images
 from animetools.errors import FatalError
+from animetools.netfiles.onnx_session import open_session, reason_of
 from animetools.networks.stylegan2.modules import Generator
 from animetools.training.sheets import chosen, latents, samples
 
@@ -39,7 +38,7 @@ class Embedding:
 
     def __init__(self, path: str, threads: int = 0) -> None:
         self.path = path
-        self.session = _session(path, threads)
+        self.session = open_session(path, "auto", threads, "train")
         given = self.session.get_inputs()[0]
         sizes = [size if isinstance(size, int) else 0 for size in given.shape]
         if given.type not in UNITS or len(sizes) != 4 or 3 not in (sizes[1], sizes[3]):
@@ -78,7 +77,7 @@ class Embedding:
             found = self.session.run(None, {self.name: x.numpy().astype(self.unit, order="C")})[0]
             features = np.asarray(found, np.float32).reshape(len(x), -1)[:count]
         except Exception as why:  # onnxruntime's errors have no kind in common
-            raise FatalError(f"{self.path} cannot be run: {_reason(why)}") from why
+            raise FatalError(f"{self.path} cannot be run: {reason_of(why)}") from why
         if not 0 < features.shape[1] <= MOST_FEATURES or not np.isfinite(features).all():
             raise FatalError(
                 f"{self.path} gives {features.shape[1]} numbers for an image, "
@@ -189,32 +188,3 @@ def _kernel(x: NDArray[np.float64], y: NDArray[np.float64], *, others_only: bool
     if not others_only:
         return float(values.mean())
     return float((values.sum() - np.trace(values)) / (len(x) * (len(x) - 1)))
-
-
-def _session(path: str, threads: int) -> Any:
-    try:
-        import onnxruntime
-    except ImportError:
-        raise FatalError(
-            "--metrics needs more libraries: pip install 'animetools[train]'"
-        ) from None
-    onnxruntime.set_default_logger_severity(4)  # it would print to standard error
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level, options.intra_op_num_threads = 4, threads
-    wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
-    providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
-    try:
-        # Its own way of falling back to the CPU prints to standard output.
-        return onnxruntime.InferenceSession(path, options, providers, enable_fallback=0)
-    except Exception as why:  # its errors have no kind in common
-        raise FatalError(f"{path} is no ONNX file that can be used: {_reason(why)}") from why
-
-
-def _reason(why: Exception) -> str:
-    """What onnxruntime says, on one line and without its own places."""
-    noise = (
-        r"\[ONNXRuntimeError\] : \d+ : \w+ : |Load model from .*? failed: ?|\S*onnxruntime_src\S*"
-    )
-    text = re.sub(noise, "", str(why), flags=re.DOTALL)
-    text = " ".join(text.split()).rstrip(".")
-    return "".join(c if c.isprintable() else "?" for c in text[:300])

@@ -1,4 +1,4 @@
-"""Transparency beside the colors: what lies under it, and how it is enlarged."""
+"""Transparency: the colors under it, and how it is enlarged."""
 
 from collections.abc import Callable
 
@@ -9,10 +9,10 @@ from animetools.upscaling.tiles import Pixels
 
 
 def filled(pixels: Pixels, alpha: Pixels) -> Pixels:
-    """The picture with the color of the nearest pixel that can be seen where none can be.
+    """The picture, with transparent pixels in the color of the nearest visible one.
 
-    pixels [H, W, C], alpha [H, W]. What programs leave under transparency is often black or white,
-    and a network would draw it into the edges.
+    pixels [H, W, C], alpha [H, W]. The hidden colors are often black or white, and a
+    network would draw them into the edges.
     """
     hidden = (alpha == 0).astype(np.uint8)
     if not hidden.any() or hidden.all():
@@ -27,9 +27,9 @@ def filled(pixels: Pixels, alpha: Pixels) -> Pixels:
 
 
 def enlarged(alpha: Pixels, enlarge: Callable[[Pixels], Pixels]) -> Pixels:
-    """[H, W] at the size that `enlarge` gives a picture [H, W, 1].
+    """[H, W] enlarged as `enlarge` enlarges a picture [H, W, 1].
 
-    What is wholly opaque or wholly transparent, with all around it, stays exactly so.
+    Pixels that are fully opaque or transparent, with all their neighbors, stay exactly so.
     """
     large = enlarge(alpha[:, :, None])[:, :, 0]
     peak = np.iinfo(alpha.dtype).max

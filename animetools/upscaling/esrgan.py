@@ -1,4 +1,4 @@
-"""ESRGAN's RRDB networks and Real-ESRGAN's compact ones, out of other people's files, in torch."""
+"""ESRGAN's RRDB networks and Real-ESRGAN's compact ones, from other people's files, in torch."""
 
 import math
 import re
@@ -16,7 +16,7 @@ from animetools.errors import FatalError, ItemError
 from animetools.netfiles import pickles
 from animetools.netfiles.machine import refuse
 from animetools.netfiles.safetensors import LONGEST_HEADER
-from animetools.upscaling.engine import Engine, Form, Planes
+from animetools.upscaling.network import Geometry, Planes, UpscalingNetwork
 
 MOST_WEIGHTS = 512 << 20  # bytes of a .safetensors, which is read whole
 WIDEST = 1024  # channels
@@ -30,20 +30,22 @@ STRIP = 1 << 17  # pixels that are enlarged at once
 MARGIN = 2  # rows that the enlarging layers look beyond a strip
 
 
-def open_esrgan(path: str, device: torch.device, dtype: torch.dtype) -> Engine:
+def open_esrgan(path: str, device: torch.device, dtype: torch.dtype) -> UpscalingNetwork:
     """The network of a .pth or .safetensors file, ready to run on the device.
 
     It is an RRDB network, as ESRGAN and Real-ESRGAN name its tensors, or Real-ESRGAN's compact
     VGG network (SRVGGNetCompact); its sizes are those of its tensors, and nothing in the file is
     executed. A card computes in `dtype`, the layers at both ends in float32; a CPU in float32.
 
-    From then on torch uses one thread wherever this process calls it: who has more cores runs as
-    many tiles at once.
+    From then on torch uses one thread wherever this process calls it: on several cores run as many
+    tiles at once.
 
     Raises FatalError, one sentence, for a file that holds neither network.
     Sources: Wang et al. 2018 (ESRGAN), section 3.1; Wang et al. 2021 (Real-ESRGAN), section 3.4.
     """
-    torch.set_num_threads(1)  # several wait for each other longer than they work, also on a file
+    torch.set_num_threads(
+        1
+    )  # several would wait for each other longer than they work, even while loading
     try:
         state = _tensors(_content(path))
         network = _compact(state) if "body.0.weight" in state else _rrdb(state)
@@ -51,19 +53,19 @@ def open_esrgan(path: str, device: torch.device, dtype: torch.dtype) -> Engine:
         raise FatalError(f"{path} cannot be read: {why.strerror}") from why
     except ItemError as why:
         raise FatalError(
-            f"{path} is no ESRGAN (RRDB) or Real-ESRGAN compact network: {why}"
+            f"{path} is not an ESRGAN (RRDB) or Real-ESRGAN compact network: {why}"
         ) from why
-    return _Engine(network, device, torch.float32 if device.type == "cpu" else dtype)
+    return _Network(network, device, torch.float32 if device.type == "cpu" else dtype)
 
 
-class _Engine:
-    """A network on its device: an Engine."""
+class _Network:
+    """A network on its device."""
 
     def __init__(
         self, network: "_Compact | _Rrdb", device: torch.device, dtype: torch.dtype
     ) -> None:
         memory = MEMORY if device.type == "cpu" else MEMORY_OF_CARD
-        self.form = network.form(memory // dtype.itemsize)
+        self.geometry = network.geometry(memory // dtype.itemsize)
         self.device = device
         self.network = network.to(device, dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
         for convolution in network.ends():
@@ -73,25 +75,25 @@ class _Engine:
     def run(
         self, rgb: Planes, known: Mapping[str, Planes] | None = None, wanted: str | None = None
     ) -> Planes:
-        """As Engine has it; there are no pools."""
-        torch.set_num_threads(1)  # of a thread that has used torch before
+        """See UpscalingNetwork; there are no pools."""
+        torch.set_num_threads(1)  # for threads that have used torch before
         try:
             x = torch.from_numpy(np.array(rgb[None], np.float32)).to(self.device)
             y: Tensor = self.network(x.contiguous(memory_format=torch.channels_last))
             return y[0].cpu().contiguous().numpy()
-        except (MemoryError, RuntimeError) as why:  # torch has no kind of its own on a CPU
+        except (MemoryError, RuntimeError) as why:  # torch has no type for it on a CPU
             if isinstance(why, RuntimeError) and "memory" not in str(why):
                 raise
             raise ItemError("not enough memory for it: try a smaller --tile") from None
 
 
-# Both families take RGB [1, 3, h, w] in 0..1 and give the same enlarged, in float32. Of their `ends`
-# the input or output is a picture, so they stay in float32; their `form` has a tile whose features
-# are `room` numbers.
+# Both families take RGB [1, 3, h, w] in 0..1 and return it enlarged, in float32. Their `ends` are the
+# layers whose input or output is a picture, which stay in float32; their `geometry` has a tile whose
+# features are `room` numbers.
 
 
 class _Compact(nn.Module):
-    """Convolutions and PReLUs in turn; what they give is added to the picture's nearest pixels."""
+    """Convolutions and PReLUs in turn, added to the picture enlarged by repeating pixels."""
 
     def __init__(self, features: int, layers: int, scale: int) -> None:
         super().__init__()
@@ -104,10 +106,10 @@ class _Compact(nn.Module):
     def ends(self) -> tuple[nn.Conv2d, nn.Conv2d]:
         return self.body[0], self.body[-1]  # type: ignore[return-value]
 
-    def form(self, room: int) -> Form:
+    def geometry(self, room: int) -> Geometry:
         overlap = self.layers + 1  # all that a pixel depends on
         side = math.isqrt(room // (2 * self.features + 6 * self.scale**2)) - 2 * overlap
-        return Form(self.scale, overlap=overlap, tile=_tile(side))
+        return Geometry(self.scale, overlap=overlap, tile=_tile(side))
 
     def forward(self, x: Tensor) -> Tensor:
         first, last = self.ends()
@@ -119,7 +121,7 @@ class _Compact(nn.Module):
 
 
 class _Dense(nn.ModuleDict):
-    """Five convolutions, each of all that was before it."""
+    """Five convolutions, each of the outputs of all before it."""
 
     def __init__(self, features: int, growth: int) -> None:
         widths = [(features + i * growth, growth) for i in range(4)]
@@ -167,10 +169,10 @@ class _Rrdb(nn.Module):
     def ends(self) -> tuple[nn.Conv2d, nn.Conv2d]:
         return self.conv_first, self.conv_last
 
-    def form(self, room: int) -> Form:
+    def geometry(self, room: int) -> Geometry:
         side = self.fold * math.isqrt(room // self.numbers) - 2 * OVERLAP
         scale = self.enlarging // self.fold
-        return Form(scale, overlap=OVERLAP, align=self.fold, tile=_tile(side))
+        return Geometry(scale, overlap=OVERLAP, align=self.fold, tile=_tile(side))
 
     def forward(self, x: Tensor) -> Tensor:
         seen = self.conv_first(F.pixel_unshuffle(x, self.fold)).to(self.conv_body.weight.dtype)
@@ -206,7 +208,7 @@ def _tile(side: int) -> int:
 
 
 def _content(path: str) -> Any:
-    """What a file of torch.save or safetensors holds, as plain values and tensors."""
+    """The content of a torch.save or safetensors file, as plain values and tensors."""
     data = pickles.mapped(path)
     head = bytes(data[:9])
     if head.startswith(b"PK\x03\x04"):
@@ -214,9 +216,9 @@ def _content(path: str) -> Any:
     if pickles.is_torch_legacy(data):
         return pickles.load_torch_legacy(data)
     if not head.endswith(b"{") or int.from_bytes(head[:8], "little") > LONGEST_HEADER:
-        refuse("it is neither a file of torch.save nor safetensors")
+        refuse("it is neither a torch.save nor a safetensors file")
     if len(data) > MOST_WEIGHTS:
-        refuse(f"it is longer than the {MOST_WEIGHTS} bytes that it may have")
+        refuse(f"it is longer than the {MOST_WEIGHTS} bytes that are allowed")
     try:
         return safetensors.torch.load(bytes(data))
     except (safetensors.SafetensorError, KeyError):  # the key is a type that torch lacks
@@ -229,15 +231,15 @@ def _tensors(value: Any) -> dict[str, Tensor]:
         if type(value) is dict and type(value.get(wrapper)) is dict:
             value = value[wrapper]
     if type(value) is not dict or not value:
-        refuse("it holds no tensors by their names")
+        refuse("it does not hold named tensors")
     for name, tensor in value.items():
         if not isinstance(tensor, Tensor):
-            refuse(f"{name!a:.80} in it is no tensor")
+            refuse(f"{name!a:.80} in it is not a tensor")
     pickles.refuse_shared(value.values())
     return {str(name).removeprefix("module."): tensor for name, tensor in value.items()}
 
 
-# How others name their tensors, and Real-ESRGAN, whose names are those of the modules here.
+# How other programs name their tensors; Real-ESRGAN names them as the modules here.
 _NAMES = (
     (r"model\.0\.", "conv_first."),
     (r"model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0\.", r"body.\1.rdb\2.conv\3."),
@@ -250,7 +252,7 @@ _NAMES = (
 
 
 def _renamed(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of an RRDB network by their names here."""
+    """The tensors of an RRDB network, renamed to the modules here."""
     # The oldest layout counts what follows the trunk, layers without tensors too: those that
     # enlarge come three apart, then two more.
     counted = [name for name in state if re.fullmatch(r"model\.\d+\.weight", name)]
@@ -291,7 +293,7 @@ def _compact(state: dict[str, Tensor]) -> _Compact:
     outputs, _ = _sizes(state, f"body.{2 * layers}.weight")
     scale = math.isqrt(outputs // 3)
     if layers < 1 or outputs != 3 * scale**2 or not 1 <= scale <= LARGEST_SCALE:
-        refuse(f"its last layer gives {outputs} channels, which are no enlarged RGB")
+        refuse(f"its last layer gives {outputs} channels, not an enlarged RGB picture")
     return _filled(_Compact(features, layers, scale), state)
 
 
@@ -302,13 +304,13 @@ def _sizes(state: dict[str, Tensor], name: str) -> tuple[int, int]:
     match tuple(state[name].shape):
         case (outputs, inputs, 3, 3) if 0 < outputs <= WIDEST and 0 < inputs <= WIDEST:
             return outputs, inputs
-    refuse(f"its tensor {name} is {tuple(state[name].shape)}: no convolution of theirs")
+    refuse(f"its tensor {name} is {tuple(state[name].shape)}: not a convolution of these networks")
 
 
 def _count(state: dict[str, Tensor], pattern: str) -> int:
     count = sum(1 for name in state if re.fullmatch(pattern, name))
     if count > MOST_PARTS:
-        refuse(f"it has {count} layers of a kind")
+        refuse(f"it has too many layers: {count}")
     return count
 
 
@@ -316,7 +318,7 @@ N = TypeVar("N", bound=nn.Module)
 
 
 def _filled(network: N, state: dict[str, Tensor]) -> N:
-    """The network with these tensors, which must be all that it has, as float32."""
+    """The network with these tensors as float32; none may be missing or left over."""
     wanted = network.state_dict()
     own = {}
     for name, place in wanted.items():
@@ -325,13 +327,13 @@ def _filled(network: N, state: dict[str, Tensor]) -> N:
         if state[name].shape != place.shape:
             refuse(f"its tensor {name} is {tuple(state[name].shape)}, not {tuple(place.shape)}")
         if not state[name].is_floating_point():
-            refuse(f"its tensor {name} holds whole numbers")
+            refuse(f"its tensor {name} holds integers")
         # A copy: the file may change while it is used.
         own[name] = state[name].to(torch.float32, copy=True)
         if not own[name].isfinite().all():
-            refuse(f"its tensor {name} holds numbers that are none (NaN or infinite)")
+            refuse(f"its tensor {name} holds NaN or infinite values")
     for name in state:
         if name not in wanted:
-            refuse(f"it has the tensor {name!a:.80}, which they have not")
+            refuse(f"it has the tensor {name!a:.80}, which these networks do not have")
     network.load_state_dict(own, assign=True)
     return network

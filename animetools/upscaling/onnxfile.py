@@ -1,8 +1,5 @@
-"""Any network of one picture in and one out, from an ONNX file, by onnxruntime."""
+"""Any network with one picture in and one out, from an ONNX file, run by onnxruntime."""
 
-import os
-import re
-import stat
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import product
@@ -11,103 +8,44 @@ from typing import Any
 import numpy as np
 
 from animetools.errors import FatalError, ItemError
-from animetools.upscaling.engine import Engine, Form, Planes
+from animetools.netfiles.onnx_session import open_session, reason_of
 from animetools.upscaling.measure import ROUGH_TOLERANCE, TOLERANCE, UNITS, measured
+from animetools.upscaling.network import Geometry, Planes, UpscalingNetwork
 
 ALIGNMENTS = (1, 2, 4, 8, 16, 32, *sorted(UNITS))
 OVERLAP = 32  # where only one size can be tried
-SIDES = (16, 64)  # of the pictures that are tried: a border may take more than 16
+SIDES = (16, 64)  # of the pictures to try: a border may be larger than 16
 LARGEST_SCALE = 16
 LARGEST_FIXED = 2048
 OUTPUT, OUTPUT_OF_CARD = 512, 1024  # sides of a tile's output
 NUMBERS = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
-def open_onnx(path: str, device: str) -> Engine:
+def open_onnx(path: str, device: str) -> UpscalingNetwork:
     """The network of an ONNX file, ready to run on the device: "cpu", "cuda" or "cuda:1".
 
-    It takes [1, 3, h, w] in 0..1 as float32 or float16 and gives [1, 3, H, W]; the file may leave
-    all sizes open, or fix a square. Scale and border, how far it looks and where tiles may begin are
-    found by running it on small pictures. On a CPU a run takes the thread that calls it and no other.
+    It takes [1, 3, h, w] in 0..1 as float32 or float16 and returns [1, 3, H, W]; the file may leave
+    all sizes open, or fix a square. Its scale, border, receptive field and alignment are measured by
+    running it on small pictures. On a CPU a run takes only the thread that calls it.
 
-    onnxruntime knows its own operators only, and takes weights outside the file from its folder
-    only. An ONNX file is a program all the same: how long it runs in how much memory cannot be
-    told before.
-
-    Raises FatalError, one sentence, if the file is no such network or there is no such device.
+    Raises FatalError, one sentence, if the file holds no such network, or as open_session.
     """
-    session = _session(path, device)
+    session = open_session(path, device, 1, "upscale")
     try:
-        return _Engine(session, on_card=device != "cpu")
+        return _Network(session, on_card=device != "cpu")
     except ItemError as why:
-        raise FatalError(f"{path} is no network that enlarges pictures: {why}") from why
-    except UnicodeDecodeError as why:  # onnxruntime's names are bytes until somebody asks for them
-        raise FatalError(f"{path} is damaged: it has names that are no text") from why
+        raise FatalError(f"{path} is not a network that enlarges pictures: {why}") from why
+    except UnicodeDecodeError as why:  # onnxruntime keeps names as bytes until they are asked for
+        raise FatalError(f"{path} is damaged: it has names that are not UTF-8") from why
 
 
-def _session(path: str, device: str) -> Any:
-    """onnxruntime's session of a file."""
-    try:
-        import onnxruntime
-    except ImportError as why:
-        raise FatalError(
-            f"onnxruntime, which computes it, cannot be loaded ({why}):"
-            " pip install 'animetools[upscale]'"
-        ) from None
-    providers: list[Any] = ["CPUExecutionProvider"]
-    if device != "cpu":
-        providers.insert(0, ("CUDAExecutionProvider", {"device_id": device.partition(":")[2] or 0}))
-        if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
-            raise FatalError(
-                f"--device {device}: onnxruntime computes on the CPU only here: choose"
-                " --device cpu, or install onnxruntime-gpu in its place"
-            )
-    _check(path)
-    onnxruntime.set_default_logger_severity(4)  # it would print to standard error
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = 1
-    options.add_session_config_entry("session.load_model_format", "ONNX")
-    try:
-        # Its own way of falling back to the CPU prints to standard output.
-        session = onnxruntime.InferenceSession(path, options, providers, enable_fallback=0)
-    except Exception as why:  # its errors have no kind in common
-        raise FatalError(f"{path} is no ONNX file that can be used: {_reason(why)}") from why
-    if device != "cpu" and "CUDAExecutionProvider" not in session.get_providers():
-        raise FatalError(f"--device {device}: onnxruntime cannot use it: choose --device cpu")
-    return session
-
-
-def _check(path: str) -> None:
-    """Raise FatalError for what would make onnxruntime wait, or say nothing to the point."""
-    try:
-        is_file = stat.S_ISREG(os.stat(path).st_mode)
-        path.encode()
-    except OSError as why:
-        raise FatalError(f"{path} cannot be read: {why.strerror}") from why
-    except UnicodeEncodeError as why:
-        raise FatalError(f"{path}: onnxruntime takes names in UTF-8 only: rename it") from why
-    if not is_file:
-        raise FatalError(f"{path} is not a file")
-
-
-_NOISE = r"\[ONNXRuntimeError\] : \d+ : \w+ : |Load model from .*? failed: ?|\S*onnxruntime_src\S*"
-
-
-def _reason(why: Exception) -> str:
-    """What onnxruntime says, on one line and without its own places."""
-    text = re.sub(_NOISE, "", str(why), flags=re.DOTALL)
-    text = " ".join(text.split()).rstrip(".")
-    return "".join(c if c.isprintable() else "?" for c in text[:300])
-
-
-class _Engine:
-    """A network in a session of onnxruntime: an Engine."""
+class _Network:
+    """A network in a session of onnxruntime."""
 
     def __init__(self, session: Any, on_card: bool) -> None:
-        """Find out its form.
+        """Measure its geometry.
 
-        Raises ItemError, one sentence, if it has none.
+        Raises ItemError, one sentence, if it is not a network that enlarges pictures.
         """
         inputs, outputs = session.get_inputs(), session.get_outputs()
         if (len(inputs), len(outputs)) != (1, 1):
@@ -120,27 +58,29 @@ class _Engine:
         output = OUTPUT_OF_CARD if on_card else OUTPUT
         if fixed:
             scale = self._fitting_fixed(fixed)
-            self.form = Form(scale, overlap=OVERLAP, fixed=fixed)
+            self.geometry = Geometry(scale, overlap=OVERLAP, fixed=fixed)
             return
-        self.form = self._fitting()
+        self.geometry = self._fitting()
         tolerance = ROUGH_TOLERANCE if on_card or self.dtype == np.float16 else TOLERANCE
-        self.form = measured(self.form, lambda rgb: _finite(self.run(rgb)), tolerance)
-        if not self.form.whole:
-            self.form = replace(self.form, tile=max(64, output // max(self.form.scale, 2)))
+        self.geometry = measured(self.geometry, lambda rgb: _finite(self.run(rgb)), tolerance)
+        if not self.geometry.whole:
+            self.geometry = replace(
+                self.geometry, tile=max(64, output // max(self.geometry.scale, 2))
+            )
 
     def run(
         self, rgb: Planes, known: Mapping[str, Planes] | None = None, wanted: str | None = None
     ) -> Planes:
-        """As Engine has it; there are no pools."""
+        """See UpscalingNetwork; there are no pools."""
         planes = self._output(rgb)
-        scale, border = self.form.scale, self.form.border
+        scale, border = self.geometry.scale, self.geometry.border
         sides = tuple(scale * (side - 2 * border) for side in rgb.shape[1:])
         if planes.shape[1:] != sides:
-            raise ItemError(f"the network gives {_size(planes)} for {_size(rgb)}")
+            raise ItemError(f"the network returns {_size(planes)} for {_size(rgb)}")
         return planes
 
     def _output(self, rgb: Planes) -> Planes:
-        """What it gives for [3, h, w]: [3, H, W]; raises ItemError if it gives no such thing."""
+        """Its output [3, H, W] for [3, h, w]; raises ItemError if it is something else."""
         try:
             given = np.ascontiguousarray(rgb[None], self.dtype)
             (found,) = self.session.run(None, {self.name: given})
@@ -149,11 +89,11 @@ class _Engine:
                 raise ItemError(
                     f"not enough memory for {_size(rgb)} at once: try a smaller --tile"
                 ) from None
-            raise ItemError(f"onnxruntime cannot run it: {_reason(why)}") from why
+            raise ItemError(f"onnxruntime cannot run it: {reason_of(why)}") from why
         if not isinstance(found, np.ndarray) or found.dtype not in NUMBERS.values():
-            raise ItemError("it does not give float32 or float16")
+            raise ItemError("it does not return float32 or float16")
         if found.ndim != 4 or found.shape[:2] != (1, 3):
-            raise ItemError(f"it gives {list(found.shape)}, not [1, 3, H, W]")
+            raise ItemError(f"it returns {list(found.shape)}, not [1, 3, H, W]")
         return np.asarray(found[0], np.float32)
 
     def _fitting_fixed(self, fixed: int) -> int:
@@ -162,11 +102,11 @@ class _Engine:
         found = _finite(self._output(given))
         scale = int(found.shape[1]) // fixed
         if found.shape[1:] != (scale * fixed, scale * fixed) or not 1 <= scale <= LARGEST_SCALE:
-            raise ItemError(f"it makes {_size(found)} of {_size(given)}, the only size it takes")
+            raise ItemError(f"it returns {_size(found)} for {_size(given)}, the only size it takes")
         return scale
 
-    def _fitting(self) -> Form:
-        """What can be told of a network that takes any size from the sizes that it gives."""
+    def _fitting(self) -> Geometry:
+        """Scale, border and alignment of a network that takes any size, from the sizes it returns."""
         why = ItemError()
         for align, side in product(ALIGNMENTS, SIDES):
             height = -(-side // align) * align
@@ -180,19 +120,19 @@ class _Engine:
             scale, rest = divmod(found.shape[2] - found.shape[1], given.shape[2] - height)
             cut = scale * height - found.shape[1]
             if not rest and 1 <= scale <= LARGEST_SCALE and cut >= 0 and cut % (2 * scale) == 0:
-                self.form = Form(scale, cut // (2 * scale), align=align, least=height)
+                self.geometry = Geometry(scale, cut // (2 * scale), align=align, least=height)
                 try:
-                    self.run(_picture(height, height + align))  # two sizes may fit by chance
-                    return self.form
+                    self.run(_picture(height, height + align))  # one size may fit by chance
+                    return self.geometry
                 except ItemError as error:
                     why = error
             else:
-                why = ItemError(f"it makes {_size(found)} of {_size(given)}")
+                why = ItemError(f"it returns {_size(found)} for {_size(given)}")
         raise why
 
 
 def _fixed(shape: list[Any]) -> int:
-    """The side that an input is bound to, or 0; names and None stand for any number."""
+    """The side that an input is fixed to, or 0; names and None stand for any number."""
     shown = f"[{', '.join(str(n) if isinstance(n, int) else '?' for n in shape)}]"
     match [n if isinstance(n, int) else None for n in shape]:
         case [1 | None, 3 | None, *sides] if len(sides) == 2:
@@ -208,7 +148,7 @@ def _picture(height: int, width: int) -> Planes:
 
 def _finite(planes: Planes) -> Planes:
     if not np.isfinite(planes).all():
-        raise ItemError("its output holds numbers that are none (NaN or infinite)")
+        raise ItemError("its output holds NaN or infinite values")
     return planes
 
 

@@ -1,6 +1,6 @@
 complete -c animeclean -l min-bytes -r -d 'Smallest file.'
 complete -c animeclean -l strict -d 'Also reject files that have all their pixels but violate their format: bytes after the end, no end marker, a wrong checksum of a text chunk.'
-complete -c animeclean -l max-pixels -r -d 'Most pixels of an image.'
+complete -c animeclean -l max-pixels -r -d 'Refuse images with more pixels.'
 complete -c animeclean -l min-side -r -d 'Smallest width and height.'
 complete -c animeclean -l min-colors -r -d 'Fewest distinct colors.'
 complete -c animeclean -l keep-grey -d 'Keep grey and nearly grey images.'

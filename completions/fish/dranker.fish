@@ -12,7 +12,7 @@ complete -c dranker -l sheet -r -d 'Write a contact sheet of the best and the wo
 complete -c dranker -l batch -r -d 'Images that a GPU scores at once; a CPU takes one.'
 complete -c dranker -l device -r -d 'auto, cpu, cuda, cuda:1, mps, or all: every card.'
 complete -c dranker -l dtype -x -a 'fp32 bf16 fp16' -d 'Precision of the network.'
-complete -c dranker -l sha256 -r -d 'What the network file must be.'
+complete -c dranker -l sha256 -r -d 'SHA-256 that the network file must have.'
 complete -c dranker -s j -l jobs -r -d 'Number of inputs to process at once; 0: one per core.'
 complete -c dranker -s 0 -l null -d 'Paths end in NUL instead of newline, in input and output.'
 complete -c dranker -l unordered -d 'Print results as they finish instead of in input order.'

@@ -2,7 +2,7 @@ complete -c gptclean -l near -r -d 'Share of equal runs of three words that make
 complete -c gptclean -l overlap -r -d 'Reject texts that copy 30 or more words in a row from this text file, such as the corpus that the model was trained on.'
 complete -c gptclean -l rank -r -d 'Print the best texts first, when the list has ended: by their likelihood under a language model, a folder or a name as for gptsnip --model; repetition: those that repeat themselves least.'
 complete -c gptclean -l rejects -r -d 'Write the path, reason and evidence of each reject to this file, as TSV.'
-complete -c gptclean -l device -r -d 'auto, cpu, cuda, cuda:1, mps, or all: every card.'
+complete -c gptclean -l device -r -d 'auto, cpu, cuda, cuda:1 or mps.'
 complete -c gptclean -s j -l jobs -r -d 'Number of inputs to process at once; 0: one per core.'
 complete -c gptclean -s 0 -l null -d 'Paths end in NUL instead of newline, in input and output.'
 complete -c gptclean -l unordered -d 'Print results as they finish instead of in input order.'

@@ -2,7 +2,7 @@ complete -c gptsnip -l model -r -d 'A folder with a causal language model in Hug
 complete -c gptsnip -s s -l seeds -r -d 'Seeds of the snippets to write, such as 0-50000,60000; both ends are included.'
 complete -c gptsnip -l max-tokens -r -d 'Most tokens of a text; 300 by default, or what the model\'s context allows.'
 complete -c gptsnip -l tries -r -d 'Most tries for a text that is long enough.'
-complete -c gptsnip -l device -r -d 'auto, cpu, cuda, cuda:1, mps, or all: every card.'
+complete -c gptsnip -l device -r -d 'auto, cpu, cuda, cuda:1 or mps.'
 complete -c gptsnip -l dtype -x -a 'fp32 bf16 int8' -d 'Precision of the model.'
 complete -c gptsnip -l prompt -r -d 'Beginning that every text continues.'
 complete -c gptsnip -l prompt-file -r -d 'File with a prompt in each line: seed N continues line N, counted from 0, starting again after the last; without --seeds one snippet per line.'

@@ -1,7 +1,7 @@
 complete -c sgconvert -l info -d 'Describe the files instead of converting one.'
 complete -c sgconvert -l small -d 'Keep only what sggen and dranker need, in half precision: no training can resume.'
 complete -c sgconvert -l input -x -a 'z w' -d 'Input of an .onnx: z with labels and psi, or all rows of w, for editing.'
-complete -c sgconvert -l sha256 -r -d 'What the network file must be.'
+complete -c sgconvert -l sha256 -r -d 'SHA-256 that the network file must have.'
 complete -c sgconvert -s f -l force -d 'Overwrite OUT if it exists.'
 complete -c sgconvert -s j -l jobs -r -d 'Number of inputs to process at once; 0: one per core.'
 complete -c sgconvert -s 0 -l null -d 'Paths end in NUL instead of newline, in input and output.'

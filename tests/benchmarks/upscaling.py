@@ -29,13 +29,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from animetools.commands.animeupscale import JPEG_IS_GOOD
 from animetools.images.files import encode_png, read_rgb
 from animetools.images.jpeg import quality as jpeg_quality
 from animetools.images.sheet import sheet
-from animetools.upscaling.engine import Engine
-from animetools.upscaling.graph import Graph, read_graph
 from animetools.upscaling.models import open_model, waifu2x
+from animetools.upscaling.ncnn_graph import Graph, read_graph
+from animetools.upscaling.network import UpscalingNetwork
+from animetools.upscaling.policy import JPEG_IS_GOOD
 from animetools.upscaling.tiles import enlarge
 from tests.conftest import REAL, ROOT
 
@@ -109,7 +109,7 @@ def as_jpeg(rgb: Rgb, quality: int) -> Rgb:
 
 def quality(folder: Path, file: Path | None) -> None:
     """Print PSNR and SSIM of every method, clean and after JPEG."""
-    crew = ThreadPoolExecutor(2)
+    workers = ThreadPoolExecutor(2)
     pillow = {"bicubic": Image.Resampling.BICUBIC, "Lanczos": Image.Resampling.LANCZOS}
 
     def resizing(name: str) -> Callable[[Rgb], Rgb]:
@@ -118,8 +118,8 @@ def quality(folder: Path, file: Path | None) -> None:
         )
 
     def network(model: str, noise: int | None, tta: bool) -> Callable[[Rgb], Rgb]:
-        engine = open_model(waifu2x(model, noise, 2), None, "fp32")
-        return lambda rgb: np.asarray(enlarge(engine, rgb, crew, tta=tta), np.uint8)
+        network = open_model(waifu2x(model, noise, 2), None, "fp32")
+        return lambda rgb: np.asarray(enlarge(network, rgb, workers, tta=tta), np.uint8)
 
     methods = {name: resizing(name) for name in pillow}
     for model, noise in (("photo", None), ("art", None), ("art", 1), ("cunet", None), ("cunet", 1)):
@@ -224,7 +224,7 @@ def speed(peer: str | None) -> None:
     """Print seconds and ratios: one picture, and files from disk to disk."""
     import torch
 
-    from animetools.upscaling.card import Card
+    from animetools.upscaling.ncnn_card import CardNetwork
     from animetools.upscaling.onnxfile import open_onnx
 
     torch.set_num_threads(1)
@@ -244,19 +244,21 @@ def speed(peer: str | None) -> None:
         for model in ("art", "cunet"):
             param = waifu2x(model, None, 2)
             graph = read_graph(param, f"{param.removesuffix('.param')}.bin")
-            engines: dict[str, Engine] = {f"{model} ours": open_model(param, None, "fp32")}
+            networks: dict[str, UpscalingNetwork] = {
+                f"{model} ours": open_model(param, None, "fp32")
+            }
             for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
-                engines[f"{model} torch {name}"] = Card(graph, torch.device("cpu"), dtype)
+                networks[f"{model} torch {name}"] = CardNetwork(graph, torch.device("cpu"), dtype)
             if model == "art":
                 Path(folder, "art.onnx").write_bytes(onnx_of(graph))
-                engines["art onnxruntime"] = open_onnx(f"{folder}/art.onnx", "cpu")
-            for name, engine in engines.items():
+                networks["art onnxruntime"] = open_onnx(f"{folder}/art.onnx", "cpu")
+            for name, network in networks.items():
                 side = 128 if name == "art ours" else SIDE  # its own; the others whole
-                rows[name] = timed(lambda e=engine, s=side: enlarge(e, rgb, alone, side=s))  # type: ignore[misc]
+                rows[name] = timed(lambda e=network, s=side: enlarge(e, rgb, alone, side=s))  # type: ignore[misc]
                 print(f"  {name:20} {rows[name][0]:6.3f} / {rows[name][1]:6.3f}", flush=True)
-            crew = ThreadPoolExecutor(2)
-            engine = engines[f"{model} ours"]
-            wall, cpu = timed(lambda e=engine, c=crew: enlarge(e, rgb, c))  # type: ignore[misc]
+            workers = ThreadPoolExecutor(2)
+            network = networks[f"{model} ours"]
+            wall, cpu = timed(lambda e=network, c=workers: enlarge(e, rgb, c))  # type: ignore[misc]
             print(f"  {model} ours, 2 threads   {wall:6.3f} / {cpu:6.3f}")
         if peer:
             script = Path(folder, "peer.py")

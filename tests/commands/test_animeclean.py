@@ -2,16 +2,12 @@
 
 import json
 import os
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from animetools.cli import Item, Output
-from animetools.commands.animeclean import CleanOptions, measured
 from animetools.images.files import Pixels, encode_jpeg, encode_png
 from tests.conftest import Shell
 from tests.images.test_quality import noise
@@ -80,7 +76,7 @@ def test_the_last_line_accounts_for_every_input(shell: Shell, raw: Path) -> None
     assert first == "animeclean: missing.png: no such file or directory"
     assert last.startswith("animeclean: read 14 = kept 2 + rejected 10 (")
     assert "2 broken" in last
-    assert last.endswith(") + passed over 1 (1 no image by name or content) + failed 1")
+    assert last.endswith(") + passed over 1 (1 not an image by name or content) + failed 1")
     assert "keep largest" not in done.stderr
     assert "1 near-duplicate" in last
 
@@ -304,17 +300,6 @@ def test_the_order_holds_with_many_jobs(shell: Shell, tmp_path: Path) -> None:
         (tmp_path / f"{n:02}.png").write_bytes(encode_png(noise(64 + 16 * (n % 5), 128, seed=n)))
     done = shell("ls *.png | animeclean -j 8 --min-colors 1")
     assert done.stdout.split() == [f"{n:02}.png" for n in range(40)]
-
-
-def test_measuring_is_the_same_in_a_process(raw: Path) -> None:
-    work = partial(_measured, CleanOptions())
-    paths = sorted(map(str, raw.glob("*.png")))
-    with ProcessPoolExecutor(1) as pool:
-        assert list(pool.map(work, paths)) == list(map(work, paths))
-
-
-def _measured(options: CleanOptions, path: str) -> list[object]:
-    return list(measured(options, Item(path), Output(), all_colors=True))
 
 
 def test_rejects_are_never_written_over_an_image(shell: Shell, tmp_path: Path) -> None:

@@ -1,11 +1,7 @@
 """animecrop, through real pipes."""
 
 import json
-import pickle
 import re
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from animetools.cli.inputs import look
-from animetools.cli.item import Output, finish
-from animetools.commands.animecrop import CropOptions, crop
 from animetools.images import nvxs
 from animetools.images.faces import choose_detector
 from animetools.images.files import read_rgb
@@ -69,7 +62,7 @@ def test_faces_become_files(shell: Shell, raw: Path, tmp_path: Path) -> None:
     assert done.stdout.splitlines() == paths
     assert done.stderr.splitlines()[-1] == (
         "animecrop: read 4 = kept 2 (3 written) + rejected 1 (1 no face) + "
-        "passed over 1 (1 no image by name or content) + failed 0"
+        "passed over 1 (1 not an image by name or content) + failed 0"
     )
     for path in paths:
         with Image.open(tmp_path / path) as image:
@@ -342,20 +335,6 @@ def test_a_bomb_is_refused(shell: Shell, tmp_path: Path) -> None:
 
 
 @needs_nvxs
-def test_processes_make_the_same_bytes(raw: Path, tmp_path: Path) -> None:
-    work = partial(crop, CropOptions(align=True), choose_detector("nvxs"))
-    item = look(str(raw / "two.png"), {})
-    assert item
-    here, files = finish(work, item, Output(str(tmp_path / "here")))
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        there, others = pool.submit(
-            finish, pickle.loads(pickle.dumps(work)), item, Output(str(tmp_path / "there"))
-        ).result()
-    assert len(here) == len(there) == len(files) == 2
-    for one, other in zip(files, others, strict=True):
-        assert Path(one.path).read_bytes() == Path(other.path).read_bytes()
-
-
 def test_a_cascade_of_the_old_form_is_taken(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "old.xml").write_text(old_form())
     canvas = Image.new("RGB", (500, 400), "black")

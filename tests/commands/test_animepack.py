@@ -6,11 +6,7 @@ import signal
 import subprocess
 import time
 import zipfile
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
-from functools import partial
 from io import BytesIO
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +14,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from animetools.cli.item import Item, Output, finish
-from animetools.commands.animepack import PackOptions, pack
-from animetools.dataset.encode import encode
 from animetools.dataset.training_set import Images
 from tests.conftest import REAL, ROOT, Shell
 
@@ -392,21 +385,6 @@ def test_full_disk_is_told_before_work_starts(shell: Shell, tmp_path: Path) -> N
         assert os.listdir(tmp_path / "disk") == []
     finally:
         shell("umount disk")
-
-
-def test_processes_give_the_same_bytes(tmp_path: Path) -> None:
-    picture(tmp_path / "a.png")
-    options = replace(PackOptions(), size=64)
-    work = partial(
-        finish, partial(pack, options, encode), Item(str(tmp_path / "a.png")), Output(dry=True)
-    )
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        (there,), _ = pool.submit(work).result()
-    (here,), _ = work()
-    assert isinstance(here, Item)
-    assert isinstance(there, Item)
-    assert here.load == there.load
-    assert here.load[1].data.startswith(b"\x89PNG")
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="no real images here")

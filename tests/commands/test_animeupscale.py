@@ -8,9 +8,6 @@ import signal
 import subprocess
 import time
 import zipfile
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +15,6 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from animetools.cli.inputs import look
-from animetools.cli.item import Output, finish
-from animetools.commands.animeupscale import UpscaleOptions, upscale
 from tests.conftest import ROOT, Shell
 
 
@@ -60,7 +54,7 @@ def test_a_small_image_is_enlarged_and_a_large_one_passes(shell: Shell, tmp_path
     assert done.stdout.splitlines() == lines
     assert done.stderr.splitlines()[-1] == (
         "animeupscale: read 4 = kept 3 (2 written) + rejected 0 + "
-        "passed over 1 (1 no image by name or content) + failed 0"
+        "passed over 1 (1 not an image by name or content) + failed 0"
     )
     assert pixels(tmp_path / "upscaled/raw/a.png").shape == (64, 80, 3)
     assert pixels(tmp_path / "upscaled/raw/c.jpg.png").shape == (48, 48, 3)
@@ -266,7 +260,7 @@ def test_in_place_tells_other_settings_and_does_a_file_once(shell: Shell, tmp_pa
     assert pixels(tmp_path / "a.png").shape == (64, 80, 3)
     done = shell("animeupscale -m art --in-place --to 300 a.png")
     assert done.returncode == 1
-    assert "-f does it again" in done.stderr
+    assert "-f enlarges it again" in done.stderr
     assert pixels(tmp_path / "a.png").shape == (64, 80, 3)
 
 
@@ -285,8 +279,8 @@ def test_in_place_loses_nothing_that_it_cannot_write(shell: Shell, tmp_path: Pat
     done = shell("animeupscale --model art --in-place a.png b.webp c.bmp")
     assert done.returncode == 1
     assert done.stdout == ""
-    assert "a.png: it moves" in done.stderr
-    assert "b.webp: it moves" in done.stderr
+    assert "a.png: it is animated" in done.stderr
+    assert "b.webp: it is animated" in done.stderr
     assert "c.bmp: only PNG, JPEG and WebP" in done.stderr
     assert [(tmp_path / name).read_bytes() for name in ("a.png", "b.webp", "c.bmp")] == before
 
@@ -377,7 +371,7 @@ class Evil:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ("--model art --scale 1 --noise 1", "--scale 1 takes --model cunet"),
+        ("--model art --scale 1 --noise 1", "--scale 1 needs --model cunet"),
         ("--scale 1 --noise none", "leaves nothing to do"),
         ("--scale 3", "--scale is one of 1, 2, 4"),
         ("--scale 2 --to 600", "exclude each other"),
@@ -426,7 +420,7 @@ def test_a_library_that_cannot_be_loaded_is_named_with_its_cure(
     (tmp_path / f"{library}.py").write_text(f"raise {fault}('no libgomp')")
     done = shell(f"PYTHONPATH=. animeupscale --model {model} a.png")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert f"{library}, which computes it" in done.stderr
+    assert library in done.stderr
     assert "cannot be loaded (no libgomp)" in done.stderr
     assert f"pip install {cure}" in done.stderr
 
@@ -438,19 +432,6 @@ def test_torch_is_not_loaded_on_a_cpu(shell: Shell, tmp_path: Path) -> None:
     loaded = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
     assert "ncnn" in loaded
     assert not loaded & {"torch", "onnxruntime"}
-
-
-def test_processes_give_the_same_bytes(shell: Shell, tmp_path: Path) -> None:
-    drawn().save(tmp_path / "a.png")
-    shell("animeupscale --model art a.png")
-    work = partial(upscale, UpscaleOptions(model="art"), 1)
-    item = look(str(tmp_path / "a.png"), {})
-    assert item
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        output = Output(str(tmp_path / "other/a.png"))
-        pool.submit(finish, work, item, output).result()
-    made = (tmp_path / "other/a.png").read_bytes()
-    assert made == (tmp_path / "upscaled/a.png").read_bytes()
 
 
 def test_a_killed_run_goes_on(shell: Shell, tmp_path: Path) -> None:

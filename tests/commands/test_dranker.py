@@ -225,7 +225,7 @@ def test_what_the_network_cannot_is_one_sentence(tmp_path: Path) -> None:
     for made, options, words in [
         (whole, RankOptions(shuffles=1, minibatch=6), "multiple of 4"),
         (whole, RankOptions(class_="0"), "has no classes"),
-        (no_discriminator, RankOptions(), "there is no discriminator"),
+        (no_discriminator, RankOptions(), "the file has no discriminator"),
         (snapshot(c_dim=2), RankOptions(class_="7"), "there is no class '7'"),
         (no_numbers, RankOptions(), "b4.out.bias"),
     ]:

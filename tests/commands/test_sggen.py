@@ -456,7 +456,7 @@ def test_what_cannot_run_is_one_sentence(here: Path, words: str, said: str) -> N
         ("--network text.pkl --seeds 0", "text.pkl: not a network file"),
         ("--network short.pkl --seeds 0", "short.pkl: "),
         ("--network sick.pkl --seeds 0", "sick.pkl: the tensor synthesis.b8.conv0.weight"),
-        ("--network clear.pkl --seeds 0 --accept 50%", "clear.pkl: there is no discriminator"),
+        ("--network clear.pkl --seeds 0 --accept 50%", "clear.pkl: the file has no discriminator"),
         ("--network clear.pkl --seeds 0 --format jpg", "opacity, which JPEG cannot hold"),
         ("--network network.pkl --seeds 0 --class 1", "network.pkl: this network has no classes"),
         ("--network conditional.pkl --seeds 0 --tags hat,cat", "no class 'cat' among long_hair,"),

@@ -404,7 +404,7 @@ def test_what_is_not_used_is_told(tmp_path: Path) -> None:
         ("d.zip --metrics fid", "--metrics and --embedding FILE.onnx need each other"),
         ("d.zip --metrics is --embedding d.zip", "--metrics is fid, kid or fid,kid, not 'is'"),
         ("d.zip --metrics fid --embedding e.onnx", "e.onnx does not exist; --embedding takes an"),
-        ("d.zip --metrics fid --embedding d.zip", "d.zip is no ONNX file that can be used"),
+        ("d.zip --metrics fid --embedding d.zip", "d.zip is not a usable ONNX file"),
         ("d.zip --metric-images 9", "--metric-images is for --metrics: leave it out"),
         ("d.zip --preset tiny --freeze-d 100", "--freeze-d 100: the discriminator has 7 layers"),
         ("d.zip --resume run.pkl --kimg 1 --freeze-d 8", "has 7 layers that can be frozen"),

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from animetools.colors import Color
 from animetools.errors import ItemError
-from animetools.images.colors import Color
 from animetools.images.crop import (
     Border,
     Crop,

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from animetools.images.described import LONGEST, Format, encode_described
+from animetools.images.containers import Format
+from animetools.images.described import LONGEST, encode_described
 from animetools.images.files import check_file, decode_rgb, encode_jpeg
 
 SIDE = 24

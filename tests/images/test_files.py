@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
+from animetools.colors import Color
 from animetools.errors import ItemError, PassedOver
-from animetools.images.colors import Color
 from animetools.images.errors import ImageError, Unsupported
 from animetools.images.files import (
     Pixels,

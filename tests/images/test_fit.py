@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from animetools.images.colors import Color
+from animetools.colors import Color
 from animetools.images.fit import Fit, How, Rgb, fit, place, resized
 
 sides = st.integers(1, 90)

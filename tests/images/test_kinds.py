@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from animetools.colors import Color
 from animetools.errors import PassedOver
-from animetools.images.colors import Color
 from animetools.images.containers import EXTENSIONS
 from animetools.images.errors import ImageError, TooManyPixels, Unsupported
 from animetools.images.files import check_file, decode_rgb, encode_jpeg, encode_png, read_rgb

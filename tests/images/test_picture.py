@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from animetools.errors import ItemError
-from animetools.images.described import Format
+from animetools.images.containers import Format
 from animetools.images.errors import ImageError, TooManyPixels
 from animetools.images.files import check_file, decode_rgb
 from animetools.images.formats.png import SIGNATURE, chunk

@@ -124,8 +124,8 @@ def test_an_embedding_of_another_size_gets_scaled_images(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda path: path.write_bytes(b"rubbish"), "no ONNX file"),
-        (lambda path: None, "no ONNX file"),
+        (lambda path: path.write_bytes(b"rubbish"), "not a usable ONNX file"),
+        (lambda path: None, "cannot be read: No such file"),
         (lambda path: embedding_file(path, ["n", 4, 8, 8]), "not images: that would be"),
         (lambda path: embedding_file(path, ["n", 3, 8, 8], TensorProto.INT64), "not images"),
         (lambda path: embedding_file(path, ["n", 3, 1 << 20, 8]), "too large"),

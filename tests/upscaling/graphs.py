@@ -8,7 +8,7 @@ import ncnn
 import numpy as np
 from numpy.typing import NDArray
 
-from animetools.upscaling.engine import Planes
+from animetools.upscaling.network import Planes
 
 HALF = 0x01306B47
 

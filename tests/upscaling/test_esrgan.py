@@ -19,8 +19,8 @@ from torch.nn import functional as F
 
 from animetools.errors import FatalError, ItemError
 from animetools.upscaling import esrgan
-from animetools.upscaling.engine import Engine, Planes
 from animetools.upscaling.esrgan import open_esrgan
+from animetools.upscaling.network import Planes, UpscalingNetwork
 from tests.netfiles.files import Evil
 
 CPU = torch.device("cpu")
@@ -146,7 +146,7 @@ def legacy(value: Any) -> bytes:
     return file.getvalue()
 
 
-def opened(data: bytes, folder: Path) -> Engine:
+def opened(data: bytes, folder: Path) -> UpscalingNetwork:
     path = folder / "a.pth"
     path.write_bytes(data)
     return open_esrgan(str(path), CPU, torch.float32)
@@ -159,7 +159,7 @@ def refused(data: bytes, folder: Path) -> str:
     sentence = str(why.value)
     assert "\n" not in sentence
     assert len(sentence) < 400
-    assert "is no ESRGAN (RRDB) or Real-ESRGAN compact network: " in sentence
+    assert "is not an ESRGAN (RRDB) or Real-ESRGAN compact network: " in sentence
     return sentence.rpartition("network: ")[2]
 
 
@@ -177,10 +177,14 @@ def agree(found: Planes, wanted: Tensor) -> None:
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_rrdb_agrees_with_the_plain_computation(layout: str, ups: int, tmp_path: Path) -> None:
     state, rgb = rrdb(layout, ups=ups), picture(21, 17)
-    engine = opened(zipped(state), tmp_path)
-    assert (engine.form.scale, engine.form.align, engine.form.border) == (2**ups, 1, 0)
+    network = opened(zipped(state), tmp_path)
+    assert (network.geometry.scale, network.geometry.align, network.geometry.border) == (
+        2**ups,
+        1,
+        0,
+    )
     wanted = rrdb_twin(state, layout, torch.from_numpy(rgb[None]).double(), ups, 1)
-    agree(engine.run(rgb), wanted)
+    agree(network.run(rgb), wanted)
 
 
 @pytest.mark.parametrize(("channels", "fold"), [(12, 2), (48, 4)])
@@ -188,40 +192,44 @@ def test_networks_that_fold_their_input_enlarge_by_less(
     channels: int, fold: int, tmp_path: Path
 ) -> None:
     state, rgb = rrdb(channels=channels), picture(20, 28)
-    engine = opened(zipped(state), tmp_path)
-    assert (engine.form.scale, engine.form.align) == (4 // fold, fold)
+    network = opened(zipped(state), tmp_path)
+    assert (network.geometry.scale, network.geometry.align) == (4 // fold, fold)
     wanted = rrdb_twin(state, "new", torch.from_numpy(rgb[None]).double(), 2, fold)
-    agree(engine.run(rgb), wanted)
+    agree(network.run(rgb), wanted)
 
 
 @pytest.mark.parametrize("ups", [0, 1, 2, 3])
 def test_strips_are_seamless(ups: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine, rgb = opened(zipped(rrdb(ups=ups)), tmp_path), picture(13, 9)
-    whole = engine.run(rgb)
+    network, rgb = opened(zipped(rrdb(ups=ups)), tmp_path), picture(13, 9)
+    whole = network.run(rgb)
     for rows in (2, 3, 12, 13):
         monkeypatch.setattr(esrgan, "STRIP", rows * 9 * 4**ups)
-        np.testing.assert_allclose(engine.run(rgb), whole, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(network.run(rgb), whole, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3, 4])
 def test_compact_agrees_with_the_plain_computation(scale: int, tmp_path: Path) -> None:
     state, rgb = compact(scale=scale), picture(21, 17)
-    engine = opened(zipped(state), tmp_path)
-    assert (engine.form.scale, engine.form.align, engine.form.border) == (scale, 1, 0)
-    agree(engine.run(rgb), compact_twin(state, torch.from_numpy(rgb[None]).double(), scale))
+    network = opened(zipped(state), tmp_path)
+    assert (network.geometry.scale, network.geometry.align, network.geometry.border) == (
+        scale,
+        1,
+        0,
+    )
+    agree(network.run(rgb), compact_twin(state, torch.from_numpy(rgb[None]).double(), scale))
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(1, 12), st.integers(1, 5))
 def test_a_compact_network_sees_as_far_as_it_says(start: int, layers: int) -> None:
-    network = esrgan._compact(compact(layers=layers))
-    engine = esrgan._Engine(network, CPU, torch.float32)
-    rgb, overlap = picture(30, 9), engine.form.overlap
-    whole = engine.run(rgb)[:, 2 * (start + overlap) :]
-    tile = engine.run(rgb[:, start:])[:, 2 * overlap :]
+    module = esrgan._compact(compact(layers=layers))
+    network = esrgan._Network(module, CPU, torch.float32)
+    rgb, overlap = picture(30, 9), network.geometry.overlap
+    whole = network.run(rgb)[:, 2 * (start + overlap) :]
+    tile = network.run(rgb[:, start:])[:, 2 * overlap :]
     np.testing.assert_allclose(tile, whole, rtol=0, atol=1e-6)
-    nearer = engine.run(rgb)[:, 2 * (start + overlap) - 2 : 2 * (start + overlap)]
-    assert np.abs(engine.run(rgb[:, start:])[:, 2 * overlap - 2 : 2 * overlap] - nearer).max() > 0
+    nearer = network.run(rgb)[:, 2 * (start + overlap) - 2 : 2 * (start + overlap)]
+    assert np.abs(network.run(rgb[:, start:])[:, 2 * overlap - 2 : 2 * overlap] - nearer).max() > 0
 
 
 WRAPPED: dict[str, Callable[[State], Any]] = {
@@ -256,55 +264,55 @@ def test_files_of_any_precision_are_read(save: Save, dtype: torch.dtype, tmp_pat
 def test_a_cpu_computes_in_float32(tmp_path: Path) -> None:
     rgb = picture(8, 8)
     wanted = opened(zipped(compact()), tmp_path).run(rgb)
-    engine = open_esrgan(str(tmp_path / "a.pth"), CPU, torch.bfloat16)
-    np.testing.assert_array_equal(engine.run(rgb), wanted)
+    network = open_esrgan(str(tmp_path / "a.pth"), CPU, torch.bfloat16)
+    np.testing.assert_array_equal(network.run(rgb), wanted)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_comes_near(dtype: torch.dtype) -> None:
     rgb = picture(16, 16)
     for network, state in ((esrgan._rrdb, rrdb()), (esrgan._compact, compact())):
-        full = esrgan._Engine(network(state), CPU, torch.float32)
-        half = esrgan._Engine(network(state), CPU, dtype)  # as a card does
+        full = esrgan._Network(network(state), CPU, torch.float32)
+        half = esrgan._Network(network(state), CPU, dtype)  # as a card does
         difference = np.abs(half.run(rgb) - full.run(rgb))
         assert 0 < difference.max() < 0.05
 
 
 def test_threads_share_an_engine(tmp_path: Path) -> None:
-    engine = opened(zipped(rrdb()), tmp_path)
+    network = opened(zipped(rrdb()), tmp_path)
     pictures = [picture(24, width) for width in range(16, 32)]
-    wanted = [engine.run(rgb) for rgb in pictures]
+    wanted = [network.run(rgb) for rgb in pictures]
     with ThreadPoolExecutor(4) as pool:
-        for found, alone in zip(pool.map(engine.run, pictures), wanted, strict=True):
+        for found, alone in zip(pool.map(network.run, pictures), wanted, strict=True):
             np.testing.assert_array_equal(found, alone)
 
 
 def test_the_input_may_be_a_view_that_is_not_to_be_written_to(tmp_path: Path) -> None:
-    engine = opened(zipped(compact()), tmp_path)
+    network = opened(zipped(compact()), tmp_path)
     grey = np.broadcast_to(picture(8, 8)[:1], (3, 8, 8))
-    np.testing.assert_array_equal(engine.run(grey[:, ::-1]), engine.run(grey[:, ::-1].copy()))
+    np.testing.assert_array_equal(network.run(grey[:, ::-1]), network.run(grey[:, ::-1].copy()))
 
 
 def test_tiles_are_smaller_where_features_are_many() -> None:
     sides = []
     for features, growth in ((32, 16), (64, 32), (256, 128)):
         network = esrgan._rrdb(rrdb(features=features, growth=growth, blocks=1))
-        form = esrgan._Engine(network, CPU, torch.float32).form
-        sides.append(form.tile)
-        assert 4 * (5 * features + 8 * growth) * (form.tile + 64) ** 2 <= esrgan.MEMORY
+        geometry = esrgan._Network(network, CPU, torch.float32).geometry
+        sides.append(geometry.tile)
+        assert 4 * (5 * features + 8 * growth) * (geometry.tile + 64) ** 2 <= esrgan.MEMORY
     assert sides == sorted(sides, reverse=True)
     assert sides[1] == 224
 
 
 def test_a_picture_too_large_for_the_memory_is_told(tmp_path: Path) -> None:
-    engine = opened(zipped(compact(features=1024, layers=1)), tmp_path)
+    network = opened(zipped(compact(features=1024, layers=1)), tmp_path)
     limits = resource.getrlimit(resource.RLIMIT_AS)
     held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (held + (1 << 29), limits[1]))
     try:
         for side in (1 << 10, 1 << 20):  # the features do not fit, and the picture itself
             with pytest.raises(ItemError, match="not enough memory for it: try a smaller --tile"):
-                engine.run(np.broadcast_to(np.float32(0), (3, side, side)))
+                network.run(np.broadcast_to(np.float32(0), (3, side, side)))
     finally:
         resource.setrlimit(resource.RLIMIT_AS, limits)
 
@@ -332,24 +340,24 @@ def changed(state: State, **tensors: Tensor | None) -> bytes:
 
 OTHERS: dict[str, tuple[bytes, str]] = {
     "an empty file": (b"", "empty file"),
-    "a text": (b"a text, longer than the head of any file", "neither a file of torch.save"),
-    "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(99), "neither a file of torch.save"),
-    "a bare pickle": (pickle.dumps({"a": 1}), "neither a file of torch.save"),
+    "a text": (b"a text, longer than the head of any file", "neither a torch.save"),
+    "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(99), "neither a torch.save"),
+    "a bare pickle": (pickle.dumps({"a": 1}), "neither a torch.save"),
     "a truncated zip": (zipped(compact())[:-99], "truncated"),
-    "a truncated legacy file": (legacy(compact())[:-99], "too early"),
+    "a truncated legacy file": (legacy(compact())[:-99], "a truncated file"),
     "truncated safetensors": (safetensors.torch.save(compact())[:-99], "broken or truncated"),
-    "a long header": ((1 << 40).to_bytes(8, "little") + b"{}", "neither a file of torch.save"),
+    "a long header": ((1 << 40).to_bytes(8, "little") + b"{}", "neither a torch.save"),
     "unknown numbers": (
         (62).to_bytes(8, "little")
         + b'{"a":{"dtype":"F4","shape":[2],"data_offsets":[0,1]}}'.ljust(62)
         + b"a",
         "broken or truncated",
     ),
-    "a list": (zipped([torch.ones(2)]), "no tensors by their names"),
-    "nothing": (zipped({}), "no tensors by their names"),
+    "a list": (zipped([torch.ones(2)]), "not hold named tensors"),
+    "nothing": (zipped({}), "not hold named tensors"),
     "an optimizer": (
         zipped(torch.optim.Adam([torch.nn.Parameter(torch.ones(2))]).state_dict()),
-        "'state' in it is no tensor",
+        "'state' in it is not a tensor",
     ),
     "a StyleGAN": (zipped({"g_ema": {"style.1.weight": torch.ones(2, 2)}}), "'g_ema' in it"),
     "a classifier": (
@@ -366,18 +374,21 @@ OTHERS: dict[str, tuple[bytes, str]] = {
     "a wrong shape": (changed(rrdb(), conv_hr__bias=torch.ones(9)), "is (9,), not (8,)"),
     "wrong axes": (
         changed(rrdb(), conv_first__weight=torch.ones(8, 3)),
-        "no convolution of theirs",
+        "not a convolution of these networks",
     ),
-    "no axis": (changed(compact(), body__0__weight=torch.tensor(1.0)), "no convolution of theirs"),
+    "no axis": (
+        changed(compact(), body__0__weight=torch.tensor(1.0)),
+        "not a convolution of these networks",
+    ),
     "whole numbers": (
         changed(rrdb(), conv_hr__bias=torch.ones(8, dtype=torch.int64)),
-        "conv_hr.bias holds whole numbers",
+        "conv_hr.bias holds integers",
     ),
-    "NaN": (changed(rrdb(), conv_hr__bias=torch.full((8,), torch.nan)), "(NaN or infinite)"),
-    "infinity": (changed(compact(), body__1__weight=torch.full((8,), torch.inf)), "(NaN or"),
+    "NaN": (changed(rrdb(), conv_hr__bias=torch.full((8,), torch.nan)), "NaN or infinite"),
+    "infinity": (changed(compact(), body__1__weight=torch.full((8,), torch.inf)), "NaN or"),
     "too large for float32": (
         changed(compact(), body__1__weight=torch.full((8,), 1e300, dtype=torch.float64)),
-        "(NaN or",
+        "NaN or",
     ),
     "grey pictures": (zipped(rrdb(channels=1)), "pictures of 1 channels, not RGB"),
     "folded by three": (zipped(rrdb(channels=27)), "pictures of 27 channels, not RGB"),
@@ -385,7 +396,7 @@ OTHERS: dict[str, tuple[bytes, str]] = {
     "sixteenfold": (zipped(rrdb(ups=4)), "enlarges by 16"),
     "too wide": (
         changed(compact(), body__0__weight=torch.ones(2000, 3, 3, 3)),
-        "no convolution of theirs",
+        "not a convolution of these networks",
     ),
     "a scale that is none": (
         changed(compact(), body__6__weight=torch.ones(11, 8, 3, 3)),
@@ -411,7 +422,7 @@ def test_tensors_that_share_their_bytes_are_refused(tmp_path: Path) -> None:
 
 def test_many_parts_are_refused_before_they_are_built(tmp_path: Path) -> None:
     state = {f"body.{i}.weight": torch.ones(8, 8, 3, 3) for i in range(300)}
-    assert "300 layers of a kind" in refused(zipped(state), tmp_path)
+    assert "too many layers: 300" in refused(zipped(state), tmp_path)
 
 
 def test_what_is_no_file_is_told(tmp_path: Path) -> None:
@@ -434,11 +445,11 @@ def test_damage_is_refused_or_does_no_harm(
     path = tmp_path_factory.getbasetemp() / "damaged.pth"
     path.write_bytes(content)
     try:
-        engine = open_esrgan(str(path), CPU, torch.float32)
+        network = open_esrgan(str(path), CPU, torch.float32)
     except FatalError as why:
         assert "\n" not in str(why)
     else:
-        assert engine.run(picture(8, 8)).shape == (3, 16, 16)
+        assert network.run(picture(8, 8)).shape == (3, 16, 16)
 
 
 @pytest.mark.gpu

@@ -92,8 +92,8 @@ def test_networks_of_other_people_give_what_they_say(param: Path) -> None:
     given = cv2.imread(str(param.with_name("input.png")))
     assert right is not None
     assert given is not None
-    engine = open_model(str(param), None, "fp32")
-    with ThreadPoolExecutor(2) as crew:
+    network = open_model(str(param), None, "fp32")
+    with ThreadPoolExecutor(2) as workers:
         for side in (0, 32):
-            found = enlarge(engine, given[:, :, ::-1].astype(np.uint8), crew, side=side)
+            found = enlarge(network, given[:, :, ::-1].astype(np.uint8), workers, side=side)
             assert abs(found[:, :, ::-1].astype(int) - right).max() <= 1

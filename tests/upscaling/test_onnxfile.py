@@ -1,4 +1,4 @@
-"""ONNX networks: what form they are found to have, what they give, and what is refused."""
+"""ONNX networks: what geometry they are found to have, what they give, and what is refused."""
 
 import os
 import resource
@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from animetools.errors import FatalError, ItemError
-from animetools.upscaling.engine import Engine, Form, Planes
+from animetools.upscaling.network import Geometry, Planes, UpscalingNetwork
 from animetools.upscaling.onnxfile import open_onnx
 from animetools.upscaling.tiles import enlarge
 from tests.upscaling.onnxfiles import (
@@ -52,7 +52,7 @@ def picture(height: int, width: int) -> Planes:
     return np.random.default_rng(0).random((3, height, width), np.float32)
 
 
-def opened(data: bytes, folder: Path) -> Engine:
+def opened(data: bytes, folder: Path) -> UpscalingNetwork:
     path = folder / "a.onnx"
     path.write_bytes(data)
     return open_onnx(str(path), "cpu")
@@ -64,23 +64,23 @@ def refused(data: bytes, folder: Path) -> str:
         opened(data, folder)
     sentence = str(why.value)
     assert "\n" not in sentence
-    assert sentence.startswith(f"{folder}/a.onnx is no ")
+    assert sentence.startswith(f"{folder}/a.onnx is not a ")
     assert len(sentence) < 600
     return sentence
 
 
 def test_resizing(tmp_path: Path) -> None:
-    engine, rgb = opened(nearest(3), tmp_path), picture(7, 5)
-    assert engine.form == Form(3, ends=1, least=16, tile=170)
-    np.testing.assert_array_equal(engine.run(rgb), enlarged(rgb, 3))
+    network, rgb = opened(nearest(3), tmp_path), picture(7, 5)
+    assert network.geometry == Geometry(3, ends=1, least=16, tile=170)
+    np.testing.assert_array_equal(network.run(rgb), enlarged(rgb, 3))
 
 
 def test_transposed_convolution(tmp_path: Path) -> None:
     ones = np.ones((3, 1, 2, 2), np.float32)
     data = model(node("ConvTranspose", "x w", strides=[2, 2], group=3), w=ones)
-    engine, rgb = opened(data, tmp_path), picture(8, 6)
-    assert engine.form == Form(2, ends=1, least=16, tile=256)
-    np.testing.assert_array_equal(engine.run(rgb), enlarged(rgb, 2))
+    network, rgb = opened(data, tmp_path), picture(8, 6)
+    assert network.geometry == Geometry(2, ends=1, least=16, tile=256)
+    np.testing.assert_array_equal(network.run(rgb), enlarged(rgb, 2))
 
 
 def test_pixel_shuffle(tmp_path: Path) -> None:
@@ -88,9 +88,9 @@ def test_pixel_shuffle(tmp_path: Path) -> None:
     data = model(
         node("Conv", "x w", "a"), node("DepthToSpace", "a", blocksize=4, mode="CRD"), w=sixteen
     )
-    engine, rgb = opened(data, tmp_path), picture(8, 6)
-    assert engine.form == Form(4, ends=1, least=16, tile=128)
-    np.testing.assert_array_equal(engine.run(rgb), enlarged(rgb, 4))
+    network, rgb = opened(data, tmp_path), picture(8, 6)
+    assert network.geometry == Geometry(4, ends=1, least=16, tile=128)
+    np.testing.assert_array_equal(network.run(rgb), enlarged(rgb, 4))
 
 
 @settings(max_examples=15, deadline=None)
@@ -115,13 +115,18 @@ def test_the_form_is_found(
         resizing("mixed", "y", "s"),
     ]
     data = model(*nodes, w=middle, a=factors(align), s=factors(scale))
-    engine = opened(data, tmp_path_factory.getbasetemp())
-    form = engine.form
-    assert (form.scale, form.border, form.align, form.fixed) == (scale, border, align, 0)
-    assert (form.ends, form.overlap) == (align, 0)
+    network = opened(data, tmp_path_factory.getbasetemp())
+    geometry = network.geometry
+    assert (geometry.scale, geometry.border, geometry.align, geometry.fixed) == (
+        scale,
+        border,
+        align,
+        0,
+    )
+    assert (geometry.ends, geometry.overlap) == (align, 0)
     rgb = picture(3 * align + 64, 2 * align + 64)
     height, width = (scale * (n - 2 * border) for n in rgb.shape[1:])
-    assert engine.run(rgb).shape == (3, height, width)
+    assert network.run(rgb).shape == (3, height, width)
 
 
 NETS = {
@@ -141,26 +146,30 @@ NETS = {
 @pytest.mark.parametrize("name", NETS)
 def test_tiles_of_any_size_show_the_same(name: str, tmp_path: Path) -> None:
     net, align, ends = NETS[name]
-    engine = opened(net.file(), tmp_path)
-    assert (engine.form.scale, engine.form.align, engine.form.ends) == (2, align, ends)
+    network = opened(net.file(), tmp_path)
+    assert (network.geometry.scale, network.geometry.align, network.geometry.ends) == (
+        2,
+        align,
+        ends,
+    )
     y, x = np.mgrid[:131, :93]
     waves = np.stack([np.sin(x / 7 + y / 50), np.cos(y / 6), np.sin(x / 4) * np.cos(y / 90)], 2)
     noise = np.random.default_rng(1).normal(0, 20, waves.shape)
     pixels = (waves * 90 + 128 + noise + 40 * (x > 80)[:, :, None]).clip(0, 255).astype(np.uint8)
-    with ThreadPoolExecutor(2) as crew:
+    with ThreadPoolExecutor(2) as workers:
         for tta in (False, True):
-            whole = enlarge(engine, pixels, crew, side=999, tta=tta).astype(int)
+            whole = enlarge(network, pixels, workers, side=999, tta=tta).astype(int)
             for side in (64,) if tta else (16, 48, 64):
-                found = enlarge(engine, pixels, crew, side=side, tta=tta)
+                found = enlarge(network, pixels, workers, side=side, tta=tta)
                 assert abs(found - whole).max() <= 1
         # Where a network takes pictures of any size, it is given just the picture.
         if ends == 1:
-            direct = engine.run(pixels.transpose(2, 0, 1) / np.float32(255))
+            direct = network.run(pixels.transpose(2, 0, 1) / np.float32(255))
             levels = np.floor(direct.transpose(1, 2, 0) * 255 + 0.5).clip(0, 255)
-            whole = enlarge(engine, pixels, crew)
+            whole = enlarge(network, pixels, workers)
             assert abs(levels - whole).max() <= 1
         for side in (1, 5, 20, 40):  # however small
-            assert enlarge(engine, pixels[:side, : side + 1], crew).shape == (
+            assert enlarge(network, pixels[:side, : side + 1], workers).shape == (
                 2 * side,
                 2 * side + 2,
                 3,
@@ -170,20 +179,20 @@ def test_tiles_of_any_size_show_the_same(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("batch", [1, "n", None])
 @pytest.mark.parametrize("channels", [3, "c"])
 def test_a_fixed_square(batch: Any, channels: Any, tmp_path: Path) -> None:
-    engine = opened(nearest(takes=[batch, channels, 32, 32], gives=["a", "b", "c", "d"]), tmp_path)
-    assert engine.form == Form(2, overlap=32, fixed=32)
+    network = opened(nearest(takes=[batch, channels, 32, 32], gives=["a", "b", "c", "d"]), tmp_path)
+    assert network.geometry == Geometry(2, overlap=32, fixed=32)
     rgb = picture(32, 32)
-    np.testing.assert_array_equal(engine.run(rgb), enlarged(rgb, 2))
+    np.testing.assert_array_equal(network.run(rgb), enlarged(rgb, 2))
 
 
 def test_one_fixed_side_is_a_fixed_square(tmp_path: Path) -> None:
-    assert opened(nearest(takes=[1, 3, 48, "w"]), tmp_path).form.fixed == 48
+    assert opened(nearest(takes=[1, 3, 48, "w"]), tmp_path).geometry.fixed == 48
 
 
 def test_half_precision(tmp_path: Path) -> None:
     rgb = picture(8, 6)
-    engine = opened(nearest(numbers=F16), tmp_path)
-    found = engine.run(rgb)
+    network = opened(nearest(numbers=F16), tmp_path)
+    found = network.run(rgb)
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, enlarged(rgb.astype(np.float16).astype(np.float32), 2))
     mixed = model(resizing("x", "z", "s"), node("Cast", "z", to=F16), given=F16, s=factors(2))
@@ -191,16 +200,16 @@ def test_half_precision(tmp_path: Path) -> None:
 
 
 def test_the_input_may_be_a_view(tmp_path: Path) -> None:
-    engine = opened(nearest(), tmp_path)
+    network = opened(nearest(), tmp_path)
     view = np.broadcast_to(picture(8, 6)[:1], (3, 8, 6))[:, ::-1].transpose(0, 2, 1)
-    np.testing.assert_array_equal(engine.run(view), enlarged(view, 2))
+    np.testing.assert_array_equal(network.run(view), enlarged(view, 2))
 
 
 def test_threads_share_an_engine(tmp_path: Path) -> None:
-    engine = opened(nearest(), tmp_path)
+    network = opened(nearest(), tmp_path)
     pictures = [picture(40, width) for width in range(16, 48)]
     with ThreadPoolExecutor(4) as pool:
-        for rgb, found in zip(pictures, pool.map(engine.run, pictures), strict=True):
+        for rgb, found in zip(pictures, pool.map(network.run, pictures), strict=True):
             np.testing.assert_array_equal(found, enlarged(rgb, 2))
 
 
@@ -215,10 +224,10 @@ def test_a_network_that_changes_its_mind_is_told(tmp_path: Path) -> None:
         most=np.array([400, 400]),
         first=np.array([1, 3]),
     )
-    engine = opened(data, tmp_path)
-    assert engine.form.scale == 2
-    with pytest.raises(ItemError, match="the network gives 400x120 pixels for 240x60 pixels"):
-        engine.run(picture(60, 240))
+    network = opened(data, tmp_path)
+    assert network.geometry.scale == 2
+    with pytest.raises(ItemError, match="the network returns 400x120 pixels for 240x60 pixels"):
+        network.run(picture(60, 240))
 
 
 @contextmanager
@@ -234,11 +243,11 @@ def little_memory() -> Iterator[None]:
 
 
 def test_a_picture_too_large_for_the_memory_is_told(tmp_path: Path) -> None:
-    engine = opened(nearest(16), tmp_path)
+    network = opened(nearest(16), tmp_path)
     with little_memory():
         for side in (1 << 10, 1 << 20):  # the output does not fit, and the picture itself
             with pytest.raises(ItemError, match=f"not enough memory for {side}x{side} pixels at"):
-                engine.run(np.broadcast_to(np.float32(0), (3, side, side)))
+                network.run(np.broadcast_to(np.float32(0), (3, side, side)))
 
 
 IDENTITY = node("Identity", "x")
@@ -274,7 +283,7 @@ OTHERS: dict[str, tuple[bytes, str]] = {
     "whole numbers": (model(IDENTITY, numbers=INT), "it takes tensor(int64), not float32"),
     "whole numbers out": (
         model(node("Cast", "x", to=INT), given=INT),
-        "it does not give float32 or float16",
+        "it does not return float32 or float16",
     ),
     "a sequence": (
         file_of(
@@ -285,11 +294,11 @@ OTHERS: dict[str, tuple[bytes, str]] = {
                 [helper.make_tensor_sequence_value_info("y", F32, OPEN)],
             )
         ),
-        "it does not give float32 or float16",
+        "it does not return float32 or float16",
     ),
     "a classifier": (
         model(node("GlobalAveragePool", "x", "m"), node("Flatten", "m"), gives=["n", "c"]),
-        "it gives [1, 3], not [1, 3, H, W]",
+        "it returns [1, 3], not [1, 3, H, W]",
     ),
     "a fixed classifier": (
         model(
@@ -299,29 +308,29 @@ OTHERS: dict[str, tuple[bytes, str]] = {
             gives=[1, 10],
             w=np.ones((192, 10), np.float32),
         ),
-        "it gives [1, 10], not",
+        "it returns [1, 10], not",
     ),
-    "a batch out of one": (model(node("Concat", "x x", axis=0)), "it gives [2, 3, 64, 192], not"),
+    "a batch out of one": (model(node("Concat", "x x", axis=0)), "it returns [2, 3, 64, 192], not"),
     "six channels": (
         model(node("Concat", "x x", axis=1), gives=["n", 6, "h", "w"]),
-        "it gives [1, 6, 64, 192], not",
+        "it returns [1, 6, 64, 192], not",
     ),
-    "half as much again": (nearest(1.5), "it makes 288x96 pixels of 192x64 pixels"),
-    "smaller": (nearest(0.5), "it makes 96x32 pixels of 192x64 pixels"),
+    "half as much again": (nearest(1.5), "it returns 288x96 pixels for 192x64 pixels"),
+    "smaller": (nearest(0.5), "it returns 96x32 pixels for 192x64 pixels"),
     "always the same": (
         model(
             node("Resize", "x   s", mode="nearest"),
             s=np.array([1, 3, 64, 64]),
         ),
-        "it makes 64x64 pixels of 192x64",
+        "it returns 64x64 pixels for 192x64",
     ),
     "a frame around it": (
         model(node("Pad", "x p"), p=np.array([0, 0, 2, 2, 0, 0, 2, 2])),
-        "it makes 196x68 pixels of 192x64",
+        "it returns 196x68 pixels for 192x64",
     ),
     "wider than high": (
         model(resizing("x", "y", "s"), s=np.array([1, 1, 2, 4], np.float32)),
-        "it makes 768x128 pixels of 192x64",
+        "it returns 768x128 pixels for 192x64",
     ),
     "a fixed square that loses its border": (
         model(
@@ -330,16 +339,16 @@ OTHERS: dict[str, tuple[bytes, str]] = {
             gives=[1, 3, 30, 30],
             w=np.ones((3, 1, 3, 3), np.float32),
         ),
-        "it makes 30x30 pixels of 32x32 pixels, the only size it takes",
+        "it returns 30x30 pixels for 32x32 pixels, the only size it takes",
     ),
-    "seventeenfold": (nearest(17), "it makes 3264x1088 pixels of"),
+    "seventeenfold": (nearest(17), "it returns 3264x1088 pixels for"),
     "NaN": (
         model(node("Div", "x zero", "i"), node("Sub", "i i"), zero=np.zeros(1, np.float32)),
-        "its output holds numbers that are none",
+        "its output holds NaN or infinite",
     ),
-    "infinity": (model(node("Div", "x zero"), zero=np.zeros(1, np.float32)), "(NaN or infinite)"),
+    "infinity": (model(node("Div", "x zero"), zero=np.zeros(1, np.float32)), "NaN or infinite"),
     "a terabyte": (model(*HUGE, n=np.array([1 << 40])), "not enough memory for"),
-    "a negative size": (model(*HUGE, n=np.array([-1])), "no ONNX file that can be used: "),
+    "a negative size": (model(*HUGE, n=np.array([-1])), "not a usable ONNX file: "),
     "what cannot be run": (
         model(node("Reshape", "x s"), s=np.array([1, 3, 7, 7])),
         "enlarges pictures: onnxruntime cannot run it: ",
@@ -398,7 +407,7 @@ def test_what_is_no_file_is_told(tmp_path: Path) -> None:
 def test_names_of_any_other_kind_will_do(tmp_path: Path) -> None:
     for name in ("a.ort", "a\nb", "ä .onnx", "a"):
         (tmp_path / name).write_bytes(nearest())
-        assert open_onnx(str(tmp_path / name), "cpu").form.scale == 2
+        assert open_onnx(str(tmp_path / name), "cpu").geometry.scale == 2
 
 
 def test_without_onnxruntime_it_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -413,7 +422,7 @@ def test_without_onnxruntime_it_is_told_what_to_install(monkeypatch: pytest.Monk
 @pytest.mark.parametrize("device", ["cuda", "cuda:1", "mps"])
 def test_a_card_is_used_or_its_lack_told(device: str, tmp_path: Path) -> None:
     (tmp_path / "a.onnx").write_bytes(nearest())
-    with pytest.raises(FatalError, match=f"--device {device}: .* choose --device cpu"):
+    with pytest.raises(FatalError, match=f"--device {device}: .* use --device cpu"):
         open_onnx(str(tmp_path / "a.onnx"), device)
 
 
@@ -425,7 +434,7 @@ def test_opening_needs_no_torch() -> None:
 def test_names_that_are_no_text_are_refused(tmp_path: Path) -> None:
     content = nearest()
     name = onnx.load_from_string(content).graph.input[0].name.encode()
-    with pytest.raises(FatalError, match="names that are no text"):
+    with pytest.raises(FatalError, match="names that are not UTF-8"):
         opened(content.replace(name, b"\x80" * len(name)), tmp_path)
 
 
@@ -439,10 +448,10 @@ def test_damage_is_refused_or_does_no_harm(
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     with little_memory():
         try:
-            engine = opened(bytes(content), tmp_path_factory.getbasetemp())
+            network = opened(bytes(content), tmp_path_factory.getbasetemp())
         except FatalError as why:
             assert "\n" not in str(why)
         else:
-            side = engine.form.fixed or 64
+            side = network.geometry.fixed or 64
             with suppress(ItemError):
-                assert engine.run(picture(side, side)).ndim == 3
+                assert network.run(picture(side, side)).ndim == 3

@@ -32,13 +32,13 @@ class Address:
         except ValueError:
             parts, host = urlsplit(""), ""
         if parts.scheme not in ("http", "https") or not host or not url.isprintable():
-            raise ValueError("--api takes an address that begins with http:// or https://")
+            raise ValueError("an address begins with http:// or https://")
         if parts.username or parts.password:
-            raise ValueError(f"--api contains a password: put the key into {KEY} instead")
+            raise ValueError(f"the address contains a password: put the key into {KEY} instead")
         path = parts.path.rstrip("/")
         found = [chat for ending, chat in ENDINGS.items() if path.endswith(ending)]
         if not found:
-            raise ValueError("--api must end in /v1/completions or /v1/chat/completions")
+            raise ValueError("the address must end in /v1/completions or /v1/chat/completions")
         shown = f"{parts.scheme}://{parts.netloc}{path}"
         is_here = host == "localhost" or host == "::1" or host.startswith("127.")
         return cls(url, found[0], shown, host, parts.scheme == "http" and not is_here)

@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 
 from animetools.errors import ItemError
-from animetools.upscaling import card
-from animetools.upscaling.card import TILE, Card
-from animetools.upscaling.engine import Planes
-from animetools.upscaling.graph import read_graph
+from animetools.upscaling import ncnn_card
+from animetools.upscaling.ncnn_card import TILE, CardNetwork
+from animetools.upscaling.ncnn_graph import read_graph
+from animetools.upscaling.network import Planes
 from tests.upscaling.graphs import COMPACT, CUNET, NETWORKS, Ncnn, picture, waifu2x, write
 
 torch.set_num_threads(1)  # networks as small as these are slower with more
@@ -22,15 +22,15 @@ CPU = torch.device("cpu")
 installed = pytest.mark.skipif(not WAIFU2X, reason="waifu2x is not installed")
 
 
-def opened(files: tuple[str, str], dtype: torch.dtype = torch.float32) -> Card:
-    return Card(read_graph(*files), CPU, dtype)
+def opened(files: tuple[str, str], dtype: torch.dtype = torch.float32) -> CardNetwork:
+    return CardNetwork(read_graph(*files), CPU, dtype)
 
 
-def enough(engine: Card, height: int, width: int) -> Planes:
+def enough(network: CardNetwork, height: int, width: int) -> Planes:
     """A picture with as much around it as the network cuts off."""
-    form = engine.form
-    sides = (side + 2 * form.border for side in (height, width))
-    return picture(*(-(-side // form.align) * form.align for side in sides))
+    geometry = network.geometry
+    sides = (side + 2 * geometry.border for side in (height, width))
+    return picture(*(-(-side // geometry.align) * geometry.align for side in sides))
 
 
 def levels(one: Planes, other: Planes) -> float:
@@ -46,11 +46,13 @@ def levels(one: Planes, other: Planes) -> float:
 @installed
 @pytest.mark.parametrize("name", WAIFU2X)
 def test_waifu2x_is_as_ncnn_has_it(name: str) -> None:
-    engine = opened(WAIFU2X[name])
-    rgb = enough(engine, 40, 44)
-    out = engine.run(rgb)
-    scale = engine.form.scale
-    assert out.shape[1:] == tuple((side - 2 * engine.form.border) * scale for side in rgb.shape[1:])
+    network = opened(WAIFU2X[name])
+    rgb = enough(network, 40, 44)
+    out = network.run(rgb)
+    scale = network.geometry.scale
+    assert out.shape[1:] == tuple(
+        (side - 2 * network.geometry.border) * scale for side in rgb.shape[1:]
+    )
     assert levels(out, Ncnn(*WAIFU2X[name]).run({"Input1": rgb}, "Eltwise4")) < 0.1
 
 
@@ -94,10 +96,10 @@ def test_every_operation_is_as_ncnn_has_it(layers: str, tmp_path: Path) -> None:
 
 
 def check_same(files: tuple[str, str], height: int, width: int) -> None:
-    engine = opened(files)
-    rgb = enough(engine, height, width)
-    graph = engine.graph
-    assert levels(engine.run(rgb), Ncnn(*files).run({graph.entry: rgb}, graph.exit)) < 0.01
+    network = opened(files)
+    rgb = enough(network, height, width)
+    graph = network.graph
+    assert levels(network.run(rgb), Ncnn(*files).run({graph.entry: rgb}, graph.exit)) < 0.01
 
 
 # What the tiles ask for
@@ -113,51 +115,53 @@ def test_parts_make_the_whole(tmp_path: Path) -> None:
     check_parts(opened(write(tmp_path, CUNET)), 12, 14)
 
 
-def check_parts(engine: Card, height: int, width: int) -> None:
-    rgb = enough(engine, height, width)
-    whole = engine.run(rgb)
+def check_parts(network: CardNetwork, height: int, width: int) -> None:
+    rgb = enough(network, height, width)
+    whole = network.run(rgb)
     known: dict[str, Planes] = {}
-    for pool in engine.form.pools:
-        blob = engine.run(rgb, known, pool.of)
+    for pool in network.geometry.pools:
+        blob = network.run(rgb, known, pool.of)
         assert blob.ndim == 3
-        mean = engine.run(rgb, known, pool.mean)
+        mean = network.run(rgb, known, pool.mean)
         np.testing.assert_allclose(mean, blob.mean((1, 2)), rtol=1e-4, atol=1e-5)
         known[pool.mean] = mean
-        assert levels(engine.run(rgb, known), whole) < 0.01
+        assert levels(network.run(rgb, known), whole) < 0.01
         # All that comes before is not needed for what comes behind.
-        np.testing.assert_array_equal(engine.run(rgb, known | {pool.of: blob}, pool.mean), mean)
+        np.testing.assert_array_equal(network.run(rgb, known | {pool.of: blob}, pool.mean), mean)
     brighter = {mean: planes * 2 for mean, planes in known.items()}
-    assert levels(engine.run(rgb, brighter), whole) > 1
+    assert levels(network.run(rgb, brighter), whole) > 1
 
 
 def test_what_only_known_blobs_depend_on_is_not_computed(tmp_path: Path) -> None:
-    engine = opened(write(tmp_path, CUNET))
-    rgb = enough(engine, 12, 14)
-    blob = engine.run(rgb, None, "g")
-    mean = engine.run(rgb, {"g": blob}, "mean2")
+    network = opened(write(tmp_path, CUNET))
+    rgb = enough(network, 12, 14)
+    blob = network.run(rgb, None, "g")
+    mean = network.run(rgb, {"g": blob}, "mean2")
     nothing = np.empty((3, 0, 0), np.float32)  # no convolution takes that
-    np.testing.assert_array_equal(engine.run(nothing, {"g": blob}, "mean2"), mean)
-    np.testing.assert_array_equal(engine.run(nothing, {"g": blob}), engine.run(rgb))
-    np.testing.assert_array_equal(engine.run(nothing, {"mean1": mean}, "mean1"), mean)
+    np.testing.assert_array_equal(network.run(nothing, {"g": blob}, "mean2"), mean)
+    np.testing.assert_array_equal(network.run(nothing, {"g": blob}), network.run(rgb))
+    np.testing.assert_array_equal(network.run(nothing, {"mean1": mean}, "mean1"), mean)
     with pytest.raises(RuntimeError):
-        engine.run(nothing, {"c": engine.run(rgb, None, "c")}, "g")  # which needs a1, too
+        network.run(nothing, {"c": network.run(rgb, None, "c")}, "g")  # which needs a1, too
 
 
 def test_arrays_of_any_layout_are_taken(tmp_path: Path) -> None:
-    engine = opened(write(tmp_path, COMPACT))
+    network = opened(write(tmp_path, COMPACT))
     rgb = picture(20, 24)
     mirrored = rgb[:, ::-1].transpose(0, 2, 1)
     mirrored.flags.writeable = False
-    np.testing.assert_array_equal(engine.run(mirrored), engine.run(np.ascontiguousarray(mirrored)))
-    assert engine.run(rgb).flags.c_contiguous
+    np.testing.assert_array_equal(
+        network.run(mirrored), network.run(np.ascontiguousarray(mirrored))
+    )
+    assert network.run(rgb).flags.c_contiguous
 
 
 def test_threads_may_share_an_engine(tmp_path: Path) -> None:
-    engine = opened(write(tmp_path, CUNET))
-    pictures = [enough(engine, side, side) for side in (8, 20, 12, 16) * 3]
-    with ThreadPoolExecutor(4) as crew:
-        for found, rgb in zip(crew.map(engine.run, pictures), pictures, strict=True):
-            np.testing.assert_array_equal(found, engine.run(rgb))
+    network = opened(write(tmp_path, CUNET))
+    pictures = [enough(network, side, side) for side in (8, 20, 12, 16) * 3]
+    with ThreadPoolExecutor(4) as workers:
+        for found, rgb in zip(workers.map(network.run, pictures), pictures, strict=True):
+            np.testing.assert_array_equal(found, network.run(rgb))
 
 
 # Half the bits
@@ -187,7 +191,7 @@ def test_half_the_bits_are_taken_by_every_layer(
 ) -> None:
     files = write(tmp_path, NETWORKS[name])
     exact = opened(files)
-    monkeypatch.setattr(card, "FEW", 0)  # these networks have few channels everywhere
+    monkeypatch.setattr(ncnn_card, "FEW", 0)  # these networks have few channels everywhere
     rough = opened(files, dtype)
     rgb = enough(exact, 24, 20)
     assert 0 < levels(rough.run(rgb), exact.run(rgb)) < 20
@@ -199,9 +203,9 @@ def test_half_the_bits_are_taken_by_every_layer(
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_card_comes_near_the_cpu(name: str, dtype: torch.dtype, tmp_path: Path) -> None:
     graph = read_graph(*write(tmp_path, NETWORKS[name]))
-    exact = Card(graph, CPU, torch.float32)
+    exact = CardNetwork(graph, CPU, torch.float32)
     rgb = enough(exact, 40, 44)
-    out = Card(graph, torch.device("cuda"), dtype).run(rgb)
+    out = CardNetwork(graph, torch.device("cuda"), dtype).run(rgb)
     assert levels(out, exact.run(rgb)) < 1
 
 
@@ -210,14 +214,16 @@ def test_a_card_comes_near_the_cpu(name: str, dtype: torch.dtype, tmp_path: Path
 
 def test_tiles_are_larger_on_a_card(tmp_path: Path) -> None:
     graph = read_graph(*write(tmp_path, COMPACT))
-    assert Card(graph, CPU, torch.float32).form == graph.form
-    assert Card(graph, torch.device("meta"), torch.float32).form == replace(graph.form, tile=TILE)
+    assert CardNetwork(graph, CPU, torch.float32).geometry == graph.geometry
+    assert CardNetwork(graph, torch.device("meta"), torch.float32).geometry == replace(
+        graph.geometry, tile=TILE
+    )
 
 
 def test_a_card_without_memory_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = opened(write(tmp_path, COMPACT))
+    network = opened(write(tmp_path, COMPACT))
     rgb = picture(8, 8)
 
     def full(*_: object) -> None:
@@ -226,6 +232,6 @@ def test_a_card_without_memory_says_what_to_do(
     with monkeypatch.context() as patch:
         patch.setattr(F, "pixel_shuffle", full)
         with pytest.raises(ItemError, match="try a smaller --tile") as caught:
-            engine.run(rgb)
+            network.run(rgb)
     assert caught.value.__context__ is None  # it would keep what is on the card
-    assert engine.run(rgb).shape == (3, 16, 16)
+    assert network.run(rgb).shape == (3, 16, 16)

@@ -1,6 +1,6 @@
-"""The kinds of ncnn's layers that are supported, and what they make of the sizes of pictures.
+"""The types of ncnn's layers that are supported, and the shapes of their outputs.
 
-A layer of another kind, or with a parameter that would make it compute something else, is
+A layer of another type, or with a parameter that would make it compute something else, is
 refused. Facts: ncnn's docs/developer-guide/operators.md.
 """
 
@@ -32,9 +32,9 @@ def refuse(why: str) -> NoReturn:
 class Blob:
     """Pictures [channels, h, w], or a vector [channels] if `ratio` is 0.
 
-    `n` pixels of a side of the input are `ratio * n + rest` samples here, about the same middle.
-    `reach` is how many samples from an edge inwards show what layers had to fill up beyond it.
-    A `constant` is a number for each channel, out of the file.
+    A side of `n` pixels of the input is `ratio * n + rest` samples here, centered on it.
+    `reach` is how many samples from an edge inwards depend on the padding beyond it.
+    A `constant` is a number for each channel, from the file.
     """
 
     channels: int
@@ -45,23 +45,23 @@ class Blob:
 
     @property
     def letter(self) -> str:
-        """What it is in `Kind.takes`."""
+        """Its letter in `LayerType.takes`."""
         return "C" if self.constant else "P" if self.ratio else "V"
 
     def side(self, pixels: int) -> int:
-        """How many samples `pixels` of a side of the input are."""
+        """The samples of a side whose input has so many `pixels`."""
         return int(self.ratio * pixels) + self.rest
 
 
 @dataclass(frozen=True)
-class Kind:
-    """What a kind of layers takes, which parameters, and what it gives."""
+class LayerType:
+    """The inputs, the parameters and the output of a type of layers."""
 
     takes: str  # as a regular expression: P is a picture, V a vector, C a constant
-    gives: Callable[..., Blob]  # of the parameters and what is taken
+    gives: Callable[..., Blob]  # from the parameters and the inputs
     params: Params = field(default_factory=dict)  # with ncnn's defaults
-    fixed: Params = field(default_factory=dict)  # those that can only be ncnn's default
-    twins: dict[int, int] = field(default_factory=dict)  # those that can only be as another is
+    fixed: Params = field(default_factory=dict)  # those that must have ncnn's default
+    same_as: dict[int, int] = field(default_factory=dict)  # those that must equal another
     arrays: type = float  # of the numbers of an array
 
 
@@ -103,7 +103,7 @@ def _check_activation(p: Params) -> None:
 
 def _pooling(p: Params, x: Blob) -> Blob:
     if p != {0: 1, 4: 1}:
-        refuse("is not the mean of a whole picture, and nothing else is supported")
+        refuse("is not global average pooling, and nothing else is supported")
     return Blob(x.channels, Fraction(0), 1, 0)
 
 
@@ -133,25 +133,25 @@ def _crop(p: Params, x: Blob, like: Blob | None = None) -> Blob:
     if like is None:
         return _cut(p, x)
     if p[9] or p[10] or p[11]:
-        refuse("cuts in two ways at once")
+        refuse("crops in two ways at once")
     cut = replace(x, rest=x.rest - 2 * p[0], reach=max(x.reach - p[0], like.reach))
     if p[0] != p[1] or cut != replace(like, reach=cut.reach):
-        refuse("does not cut the same off all four sides")
+        refuse("does not crop all four sides by the same amount")
     return cut
 
 
 def _cut(p: Params, x: Blob) -> Blob:
     offset = p[9][0] if p[9] else 0
     if p[0] or p[1] or p[9] != (offset,) * 2 or p[10] != (-offset,) * 2 or offset < 1:
-        refuse("does not cut the same off all four sides")
+        refuse("does not crop all four sides by the same amount")
     if p[11] not in ((1, 2), (-2, -1)):
-        refuse("does not cut rows and columns")
+        refuse("does not crop rows and columns")
     return replace(x, rest=x.rest - 2 * offset, reach=max(0, x.reach - offset))
 
 
 def _eltwise(p: Params, *blobs: Blob) -> Blob:
     if p[0] != 1 or len(p[1]) not in (0, len(blobs)):
-        refuse("is no sum, and nothing else is supported")
+        refuse("is not a sum, and nothing else is supported")
     return _alike(blobs)
 
 
@@ -172,7 +172,7 @@ def _concat(p: Params, *blobs: Blob) -> Blob:
 
 
 def _alike(blobs: Sequence[Blob]) -> Blob:
-    """What is made, sample by sample, of blobs of the same size."""
+    """The output of an elementwise operation on blobs of the same size."""
     if len({replace(blob, reach=0) for blob in blobs}) > 1:
         refuse("takes blobs of different sizes")
     return max(blobs, key=lambda blob: blob.reach)
@@ -180,7 +180,7 @@ def _alike(blobs: Sequence[Blob]) -> Blob:
 
 def _pixel_shuffle(p: Params, x: Blob) -> Blob:
     if p[0] < 1 or x.channels % p[0] ** 2:
-        refuse(f"cannot make sides {p[0]} times as long of {x.channels} channels")
+        refuse(f"cannot turn {x.channels} channels into sides {p[0]} times as long")
     return Blob(x.channels // p[0] ** 2, x.ratio * p[0], x.rest * p[0], x.reach * p[0])
 
 
@@ -194,31 +194,33 @@ def _interp(p: Params, x: Blob) -> Blob:
 
 def _whole(rest: Fraction) -> int:
     if rest.denominator != 1:
-        refuse("leaves a remainder of the sides of pictures")
+        refuse("does not divide the sides of pictures evenly")
     return int(rest)
 
 
 _WINDOW: Params = {0: 0, 1: 0, 3: 1, 4: 0, 5: 0, 6: 0, 9: 0, 10: ()}
 _SQUARE = {11: 1, 13: 3, 14: 4, 15: 4, 16: 4}
-KINDS = {
-    "Input": Kind("", _input, {0: 0, 1: 0, 2: 0}),
-    "Convolution": Kind("P", _convolution, _WINDOW, {2: 1, 12: 1, 8: 0, 18: 0.0, 19: 0}, _SQUARE),
-    "Deconvolution": Kind(
+LAYER_TYPES = {
+    "Input": LayerType("", _input, {0: 0, 1: 0, 2: 0}),
+    "Convolution": LayerType(
+        "P", _convolution, _WINDOW, {2: 1, 12: 1, 8: 0, 18: 0.0, 19: 0}, _SQUARE
+    ),
+    "Deconvolution": LayerType(
         "P", _deconvolution, _WINDOW, {2: 1, 12: 1, 18: 0, 19: 0, 20: 0, 21: 0, 28: 0}, _SQUARE
     ),
-    "InnerProduct": Kind("V", _inner_product, {0: 0, 1: 0, 2: 0, 9: 0, 10: ()}, {8: 0}),
-    "Pooling": Kind("P", _pooling, {0: 0, 4: 0}),
-    "MemoryData": Kind("", _memory_data, {0: 0, 1: 0, 2: 0}, {11: 0, 21: 1}),
-    "Split": Kind("[PVC]", _same),
-    "Sigmoid": Kind("P|V", _same),
-    "Swish": Kind("P|V", _same),
-    "ReLU": Kind("P|V", _same, {0: 0.0}),
-    "PReLU": Kind("P", _prelu, {0: 0}),
-    "Scale": Kind("PV", _scale, {0: 0}, {1: 0}),
-    "Crop": Kind("PP?", _crop, {0: 0, 1: 0, 9: (), 10: (), 11: ()}, arrays=int),
-    "Eltwise": Kind("PP+", _eltwise, {0: 0, 1: ()}),
-    "BinaryOp": Kind("P[PVC]?", _binary, {0: 0, 1: 0, 2: 0.0}),
-    "Concat": Kind("PP+", _concat, {}, {0: 0}),
-    "PixelShuffle": Kind("P", _pixel_shuffle, {0: 1}, {1: 0}),
-    "Interp": Kind("P", _interp, {0: 0, 1: 1.0, 2: 1.0}, {3: 0, 4: 0, 5: 0, 6: 0}),
+    "InnerProduct": LayerType("V", _inner_product, {0: 0, 1: 0, 2: 0, 9: 0, 10: ()}, {8: 0}),
+    "Pooling": LayerType("P", _pooling, {0: 0, 4: 0}),
+    "MemoryData": LayerType("", _memory_data, {0: 0, 1: 0, 2: 0}, {11: 0, 21: 1}),
+    "Split": LayerType("[PVC]", _same),
+    "Sigmoid": LayerType("P|V", _same),
+    "Swish": LayerType("P|V", _same),
+    "ReLU": LayerType("P|V", _same, {0: 0.0}),
+    "PReLU": LayerType("P", _prelu, {0: 0}),
+    "Scale": LayerType("PV", _scale, {0: 0}, {1: 0}),
+    "Crop": LayerType("PP?", _crop, {0: 0, 1: 0, 9: (), 10: (), 11: ()}, arrays=int),
+    "Eltwise": LayerType("PP+", _eltwise, {0: 0, 1: ()}),
+    "BinaryOp": LayerType("P[PVC]?", _binary, {0: 0, 1: 0, 2: 0.0}),
+    "Concat": LayerType("PP+", _concat, {}, {0: 0}),
+    "PixelShuffle": LayerType("P", _pixel_shuffle, {0: 1}, {1: 0}),
+    "Interp": LayerType("P", _interp, {0: 0, 1: 1.0, 2: 1.0}, {3: 0, 4: 0, 5: 0, 6: 0}),
 }

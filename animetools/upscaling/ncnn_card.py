@@ -1,4 +1,4 @@
-"""ncnn's networks on a card, by torch."""
+"""Networks in ncnn's format on a card, computed by torch."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from animetools.errors import ItemError
-from animetools.upscaling.engine import Form, Planes
-from animetools.upscaling.graph import Graph, Layer
-from animetools.upscaling.kinds import OPERATIONS, RESIZINGS, Params
+from animetools.upscaling.ncnn_graph import Graph, Layer
+from animetools.upscaling.ncnn_layers import OPERATIONS, RESIZINGS, Params
+from animetools.upscaling.network import Geometry, Planes
 
 # A border of 18 pixels is 15% more work around 512 and 30% around 256; of memory waifu2x's
 # networks take 0.6 GiB for it, ESRGAN's 2 GiB.
@@ -24,34 +24,34 @@ TILE = 512
 FEW = 32
 
 
-class Card:
-    """A network of ncnn's files, ready to run on a card: an Engine."""
+class CardNetwork:
+    """The network of a .param and its .bin, ready to run on a card."""
 
     def __init__(self, graph: Graph, device: torch.device, dtype: torch.dtype) -> None:
-        """Take the weights to the `device`; the larger part of the work is done in `dtype`."""
+        """Copy the weights to the `device`; most of the work is done in `dtype`."""
         self.graph, self.device = graph, device
         self.steps = [
             (layer, _step(layer, device, dtype)) for layer in graph.layers if layer.kind != "Input"
         ]
-        self.alone = threading.Lock()  # one tile's blobs are enough for a card
+        self.alone = threading.Lock()  # a card holds the blobs of one tile at a time
 
     @property
-    def form(self) -> Form:
-        """What the tiles must know of it."""
-        form = self.graph.form
-        return form if self.device.type == "cpu" else replace(form, tile=TILE)
+    def geometry(self) -> Geometry:
+        """How tiles must be cut for it."""
+        geometry = self.graph.geometry
+        return geometry if self.device.type == "cpu" else replace(geometry, tile=TILE)
 
     def run(
         self, rgb: Planes, known: Mapping[str, Planes] | None = None, wanted: str | None = None
     ) -> Planes:
-        """As Engine has it."""
+        """See UpscalingNetwork."""
         given = {self.graph.entry: rgb, **(known or {})}
         try:
             with self.alone:
                 return self._computed(given, wanted or self.graph.exit)
         except torch.OutOfMemoryError:
-            pass  # it holds all that is on the card, and goes before the next error comes
-        raise ItemError("the card has too little memory for it: try a smaller --tile")
+            pass  # the error keeps the blobs on the card, so it is dropped before the next is raised
+        raise ItemError("the card does not have enough memory for it: try a smaller --tile")
 
     @torch.inference_mode()
     def _computed(self, given: Mapping[str, Planes], wanted: str) -> Planes:
@@ -62,7 +62,7 @@ class Card:
                 steps.append((layer, compute))
         blobs = {name: self._there(given[name]) for name in needed & given.keys()}
         for layer, compute in reversed(steps):
-            # Blobs are used once, so that they can go.
+            # Each blob is used once, so its memory is freed here.
             blob = compute(*[blobs.pop(name) for name in layer.bottoms])
             for top in needed.intersection(layer.tops):
                 blobs.setdefault(top, blob)
@@ -75,7 +75,7 @@ class Card:
 
 
 def _step(layer: Layer, device: torch.device, dtype: torch.dtype) -> Callable[..., Tensor]:
-    """What a layer makes of pictures [1, C, h, w] and vectors [1, C]."""
+    """The function of a layer, for pictures [1, C, h, w] and vectors [1, C]."""
     p = layer.params
     match layer.kind:
         case "Convolution" | "Deconvolution" | "InnerProduct" | "PReLU":
@@ -144,7 +144,7 @@ def _weighted(layer: Layer, device: torch.device, dtype: torch.dtype) -> Callabl
 
 
 def _activation(p: Params) -> Callable[[Tensor], Tensor]:
-    """The activation behind a layer, which may overwrite what the layer made."""
+    """The activation of a layer, which may work in place."""
     match p[9]:
         case 1:
             return torch.relu_
