@@ -289,7 +289,10 @@ ASKED = "--api http://localhost/v1/completions --api-model m"
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ("--api http://localhost/v1 --api-model m", "--api: the address must end in /v1/completions or"),
+        (
+            "--api http://localhost/v1 --api-model m",
+            "--api: the address must end in /v1/completions or",
+        ),
         ("--api http://localhost/v1/completions", "--api and --api-model need each other"),
         ("--api-model m", "--api and --api-model need each other"),
         ("--max-requests 5", "--max-requests and --max-cost need --api"),
