@@ -149,8 +149,8 @@ def _train(options: LearnOptions, stream: Stream, stopping: Callable[[], bool]) 
         lr=2e-3 if options.from_scratch else TextConfig.lr,
         dtype="bf16" if device.type == "cuda" else "fp32",
     )
-    told = given(options, TextConfig)
-    config = replace(usual, **held(TextConfig, had, path) | told)
+    chosen = given(options, TextConfig)
+    config = replace(usual, **held(TextConfig, had, path) | chosen)
 
     # The model.
     def all_texts() -> Iterator[str]:
@@ -173,7 +173,7 @@ def _train(options: LearnOptions, stream: Stream, stopping: Callable[[], bool]) 
         elif advice := tokenizers.advice(tokenizer, all_texts()):
             report.note(advice)
     most = getattr(model.config, "max_position_embeddings", config.context)
-    if "context" not in told:
+    if "context" not in chosen:
         config = replace(config, context=min(config.context, most))
     if config.context > most:
         raise FatalError(f"--context {config.context} is more than the model's {most}: lower it")

@@ -149,11 +149,11 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
     elif path:
         path = locate(path)
     saved = resume.read(path) if path else None
-    told = given(options, TrainConfig)
+    chosen = given(options, TrainConfig)
     if device.type == "cuda" and not saved:
-        told.setdefault("dtype", "fp16")
+        chosen.setdefault("dtype", "fp16")
     side, transfers = max(images.height, images.width), bool(options.transfer)
-    config = settings(told, side, saved, path, transfer=transfers)
+    config = settings(chosen, side, saved, path, transfer=transfers)
     images.mirror = config.mirror
 
     # The networks.
@@ -163,8 +163,8 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
     elif options.transfer:
         source = transfer.source_of(locate(options.transfer))
         wanted, configs = configs, transfer.configs_like(configs, source)
-        refuse_architecture(told, wanted[0], source.generator.config, options.transfer)
-        if "preset" in told and configs != wanted:
+        refuse_architecture(chosen, wanted[0], source.generator.config, options.transfer)
+        if "preset" in chosen and configs != wanted:
             report.note(f"the networks are those of {options.transfer}, not of {config.preset}")
     transfer.refuse_too_frozen(config, configs)
     if config.dtype != "fp32" and not transfer.precision_of(config.dtype, device):

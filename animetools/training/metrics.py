@@ -26,14 +26,14 @@ UNITS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uin
 
 
 class Embedding:
-    """A network that tells images apart, from an ONNX file.
+    """A network from images to features, in an ONNX file.
 
     Its first input is images [n, 3, H, W] or [n, H, W, 3], as the file says; where the file fixes
     n, H or W, images come in such batches, and scaled to that size. Numbers of floating point are
     from -1 to 1, those of uint8 from 0 to 255. Its first output, [n, ...], is flattened.
 
-    An ONNX file is a program: how long it runs in how much memory cannot be told before.
-    Raises FatalError, in one sentence, if the file is no such network.
+    An ONNX file is a program: how long it runs, in how much memory, cannot be known before.
+    Raises FatalError, in one sentence, for another file or network.
     """
 
     def __init__(self, path: str, threads: int = 0) -> None:
@@ -56,7 +56,7 @@ class Embedding:
     def __call__(self, images: Pixels) -> Features:
         """The features of images, uint8 [n, C, H, W]; C is 3, or 1 for grey.
 
-        Raises FatalError if the network does not give any.
+        Raises FatalError if the network fails.
         """
         step = self.batch or AT_ONCE
         parts = [self._run(images[at : at + step]) for at in range(0, len(images), step)]
@@ -88,7 +88,7 @@ class Embedding:
 
 @dataclass(frozen=True)
 class Gauss:
-    """The normal distribution that features are taken for; `root` times its transpose is S."""
+    """A normal distribution fitted to features; `root` times its transpose is the covariance S."""
 
     mean: NDArray[np.float64]  # [d]
     root: NDArray[np.float64]  # [d, min(n, d)]
@@ -97,7 +97,7 @@ class Gauss:
 def gauss(features: Features) -> Gauss:
     """The mean and the covariance of features [n, d], n at least 2.
 
-    The covariance is not formed: its root comes from the features, with all their digits.
+    The covariance is not computed: its root comes from the features, without loss of precision.
     """
     x = features.astype(np.float64)
     mean = x.mean(0)
@@ -108,8 +108,8 @@ def gauss(features: Features) -> Gauss:
 def fid(first: Gauss, second: Gauss) -> float:
     """The Frechet distance: |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)).
 
-    With S = A A^T the trace of the root is the sum of the singular values of A1^T A2: no root is
-    taken of a matrix, which goes wrong where one has nearly no inverse.
+    With S = A A^T the trace of the root is the sum of the singular values of A1^T A2. So no matrix
+    root is computed, which would be unstable for nearly singular ones.
     Source: Heusel et al. 2017 (arXiv:1706.08500), section 3; Dowson and Landau 1982.
     """
     common = np.linalg.svd(first.root.T @ second.root, compute_uv=False).sum()
@@ -142,10 +142,10 @@ def kid(first: Features, second: Features) -> float:
 class Metrics:
     """The metrics of a generator's samples, against the images that it learns from.
 
-    It draws the same latents every time, `count` of them, and takes as many images, or all. Their
-    features are computed once, when they are needed first.
+    Always from the same `count` latents, and as many images, or all, whose features are computed
+    once, when first needed.
 
-    Raises FatalError if there is nothing to compare, or the embedding cannot be run.
+    Raises FatalError for fewer than two images, or if the embedding cannot be run.
     """
 
     def __init__(
@@ -155,7 +155,7 @@ class Metrics:
         self.count, self.threads = count, threads
         first = next(chosen(images, AT_ONCE, AT_ONCE), None)
         if first is None or len(first) < 2:
-            raise FatalError("--metrics compares at least two images")
+            raise FatalError("--metrics needs a dataset of at least two images")
         embedding(first[:1])
 
     def __call__(self, generator: Generator) -> dict[str, float]:
