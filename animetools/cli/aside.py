@@ -63,7 +63,7 @@ def until_interrupted(
                 raise entry
             if isinstance(entry, signal.Signals):
                 last = entry
-                stream.report.note(SAVING[entry])
+                stream.note(SAVING[entry])
             else:
                 yield entry
     except OSError as why:

@@ -103,7 +103,7 @@ def gpttrain(options: LearnOptions, stream: Stream) -> int:
 
 def _train(options: LearnOptions, stream: Stream, stopping: Callable[[], bool]) -> Iterator[str]:
     """Train; yields the path of each snapshot."""
-    report, out, corpus = stream.report, stream.out, stream.files[0]
+    out, corpus = stream.out, stream.files[0]
     jobs = stream.options.jobs or cores()
     os.environ.setdefault("RAYON_NUM_THREADS", f"{jobs}")  # the tokenizer's
     import torch
@@ -130,7 +130,7 @@ def _train(options: LearnOptions, stream: Stream, stopping: Callable[[], bool]) 
     # The corpus, and the snapshot to resume.
     columns = [name.strip() for name in options.column.split(",") if name.strip()]
     form = texts.form_of(corpus, columns)
-    if not any(texts.documents(corpus, report.note, columns)):
+    if not any(texts.documents(corpus, stream.note, columns)):
         raise FatalError(f"{corpus} has no text to learn from")
     old, force = listed(out), stream.options.force
     if old and options.resume == force:
@@ -144,7 +144,7 @@ def _train(options: LearnOptions, stream: Stream, stopping: Callable[[], bool]) 
     if saved:
         origin.refuse_another(out, had)
     elif options.resume:
-        report.note(f"{out} holds no run: starting a new one")
+        stream.note(f"{out} holds no run: starting a new one")
     usual = TextConfig(
         lr=2e-3 if options.from_scratch else TextConfig.lr,
         dtype="bf16" if device.type == "cuda" else "fp32",
@@ -171,7 +171,7 @@ def _train(options: LearnOptions, stream: Stream, stopping: Callable[[], bool]) 
             tokenizers.give(model, tokenizer, new)
             tokenizer = new
         elif advice := tokenizers.advice(tokenizer, all_texts()):
-            report.note(advice)
+            stream.note(advice)
     most = getattr(model.config, "max_position_embeddings", config.context)
     if "context" not in chosen:
         config = replace(config, context=min(config.context, most))
@@ -182,14 +182,14 @@ def _train(options: LearnOptions, stream: Stream, stopping: Callable[[], bool]) 
 
     # The text.
     data, valid = tokens.encoded(
-        texts.documents(corpus, report.note, columns), tokenizer, config.valid, pairs=form.pairs
+        texts.documents(corpus, stream.note, columns), tokenizer, config.valid, pairs=form.pairs
     )
     if not data.places(config.context):
         cure = f"try --context {len(data)}" if len(data) >= LEAST else "learn from a longer text"
         raise FatalError(f"{corpus} holds {len(data)} tokens, fewer than --context: {cure}")
-    report.note(f"{corpus}: {form.kind}, {len(data)} tokens to learn from, {len(valid)} held back")
+    stream.note(f"{corpus}: {form.kind}, {len(data)} tokens to learn from, {len(valid)} held back")
     if not valid.places(config.context):
-        report.note(
+        stream.note(
             "too little is held back for validation: the last weights count as the best, and"
             " --patience has no effect"
         )
@@ -198,10 +198,10 @@ def _train(options: LearnOptions, stream: Stream, stopping: Callable[[], bool]) 
     pace = Pace(options.snap, keep=options.keep)
     needed = needs(model, config)
     for line in forecast(needed, pace, config.steps, out, device, resident(), LESS_MEMORY):
-        report.note(line)
+        stream.note(line)
     if stream.options.dry_run:
         for key, value in asdict(config).items():
-            report.note(f"{key} {value}")
+            stream.note(f"{key} {value}")
         yield os.path.join(out, snapshots.named(config.steps))
         return
 
@@ -213,7 +213,7 @@ def _train(options: LearnOptions, stream: Stream, stopping: Callable[[], bool]) 
     if saved:
         training.resume(saved)
         if training.done >= config.steps:
-            report.note(f"{path} has its {config.steps} steps: raise --steps to continue")
+            stream.note(f"{path} has its {config.steps} steps: raise --steps to continue")
             yield path
             return
         news = [f"continuing from {path} at step {training.done}"]
@@ -221,8 +221,8 @@ def _train(options: LearnOptions, stream: Stream, stopping: Callable[[], bool]) 
     folder = Folder(out)
     folder.record(asdict(options) | asdict(config) | facts | {"device": str(device), "jobs": jobs})
     view = View(out, training.unit, training.total, training.done)
-    report.watch(view)
-    diary = Diary(folder, report.note, view, training.done)
+    stream.watch(view)
+    diary = Diary(folder, stream.note, view, training.done)
     for line in news:
         diary.say(line)
     for each in [] if saved else old:

@@ -132,7 +132,7 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
     from animetools.training.learner import KIMG, StyleGANTraining
     from animetools.training.settings import refuse_architecture, settings
 
-    report, jobs = stream.report, stream.options.jobs or cores()
+    jobs = stream.options.jobs or cores()
     torch.set_num_threads(min(jobs, cores()))  # more would wait for each other
     process = resident()
 
@@ -140,12 +140,12 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
     device = devices(options.device)[0]
     images = Images(stream.files[0])
     if unused := list(annotations(images.pictures)):
-        report.note(f"{images.path} has {' and '.join(unused)}: sgtrain does not use them yet")
+        stream.note(f"{images.path} has {' and '.join(unused)}: sgtrain does not use them yet")
     path = "" if options.resume == "none" else options.resume
     if path == "latest":
         path = resume.latest(stream.out, images) or ""
         if not path:
-            report.note(f"{stream.out} holds no run on {images.path}: starting a new one")
+            stream.note(f"{stream.out} holds no run on {images.path}: starting a new one")
     elif path:
         path = locate(path)
     saved = resume.read(path) if path else None
@@ -165,29 +165,29 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
         wanted, configs = configs, transfer.configs_like(configs, source)
         refuse_architecture(chosen, wanted[0], source.generator.config, options.transfer)
         if "preset" in chosen and configs != wanted:
-            report.note(f"the networks are those of {options.transfer}, not of {config.preset}")
+            stream.note(f"the networks are those of {options.transfer}, not of {config.preset}")
     transfer.refuse_too_frozen(config, configs)
     if config.dtype != "fp32" and not transfer.precision_of(config.dtype, device):
-        report.note(f"--dtype {config.dtype} is slow on this device: training in fp32")
+        stream.note(f"--dtype {config.dtype} is slow on this device: training in fp32")
     metrics = _metrics(options, images, jobs)
 
     # The forecast.
     pace = Pace(options.snap, options.snap_minutes, options.keep, options.keep_every)
     part, group = config.batch // config.accumulate, configs[1].mbstd_group
     if group != min(config.mbstd, part):
-        report.note(f"the discriminator compares {group} images at a time: so {part} divide")
+        stream.note(f"the discriminator compares {group} images at a time: so {part} divide")
     needed = needs(configs, part)
     for line in forecast(needed, pace, config.kimg, stream.out, device, process, LESS_MEMORY):
-        report.note(line)
+        stream.note(line)
     if not saved:
         for line in length(
             config, seconds_per_kimg(transfer.gan_of(config, configs, device)[0], config.batch)
         ):
-            report.note(line)
+            stream.note(line)
     name, home = f"{images.name}-{config.preset}", snapshots.home(path) if path else None
     if stream.options.dry_run:
         for key, value in asdict(config).items():
-            report.note(f"{key} {value}")
+            stream.note(f"{key} {value}")
         yield os.path.join(home or following(stream.out, name), snapshots.named(config.kimg))
         return
 
@@ -200,7 +200,7 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
         facts |= {"transfer": saved.facts["transfer"]} if "transfer" in saved.facts else {}
         snapshots.restore(gan, saved, config)
         if gan.seen >= config.kimg * 1000:
-            report.note(f"{path} has its {config.kimg:g} kimg: raise --kimg to continue")
+            stream.note(f"{path} has its {config.kimg:g} kimg: raise --kimg to continue")
             yield path
             return
         news = [f"continuing from {path} at {KIMG.words(gan.seen)} kimg"]
@@ -216,8 +216,8 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
     )
     training = StyleGANTraining(gan, images, config, facts, jobs, metrics)
     view = View(folder.path, training.unit, training.total, training.done)
-    report.watch(view)
-    diary = Diary(folder, report.note, view, training.done)
+    stream.watch(view)
+    diary = Diary(folder, stream.note, view, training.done)
     for line in news:
         diary.say(line)
     with training:
