@@ -30,4 +30,4 @@ def _is_lossy(options: Any) -> bool:
 
 # Images that are written
 FORMAT = Opt("Format of the image files; by default png.")
-Quality = Annotated[int, Opt("Quality of JPEG and WebP files.", min=1, max=100, affects=_is_lossy)]
+Quality = Annotated[int, Opt("Quality of lossy image files.", min=1, max=100, affects=_is_lossy)]

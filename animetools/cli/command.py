@@ -167,24 +167,24 @@ class Command:
                 for option in self.shared
                 if option.name != "out"
             }
-            told = StreamOptions(**shared)
+            common = StreamOptions(**shared)
             own = self.own(**values)
         except ValueError as why:
             return usage_error(self.name, str(why))
-        report = Report(self.name, quiet=told.quiet, verbose=told.verbose)
+        report = Report(self.name, quiet=common.quiet, verbose=common.verbose)
         warnings.showwarning = lambda message, category, *_: (
             report.once(str(message)) if issubclass(category, Advice) else None
         )
         warnings.simplefilter("always", Advice)
         stream = Stream(
-            told,
+            common,
             report,
             Settings.of(self.name, own),
             out=out,
             files=files,
             workers=self.workers,
         )
-        return _guarded(lambda: self.main(own, stream), report, debug=told.debug)
+        return _guarded(lambda: self.main(own, stream), report, debug=common.debug)
 
     def _place(self, out: str) -> str:
         """The path of --out: a folder, or a file with the extension of the default."""

@@ -52,7 +52,7 @@ class Records:
                 [os.fsencode(name)],
             ).fetchone()
             if row and row[0] == os.stat(path).st_size:
-                own = next((told for made, _, told in json.loads(row[1]) if made == name), None)
+                own = next((facts for made, _, facts in json.loads(row[1]) if made == name), None)
                 if isinstance(own, dict):
                     known = self.facts(os.fsdecode(row[2]), steps - 1) if steps else {}
                     facts = known | own

@@ -6,7 +6,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from animetools.cli import (
-    FORMAT,
     Background,
     Item,
     MaxPixels,
@@ -90,7 +89,7 @@ class CropOptions:
         int, Opt("Most faces of an image, the most certain first; 0: all.", min=0)
     ] = 0
     one_face: Annotated[bool, Opt("Skip crops that show a second face.")] = False
-    format: Annotated[Literal["png", "jpg"], FORMAT] = "png"
+    format: Annotated[Literal["png", "jpg"], Opt("Format of the image files.")] = "png"
     quality: Quality = 95
     sidecars: Annotated[
         bool,

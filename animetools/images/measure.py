@@ -67,7 +67,7 @@ def measure(
         data = read_bytes(path)
         if len(data) < limits.min_bytes:
             return Unfit("too few bytes", str(len(data)))
-        lapse = check_file(data, limits.max_pixels) if limits.strict else ""
+        deviation = check_file(data, limits.max_pixels) if limits.strict else ""
         rgb = decode_rgb(data, max_pixels=limits.max_pixels)
     except TooManyPixels as why:
         return Unfit("too many pixels", str(why))
@@ -77,8 +77,8 @@ def measure(
         return Unfit("empty", str(why))
     except ImageError as why:
         return Unfit("broken", str(why))
-    if lapse:
-        return Unfit("not strictly conforming", lapse)
+    if deviation:
+        return Unfit("not strictly conforming", deviation)
     height, width = rgb.shape[:2]
     if min(height, width) < limits.min_side:
         return Unfit("too small", f"{width}x{height}")

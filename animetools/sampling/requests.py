@@ -51,12 +51,12 @@ def requests(sampler: Sampler, naming: Naming, sources: Iterable[Source]) -> Ite
             for name, facts, latent in _latents(sampler, source):
                 for psi in sampler.psis(latent, naming.psis):
                     picture = Picture(latent, psi)
-                    told = sampler.facts([picture])
-                    told |= {"index": index, "file": os.path.basename(name)}
+                    values = sampler.facts([picture])
+                    values |= {"index": index, "file": os.path.basename(name)}
                     index += 1
                     # A file's own path says whose picture it is; a name from a template does not.
                     stamp = (not naming.template and facts and source.stamp) or f"{picture.digest}"
-                    yield Request(naming.picture(name, told), (picture,), facts, stamp)
+                    yield Request(naming.picture(name, values), (picture,), facts, stamp)
         except (ItemError, ValueError) as why:
             yield Request(source.path, trouble=str(why))
         except OSError as why:
@@ -87,9 +87,9 @@ def sheets(sampler: Sampler, naming: Naming, singles: Iterable[Request]) -> Iter
 
     def sheet(several: list[Request]) -> Request:
         pictures = tuple(picture for each in several for picture in each.pictures)
-        told = sampler.facts(pictures[:1]) | {"index": index}
+        values = sampler.facts(pictures[:1]) | {"index": index}
         stamp = zlib.crc32(repr([picture.digest for picture in pictures]).encode())
-        path = naming.sheet(several[0].path, several[-1].path, told)
+        path = naming.sheet(several[0].path, several[-1].path, values)
         return Request(path, pictures, stamp=f"{stamp}")
 
     for single in singles:

@@ -7,7 +7,7 @@ complete -c animeupscale -l tta -d 'Average over eight flips and turns: slightly
 complete -c animeupscale -l in-place -d 'Replace the image (PNG, JPEG, WebP), which is kept as FILE~; its text and EXIF data are lost.'
 complete -c animeupscale -l no-backup -d 'Keep no FILE~.'
 complete -c animeupscale -l format -x -a 'png jpg webp' -d 'Format of the image files; by default png.'
-complete -c animeupscale -l quality -r -d 'Quality of JPEG and WebP files.'
+complete -c animeupscale -l quality -r -d 'Quality of lossy image files.'
 complete -c animeupscale -l tile -r -d 'Side of the tiles of a large image; by default what suits the model. It changes only memory and time, not the result.'
 complete -c animeupscale -l device -r -d 'auto, cpu, cuda, cuda:1, mps, or all: every card.'
 complete -c animeupscale -l dtype -x -a 'fp32 bf16 fp16' -d 'Precision on a card; a CPU computes in fp32.'

@@ -10,7 +10,7 @@ complete -c sggen -l tags -r -d 'Several classes at once, by numbers or names: l
 complete -c sggen -l accept -r -d 'Keep the pictures that the discriminator scores best: a share, such as 10%, or a number.'
 complete -c sggen -l grid -r -d 'Write sheets of so many columns and rows, not single pictures.'
 complete -c sggen -l format -x -a 'png jpg webp' -d 'Format of the image files; by default png.'
-complete -c sggen -l quality -r -d 'Quality of JPEG and WebP files.'
+complete -c sggen -l quality -r -d 'Quality of lossy image files.'
 complete -c sggen -l name -r -d 'Name of each file, such as example-{seed}-{psi}.jpg; {index} counts from 0.'
 complete -c sggen -l save-w -d 'Write w beside each picture, as NAME.npy.'
 complete -c sggen -l sha256 -r -d 'SHA-256 that the network file must have.'
