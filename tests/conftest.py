@@ -1,6 +1,7 @@
 """What all tests share: real shells, with the commands on PATH."""
 
 import os
+import signal
 import subprocess
 from collections.abc import Callable
 from functools import partial
@@ -16,6 +17,10 @@ HANGS = 600  # seconds after which a process does: far more than it takes on a b
 # How long a test takes says how busy the machine is.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+# A shell has its background jobs ignore Ctrl-C, and commands leave an ignored signal ignored.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Shell = Callable[..., subprocess.CompletedProcess[str]]
 
