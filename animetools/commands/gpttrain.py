@@ -116,7 +116,7 @@ def _train(options: LearnOptions, stream: Stream, stopping: Callable[[], bool]) 
     from animetools.runs.pace import Pace
     from animetools.runs.snapshots import listed, remove
     from animetools.runs.view import View
-    from animetools.text.learning import corpus as texts
+    from animetools.text import corpus as texts
     from animetools.text.learning import snapshots, tokenizers, tokens
     from animetools.text.learning.forecast import needs
     from animetools.text.learning.learner import Learner

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from animetools.errors import FatalError
+from animetools.text.corpus import documents
 from animetools.text.encoding import lines
 from animetools.text.judging.words import words_of
-from animetools.text.learning.corpus import documents
 
 JAPANESE = "彼女は猫になった。\nそして空を飛んだ。\n"
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r\ufeff"))

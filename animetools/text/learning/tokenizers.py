@@ -6,7 +6,7 @@ from typing import Any
 from torch import nn
 from transformers import PreTrainedTokenizerFast
 
-from animetools.text.learning.corpus import END
+from animetools.text.corpus import END
 
 MOST = 50 << 20  # characters to train a tokenizer on: more of them hardly change it
 SAMPLE = 1 << 18  # characters by which a tokenizer is compared with a new one

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from animetools.text.learning.corpus import Document
+from animetools.text.corpus import Document
 
 AT_ONCE = 512  # documents encoded together
 WINDOWS = 128  # most windows of a validation

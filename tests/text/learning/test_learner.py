@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from animetools.errors import FatalError
+from animetools.text.corpus import Document
 from animetools.text.learning import tokenizers
 from animetools.text.learning.config import TextConfig
-from animetools.text.learning.corpus import Document
 from animetools.text.learning.learner import Learner
 from animetools.text.learning.tokens import encoded
 from tests.text.small_models import TEXTS, TOKENIZER, small

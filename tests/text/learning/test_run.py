@@ -19,9 +19,9 @@ from animetools.runs.loop import train
 from animetools.runs.pace import Pace
 from animetools.runs.snapshots import listed
 from animetools.runs.view import View
+from animetools.text.corpus import Document
 from animetools.text.learning import snapshots
 from animetools.text.learning.config import TextConfig
-from animetools.text.learning.corpus import Document
 from animetools.text.learning.learner import Learner
 from animetools.text.learning.run import STEP, TextTraining
 from animetools.text.learning.tokens import encoded

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from animetools.text.learning.corpus import Document
+from animetools.text.corpus import Document
 from animetools.text.learning.tokens import encoded
 from tests.text.small_models import TEXTS, TOKENIZER
 

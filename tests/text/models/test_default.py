@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from animetools.text.learning.corpus import END
+from animetools.text.corpus import END
 from animetools.text.models.loading import SHIPPED, load
 from tests.conftest import ROOT, bash
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from animetools.errors import FatalError
-from animetools.text import encoding
-from animetools.text.learning import tables
+from animetools.text import encoding, tables
 
 END, START = "<|endoftext|>", "<|startoftext|>"  # around a text: GPT-2's, and gpt-2-simple's
 PIECE = 4096  # characters of plain text that go to training or validation together

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from animetools.errors import FatalError
+from animetools.text import corpus
+from animetools.text.corpus import LONGEST, PIECE, Document, documents, form_of
 from animetools.text.encoding import MOST
-from animetools.text.learning import corpus
-from animetools.text.learning.corpus import LONGEST, PIECE, Document, documents, form_of
 
 
 def read(path: Path) -> tuple[list[Document], list[str]]:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from animetools.errors import FatalError
-from animetools.text.learning import tables
-from animetools.text.learning.corpus import LONGEST, documents, form_of
+from animetools.text import tables
+from animetools.text.corpus import LONGEST, documents, form_of
 
 ROWS = [
     {"id": "1", "title": "Cat", "synopsis": 'A cat, "Tama",\nsleeps.'},
