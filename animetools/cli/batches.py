@@ -1,18 +1,19 @@
 """Work for a network: decode ahead, compute in batches, encode behind."""
 
-import pickle
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import cycle, islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from animetools.cli.item import Done, Item, Output, Result, finish
 from animetools.cli.workers import Workers
 from animetools.errors import ItemError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 PATIENCE_SECONDS = 1.0  # with a device that computes what nobody waits for
 AHEAD = 3  # batches on their way per device: one in it, one before it and one behind it
@@ -47,7 +48,7 @@ class _Decoded:
     item: Item
     output: Output
     value: Any
-    done: Future[Done]
+    done: "Future[Done]"
 
 
 class _Network:
@@ -78,6 +79,8 @@ class Pipeline:
         self.ready: queue.SimpleQueue[_Decoded | None] = queue.SimpleQueue()
         computes: list[Compute]
         if workers.are_remote:
+            import pickle  # late: --help does without
+
             load = pickle.dumps(work.load)
             devices = islice(cycle(work.devices), workers.width)
             computes = [partial(self._compute_remotely, load, device) for device in devices]
@@ -92,8 +95,10 @@ class Pipeline:
         for thread in self.threads:
             thread.start()
 
-    def submit(self, item: Item, output: Output) -> Future[Done]:
+    def submit(self, item: Item, output: Output) -> "Future[Done]":
         """Begin one item."""
+        from concurrent.futures import Future
+
         done: Future[Done] = Future()
         decoded = self.workers.submit(_decode, self.work.decode, item)
         decoded.add_done_callback(partial(self._arrive, item, output, done))
@@ -110,7 +115,9 @@ class Pipeline:
         for thread in self.threads:
             thread.join(PATIENCE_SECONDS / len(self.threads))
 
-    def _arrive(self, item: Item, output: Output, done: Future[Done], decoded: Future[Any]) -> None:
+    def _arrive(
+        self, item: Item, output: Output, done: "Future[Done]", decoded: "Future[Any]"
+    ) -> None:
         if decoded.cancelled():
             return  # the run has ended: nobody waits
         why = decoded.exception()
@@ -158,6 +165,8 @@ _remembering = threading.Lock()
 
 @lru_cache(maxsize=4)  # such as one that judges and one that draws
 def _remembered(load: bytes, device: Any) -> _Network:
+    import pickle
+
     return _Network(pickle.loads(load), device)
 
 
@@ -181,7 +190,7 @@ def _fail(batch: Iterable[_Decoded], why: BaseException) -> None:
             each.done.set_exception(why)
 
 
-def _pass_on(done: Future[Done], encoded: Future[Done]) -> None:
+def _pass_on(done: "Future[Done]", encoded: "Future[Done]") -> None:
     if encoded.cancelled() or done.done():
         return
     why = encoded.exception()

@@ -1,9 +1,9 @@
 """Which items need work: not those that are done, under way, or a command's own files."""
 
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from animetools import atomic
 from animetools.cli.item import Done, Item, Output, Result, Written, below
@@ -12,13 +12,16 @@ from animetools.cli.workers import Tell
 from animetools.errors import ItemError, PassedOver
 from animetools.names import is_inside
 
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
 
 @dataclass
 class Entry:
     """An item and its results to come."""
 
     item: Item
-    future: Future[Done]
+    future: "Future[Done]"
     output: Output | None = None
 
 
@@ -33,7 +36,7 @@ class Intake:
         out: str,
         aside: str,
         open_journal: Callable[[], Journal] | None,
-        begin: Callable[[Item, Output], Future[Done]],
+        begin: "Callable[[Item, Output], Future[Done]]",
         tell: Tell | None,
     ) -> None:
         self.out = out
@@ -59,7 +62,7 @@ class Intake:
             return Entry(item, self._start(item, output))
         return self._take_journalled(item, self.open_journal)
 
-    def _start(self, item: Item, output: Output) -> Future[Done]:
+    def _start(self, item: Item, output: Output) -> "Future[Done]":
         if self.tell:
             output.tell = partial(self.tell, hash(item.path))
         return self.begin(item, output)
@@ -104,13 +107,17 @@ class Intake:
             self.journal.close()
 
 
-def _ready(done: Done) -> Future[Done]:
+def _ready(done: Done) -> "Future[Done]":
+    from concurrent.futures import Future
+
     future: Future[Done] = Future()
     future.set_result(done)
     return future
 
 
-def _failed(why: Exception) -> Future[Done]:
+def _failed(why: Exception) -> "Future[Done]":
+    from concurrent.futures import Future
+
     future: Future[Done] = Future()
     future.set_exception(why)
     return future

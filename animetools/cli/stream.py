@@ -10,10 +10,9 @@ import queue
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Protocol
 
 from animetools import atomic
 from animetools.cli.batches import Batches, Pipeline
@@ -35,6 +34,9 @@ from animetools.cli.workers import Workers, threads
 from animetools.errors import FatalError, ItemError, PassedOver
 from animetools.options import Opt
 from animetools.settings import Settings
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 
 class Run(Protocol):
@@ -284,7 +286,7 @@ class Stream:
 _Queue = queue.SimpleQueue[Entry | BaseException | int]  # an int is the number of entries
 
 
-def _arrive(entries: _Queue, entry: Entry, _: Future[Done]) -> None:
+def _arrive(entries: _Queue, entry: Entry, _: "Future[Done]") -> None:
     entries.put(entry)
 
 

@@ -1,22 +1,20 @@
 """Who does a stream's work: threads, processes, or any executor, such as a cluster's."""
 
 import os
-import struct
 import threading
 import warnings
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
-from uuid import uuid4
 
 from animetools import atomic
 from animetools.cli.cores import cores
 from animetools.errors import Advice, FatalError
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
     from multiprocessing.connection import Connection
 
 T = TypeVar("T")
@@ -35,25 +33,27 @@ class Workers:
     executor belongs to the caller and goes on after the run.
     """
 
-    executor: Executor
+    executor: "Executor"
     width: int
     are_threads: bool = False
     are_remote: bool = False
     channel: "_Channel | None" = None
-    waiting: set[Future[Any]] = field(default_factory=set)
+    waiting: "set[Future[Any]]" = field(default_factory=set)
 
     @property
     def window(self) -> int:
         """How many items may be on their way."""
         return WINDOW * self.width
 
-    def submit(self, function: Callable[..., T], *args: Any) -> Future[T]:
+    def submit(self, function: Callable[..., T], *args: Any) -> "Future[T]":
         """Have a worker call the function.
 
         Here or in the result: FatalError if a worker process has died.
         """
         if self.are_threads:
             return self.executor.submit(function, *args)
+        from concurrent.futures import BrokenExecutor, Future
+
         result: Future[T] = Future()
         try:
             future = self.executor.submit(_call, HERE, function, *args)
@@ -82,6 +82,8 @@ class Workers:
 
 def threads(jobs: int) -> Workers:
     """Threads: for work that Pillow, OpenCV or torch does without the GIL; 0 is one per core."""
+    from concurrent.futures import ThreadPoolExecutor
+
     jobs = jobs or cores()
     return Workers(ThreadPoolExecutor(jobs), jobs, are_threads=True)
 
@@ -100,14 +102,14 @@ def processes(jobs: int) -> Workers:
     return Workers(executor, jobs, channel=_Channel(reader, writer))
 
 
-def remote(executor: Executor, width: int) -> Callable[[int], Workers]:
+def remote(executor: "Executor", width: int) -> Callable[[int], Workers]:
     """Any executor, such as dask.distributed's `client.get_executor()`, with so many workers."""
     return lambda jobs: Workers(executor, jobs or width, are_remote=True)
 
 
 # In the worker
 
-HERE = uuid4().hex  # this process
+HERE = os.urandom(16).hex()  # this process
 _listening: dict[int, list[str]] = {}  # the calls that are under way, and what they hear
 _writer: "Connection | None" = None
 
@@ -167,12 +169,11 @@ def _wait_for_parent() -> None:
 def _tell(number: int, share: float) -> None:
     if _writer:
         with suppress(OSError):  # nobody listens any more
-            _writer.send_bytes(_MESSAGE.pack(number, share))
+            # So short that a pipe keeps it whole, whoever else writes.
+            _writer.send_bytes(f"{number} {share}".encode())
 
 
 # In the parent
-
-_MESSAGE = struct.Struct("qd")  # so short that a pipe keeps it whole, whoever else writes
 
 
 @dataclass(frozen=True)
@@ -189,11 +190,14 @@ class _Channel:
     def _listen(self, tell: Tell) -> None:
         with self.reader, suppress(EOFError):  # the last process has ended
             while True:
-                tell(*_MESSAGE.unpack(self.reader.recv_bytes()))
+                number, share = self.reader.recv_bytes().split()
+                tell(int(number), float(share))
 
 
-def _pass_on(result: Future[T], future: Future[tuple[T, list[str]]]) -> None:
+def _pass_on(result: "Future[T]", future: "Future[tuple[T, list[str]]]") -> None:
     """A worker's warnings, then its result."""
+    from concurrent.futures import BrokenExecutor
+
     if future.cancelled():
         result.cancel()
         return
