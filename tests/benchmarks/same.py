@@ -24,7 +24,7 @@ LINES = {
     "facts": "animecrop -n --json --min-size 64 raw/original",
     "kept": "animeclean -n --json raw/original; animeclean --keep largest faces raw/original",
     "enlarged": "animeupscale -o up $(find faces -name '*.png' | sort | head -3)",
-    "photos": "animeupscale --model photo -o photos $(find faces -name '*.png' | sort | head -1)",
+    "photos": "animeupscale --model photo --below 2048 -o photos $(find faces -name '*.png' | sort | head -1)",
     "pack": "animepack --size 32 -o set.zip faces",
     "folder": "animepack --size 64 --fit cover --quality 90 -o set faces portraits",
     "pictures": "sggen --seeds 0-7 --psi 0.5,0.8 -o pictures",
