@@ -24,6 +24,7 @@ LINES = {
     "sggen": "--network a.pkl --seeds 0-2 --psi 0.5,1 --save-w",
     "sggen --accept": "--network a.pkl --seeds 0-5 --accept 50% --grid 2x2 --noise random",
     "dranker": "a.pkl in --shuffles 2 --sort --json",
+    "gptsnip": "--seeds 0-1 --max-tokens 12",
     "gptclean": "texts",
     "sgconvert": "a.pkl b.pkl",
 }

@@ -1,9 +1,11 @@
 """A text source that is a model on this machine; many threads may ask it at once."""
 
+import pickle
 import queue
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +20,7 @@ class LocalModel:
     """A TextSource that generates the texts of all threads in one batch.
 
     A thread of its own runs the batch. `load` is called there when the first text is asked for.
+    It survives pickling, without the model: each process loads one, for all of its texts.
     """
 
     at_once = 64  # twice the slots: none waits while threads clean and write
@@ -29,6 +32,9 @@ class LocalModel:
         self.closed = False
         self.lock = threading.Lock()
         self.thread: threading.Thread | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _of_process, (pickle.dumps(self.load),)
 
     def write(self, prompt: str, seed: int, attempt: int) -> str:
         """The text that continues `prompt`, up to its end or the most tokens.
@@ -76,3 +82,8 @@ class LocalModel:
                 text.result.set_exception(why)
         while late := self.waiting.get():
             late.result.set_exception(why)
+
+
+@lru_cache(maxsize=1)
+def _of_process(load: bytes) -> LocalModel:
+    return LocalModel(pickle.loads(load))
