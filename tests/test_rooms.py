@@ -13,6 +13,7 @@ GROUND = {
     "shared_options",
     "settings",
     "errors",
+    "tags",
     "names",
     "atomic",
     "database",
@@ -25,6 +26,7 @@ ALLOWED = {
     "shared_options": {"colors", "options"},
     "settings": {"options"},
     "errors": set(),
+    "tags": {"errors"},
     "names": set(),
     "atomic": {"names"},
     "database": {"errors"},
@@ -38,9 +40,11 @@ ALLOWED = {
     "text": GROUND | {"runs"},
     "netfiles": GROUND | {"networks"},
     "dataset": GROUND | {"images"},
+    "booru": GROUND,
+    "tagging": GROUND | {"images", "networks", "netfiles"},
     "upscaling": GROUND | {"images", "networks", "netfiles"},
     "ranking": GROUND | {"images", "networks", "netfiles"},
-    "training": GROUND | {"images", "networks", "netfiles", "dataset", "runs"},
+    "training": GROUND | {"images", "networks", "netfiles", "dataset", "runs", "tagging"},
     "sampling": GROUND | {"images", "networks", "netfiles", "ranking"},
 }
 

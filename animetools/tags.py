@@ -1,0 +1,108 @@
+"""Tags: what is in a picture, as records and captions say it."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from animetools.errors import ItemError
+
+GENERAL = "general"
+# By Danbooru's numbers; 9 is what its taggers call their ratings.
+CATEGORIES = {
+    0: GENERAL,
+    1: "artist",
+    3: "copyright",
+    4: "character",
+    5: "meta",
+    9: "rating",
+}
+LONGEST_NAME = 500  # characters
+MOST_TAGS = 10_000  # of one picture
+
+
+class Tag(NamedTuple):
+    """A tag, as a record has it: [name, category, probability]."""
+
+    name: str
+    category: str = GENERAL
+    probability: float = 1.0
+
+
+def tags_of(facts: Mapping[str, Any]) -> list[Tag]:
+    """The tags of a record; empty where it has none.
+
+    Raises ItemError if they are not a list of [name, category, probability].
+    """
+    found = facts.get("tags", [])
+    if not isinstance(found, list) or len(found) > MOST_TAGS:
+        raise ItemError("its record's tags are not a list of [name, category, probability]")
+    return [_tag(one) for one in found]
+
+
+def _tag(found: Any) -> Tag:
+    match found:
+        case [str(name), str(category), int(p) | float(p)] if (
+            0 < len(name) <= LONGEST_NAME and 0 <= p <= 1
+        ):
+            return Tag(name, category, p)
+    raise ItemError("a tag in its record is not [name, category, probability]")
+
+
+def caption_of(names: Iterable[str], *, spaces: bool = False) -> str:
+    """A caption: names, separated by commas; `spaces` replaces the underscores of words.
+
+    Raises ItemError for a name with a comma or a line break, which would be read as two.
+    """
+    words = []
+    for name in names:
+        if not _FITS_CAPTION(name):
+            raise ItemError(
+                f"the tag {name[:60]!r} does not fit in a caption, whose tags commas separate"
+            )
+        words.append(with_spaces(name) if spaces else name)
+    return ", ".join(words)
+
+
+_FITS_CAPTION = re.compile(r"[^,\x00-\x1f\x7f\x85\u2028\u2029]+").fullmatch
+_FACE = re.compile(r"\W*\w?\W*_\W*\w?\W*", re.ASCII).fullmatch
+
+
+def with_spaces(name: str) -> str:
+    """A tag's name with spaces for underscores; faces such as >_< and 0_0 keep theirs."""
+    return name if _FACE(name) else name.replace("_", " ")
+
+
+def names_in(caption: str) -> list[str]:
+    """The names of tags in a caption, with underscores for spaces, each once."""
+    parts = re.split(r"[,\r\n]", caption)
+    return list(dict.fromkeys(re.sub(r"\s+", "_", part.strip()) for part in parts if part.strip()))
+
+
+# Words in the names of general tags that speak of a face or of what is worn on a head.
+_OF_FACE = re.compile(
+    r"(^|[_ -])("
+    r"hair|bangs|fringe|ahoge|antenna|braids?|twintails|ponytail|buns?|drills?|sidelocks|forehead"
+    r"|(bob|hime|pixie|buzz|bowl)[_ ]cut|dreadlocks|afro|mohawk|bald"
+    r"|hair(band|clip|pin|pods)|scrunchie|hat|cap|beret|crown|tiara|helmet|hood|headwear|headdress"
+    r"|head(band|gear|phones|set|piece)|veil|horns?|halo|ears?|earrings?|earphones"
+    r"|eyes?|eyed|eyelashes|eyebrows?|eyelids|eyeliner|eyeshadow|eyepatch|eyewear|pupils?|sclera"
+    r"|glasses|sunglasses|goggles|monocle|mask|heterochromia|tsurime|tareme|sanpaku|jitome|wink"
+    r"|mouth|lips|lipstick|tongue|teeth|fangs?|smile|smirk|grin|frown|pout|blush|tears?|crying"
+    r"|nose|nosebleed|cheeks?|face|facial|facepaint|freckles|mole|beard|mustache|stubble|makeup"
+    r"|expressionless|angry|sad|happy|embarrassed|surprised|scared|serious|sleepy|laughing|sleeping"
+    r"|looking|facing|profile|monochrome|greyscale|sketch|spot[_ ]color"
+    r")($|[_ -])|^[:;=>x][^_\w]*[\w()<>|]?$|^\W?\w?\W?_\W?\w?\W?$"
+)
+
+
+def of_face(tags: Iterable[Tag]) -> list[Tag]:
+    """The tags of a picture that hold for a crop of its face.
+
+    These are general tags whose names speak of a face, and its character, artist and copyright.
+    """
+    whole = ("artist", "copyright", "character")
+    return [
+        tag
+        for tag in tags
+        if tag.category in whole or (tag.category == GENERAL and _OF_FACE.search(tag.name))
+    ]
