@@ -130,6 +130,7 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
     from animetools.training import resume, snapshots, transfer
     from animetools.training.forecast import length, needs, seconds_per_kimg
     from animetools.training.learner import KIMG, StyleGANTraining
+    from animetools.training.loader import LabelTable
     from animetools.training.settings import refuse_architecture, settings
 
     jobs = stream.options.jobs or cores()
@@ -139,8 +140,6 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
     # The dataset, and the snapshot to resume.
     device = devices(options.device)[0]
     images = Images(stream.files[0])
-    if unused := list(annotations(images.pictures)):
-        stream.note(f"{images.path} has {' and '.join(unused)}: sgtrain does not use them yet")
     path = "" if options.resume == "none" else options.resume
     if path == "latest":
         path = resume.latest(stream.out, images) or ""
@@ -154,12 +153,16 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
         chosen.setdefault("dtype", "fp16")
     side, transfers = max(images.height, images.width), bool(options.transfer)
     config = settings(chosen, side, saved, path, transfer=transfers)
-    images.mirror = config.mirror
+    images.mirror, images.conditional = config.mirror, config.cond
+    for found, cure in annotations(images.pictures, learned=config.cond):
+        stream.note(f"{images.path} has {found}, which sgtrain does not learn: {cure}")
 
     # The networks.
     configs, source = transfer.new_configs(config, images), None
+    names = images.label_names if config.cond else []
     if saved:
         configs = transfer.resumed_configs(configs, saved, path)
+        resume.refuse_other_labels(saved, names, path)
     elif options.transfer:
         source = transfer.source_of(locate(options.transfer))
         wanted, configs = configs, transfer.configs_like(configs, source)
@@ -179,10 +182,10 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
     needed = needs(configs, part)
     for line in forecast(needed, pace, config.kimg, stream.out, device, process, LESS_MEMORY):
         stream.note(line)
+    labels = LabelTable(images) if config.cond else None
     if not saved:
-        for line in length(
-            config, seconds_per_kimg(transfer.gan_of(config, configs, device)[0], config.batch)
-        ):
+        trial, _ = transfer.gan_of(config, configs, device, labels=labels)
+        for line in length(config, seconds_per_kimg(trial, config.batch)):
             stream.note(line)
     name, home = f"{images.name}-{config.preset}", snapshots.home(path) if path else None
     if stream.options.dry_run:
@@ -192,8 +195,9 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
         return
 
     # The run.
-    gan, said = transfer.gan_of(config, configs, device, source)
+    gan, said = transfer.gan_of(config, configs, device, source, labels)
     facts: dict[str, Any] = {"dataset": images.name, "images": len(images)}
+    facts |= {"labels": names} if names else {}
     facts |= {"transfer": options.transfer} if options.transfer else {}
     news = [said] if said else []
     if saved:

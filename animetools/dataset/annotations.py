@@ -1,4 +1,4 @@
-"""Labels and captions that come with the pictures of a dataset; training does not use them yet."""
+"""What comes with the pictures of a dataset and is not learned: labels, folders, captions."""
 
 import json
 import os
@@ -15,13 +15,20 @@ MOST_FOLDERS = 10_000
 SHOWN = 3
 
 
-def annotations(reader: Reader) -> Iterator[str]:
-    """A phrase each for labels, folders that may be classes, and captions.
+def annotations(reader: Reader, *, learned: bool) -> Iterator[tuple[str, str]]:
+    """A phrase each for labels, folders that may be classes, and captions, and what learns them.
 
+    With `learned` the labels are, and are left out.
     Raises FatalError, which names the place, if they are malformed.
     """
-    yield from list(_labels(reader)) or _folders(reader)
-    yield from _captions(reader)
+    if not learned:
+        found = [(labels, "--cond does") for labels in _labels(reader)]
+        yield from found or (
+            (folders, "animepack --class-by folder makes labels of them, for --cond")
+            for folders in _folders(reader)
+        )
+    for captions in _captions(reader):
+        yield captions, "animepack --labels tags makes labels of their tags, for --cond"
 
 
 def _labels(reader: Reader) -> Iterator[str]:

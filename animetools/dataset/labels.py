@@ -50,6 +50,19 @@ def labels_of(reader: Reader) -> Labels | None:
     return np.array(found, np.float32)
 
 
+def label_names(reader: Reader) -> list[str]:
+    """The names of classes, or of the numbers of a label, in dataset.json; empty where it has none.
+
+    Raises FatalError if they are malformed.
+    """
+    names = summary_of(reader).get("label_names") or []
+    if not isinstance(names, list) or not all(
+        isinstance(name, str) and name.isprintable() for name in names
+    ):
+        raise FatalError(f"{reader.path}: {SUMMARY}: label_names: not a list of names")
+    return names
+
+
 def labels_found(reader: Reader) -> str:
     """The kind of labels in dataset.json, and how many are missing or left over; empty if none.
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from animetools.dataset.formats import reader
 from animetools.dataset.identity import Identity
-from animetools.dataset.labels import MOST_CLASSES
+from animetools.dataset.labels import MOST_CLASSES, label_names
 from animetools.dataset.members import Shape
 from animetools.dataset.pictures import Labels, Pixels
 from animetools.errors import FatalError, ItemError
@@ -27,7 +27,7 @@ class Images:
     The path is a folder of images (of any depth, in the order of their names), a StyleGAN2-ADA zip
     or a folder like it, StyleGAN's TFRecords, or WebDataset's tars. A `limit` chooses by `seed`,
     as StyleGAN2-ADA does; the mirror images follow the images, in the same order. With
-    `conditional` labels are read, and must be there. Any number of threads may read.
+    `conditional` they have labels, which must be there. Any number of threads may read.
 
     All must have the shape of the first. Up to MOST_MEASURED headers, evenly spread, are compared
     on opening; an image of another shape that turns up later counts as damaged. Images are numbered
@@ -53,7 +53,7 @@ class Images:
         self.chosen = _chosen(len(self.pictures), limit, seed)
         self.mirror = mirror
         self.channels, self.height, self.width = self._common_shape()
-        self._labels = self._known_labels() if conditional else np.empty((len(self.pictures), 0))
+        self.conditional = conditional
 
     @property
     def name(self) -> str:
@@ -63,8 +63,18 @@ class Images:
 
     @property
     def label_dim(self) -> int:
-        """The length of a label: the number of classes, or of a vector; 0 without labels."""
-        return self._labels.shape[1] if self._labels.ndim == 2 else int(self._labels.max()) + 1
+        """The length of a label: the number of classes, or of a vector; 0 if not conditional.
+
+        Raises FatalError if the labels are missing or malformed.
+        """
+        if self._labels.ndim == 2:
+            return int(self._labels.shape[1])
+        return max(int(self._labels.max()) + 1, len(self.label_names))
+
+    @cached_property
+    def label_names(self) -> list[str]:
+        """The names of the classes, or of the numbers of a label; empty where they have none."""
+        return label_names(self.pictures) if self.conditional else []
 
     @cached_property
     def identity(self) -> Identity:
@@ -106,6 +116,13 @@ class Images:
     def _number(self, index: int) -> int:
         return int(self.chosen[index % len(self.chosen)])
 
+    @property
+    def _labels(self) -> Labels:
+        """Of all pictures."""
+        if not self.conditional:
+            return np.empty((len(self.pictures), 0), np.float32)
+        return self._known_labels
+
     def _common_shape(self) -> Shape:
         if not len(self.chosen):
             raise FatalError(f"{self.path}: holds no images")
@@ -143,6 +160,7 @@ class Images:
         except (ItemError, OSError):
             return None
 
+    @cached_property
     def _known_labels(self) -> Labels:
         labels = self.pictures.labels()
         if labels is None:
@@ -155,6 +173,9 @@ class Images:
             raise FatalError(f"{self.path}: labels are of 1 to {MOST_CLASSES} classes or numbers")
         if not np.isfinite(labels).all():
             raise FatalError(f"{self.path}: a label is not finite")
+        if 0 < len(self.label_names) < size or (labels.ndim == 2 and len(self.label_names) > size):
+            names = f"{len(self.label_names)} names for labels of {size} classes or numbers"
+            raise FatalError(f"{self.path}: {names}")
         return labels
 
 

@@ -106,6 +106,10 @@ class TrainConfig:
         int, Opt("Layers of the discriminator to freeze, from the image side.", min=0)
     ] = 0
     mirror: Annotated[bool, Opt("Learn from mirrored images too.")] = False
+    cond: Annotated[
+        bool,
+        Opt("Train a conditional network on the labels of the dataset, which are classes or tags."),
+    ] = False
     channel_base: Annotated[int, Opt("Channels of a block times its resolution.", min=16)] = 32768
     channel_max: Annotated[int, Opt("Maximum channels of a block.", min=1)] = 512
     map_layers: Annotated[int, Opt("Layers of the mapping network.", min=1, max=64)] = 8

@@ -51,9 +51,10 @@ def seconds_per_kimg(gan: GAN, batch: int) -> float:
 
     def seconds(iteration: int, count: int) -> float:
         reals = torch.zeros(count, *shape).to(gan.device, gan.dtype)
+        labels = gan.draw(count).c
         gan.iteration = iteration
         start = time.perf_counter()
-        float(gan.step(reals)["loss_g"])  # a GPU is waited for
+        float(gan.step(reals, labels)["loss_g"])  # a GPU is waited for
         return time.perf_counter() - start
 
     gan.config = replace(config, accumulate=1)

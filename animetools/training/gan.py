@@ -7,7 +7,7 @@ arXiv:2006.06676), section 3 and appendix B.
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -23,6 +23,17 @@ from animetools.training.optimizer import Optimizer
 
 Augment = Callable[[Tensor, float, torch.Generator], Tensor]
 """(images [n, C, H, W], the probability p, a source of random numbers) to images like them."""
+
+
+class Labels(Protocol):
+    """The labels of the training images, [images, c_dim]: a tensor, or what reads like one."""
+
+    def __len__(self) -> int:
+        """The number of images."""
+
+    def __getitem__(self, indices: Tensor) -> Tensor:
+        """The labels of these images."""
+
 
 G_INTERVAL = 4  # iterations between two regularizations of the generator
 D_INTERVAL = 16  # and of the discriminator
@@ -56,7 +67,7 @@ class GAN:
         config: TrainConfig,
         *,
         augment: Augment | None = None,
-        labels: Tensor | None = None,
+        labels: Labels | None = None,
         precision: torch.dtype | None = None,
     ) -> None:
         generator.synthesis.precision = discriminator.precision = precision

@@ -15,7 +15,7 @@ from animetools.runs.view import Unit
 from animetools.training import sheets, snapshots
 from animetools.training.config import TrainConfig
 from animetools.training.gan import GAN
-from animetools.training.loader import Loader, signed
+from animetools.training.loader import Batch, Loader, signed
 from animetools.training.metrics import Metrics
 from animetools.training.sampler import Sampler
 
@@ -68,8 +68,10 @@ class StyleGANTraining:
             sampler = Sampler(len(self.images), self.config.seed, start=self.gan.seen)
             loader = Loader(self.images, sampler, self.config.batch, threads=self.threads)
             self._loader = self._stack.enter_context(loader)
-        reals = signed(next(self._loader).images.to(self.gan.device)).to(self.gan.dtype)
-        return self.gan.step(reals)
+        batch: Batch = next(self._loader)
+        reals = signed(batch.images.to(self.gan.device)).to(self.gan.dtype)
+        labels = batch.labels.to(self.gan.device, self.gan.dtype) if self.config.cond else None
+        return self.gan.step(reals, labels)
 
     def validate(self) -> dict[str, float]:
         """Nothing: samples are judged after the snapshot."""
@@ -129,10 +131,14 @@ class StyleGANTraining:
         return ""
 
     def _show_samples(self, diary: Diary) -> None:
-        """Show what the average generator makes of the same latents every time."""
+        """Show what the average generator makes of the same latents every time.
+
+        A conditional one makes each like the image in its place on the sheet of reals.
+        """
         ema = self.gan.ema
         z = sheets.latents(sheets.ON_SHEET, ema.config.mapping.z_dim, self.config.seed)
-        fakes = sheets.samples(ema, z, self.config.batch, self.threads)
+        c = sheets.labels(self.images, sheets.ON_SHEET)
+        fakes = sheets.samples(ema, z, c, self.config.batch, self.threads)
         self._show(diary, "fakes", f"fakes{self.done / 1000:010.3f}.jpg", sheets.sheet(fakes))
 
     def _show(self, diary: Diary, name: str, file: str, pixels: Pixels) -> None:

@@ -113,6 +113,19 @@ class Loader:
         return filled
 
 
+@dataclass(frozen=True)
+class LabelTable:
+    """The labels of all images, as a tensor [images, label_dim] that is made as it is read."""
+
+    images: Images
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, indices: Tensor) -> Tensor:
+        return torch.from_numpy(self.images.labels(indices.tolist()))
+
+
 def signed(images: Tensor) -> Tensor:
     """Levels of uint8 as float32 from -1 to 1, as the networks have them."""
     return images.float() / 127.5 - 1

@@ -14,7 +14,7 @@ from animetools.dataset.training_set import Images
 from animetools.errors import FatalError
 from animetools.netfiles.onnx_session import open_session, reason_of
 from animetools.networks.stylegan2.modules import Generator
-from animetools.training.sheets import chosen, latents, samples
+from animetools.training.sheets import chosen, labels, latents, samples
 
 Features = NDArray[np.float32]  # [n, d], of n images
 
@@ -161,7 +161,8 @@ class Metrics:
     def __call__(self, generator: Generator) -> dict[str, float]:
         """The metrics of a generator as it is now."""
         z = latents(self.count, generator.config.mapping.z_dim, 0)
-        fakes = self._features(samples(generator, z, AT_ONCE, self.threads))
+        c = labels(self.images, self.count)
+        fakes = self._features(samples(generator, z, c, AT_ONCE, self.threads))
         found = {}
         if "fid" in self.metrics:
             found["fid"] = fid(self._gauss, gauss(fakes))

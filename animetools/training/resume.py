@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import zip_longest
 from typing import Any
 
 from animetools.dataset.identity import Identity
@@ -68,6 +69,17 @@ def read(path: str) -> NetworkFile:
         else:
             cure = f"there is no whole one beside it: pass {NEW_RUN}"
         raise FatalError(f"{why}; {cure}") from None
+
+
+def refuse_other_labels(saved: NetworkFile, names: list[str], path: str) -> None:
+    """Raise FatalError if a snapshot's labels have other names than those of the dataset."""
+    before = saved.facts.get("labels") or []
+    if before != names:
+        odd = next(pair for pair in zip_longest(before, names) if pair[0] != pair[1])
+        raise FatalError(
+            f"{path} was trained with other labels: '{odd[0]}' where the dataset has '{odd[1]}': "
+            "start a new run from its weights with --transfer"
+        )
 
 
 def _is_whole(path: str) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from itertools import cycle, islice
 
 import numpy as np
 import torch
@@ -23,16 +24,23 @@ def latents(count: int, z_dim: int, seed: int) -> Tensor:
     return torch.from_numpy(np.random.RandomState(seed).randn(count, z_dim)).float()
 
 
-def samples(generator: Generator, z: Tensor, at_once: int, threads: int) -> Iterator[Pixels]:
-    """What a generator makes of z [n, z_dim] with constant noise: batches of uint8 [n, C, H, W]."""
+def samples(
+    generator: Generator, z: Tensor, c: Tensor | None, at_once: int, threads: int
+) -> Iterator[Pixels]:
+    """What a generator makes of z [n, z_dim] and labels [n, c_dim] with constant noise.
+
+    In batches of uint8 [n, C, H, W].
+    """
     w_avg = generator.mapping.w_avg
     draw: Callable[..., Tensor] = generator.synthesis
     with thread_pool(threads) as pool:
         if w_avg.device.type == "cpu":  # elsewhere it would be compiled each time
             draw = synthesis(generator, w_avg.device, torch.float32, pool)
-        for part in torch.split(z, at_once):
+        for start in range(0, len(z), at_once):
+            part = slice(start, start + at_once)
             with torch.inference_mode():
-                levels = draw(generator.mapping(part.to(w_avg)), "const").float() * 127.5 + 128
+                ws = generator.mapping(z[part].to(w_avg), None if c is None else c[part].to(w_avg))
+                levels = draw(ws, "const").float() * 127.5 + 128
                 pixels = levels.clamp(0, 255).byte().cpu().numpy()
             yield pixels
 
@@ -43,7 +51,7 @@ def chosen(images: Images, count: int, at_once: int) -> Iterator[Pixels]:
     As many as asked for, or all; what cannot be read is left out.
     """
     batch: list[Pixels] = []
-    for index in np.random.RandomState(0).permutation(len(images))[:count].tolist():
+    for index in _order(images)[:count]:
         with suppress(ItemError):  # reported when its turn to be learned from comes
             batch.append(images.read(index))
         if len(batch) == at_once:
@@ -51,6 +59,17 @@ def chosen(images: Images, count: int, at_once: int) -> Iterator[Pixels]:
             batch = []
     if batch:
         yield np.stack(batch)
+
+
+def labels(images: Images, count: int) -> Tensor | None:
+    """The labels [count, label_dim] of the images that are `chosen`, over and over; None without."""
+    if not images.label_dim:
+        return None
+    return torch.from_numpy(images.labels(list(islice(cycle(_order(images)), count))))
+
+
+def _order(images: Images) -> list[int]:
+    return [int(index) for index in np.random.RandomState(0).permutation(len(images))]
 
 
 def sheet(batches: Iterable[Pixels]) -> Pixels:

@@ -16,11 +16,11 @@ from animetools.networks.stylegan2.config import (
     StyleGAN2DiscriminatorConfig,
     StyleGAN2GeneratorConfig,
 )
-from animetools.networks.stylegan2.modules import Discriminator
+from animetools.networks.stylegan2.modules import Discriminator, Generator
 from animetools.training.augment import FILTER, PIPES, SIDE, Ada
 from animetools.training.config import Dtype, TrainConfig, networks
 from animetools.training.diffaugment import diffaugment
-from animetools.training.gan import GAN, Augment
+from animetools.training.gan import GAN, Augment, Labels
 from animetools.training.networks import layers_from_image, new_networks
 
 Configs = tuple[StyleGAN2GeneratorConfig, StyleGAN2DiscriminatorConfig]
@@ -51,7 +51,11 @@ def source_of(path: str) -> NetworkFile:
 
 
 def gan_of(
-    config: TrainConfig, configs: Configs, device: torch.device, source: NetworkFile | None = None
+    config: TrainConfig,
+    configs: Configs,
+    device: torch.device,
+    source: NetworkFile | None = None,
+    labels: Labels | None = None,
 ) -> tuple[GAN, str]:
     """Networks to train, with random weights where a source has none.
 
@@ -60,7 +64,8 @@ def gan_of(
     (generator, discriminator), said = new_networks(*configs, config.seed), ""
     if source:
         theirs = source.networks.get("D")
-        left = [f"G.{name}" for name in take(generator, source.generator.state)]
+        ours = _with_labels(source.generator.state, generator)
+        left = [f"G.{name}" for name in take(generator, ours)]
         left += [f"D.{name}" for name in take(discriminator, theirs.state if theirs else {})]
         said = f"layers that start from random weights: {', '.join(left) or 'none'}"
     augments: dict[str, Augment | None] = {
@@ -74,6 +79,7 @@ def gan_of(
         discriminator.to(device),
         config,
         augment=augments[config.aug],
+        labels=labels,
         precision=precision_of(config.dtype, device),
     )
     return gan, said
@@ -168,6 +174,18 @@ def take(module: nn.Module, state: dict[str, Tensor]) -> list[str]:
     known = {_layer(name) for name in fits}
     left = (name if _layer(name) in known else _layer(name) for name in own if name not in fits)
     return list(dict.fromkeys(left))
+
+
+def _with_labels(state: dict[str, Tensor], generator: Generator) -> dict[str, Tensor]:
+    """A state whose mapping takes labels as a generator's does; where it did not, at random.
+
+    Both halves of the first layer are scaled for twice as many inputs, so w spreads as it did.
+    """
+    name, mapping = "mapping.fc0.weight", generator.config.mapping
+    own, theirs = generator.state_dict()[name], state.get(name)
+    if not mapping.c_dim or theirs is None or theirs.shape != own[:, : mapping.z_dim].shape:
+        return state
+    return state | {name: torch.cat([theirs, own[:, mapping.z_dim :].to(theirs)], 1)}
 
 
 def _layer(name: str) -> str:

@@ -385,8 +385,11 @@ def test_a_damaged_image_is_left_out_once(tmp_path: Path) -> None:
 def test_what_is_not_used_is_told(tmp_path: Path) -> None:
     zipped(tmp_path / "d", [picture(seed) for seed in range(3)], [0, 1, 1])
     done = train("-n d.zip --preset tiny", tmp_path)
-    note = "d.zip has labels for 2 classes in dataset.json: sgtrain does not use them yet"
+    note = (
+        "d.zip has labels for 2 classes in dataset.json, which sgtrain does not learn: --cond does"
+    )
     assert done.stderr.count(f"sgtrain: {note}\n") == 1
+    assert "which sgtrain does not learn" not in train("-n d.zip --cond", tmp_path).stderr
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,11 @@ NAMES = ["00000/img00000000.png", "00000/img00000001.png", "00001/img00000002.pn
 
 
 def phrases(path: str | Path) -> list[str]:
-    return list(annotations(Images(str(path)).pictures))
+    reader = Images(str(path)).pictures
+    found = [phrase for phrase, _ in annotations(reader, learned=False)]
+    learned = [phrase for phrase, _ in annotations(reader, learned=True)]
+    assert learned == [phrase for phrase in found if "captions" in phrase]
+    return found
 
 
 def as_zip(folder: Path) -> Path:

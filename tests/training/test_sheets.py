@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from animetools.dataset.training_set import Images
-from animetools.training.sheets import chosen, latents, samples, sheet
-from tests.dataset.sets import folder, picture
+from animetools.training.sheets import chosen, labels, latents, samples, sheet
+from tests.dataset.sets import folder, picture, zipped
 from tests.training.pairs import small_pair
 
 
@@ -26,11 +26,23 @@ def test_samples_are_what_the_generator_makes() -> None:
     generator, _ = small_pair()
     z = latents(5, generator.config.mapping.z_dim, 3)
     assert torch.equal(z, latents(5, generator.config.mapping.z_dim, 3))
-    found = np.concatenate(list(samples(generator, z, 2, 1)))
+    found = np.concatenate(list(samples(generator, z, None, 2, 1)))
     with torch.no_grad():
         expected = generator.synthesis(generator.mapping(z), "const") * 127.5 + 127.5
     assert found.dtype == np.uint8
     assert np.abs(found - expected.clamp(0, 255).numpy()).max() < 0.51
+
+
+def test_samples_have_the_labels_of_the_chosen_images(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "d", [picture(seed) for seed in range(3)], [2, 0, 1])
+    images = Images(path, conditional=True)
+    reals = np.concatenate(list(chosen(images, 3, 8)))
+    c = labels(images, 5)
+    assert c is not None
+    for real, label in zip(reals, c, strict=False):
+        assert np.array_equal(real, images.read([1, 2, 0][int(label.argmax())]))
+    assert torch.equal(c[3:], c[:2])
+    assert labels(Images(path), 5) is None
 
 
 def test_images_are_chosen_as_before_without_damaged_ones(tmp_path: Path) -> None:
