@@ -28,12 +28,16 @@ _FLAW_TAGS = {
 
 @dataclass(frozen=True)
 class Post:
-    """One file: its path below the booru's folder, its bytes, its metadata, its faces' boxes."""
+    """One file: its path below the booru's folder, its bytes, its metadata, its faces' boxes.
+
+    `face_tags` are the names of tags that are true of each face.
+    """
 
     path: str
     data: bytes
     metadata: dict[str, Any]
     boxes: dict[str, Any]
+    face_tags: list[list[str]]
 
 
 def total(count: int, share: float) -> int:
@@ -84,7 +88,11 @@ def make_post(seed: int, number: int, share: float = 0.0, portrait: int | None =
         boxes["flaw"] = flaw
     tags = _tags(list(dict.fromkeys([*drawing.tags, *_FLAW_TAGS.get(flaw, [])])), width, height)
     facts = record(seed, number, data, extension, (width, height), tags)
-    return Post(path, data, facts, boxes)
+    shown = {tag.name for tag in tags}
+    face_tags = [
+        [name for name in face.tags if name in shown] for face in (drawing.faces if scale else [])
+    ]
+    return Post(path, data, facts, boxes, face_tags)
 
 
 def _tags(tags: list[Tag], width: int, height: int) -> list[Tag]:

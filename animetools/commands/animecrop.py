@@ -1,6 +1,6 @@
 """animecrop: cut anime faces out of images."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -13,12 +13,14 @@ from animetools.cli import (
     Output,
     Quality,
     Rejected,
+    Result,
     Stream,
     command,
 )
 from animetools.colors import WHITE
-from animetools.errors import FatalError
+from animetools.errors import FatalError, ItemError
 from animetools.images.containers import MAX_PIXELS
+from animetools.tags import of_face, tags_of
 
 if TYPE_CHECKING:
     from animetools.images.crop import Crop, Fill
@@ -117,7 +119,8 @@ def animecrop(options: CropOptions, stream: Stream) -> int:
     numbered from 0, the most certain first. Crops are never enlarged. An image without a face
     gives no crop. With --json, a crop has its source, the face's box [x, y, width, height] in it,
     score (the probability that this is a face, 0 to 1, comparable between detectors), detector
-    and, if known, landmarks. With -n, faces are detected but nothing is written.
+    and, if known, landmarks; of its source's tags it keeps those that speak of a face. With -n,
+    faces are detected but nothing is written.
 
     Images are PNG, JPEG, GIF, WebP, BMP, TIFF and AVIF files, recognized by their content; with
     animetools[formats] also HEIC and JPEG XL.
@@ -136,7 +139,7 @@ def animecrop(options: CropOptions, stream: Stream) -> int:
         smallest=0 if options.one_face else options.min_size,  # a second face may be a small one
     )
     stream = replace(stream, found=detector.found).keyed(detector=detector.searched)
-    return stream.map(partial(crop, options, detector))
+    return stream.fold(partial(crop, options, detector), of_faces)
 
 
 def crop(
@@ -148,6 +151,7 @@ def crop(
     from animetools.images.quality import shrunk
     from animetools.images.sidecars import sidecars_of
 
+    tags_of(item.facts)  # malformed ones are an error before anything is written
     rgb = read_rgb(item.path, max_pixels=options.max_pixels, background=options.background)
     found = detector(rgb)
     if not found:
@@ -187,6 +191,17 @@ def crop(
         yield item.made(path, box=face.box, score=score, detector=face.detector, **facts)
     if not made:
         yield item.rejected("second face in the crop")
+
+
+def of_faces(results: Iterable[Result]) -> Iterator[Result]:
+    """The crops, also those of an earlier run, with the tags of their source that fit a face."""
+    for result in results:
+        if isinstance(result, Item) and "tags" in result.facts:
+            try:
+                result = result.noted(tags=of_face(tags_of(result.facts)))
+            except ItemError as why:
+                result = replace(result, trouble=str(why))
+        yield result
 
 
 def _planned(options: CropOptions, rgb: "Pixels", face: "Face") -> "tuple[Face, Crop]":

@@ -9,6 +9,8 @@ from typing import Annotated
 
 from animetools import atomic
 from animetools.cli import Item, Opt, Output, Result, Stream, command, processes
+from animetools.cli.item import Facts
+from animetools.tags import CATEGORIES, GENERAL, Tag
 
 FILES = ("metadata", "boxes")  # facts that go into files of these names, not into the output
 
@@ -75,7 +77,7 @@ def draw(options: DrawOptions, item: Item, output: Output) -> Iterator[Item]:
     post = make_post(options.seed, number, options.flaws, options.portraits)
     suffix = post.path[post.path.rindex(".") :]
     path = output.write(suffix, lambda: post.data)
-    yield item.made(path, metadata=post.metadata, boxes=post.boxes)
+    yield item.made(path, metadata=post.metadata, boxes=post.boxes, face_tags=post.face_tags)
 
 
 def described(stream: Stream, results: Iterable[Result]) -> Iterator[Result]:
@@ -93,7 +95,7 @@ def described(stream: Stream, results: Iterable[Result]) -> Iterator[Result]:
                         parts[name] = atomic.Part(os.path.join(stream.out, f"{name}.jsonl"))
                     parts[name].file.write(json.dumps(result.facts[name]).encode() + b"\n")
                 count += 1
-                result = Item(result.path, {"faces": result.facts["boxes"]["faces"]})
+                result = Item(result.path, record_of(result.facts))
             yield result
         for name in list(parts):
             if not stream.progress.failed and count >= _lines(parts[name].path):
@@ -101,6 +103,18 @@ def described(stream: Stream, results: Iterable[Result]) -> Iterator[Result]:
     finally:
         for part in parts.values():
             part.drop()
+
+
+def record_of(facts: Facts) -> Facts:
+    """What a record says of a picture; earlier versions did not keep the tags of each face."""
+    metadata, faces = facts["metadata"], facts["boxes"]["faces"]
+    tags = [Tag(tag["name"], CATEGORIES[int(tag["category"])]) for tag in metadata["tags"]]
+    if "face_tags" in facts:
+        faces = [
+            face | {"tags": [Tag(name, GENERAL) for name in names]}
+            for face, names in zip(faces, facts["face_tags"], strict=True)
+        ]
+    return {"id": metadata["id"], "tags": tags, "faces": faces}
 
 
 def _lines(path: str) -> int:

@@ -32,20 +32,31 @@ def labels_of(classes: Sequence[str], wanted: Sequence[str]) -> NDArray[np.float
         raise ItemError("this network has no classes")
     labels = np.zeros(len(classes), np.float32)
     for word in wanted:
-        if word in classes:
-            labels[classes.index(word)] = 1
-        elif word.isascii() and word.isdecimal() and int(word[:9]) < len(classes):
-            labels[int(word[:9])] = 1
-        else:
-            names = ", ".join(classes[:LISTED]) + ", ..." * (len(classes) > LISTED)
-            raise ItemError(f"there is no class '{word}' among {names}")
+        labels[_number(classes, word)] = 1
     return labels
+
+
+def names_of(classes: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """The names of classes that are given by name or number.
+
+    Raises ItemError as `labels_of`.
+    """
+    return [classes[_number(classes, word)] for word in wanted]
+
+
+def _number(classes: Sequence[str], word: str) -> int:
+    if word in classes:
+        return classes.index(word)
+    if word.isascii() and word.isdecimal() and int(word[:9]) < len(classes):
+        return int(word[:9])
+    names = ", ".join(classes[:LISTED]) + ", ..." * (len(classes) > LISTED)
+    raise ItemError(f"there is no class '{word}' among {names}")
 
 
 def classes_in_record(facts: dict[str, Any], classes: Sequence[str]) -> tuple[str, ...]:
     """The classes that a record names: its class, else those of its tags that are `classes`.
 
-    Tags are text, as sggen's --tags, or a list of names or of [name, category, probability].
+    Tags are a list of [name, category, probability] or of names, or text as older versions wrote.
     """
     named, tags = facts.get("class"), facts.get("tags")
     if type(named) in (str, int) and named != "":

@@ -11,7 +11,13 @@ import torch
 from animetools.download import sha256_of
 from animetools.errors import ItemError
 from animetools.netfiles import checkpoints
-from animetools.netfiles.classes import classes_in_record, classes_of, labels_of, labels_of_record
+from animetools.netfiles.classes import (
+    classes_in_record,
+    classes_of,
+    labels_of,
+    labels_of_record,
+    names_of,
+)
 from animetools.netfiles.networkfile import NetworkFile
 from animetools.networks.devices import DTYPES
 from animetools.networks.generator import Generator
@@ -26,6 +32,7 @@ from animetools.sampling.latents import (
 from animetools.sampling.options import SamplingOptions
 from animetools.sampling.render import Renderer
 from animetools.sampling.seeds import Psis, Seeds, compact
+from animetools.tags import Tag
 
 
 @dataclass(frozen=True)
@@ -168,16 +175,21 @@ class Sampler:
         latent, names = pictures[0].latent, self.network.classes
         if names and not self.has_labels and latent.kind == "z" and len(pictures) == 1:
             words = latent.classes or (names[latent.random_class(len(names))],)
-            facts |= {"class": words[0]} if len(words) == 1 else {"tags": ",".join(words)}
+            facts |= {"class": words[0]} if len(words) == 1 else _tagged(names, words)
         options = self.options
         facts |= {"class": options.class_} if options.class_ else {}
-        facts |= {"tags": options.tags} if options.tags else {}
+        facts |= _tagged(names, options.tags.split(",")) if options.tags else {}
         if options.truncate == "z":
             facts["truncate"] = "z"
         elif options.cutoff is not None:
             facts["cutoff"] = options.cutoff
         facts |= {"noise": options.noise, "dtype": self.dtype}
         return facts | {"network": os.path.basename(self.path), "sha256": self.network.sha256}
+
+
+def _tagged(classes: Sequence[str], words: Sequence[str]) -> dict[str, Any]:
+    """Several classes as a record has them."""
+    return {"tags": [Tag(name) for name in names_of(classes, words)]}
 
 
 @cache

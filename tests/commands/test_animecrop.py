@@ -440,3 +440,51 @@ def test_only_options_that_matter_tell_two_runs_apart(
     assert (done.returncode, done.stdout) == (0, first.stdout), done.stderr
     done = shell(f"{NO_NETWORK} animecrop {other} raw/one.png")
     assert (done.returncode, done.stdout) == (2, "")
+
+
+@needs_nvxs
+def test_a_crop_keeps_the_tags_that_speak_of_its_face(shell: Shell, raw: Path) -> None:
+    tags = [["blue_eyes", "general", 1], ["skirt", "general", 1], ["reimu", "character", 0.9]]
+    kept = [tags[0], tags[2]]
+    facts = {"id": "7", "rating": "s", "tags": tags}
+    (raw.parent / "list").write_text(json.dumps({"path": "raw/two.png"} | facts))
+    for options in ("-n", "", ""):  # not written, written, made already
+        found = records(shell(f"animecrop --detector nvxs --json {options} - < list").stdout)
+        assert [record["tags"] for record in found] == [kept, kept]
+        assert [(record["id"], record["rating"]) for record in found] == [("7", "s")] * 2
+    assert "tags" not in shell("animecrop --detector nvxs --json raw/one.png").stdout
+    (raw.parent / "list").write_text(json.dumps({"path": "raw/one.png"} | facts))
+    (record,) = records(shell("animecrop --detector nvxs --json - < list").stdout)
+    assert record["tags"] == kept  # though the crop was made without them
+
+
+@needs_nvxs
+def test_malformed_tags_of_a_record_are_an_error(shell: Shell, raw: Path) -> None:
+    made = shell("animecrop --detector nvxs raw/two.png")
+    lines = [json.dumps({"path": f"raw/{name}.png", "tags": "x"}) for name in ("one", "two")]
+    (raw.parent / "list").write_text("\n".join(lines))
+    done = shell("animecrop --detector nvxs - < list")
+    assert (made.returncode, done.returncode, done.stdout) == (0, 1, "")
+    reason = "its record's tags are not a list of [name, category, probability]"
+    assert done.stderr.splitlines()[0] == f"animecrop: raw/one.png: {reason}"
+    assert not (raw.parent / "faces/raw/one.png.0.png").exists()
+
+
+@needs_nvxs
+def test_what_a_record_says_passes_through_the_other_commands(shell: Shell, raw: Path) -> None:
+    facts = {
+        "id": "7",
+        "md5": "0f",
+        "created_at": "2005-05-24",
+        "rating": "s",
+        "tags": [["smile", "general", 1]],
+    }
+    (raw.parent / "list").write_text(json.dumps({"path": "raw/one.png"} | facts))
+    crop = "animecrop --detector nvxs --json - < list"
+    clean = "animeclean --keep-grey --min-colors 1 --json"
+    done = shell(
+        f"{crop} | {clean} | animeupscale --json --below 8 | tee up | animepack --size 32 -o set"
+    )
+    assert done.returncode == 0, done.stderr
+    for text in ((raw.parent / "up").read_text(), (raw.parent / "set/metadata.jsonl").read_text()):
+        assert facts.items() <= records(text)[0].items()

@@ -1,9 +1,11 @@
 """animedraw at the shell."""
 
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
+from animetools.tags import tags_of
 from tests.conftest import Shell
 
 SMALL = "animedraw --portraits 64"
@@ -95,3 +97,30 @@ def test_portraits_are_what_each_picture_is(shell: Shell, tmp_path: Path) -> Non
     run = shell("animedraw --portraits 8")
     assert run.returncode == 2
     assert "--portraits" in run.stderr
+
+
+def test_records_have_the_tags_of_the_metadata_and_of_each_face(
+    shell: Shell, tmp_path: Path
+) -> None:
+    make = "animedraw --count 4 --flaws 0.5 --seed 3 --json"
+    run = shell(make)
+    records = [json.loads(line) for line in run.stdout.splitlines()]
+    metadata = lines_of(tmp_path / "raw/metadata.jsonl")
+    assert [record["id"] for record in records] == [line["id"] for line in metadata]
+    for record, line in zip(records, metadata, strict=True):
+        assert [tag.name for tag in tags_of(record)] == [tag["name"] for tag in line["tags"]]
+        shown = {tag.name for tag in tags_of(record) if tag.category == "general"}
+        for face in record["faces"]:
+            assert {tag.name for tag in tags_of(face)} <= shown
+    assert any(tags_of(face) for record in records for face in record["faces"])
+    assert {tag.category for tag in tags_of(records[0])} >= {"general", "artist", "copyright"}
+    base = sqlite3.connect(tmp_path / "raw/.animetools.sqlite")
+    base.execute("UPDATE done SET results = replace(results, '\"face_tags\"', '\"other\"')")
+    base.commit()
+    base.close()
+    again = shell(make)  # in a folder that an earlier version made
+    assert "written" not in again.stderr
+    for text, record in zip(again.stdout.splitlines(), records, strict=True):
+        for face in record["faces"]:
+            del face["tags"]
+        assert json.loads(text) == record

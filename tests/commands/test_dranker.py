@@ -278,12 +278,12 @@ def test_each_image_is_scored_as_of_the_class_of_its_record(
     )
 
 
-def test_tags_are_sggens_or_animetags(shell: Shell, here: Path) -> None:
+def test_tags_are_sggens_or_animetags_or_older_text(shell: Shell, here: Path) -> None:
     (record,) = map(json.loads, drawn("--seeds 0 --tags cat,dog", here).splitlines())
-    assert record["tags"] == "cat,dog"
+    assert record["tags"] == [["cat", "general", 1], ["dog", "general", 1]]
     both = quick(f"dranker classes.pkl --tags cat,dog {record['path']}", here).stdout
     tagged = record | {"tags": [["cat", "general", 0.9], ["dog", "general", 0.8], ["hat", "x", 1]]}
-    for given in (record, tagged):
+    for given in (record, tagged, record | {"tags": "cat,dog"}):
         (here / "list").write_text(json.dumps(given))
         assert shell("dranker classes.pkl - < list").stdout == both
 
