@@ -60,6 +60,8 @@ def _meaning(option: Option | None, value: Any) -> Any:
     """What two values that mean the same have in common."""
     if value is None or value is False or value in ("", [], (), {}):
         return None
+    if option and option.many and isinstance(value, str):
+        value = [value]  # an older version took it once
     if option and option.opt.parse and isinstance(value, str):
         try:
             return option.opt.parse(value)

@@ -12,6 +12,14 @@ Device = Annotated[
 OneDevice = Annotated[str, Opt("auto, cpu, cuda, cuda:1 or mps.", unit="DEVICE", affects=False)]
 Dtype = Annotated[Literal["fp32", "bf16", "fp16"], Opt("Precision of the network.")]
 Sha256 = Annotated[str, Opt("SHA-256 that the network file must have.", unit="HEX")]
+Tags = Annotated[
+    tuple[str, ...],
+    Opt(
+        "Several classes at once, by numbers or names: long_hair,smile:0.5. The number behind a class,"
+        " 0 to 1, weakens it; --tags given again goes halfway between both.",
+        unit="TAGS",
+    ),
+]
 
 # Images that are read
 MaxPixels = Annotated[

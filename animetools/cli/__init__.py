@@ -15,6 +15,7 @@ from animetools.shared_options import (
     OneDevice,
     Quality,
     Sha256,
+    Tags,
 )
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Result",
     "Sha256",
     "Stream",
+    "Tags",
     "command",
     "processes",
     "threads",

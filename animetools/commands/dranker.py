@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from animetools import atomic
-from animetools.cli import Batches, Device, Dtype, Item, Opt, Output, Sha256, Stream, command
+from animetools.cli import Batches, Device, Dtype, Item, Opt, Output, Sha256, Stream, Tags, command
 from animetools.cli.item import Result
 from animetools.errors import FatalError, ItemError
 from animetools.images.containers import format_by_name
@@ -45,9 +45,7 @@ class RankOptions:
     class_: Annotated[
         str, Opt("Class of all images, by number or name, if the network has any.", unit="CLASS")
     ] = ""
-    tags: Annotated[
-        str, Opt("Several classes at once, by numbers or names: long_hair,smile.", unit="TAGS")
-    ] = ""
+    tags: Tags = ()
     fit: Annotated[
         Literal["pad", "cover", "top", "stretch"],
         Opt("How an image of another shape is made to fit, as in animepack."),
@@ -155,14 +153,11 @@ def open_network(options: RankOptions, model: str) -> "ScoringNetwork":
     from animetools.netfiles.fetch import locate
 
     path = locate(model, options.sha256 or None)  # before torch is loaded, for seconds
+    from animetools.netfiles.classes import lists_of
     from animetools.ranking.network import ScoringNetwork
     from animetools.ranking.shuffles import check_minibatch
 
-    wanted = (
-        (options.class_,)
-        if options.class_
-        else tuple(options.tags.split(",") if options.tags else ())
-    )
+    wanted = lists_of(options.class_, options.tags)
     network = ScoringNetwork(path, wanted, options.dtype, options.batch)
     try:
         _ = network.own_classes

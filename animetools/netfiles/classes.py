@@ -1,14 +1,18 @@
 """The classes of a conditional network, by number or by the names in its file."""
 
+import re
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from animetools.errors import ItemError
+from animetools.tags import GENERAL, Tag
 
 LISTED = 12  # names in a message
+CLOSE = 4  # of those that an unknown one resembles
 
 
 def classes_of(facts: dict[str, Any], c_dim: int) -> tuple[str, ...]:
@@ -23,25 +27,51 @@ def classes_of(facts: dict[str, Any], c_dim: int) -> tuple[str, ...]:
     return tuple(map(str, range(c_dim)))
 
 
+def lists_of(class_: str, tags: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """The lists of words that --class or several --tags give."""
+    return ((class_,),) if class_ else tuple(tuple(text.split(",")) for text in tags)
+
+
+def mean_labels(classes: Sequence[str], lists: Sequence[Sequence[str]]) -> NDArray[np.float32]:
+    """The mean of the labels of several lists of words, which lies between them, [c_dim].
+
+    Raises ItemError as `labels_of`.
+    """
+    labels = np.stack([labels_of(classes, words) for words in lists])
+    mean: NDArray[np.float32] = labels.mean(0)
+    return mean
+
+
 def labels_of(classes: Sequence[str], wanted: Sequence[str]) -> NDArray[np.float32]:
     """The labels [c_dim]: 1 for each class that is wanted, by name or number, else 0.
 
-    Raises ItemError for a class that the network does not have.
+    A word such as smile:0.5 gives its class another number, from 0 to 1.
+
+    Raises ItemError for a class that the network does not have, and for another number.
     """
     if not classes:
         raise ItemError("this network has no classes")
     labels = np.zeros(len(classes), np.float32)
     for word in wanted:
-        labels[_number(classes, word)] = 1
+        name, colon, weight = word.rpartition(":")
+        if word in classes or not (colon and _NUMBER(weight)):
+            labels[_number(classes, word)] = 1
+            continue
+        if float(weight) > 1:
+            raise ItemError(f"'{word}': the number behind a class is from 0 to 1")
+        labels[_number(classes, name)] = float(weight)
     return labels
 
 
-def names_of(classes: Sequence[str], wanted: Sequence[str]) -> list[str]:
-    """The names of classes that are given by name or number.
+_NUMBER = re.compile(r"\d{1,3}(\.\d{1,9})?|\.\d{1,9}", re.ASCII).fullmatch
 
-    Raises ItemError as `labels_of`.
-    """
-    return [classes[_number(classes, word)] for word in wanted]
+
+def tags_of_labels(classes: Sequence[str], labels: NDArray[np.float32]) -> list[Tag]:
+    """The classes of labels [c_dim] as a record's tags have them."""
+    return [
+        Tag(classes[number], GENERAL, round(float(labels[number]), 6))
+        for number in np.flatnonzero(labels).tolist()
+    ]
 
 
 def _number(classes: Sequence[str], word: str) -> int:
@@ -49,6 +79,8 @@ def _number(classes: Sequence[str], word: str) -> int:
         return classes.index(word)
     if word.isascii() and word.isdecimal() and int(word[:9]) < len(classes):
         return int(word[:9])
+    if len(classes) > LISTED and (close := get_close_matches(word, classes, CLOSE)):
+        raise ItemError(f"there is no class '{word}'; similar ones are {', '.join(close)}")
     names = ", ".join(classes[:LISTED]) + ", ..." * (len(classes) > LISTED)
     raise ItemError(f"there is no class '{word}' among {names}")
 
@@ -57,15 +89,19 @@ def classes_in_record(facts: dict[str, Any], classes: Sequence[str]) -> tuple[st
     """The classes that a record names: its class, else those of its tags that are `classes`.
 
     Tags are a list of [name, category, probability] or of names, or text as older versions wrote.
+    A probability below 1 is behind its name, as `labels_of` reads it.
     """
     named, tags = facts.get("class"), facts.get("tags")
     if type(named) in (str, int) and named != "":
         return (str(named),)
     if type(tags) is str and tags:
         return tuple(tags.split(","))
-    listed = tags if type(tags) is list else []
-    names = [tag[0] if type(tag) is list and tag else tag for tag in listed]
-    return tuple(name for name in names if name in classes)
+    words = []
+    for tag in tags if type(tags) is list else []:
+        name, number = (tag[0], tag[-1]) if type(tag) is list and tag else (tag, 1)
+        if name in classes:
+            words.append(f"{name}:{number:.6f}" if type(number) is float and number < 1 else name)
+    return tuple(words)
 
 
 def labels_of_record(classes: Sequence[str], words: Sequence[str]) -> NDArray[np.float32]:

@@ -13,8 +13,8 @@ from animetools.netfiles import checkpoints
 from animetools.netfiles.classes import (
     classes_in_record,
     classes_of,
-    labels_of,
     labels_of_record,
+    mean_labels,
 )
 from animetools.networks.devices import DTYPES
 from animetools.networks.discriminator import Discriminator
@@ -41,12 +41,12 @@ def open_discriminator(path: str) -> tuple[Discriminator, tuple[str, ...]]:
 class ScoringNetwork:
     """How images are scored with a network file; it survives pickling, without the network.
 
-    `wanted` are the classes of all images, by name or number; without them each has its own. A GPU
-    scores `group` images at once.
+    `wanted` are lists of classes, by name or number, of whose labels all images have the mean;
+    without them each has its own. A GPU scores `group` images at once.
     """
 
     path: str
-    wanted: tuple[str, ...] = ()
+    wanted: tuple[tuple[str, ...], ...] = ()
     dtype: str = "fp32"
     group: int = 1
 
@@ -64,7 +64,7 @@ class ScoringNetwork:
         classes = open_discriminator(self.path)[1]
         if not self.wanted:
             return classes
-        labels_of(classes, self.wanted)
+        mean_labels(classes, self.wanted)
         return ()
 
     def scorer(self, device: torch.device) -> Scorer:
@@ -88,7 +88,7 @@ class ScoringNetwork:
 @cache
 def _scorer(network: ScoringNetwork, device: torch.device) -> Scorer:
     discriminator, classes = open_discriminator(network.path)
-    labels = labels_of(classes, network.wanted) if network.wanted else None
+    labels = mean_labels(classes, network.wanted) if network.wanted else None
     return Scorer(discriminator, device, DTYPES[network.dtype], labels, network.group)
 
 

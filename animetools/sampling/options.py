@@ -8,7 +8,7 @@ from animetools.options import Opt
 from animetools.ranking.choice import Share
 from animetools.sampling.naming import NameTemplate, Naming
 from animetools.sampling.seeds import Grid, Psis, Seeds
-from animetools.shared_options import FORMAT, Quality
+from animetools.shared_options import FORMAT, Quality, Tags
 
 LEAST_BOUND = 0.01  # of |z|: below, hundreds of redraws find nothing
 
@@ -67,9 +67,7 @@ class SamplingOptions:
             "Class, by number or name. The default is a random one for each picture.", unit="CLASS"
         ),
     ] = ""
-    tags: Annotated[
-        str, Opt("Several classes at once, by numbers or names: long_hair,smile.", unit="TAGS")
-    ] = ""
+    tags: Tags = ()
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense together."""

@@ -14,9 +14,10 @@ from animetools.netfiles import checkpoints
 from animetools.netfiles.classes import (
     classes_in_record,
     classes_of,
-    labels_of,
     labels_of_record,
-    names_of,
+    lists_of,
+    mean_labels,
+    tags_of_labels,
 )
 from animetools.netfiles.networkfile import NetworkFile
 from animetools.networks.devices import DTYPES
@@ -32,7 +33,6 @@ from animetools.sampling.latents import (
 from animetools.sampling.options import SamplingOptions
 from animetools.sampling.render import Renderer
 from animetools.sampling.seeds import Psis, Seeds, compact
-from animetools.tags import Tag
 
 
 @dataclass(frozen=True)
@@ -102,9 +102,8 @@ class Sampler:
 
         Raises ItemError for an unknown class.
         """
-        label, tags = self.options.class_, self.options.tags
-        words = [label] if label else tags.split(",") if tags else []
-        return labels_of(self.network.classes, words) if words else None
+        lists = lists_of(self.options.class_, self.options.tags)
+        return mean_labels(self.network.classes, lists) if lists else None
 
     @property
     def has_labels(self) -> bool:
@@ -175,21 +174,20 @@ class Sampler:
         latent, names = pictures[0].latent, self.network.classes
         if names and not self.has_labels and latent.kind == "z" and len(pictures) == 1:
             words = latent.classes or (names[latent.random_class(len(names))],)
-            facts |= {"class": words[0]} if len(words) == 1 else _tagged(names, words)
+            if len(words) == 1 and words[0] in names:
+                facts["class"] = words[0]
+            else:
+                facts["tags"] = tags_of_labels(names, labels_of_record(names, words))
         options = self.options
         facts |= {"class": options.class_} if options.class_ else {}
-        facts |= _tagged(names, options.tags.split(",")) if options.tags else {}
+        if options.tags and (labels := self.labels()) is not None:
+            facts["tags"] = tags_of_labels(names, labels)
         if options.truncate == "z":
             facts["truncate"] = "z"
         elif options.cutoff is not None:
             facts["cutoff"] = options.cutoff
         facts |= {"noise": options.noise, "dtype": self.dtype}
         return facts | {"network": os.path.basename(self.path), "sha256": self.network.sha256}
-
-
-def _tagged(classes: Sequence[str], words: Sequence[str]) -> dict[str, Any]:
-    """Several classes as a record has them."""
-    return {"tags": [Tag(name) for name in names_of(classes, words)]}
 
 
 @cache

@@ -1,0 +1,72 @@
+"""Classes by number and name, and tags between them."""
+
+import numpy as np
+import pytest
+
+from animetools.errors import ItemError
+from animetools.netfiles.classes import (
+    classes_in_record,
+    labels_of,
+    lists_of,
+    mean_labels,
+    tags_of_labels,
+)
+from animetools.tags import Tag
+
+NAMES = ("blue_hair", "red_hair", "smile", ":3", "fate:0.5")
+
+
+@pytest.mark.parametrize(
+    ("words", "labels"),
+    [
+        ("blue_hair", [1, 0, 0, 0, 0]),
+        ("2,0", [1, 0, 1, 0, 0]),
+        ("blue_hair:0.25,smile:.5", [0.25, 0, 0.5, 0, 0]),
+        (":3", [0, 0, 0, 1, 0]),
+        (":3:0.5", [0, 0, 0, 0.5, 0]),
+        ("fate:0.5", [0, 0, 0, 0, 1]),
+        ("fate:0.5:0.5", [0, 0, 0, 0, 0.5]),
+        ("smile:0", [0, 0, 0, 0, 0]),
+    ],
+)
+def test_words_give_labels(words: str, labels: list[float]) -> None:
+    assert labels_of(NAMES, words.split(",")).tolist() == labels
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("blu_hair", "there is no class 'blu_hair'; similar ones are blue_hair, red_hair"),
+        ("zzz", "there is no class 'zzz' among blue_hair, red_hair"),
+        ("99", "there is no class"),
+        ("smile:2", "'smile:2': the number behind a class is from 0 to 1"),
+        ("smile:nan", "there is no class 'smile:nan'; similar ones are smile"),
+        ("smile:-1", "there is no class"),
+        ("", "there is no class ''"),
+    ],
+)
+def test_unknown_words_are_one_sentence(word: str, reason: str) -> None:
+    with pytest.raises(ItemError, match=reason):
+        labels_of([*NAMES, *map(str.upper, NAMES), *"abcde"], [word])
+
+
+def test_several_lists_meet_in_the_middle() -> None:
+    lists = lists_of("", ["blue_hair,smile", "red_hair,smile"])
+    assert mean_labels(NAMES, lists).tolist() == [0.5, 0.5, 1, 0, 0]
+    assert mean_labels(NAMES, lists_of("fate:0.5", [])).tolist() == [0, 0, 0, 0, 1]
+
+
+def test_a_record_gives_the_labels_that_it_was_made_with() -> None:
+    labels = np.array([0.25, 0, 1, 0, 0.5], np.float32)
+    tags = tags_of_labels(NAMES, labels)
+    assert tags == [
+        Tag("blue_hair", "general", 0.25),
+        Tag("smile"),
+        Tag("fate:0.5", "general", 0.5),
+    ]
+    words = classes_in_record({"tags": [list(tag) for tag in tags]}, NAMES)
+    assert labels_of(NAMES, words).tolist() == labels.tolist()
+    assert classes_in_record({"tags": "smile,2"}, NAMES) == ("smile", "2")
+    assert classes_in_record(
+        {"tags": [["skirt", "general", 0.4], ["smile", "general", 1]]}, NAMES
+    ) == ("smile",)
