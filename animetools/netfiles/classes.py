@@ -89,7 +89,8 @@ def classes_in_record(facts: dict[str, Any], classes: Sequence[str]) -> tuple[st
     """The classes that a record names: its class, else those of its tags that are `classes`.
 
     Tags are a list of [name, category, probability] or of names, or text as older versions wrote.
-    A probability below 1 is behind its name, as `labels_of` reads it.
+    Of an image that a network drew they are what it was given, so a number below 1 goes behind the
+    name, as `labels_of` reads it; a tagger's probabilities mean that a tag is there.
     """
     named, tags = facts.get("class"), facts.get("tags")
     if type(named) in (str, int) and named != "":
@@ -100,7 +101,8 @@ def classes_in_record(facts: dict[str, Any], classes: Sequence[str]) -> tuple[st
     for tag in tags if type(tags) is list else []:
         name, number = (tag[0], tag[-1]) if type(tag) is list and tag else (tag, 1)
         if name in classes:
-            words.append(f"{name}:{number:.6f}" if type(number) is float and number < 1 else name)
+            is_weight = "network" in facts and type(number) is float and number < 1
+            words.append(f"{name}:{number:.6f}" if is_weight else name)
     return tuple(words)
 
 

@@ -64,8 +64,10 @@ def test_a_record_gives_the_labels_that_it_was_made_with() -> None:
         Tag("smile"),
         Tag("fate:0.5", "general", 0.5),
     ]
-    words = classes_in_record({"tags": [list(tag) for tag in tags]}, NAMES)
+    record = {"tags": [list(tag) for tag in tags]}
+    words = classes_in_record(record | {"network": "a.pkl"}, NAMES)
     assert labels_of(NAMES, words).tolist() == labels.tolist()
+    assert classes_in_record(record, NAMES) == ("blue_hair", "smile", "fate:0.5")
     assert classes_in_record({"tags": "smile,2"}, NAMES) == ("smile", "2")
     assert classes_in_record(
         {"tags": [["skirt", "general", 0.4], ["smile", "general", 1]]}, NAMES
