@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from animetools.errors import ItemError
-from animetools.tags import GENERAL, Tag
+from animetools.tags import Tag
 
 LISTED = 12  # names in a message
 CLOSE = 4  # of those that an unknown one resembles
@@ -66,12 +66,12 @@ def labels_of(classes: Sequence[str], wanted: Sequence[str]) -> NDArray[np.float
 _NUMBER = re.compile(r"\d{1,3}(\.\d{1,9})?|\.\d{1,9}", re.ASCII).fullmatch
 
 
-def tags_of_labels(classes: Sequence[str], labels: NDArray[np.float32]) -> list[Tag]:
-    """The classes of labels [c_dim] as a record's tags have them."""
-    return [
-        Tag(classes[number], GENERAL, round(float(labels[number]), 6))
-        for number in np.flatnonzero(labels).tolist()
-    ]
+def labels_in_record(classes: Sequence[str], labels: NDArray[np.float32]) -> dict[str, Any]:
+    """Labels [c_dim] as the tags of a record; where some are not 0 or 1, also with their numbers."""
+    found = np.flatnonzero(labels).tolist()
+    numbers = {classes[number]: round(float(labels[number]), 6) for number in found}
+    tags = {"tags": [Tag(name) for name in numbers]}
+    return tags if set(numbers.values()) <= {1} else tags | {"labels": numbers}
 
 
 def _number(classes: Sequence[str], word: str) -> int:
@@ -86,24 +86,25 @@ def _number(classes: Sequence[str], word: str) -> int:
 
 
 def classes_in_record(facts: dict[str, Any], classes: Sequence[str]) -> tuple[str, ...]:
-    """The classes that a record names: its class, else those of its tags that are `classes`.
+    """The classes that a record names: its class, its labels, or those of its tags that are `classes`.
 
-    Tags are a list of [name, category, probability] or of names, or text as older versions wrote.
-    Of an image that a network drew they are what it was given, so a number below 1 goes behind the
-    name, as `labels_of` reads it; a tagger's probabilities mean that a tag is there.
+    Tags are a list of [name, category, probability] or of names, or text as older versions wrote. A
+    tagger's probability does not count: networks learn that a tag is there, or not.
     """
-    named, tags = facts.get("class"), facts.get("tags")
+    named, tags, labels = facts.get("class"), facts.get("tags"), facts.get("labels")
     if type(named) in (str, int) and named != "":
         return (str(named),)
+    if type(labels) is dict:
+        return tuple(
+            f"{name}:{number:.6f}"
+            for name, number in labels.items()
+            if type(number) in (int, float)
+        )
     if type(tags) is str and tags:
         return tuple(tags.split(","))
-    words = []
-    for tag in tags if type(tags) is list else []:
-        name, number = (tag[0], tag[-1]) if type(tag) is list and tag else (tag, 1)
-        if name in classes:
-            is_weight = "network" in facts and type(number) is float and number < 1
-            words.append(f"{name}:{number:.6f}" if is_weight else name)
-    return tuple(words)
+    listed = tags if type(tags) is list else []
+    names = [tag[0] if type(tag) is list and tag else tag for tag in listed]
+    return tuple(name for name in names if name in classes)
 
 
 def labels_of_record(classes: Sequence[str], words: Sequence[str]) -> NDArray[np.float32]:

@@ -14,10 +14,10 @@ from animetools.netfiles import checkpoints
 from animetools.netfiles.classes import (
     classes_in_record,
     classes_of,
+    labels_in_record,
     labels_of_record,
     lists_of,
     mean_labels,
-    tags_of_labels,
 )
 from animetools.netfiles.networkfile import NetworkFile
 from animetools.networks.devices import DTYPES
@@ -177,11 +177,11 @@ class Sampler:
             if len(words) == 1 and words[0] in names:
                 facts["class"] = words[0]
             else:
-                facts["tags"] = tags_of_labels(names, labels_of_record(names, words))
+                facts |= labels_in_record(names, labels_of_record(names, words))
         options = self.options
         facts |= {"class": options.class_} if options.class_ else {}
         if options.tags and (labels := self.labels()) is not None:
-            facts["tags"] = tags_of_labels(names, labels)
+            facts |= labels_in_record(names, labels)
         if options.truncate == "z":
             facts["truncate"] = "z"
         elif options.cutoff is not None:

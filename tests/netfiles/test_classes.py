@@ -1,15 +1,17 @@
 """Classes by number and name, and tags between them."""
 
+import json
+
 import numpy as np
 import pytest
 
 from animetools.errors import ItemError
 from animetools.netfiles.classes import (
     classes_in_record,
+    labels_in_record,
     labels_of,
     lists_of,
     mean_labels,
-    tags_of_labels,
 )
 from animetools.tags import Tag
 
@@ -58,17 +60,16 @@ def test_several_lists_meet_in_the_middle() -> None:
 
 def test_a_record_gives_the_labels_that_it_was_made_with() -> None:
     labels = np.array([0.25, 0, 1, 0, 0.5], np.float32)
-    tags = tags_of_labels(NAMES, labels)
-    assert tags == [
-        Tag("blue_hair", "general", 0.25),
-        Tag("smile"),
-        Tag("fate:0.5", "general", 0.5),
-    ]
-    record = {"tags": [list(tag) for tag in tags]}
-    words = classes_in_record(record | {"network": "a.pkl"}, NAMES)
-    assert labels_of(NAMES, words).tolist() == labels.tolist()
-    assert classes_in_record(record, NAMES) == ("blue_hair", "smile", "fate:0.5")
+    record = labels_in_record(NAMES, labels)
+    assert record["tags"] == [Tag("blue_hair"), Tag("smile"), Tag("fate:0.5")]
+    read = json.loads(json.dumps(record))
+    assert labels_of(NAMES, classes_in_record(read, NAMES)).tolist() == labels.tolist()
+    assert labels_in_record(NAMES, labels_of(NAMES, "12")) == {
+        "tags": [Tag("red_hair"), Tag("smile")]
+    }
     assert classes_in_record({"tags": "smile,2"}, NAMES) == ("smile", "2")
-    assert classes_in_record(
-        {"tags": [["skirt", "general", 0.4], ["smile", "general", 1]]}, NAMES
-    ) == ("smile",)
+    tagged = {"tags": [["skirt", "general", 0.4], ["smile", "general", 0.9]]}
+    assert classes_in_record(tagged, NAMES) == ("smile",)
+    assert classes_in_record({"labels": {"smile": "x", "red_hair": 1}}, NAMES) == (
+        "red_hair:1.000000",
+    )
