@@ -59,7 +59,7 @@ def held(config: type, saved: Mapping[str, Any], path: str) -> dict[str, Any]:
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
     """What differs from the run that is resumed, a sentence each."""
     for name, value in now.items():
-        if name in before and before[name] != value:
+        if name in before and str(before[name]) != str(value):  # some were numbers once
             yield f"{name} was {before[name]}, is {value} from here on"
 
 

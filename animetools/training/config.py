@@ -12,7 +12,7 @@ from animetools.networks.stylegan2.config import (
 )
 from animetools.options import Opt
 
-Preset = Literal["s2", "ada", "paper256", "tiny", "auto"]
+Preset = Literal["s2", "ada", "paper256", "s2ext", "tiny", "auto"]
 Aug = Literal["ada", "diffaug", "fixed", "none"]
 Augpipe = Literal[
     "blit", "geom", "color", "filter", "noise", "cutout", "bg", "bgc", "bgcf", "bgcfn", "bgcfnc"
@@ -22,8 +22,8 @@ Dtype = Literal["fp32", "bf16", "fp16"]
 CLAMP = 256.0  # of activations that may be half precision
 
 
-def rate_at(schedule: str, kimg: float) -> float:
-    """The learning rate of a schedule after so many kimg.
+def rate_at(schedule: str, kimg: float, most: float = 1.0) -> float:
+    """The number of a schedule after so many kimg, such as a learning rate; it is below `most`.
 
     Raises ValueError if it is malformed.
     """
@@ -39,7 +39,7 @@ def rate_at(schedule: str, kimg: float) -> float:
             rates.append(float(rate))
             if kimg >= before:
                 found = rates[-1]
-        if not all(0 <= each < 1 for each in rates) or not math.isfinite(before):
+        if not all(0 <= each < most for each in rates) or not math.isfinite(before):
             raise ValueError
     except ValueError:
         raise ValueError(
@@ -49,11 +49,33 @@ def rate_at(schedule: str, kimg: float) -> float:
 
 
 def rates(schedule: str) -> str:
-    """A schedule, checked.
+    """A schedule of learning rates, checked.
 
     Raises ValueError if it is malformed.
     """
     rate_at(schedule, 0)
+    return schedule
+
+
+def share_at(schedule: str, kimg: float) -> float:
+    """The share of a schedule after so many kimg, 0 to 1.
+
+    Raises ValueError if it is malformed.
+    """
+    try:
+        return rate_at(schedule, kimg, math.nextafter(1, 2))
+    except ValueError:
+        raise ValueError(
+            f"'{schedule}' is neither a share from 0 to 1 nor shares by kimg such as 1,1000:0.5"
+        ) from None
+
+
+def shares(schedule: str) -> str:
+    """A schedule of shares, checked.
+
+    Raises ValueError if it is malformed.
+    """
+    share_at(schedule, 0)
     return schedule
 
 
@@ -87,14 +109,14 @@ class TrainConfig:
     pl_weight: Annotated[float, Opt("Path length regularization weight.", min=0)] = 2.0
     mixing: Annotated[float, Opt("Probability of style mixing.", min=0, max=1)] = 0.9
     top_k: Annotated[
-        float,
+        str,
         Opt(
-            "Share of each minibatch group, the best fakes, that the generator learns from; one at"
-            " least.",
-            min=0,
-            max=1,
+            "Share of each minibatch group, the best fakes, that the generator learns from, one at"
+            " least; or a schedule: 1,1000:0.5 begins at 1000 kimg.",
+            unit="SHARES",
+            parse=shares,
         ),
-    ] = 1.0
+    ] = "1.0"
     ema_kimg: Annotated[float, Opt("Half-life of the generator's moving average.", min=0)] = 10.0
     aug: Annotated[Aug, Opt("Augmentation of the images that the discriminator sees.")] = "none"
     augpipe: Annotated[Augpipe, Opt("Transformations of --aug ada and fixed.")] = "bgc"
@@ -118,7 +140,13 @@ class TrainConfig:
     ] = "fp32"
     seed: Annotated[int, Opt("Seed of all random numbers.", min=0, max=2**32 - 1)] = 0
     latent: int = 512  # z_dim and w_dim
-    mbstd: int = 4  # images that the discriminator compares with each other, at most
+    mbstd: Annotated[
+        int, Opt("Images that the discriminator compares with each other, at most.", min=1)
+    ] = 4
+    mbstd_features: int = 1  # maps of deviations that it gets
+    d_channels: float = 1.0  # of the discriminator, as a share of the generator's
+    normalize: bool = True  # z, before the mapping
+    lazy: bool = True  # regularization at intervals, as a step of its own; else in every step
     ema_ramp: float | None = None  # the half-life is at most this share of the images seen so far
     ada_kimg: float = 500.0  # in which p moves by 1
 
@@ -137,6 +165,27 @@ PRESETS: dict[Preset, TrainConfig] = {
         gamma=1.0,
         ema_kimg=20.0,
         aug="ada",
+    ),
+    # This Anime Does Not Exist, whose discriminator compared the 4 images of a device: --mbstd 4.
+    # Source: Baylies and Branwen, StyleGAN2-ext and its training log, a unit of which is 32 images.
+    "s2ext": TrainConfig(
+        channel_base=65536,
+        channel_max=1024,
+        d_channels=0.5,
+        latent=1024,
+        map_layers=4,
+        normalize=False,
+        mbstd=32,
+        mbstd_features=4,
+        batch=128,
+        g_lr="0.002,96000:0.0004",
+        d_lr="0.002,96000:0.0003",
+        gamma=5.0,
+        lazy=False,
+        pl_weight=0.0,
+        mixing=0.0,
+        top_k="1,73600:0.5",
+        kimg=170000.0,
     ),
     "tiny": TrainConfig(
         channel_base=1024,
@@ -187,24 +236,33 @@ def networks(
     Raises FatalError if doubling cannot make images of that size, or the batch cannot be split.
     """
     base, count = doublings(height, width)
-    channels = tuple(min(config.channel_base // (4 << i), config.channel_max) for i in range(count))
-    if not all(channels):
+    channels, judging = (
+        tuple(
+            int(share * min(config.channel_base // (4 << i), config.channel_max))
+            for i in range(count)
+        )
+        for share in (1.0, config.d_channels)
+    )
+    if not all(channels + judging):
         raise FatalError(
             f"--channel-base {config.channel_base} leaves no channels at {height} px: raise it"
         )
     clamp = CLAMP if config.dtype == "fp16" else None
     latent = config.latent
-    mapping = MappingConfig(latent, c_dim, latent, config.map_layers, latent)
+    mapping = MappingConfig(
+        latent, c_dim, latent, config.map_layers, latent, normalize=config.normalize
+    )
     generator = StyleGAN2GeneratorConfig(mapping, channels, base, image_channels, clamp=clamp)
     discriminator = StyleGAN2DiscriminatorConfig(
-        channels,
+        judging,
         base,
         image_channels,
         clamp=clamp,
-        dense=channels[0],
+        dense=judging[0],
         c_dim=c_dim,
         mapping=replace(mapping, z_dim=0, layers=8) if c_dim else None,
         mbstd_group=minibatch_group(config),
+        mbstd_features=config.mbstd_features,
     )
     return generator, discriminator
 

@@ -11,7 +11,7 @@ from animetools.estimate import duration
 from animetools.networks.stylegan2.modules import Discriminator, Generator
 from animetools.runs.forecast import Needs
 from animetools.training.config import TrainConfig
-from animetools.training.gan import D_INTERVAL, G_INTERVAL, GAN
+from animetools.training.gan import GAN
 from animetools.training.transfer import Configs
 
 FLOAT = 4  # bytes
@@ -68,7 +68,7 @@ def seconds_per_kimg(gan: GAN, batch: int) -> float:
     gan.config = config
     for _ in range(2):
         main, whole = seconds(1, batch), seconds(0, batch)  # without and with both
-    share = (1 / G_INTERVAL + 1 / D_INTERVAL) / 2  # as if they took the same time
+    share = sum(1 / interval for interval in gan.intervals) / 2  # as if they took the same time
     return 1000 * (main + share * max(0.0, whole - main)) / batch
 
 

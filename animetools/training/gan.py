@@ -16,7 +16,7 @@ from torch.autograd import backward
 from animetools.errors import FatalError
 from animetools.networks.stylegan2.modules import Discriminator, Generator
 from animetools.training import loss
-from animetools.training.config import TrainConfig, rate_at
+from animetools.training.config import TrainConfig, rate_at, share_at
 from animetools.training.loss import Networks, Terms
 from animetools.training.networks import layers_from_image
 from animetools.training.optimizer import Optimizer
@@ -115,29 +115,33 @@ class GAN:
             )
         kimg = self.seen / 1000
         self.rates = rate_at(config.g_lr, kimg), rate_at(config.d_lr, kimg)
-        self.g.tune(self.rates[0], G_INTERVAL)
-        self.d.tune(self.rates[1], D_INTERVAL)
+        g_interval, d_interval = self.intervals
+        self.g.tune(self.rates[0], g_interval if config.lazy else None)
+        self.d.tune(self.rates[1], d_interval if config.lazy else None)
 
         self.g.begin()
         terms = self.generator_gradients(self.draw(batch))
-        self.g.step()
-        if config.pl_weight and self.iteration % G_INTERVAL == 0:
+        if config.pl_weight and self.iteration % g_interval == 0:
+            self._step_if_lazy(self.g)
             half = max(1, batch // 2)
-            self.g.begin()
             terms |= self.path_length_gradients(self.draw(half), self.directions(half))
-            self.g.step()
+        self.g.step()
 
         self.d.begin()
         terms |= self.discriminator_gradients(self.draw(batch), reals, labels)
-        self.d.step()
-        if config.gamma and self.iteration % D_INTERVAL == 0:
-            self.d.begin()
+        if config.gamma and self.iteration % d_interval == 0:
+            self._step_if_lazy(self.d)
             terms |= self.r1_gradients(reals, labels)
-            self.d.step()
+        self.d.step()
 
         self.finish(batch)
         means = {name: values.mean() for name, values in terms.items()}
         return means | {"path_mean": self.path_mean, "p": self.p}
+
+    @property
+    def intervals(self) -> tuple[int, int]:
+        """Iterations between two regularizations of the generator, and of the discriminator."""
+        return (G_INTERVAL, D_INTERVAL) if self.config.lazy else (1, 1)
 
     def draw(self, count: int) -> Draw:
         """New latents, labels and noise for so many fakes."""
@@ -159,11 +163,11 @@ class GAN:
 
     def generator_gradients(self, draw: Draw) -> Terms:
         """Add up the gradients of the generator's loss."""
-        ws = self._ws(draw)
+        ws, top_k = self._ws(draw), share_at(self.config.top_k, self.seen / 1000)
         leaf = ws.detach().requires_grad_()  # the mapping runs once, however many the parts
         parts = []
         for part_ws, noise, c in self._parts(leaf, draw.noise, draw.c):
-            value, terms = loss.generator_loss(self.networks, part_ws, noise, c, self.config.top_k)
+            value, terms = loss.generator_loss(self.networks, part_ws, noise, c, top_k)
             backward(value / self.config.accumulate)
             parts.append(terms)
         backward(ws, leaf.grad)
@@ -188,7 +192,7 @@ class GAN:
 
         measured = [measure(images, learn=len(parts) == 1) for images in parts]
         lengths = torch.cat(measured).detach().requires_grad_()
-        weight = self.config.pl_weight * G_INTERVAL
+        weight = self.config.pl_weight * self.intervals[0]
         value, self.path_mean, terms = loss.path_loss(lengths, self.path_mean, weight)
         (slopes,) = torch.autograd.grad(value, lengths)
         for images, length in zip(parts, measured, strict=True):
@@ -216,7 +220,7 @@ class GAN:
 
     def r1_gradients(self, reals: Tensor, labels: Tensor | None) -> Terms:
         """Add up the gradients of R1."""
-        weight = self.config.gamma * D_INTERVAL
+        weight = self.config.gamma * self.intervals[1]
         parts = []
         for images, classes in self._parts(reals, labels):
             value, terms = loss.r1_loss(self.networks, images, classes, weight)
@@ -284,6 +288,12 @@ class GAN:
                 f"the saved state does not fit the networks of this run ({why}); resume with the "
                 "options of the run that saved it, or start a new run with --transfer"
             ) from why
+
+    def _step_if_lazy(self, optimizer: Optimizer) -> None:
+        """Lazy regularization is a step of its own."""
+        if self.config.lazy:
+            optimizer.step()
+            optimizer.begin()
 
     def _normal(self, *shape: int) -> Tensor:
         """Normally distributed numbers, drawn on the device: there may be many."""

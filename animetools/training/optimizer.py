@@ -23,12 +23,12 @@ class Optimizer:
         self.adam = torch.optim.Adam(self.parameters, betas=(0.0, 0.99), eps=1e-8, fused=True)
         self._learn(False)
 
-    def tune(self, rate: float, interval: int) -> None:
-        """Set the learning rate, corrected for one more step every `interval` iterations.
+    def tune(self, rate: float, interval: int | None) -> None:
+        """Set the learning rate, corrected for one more step every `interval` iterations, if any.
 
         Source: Karras et al. 2019 (StyleGAN2), appendix B (lazy regularization).
         """
-        share = interval / (interval + 1)
+        share = interval / (interval + 1) if interval else 1.0
         for group in self.adam.param_groups:
             group["lr"], group["betas"] = rate * share, (0.0, 0.99**share)
 

@@ -4,6 +4,7 @@ import copy
 import io
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from animetools.errors import FatalError
+from animetools.training import loss
 from animetools.training.config import Aug, TrainConfig
 from animetools.training.gan import GAN, Draw, adapted, ema_decay
 from animetools.training.loss import Terms
@@ -169,7 +171,7 @@ def test_a_step_is_the_phases_in_their_order() -> None:
     assert_same(stepping, walking)
 
 
-@pytest.mark.parametrize(("config", "parts"), [(SMALL, 2), (replace(SMALL, top_k=0.5), 4)])
+@pytest.mark.parametrize(("config", "parts"), [(SMALL, 2), (replace(SMALL, top_k="0.5"), 4)])
 def test_a_batch_gives_the_same_in_several_parts(config: TrainConfig, parts: int) -> None:
     at_once = gan_of(config, group=2, dtype=torch.float64)
     in_parts = gan_of(replace(config, accumulate=parts), group=2, dtype=torch.float64)
@@ -283,6 +285,26 @@ def adam_of(gan: GAN) -> list[tuple[int, float, float]]:
         )
         for optimizer in (gan.g, gan.d)
     ]
+
+
+def test_regularizers_that_are_not_lazy_are_part_of_every_step() -> None:
+    gan = gan_of(replace(SMALL, g_lr="0.002", d_lr="0.0025", lazy=False))
+    for terms in run(gan, 0, 3):
+        assert {"path_penalty", "r1_penalty"} <= terms.keys()
+    assert adam_of(gan) == [(3, 0.002, 0.99), (3, 0.0025, 0.99)]
+
+
+def test_the_share_of_the_best_fakes_follows_a_schedule(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float] = []
+
+    def generator_loss(*given: Any) -> tuple[Tensor, dict[str, Tensor]]:
+        asked.append(given[-1])
+        return loss.generator_loss(*given)
+
+    watched = SimpleNamespace(**vars(loss) | {"generator_loss": generator_loss})
+    monkeypatch.setattr("animetools.training.gan.loss", watched)
+    run(gan_of(replace(SMALL, top_k="1,0.016:0.5")), 0, 3)
+    assert asked == [1.0, 1.0, 0.5]
 
 
 def test_regularizers_are_lazy_or_not_there() -> None:

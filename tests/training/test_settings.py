@@ -4,10 +4,12 @@ from dataclasses import asdict
 from typing import Any
 
 import pytest
+import torch
 
 from animetools.errors import FatalError
 from animetools.netfiles.networkfile import NetworkFile
-from animetools.training.config import TrainConfig, preset
+from animetools.networks.stylegan2.modules import Discriminator, Generator
+from animetools.training.config import TrainConfig, networks, preset, shares
 from animetools.training.settings import settings
 
 
@@ -41,3 +43,22 @@ def test_p_follows_sooner_after_a_transfer_and_in_what_resumes_it() -> None:
     assert (preset("ada", 64).ada_kimg, preset("ada", 64).ema_ramp) == (500, 0.05)
     assert run_of(first, {"transfer": "old.pkl"}) == first
     assert run_of(first).ada_kimg == 500
+
+
+def test_s2ext_has_the_networks_of_this_anime_does_not_exist() -> None:
+    generator, discriminator = networks(preset("s2ext", 512), 512, 512, 3, 0)
+    with torch.device("meta"):
+        built = Generator(generator), Discriminator(discriminator)
+    counts = [sum(weights.numel() for weights in network.parameters()) for network in built]
+    assert counts == [116_836_263, 28_996_673]
+    assert not generator.mapping.normalize
+    assert (discriminator.mbstd_group, discriminator.mbstd_features) == (32, 4)
+    config = run_of(preset="s2ext", batch=8, mbstd=4)
+    assert networks(config, 64, 64, 3, 0)[1].mbstd_group == 4
+
+
+@pytest.mark.parametrize("share", ["2", "-1", "x", "1,5", "1,100:1.5", "1,100:0.5,50:0.2"])
+def test_malformed_shares_are_refused(share: str) -> None:
+    with pytest.raises(ValueError, match="neither a share from 0 to 1 nor shares by kimg"):
+        shares(share)
+    assert shares("1,100:0.5") == "1,100:0.5"
