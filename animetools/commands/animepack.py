@@ -50,16 +50,14 @@ class PackOptions(FitOptions):
     ] = 1
     captions: Annotated[
         bool,
-        Opt(
-            "Make a folder for trainers that read captions: x.txt beside x.png, and all captions in"
-            " metadata.jsonl, captions.json and captions.jsonl."
-        ),
+        Opt("Make a folder for trainers that read captions: x.txt beside x.png, and files of all."),
     ] = False
     metadata: Annotated[
         str,
         Opt(
-            "Captions or tags of images that have neither in their record nor beside them: JSON"
-            " lines with file_name or image_path, or an object of paths.",
+            "Captions or tags of images that have neither in their record nor beside them: records,"
+            " or JSON as Hugging Face, sd-scripts or musubi-tuner have it. An image is found by the"
+            " end of its path.",
             unit="FILE",
             affects=False,
         ),
@@ -101,38 +99,37 @@ class PackOptions(FitOptions):
     out="dataset.zip",
     examples=[
         "find faces/ | animepack --size 256 -o faces.zip",
-        "find faces/ | animepack --fit cover --quality 90 -o dataset/",
-        "find faces/ | animepack --captions -o lora/",
-        "animedraw --json | animecrop --json | animepack --labels tags --min-count 2",
+        "animedraw --count 4 --json | animepack --labels tags --min-count 2 -o tagged.zip",
+        "find faces/ | animepack --class-by folder --size 256 -o classes.zip",
+        "animedraw --count 2 --portraits 512 --json | animepack --captions -o lora/",
     ],
 )
 def animepack(options: PackOptions, stream: Stream) -> int:
     """Make one dataset of many images, all of one size.
 
     Reads image paths and writes the path of the dataset when it is finished: a StyleGAN2-ADA zip,
-    or a folder of the same files where the name does not end in .zip. An image that cannot be read
-    is left out. The next run continues one that was killed, and leaves a finished dataset of the
-    same images as it is.
+    or a folder of the same files where the name does not end in .zip. The next run continues one
+    that was killed, and leaves a finished dataset of the same images as it is.
 
-    Tags come from records (see animetools(7)), else from x.txt, x.caption or x.png.txt beside x.png,
-    else from --metadata; captions too, where tags are written with spaces for underscores. An image
-    for which they are not known is left out. Tags of the categories meta and rating are neither in
-    vectors nor in captions. Labels go into dataset.json, the names of classes or tags with them.
+    Tags and captions come from records, else from x.txt, x.caption or x.png.txt beside x.png, else
+    from --metadata; an image without is left out. Tags become a caption with spaces for underscores.
+    Those of the categories meta and rating are neither in captions nor in the vectors of --labels.
+    Labels go into dataset.json, with the names of their classes or tags.
 
-    A folder of --captions is read by sd-scripts (kohya), OneTrainer and musubi-tuner as x.png and
-    x.txt; by load_dataset("imagefolder", data_dir=FOLDER) of Hugging Face; captions.json is a
-    metadata_file of sd-scripts, captions.jsonl an image_jsonl_file of musubi-tuner.
+    A folder of --captions is read by sd-scripts (kohya), OneTrainer and musubi-tuner, and by Hugging
+    Face's load_dataset("imagefolder", data_dir=FOLDER). Its captions.json is a metadata_file of
+    sd-scripts, its captions.jsonl an image_jsonl_file of musubi-tuner. Where each image comes from is
+    in sources.jsonl; in other datasets in metadata.jsonl.
 
     Images are PNG, JPEG, GIF, WebP, BMP, TIFF and AVIF files, by their content; HEIC and JPEG XL where
-    animetools[formats] is installed.
+    animetools[formats] is installed. One that cannot be read is left out.
     """
     from animetools.dataset.formats import format_to_write
 
     if options.size & (options.size - 1):
         stream.note(f"--size {options.size} is not a power of two, which StyleGAN needs")
     stream = stream.keyed(background=list(options.background))  # as dataset.json keeps it
-    kind = format_to_write(stream.out, captions=options.captions)
-    work = partial(pack, options, kind.encode)
+    work = partial(pack, options, format_to_write(stream.out, captions=options.captions).encode)
     ordered = replace(stream.options, unordered=False)  # the order names the images
     listed = replace(stream, out="", options=ordered)  # the dataset has its own journal
     return listed.collect(work, partial(gather, options, work, stream))
@@ -238,11 +235,11 @@ def _foretell(work: Work, stream: Stream, packing: "Packing") -> None:
     from animetools.estimate import forecast
 
     sizes = []
-    sample = packing.sample(SAMPLE)
-    for source, item in zip(sample, _items(sample), strict=True):
+    for source in packing.sample(SAMPLE):
         with suppress(ItemError, PassedOver, OSError):  # reported when it is packed
-            for _, packable in _loads(work(item, Output(dry=True))):
-                sizes.append(packable.size + len(source.origin))
+            for item in [] if source.trouble else _items([source]):
+                for _, packable in _loads(work(item, Output(dry=True))):
+                    sizes.append(packable.size + len(source.origin))
     if not sizes:
         return
     seen = forecast(sizes, packing.left(), stream.out)

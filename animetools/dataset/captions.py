@@ -12,6 +12,7 @@ from animetools.dataset.labelling import Labelling
 from animetools.dataset.labels import LONGEST_SUMMARY, parse_object
 from animetools.dataset.members import LONGEST_LINE
 from animetools.errors import FatalError, ItemError
+from animetools.images.containers import format_by_name
 from animetools.images.sidecars import CAPTIONS, sidecars_of
 from animetools.tags import LONGEST_NAME, Tag, caption_of, content_of, names_in, tags_of
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from sqlite3 import Connection
 
 PAGE = 1000  # entries in memory at once
-_PATHS = ("file_name", "image_path")  # fields of Hugging Face, and of musubi-tuner and sd-scripts
+_PATHS = ("file_name", "image_path", "path")
 _TEXTS = ("text", "caption")
 
 Facts = dict[str, Any]
@@ -64,7 +65,7 @@ def description_of(path: str, facts: Facts, others: "CaptionFile | None") -> Des
     if isinstance(facts.get("text"), str) or "tags" in facts:
         text, tags = facts.get("text"), tags_of(facts) if "tags" in facts else None
         return Description(text if isinstance(text, str) else None, tags)
-    for sidecar in sidecars_of(path):
+    for sidecar in sidecars_of(path) if format_by_name(path) else ():  # a.txt is not beside itself
         if sidecar.ending.lower() in CAPTIONS:
             try:
                 return Description(sidecar.read().decode("utf-8-sig").strip())
@@ -105,8 +106,9 @@ class CaptionFile:
     """A file with the captions or tags of many images; it is kept on the disk, not in memory.
 
     It is an object as sd-scripts reads it, {"PATH": {"caption": TEXT, "tags": "TAG, TAG"}}, or JSON
-    lines: with `file_name` and `text` as of Hugging Face, or `image_path` and `caption` as of
-    musubi-tuner and sd-scripts. Tags may also be a list, of names or as records have them.
+    lines: with `file_name` and `text` as of Hugging Face, `image_path` and `caption` as of
+    musubi-tuner and sd-scripts, or the records of a command. Tags may also be a list, of names or
+    as records have them.
 
     Raises FatalError, which names the line where it can, if it is malformed or cannot be read.
     """
@@ -169,7 +171,7 @@ class CaptionFile:
         text = next((record[name] for name in _TEXTS if name in record), None)
         try:
             if not isinstance(path, str) or not path:
-                raise ItemError(f"neither {' nor '.join(_PATHS)}")
+                raise ItemError(f"not the path of an image in {' or '.join(_PATHS)}")
             if not isinstance(text, str | None):
                 raise ItemError("the caption is not text")
             tags = _tags_in(record)
