@@ -48,6 +48,11 @@ def _tag(found: Any) -> Tag:
     raise ItemError("a tag in its record is not [name, category, probability]")
 
 
+def content_of(tags: Iterable[Tag]) -> list[Tag]:
+    """The tags that say what is in a picture: all but those of its file and its rating."""
+    return [tag for tag in tags if tag.category not in ("meta", "rating")]
+
+
 def caption_of(names: Iterable[str], *, spaces: bool = False) -> str:
     """A caption: names, separated by commas; `spaces` replaces the underscores of words.
 

@@ -47,6 +47,7 @@ def test_every_field_is_printed_by_a_command(shell: Shell, tmp_path: Path) -> No
     checkpoints.write(str(tmp_path / "c.pkl"), snapshot(c_dim=3, labels=["a", "b", "c"]))
     lbp = "--detector lbp --cascade squares.xml"
     shell("animedraw --count 1 --portraits 64 --json > draw.json")
+    shell("booruselect --json raw/metadata.jsonl > select.json")
     shell(
         f"animecrop {lbp} --json it.png | animeclean --min-colors 1 --keep-grey --json > clean.json"
     )

@@ -116,6 +116,11 @@ class Stream:
         self.report.read += 1
         self.report.pass_over(path, reason)
 
+    def reject(self, path: str, reason: str) -> None:
+        """Count an input that is not kept, without a `run`."""
+        self.report.read += 1
+        self.report.reject(path, reason, "")
+
     def note(self, text: str) -> None:
         """Print a sentence to standard error, unless --quiet."""
         self.report.note(text)

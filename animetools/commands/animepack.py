@@ -6,40 +6,62 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from animetools.cli import Background, Item, MaxPixels, Opt, Output, Result, Stream, command
-from animetools.cli.item import Work
+from animetools.cli import Item, Opt, Output, Result, Stream, command
+from animetools.cli.item import Work, reason_of
 from animetools.cli.stream import Run
-from animetools.colors import WHITE
+from animetools.dataset.options import FitOptions
 from animetools.errors import FatalError, ItemError, PassedOver
-from animetools.images.containers import MAX_PIXELS
+from animetools.tags import names_in
 
 if TYPE_CHECKING:
+    from animetools.dataset.captions import Needs
     from animetools.dataset.encode import Encode, Packable
     from animetools.dataset.journal import Listed
-    from animetools.dataset.packing import Entry, Packing
+    from animetools.dataset.labelling import Labelling
+    from animetools.dataset.packing import Packing
 
+FOLDER = "folder"  # for --class-by
 SAMPLE = 8  # images encoded before the others, to estimate the size of the dataset
 
 
 @dataclass(frozen=True)
-class PackOptions:
+class PackOptions(FitOptions):
     """The options of animepack."""
 
-    size: Annotated[
-        int,
-        Opt("Width and height of every image, which is a square.", unit="PIXELS", min=4, max=4096),
-    ] = 512
-    fit: Annotated[
-        Literal["pad", "cover", "top", "stretch"],
-        Opt("Make it a square: pad with bars, crop both ends, crop the bottom, or stretch."),
-    ] = "pad"
-    enlarge: Annotated[
-        bool, Opt("Pad images that are too small with bars, instead of enlarging them.")
-    ] = True
-    quality: Annotated[
-        int | None, Opt("Write JPEG of this quality instead of PNG.", min=1, max=100)
+    labels: Annotated[
+        Literal["tags"] | None,
+        Opt("Label each image with a vector: 1 for each tag that it has, 0 for the others."),
     ] = None
-    background: Background = WHITE
+    class_by: Annotated[
+        str,
+        Opt(
+            "Label each image with a class: the first of these tags that it has (an image without"
+            " them is left out), or the folder that it is in.",
+            unit="TAG,TAG...|folder",
+        ),
+    ] = ""
+    min_count: Annotated[
+        int,
+        Opt(
+            "Leave tags of fewer images out of --labels.",
+            min=1,
+            affects=lambda options: options.labels is not None,
+        ),
+    ] = 1
+    captions: Annotated[
+        bool,
+        Opt("Make a folder for trainers that read captions: x.txt beside x.png, and files of all."),
+    ] = False
+    metadata: Annotated[
+        str,
+        Opt(
+            "Captions or tags of images that have neither in their record nor beside them: records,"
+            " or JSON as Hugging Face, sd-scripts or musubi-tuner have it. An image is found by the"
+            " end of its path.",
+            unit="FILE",
+            affects=False,
+        ),
+    ] = ""
     sidecars: Annotated[
         bool,
         Opt(
@@ -47,36 +69,70 @@ class PackOptions:
             " x.jpg become img00000000.txt and img00000000.png.json."
         ),
     ] = False
-    max_pixels: MaxPixels = MAX_PIXELS
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense together."""
+        if self.labels and self.class_by:
+            raise ValueError("--labels and --class-by exclude each other")
+        if self.min_count > 1 and not self.labels:
+            raise ValueError("--min-count is for --labels tags")
+        if self.class_by and self.class_by != FOLDER and len(names_in(self.class_by)) < 2:
+            raise ValueError(f"--class-by takes two tags or more, or {FOLDER}")
+        if self.captions and self.sidecars:
+            raise ValueError("--captions and --sidecars exclude each other: both would write x.txt")
+        if self.metadata and not (self.captions or self.labels or self.class_by):
+            raise ValueError("--metadata is for --captions, --labels or --class-by")
+
+    @property
+    def labelling(self) -> "Labelling | None":
+        """How images get labels, if they do."""
+        from animetools.dataset.labelling import Labelling
+
+        if self.class_by == FOLDER:
+            return Labelling(by_folder=True)
+        if self.class_by:
+            return Labelling(classes=tuple(names_in(self.class_by)))
+        return Labelling(least=self.min_count) if self.labels else None
 
 
 @command(
     out="dataset.zip",
     examples=[
         "find faces/ | animepack --size 256 -o faces.zip",
-        "find faces/ | animepack --fit cover --quality 90 -o dataset/",
+        "animedraw --count 4 --json | animepack --labels tags --min-count 2 -o tagged.zip",
+        "find faces/ | animepack --class-by folder --size 256 -o classes.zip",
+        "animedraw --count 2 --portraits 512 --json | animepack --captions -o lora/",
     ],
 )
 def animepack(options: PackOptions, stream: Stream) -> int:
     """Make one dataset of many images, all of one size.
 
     Reads image paths and writes the path of the dataset when it is finished: a StyleGAN2-ADA zip,
-    or a folder of the same files where the name does not end in .zip. An image that cannot be read
-    is left out. The next run continues one that was killed, and leaves a finished dataset of the
-    same images as it is.
+    or a folder of the same files where the name does not end in .zip. The next run continues one
+    that was killed, and leaves a finished dataset of the same images as it is.
+
+    Tags and captions come from records, else from x.txt, x.caption or x.png.txt beside x.png, else
+    from --metadata; an image without is left out. Tags become a caption with spaces for underscores.
+    Those of the categories meta and rating are neither in captions nor in the vectors of --labels.
+    Labels go into dataset.json, with the names of their classes or tags.
+
+    A folder of --captions is read by sd-scripts (kohya), OneTrainer and musubi-tuner, and by Hugging
+    Face's load_dataset("imagefolder", data_dir=FOLDER). Its captions.json is a metadata_file of
+    sd-scripts, its captions.jsonl an image_jsonl_file of musubi-tuner. Where each image comes from is
+    in sources.jsonl; in other datasets in metadata.jsonl.
 
     Images are PNG, JPEG, GIF, WebP, BMP, TIFF and AVIF files, by their content; HEIC and JPEG XL where
-    animetools[formats] is installed.
+    animetools[formats] is installed. One that cannot be read is left out.
     """
     from animetools.dataset.formats import format_to_write
 
     if options.size & (options.size - 1):
         stream.note(f"--size {options.size} is not a power of two, which StyleGAN needs")
     stream = stream.keyed(background=list(options.background))  # as dataset.json keeps it
-    work = partial(pack, options, format_to_write(stream.out).encode)
+    work = partial(pack, options, format_to_write(stream.out, captions=options.captions).encode)
     ordered = replace(stream.options, unordered=False)  # the order names the images
     listed = replace(stream, out="", options=ordered)  # the dataset has its own journal
-    return listed.collect(work, partial(gather, work, stream))
+    return listed.collect(work, partial(gather, options, work, stream))
 
 
 def pack(options: PackOptions, encode: "Encode", item: Item, output: Output) -> Iterator[Item]:
@@ -94,21 +150,30 @@ def pack(options: PackOptions, encode: "Encode", item: Item, output: Output) -> 
     image = suffix(options.quality)
     found = sidecars_of(item.path) if options.sidecars else ()
     sidecars = tuple((image * one.name_is_whole + one.ending, one.read()) for one in found)
+    if options.captions:
+        sidecars = ((".txt", f"{item.facts['text']}\n".encode()),)
     packable = Packable(encode(square, options.quality), width, height, how, sidecars)
     yield item.carrying((item.load, packable))
 
 
-def gather(work: Work, stream: Stream, items: Iterable[Item], run: Run) -> Iterator[Item]:
+def gather(
+    options: PackOptions, work: Work, stream: Stream, items: Iterable[Item], run: Run
+) -> Iterator[Item]:
     """List everything, estimate what it will cost, pack what is missing."""
+    from animetools.dataset.captions import CaptionFile, Needs
     from animetools.dataset.packing import Packing
 
     force, dry = stream.options.force, stream.options.dry_run
-    with Packing(stream.out, stream.made_with, force=force, dry=dry) as packing:
-        packing.enlist(_entries(stream, items, packing))
+    others = CaptionFile(options.metadata) if options.metadata else None
+    needs = Needs(options.captions, options.labelling, others)
+    with Packing(stream.out, stream.made_with, needs.labelling, force=force, dry=dry) as packing:
+        wanted = described(needs, stream, packing, items)
+        packing.enlist((i.path, *i.size_and_time, i.facts, i.trouble) for i in wanted)
         stream.count(packing.count)
-        packing.settle(
-            position for position, _ in _loads(run(_items(packing.doubtful()), counted=False))
-        )
+        for name in packing.unused_classes():
+            stream.note(f"--class-by: no image is of the class {name}")
+        readable = _loads(run(_items(packing.doubtful()), counted=False))
+        packing.settle(position for position, _ in readable)
         if not packing.made:
             _foretell(work, stream, packing)
             if dry:
@@ -125,17 +190,37 @@ def gather(work: Work, stream: Stream, items: Iterable[Item], run: Run) -> Itera
     yield Item(stream.out)
 
 
-def _entries(stream: Stream, items: Iterable[Item], packing: "Packing") -> "Iterator[Entry]":
+def described(
+    needs: "Needs", stream: Stream, packing: "Packing", items: Iterable[Item]
+) -> Iterator[Item]:
+    """The images to pack, with the facts that their labels and captions are made of."""
+    from animetools.images.containers import format_by_name
+    from animetools.images.files import read_bytes
+
     for item in items:
         if packing.is_own(item.path):  # `find .` lists an earlier run's dataset
             stream.pass_over(item.path, "the dataset itself")
+        elif item.trouble:
+            yield item
         else:
-            yield item.path, *item.size_and_time, item.facts, item.trouble
+            try:
+                facts, missing = needs.facts(item.path, item.facts)
+                if missing and not format_by_name(item.path):
+                    read_bytes(item.path)  # raises PassedOver for what is not an image
+            except PassedOver as why:
+                stream.pass_over(item.path, str(why))
+            except (ItemError, OSError) as why:
+                yield replace(item, trouble=reason_of(why))
+            else:
+                if missing:
+                    stream.reject(item.path, missing)
+                else:
+                    yield replace(item, facts=facts)
 
 
 def _items(sources: "Iterable[Listed]") -> Iterator[Item]:
     for source in sources:
-        yield Item(source.path, trouble=source.trouble, load=source.position)
+        yield Item(source.path, source.facts, trouble=source.trouble, load=source.position)
 
 
 def _loads(results: Iterable[Result]) -> "Iterator[tuple[int, Packable]]":
@@ -150,11 +235,11 @@ def _foretell(work: Work, stream: Stream, packing: "Packing") -> None:
     from animetools.estimate import forecast
 
     sizes = []
-    sample = packing.sample(SAMPLE)
-    for source, item in zip(sample, _items(sample), strict=True):
+    for source in packing.sample(SAMPLE):
         with suppress(ItemError, PassedOver, OSError):  # reported when it is packed
-            for _, packable in _loads(work(item, Output(dry=True))):
-                sizes.append(packable.size + len(source.origin))
+            for item in [] if source.trouble else _items([source]):
+                for _, packable in _loads(work(item, Output(dry=True))):
+                    sizes.append(packable.size + len(source.origin))
     if not sizes:
         return
     seen = forecast(sizes, packing.left(), stream.out)

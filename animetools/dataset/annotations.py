@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from animetools.dataset.members import METADATA, SUMMARY
 from animetools.dataset.pictures import Reader
 from animetools.images.containers import format_by_name
+from animetools.images.sidecars import CAPTIONS
 
-CAPTIONS = (".txt", ".caption")
 NUMBERED = re.compile(r"\d{3,}|.*\.tar")  # folders of images that mean no class, and shards
 MOST_FOLDERS = 10_000
 SHOWN = 3

@@ -4,7 +4,7 @@ import os
 import shutil
 import stat
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 
 import numpy as np
@@ -15,7 +15,6 @@ from animetools.dataset.labels import labels_found, labels_of
 from animetools.dataset.members import (
     LONGEST_FILE,
     LONGEST_LINE,
-    METADATA,
     SUMMARY,
     Member,
     is_member_name,
@@ -71,11 +70,10 @@ class FolderWriter:
     def finish(
         self,
         members: Iterable[Member],
-        lines: Callable[[], Iterable[bytes]],
-        summary: bytes,
+        texts: Mapping[str, Callable[[], Iterable[bytes]]],
         mtime: int,
     ) -> None:
-        """Add metadata.jsonl and dataset.json, which takes this time in nanoseconds.
+        """Add text files, each of its lines; dataset.json takes this time in nanoseconds.
 
         The folder then takes its name; the one that had it is removed.
 
@@ -86,14 +84,12 @@ class FolderWriter:
             if not os.path.exists(path) or os.path.getsize(path) != member.length:
                 raise FatalError(f"{path} is missing or has changed: -f starts over")
         self.sync()
-        with open(os.path.join(self.name, METADATA), "wb") as file:
-            file.writelines(lines())
-        path = os.path.join(self.name, SUMMARY)
-        with open(path, "wb") as file:
-            file.write(summary)
-        os.utime(path, ns=(mtime, mtime))
-        for path in (METADATA, SUMMARY, "."):
-            _sync(os.path.join(self.name, path))
+        for name, lines in texts.items():
+            with open(os.path.join(self.name, name), "wb") as file:
+                file.writelines(lines())
+        os.utime(os.path.join(self.name, SUMMARY), ns=(mtime, mtime))
+        for name in (*texts, "."):
+            _sync(os.path.join(self.name, name))
         old = atomic.part_name(self.path + ".old")
         shutil.rmtree(old, ignore_errors=True)
         with suppress(FileNotFoundError):

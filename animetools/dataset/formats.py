@@ -2,13 +2,15 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+from animetools.dataset.caption_folder import caption_texts, flat_name
 from animetools.dataset.encode import Encode, encode
 from animetools.dataset.folders import FolderReader, FolderWriter
-from animetools.dataset.members import Member, image_name
+from animetools.dataset.labelling import Lines
+from animetools.dataset.members import METADATA, SOURCES, Member, image_name
 from animetools.dataset.pictures import Reader
 from animetools.dataset.tfrecords import TFRecordReader
 from animetools.dataset.webdataset import TarReader
@@ -40,23 +42,30 @@ class Writer(Protocol):
     def finish(
         self,
         members: Iterable[Member],
-        lines: Callable[[], Iterable[bytes]],
-        summary: bytes,
+        texts: Mapping[str, Lines],
         mtime: int,
     ) -> None:
-        """Add metadata.jsonl (`lines` gives its lines) and dataset.json, and rename it to its path.
+        """Add text files, dataset.json among them, and rename it to its path.
 
-        `members` are all that it holds, in order; `mtime`, in nanoseconds, is what its Reader will
-        say. Killed at any moment, it can be finished again after a `cut`.
+        `members` are all that it holds, in order; `texts` gives the lines of each file; `mtime`, in
+        nanoseconds, is what its Reader will say. Killed at any moment, it can be finished again after
+        a `cut`.
         """
 
     def close(self) -> None:
         """Leave it for the next run; an empty one is removed."""
 
 
+def _metadata(lines: Lines, path: str) -> dict[str, Lines]:
+    return {METADATA: lines}
+
+
 @dataclass(frozen=True)
 class Format:
     """A row of the table: `read` opens a dataset, `write` starts one (None: not yet).
+
+    `texts` gives the files of a written one besides dataset.json, made of the lines of its records, and
+    of its path; `records` is the one with the records themselves.
 
     A file is recognized by `magic` at its byte `magic_at`, or else by the `ending` of its name; a
     folder by such files in it, where `in_folder` is set. A format without an ending takes all other
@@ -73,6 +82,8 @@ class Format:
     writes_folder: bool = False
     encode: Encode = encode  # what a Writer takes: image files, or whatever it makes of pixels
     image_name: Callable[[int, str], str] = image_name  # of an image's number and suffix
+    texts: Callable[[Lines, str], dict[str, Lines]] = _metadata
+    records: str = METADATA
 
 
 FORMATS = (
@@ -81,6 +92,7 @@ FORMATS = (
     Format("WebDataset", ".tar", TarReader, magic=b"ustar", magic_at=257, in_folder=True),
     Format("folder", "", FolderReader, FolderWriter, in_folder=True, writes_folder=True),
 )
+CAPTIONS = replace(FORMATS[-1], image_name=flat_name, texts=caption_texts, records=SOURCES)
 
 
 def reader(path: str) -> Reader:
@@ -106,15 +118,22 @@ def reader(path: str) -> Reader:
     raise FatalError(f"{path}: not a dataset: that is a folder, a zip, a tar or TFRecords")
 
 
-def format_to_write(path: str) -> Format:
+def format_to_write(path: str, *, captions: bool = False) -> Format:
     """The format of a dataset that is to be written at a path, by its name.
 
     A folder that is there already is filled, whatever its name; a link counts as what it leads to.
+
+    Raises FatalError if it is to have `captions` and is not a folder.
     """
-    path = os.path.realpath(path)
-    is_folder = os.path.isdir(path)
-    return next(
+    real = os.path.realpath(path)
+    is_folder = os.path.isdir(real)
+    found = next(
         row
         for row in FORMATS
-        if row.write and path.lower().endswith(row.ending) and (row.writes_folder or not is_folder)
+        if row.write and real.lower().endswith(row.ending) and (row.writes_folder or not is_folder)
     )
+    if captions and not found.writes_folder:
+        raise FatalError(
+            f"{path}: --captions makes a folder: name it with -o, without {found.ending}"
+        )
+    return CAPTIONS if captions else found

@@ -50,9 +50,15 @@ class Listed:
     trouble: str = ""  # why it cannot be read at all
 
     @property
+    def facts(self) -> dict[str, Any]:
+        """What is known of it."""
+        facts: dict[str, Any] = json.loads(self.origin)
+        return facts
+
+    @property
     def path(self) -> str:
         """Its file."""
-        return str(json.loads(self.origin)["path"])
+        return str(self.facts["path"])
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,7 @@ def parse_object(text: bytes, name: str, first_line: int = 1) -> dict[str, Any]:
 
     Raises FatalError, which names the place, if it is malformed or not an object.
     """
+    begin = f"{name}: line {first_line}" if first_line > 1 else name
     try:
         record = json.loads(text)
     except json.JSONDecodeError as why:
@@ -97,9 +98,9 @@ def parse_object(text: bytes, name: str, first_line: int = 1) -> dict[str, Any]:
         raise FatalError(f"{name}: {place}: {why.msg}") from None
     except (ValueError, RecursionError) as why:
         reason = "nested too deeply" if isinstance(why, RecursionError) else why
-        raise FatalError(f"{name}: {reason}") from None
+        raise FatalError(f"{begin}: {reason}") from None
     if not isinstance(record, dict):
-        raise FatalError(f"{name}: not a JSON object")
+        raise FatalError(f"{begin}: not a JSON object")
     return record
 
 

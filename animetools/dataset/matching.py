@@ -6,7 +6,6 @@ from typing import Any
 
 from animetools.dataset.journal import COMPUTED, Journal, dumped
 from animetools.dataset.labels import parse_object
-from animetools.dataset.members import METADATA
 from animetools.dataset.pictures import Reader
 
 Source = tuple[str, range]  # the origin of a packed image, and the times that its file may have
@@ -17,15 +16,15 @@ class MismatchError(Exception):
     sentence: the dataset was made ..."""
 
 
-def finished_sources(made: Reader) -> Iterator[Source]:
-    """What the images of a finished dataset were made from, in order.
+def finished_sources(made: Reader, records: str) -> Iterator[Source]:
+    """What the images of a finished dataset were made from, in order, by the file of its records.
 
     A source that is newer than its dataset has changed since, as in make.
 
-    Raises FatalError if metadata.jsonl is malformed.
+    Raises FatalError if that is malformed.
     """
-    for number, line in enumerate(made.lines(METADATA), 1):
-        record = parse_object(line, f"{made.path}: {METADATA}", number)
+    for number, line in enumerate(made.lines(records), 1):
+        record = parse_object(line, f"{made.path}: {records}", number)
         origin = {name: record[name] for name in record if name not in COMPUTED}
         yield dumped(origin), range(made.mtime + 1)
 

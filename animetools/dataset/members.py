@@ -7,6 +7,10 @@ from animetools.images.sidecars import ENDINGS
 
 SUMMARY = "dataset.json"
 METADATA = "metadata.jsonl"
+SOURCES = "sources.jsonl"  # records, where metadata.jsonl has captions alone
+SD_SCRIPTS = "captions.json"
+MUSUBI = "captions.jsonl"
+TEXTS = (SUMMARY, METADATA, SOURCES, SD_SCRIPTS, MUSUBI)
 PER_FOLDER = 1000
 LONGEST_FILE = 1 << 30  # bytes of an image in a dataset
 LONGEST_LINE = 1 << 24  # bytes of a record in metadata.jsonl

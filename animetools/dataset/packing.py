@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from typing import Any, Self
 
@@ -25,8 +26,9 @@ from animetools.dataset.journal import (
     origin_of,
     remove,
 )
+from animetools.dataset.labelling import Labelling, summary_lines
 from animetools.dataset.matching import MismatchError, finished_sources, match, packed_sources
-from animetools.dataset.members import Member
+from animetools.dataset.members import SUMMARY, Member
 from animetools.dataset.target import OURS, REPLACE, finished, refuse_difference, written
 from animetools.errors import FatalError
 from animetools.names import fitted, placed
@@ -50,12 +52,19 @@ class Packing:
     """
 
     def __init__(
-        self, path: str, settings: Settings, *, force: bool = False, dry: bool = False
+        self,
+        path: str,
+        settings: Settings,
+        labelling: Labelling | None = None,
+        *,
+        force: bool = False,
+        dry: bool = False,
     ) -> None:
         self.path = os.path.realpath(path) if os.path.islink(path) else path
         self.settings = settings
+        self.labelling = labelling
         self.force = force
-        self.kind = format_to_write(self.path)
+        self.kind = format_to_write(self.path, captions=bool(settings.values.get("captions")))
         self.suffix = suffix(settings.values["quality"])
         self.started = time.time_ns()
         self.synced = time.monotonic()
@@ -103,7 +112,11 @@ class Packing:
         )
         if next(self.journal.listed(), None) is None:
             raise FatalError(f"no images came in, so {self.path} was not made")
-        known = finished_sources(self.made) if self.made else packed_sources(self.journal)
+        known = (
+            finished_sources(self.made, self.kind.records)
+            if self.made
+            else packed_sources(self.journal)
+        )
         try:
             self.journal.settle(match(self.journal, known))
         except MismatchError as how:
@@ -127,6 +140,18 @@ class Packing:
             path = self.journal.source(first).path
             raise FatalError(f"{self.path} was made without {path}: {REPLACE}")
         self._keep(self.journal.first_packed_behind(first))
+
+    def unused_classes(self) -> list[str]:
+        """The classes that no image of the list has.
+
+        Raises FatalError if its labels would be none or too many: before any image is packed.
+        """
+        if self.made or not self.labelling:
+            return []
+        good = (source.facts for source in self.journal.listed() if not source.trouble)
+        counts = self.labelling.count(good)
+        self.labelling.names(counts, self.count + self.left())
+        return [name for name in self.labelling.classes if not counts[name]]
 
     def todo(self) -> Iterator[Listed]:
         """Sources that are still to be packed."""
@@ -177,13 +202,16 @@ class Packing:
         assert self.part, "a finished dataset is not finished again"
         if not self.count:
             raise FatalError(f"{self.path}: none of the images could be packed")
-        summary = {"labels": None, OURS: {"images": self.count, "settings": written(self.settings)}}
+        ours = {OURS: {"images": self.count, "settings": written(self.settings)}}
+        texts = self.kind.texts(self._lines, self.path) | {
+            SUMMARY: partial(summary_lines, ours, self._lines, self.count, self.labelling)
+        }
         # No source is newer than its dataset: see matching.finished_sources.
         mtime = max(self.started, self.journal.newest())
         members = chain.from_iterable(map(self._members, self.journal.packed()))
         with self._writing():
             self._sync(self.part)
-            self.part.finish(members, self._lines, dumped(summary).encode(), mtime)
+            self.part.finish(members, texts, mtime)
             self.journal.close(finished=True)
 
     @property
@@ -247,7 +275,7 @@ class Packing:
         return [*(Member(_beside(name, ending), *place) for ending, *place in sidecars), image]
 
     def _lines(self) -> Iterator[bytes]:
-        """metadata.jsonl: of each image its name, its source and how it was fitted."""
+        """The record of each image: its name, its source and how it was fitted."""
         for packed in self.journal.packed():
             name = dumped({"file_name": self._name(packed.number)})
             # Three objects without a common name are one: no need to parse ten million of them.

@@ -6,7 +6,7 @@ from typing import Any
 
 from animetools.dataset.formats import Format
 from animetools.dataset.labels import summary_of
-from animetools.dataset.members import METADATA, SUMMARY, is_member_name
+from animetools.dataset.members import SUMMARY, TEXTS, is_member_name
 from animetools.dataset.pictures import Reader
 from animetools.errors import FatalError
 from animetools.settings import Settings
@@ -53,12 +53,14 @@ def finished(path: str, kind: Format, settings: Settings, *, force: bool) -> Rea
 def written(settings: Settings) -> dict[str, Any]:
     """The settings as dataset.json keeps them.
 
-    A switch that is off by default is among them only where it is on: older versions lack it.
+    An option that is off by default is among them only where it is on: older versions lack it.
     """
     return {
         name: value
         for name, value in settings.values.items()
-        if not (value is False and settings.options[name].default is False)
+        if value not in (None, False, "")
+        or (option := settings.options.get(name)) is None
+        or option.default
     }
 
 
@@ -74,5 +76,5 @@ def _strangers(path: str) -> Iterator[str]:
     for folder, _, names in os.walk(path):
         for name in names:
             inside = os.path.relpath(os.path.join(folder, name), path)
-            if not is_member_name(inside) and inside not in (SUMMARY, METADATA):
+            if not is_member_name(inside) and inside not in TEXTS:
                 yield inside

@@ -7,7 +7,7 @@ member and cannot continue an archive that has no directory yet; both matter her
 import os
 import zlib
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import chain
 from struct import Struct, error
@@ -82,26 +82,16 @@ class ZipWriter:
     def finish(
         self,
         members: Iterable[Member],
-        lines: Callable[[], Iterable[bytes]],
-        summary: bytes,
+        texts: Mapping[str, Callable[[], Iterable[bytes]]],
         mtime: int,
     ) -> None:
-        """Add metadata.jsonl (`lines` gives its lines, twice), dataset.json and the directory.
+        """Add text files, each of its lines, and the directory.
 
         The zip then takes its name, replacing what had it, and this time in nanoseconds.
         """
-        crc = length = 0
-        for line in lines():
-            crc = zlib.crc32(line, crc)
-            length += len(line)
-        metadata = Member(METADATA, self.end, length, crc)
-        self.file.seek(self.end)
-        self._write(_local_header(metadata))
-        for line in lines():
-            self._write(line)
-        dataset = self.append(SUMMARY, summary)
+        added = [self._append_text(name, lines) for name, lines in texts.items()]
         begin, count = self.end, 0
-        for member in chain(members, [metadata, dataset]):
+        for member in chain(members, added):
             self._write(_central_header(member))
             count += 1
         self._write(_ending(begin, self.end - begin, count))
@@ -118,6 +108,21 @@ class ZipWriter:
                 os.unlink(self.name)
             with suppress(OSError):  # close() flushes, and the disk may be full
                 self.file.close()
+
+    def _append_text(self, name: str, lines: Callable[[], Iterable[bytes]]) -> Member:
+        member, begin, is_written = Member(name, self.end, 0, 0), self.end, False
+        while not is_written:  # again where it is so long that its header is a longer one
+            header, crc, self.end = _local_header(member), 0, begin
+            self.file.seek(begin)
+            self._write(header)
+            for line in lines():
+                crc = zlib.crc32(line, crc)
+                self._write(line)
+            member = Member(name, begin, self.end - begin - len(header), crc)
+            self.file.seek(begin)
+            is_written = self.file.write(_local_header(member)) == len(header)
+        self.file.seek(self.end)
+        return member
 
     def _write(self, data: bytes) -> None:
         self.file.write(data)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from animetools.errors import ItemError
 from animetools.images.containers import EXTENSIONS
 
-ENDINGS = (".txt", ".caption", ".tags", ".json", ".xmp")
+CAPTIONS = (".txt", ".caption")
+ENDINGS = (*CAPTIONS, ".tags", ".json", ".xmp")
 LONGEST = 1 << 24  # bytes; a longer file does not describe a single picture
 
 # Other files that may share a picture's name and own its sidecar, as a raw file does its .xmp.

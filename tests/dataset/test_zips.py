@@ -11,16 +11,22 @@ from pathlib import Path
 
 import pytest
 
+from animetools.dataset.labelling import Lines
 from animetools.dataset.members import Member
 from animetools.dataset.zips import ZipReader, ZipWriter
 from animetools.errors import FatalError, ItemError
+
+
+def texts(lines: list[bytes]) -> dict[str, Lines]:
+    """The text files of a zip."""
+    return {"metadata.jsonl": lambda: lines, "dataset.json": lambda: [b'{"labels":', b"null}"]}
 
 
 def write(path: Path, contents: list[bytes], lines: list[bytes] | None = None) -> list[Member]:
     """A zip of these files."""
     part = ZipWriter(str(path))
     members = [part.append(f"00000/img{n:08d}.png", data) for n, data in enumerate(contents)]
-    part.finish(members, lambda: lines or [], b'{"labels":null}', 10**18)
+    part.finish(members, texts(lines or []), 10**18)
     part.close()
     return members
 
@@ -51,7 +57,7 @@ def test_archives_beyond_four_gigabytes(tmp_path: Path) -> None:
     first = part.append("00000/img00000000.png", b"first")
     part.end = 5 << 30  # a hole: it takes no room
     second = part.append("00000/img00000001.png", b"second")
-    part.finish([first, second], lambda: [b"{}\n"], b"{}", 0)
+    part.finish([first, second], texts([b"{}\n"]), 0)
     files = ZipReader(str(tmp_path / "a.zip"))
     assert [files.read(n) for n in range(len(files))] == [b"first", b"second"]
     assert list(files.lines("metadata.jsonl")) == [b"{}\n"]
@@ -187,7 +193,7 @@ def test_part_of_a_finished_zip_is_not_taken_for_a_free_one(tmp_path: Path) -> N
         "    except BlockingIOError: continue\n"
         "    part.cut(None)\n"
         "    member = part.append('a.png', b'x' * 100)\n"
-        "    part.finish([member], lambda: [], b'{}', 0)\n"
+        "    part.finish([member], {'metadata.jsonl': list, 'dataset.json': lambda: [b'{}']}, 0)\n"
     )
     runs = [subprocess.Popen([sys.executable, "-c", line, str(tmp_path / "a.zip")]) for _ in "ab"]
     assert [run.wait() for run in runs] == [0, 0]

@@ -1,0 +1,251 @@
+"""booruselect: choose images of a booru by its metadata."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeGuard
+
+from animetools.booru.filters import Filters
+from animetools.booru.images import ORIGINAL, SAMPLES
+from animetools.cli import Item, Opt, Output, Rejected, Result, Stream, command
+from animetools.cli.item import reason_of
+from animetools.cli.stream import Run
+from animetools.errors import FatalError, ItemError, PassedOver
+
+if TYPE_CHECKING:
+    from animetools.booru.blocks import Block
+    from animetools.booru.post import Post
+
+
+@dataclass(frozen=True)
+class SelectOptions(Filters):
+    """The options of booruselect."""
+
+    limit: Annotated[int | None, Opt("Stop after so many posts.", min=1)] = None
+    sample: Annotated[
+        int | None, Opt("Choose so many of the posts at random, when all are read.", min=1)
+    ] = None
+    seed: Annotated[int, Opt("Seed of --sample; the same seed chooses the same posts.", min=0)] = 0
+    count_tags: Annotated[
+        Literal["all", "general", "artist", "copyright", "character", "meta"] | None,
+        Opt("Print the tags of a category and their number of posts, most frequent first."),
+    ] = None
+    top_characters: Annotated[
+        int | None,
+        Opt("Choose the posts of the N characters with the most posts, for --link.", min=1),
+    ] = None
+    link: Annotated[
+        str,
+        Opt(
+            "Make a folder for each of --top-characters in this folder, with hard links to the"
+            " images, and print those; a post with two of them is in both.",
+            unit="DIR",
+        ),
+    ] = ""
+    root: Annotated[
+        str,
+        Opt(
+            "Folder of the images, which are in original/; by default the folder of the metadata or"
+            " the one above if that has them, else the current one.",
+            unit="DIR",
+        ),
+    ] = ""
+    samples_512: Annotated[bool, Opt("Print the paths of the 512px/ versions.")] = False
+    existing: Annotated[bool, Opt("Pass over images that are not in the folder.")] = False
+    ids: Annotated[bool, Opt("Print ids instead of paths.")] = False
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense."""
+        super().__post_init__()
+        if bool(self.link) != (self.top_characters is not None):
+            raise ValueError("--top-characters and --link need each other")
+        if self.link and self.ids:
+            raise ValueError("--link prints paths, not --ids")
+        ends = {"--sample": self.sample, "--count-tags": self.count_tags, "--link": self.link}
+        if len(given := [flag for flag, value in ends.items() if value]) > 1:
+            raise ValueError(f"{' and '.join(given)} exclude each other")
+
+    @property
+    def kind(self) -> str:
+        """The folder that the images are in."""
+        return SAMPLES if self.samples_512 else ORIGINAL
+
+    @property
+    def counted(self) -> str | None:
+        """The category of the tags that are counted, empty for all; None if none are."""
+        if self.link:
+            return "character"
+        return "" if self.count_tags == "all" else self.count_tags
+
+
+class Chosen(NamedTuple):
+    """What travels with a chosen post: its id, and those of its tags that are counted."""
+
+    id: int
+    names: list[str]
+
+
+@command(
+    reads=False,
+    arguments=(
+        "FILE ...",
+        "Metadata: lines of JSON, also compressed (gzip, xz, zstd) or in a tar, SQLite and Parquet"
+        " files, or folders of them; none or -: metadata, no list, on standard input.",
+    ),
+    examples=[
+        "booruselect --tag 1boy,solo --no-tag trap raw/metadata.jsonl",
+        "booruselect --tag smile --rating sfw raw/metadata.jsonl | animecrop",
+        "booruselect --sample 100 --json raw/metadata.jsonl > records.jsonl",
+        "booruselect --count-tags character raw/metadata.jsonl | head -1000",
+    ],
+)
+def booruselect(options: SelectOptions, stream: Stream) -> int:
+    """Choose images of a booru by its metadata.
+
+    Reads the metadata of Danbooru's dumps of any year and prints the path of each wanted image, as the
+    dumps name them: original/0167/263167.jpg. All conditions must hold. Deleted, banned and pending
+    posts are left out. A line that cannot be read is reported with its number.
+    """
+    if ("-" in stream.files or not stream.files) and os.isatty(0):
+        raise FatalError("no input: name metadata files, or pipe metadata to standard input")
+    work = partial(choose, options, stream.options.json)
+    return stream.collect(work, partial(gathered, options, stream), blocks(options, stream))
+
+
+def blocks(options: SelectOptions, stream: Stream) -> Iterator[Item]:
+    """The items: blocks of lines or rows."""
+    from animetools.booru.blocks import NOT_METADATA, blocks_of
+    from animetools.booru.images import root_of
+
+    for file in stream.files or ("-",):
+        files = [Item("-")] if file == "-" else replace(stream, files=(file,)).items()
+        for item in files:
+            if item.trouble:
+                yield item
+                continue
+            root = options.root or root_of(item.path, options.kind)
+            try:
+                for block in blocks_of(item.path, root):
+                    yield Item(block.name, load=block)
+            except (ItemError, OSError) as why:
+                is_listed = item.path == file
+                trouble = reason_of(why) if is_listed or str(why) != NOT_METADATA else ""
+                yield Item(item.path, trouble=trouble)
+
+
+def choose(options: SelectOptions, as_json: bool, item: Item, output: Output) -> Iterator[Result]:
+    """The wanted posts of a block."""
+    from animetools.booru.judge import Judge
+    from animetools.booru.post import PostError
+
+    block: Block | None = item.load
+    if block is None:
+        raise PassedOver("not metadata")
+    judge = Judge(options)
+    for number, entry in enumerate(block.entries, block.first):
+        if entry in (b"", b"\r"):
+            continue
+        try:
+            found = judge.look(entry)
+            if isinstance(found, str):
+                yield Rejected(block.name, found, block.place(number))
+            else:
+                yield chosen(options, as_json, block, found)
+        except PostError as why:
+            yield Item(block.name, trouble=f"{block.place(number)}: {why}")
+
+
+def chosen(options: SelectOptions, as_json: bool, block: "Block", post: "Post") -> Result:
+    """A post as an item, if it has a file."""
+    from animetools.booru.images import image_of
+
+    path = image_of(post, block.root, options.kind)
+    if not path and not options.ids:
+        return Rejected(block.name, "no file_ext", f"post {post.id}")
+    if (options.existing or options.link) and not os.path.isfile(path):
+        return Rejected(block.name, "not downloaded", path)
+    names = [] if options.counted is None else post.names_of(options.counted)
+    return Item(path, post.facts() if as_json else {}, load=Chosen(post.id, names))
+
+
+def gathered(
+    options: SelectOptions, stream: Stream, items: Iterable[Item], run: Run
+) -> Iterator[Result]:
+    """What is printed of the posts, and what was not chosen."""
+    results = counted(options.limit, stream, run(items, counted=False))
+    if options.count_tags:
+        results = tags_counted(results)
+    elif options.sample:
+        results = sampled(options.sample, options.seed, results)
+    elif options.link:
+        results = linked(options, stream, results)
+    for result in results:
+        yield str(result.load.id) if options.ids and is_chosen(result) else result
+
+
+def counted(limit: int | None, stream: Stream, results: Iterable[Result]) -> Iterator[Result]:
+    """The same, up to so many chosen posts; the summary counts posts, not blocks."""
+    left = limit
+    for result in results:
+        stream.count(1)
+        yield result
+        if left is not None and is_chosen(result):
+            left -= 1
+            if not left:
+                return
+
+
+def is_chosen(result: Result) -> TypeGuard[Item]:
+    """Whether it is a post, not a reject or a failure."""
+    return isinstance(result, Item) and not result.trouble
+
+
+def tags_counted(results: Iterable[Result]) -> Iterator[Result]:
+    """A line for each tag, instead of posts."""
+    from animetools.booru.characters import ranked
+
+    counts: Counter[str] = Counter()
+    for result in results:
+        if is_chosen(result):
+            counts.update(result.load.names)
+        else:
+            yield result
+    yield from (f"{name}\t{count}" for name, count in ranked(counts))
+
+
+def sampled(count: int, seed: int, results: Iterable[Result]) -> Iterator[Result]:
+    """A random sample of the posts; the others as rejects."""
+    from animetools.booru.sample import Sample
+
+    sample: Sample[Item] = Sample(count, seed)
+    for result in results:
+        if not is_chosen(result):
+            yield result
+        elif other := sample.offer(result.load.id, result):
+            yield other.rejected("not in the sample")
+    yield from sample.things()
+
+
+def linked(options: SelectOptions, stream: Stream, results: Iterable[Result]) -> Iterator[Result]:
+    """A link for each of the most frequent characters of each post."""
+    from animetools.booru.characters import Cast, link, link_path
+
+    with Cast() as cast:
+        for result in results:
+            if is_chosen(result):
+                cast.add(result.path, result.facts, result.load.names)
+            else:
+                yield result
+        for image, facts, names in cast.top(options.top_characters or 0):
+            if not names:
+                yield Rejected(image, "no top character")
+            for name in names:
+                path = link_path(options.link, name, image)
+                try:
+                    if not stream.options.dry_run:
+                        link(image, path)
+                    yield Item(path, {"source": image} | facts | {"class": name})
+                except ItemError as why:
+                    yield Item(image, trouble=str(why))
