@@ -7,8 +7,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from animetools.networks.devices import devices
-
 Pixels = NDArray[np.uint8]  # [H, W, 3], sRGB
 Probabilities = NDArray[np.float32]  # [n, tags], of n pictures
 
@@ -73,4 +71,6 @@ def devices_of(model: str, device: str) -> list[str]:
     """
     if model and device.partition(":")[0] in ("auto", "cpu", "cuda"):
         return [device]  # onnxruntime has its own idea of what is there
+    from animetools.networks.devices import devices  # late, for it loads torch
+
     return [str(found) for found in devices(device)]
