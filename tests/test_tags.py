@@ -51,7 +51,22 @@ def test_a_name_that_would_be_read_as_two_is_refused(name: str) -> None:
 
 
 def test_a_caption_with_spaces_keeps_the_underscores_of_faces() -> None:
-    faces = ["0_0", "(o)_(o)", "+_+", "._.", "<o>_<o>", "=_=", ">_<", ">_o", "@_@", "^_^", "o_o", "u_u", "|_|", "||_||"]
+    faces = [
+        "0_0",
+        "(o)_(o)",
+        "+_+",
+        "._.",
+        "<o>_<o>",
+        "=_=",
+        ">_<",
+        ">_o",
+        "@_@",
+        "^_^",
+        "o_o",
+        "u_u",
+        "|_|",
+        "||_||",
+    ]
     assert [with_spaces(face) for face in faces] == faces
     assert caption_of(["long_hair", ">_<", "1girl"], spaces=True) == "long hair, >_<, 1girl"
     assert names_in("long hair,  smile ,\nsmile,, 1girl") == ["long_hair", "smile", "1girl"]

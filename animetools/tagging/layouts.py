@@ -12,6 +12,9 @@ from animetools.tagging.names import Names, read_csv, read_txt
 
 Pixels = NDArray[np.uint8]
 
+LARGEST_SIDE = 8192  # of a picture; a larger one is averaged down first
+STRIP = 1 << 22  # pixels that are padded at once
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -34,18 +37,20 @@ class Layout:
 def prepare_wd(rgb: Pixels, height: int, width: int) -> Pixels:
     """The picture in the middle of a white square, scaled bicubically, in BGR.
 
-    The filter is Pillow's, whose support grows as a picture shrinks, as in the author's program.
-    The white beside the picture is added after the first of its two passes, so a long strip never
-    becomes a large square.
+    The filter is Pillow's, whose support grows as a picture shrinks, as in the author's program. Its
+    two passes are made one after the other, and the first one in strips: the square may be large.
     """
+    if max(rgb.shape) > LARGEST_SIDE:
+        rgb = np.asarray(Image.fromarray(rgb).reduce(-(-max(rgb.shape) // LARGEST_SIDE)))
     tall, wide = rgb.shape[:2]
     side = max(tall, wide)
-    image = Image.fromarray(rgb)
-    if tall < wide:
-        image = _squared(_scaled(image, width, tall), width, side)
-    elif wide < tall:
-        image = _squared(_scaled(image, wide, height), side, height)
-    return np.ascontiguousarray(np.asarray(_scaled(image, width, height))[..., ::-1])
+    rows = max(1, STRIP // side)
+    strips = [
+        _scaled(_centered(rgb[top : top + rows], side), width) for top in range(0, tall, rows)
+    ]
+    narrow = np.concatenate(strips).swapaxes(0, 1)
+    small = _scaled(_centered(narrow, side), height).swapaxes(0, 1)
+    return np.ascontiguousarray(small[..., ::-1])
 
 
 def prepare_deepdanbooru(rgb: Pixels, height: int, width: int) -> Pixels:
@@ -81,12 +86,14 @@ LAYOUTS = (
 )
 
 
-def _scaled(image: Image.Image, width: int, height: int) -> Image.Image:
-    return image.resize((width, height), Image.Resampling.BICUBIC)
+def _scaled(rows: Pixels, width: int) -> Pixels:
+    """Rows of pixels, scaled to a width."""
+    image = Image.fromarray(np.ascontiguousarray(rows))
+    return np.asarray(image.resize((width, image.height), Image.Resampling.BICUBIC))
 
 
-def _squared(image: Image.Image, width: int, height: int) -> Image.Image:
-    """The image in the middle of a white one of that size."""
-    canvas = Image.new("RGB", (width, height), "white")
-    canvas.paste(image, ((width - image.width) // 2, (height - image.height) // 2))
-    return canvas
+def _centered(rows: Pixels, width: int) -> Pixels:
+    """Rows of pixels in the middle of white ones of that width."""
+    left = (width - rows.shape[1]) // 2
+    right = width - rows.shape[1] - left
+    return np.pad(rows, ((0, 0), (left, right), (0, 0)), constant_values=255)

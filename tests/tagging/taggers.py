@@ -78,5 +78,7 @@ def write_deepdanbooru(folder: Path, rows: Rows = DEEPDANBOORU, **how: Any) -> P
 
 def _write(path: Path, rows: Rows, *, reverse: bool, **how: Any) -> Path:
     weights = np.array([row[1] for row in rows.values()], np.float32).T
-    path.write_bytes(network(weights[::-1] if reverse else weights, [r[2] for r in rows.values()], **how))
+    path.write_bytes(
+        network(weights[::-1] if reverse else weights, [r[2] for r in rows.values()], **how)
+    )
     return path
