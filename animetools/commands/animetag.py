@@ -107,8 +107,9 @@ class TagOptions:
         ),
     ] = "probability"
     out: Annotated[
-        str, Opt("Folder for the captions, instead of beside the images.", "o", unit="FOLDER")
-    ] = ""
+        str | None,
+        Opt("Folder for the captions, instead of beside the images.", "o", unit="FOLDER"),
+    ] = None
     force: Annotated[bool, Opt("Overwrite captions that exist.", "f")] = False
     batch: Annotated[
         int, Opt("Images that a GPU tags at once; a CPU takes one.", min=1, max=1024)
@@ -120,6 +121,8 @@ class TagOptions:
         """Refuse options that would do nothing."""
         if not self.captions and (useless := given(self, OF_CAPTIONS)):
             raise ValueError(f"{useless[0]} belongs to --captions")
+        if self.out == "":
+            raise ValueError("--out is empty")
         if self.tags and not self.model:
             raise ValueError("--tags belongs to --model")
         if self.implications and not self.prune:
@@ -201,7 +204,7 @@ def selection_of(options: TagOptions, device: str) -> "Selection":
     excluded = names_in(options.exclude)
     if options.blacklist:
         lines = names_by_line(options.blacklist)
-        excluded += names_in("\n".join(line for line in lines if not line.startswith("#")))
+        excluded += ["_".join(line.split()) for line in lines if not line.startswith("#")]
     return Selection(
         tagger.names,
         thresholds,
