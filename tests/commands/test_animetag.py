@@ -264,7 +264,7 @@ def test_a_model_without_its_sigmoid_ends_the_run(shell: Shell, here: Path) -> N
 def test_killed_halfway_it_leaves_whole_captions_and_continues(shell: Shell, here: Path) -> None:
     for n in range(200):
         (here / f"in/{n:03}.png").symlink_to("red.png")
-    line = [ROOT / "bin/animetag", "-m", "wd/model.onnx", "--captions", "-j", "2", "in"]
+    line = [str(ROOT / "bin/animetag"), "-m", "wd/model.onnx", "--captions", "-j", "2", "in"]
     process = subprocess.Popen(line, cwd=here, stdout=subprocess.PIPE)
     assert process.stdout
     process.stdout.readline()
