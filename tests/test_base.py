@@ -74,6 +74,7 @@ def test_the_commands_work_by_their_defaults(base: Shell, tmp_path: Path) -> Non
     ("line", "cure"),
     [
         ("animeupscale --model a.onnx a.png", "pip install 'animetools[upscale]'"),
+        ("animetag --model a.onnx a.png", "pip install 'animetools[tag]'"),
         (
             "gptsnip --seeds 0 --api http://127.0.0.1:9/v1/completions --api-model a",
             "pip install 'animetools[text]'",
@@ -89,6 +90,7 @@ def test_what_an_extra_brings_is_named(base: Shell, tmp_path: Path, line: str, c
     (tmp_path / "llama").mkdir()
     (tmp_path / "llama/config.json").write_text('{"model_type": "llama"}')
     (tmp_path / "llama/model.safetensors").write_bytes(b"")
+    (tmp_path / "tags.txt").write_text("solo\n")
     checkpoints.write(str(tmp_path / "a.pkl"), snapshot())
     done = base(line)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr

@@ -12,6 +12,7 @@ from animetools.netfiles import checkpoints
 from animetools.text.models.loading import SHIPPED
 from tests.conftest import REAL, ROOT, Shell, bash
 from tests.pages import commands
+from tests.tagging.taggers import write_wd
 from tests.tiny import snapshot
 
 PYTHON = ROOT / ".venv/bin/python"
@@ -72,6 +73,8 @@ def test_example(
         )
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         checkpoints.write(str(tmp_path / path), snapshot())
+    if "wd/model.onnx" in line:
+        write_wd(tmp_path / "wd")
     if "find images" in line or "images/*" in line:
         assert shell("sggen --seeds 0-3").returncode == 0
     done = shell(line.replace("0-50000", "0-4"))  # the same in a second

@@ -50,13 +50,14 @@ class TrainOptions:
             min=0,
         ),
     ] = 0
-    metrics: Annotated[
-        str, Opt("fid, kid or both, computed at each snapshot with --embedding.", unit="fid,kid")
-    ] = ""
+    metrics: Annotated[str, Opt("fid, kid or both, computed at each snapshot.", unit="fid,kid")] = (
+        ""
+    )
     embedding: Annotated[
         str,
         Opt(
-            "Network from images [n, 3, h, w] in -1..1 to features, which --metrics needs.",
+            "Network from images [n, 3, h, w] in -1..1 to the features that --metrics compares"
+            " [those of the tagger that ships].",
             unit="FILE.onnx",
         ),
     ] = ""
@@ -79,8 +80,8 @@ class TrainOptions:
         wrong = [name for name in self.metrics.split(",") if name not in ("", *METRICS)]
         if wrong:
             raise ValueError(f"--metrics is fid, kid or fid,kid, not '{self.metrics}'")
-        if bool(self.metrics) != bool(self.embedding):
-            raise ValueError("--metrics and --embedding FILE.onnx need each other")
+        if self.embedding and not self.metrics:
+            raise ValueError("--embedding is for --metrics: leave it out")
         if self.metric_images is not None and not self.metrics:
             raise ValueError("--metric-images is for --metrics: leave it out")
 
@@ -172,7 +173,7 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
     transfer.refuse_too_frozen(config, configs)
     if config.dtype != "fp32" and not transfer.precision_of(config.dtype, device):
         stream.note(f"--dtype {config.dtype} is slow on this device: training in fp32")
-    metrics = _metrics(options, images, jobs)
+    metrics = _metrics(options, images, str(device), jobs)
 
     # The forecast.
     pace = Pace(options.snap, options.snap_minutes, options.keep, options.keep_every)
@@ -228,14 +229,19 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
         yield from train(training, pace, diary, stopping, path)
 
 
-def _metrics(options: TrainOptions, images: "Images", jobs: int) -> "Metrics | None":
+def _metrics(options: TrainOptions, images: "Images", device: str, jobs: int) -> "Metrics | None":
     """What computes --metrics of samples."""
     if not options.metrics:
         return None
     from animetools.netfiles.fetch import locate
-    from animetools.training.metrics import Embedding, Metrics
+    from animetools.tagging.embedding import Embed, Embedding, default_embedding
+    from animetools.training.metrics import Metrics
 
-    cure = "--embedding takes an .onnx file, or its address"
-    embedding = Embedding(locate(options.embedding, cure=cure), min(jobs, cores()))
+    cure, threads = "--embedding takes an .onnx file, or its address", min(jobs, cores())
+    embedding: Embed
+    if options.embedding:
+        embedding = Embedding(locate(options.embedding, cure=cure), threads)
+    else:
+        embedding = default_embedding(device, threads)
     count = options.metric_images or METRIC_IMAGES
     return Metrics(embedding, options.metrics.split(","), images, count, jobs)

@@ -25,7 +25,7 @@ def config_from_json(value: Any) -> Config:
     name = value.get("kind") if type(value) is dict else None
     if type(name) is not str or not (kind := kind_named(name)):
         refuse("the file has a network of an unknown kind")
-    config: Config = _read_fields(kind.config, {k: v for k, v in value.items() if k != "kind"})
+    config: Config = read_fields(kind.config, {k: v for k, v in value.items() if k != "kind"})
     if unfit := config.contradiction():
         _refuse(unfit)
     return config
@@ -37,7 +37,11 @@ def _listed(value: Any) -> Any:
     return [_listed(part) for part in value] if isinstance(value, tuple) else value
 
 
-def _read_fields(config: Any, values: dict[Any, Any]) -> Any:
+def read_fields(config: Any, values: dict[Any, Any]) -> Any:
+    """A dataclass from the values of its fields, each of which may declare a range.
+
+    Raises ItemError, naming the field, for an invalid value, and a field too many or too few.
+    """
     hints = get_type_hints(config, include_extras=True)
     for name in values:
         if name not in hints:
@@ -55,7 +59,7 @@ def _read(kind: Any, value: Any, name: str, low: float = -MOST, high: float = MO
         kind, low, high = parts
         return _read(kind, value, name, low, high)
     if is_dataclass(kind) and type(value) is dict:
-        return _read_fields(kind, value)
+        return read_fields(kind, value)
     if NoneType in parts:
         return None if value is None else _read(parts[0], value, name)
     if origin is Literal and type(value) is str and value in parts:

@@ -10,6 +10,7 @@ from animetools.images.files import encode_png
 from animetools.netfiles import checkpoints
 from tests.cli.conftest import tree
 from tests.conftest import ROOT, Shell
+from tests.tagging.taggers import write_wd
 from tests.tiny import snapshot
 
 CLUSTER = f"{sys.executable} {ROOT}/tests/elsewhere.py animetools.commands"
@@ -18,6 +19,7 @@ LINES = {
     "animecrop": "--min-size 16 --json in",
     "animecrop --align": "--min-size 16 --align --portrait --format jpg in",
     "animeclean": "--json in in/0.png",
+    "animetag": "--model wd/model.onnx --captions --prune --json in",
     "animeupscale": "--model art --below 2000 --format webp in",
     "animeupscale --in-place": "--model art --below 2000 --in-place in",
     "animepack": "--size 32 -o out in",
@@ -32,7 +34,7 @@ LINES = {
 
 @pytest.fixture
 def inputs(tmp_path: Path) -> Path:
-    """Small images, a network, texts; and a folder for each of two runs."""
+    """Small images, networks, texts; and a folder for each of two runs."""
     for name in ("here", "there"):
         folder = tmp_path / name
         (folder / "in").mkdir(parents=True)
@@ -42,6 +44,7 @@ def inputs(tmp_path: Path) -> Path:
         for n, text in enumerate(["one two three four", "one two three four", "five"]):
             (folder / f"texts/{n}.txt").write_text(text)
         checkpoints.write(str(folder / "a.pkl"), snapshot())
+        write_wd(folder / "wd")
     return tmp_path
 
 

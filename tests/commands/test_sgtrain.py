@@ -24,7 +24,7 @@ from tests import tiny
 from tests.conftest import ROOT
 from tests.dataset.sets import encoded, folder, picture, zipped
 from tests.quick import quick, start
-from tests.training.embeddings import embedding_file
+from tests.tagging.embeddings import embedding_file
 
 TINY = "--preset tiny --channel-base 64 --channel-max 8 --batch 4 -j 1"
 SHORT = f"{TINY} --kimg 0.008"
@@ -209,9 +209,10 @@ def test_a_terminal_has_a_live_view(data: Path) -> None:
     assert shown.rfind(b"\x1b[?25h") > shown.rfind(b"\x1b[?25l")  # there is a cursor again
 
 
-def test_metrics_are_told_at_each_snapshot(data: Path) -> None:
+@pytest.mark.parametrize("embedding", ["", "--embedding e.onnx"])
+def test_metrics_are_told_at_each_snapshot(data: Path, embedding: str) -> None:
     embedding_file(data / "e.onnx", ["n", 3, "h", "w"])
-    metrics = "--metrics kid,fid --embedding e.onnx --metric-images 20"
+    metrics = f"--metrics kid,fid {embedding} --metric-images 20"
     done = train(f"d.zip {TINY} --kimg 0.016 --snap 0.008 {metrics}", data)
     lines = (data / FIRST).with_name("metrics.jsonl").read_text().splitlines()
     found = [json.loads(line) for line in lines]
@@ -404,7 +405,7 @@ def test_what_is_not_used_is_told(tmp_path: Path) -> None:
         ("d.zip e.zip", "name one dataset"),
         ("d.zip --batch 6 --accumulate 4", "--batch 6 cannot be split into 4 equal parts"),
         ("d.zip --device cuda", "CUDA"),
-        ("d.zip --metrics fid", "--metrics and --embedding FILE.onnx need each other"),
+        ("d.zip --embedding e.onnx", "--embedding is for --metrics: leave it out"),
         ("d.zip --metrics is --embedding d.zip", "--metrics is fid, kid or fid,kid, not 'is'"),
         ("d.zip --metrics fid --embedding e.onnx", "e.onnx does not exist; --embedding takes an"),
         ("d.zip --metrics fid --embedding d.zip", "d.zip is not a usable ONNX file"),

@@ -1,4 +1,4 @@
-"""FID and KID against closed forms, and embeddings of every layout."""
+"""FID and KID against closed forms."""
 
 from itertools import permutations, product
 from pathlib import Path
@@ -6,16 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from onnx import TensorProto
-from PIL import Image
 from scipy.linalg import sqrtm
 
 from animetools.dataset.training_set import Images
 from animetools.errors import FatalError
+from animetools.tagging.embedding import Embedding, Features
 from animetools.training import metrics
-from animetools.training.metrics import Embedding, Features, Metrics, fid, gauss, kid
+from animetools.training.metrics import Metrics, fid, gauss, kid
 from tests.dataset.sets import folder, picture
-from tests.training.embeddings import embedding_file
+from tests.tagging.embeddings import embedding_file
 from tests.training.pairs import small_pair
 
 Matrix = NDArray[np.float64]
@@ -84,59 +83,6 @@ def test_kid_of_many_is_the_mean_of_subsets(monkeypatch: pytest.MonkeyPatch) -> 
     assert found == kid(x, y) != whole
     small = [kid(x[n : n + 150], y[n : n + 150]) for n in range(0, 600, 150)]
     assert abs(found - whole) < np.std(small)
-
-
-@pytest.mark.parametrize(
-    ("shape", "kind"),
-    [
-        (["n", 3, "h", "w"], TensorProto.FLOAT),
-        ([4, 3, 8, 12], TensorProto.FLOAT),
-        (["n", "h", "w", 3], TensorProto.FLOAT),
-        ([1, 8, 12, 3], TensorProto.FLOAT),
-        (["n", 8, 12, 3], TensorProto.UINT8),
-        (["n", 3, 8, 12], TensorProto.FLOAT16),
-    ],
-)
-def test_an_embedding_is_given_what_its_file_says(
-    tmp_path: Path, shape: list[int | str], kind: int
-) -> None:
-    embedding = Embedding(embedding_file(tmp_path / "e.onnx", shape, kind), 1)
-    images = np.stack([picture(seed, 12, 8) for seed in range(6)])
-    expected = images.astype(float).mean(2)  # [n, c, w]
-    if kind != TensorProto.UINT8:
-        expected = expected / 127.5 - 1
-    if shape[3] == 3:
-        expected = expected.transpose(0, 2, 1)
-    atol = 1e-5 if kind != TensorProto.FLOAT16 else 1e-3
-    assert np.allclose(embedding(images), expected.reshape(6, -1), atol=atol)
-    grey = embedding(images[:, :1])
-    assert np.allclose(grey, embedding(images[:, :1].repeat(3, 1)))
-
-
-def test_an_embedding_of_another_size_gets_scaled_images(tmp_path: Path) -> None:
-    embedding = Embedding(embedding_file(tmp_path / "e.onnx", ["n", 3, 16, 8]), 1)
-    image = picture(0, 24, 48)
-    small = Image.fromarray(image.transpose(1, 2, 0)).resize((8, 16), Image.Resampling.BICUBIC)
-    expected = np.asarray(small, np.float64).transpose(2, 0, 1).mean(1) / 127.5 - 1
-    assert np.abs(embedding(image[None]) - expected.reshape(1, -1)).max() < 0.01
-
-
-@pytest.mark.parametrize(
-    ("make", "words"),
-    [
-        (lambda path: path.write_bytes(b"rubbish"), "not a usable ONNX file"),
-        (lambda path: None, "cannot be read: No such file"),
-        (lambda path: embedding_file(path, ["n", 4, 8, 8]), "not images: that would be"),
-        (lambda path: embedding_file(path, ["n", 3, 8, 8], TensorProto.INT64), "not images"),
-        (lambda path: embedding_file(path, ["n", 3, 1 << 20, 8]), "too large"),
-        (lambda path: embedding_file(path, ["n", 3, 8, 8], more=999), "24000 numbers"),
-    ],
-)
-def test_what_is_no_embedding_is_one_sentence(tmp_path: Path, make: object, words: str) -> None:
-    make(tmp_path / "e.onnx")  # type: ignore[operator]
-    with pytest.raises(FatalError, match=words) as why:
-        Embedding(str(tmp_path / "e.onnx"), 1)(picture(0)[None])
-    assert "\n" not in str(why.value)
 
 
 def test_a_generator_is_judged_by_the_same_latents(tmp_path: Path) -> None:

@@ -1,0 +1,130 @@
+"""The tagger that ships, and safetensors files of its kind."""
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, BinaryIO
+
+import numpy as np
+import safetensors
+import safetensors.torch
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from animetools.errors import FatalError, ItemError
+from animetools.images.fit import fit
+from animetools.netfiles.configs import read_fields
+from animetools.netfiles.safetensors import begins
+from animetools.networks.stylegan2.cpu import alone
+from animetools.tagging.network import Network, NetworkConfig
+from animetools.tags import GENERAL, Tag, tags_of
+
+SHIPPED = os.path.join(os.path.dirname(__file__), "default.safetensors")  # docs/default-tagger.md
+FORMAT = "animetools tagger 1"
+
+Pixels = NDArray[np.uint8]
+Values = NDArray[np.float32]
+
+
+class DefaultTagger:
+    """The tagger of a file, see `Tagger`; its features are an embedding.
+
+    The threshold of all its tags is 0.5. A card computes `batch` pictures at once, a CPU each alone
+    in the thread that calls it; both in float32.
+
+    Raises FatalError, one sentence, for a file that is not such a tagger.
+    """
+
+    thresholds: Mapping[str, float] = {GENERAL: 0.5}
+
+    def __init__(self, device: str = "cpu", batch: int = 1, path: str = SHIPPED) -> None:
+        network, tags = read(path)
+        limits = torch.tensor([tag.probability for tag in tags])
+        network.tags.bias.sub_(limits.logit())
+        self.names = [(tag.name, tag.category) for tag in tags]
+        self.path, self.device, self.side = path, torch.device(device), network.config.side
+        self.is_on_cpu = self.device.type == "cpu"
+        self.batch = 1 if self.is_on_cpu else batch
+        self.network = network.to(self.device)
+
+    def prepare(self, rgb: Pixels) -> Pixels:
+        """A picture uint8 [H, W, 3] in the middle of a white square: uint8 [3, side, side]."""
+        return np.ascontiguousarray(fit(rgb, self.side)[0].transpose(2, 0, 1))
+
+    def __call__(self, inputs: Sequence[NDArray[Any]]) -> Values:
+        """The probabilities [n, tags] of prepared pictures, the same in any company."""
+        return self._computed(lambda images: self.network(images).sigmoid(), inputs)
+
+    def features(self, images: Pixels) -> Values:
+        """The features [n, d] of images, uint8 [n, C, H, W]; C is 3, or 1 for grey."""
+        colored = np.broadcast_to(images, (len(images), 3, *images.shape[2:]))
+        return self._computed(
+            self.network.embed, [self.prepare(image.transpose(1, 2, 0)) for image in colored]
+        )
+
+    @torch.inference_mode()
+    def _computed(self, run: Callable[[Tensor], Tensor], inputs: Sequence[NDArray[Any]]) -> Values:
+        # Another number of images may choose other kernels, which round otherwise.
+        full = [*inputs, *[inputs[-1]] * (-len(inputs) % self.batch)]
+        found = []
+        for at in range(0, len(full), self.batch):
+            x = torch.from_numpy(np.stack(full[at : at + self.batch])).to(self.device)
+            with alone():
+                found.append(run(x.float() / 127.5 - 1).cpu())
+        return np.asarray(torch.cat(found)[: len(inputs)].numpy(), np.float32)
+
+
+def write(network: Network, tags: Sequence[Tag], out: BinaryIO) -> None:
+    """Write a tagger in half precision; each of its tags holds from its own probability on."""
+    tensors = {name: value.half().contiguous() for name, value in network.state_dict().items()}
+    facts = {"network": json.dumps(asdict(network.config)), "tags": json.dumps(tags)}
+    out.write(safetensors.torch.save(tensors, {"format": FORMAT, **facts}))
+
+
+def read(path: str) -> tuple[Network, list[Tag]]:
+    """The network of a file in single precision, and its tags as `write` has them.
+
+    Raises FatalError, one sentence, for another or a damaged file.
+    """
+    try:
+        with open(path, "rb") as named:
+            if not begins(named.read(9)):
+                raise ItemError("not a safetensors file")
+            # The library takes names in UTF-8 only; /dev/fd stands for a file of any name.
+            with safetensors.safe_open(f"/dev/fd/{named.fileno()}", "pt") as file:
+                config, tags = _facts(file.metadata() or {})
+                with torch.device("meta"):
+                    network = Network(config)
+                shapes = {name: [*value.shape] for name, value in network.state_dict().items()}
+                if {name: file.get_slice(name).get_shape() for name in [*file.keys()]} != shapes:
+                    raise ItemError("its tensors are not those of its network")
+                state = {name: file.get_tensor(name).float() for name in shapes}
+    except OSError as why:
+        raise FatalError(f"{path} cannot be read: {why.strerror}") from why
+    except safetensors.SafetensorError:
+        raise FatalError(f"{path} is a broken or truncated safetensors file") from None
+    except ItemError as why:
+        raise FatalError(f"{path} is not a tagger of animetools: {why}") from None
+    network.load_state_dict(state, assign=True)
+    return network.requires_grad_(False), tags
+
+
+def _facts(metadata: Mapping[str, str]) -> tuple[NetworkConfig, list[Tag]]:
+    """What the header says. Raises ItemError if that is not what `write` writes."""
+    if metadata.get("format") != FORMAT:
+        raise ItemError(f"its header does not say {FORMAT!r}")
+    try:
+        sizes, listed = (json.loads(metadata[key]) for key in ("network", "tags"))
+        if type(sizes) is not dict:
+            raise ValueError
+    except (KeyError, ValueError, RecursionError):
+        raise ItemError("its header is malformed") from None
+    config: NetworkConfig = read_fields(NetworkConfig, sizes)
+    tags = tags_of({"tags": listed})
+    if len(tags) != config.tags:
+        raise ItemError(f"it names {len(tags)} tags, its network has {config.tags}")
+    if not all(0 < tag.probability < 1 for tag in tags):
+        raise ItemError("a tag's threshold is not between 0 and 1")
+    return config, tags

@@ -1,0 +1,128 @@
+"""Other people's taggers, from ONNX files, run by onnxruntime."""
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from animetools.errors import FatalError
+from animetools.netfiles.onnx_session import open_session, reason_of
+from animetools.tagging.layouts import LAYOUTS, Layout
+
+Pixels = NDArray[np.uint8]
+Probabilities = NDArray[np.float32]
+
+NUMBERS = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+LARGEST_SIDE = 2048
+MOST_PIXELS = 1 << 26  # of a batch
+SLACK = 1e-3  # of a probability: float16 rounds
+
+
+class OnnxTagger:
+    """A tagger of one of the two layouts (see `animetools.tagging.tagger.Tagger`)."""
+
+    def __init__(self, model: str, tags: str, device: str, batch: int) -> None:
+        """Open an ONNX file, and the list of its tags: `tags`, or the one beside it.
+
+        Raises FatalError, one sentence, if the two are not a tagger, or as open_session.
+        """
+        self.model = model
+        self.tags, self.layout = _tags_of(model, tags)
+        self.names = self.layout.read(self.tags)
+        self.thresholds = self.layout.thresholds
+        self.session = open_session(model, device, 1, "tag")
+        try:
+            self._read_shapes(batch)
+        except (
+            UnicodeDecodeError
+        ) as why:  # onnxruntime keeps names as bytes until they are asked for
+            raise FatalError(f"{model} is damaged: it has names that are not UTF-8") from why
+
+    def prepare(self, rgb: Pixels) -> Pixels:
+        """One picture, uint8 [H, W, 3], at the network's size."""
+        return self.layout.prepare(rgb, self.height, self.width)
+
+    def __call__(self, inputs: Sequence[Pixels]) -> Probabilities:
+        """The probabilities [n, tags] of prepared pictures.
+
+        Raises FatalError, one sentence, if the network fails, or returns something else.
+        """
+        steps = range(0, len(inputs), self.batch)
+        return np.concatenate([self._run(inputs[at : at + self.batch]) for at in steps])
+
+    def _run(self, some: Sequence[Pixels]) -> Probabilities:
+        # Always as many, since another number may choose other kernels, which round otherwise.
+        full = [*some, *[some[-1]] * (self.batch - len(some))]
+        given = (np.stack(full) * np.float32(self.layout.scale)).astype(self.dtype)
+        try:
+            found = self.session.run([self.output], {self.input: given})[0]
+        except Exception as why:  # its errors have no kind in common
+            if "allocate" in str(why):
+                raise FatalError(
+                    f"{self.model}: not enough memory: try a smaller --batch, or fewer --jobs"
+                ) from None
+            raise FatalError(f"{self.model} cannot be run: {reason_of(why)}") from why
+        if not isinstance(found, np.ndarray) or found.dtype not in NUMBERS.values():
+            raise FatalError(f"{self.model} does not return float32 or float16")
+        if found.ndim != 2 or len(found) != self.batch:
+            raise FatalError(f"{self.model} returns {list(found.shape)}, not [n, tags]")
+        self._check_count(found.shape[1])
+        found = found[: len(some)].astype(np.float32)
+        wrong = found[np.isinf(found) | (abs(found - 0.5) > 0.5 + SLACK)]
+        if wrong.size:
+            raise FatalError(
+                f"{self.model} returns {wrong[0]:.3g}, not a probability from 0 to 1: it lacks the"
+                " sigmoid at its end"
+            )
+        return np.asarray(np.clip(found, 0, 1), np.float32)
+
+    def _read_shapes(self, batch: int) -> None:
+        inputs, outputs = self.session.get_inputs(), self.session.get_outputs()
+        if len(inputs) != 1 or not outputs:
+            raise FatalError(f"{self.model} has {len(inputs)} inputs, not one")
+        self.input, self.output = inputs[0].name, outputs[0].name
+        shape = [size if isinstance(size, int) else 0 for size in inputs[0].shape]
+        if inputs[0].type not in NUMBERS or len(shape) != 4 or shape[3] != 3 or 0 in shape[1:]:
+            shown = ", ".join(str(size or "n") for size in shape)
+            raise FatalError(
+                f"{self.model} takes {inputs[0].type} [{shown}], not pictures as {self.layout.family}"
+                " does: tensor(float) [n, height, width, 3]"
+            )
+        fixed, self.height, self.width = shape[:3]
+        self.dtype = NUMBERS[inputs[0].type]
+        self.is_on_cpu = "CUDAExecutionProvider" not in self.session.get_providers()
+        self.batch = fixed or (1 if self.is_on_cpu else batch)
+        is_large = self.batch * self.height * self.width > MOST_PIXELS
+        if max(self.height, self.width) > LARGEST_SIDE or is_large:
+            raise FatalError(
+                f"{self.model} takes {self.batch} pictures of {self.width}x{self.height} pixels at"
+                " once, which is too much for a tagger"
+            )
+        last = outputs[0].shape[-1:]
+        if last and isinstance(last[0], int):
+            self._check_count(last[0])
+
+    def _check_count(self, outputs: int) -> None:
+        if outputs != len(self.names):
+            raise FatalError(
+                f"{self.model} has {outputs} outputs and {self.tags} {len(self.names)} names: give the"
+                " list that came with the model as --tags"
+            )
+
+
+def _tags_of(model: str, tags: str) -> tuple[str, Layout]:
+    """The list of a model's tags, and the layout that its extension tells.
+
+    Raises FatalError, one sentence, if there is none.
+    """
+    folder = os.path.dirname(model)
+    for layout in LAYOUTS:
+        path = tags or os.path.join(folder, layout.file)
+        is_its = os.path.splitext(path)[1].lower() == os.path.splitext(layout.file)[1]
+        if is_its and (tags or os.path.isfile(path)):
+            return path, layout
+    names = " or ".join(layout.file for layout in LAYOUTS)
+    if tags:
+        raise FatalError(f"--tags {tags} is not a {names}: its extension tells which")
+    raise FatalError(f"{model} has no {names} beside it: name the list of its tags with --tags")
