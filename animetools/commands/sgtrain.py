@@ -4,18 +4,14 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from animetools.cli import Item, OneDevice, Opt, Stream, command
 from animetools.cli.aside import until_interrupted
 from animetools.cli.cores import cores
 from animetools.errors import FatalError
 from animetools.runs.settings import changes, given, settings_of
-from animetools.training.config import TrainConfig
-
-if TYPE_CHECKING:
-    from animetools.dataset.training_set import Images
-    from animetools.training.metrics import Metrics
+from animetools.training.config import TrainConfig, parts
 
 METRICS = ("fid", "kid")
 METRIC_IMAGES = 5000
@@ -37,8 +33,20 @@ class TrainOptions:
         ),
     ] = ""
     transfer: Annotated[
-        str, Opt("Start from the weights of any StyleGAN 2 file.", unit="FILE|URL")
+        str,
+        Opt(
+            "Start from the weights of any StyleGAN 2 file, or of a StyleGAN 1 with --preset s1.",
+            unit="FILE|URL",
+        ),
     ] = ""
+    resume_kimg: Annotated[
+        float | None,
+        Opt(
+            "Kimg at which --preset s1 begins with --transfer [where its schedule has grown the"
+            " networks as far as they are].",
+            min=0,
+        ),
+    ] = None
     snap: Annotated[float, Opt("Kimg between two snapshots.", min=0.001)] = 200.0
     snap_minutes: Annotated[float, Opt("Minutes between two snapshots, at most.", min=0.01)] = 30.0
     keep: Annotated[int, Opt("Snapshots to keep, the last ones; 0 keeps all.", min=0)] = 5
@@ -75,6 +83,8 @@ class TrainOptions:
         """Refuse contradictions before anything heavy is loaded."""
         if self.resume not in ("", "none") and self.transfer:
             raise ValueError("--resume and --transfer exclude each other")
+        if self.resume_kimg is not None and not self.transfer:
+            raise ValueError("--resume-kimg is for --transfer: leave it out")
         if self.device == "all":
             raise ValueError("--device all: a run trains on one device")
         wrong = [name for name in self.metrics.split(",") if name not in ("", *METRICS)]
@@ -129,9 +139,10 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
     from animetools.runs.pace import Pace
     from animetools.runs.view import View
     from animetools.training import resume, snapshots, transfer
-    from animetools.training.forecast import length, needs, seconds_per_kimg
+    from animetools.training.forecast import legs, length, needs
     from animetools.training.learner import KIMG, StyleGANTraining
     from animetools.training.loader import LabelTable
+    from animetools.training.metrics import metrics_of
     from animetools.training.settings import refuse_architecture, settings
 
     jobs = stream.options.jobs or cores()
@@ -150,7 +161,7 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
         path = locate(path)
     saved = resume.read(path) if path else None
     chosen = given(options, TrainConfig)
-    if device.type == "cuda" and not saved:
+    if device.type == "cuda" and not saved and options.preset != "s1":  # type: ignore[attr-defined]
         chosen.setdefault("dtype", "fp16")
     side, transfers = max(images.height, images.width), bool(options.transfer)
     config = settings(chosen, side, saved, path, transfer=transfers)
@@ -159,34 +170,42 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
         stream.note(f"{images.path} has {found}, which sgtrain does not learn: {cure}")
 
     # The networks.
-    configs, source = transfer.new_configs(config, images), None
+    configs, source, seen, lost = transfer.new_configs(config, images), None, 0, ""
     names = images.label_names if config.cond else []
     if saved:
         configs = transfer.resumed_configs(configs, saved, path)
         resume.refuse_other_labels(saved, names, path)
     elif options.transfer:
         source = transfer.source_of(locate(options.transfer))
-        wanted, configs = configs, transfer.configs_like(configs, source)
+        wanted, configs = configs, transfer.configs_like(configs, source, options.transfer)
         refuse_architecture(chosen, wanted[0], source.generator.config, options.transfer)
+        seen, lost = transfer.seen_before(
+            config, configs, source, options.transfer, options.resume_kimg
+        )
         if "preset" in chosen and configs != wanted:
             stream.note(f"the networks are those of {options.transfer}, not of {config.preset}")
+        if lost:
+            stream.note(f"{lost}: raise --resume-kimg to keep it")
     transfer.refuse_too_frozen(config, configs)
     if config.dtype != "fp32" and not transfer.precision_of(config.dtype, device):
         stream.note(f"--dtype {config.dtype} is slow on this device: training in fp32")
-    metrics = _metrics(options, images, str(device), jobs)
+    count = options.metric_images or METRIC_IMAGES
+    metrics = metrics_of(
+        options.metrics, options.embedding, images, count, str(device), min(jobs, cores())
+    )
 
     # The forecast.
     pace = Pace(options.snap, options.snap_minutes, options.keep, options.keep_every)
-    part, group = config.batch // config.accumulate, configs[1].mbstd_group
+    group, part = configs[1].mbstd_group, min(parts(config, min(images.height, images.width)))
     if group != min(config.mbstd, part):
-        stream.note(f"the discriminator compares {group} images at a time: so {part} divide")
-    needed = needs(configs, part)
+        stream.note(f"the discriminator compares {group} images at a time, which divide a batch")
+    needed = needs(config, configs)
     for line in forecast(needed, pace, config.kimg, stream.out, device, process, LESS_MEMORY):
         stream.note(line)
     labels = LabelTable(images) if config.cond else None
     if not saved:
-        trial, _ = transfer.gan_of(config, configs, device, labels=labels)
-        for line in length(config, seconds_per_kimg(trial, config.batch)):
+        trial, _ = transfer.gan_of(config, configs, device, labels=labels, seen=seen)
+        for line in length(config, list(legs(trial))):
             stream.note(line)
     name, home = f"{images.name}-{config.preset}", snapshots.home(path) if path else None
     if stream.options.dry_run:
@@ -196,7 +215,7 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
         return
 
     # The run.
-    gan, said = transfer.gan_of(config, configs, device, source, labels)
+    gan, said = transfer.gan_of(config, configs, device, source, labels, seen)
     facts: dict[str, Any] = {"dataset": images.name, "images": len(images)}
     facts |= {"labels": names} if names else {}
     facts |= {"transfer": options.transfer} if options.transfer else {}
@@ -227,21 +246,3 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
         diary.say(line)
     with training:
         yield from train(training, pace, diary, stopping, path)
-
-
-def _metrics(options: TrainOptions, images: "Images", device: str, jobs: int) -> "Metrics | None":
-    """What computes --metrics of samples."""
-    if not options.metrics:
-        return None
-    from animetools.netfiles.fetch import locate
-    from animetools.tagging.embedding import Embed, Embedding, default_embedding
-    from animetools.training.metrics import Metrics
-
-    cure, threads = "--embedding takes an .onnx file, or its address", min(jobs, cores())
-    embedding: Embed
-    if options.embedding:
-        embedding = Embedding(locate(options.embedding, cure=cure), threads)
-    else:
-        embedding = default_embedding(device, threads)
-    count = options.metric_images or METRIC_IMAGES
-    return Metrics(embedding, options.metrics.split(","), images, count, jobs)

@@ -6,98 +6,59 @@ from typing import Annotated, Literal
 
 from animetools.errors import FatalError
 from animetools.networks.config import MappingConfig
+from animetools.networks.stylegan1.config import (
+    StyleGAN1DiscriminatorConfig,
+    StyleGAN1GeneratorConfig,
+)
 from animetools.networks.stylegan2.config import (
     StyleGAN2DiscriminatorConfig,
     StyleGAN2GeneratorConfig,
 )
 from animetools.options import Opt
+from animetools.training.schedules import counts, lengths, rates, shares, values
 
-Preset = Literal["s2", "ada", "paper256", "s2ext", "tiny", "auto"]
+Preset = Literal["s2", "ada", "paper256", "s2ext", "s1", "tiny", "auto"]
 Aug = Literal["ada", "diffaug", "fixed", "none"]
 Augpipe = Literal[
     "blit", "geom", "color", "filter", "noise", "cutout", "bg", "bgc", "bgcf", "bgcfn", "bgcfnc"
 ]
 Dtype = Literal["fp32", "bf16", "fp16"]
 
+GConfig = StyleGAN1GeneratorConfig | StyleGAN2GeneratorConfig
+DConfig = StyleGAN1DiscriminatorConfig | StyleGAN2DiscriminatorConfig
+Configs = tuple[GConfig, DConfig]
+
 CLAMP = 256.0  # of activations that may be half precision
-
-
-def rate_at(schedule: str, kimg: float, most: float = 1.0) -> float:
-    """The number of a schedule after so many kimg, such as a learning rate; it is below `most`.
-
-    Raises ValueError if it is malformed.
-    """
-    rate, *steps = schedule.split(",")
-    try:
-        found, before = float(rate), 0.0
-        rates = [found]
-        for step in steps:
-            start, colon, rate = step.partition(":")
-            if not colon or not float(start) > before:
-                raise ValueError
-            before = float(start)
-            rates.append(float(rate))
-            if kimg >= before:
-                found = rates[-1]
-        if not all(0 <= each < most for each in rates) or not math.isfinite(before):
-            raise ValueError
-    except ValueError:
-        raise ValueError(
-            f"'{schedule}' is neither a rate nor rates by kimg such as 0.002,1000:0.001"
-        ) from None
-    return found
-
-
-def rates(schedule: str) -> str:
-    """A schedule of learning rates, checked.
-
-    Raises ValueError if it is malformed.
-    """
-    rate_at(schedule, 0)
-    return schedule
-
-
-def share_at(schedule: str, kimg: float) -> float:
-    """The share of a schedule after so many kimg, 0 to 1.
-
-    Raises ValueError if it is malformed.
-    """
-    try:
-        return rate_at(schedule, kimg, math.nextafter(1, 2))
-    except ValueError:
-        raise ValueError(
-            f"'{schedule}' is neither a share from 0 to 1 nor shares by kimg such as 1,1000:0.5"
-        ) from None
-
-
-def shares(schedule: str) -> str:
-    """A schedule of shares, checked.
-
-    Raises ValueError if it is malformed.
-    """
-    share_at(schedule, 0)
-    return schedule
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """All settings of a run; those with an Opt are options of sgtrain.
 
-    Learning rates are schedules: a rate, or 0.002,1000:0.001 (another one from 1000 kimg on).
+    Batch, learning rates and some others are schedules (schedules.py).
     """
 
     preset: Annotated[
         Preset, Opt("Defaults of the settings below; ada, or those of the run that is resumed.")
     ] = "s2"
     kimg: Annotated[float, Opt("Total length, in thousands of images.", min=0.001)] = 25000.0
-    batch: Annotated[int, Opt("Images per step.", "b", min=1, max=4096)] = 32
+    batch: Annotated[
+        str,
+        Opt(
+            "Images per step, or a schedule: 64,64px:32 halves it where training reaches 64 pixels.",
+            "b",
+            "IMAGES",
+            parse=counts,
+        ),
+    ] = "32"
     accumulate: Annotated[
         int, Opt("Parts that a batch is split into, to need less memory.", min=1)
     ] = 1
     g_lr: Annotated[
         str,
         Opt(
-            "Learning rate of the generator, or a schedule: 0.002,1000:0.001 lowers it at 1000 kimg.",
+            "Learning rate of the generator, or a schedule: 0.002,1000:0.001 lowers it at 1000 kimg,"
+            " 0.001,128px:0.002 raises it at 128 pixels.",
             unit="RATES",
             parse=rates,
         ),
@@ -139,6 +100,24 @@ class TrainConfig:
         Dtype, Opt("Precision of the four highest resolutions; fp16 by default on a GPU.")
     ] = "fp32"
     seed: Annotated[int, Opt("Seed of all random numbers.", min=0, max=2**32 - 1)] = 0
+    stable_kimg: Annotated[
+        str,
+        Opt(
+            "Kimg of --preset s1 at each resolution below the highest, from 8 pixels up, once its"
+            " layers have faded in; or a schedule: 600,256px:1200.",
+            unit="KIMG",
+            parse=lengths,
+        ),
+    ] = "600"
+    fade_kimg: Annotated[
+        str,
+        Opt(
+            "Kimg in which the layers of each higher resolution fade in, or a schedule.",
+            unit="KIMG",
+            parse=lengths,
+        ),
+    ] = "600"
+    grows: bool = False  # a StyleGAN 1; else a StyleGAN 2
     latent: int = 512  # z_dim and w_dim
     mbstd: Annotated[
         int, Opt("Images that the discriminator compares with each other, at most.", min=1)
@@ -159,7 +138,7 @@ PRESETS: dict[Preset, TrainConfig] = {
     "paper256": TrainConfig(
         channel_base=16384,
         mbstd=8,
-        batch=64,
+        batch="64",
         g_lr="0.0025",
         d_lr="0.0025",
         gamma=1.0,
@@ -177,7 +156,7 @@ PRESETS: dict[Preset, TrainConfig] = {
         normalize=False,
         mbstd=32,
         mbstd_features=4,
-        batch=128,
+        batch="128",
         g_lr="0.002,96000:0.0004",
         d_lr="0.002,96000:0.0003",
         gamma=5.0,
@@ -187,12 +166,22 @@ PRESETS: dict[Preset, TrainConfig] = {
         top_k="1,73600:0.5",
         kimg=170000.0,
     ),
+    # Karras et al. 2018 (StyleGAN), appendix C, with the batches of one GPU in its published program.
+    "s1": TrainConfig(
+        grows=True,
+        channel_base=16384,
+        batch="128,32px:64,64px:32,128px:16,256px:8,512px:4",
+        g_lr="0.001,128px:0.0015,256px:0.002,512px:0.003",
+        d_lr="0.001,128px:0.0015,256px:0.002,512px:0.003",
+        lazy=False,
+        pl_weight=0.0,
+    ),
     "tiny": TrainConfig(
         channel_base=1024,
         channel_max=48,
         latent=64,
         map_layers=2,
-        batch=16,
+        batch="16",
         # A few thousand iterations must do: faster than the paper's, and R1 that bears it.
         g_lr="0.008",
         d_lr="0.008",
@@ -220,7 +209,7 @@ def preset(name: Preset, resolution: int) -> TrainConfig:
         config,
         channel_base=32768 if resolution >= 512 else 16384,
         mbstd=min(batch, 4),
-        batch=batch,
+        batch=f"{batch}",
         g_lr=rate,
         d_lr=rate,
         gamma=0.0002 * resolution**2 / batch,
@@ -230,10 +219,10 @@ def preset(name: Preset, resolution: int) -> TrainConfig:
 
 def networks(
     config: TrainConfig, height: int, width: int, image_channels: int, c_dim: int
-) -> tuple[StyleGAN2GeneratorConfig, StyleGAN2DiscriminatorConfig]:
+) -> Configs:
     """The configs of networks trained from scratch.
 
-    Raises FatalError if doubling cannot make images of that size, or the batch cannot be split.
+    Raises FatalError if doubling cannot make images of that size, or a batch cannot be split.
     """
     base, count = doublings(height, width)
     channels, judging = (
@@ -252,6 +241,20 @@ def networks(
     mapping = MappingConfig(
         latent, c_dim, latent, config.map_layers, latent, normalize=config.normalize
     )
+    group = minibatch_group(config, min(height, width))
+    if config.grows:
+        old = StyleGAN1GeneratorConfig(
+            replace(mapping, labels="concat"), channels, base, image_channels
+        )
+        return old, StyleGAN1DiscriminatorConfig(
+            judging,
+            base,
+            image_channels,
+            dense=judging[0],
+            c_dim=c_dim,
+            mbstd_group=group,
+            mbstd_features=config.mbstd_features,
+        )
     generator = StyleGAN2GeneratorConfig(mapping, channels, base, image_channels, clamp=clamp)
     discriminator = StyleGAN2DiscriminatorConfig(
         judging,
@@ -261,24 +264,34 @@ def networks(
         dense=judging[0],
         c_dim=c_dim,
         mapping=replace(mapping, z_dim=0, layers=8) if c_dim else None,
-        mbstd_group=minibatch_group(config),
+        mbstd_group=group,
         mbstd_features=config.mbstd_features,
     )
     return generator, discriminator
 
 
-def minibatch_group(config: TrainConfig) -> int:
-    """How many images the discriminator compares: the most, up to `mbstd`, that divide a part.
+def minibatch_group(config: TrainConfig, resolution: int) -> int:
+    """How many images the discriminator compares: the most, up to `mbstd`, that divide all parts.
 
-    Raises FatalError if the batch cannot be split into `accumulate` parts.
+    Raises FatalError if a batch cannot be split into `accumulate` parts.
     """
-    size, rest = divmod(config.batch, config.accumulate)
-    if rest:
+    together = math.gcd(*parts(config, resolution))
+    most = min(config.mbstd, together)
+    return max(count for count in range(1, most + 1) if together % count == 0)
+
+
+def parts(config: TrainConfig, resolution: int) -> list[int]:
+    """The sizes that a part of a batch may have.
+
+    Raises FatalError if a batch cannot be split into `accumulate` parts.
+    """
+    batches = [int(batch) for batch in values(config.batch, resolution)]
+    if odd := next((batch for batch in batches if batch % config.accumulate), None):
         raise FatalError(
-            f"--batch {config.batch} cannot be split into {config.accumulate} equal parts: "
+            f"--batch {odd} cannot be split into {config.accumulate} equal parts: "
             "choose another --accumulate"
         )
-    return max(count for count in range(1, min(config.mbstd, size) + 1) if size % count == 0)
+    return [batch // config.accumulate for batch in batches]
 
 
 def doublings(height: int, width: int) -> tuple[tuple[int, int], int]:

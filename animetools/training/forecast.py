@@ -1,18 +1,21 @@
 """What training a StyleGAN needs: memory, disk and time."""
 
+import math
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
 
 from animetools.estimate import duration
-from animetools.networks.stylegan2.modules import Discriminator, Generator
+from animetools.networks.config import GeneratorConfig
 from animetools.runs.forecast import Needs
-from animetools.training.config import TrainConfig
+from animetools.training.config import Configs, TrainConfig
 from animetools.training.gan import GAN
-from animetools.training.transfer import Configs
+from animetools.training.growth import Stage, stages
+from animetools.training.networks import new_networks
+from animetools.training.schedules import value_at
 
 FLOAT = 4  # bytes
 HELD = 25  # numbers for each channel of a pixel: measured on a CPU, 24 to 25 with any shape
@@ -22,65 +25,104 @@ REGULARIZED = 1.2  # how much longer an iteration takes on a CPU, on average
 MONTH = 30 * 86400.0  # seconds
 
 
-def needs(configs: Configs, images: int) -> Needs:
-    """What networks need that learn from so many images at once, in float32.
+@dataclass(frozen=True)
+class Leg:
+    """The kimg of a run at one size, which is in pixels, and seconds per kimg."""
+
+    size: int
+    kimg: float
+    seconds: float
+
+
+def needs(config: TrainConfig, configs: Configs) -> Needs:
+    """What a run needs of networks of these configs, in float32.
 
     Memory is for the weights, their average, gradients and Adam's moments, what the largest of the
     losses holds for its gradient, and a snapshot that is being written.
     """
-    generator, discriminator = configs
+    generator, _ = configs
     with torch.device("meta"):
-        g, d = _count(Generator(generator)), _count(Discriminator(discriminator))
+        g, d = map(_count, new_networks(*configs, 0))
     saved = FLOAT * (4 * g + 3 * d)  # G_ema too, and two moments of each weight
-    height, width = generator.base
-    pixels = sum(
-        channels * (height << i) * (width << i) for i, channels in enumerate(generator.channels)
-    )
+    held = max(_held(config, generator, stage) for stage in _stages(config, generator, 0))
     least = saved + FLOAT * (g + d)
-    memory = COPIES * saved + FLOAT * (g + d + HELD * pixels * images)
+    memory = COPIES * saved + FLOAT * (g + d + HELD * held)
     return Needs(g + d, saved, memory, least)
 
 
-def seconds_per_kimg(gan: GAN, batch: int) -> float:
-    """How long a kimg takes, measured; the GAN has learned from black images then.
+def legs(gan: GAN) -> Iterator[Leg]:
+    """How long a kimg takes at each size that a GAN will be at, measured.
 
-    A person waits for it: where a batch takes long, a part of it tells.
+    The GAN has learned from black images then. A person waits for it.
     """
-    config, network = gan.config, gan.generator.config
+    config, begins = gan.config, gan.seen / 1000
+    for stage in _stages(config, gan.generator.config, begins):
+        kimg = min(stage.ends, config.kimg) - max(stage.begins, begins)
+        gan.seen = math.ceil(1000 * max(stage.grown, begins))
+        batch = int(gan.now(config.batch))
+        yield Leg(stage.size, kimg, seconds_per_kimg(gan, batch))
+
+
+def seconds_per_kimg(gan: GAN, batch: int) -> float:
+    """How long a kimg takes where the GAN is, measured.
+
+    Where a batch takes long, a part of it tells.
+    """
+    config, network, seen = gan.config, gan.generator.config, gan.seen
     shape = network.image_channels, *network.image_size
 
     def seconds(iteration: int, count: int) -> float:
         reals = torch.zeros(count, *shape).to(gan.device, gan.dtype)
         labels = gan.draw(count).c
-        gan.iteration = iteration
+        gan.iteration, gan.seen = iteration, seen
         start = time.perf_counter()
         float(gan.step(reals, labels)["loss_g"])  # a GPU is waited for
         return time.perf_counter() - start
 
     gan.config = replace(config, accumulate=1)
     seconds(1, 1)  # and what is done once
-    few, spent = 1, seconds(1, 1)  # an iteration without regularization
+    few, spent = 1, seconds(1, 1)  # an iteration without regularization, if that is lazy
     while spent < LONG and few < batch:
         few = min(max(2 * few, gan.networks.group(batch)), batch)
         spent = seconds(1, few)
-    if gan.device.type == "cpu" and few < batch:
-        return 1000 * spent / few * REGULARIZED
     gan.config = config
+    if gan.device.type == "cpu" and few < batch:
+        return 1000 * spent / few * (REGULARIZED if config.lazy else 1)
     for _ in range(2):
         main, whole = seconds(1, batch), seconds(0, batch)  # without and with both
     share = sum(1 / interval for interval in gan.intervals) / 2  # as if they took the same time
     return 1000 * (main + share * max(0.0, whole - main)) / batch
 
 
-def length(config: TrainConfig, seconds: float) -> Iterator[str]:
-    """Say how long a run takes where a kimg takes so many seconds."""
-    yield f"{config.kimg:g} kimg take {duration(config.kimg * seconds)}: {seconds:.1f} s/kimg"
-    if config.kimg * seconds > MONTH:
+def length(config: TrainConfig, legs: Sequence[Leg]) -> Iterator[str]:
+    """Say how long a run of these legs takes."""
+    kimg, seconds = sum(leg.kimg for leg in legs), sum(leg.kimg * leg.seconds for leg in legs)
+    paces = [f"{leg.seconds:.1f} s/kimg" for leg in legs]
+    if config.grows:
+        paces = [f"{pace} at {leg.size} px" for pace, leg in zip(paces, legs, strict=True)]
+    yield f"{kimg:g} kimg take {duration(seconds)}: {', '.join(paces)}"
+    if seconds > MONTH:
         faster = "a smaller --channel-base" if config.preset == "tiny" else "--preset tiny"
         yield (
             f"that is long: {faster} is faster; with --transfer default, which starts from a "
             "trained network, a smaller --kimg may do"
         )
+
+
+def _stages(config: TrainConfig, generator: GeneratorConfig, kimg: float) -> Iterator[Stage]:
+    """The stages that a run reaches which begins after so many kimg."""
+    for stage in stages(config, min(generator.image_size)):
+        if stage.ends > kimg and stage.begins < config.kimg:
+            yield stage
+
+
+def _held(config: TrainConfig, generator: GeneratorConfig, stage: Stage) -> int:
+    """The channels of all pixels that a part of a batch has in a stage."""
+    height, width = generator.base
+    running = generator.channels[: len(generator.channels) - stage.lod]
+    pixels = sum(channels * (height << i) * (width << i) for i, channels in enumerate(running))
+    batch = max(value_at(config.batch, kimg, stage.size) for kimg in (stage.begins, stage.ends))
+    return pixels * int(batch) // config.accumulate
 
 
 def _count(network: nn.Module) -> int:

@@ -5,6 +5,7 @@ arXiv:2006.06676), section 3 and appendix B.
 """
 
 import copy
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -14,12 +15,14 @@ from torch import Tensor
 from torch.autograd import backward
 
 from animetools.errors import FatalError
-from animetools.networks.stylegan2.modules import Discriminator, Generator
-from animetools.training import loss
-from animetools.training.config import TrainConfig, rate_at, share_at
+from animetools.networks.discriminator import Discriminator
+from animetools.networks.generator import Generator
+from animetools.training import growth, loss
+from animetools.training.config import TrainConfig
 from animetools.training.loss import Networks, Terms
 from animetools.training.networks import layers_from_image
 from animetools.training.optimizer import Optimizer
+from animetools.training.schedules import value_at
 
 Augment = Callable[[Tensor, float, torch.Generator], Tensor]
 """(images [n, C, H, W], the probability p, a source of random numbers) to images like them."""
@@ -46,7 +49,7 @@ class Draw:
 
     z: Tensor  # [n, z_dim]
     c: Tensor | None = None  # labels [n, c_dim]
-    noise: Tensor | None = None  # of all layers in a row [n, pixels]; None: the stored noise
+    noise: Tensor | None = None  # of the layers in a row [n, pixels]; None: the stored noise
     mixed: tuple[Tensor, int] | None = None  # another z, and the first row of w that it gives
 
 
@@ -55,7 +58,8 @@ class GAN:
 
     They are trained on their device and in their dtype; `precision` is that of the upper blocks.
     `config` may be replaced between any two iterations, but for `freeze_d`. `labels` are those of
-    the training images [images, c_dim]: fakes have each as often.
+    the training images [images, c_dim]: fakes have each as often. `seen` is where its count of
+    images begins, which says how far networks that grow have grown.
     All random numbers come from one generator, `chance`. A batch gives the same in any number of
     parts, but for rounding, if the augmentation draws the same for a batch as for its parts.
     """
@@ -69,13 +73,19 @@ class GAN:
         augment: Augment | None = None,
         labels: Labels | None = None,
         precision: torch.dtype | None = None,
+        seen: int = 0,
     ) -> None:
-        generator.synthesis.precision = discriminator.precision = precision
+        synthesis: Any = generator.synthesis
+        synthesis.precision = discriminator.precision = precision
         for network in (generator, discriminator):  # as the convolutions want their weights
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.generator, self.discriminator, self.config = generator, discriminator, config
         self.ema = copy.deepcopy(generator).requires_grad_(False)
-        self.ema.synthesis.precision = None
+        average: Any = self.ema.synthesis
+        average.precision = None
+        self.lods: list[Tensor] = []  # of the networks, if they grow
+        if config.grows:
+            self.lods = [discriminator.lod, synthesis.lod, average.lod]
         frozen = set()
         for layer in layers_from_image(discriminator)[: config.freeze_d]:
             frozen |= set(layer.requires_grad_(False).parameters())
@@ -84,7 +94,7 @@ class GAN:
         w_avg = generator.mapping.w_avg
         self.device, self.dtype = w_avg.device, w_avg.dtype
         self.labels, self.chance = labels, torch.Generator().manual_seed(config.seed)
-        self.seen = self.iteration = 0  # real images, and iterations
+        self.seen, self.iteration = seen, 0  # real images, and iterations
         self.rates = 0.0, 0.0  # learning rates of the last iteration: generator, discriminator
         self.path_mean = w_avg.new_zeros(())
         self.p = torch.tensor(config.p, dtype=torch.float32)
@@ -94,10 +104,44 @@ class GAN:
             discriminator,
             None if augment is None else lambda x: augment(x, float(self.p), self.chance),
         )
+        self.grow()
+
+    @property
+    def lod(self) -> float:
+        """The level of detail of the networks (growth.py); 0 if they do not grow."""
+        return float(self.lods[0]) if self.lods else 0.0
+
+    @property
+    def resolution(self) -> int:
+        """The shorter side of the images."""
+        return min(self.generator.config.image_size)
+
+    @property
+    def size(self) -> int:
+        """What the shorter side is in the next iteration."""
+        return growth.size_at(self.config, self.resolution, self.seen / 1000)
+
+    def now(self, schedule: str) -> float:
+        """The number of a schedule in the next iteration."""
+        return value_at(schedule, self.seen / 1000, self.size)
+
+    def grow(self) -> None:
+        """Bring the level of detail to where the schedule has it; Adam starts anew at each stage.
+
+        Source: StyleGAN's published training: where layers begin to fade in, and where they end.
+        """
+        before = self.lod
+        for lod in self.lods:
+            lod.fill_(growth.lod_at(self.config, self.resolution, self.seen / 1000))
+        if (math.floor(before), math.ceil(before)) != (math.floor(self.lod), math.ceil(self.lod)):
+            self.g.reset()
+            self.d.reset()
 
     def step(self, reals: Tensor, labels: Tensor | None = None) -> Terms:
         """One iteration with reals [n, C, H, W] in -1..1 and their labels [n, c_dim].
 
+        The generator learns first; in StyleGAN 1's program the discriminator does, which after the
+        first step is the same order: generator, discriminator, average.
         Returns the mean [] of every term of the losses (loss.py) that were due, and path_mean, p.
         Where one is not finite the run has failed: gradients that are not finite are replaced, so
         that the networks may look sound for a while.
@@ -113,8 +157,9 @@ class GAN:
                 f"a batch of {batch} images does not divide into {config.accumulate} parts of "
                 f"whole minibatch groups of {group}"
             )
-        kimg = self.seen / 1000
-        self.rates = rate_at(config.g_lr, kimg), rate_at(config.d_lr, kimg)
+        self.grow()
+        reals = growth.faded(reals, self.lod)
+        self.rates = self.now(config.g_lr), self.now(config.d_lr)
         g_interval, d_interval = self.intervals
         self.g.tune(self.rates[0], g_interval if config.lazy else None)
         self.d.tune(self.rates[1], d_interval if config.lazy else None)
@@ -145,7 +190,8 @@ class GAN:
 
     def draw(self, count: int) -> Draw:
         """New latents, labels and noise for so many fakes."""
-        rows, z_dim = self.generator.num_ws, self.generator.config.mapping.z_dim
+        unused = 2 * int(self.lod)  # of the layers, those that are still to grow
+        rows, z_dim = self.generator.num_ws - unused, self.generator.config.mapping.z_dim
         z, c, mixed = self._normal(count, z_dim), None, None
         if self.labels is not None:
             chosen = torch.randint(len(self.labels), (count,), generator=self.chance)
@@ -153,7 +199,8 @@ class GAN:
         if torch.rand((), generator=self.chance) < self.config.mixing:
             cutoff = int(torch.randint(1, rows, (), generator=self.chance))
             mixed = self._normal(count, z_dim), cutoff
-        pixels = sum(height * width for height, width in self.generator.noise_shapes)
+        shapes = self.generator.noise_shapes
+        pixels = sum(height * width for height, width in shapes[: len(shapes) - unused])
         return Draw(z, c, self._normal(count, pixels), mixed)
 
     def directions(self, count: int) -> Tensor:
@@ -163,7 +210,7 @@ class GAN:
 
     def generator_gradients(self, draw: Draw) -> Terms:
         """Add up the gradients of the generator's loss."""
-        ws, top_k = self._ws(draw), share_at(self.config.top_k, self.seen / 1000)
+        ws, top_k = self._ws(draw), self.now(self.config.top_k)
         leaf = ws.detach().requires_grad_()  # the mapping runs once, however many the parts
         parts = []
         for part_ws, noise, c in self._parts(leaf, draw.noise, draw.c):

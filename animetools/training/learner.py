@@ -64,14 +64,20 @@ class StyleGANTraining:
 
     def step(self) -> Mapping[str, torch.Tensor]:
         """Learn from one batch."""
-        if self._loader is None:
+        if self._loader is None or self._loader.batch != self._batch:
+            self._stack.close()
             sampler = Sampler(len(self.images), self.config.seed, start=self.gan.seen)
-            loader = Loader(self.images, sampler, self.config.batch, threads=self.threads)
+            loader = Loader(self.images, sampler, self._batch, threads=self.threads)
             self._loader = self._stack.enter_context(loader)
         batch: Batch = next(self._loader)
         reals = signed(batch.images.to(self.gan.device)).to(self.gan.dtype)
         labels = batch.labels.to(self.gan.device, self.gan.dtype) if self.config.cond else None
         return self.gan.step(reals, labels)
+
+    @property
+    def _batch(self) -> int:
+        """Images of the next step."""
+        return int(self.gan.now(self.config.batch))
 
     def validate(self) -> dict[str, float]:
         """Nothing: samples are judged after the snapshot."""
@@ -84,8 +90,9 @@ class StyleGANTraining:
         return bool(torch.stack(values).isfinite().all())
 
     def numbers(self, terms: Mapping[str, float]) -> list[str]:
-        """Losses, mean signs of the scores of reals and fakes, and ADA's p."""
+        """The size if it grows, losses, mean signs of the scores of reals and fakes, and ADA's p."""
         return [
+            *([f"{self.gan.size} px"] if self.config.grows else []),
             f"G {terms['loss_g']:.3f}",
             f"D {terms['loss_fake'] + terms['loss_real']:.3f}",
             f"signs {terms['sign_real']:+.2f} {terms['sign_fake']:+.2f}",
@@ -93,9 +100,10 @@ class StyleGANTraining:
         ]
 
     def curves(self, terms: Mapping[str, float]) -> dict[str, float]:
-        """All terms, loss_g as loss/g, and the learning rates."""
+        """All terms, loss_g as loss/g, the learning rates, and the level of detail if it grows."""
         curves = {name.replace("_", "/", 1): value for name, value in terms.items()}
         g_rate, d_rate = self.gan.rates
+        curves |= {"lod": self.gan.lod} if self.config.grows else {}
         return curves | {"rate/g": g_rate, "rate/d": d_rate}
 
     def save(self, folder: str) -> str:
@@ -138,7 +146,7 @@ class StyleGANTraining:
         ema = self.gan.ema
         z = sheets.latents(sheets.ON_SHEET, ema.config.mapping.z_dim, self.config.seed)
         c = sheets.labels(self.images, sheets.ON_SHEET)
-        fakes = sheets.samples(ema, z, c, self.config.batch, self.threads)
+        fakes = sheets.samples(ema, z, c, self._batch, self.threads)
         self._show(diary, "fakes", f"fakes{self.done / 1000:010.3f}.jpg", sheets.sheet(fakes))
 
     def _show(self, diary: Diary, name: str, file: str, pixels: Pixels) -> None:

@@ -1,4 +1,4 @@
-"""The losses of StyleGAN 2: each of the two networks has a main loss and a regularizer.
+"""The losses of StyleGANs: each of the two networks has a main loss and a regularizer.
 
 Random numbers are arguments, so that a batch gives the same in one part as in several. A loss
 comes with its terms: its value for each image, without gradients.
@@ -9,15 +9,16 @@ arXiv:2006.06676).
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
 from animetools.networks.convolution import weights_fixed
-from animetools.networks.generator import Noise
+from animetools.networks.discriminator import Discriminator
+from animetools.networks.generator import Generator, Noise
 from animetools.networks.layers import Mapping
-from animetools.networks.stylegan2.modules import Discriminator, Generator
 
 Terms = dict[str, Tensor]
 
@@ -39,7 +40,8 @@ class Networks:
     def images(self, ws: Tensor, noise: Tensor | None) -> Tensor:
         """The images [n, C, H, W] of ws [n, num_ws, w_dim].
 
-        noise [n, pixels] is that of all layers in a row; None: the stored noise.
+        noise [n, pixels] is that of the layers in a row, from the lowest to as many as it is for;
+        the others, and all with None, have the stored noise.
         """
         return self.generator.synthesis(ws, "const" if noise is None else self._layers(noise))  # type: ignore[no-any-return]
 
@@ -62,9 +64,13 @@ class Networks:
         return min(self.discriminator.mbstd_group or count, count) if compares else 1
 
     def _layers(self, noise: Tensor) -> Noise:
-        shapes = self.generator.noise_shapes
-        parts = torch.split(noise, [height * width for height, width in shapes], 1)
-        return [part.view(-1, 1, *shape) for part, shape in zip(parts, shapes, strict=True)]
+        stored: Any = self.generator.synthesis.noise_consts
+        layers, start = [], 0
+        for const in stored:
+            part = noise[:, start : start + const.numel()]
+            start += const.numel()
+            layers.append(part.view(-1, 1, *const.shape) if part.numel() else const[None, None])
+        return layers
 
 
 def mix(ws: Tensor, others: Tensor, cutoff: int) -> Tensor:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from animetools.dataset.pictures import Pixels
 from animetools.dataset.training_set import Images
 from animetools.errors import FatalError
-from animetools.networks.stylegan2.modules import Generator
-from animetools.tagging.embedding import Embed, Features
+from animetools.netfiles.fetch import locate
+from animetools.networks.generator import Generator
+from animetools.tagging.embedding import Embed, Embedding, Features, default_embedding
 from animetools.training.sheets import chosen, labels, latents, samples
 
 AT_ONCE = 32  # images
@@ -112,6 +113,26 @@ class Metrics:
 
     def _features(self, batches: Iterable[Pixels]) -> Features:
         return np.concatenate([self.embedding(images) for images in batches])
+
+
+def metrics_of(
+    names: str, embedding: str, images: Images, count: int, device: str, threads: int
+) -> Metrics | None:
+    """What computes the metrics of these names, fid,kid; None for none.
+
+    Features are those of an embedding's file or address, or of the tagger that ships.
+
+    Raises FatalError for a file that is no embedding.
+    """
+    if not names:
+        return None
+    embed: Embed
+    if embedding:
+        cure = "--embedding takes an .onnx file, or its address"
+        embed = Embedding(locate(embedding, cure=cure), threads)
+    else:
+        embed = default_embedding(device, threads)
+    return Metrics(embed, names.split(","), images, count, threads)
 
 
 def _kernel(x: NDArray[np.float64], y: NDArray[np.float64], *, others_only: bool = False) -> float:

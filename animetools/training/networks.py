@@ -3,11 +3,10 @@
 import torch
 from torch import nn
 
-from animetools.networks.stylegan2.config import (
-    StyleGAN2DiscriminatorConfig,
-    StyleGAN2GeneratorConfig,
-)
-from animetools.networks.stylegan2.modules import Discriminator, Generator
+from animetools.networks.config import DiscriminatorConfig, GeneratorConfig
+from animetools.networks.discriminator import Discriminator
+from animetools.networks.families import kind_of
+from animetools.networks.generator import Generator
 
 
 def layers_from_image(discriminator: Discriminator) -> list[nn.Module]:
@@ -21,9 +20,12 @@ def layers_from_image(discriminator: Discriminator) -> list[nn.Module]:
 
 
 def new_networks(
-    generator: StyleGAN2GeneratorConfig, discriminator: StyleGAN2DiscriminatorConfig, seed: int
+    generator: GeneratorConfig, discriminator: DiscriminatorConfig, seed: int
 ) -> tuple[Generator, Discriminator]:
     """Networks of random weights, which depend on the seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        return Generator(generator), Discriminator(discriminator)
+        made = [kind_of(config).module(config) for config in (generator, discriminator)]
+    assert isinstance(made[0], Generator)
+    assert isinstance(made[1], Discriminator)
+    return made[0], made[1]

@@ -43,6 +43,10 @@ class Optimizer:
         self.gradient.nan_to_num_(nan=0.0, posinf=1e5, neginf=-1e5)
         self.adam.step()
 
+    def reset(self) -> None:
+        """Forget Adam's moments."""
+        self.adam.state.clear()
+
     def state(self) -> dict[int, dict[str, Tensor]]:
         """Adam's moments, by the number of the parameter."""
         state: dict[int, dict[str, Tensor]] = self.adam.state_dict()["state"]

@@ -6,8 +6,7 @@ from typing import Any
 
 from animetools.errors import FatalError
 from animetools.netfiles.networkfile import NetworkFile
-from animetools.networks.config import Config
-from animetools.networks.stylegan2.config import StyleGAN2GeneratorConfig
+from animetools.networks.config import Config, GeneratorConfig
 from animetools.runs.settings import held
 from animetools.training.config import TrainConfig, preset
 
@@ -47,10 +46,10 @@ def settings(
 
 
 def refuse_architecture(
-    given: Mapping[str, Any], wanted: StyleGAN2GeneratorConfig, theirs: Config, source: str
+    given: Mapping[str, Any], wanted: GeneratorConfig, theirs: Config, source: str
 ) -> None:
     """Raise FatalError for options of the architecture that the networks of a `source` overrule."""
-    if not isinstance(theirs, StyleGAN2GeneratorConfig):
+    if not isinstance(theirs, GeneratorConfig):
         return
     count = len(wanted.channels)
     grows = len(theirs.channels) < count  # and new blocks are as they were asked for
@@ -74,6 +73,11 @@ def _refuse_unused(config: TrainConfig, given: Mapping[str, Any]) -> None:
         raise FatalError(f"--p is for --aug fixed or ada, not {config.aug}: leave it out")
     if "augpipe" in given and config.aug not in ("ada", "fixed"):
         raise FatalError(f"--augpipe is for --aug ada or fixed, not {config.aug}: leave it out")
+    for name in ("stable_kimg", "fade_kimg"):
+        if name in given and not config.grows:
+            raise FatalError(f"{_flag(name)} is for --preset s1: leave it out")
+    if config.grows and config.dtype != "fp32":
+        raise FatalError(f"--dtype {config.dtype}: a StyleGAN 1 trains in fp32: leave it out")
     if given.get("aug") == "fixed" and "p" not in given and not config.p:
         raise FatalError("--aug fixed needs a probability: --p")
 

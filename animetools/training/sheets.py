@@ -13,7 +13,7 @@ from animetools.dataset.training_set import Images
 from animetools.errors import ItemError
 from animetools.images.sheet import sheet as compose
 from animetools.networks.fast import synthesis, thread_pool
-from animetools.networks.stylegan2.modules import Generator
+from animetools.networks.generator import Generator
 
 COLUMNS = 8  # of a sheet
 ON_SHEET = 48  # images

@@ -11,8 +11,9 @@ from animetools.errors import FatalError, ItemError
 from animetools.netfiles import checkpoints
 from animetools.netfiles.networkfile import NetworkFile, SavedNetwork
 from animetools.networks.config import Config
-from animetools.networks.stylegan2.modules import Discriminator
+from animetools.networks.discriminator import Discriminator
 from animetools.runs.snapshots import listed
+from animetools.training import growth
 from animetools.training.config import TrainConfig
 from animetools.training.gan import GAN
 from animetools.training.networks import layers_from_image
@@ -68,7 +69,8 @@ def read(path: str) -> NetworkFile:
 def restore(gan: GAN, snapshot: NetworkFile, config: TrainConfig) -> None:
     """Have a GAN continue from a snapshot, whose settings may differ.
 
-    Raises FatalError for a snapshot of other networks.
+    Raises FatalError for a snapshot of other networks, or one that has grown further than the
+    settings say.
     """
     networks = {name: network.state for name, network in snapshot.networks.items()}
     state = networks | (snapshot.training or {})
@@ -77,6 +79,8 @@ def restore(gan: GAN, snapshot: NetworkFile, config: TrainConfig) -> None:
     if type(before) is int and before != config.freeze_d and type(adam) is dict:
         state["D_adam"] = _renumbered(adam, gan.discriminator, before, config.freeze_d)
     gan.load_state(state)
+    if why := growth.setback(config, gan.resolution, gan.seen / 1000, gan.lod):
+        raise FatalError(f"{why}: leave out --stable-kimg and --fade-kimg")
     if config.aug == "fixed" or config.p != had.get("p"):
         gan.p = torch.tensor(config.p)
 

@@ -9,21 +9,20 @@ from animetools.dataset.training_set import Images
 from animetools.errors import FatalError, ItemError
 from animetools.netfiles import checkpoints
 from animetools.netfiles.networkfile import NetworkFile
-from animetools.networks.config import MappingConfig
+from animetools.networks.config import Config
 from animetools.networks.devices import DTYPES
+from animetools.networks.families import kind_of
 from animetools.networks.fast import native
-from animetools.networks.stylegan2.config import (
-    StyleGAN2DiscriminatorConfig,
-    StyleGAN2GeneratorConfig,
-)
-from animetools.networks.stylegan2.modules import Discriminator, Generator
+from animetools.networks.generator import Generator
+from animetools.training import growth
 from animetools.training.augment import FILTER, PIPES, SIDE, Ada
-from animetools.training.config import Dtype, TrainConfig, networks
+from animetools.training.config import Configs, DConfig, Dtype, GConfig, TrainConfig, networks
 from animetools.training.diffaugment import diffaugment
 from animetools.training.gan import GAN, Augment, Labels
 from animetools.training.networks import layers_from_image, new_networks
 
-Configs = tuple[StyleGAN2GeneratorConfig, StyleGAN2DiscriminatorConfig]
+NEEDED = ("progressive", "styles")  # of a StyleGAN 1
+NOT_THEIRS = ("base", "image_channels", "c_dim", "labels", "mapping", "mbstd_group")
 
 
 def new_configs(config: TrainConfig, images: Images) -> Configs:
@@ -56,8 +55,9 @@ def gan_of(
     device: torch.device,
     source: NetworkFile | None = None,
     labels: Labels | None = None,
+    seen: int = 0,
 ) -> tuple[GAN, str]:
-    """Networks to train, with random weights where a source has none.
+    """Networks to train, with random weights where a source has none; the run begins at `seen` images.
 
     Says too which layers of the source do not fit.
     """
@@ -81,6 +81,7 @@ def gan_of(
         augment=augments[config.aug],
         labels=labels,
         precision=precision_of(config.dtype, device),
+        seen=seen,
     )
     return gan, said
 
@@ -96,12 +97,9 @@ def resumed_configs(wanted: Configs, saved: NetworkFile, path: str) -> Configs:
 
     Raises FatalError, naming what differs, if its images or labels have another shape.
     """
-    generator, discriminator = saved.networks["G"].config, saved.networks["D"].config
-    if not (
-        isinstance(generator, StyleGAN2GeneratorConfig)
-        and isinstance(discriminator, StyleGAN2DiscriminatorConfig)
-    ):
-        raise FatalError(f"{path}: not a StyleGAN 2: sgtrain trains no other")
+    generator, discriminator = _same_family(
+        wanted, (saved.networks["G"].config, saved.networks["D"].config), path
+    )
     for what, theirs, ours in zip(
         ("pixels high", "pixels wide", "channels", "numbers in a label"),
         (*generator.image_size, generator.image_channels, generator.mapping.c_dim),
@@ -116,47 +114,72 @@ def resumed_configs(wanted: Configs, saved: NetworkFile, path: str) -> Configs:
     return generator, replace(discriminator, mbstd_group=wanted[1].mbstd_group)
 
 
-def configs_like(wanted: Configs, source: NetworkFile) -> Configs:
+def configs_like(wanted: Configs, source: NetworkFile, path: str) -> Configs:
     """The configs of new networks, as similar to the source's as the size of the images allows.
 
-    Raises FatalError if the source is not a StyleGAN 2.
+    Raises FatalError if the source is of another family, or a StyleGAN 1 that cannot grow.
     """
     generator, discriminator = wanted
-    theirs = source.generator.config
-    if not isinstance(theirs, StyleGAN2GeneratorConfig):
-        raise FatalError("--transfer takes a StyleGAN 2")
-    mapping: MappingConfig = replace(theirs.mapping, c_dim=generator.mapping.c_dim)
+    has_other = "D" in source.networks
+    theirs, other = _same_family(
+        wanted,
+        (source.generator.config, source.discriminator.config if has_other else discriminator),
+        path,
+    )
+    if not all(getattr(each, name, True) for each in (theirs, other) for name in NEEDED):
+        raise FatalError(
+            f"{path}: a StyleGAN 1 without styles or without growing: sgtrain trains no such"
+        )
     generator = replace(
         theirs,
-        mapping=mapping,
+        mapping=replace(theirs.mapping, c_dim=generator.mapping.c_dim),
         channels=_grown(theirs.channels, generator.channels),
         base=generator.base,
         image_channels=generator.image_channels,
     )
-    if "D" in source.networks:
-        other = source.discriminator.config
-        if not isinstance(other, StyleGAN2DiscriminatorConfig):
-            raise FatalError("--transfer takes a StyleGAN 2")
-        discriminator = replace(
-            other,
-            channels=_grown(other.channels, discriminator.channels),
-            base=discriminator.base,
-            image_channels=discriminator.image_channels,
-            c_dim=discriminator.c_dim,
-            labels=discriminator.labels,
-            mapping=discriminator.mapping,
-            mbstd_group=discriminator.mbstd_group,
-        )
+    if has_other:
+        kept = {
+            name: getattr(discriminator, name)
+            for name in NOT_THEIRS
+            if hasattr(discriminator, name)
+        }
+        channels = _grown(other.channels, discriminator.channels)
+        discriminator = replace(other, channels=channels, **kept)
     else:
         discriminator = replace(discriminator, channels=generator.channels)
     assert generator.image_size == discriminator.image_size
     return generator, discriminator
 
 
+def seen_before(
+    config: TrainConfig, configs: Configs, source: NetworkFile, path: str, told: float | None
+) -> tuple[int, str]:
+    """At how many images a run begins that takes a source's weights, and what is lost by that.
+
+    Networks that grow begin where the schedule has them as they are, or at the kimg they are told.
+
+    Raises FatalError for a beginning that the run cannot have.
+    """
+    if not config.grows:
+        if told is not None:
+            raise FatalError("--resume-kimg is for --preset s1: leave it out")
+        return 0, ""
+    theirs, ours = (len(each.channels) for each in (source.generator.config, configs[0]))
+    lod = max(0.0, float(source.generator.state["synthesis.lod"]) + ours - theirs)
+    resolution = min(configs[0].image_size)
+    kimg = growth.kimg_at(config, resolution, lod) if told is None else told
+    if kimg >= config.kimg:
+        raise FatalError(
+            f"{path} would continue at {kimg:g} kimg, where the run ends: raise --kimg, or lower"
+            " --resume-kimg, --stable-kimg or --fade-kimg"
+        )
+    return round(1000 * kimg), growth.setback(config, resolution, kimg, lod)
+
+
 def refuse_too_frozen(config: TrainConfig, configs: Configs) -> None:
     """Raise FatalError if more layers are to be frozen than there are."""
     with torch.device("meta"):
-        count = len(layers_from_image(Discriminator(configs[1])))
+        count = len(layers_from_image(new_networks(*configs, 0)[1]))
     if config.freeze_d > count:
         raise FatalError(
             f"--freeze-d {config.freeze_d}: the discriminator has {count} layers that can be frozen"
@@ -174,6 +197,21 @@ def take(module: nn.Module, state: dict[str, Tensor]) -> list[str]:
     known = {_layer(name) for name in fits}
     left = (name if _layer(name) in known else _layer(name) for name in own if name not in fits)
     return list(dict.fromkeys(left))
+
+
+def _same_family(wanted: Configs, theirs: tuple[Config, Config], path: str) -> Configs:
+    """The configs of a file's networks, of the family that is wanted.
+
+    Raises FatalError if they are not.
+    """
+    generator, discriminator = theirs
+    if tuple(map(type, theirs)) != tuple(map(type, wanted)):
+        ours, family = (kind_of(each).family for each in (wanted[0], generator))
+        cure = "pass --preset s1" if family == "StyleGAN 1" else "pass another --preset"
+        raise FatalError(f"{path}: a {family}, while the networks of this run are {ours}: {cure}")
+    assert isinstance(generator, GConfig)
+    assert isinstance(discriminator, DConfig)
+    return generator, discriminator
 
 
 def _with_labels(state: dict[str, Tensor], generator: Generator) -> dict[str, Tensor]:

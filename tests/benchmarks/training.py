@@ -69,7 +69,7 @@ def main() -> None:
 
     config = replace(
         preset("ada", 64),
-        batch=options.batch,
+        batch=f"{options.batch}",
         channel_base=options.base,
         channel_max=options.max,
         dtype=options.dtype,

@@ -26,7 +26,7 @@ from tests.dataset.sets import folder, picture
 from tests.training.pairs import small_pair
 
 PACE = Pace(0.016, 30.0)
-CONFIG = TrainConfig(batch=4, kimg=0.04, g_lr="0.002,0.02:0.001")
+CONFIG = TrainConfig(batch="4", kimg=0.04, g_lr="0.002,0.02:0.001")
 
 
 class Run:
@@ -202,7 +202,7 @@ def test_damaged_images_are_left_out(tmp_path: Path) -> None:
     ("batch", "accumulate", "group"), [(8, 1, 4), (8, 4, 2), (6, 2, 3), (7, 1, 1), (1, 1, 1)]
 )
 def test_a_minibatch_group_divides_a_round(batch: int, accumulate: int, group: int) -> None:
-    assert minibatch_group(TrainConfig(batch=batch, accumulate=accumulate)) == group
+    assert minibatch_group(TrainConfig(batch=f"{batch}", accumulate=accumulate), 16) == group
 
 
 def test_all_terms_are_told_and_plotted(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import torch
 from animetools.errors import FatalError
 from animetools.netfiles.networkfile import NetworkFile
 from animetools.networks.stylegan2.modules import Discriminator, Generator
-from animetools.training.config import TrainConfig, networks, preset, shares
+from animetools.training.config import TrainConfig, networks, preset
+from animetools.training.networks import new_networks
 from animetools.training.settings import settings
 
 
@@ -26,8 +27,8 @@ def test_what_is_told_counts_most_then_the_run_then_the_preset() -> None:
     assert run_of() == preset("ada", 64)
     first = run_of(preset="s2", gamma=3.0, mirror=True)
     assert (first.preset, first.gamma, first.mirror) == ("s2", 3.0, True)
-    again = run_of(first, batch=8)
-    assert (again.preset, again.gamma, again.mirror, again.batch) == ("s2", 3.0, True, 8)
+    again = run_of(first, batch="8")
+    assert (again.preset, again.gamma, again.mirror, again.batch) == ("s2", 3.0, True, "8")
     other = run_of(first, preset="ada")
     assert (other.gamma, other.map_layers) == (preset("ada", 64).gamma, first.map_layers)
 
@@ -53,12 +54,26 @@ def test_s2ext_has_the_networks_of_this_anime_does_not_exist() -> None:
     assert counts == [116_836_263, 28_996_673]
     assert not generator.mapping.normalize
     assert (discriminator.mbstd_group, discriminator.mbstd_features) == (32, 4)
-    config = run_of(preset="s2ext", batch=8, mbstd=4)
+    config = run_of(preset="s2ext", batch="8", mbstd=4)
     assert networks(config, 64, 64, 3, 0)[1].mbstd_group == 4
 
 
-@pytest.mark.parametrize("share", ["2", "-1", "x", "1,5", "1,100:1.5", "1,100:0.5,50:0.2"])
-def test_malformed_shares_are_refused(share: str) -> None:
-    with pytest.raises(ValueError, match="neither a share from 0 to 1 nor shares by kimg"):
-        shares(share)
-    assert shares("1,100:0.5") == "1,100:0.5"
+def test_s1_has_the_networks_of_the_original() -> None:
+    generator, discriminator = networks(preset("s1", 1024), 1024, 1024, 3, 0)
+    with torch.device("meta"):
+        pair = new_networks(generator, discriminator, 0)
+    counts = [sum(weights.numel() for weights in network.parameters()) for network in pair]
+    assert counts == [26_219_627, 23_087_249]
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        ({"preset": "s1", "dtype": "bf16"}, "--dtype bf16: a StyleGAN 1 trains in fp32"),
+        ({"preset": "s2", "stable_kimg": "10"}, "--stable-kimg is for --preset s1"),
+        ({"fade_kimg": "10"}, "--fade-kimg is for --preset s1"),
+    ],
+)
+def test_what_a_family_does_not_have_is_refused(told: dict[str, Any], reason: str) -> None:
+    with pytest.raises(FatalError, match=reason):
+        run_of(**told)

@@ -49,5 +49,5 @@ class StyleGAN1DiscriminatorConfig(DiscriminatorConfig):
     wscale: bool = True
     dense: Size = 512
     c_dim: Count = 0
-    mbstd_group: Group = 4
+    mbstd_group: Group | None = 4
     mbstd_features: Count = 1
