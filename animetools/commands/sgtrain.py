@@ -113,6 +113,8 @@ def sgtrain(options: TrainOptions, stream: Stream) -> int:
     Ctrl-C or SIGTERM writes one more snapshot and ends; a second one ends at once. The run first
     says how much memory, disk and time it will need.
 
+    A StyleGAN 1 (--preset s1) begins with images of 8 pixels; higher resolutions fade in.
+
     The folder also holds sheets of samples, log.txt, run.json with all settings, and curves for
     TensorBoard. The loop below restarts a run that has crashed; status 2 means that it cannot
     continue.
@@ -189,10 +191,8 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
     transfer.refuse_too_frozen(config, configs)
     if config.dtype != "fp32" and not transfer.precision_of(config.dtype, device):
         stream.note(f"--dtype {config.dtype} is slow on this device: training in fp32")
-    count = options.metric_images or METRIC_IMAGES
-    metrics = metrics_of(
-        options.metrics, options.embedding, images, count, str(device), min(jobs, cores())
-    )
+    count, threads = options.metric_images or METRIC_IMAGES, min(jobs, cores())
+    metrics = metrics_of(options.metrics, options.embedding, images, count, str(device), threads)
 
     # The forecast.
     pace = Pace(options.snap, options.snap_minutes, options.keep, options.keep_every)

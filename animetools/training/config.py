@@ -97,7 +97,8 @@ class TrainConfig:
     channel_max: Annotated[int, Opt("Maximum channels of a block.", min=1)] = 512
     map_layers: Annotated[int, Opt("Layers of the mapping network.", min=1, max=64)] = 8
     dtype: Annotated[
-        Dtype, Opt("Precision of the four highest resolutions; fp16 by default on a GPU.")
+        Dtype,
+        Opt("Precision of the four highest resolutions; fp16 by default on a GPU, fp32 for s1."),
     ] = "fp32"
     seed: Annotated[int, Opt("Seed of all random numbers.", min=0, max=2**32 - 1)] = 0
     stable_kimg: Annotated[

@@ -133,7 +133,8 @@ class GAN:
         before = self.lod
         for lod in self.lods:
             lod.fill_(growth.lod_at(self.config, self.resolution, self.seen / 1000))
-        if (math.floor(before), math.ceil(before)) != (math.floor(self.lod), math.ceil(self.lod)):
+        now = self.lod  # as the networks hold it
+        if (math.floor(before), math.ceil(before)) != (math.floor(now), math.ceil(now)):
             self.g.reset()
             self.d.reset()
 

@@ -14,6 +14,7 @@ from animetools.networks.devices import DTYPES
 from animetools.networks.families import kind_of
 from animetools.networks.fast import native
 from animetools.networks.generator import Generator
+from animetools.networks.stylegan1.config import StyleGAN1GeneratorConfig
 from animetools.training import growth
 from animetools.training.augment import FILTER, PIPES, SIDE, Ada
 from animetools.training.config import Configs, DConfig, Dtype, GConfig, TrainConfig, networks
@@ -204,11 +205,14 @@ def _same_family(wanted: Configs, theirs: tuple[Config, Config], path: str) -> C
 
     Raises FatalError if they are not.
     """
+    for their, our in zip(theirs, wanted, strict=True):
+        if type(their) is not type(our):
+            is_old = isinstance(their, StyleGAN1GeneratorConfig)
+            raise FatalError(
+                f"{path}: a {kind_of(their).family}, while the networks of this run are"
+                f" {kind_of(our).family}: pass {'--preset s1' if is_old else 'another --preset'}"
+            )
     generator, discriminator = theirs
-    if tuple(map(type, theirs)) != tuple(map(type, wanted)):
-        ours, family = (kind_of(each).family for each in (wanted[0], generator))
-        cure = "pass --preset s1" if family == "StyleGAN 1" else "pass another --preset"
-        raise FatalError(f"{path}: a {family}, while the networks of this run are {ours}: {cure}")
     assert isinstance(generator, GConfig)
     assert isinstance(discriminator, DConfig)
     return generator, discriminator

@@ -21,7 +21,7 @@ complete -c sgtrain -l cond -d 'Train a conditional network on the labels of the
 complete -c sgtrain -l channel-base -r -d 'Channels of a block times its resolution.'
 complete -c sgtrain -l channel-max -r -d 'Maximum channels of a block.'
 complete -c sgtrain -l map-layers -r -d 'Layers of the mapping network.'
-complete -c sgtrain -l dtype -x -a 'fp32 bf16 fp16' -d 'Precision of the four highest resolutions; fp16 by default on a GPU.'
+complete -c sgtrain -l dtype -x -a 'fp32 bf16 fp16' -d 'Precision of the four highest resolutions; fp16 by default on a GPU, fp32 for s1.'
 complete -c sgtrain -l seed -r -d 'Seed of all random numbers.'
 complete -c sgtrain -l stable-kimg -r -d 'Kimg of --preset s1 at each resolution below the highest, from 8 pixels up, once its layers have faded in; or a schedule: 600,256px:1200.'
 complete -c sgtrain -l fade-kimg -r -d 'Kimg in which the layers of each higher resolution fade in, or a schedule.'

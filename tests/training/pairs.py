@@ -105,6 +105,8 @@ def small_pair(
         ),
         seed,
     )
+    assert isinstance(generator, Generator)
+    assert isinstance(discriminator, Discriminator)
     for block in generator.synthesis.blocks:
         for layer in block.layers:
             torch.nn.init.constant_(layer.noise_strength, 0.3)

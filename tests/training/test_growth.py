@@ -192,7 +192,8 @@ def test_no_image_jumps_where_a_fade_begins_or_ends() -> None:
 
     def images(lod: float) -> Tensor:
         gan.lods[-1].fill_(lod)
-        return gan.ema(z)
+        made: Tensor = gan.ema(z)
+        return made
 
     for whole in (2.0, 1.0):
         torch.testing.assert_close(images(whole), images(whole - 1e-6), atol=1e-5, rtol=1e-4)
@@ -206,15 +207,15 @@ def test_no_image_jumps_where_a_fade_begins_or_ends() -> None:
 
 def test_no_sample_jumps_while_it_grows() -> None:
     """From step to step the average generator's samples move no more at a border than elsewhere."""
-    gan, z = grown_gan(replace(QUICK, fade_kimg="0.08")), pairs.normal(5, 16, 8).float()
+    gan, z = grown_gan(replace(QUICK, fade_kimg="0.048")), pairs.normal(5, 16, 8).float()
     moves: dict[int, float] = {}
     last = gan.ema(z)
-    for number in range(60):
+    for number in range(40):
         gan.step(reals(number))
         now = gan.ema(z)
         moves[number] = float((now - last).square().mean().sqrt())
         last = now
-    borders = {4, 5, 24, 25, 28, 29, 48, 49}
+    borders = {4, 5, 16, 17, 20, 21, 32, 33}
     usual = sorted(move for number, move in moves.items() if number not in borders)
     assert max(moves[number] for number in borders) <= 1.5 * usual[-1]
 

@@ -8,7 +8,6 @@ import torch
 
 from animetools.errors import FatalError
 from animetools.netfiles.networkfile import NetworkFile
-from animetools.networks.stylegan2.modules import Discriminator, Generator
 from animetools.training.config import TrainConfig, networks, preset
 from animetools.training.networks import new_networks
 from animetools.training.settings import settings
@@ -49,7 +48,7 @@ def test_p_follows_sooner_after_a_transfer_and_in_what_resumes_it() -> None:
 def test_s2ext_has_the_networks_of_this_anime_does_not_exist() -> None:
     generator, discriminator = networks(preset("s2ext", 512), 512, 512, 3, 0)
     with torch.device("meta"):
-        built = Generator(generator), Discriminator(discriminator)
+        built = new_networks(generator, discriminator, 0)
     counts = [sum(weights.numel() for weights in network.parameters()) for network in built]
     assert counts == [116_836_263, 28_996_673]
     assert not generator.mapping.normalize
