@@ -43,7 +43,7 @@ def stages(config: TrainConfig, resolution: int) -> Iterator[Stage]:
 
 def lod_at(config: TrainConfig, resolution: int, kimg: float) -> float:
     """The level of detail after so many kimg."""
-    stage = next(each for each in stages(config, resolution) if kimg <= each.ends)
+    stage = next(each for each in stages(config, resolution) if kimg < each.ends)
     left = stage.grown - kimg
     return stage.lod + (left / (stage.grown - stage.begins) if left > 0 else 0.0)
 

@@ -100,6 +100,13 @@ def test_the_kimg_of_each_size_are_what_was_told() -> None:
     assert at[1024] == (22900, math.inf)
 
 
+def test_sizes_without_kimg_are_passed_over() -> None:
+    assert lod_at(replace(S1, stable_kimg="0", fade_kimg="0"), 512, 0) == 0
+    assert lod_at(replace(S1, stable_kimg="0"), 512, 0) == 6
+    late = replace(S1, stable_kimg="0,64px:600")
+    assert lod_at(late, 512, 2400) == 3 > lod_at(late, 512, 2401)
+
+
 def test_networks_that_do_not_grow_have_one_stage() -> None:
     (stage,) = stages(preset("s2", 512), 512)
     assert (stage.lod, stage.size, stage.ends) == (0, 512, math.inf)
