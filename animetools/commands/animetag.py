@@ -130,13 +130,6 @@ class TagOptions:
         if self.append and self.force:
             raise ValueError("--append and --force exclude each other")
 
-    @property
-    def style(self) -> "Style":
-        """How captions are written."""
-        from animetools.tagging.captions import Style
-
-        return Style(self.prepend, self.replace_underscores, self.order)
-
 
 @command(
     examples=[
@@ -191,7 +184,6 @@ def opened(options: TagOptions, device: str) -> "Tagger":
 @cache
 def selection_of(options: TagOptions, device: str) -> "Selection":
     """Which tags are selected; its files are read once in each process."""
-    from animetools.tagging.implications import SHIPPED, read_implications
     from animetools.tagging.names import names_by_line
     from animetools.tagging.selection import Selection
 
@@ -212,8 +204,18 @@ def selection_of(options: TagOptions, device: str) -> "Selection":
             name for name in ("general", "character", "rating") if not getattr(options, name)
         },
         excluded=set(excluded),
-        implications=read_implications(options.implications or SHIPPED) if options.prune else None,
+        implications=style_of(options).implications,
     )
+
+
+@cache
+def style_of(options: TagOptions) -> "Style":
+    """How captions are written; its file is read once in each process."""
+    from animetools.tagging.captions import Style
+    from animetools.tagging.implications import SHIPPED, read_implications
+
+    implied = read_implications(options.implications or SHIPPED) if options.prune else {}
+    return Style(options.prepend, options.replace_underscores, options.order, implied)
 
 
 def decode(options: TagOptions, device: str, item: Item) -> Any:
@@ -251,18 +253,15 @@ def tag(
     output: Output,
 ) -> Iterator[Item]:
     """One image with its tags, which may also be written to a caption."""
-    tags = selection_of(options, device)(found)
-    if options.append:
-        own = tags_of(item.facts)
-        names = {tag.name for tag in own}
-        tags = own + [tag for tag in tags if tag.name not in names]
+    known = tags_of(item.facts) if options.append else []
+    tags = selection_of(options, device)(found, known)
     if options.captions:
         from animetools.tagging.captions import CaptionFile, caption_path
 
         path = caption_path(below(options.out, item.path) if options.out else item.path)
         file = CaptionFile(path, item.path, begun, options.force, options.append)
         if dry:
-            file.data(options.style, tags)
+            file.data(style_of(options), tags)
         else:
-            file.write(options.style, tags)
+            file.write(style_of(options), tags)
     yield item.noted(tags=[list(tag) for tag in tags])
