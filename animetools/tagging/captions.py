@@ -85,11 +85,16 @@ class CaptionFile:
     force: bool = False
     append: bool = False
 
-    def write(self, style: Style, tags: Sequence[Tag]) -> None:
+    def write(self, style: Style, tags: Sequence[Tag], *, dry: bool = False) -> None:
         """Write the caption of a picture with these tags, whole, unless the file has it already.
+
+        If `dry`, only find out whether it could be.
 
         Raises ItemError rather than lose what is there, OSError.
         """
+        if dry:
+            self._data(style, tags)
+            return
         try:
             part = atomic.Part(self.path)  # waits for another writer of this name
         except PermissionError as why:
@@ -97,7 +102,7 @@ class CaptionFile:
                 f"{self.path} cannot be written: permission denied (-o puts captions elsewhere)"
             ) from why
         try:
-            data = self.data(style, tags)
+            data = self._data(style, tags)
             part.file.write(data or b"")
         except BaseException:
             part.drop()
@@ -107,7 +112,7 @@ class CaptionFile:
         else:
             part.commit()
 
-    def data(self, style: Style, tags: Sequence[Tag]) -> bytes | None:
+    def _data(self, style: Style, tags: Sequence[Tag]) -> bytes | None:
         """What the file is to hold; None if it holds it already.
 
         Raises ItemError rather than lose what is there, OSError.

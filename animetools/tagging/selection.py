@@ -27,7 +27,6 @@ class Selection:
         self,
         names: Names,
         thresholds: Mapping[str, float],
-        *,
         unwanted: Set[str] = frozenset(),
         excluded: Set[str] = frozenset(),
         implications: Implications | None = None,
