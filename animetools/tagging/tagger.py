@@ -7,8 +7,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from animetools.errors import ItemError
+
 Pixels = NDArray[np.uint8]  # [H, W, 3], sRGB
 Probabilities = NDArray[np.float32]  # [n, tags], of n pictures
+Answer = Probabilities | ItemError  # to one picture
 
 
 class Tagger(Protocol):
@@ -62,6 +65,14 @@ def open_tagger(model: str, tags: str, device: str, batch: int) -> Tagger:
     from animetools.tagging.onnx import OnnxTagger
 
     return OnnxTagger(model, tags, device, batch)
+
+
+def answers(tagger: Tagger, inputs: Sequence[NDArray[Any]]) -> list[Answer]:
+    """The probabilities [tags] of each prepared picture, or an error in their place."""
+    return [
+        row if np.isfinite(row).all() else ItemError("the tagger returns NaN for it")
+        for row in tagger(inputs)
+    ]
 
 
 def devices_of(model: str, device: str) -> list[str]:
