@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from animetools.dataset.training_set import Images
+from tests.commands.test_animecrop import needs_nvxs
 from tests.commands.test_animepack import picture
 from tests.conftest import Shell
 from tests.dataset import readers
@@ -216,3 +217,35 @@ def test_a_killed_run_goes_on_to_the_same_bytes(shell: Shell, tmp_path: Path) ->
     assert shell(f"{line} lora").returncode == 0
     assert contents(tmp_path / "lora") == killed
     assert len(killed) == 85
+
+
+@needs_nvxs
+def test_labels_of_a_drawn_booru_agree_with_what_was_drawn(shell: Shell, tmp_path: Path) -> None:
+    drawn = shell("animedraw --count 24 --portraits 256 --json")
+    done = shell(
+        "booruselect --tag 1girl --rating s --json raw/metadata.jsonl"
+        " | animecrop --detector nvxs --json | animeclean --json"
+        f" | {PACK} --labels tags --min-count 2 -o set"
+    )
+    assert (drawn.returncode, done.returncode) == (0, 0), done.stderr
+    truth = {record["id"]: record for record in map(json.loads, drawn.stdout.splitlines())}
+    made = summary(tmp_path / "set")
+    names = made["label_names"]
+    records = list(map(json.loads, (tmp_path / "set/metadata.jsonl").read_text().splitlines()))
+    assert 5 < len(records) < 24
+    counts = dict.fromkeys(names, 0)
+    for (name, vector), record in zip(made["labels"], records, strict=True):
+        assert record["file_name"] == name
+        drawn_tags = truth[record["id"]]["tags"]
+        assert record["rating"] == "s"
+        assert ["1girl", "general", 1] in drawn_tags
+        label = {names[n] for n, number in enumerate(vector) if number}
+        (face,) = truth[record["id"]]["faces"]
+        assert label <= {tag for tag, *_ in drawn_tags}
+        assert {tag for tag, *_ in face["tags"]} & set(names) <= label
+        assert not label & {"1girl", "solo", "portrait", "highres"}
+        for tag in label:
+            counts[tag] += 1
+    assert list(counts.values()) == sorted(counts.values(), reverse=True)
+    assert min(counts.values()) >= 2
+    assert {"blonde_hair", "bangs", "original"} <= set(names)
