@@ -11,7 +11,7 @@ from animetools.cli.cores import cores
 from animetools.cli.item import below
 from animetools.images.containers import MAX_PIXELS
 from animetools.options import given
-from animetools.tags import CATEGORIES, names_in, tags_of
+from animetools.tags import names_in, tags_of
 
 if TYPE_CHECKING:
     from animetools.tagging.captions import Style
@@ -177,11 +177,11 @@ def selection_of(options: TagOptions, device: str) -> "Selection":
     from animetools.tagging.selection import Selection
 
     tagger = opened(options, device)
-    thresholds = dict(tagger.thresholds)
-    for category in CATEGORIES.values():
+    thresholds = list(tagger.thresholds)
+    for number, (_, category) in enumerate(tagger.names):
         own = options.character_threshold if category == "character" else options.threshold
         if own is not None:
-            thresholds[category] = own
+            thresholds[number] = own
     categories = ("general", "character", "rating")
     unwanted = {category for category in categories if not getattr(options, category)}
     excluded = set(names_in(options.exclude))

@@ -16,6 +16,7 @@ Probabilities = NDArray[np.float32]
 NUMBERS = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 LARGEST_SIDE = 2048
 MOST_PIXELS = 1 << 26  # of a batch
+USUAL = 0.5  # threshold
 SLACK = 1e-3  # of a probability: float16 rounds
 
 
@@ -30,7 +31,7 @@ class OnnxTagger:
         self.model = model
         self.tags, self.layout = _tags_of(model, tags)
         self.names = self.layout.read(self.tags)
-        self.thresholds = self.layout.thresholds
+        self.thresholds = [self.layout.thresholds.get(kind, USUAL) for _, kind in self.names]
         self.session = open_session(model, device, 1, "tag")
         try:
             self._read_shapes(batch)

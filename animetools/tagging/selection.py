@@ -1,6 +1,6 @@
 """Which tags a picture gets, of all those that a tagger knows."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -11,22 +11,20 @@ from animetools.tagging.names import Names
 from animetools.tags import Tag
 
 RATING = "rating"
-USUAL = 0.5  # threshold
 DIGITS = 4  # of a probability
 
 
 class Selection:
     """What turns the probabilities of a picture into its tags.
 
-    A tag is selected from the threshold of its category on, and of the ratings the most probable
-    one. Left out are `excluded` names, `unwanted` categories and, with `implications`, tags that
+    A tag is selected from its threshold on, and of the ratings the most probable one. Left out are `excluded` names, `unwanted` categories and, with `implications`, tags that
     another one implies.
     """
 
     def __init__(
         self,
         names: Names,
-        thresholds: Mapping[str, float],
+        thresholds: Sequence[float],
         unwanted: Set[str] = frozenset(),
         excluded: Set[str] = frozenset(),
         implications: Implications | None = None,
@@ -35,9 +33,7 @@ class Selection:
         self.unwanted, self.excluded = unwanted, excluded
         kinds = [kind for _, kind in names]
         self.ratings = np.array([n for n, kind in enumerate(kinds) if kind == RATING], int)
-        self.least = np.array(
-            [np.inf if kind == RATING else thresholds.get(kind, USUAL) for kind in kinds]
-        )
+        self.least = np.where([kind == RATING for kind in kinds], np.inf, thresholds)
 
     def __call__(
         self, probabilities: NDArray[np.floating[Any]], known: Sequence[Tag] = ()

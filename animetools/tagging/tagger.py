@@ -1,6 +1,6 @@
 """What a tagger is, and how one is opened."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, Protocol
 
@@ -25,8 +25,8 @@ class Tagger(Protocol):
         """The name and the category (see animetools.tags) of each output."""
 
     @property
-    def thresholds(self) -> Mapping[str, float]:
-        """By category, the probability from which a tag usually holds; 0.5 where it has none."""
+    def thresholds(self) -> Sequence[float]:
+        """For each output the probability from which its tag usually holds."""
 
     @property
     def is_on_cpu(self) -> bool:

@@ -115,7 +115,7 @@ def test_the_tagger_that_ships_says_the_same_however_it_is_run(here: Path) -> No
     known = {(name, category) for name, category in DefaultTagger().names}
     for record in records(done.stdout):
         assert {(name, category) for name, category, _ in record["tags"]} <= known
-        assert all(0.5 <= probability <= 1 for _, _, probability in record["tags"])
+        assert all(0 < probability <= 1 for _, _, probability in record["tags"])
     portraits = [r for r in records(done.stdout) if r["path"][3:4].isdigit()]
     assert all(any(name.endswith("_hair") for name in names(record)) for record in portraits)
     one = quick("animetag --json in/sub", here).stdout
