@@ -145,6 +145,7 @@ def animetag(options: TagOptions, stream: Stream) -> int:
     Images are PNG, JPEG, GIF, WebP, BMP, TIFF and AVIF files, recognized by their content; with
     animetools[formats] also HEIC and JPEG XL.
     """
+    from animetools.tagging.captions import make_folder
     from animetools.tagging.tagger import devices_of
 
     found = devices_of(options.model, options.device)
@@ -152,6 +153,8 @@ def animetag(options: TagOptions, stream: Stream) -> int:
     selection_of(options, found[0])
     if tagger.is_on_cpu:
         found *= stream.options.jobs or cores()
+    if options.out and not stream.options.dry_run:
+        make_folder(options.out)
     begun = time.time_ns()
     work = Batches(
         tagger.batch,

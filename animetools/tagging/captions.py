@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from animetools import atomic
-from animetools.errors import ItemError
+from animetools.errors import FatalError, ItemError
 from animetools.images.sidecars import Sidecar
 from animetools.tagging.implications import Implications, pruned
 from animetools.tags import GENERAL, Tag, caption_of, names_in
@@ -142,6 +142,19 @@ class CaptionFile:
             return found.decode("utf-8-sig")
         except UnicodeDecodeError:
             raise ItemError(f"{self.path} is not in UTF-8: -f overwrites it") from None
+
+
+def make_folder(folder: str) -> None:
+    """Make a folder for captions.
+
+    Raises FatalError if it cannot be made, or cannot be written to.
+    """
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as why:
+        raise FatalError(f"{folder}: cannot make the output folder: {why.strerror}") from None
+    if not os.access(folder, os.W_OK):
+        raise FatalError(f"{folder}: cannot be written to: choose another -o")
 
 
 def caption_path(picture: str) -> str:
