@@ -62,7 +62,7 @@ class Bound:
         """
         if not self.day:
             return (post.id > self.id) - (post.id < self.id)
-        day = post.text("created_at")[: len(self.day)]
+        day = (post.created_at or "")[: len(self.day)]
         if not day:
             raise PostError("it has no created_at")
         return (day > self.day) - (day < self.day)

@@ -3,10 +3,11 @@
 import os
 import re
 
-from animetools.booru.post import Post
+from animetools.booru.post import Post, PostError
 from animetools.names import fitted
 
 ORIGINAL, SAMPLES = "original", "512px"
+_is_extension = re.compile(r"[a-z0-9]{1,10}", re.ASCII).fullmatch
 _UNSAFE = re.compile(r"[/%\x00-\x1f\x7f]|^\.")
 
 
@@ -23,11 +24,17 @@ def root_of(metadata: str, kind: str) -> str:
 
 
 def image_of(post: Post, root: str, kind: str) -> str:
-    """The path of a post's image; empty if its record does not say what file it has."""
-    extension = "jpg" if kind == SAMPLES else post.extension
+    """The path of a post's image; empty if its record does not say what file it has.
+
+    Raises PostError if the extension could be part of another path.
+    """
+    extension = "jpg" if kind == SAMPLES else post.file_ext
     if not extension:
         return ""
-    return os.path.join(root, kind, f"{post.id % 1000:04d}", f"{post.id}.{extension}")
+    if not _is_extension(extension):
+        raise PostError("file_ext is not an extension")
+    folder = f"{root.rstrip('/')}/{kind}" if root else kind
+    return f"{folder}/{post.id % 1000:04d}/{post.id}.{extension}"
 
 
 def folder_name(character: str) -> str:

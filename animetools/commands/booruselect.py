@@ -138,23 +138,26 @@ def blocks(options: SelectOptions, stream: Stream) -> Iterator[Item]:
 def choose(options: SelectOptions, as_json: bool, item: Item, output: Output) -> Iterator[Result]:
     """The wanted posts of a block."""
     from animetools.booru.judge import Judge
-    from animetools.booru.post import PostError
+    from animetools.booru.post import PostError, post_of
 
     block: Block | None = item.load
     if block is None:
         raise PassedOver("not metadata")
-    judge = Judge(options)
+    judge, others = Judge(options), Counter[str]()
     for number, entry in enumerate(block.entries, block.first):
-        if entry in (b"", b"\r"):
+        if entry in (b"\n", b"\r\n"):
             continue
         try:
-            found = judge.look(entry)
-            if isinstance(found, str):
-                yield Rejected(block.name, found, block.place(number))
+            post = post_of(entry)
+            objection = judge.objection(post, entry)
+            if objection:
+                others[objection] += 1
             else:
-                yield chosen(options, as_json, block, found)
+                yield chosen(options, as_json, block, post)
         except PostError as why:
             yield Item(block.name, trouble=f"{block.place(number)}: {why}")
+    for objection, count in others.items():
+        yield Rejected(block.name, objection, f"{count} of {block.range}", count)
 
 
 def chosen(options: SelectOptions, as_json: bool, block: "Block", post: "Post") -> Result:
@@ -189,7 +192,7 @@ def counted(limit: int | None, stream: Stream, results: Iterable[Result]) -> Ite
     """The same, up to so many chosen posts; the summary counts posts, not blocks."""
     left = limit
     for result in results:
-        stream.count(1)
+        stream.count(result.count if isinstance(result, Rejected) else 1)
         yield result
         if left is not None and is_chosen(result):
             left -= 1
