@@ -2,17 +2,21 @@
 
 import codecs
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from animetools.booru.tables import reader_of
 from animetools.booru.unpack import READ, Chunks, Reader, documents
 from animetools.errors import ItemError
 
 BLOCK = 1 << 18  # bytes of lines
 LONGEST_LINE = 1 << 24  # bytes
 
-NOT_METADATA = "not metadata of a booru, which is lines of JSON (also compressed or in a tar), SQLite or Parquet"
+STDIN = "standard input"
+NOT_METADATA = (
+    "not a booru's metadata: lines of JSON, compressed or in a tar, or files of SQLite or Parquet"
+)
 
 
 @dataclass(frozen=True)
@@ -39,13 +43,19 @@ class Block:
         return f"{self.unit} {number}"
 
 
-def blocks_of(path: str, root: str) -> Iterator[Block]:
-    """The blocks of a file; `-` is standard input.
+def blocks_of(path: str, root: str, wanted: Collection[str] = ()) -> Iterator[Block]:
+    """The blocks of a file; `-` is standard input. A table must have the `wanted` columns.
 
     Raises ItemError if it is not metadata, damaged or cut, after what comes before; OSError if it
     cannot be read.
     """
-    name = "standard input" if path == "-" else path
+    if path != "-" and (rows_of := reader_of(path)):
+        first = 1
+        for rows in rows_of(path, wanted):
+            yield Block(path, root, first, rows)
+            first += len(rows)
+        return
+    name = STDIN if path == "-" else path
     for member, chunks in documents(path):
         yield from _blocks(f"{name}: {member}" if member else name, root, chunks)
 
@@ -71,6 +81,7 @@ def _bounded(chunks: Chunks) -> Chunks:
         end = chunk.rfind(b"\n")
         length = len(chunk) - end - 1 + (length if end < 0 else 0)
         if length > LONGEST_LINE:
+            yield chunk[: end + 1]
             raise ItemError("read up to a line that is longer than 16 MiB")
         yield chunk
 

@@ -142,7 +142,7 @@ def post_of(entry: bytes | dict[str, Any]) -> Post:
         )
     except (ValueError, RecursionError) as why:
         text = str(why).removesuffix(" - at `$`")
-        raise PostError(text[:1].lower() + text[1:]) from None
+        raise PostError(text if text.startswith("JSON") else text[:1].lower() + text[1:]) from None
 
 
 def record_of(entry: bytes | dict[str, Any]) -> dict[str, Any]:

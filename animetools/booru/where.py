@@ -73,7 +73,9 @@ class Where:
         if action == sqlite3.SQLITE_FUNCTION and second in FUNCTIONS:
             return sqlite3.SQLITE_OK
         self.objection = (
-            f"no function {second}" if action == sqlite3.SQLITE_FUNCTION else "only a condition"
+            f"no function {second}"
+            if action == sqlite3.SQLITE_FUNCTION
+            else "it can use the columns of a post only"
         )
         return sqlite3.SQLITE_DENY
 

@@ -95,18 +95,28 @@ class Chosen(NamedTuple):
         " files, or folders of them; none or -: metadata, no list, on standard input.",
     ),
     examples=[
-        "booruselect --tag 1boy,solo --no-tag trap raw/metadata.jsonl",
-        "booruselect --tag smile --rating sfw raw/metadata.jsonl | animecrop",
-        "booruselect --sample 100 --json raw/metadata.jsonl > records.jsonl",
+        "booruselect --tag 1boy,solo --no-tag trap raw/metadata.jsonl > paths.txt",
+        "booruselect --rating sfw --character hatsune_miku raw/metadata.jsonl | animecrop --json",
         "booruselect --count-tags character raw/metadata.jsonl | head -1000",
+        "booruselect --top-characters 1000 --link characters raw/metadata.jsonl",
     ],
 )
 def booruselect(options: SelectOptions, stream: Stream) -> int:
     """Choose images of a booru by its metadata.
 
     Reads the metadata of Danbooru's dumps of any year and prints the path of each wanted image, as the
-    dumps name them: original/0167/263167.jpg. All conditions must hold. Deleted, banned and pending
-    posts are left out. A line that cannot be read is reported with its number.
+    dumps name them: original/0167/263167.jpg. With --json, its record also has the id, md5, rating,
+    date and tags of the post.
+
+    Options are conditions, and all must hold. Tags are Danbooru's, with _ for spaces; an option takes
+    several, separated by commas, and may be repeated. Deleted, banned and pending posts are left out.
+
+    Ratings have changed: from 2022 on there are g, s, q and e (general, sensitive, questionable,
+    explicit); before, s was safe, about the g and s of today. So --rating sfw, which is g,s, means the
+    same in all dumps; --rating g finds nothing in the old ones.
+
+    A line that cannot be read is reported with its number, and of a file that is cut, what is there is
+    used.
     """
     if ("-" in stream.files or not stream.files) and os.isatty(0):
         raise FatalError("no input: name metadata files, or pipe metadata to standard input")
@@ -116,9 +126,10 @@ def booruselect(options: SelectOptions, stream: Stream) -> int:
 
 def blocks(options: SelectOptions, stream: Stream) -> Iterator[Item]:
     """The items: blocks of lines or rows."""
-    from animetools.booru.blocks import NOT_METADATA, blocks_of
+    from animetools.booru.blocks import NOT_METADATA, STDIN, blocks_of
     from animetools.booru.images import root_of
 
+    wanted = options.columns | ({f"tag_string_{options.counted}"} if options.counted else set())
     for file in stream.files or ("-",):
         files = [Item("-")] if file == "-" else replace(stream, files=(file,)).items()
         for item in files:
@@ -127,12 +138,12 @@ def blocks(options: SelectOptions, stream: Stream) -> Iterator[Item]:
                 continue
             root = options.root or root_of(item.path, options.kind)
             try:
-                for block in blocks_of(item.path, root):
+                for block in blocks_of(item.path, root, wanted):
                     yield Item(block.name, load=block)
             except (ItemError, OSError) as why:
                 is_listed = item.path == file
                 trouble = reason_of(why) if is_listed or str(why) != NOT_METADATA else ""
-                yield Item(item.path, trouble=trouble)
+                yield Item(STDIN if item.path == "-" else item.path, trouble=trouble)
 
 
 def choose(options: SelectOptions, as_json: bool, item: Item, output: Output) -> Iterator[Result]:
@@ -165,7 +176,7 @@ def chosen(options: SelectOptions, as_json: bool, block: "Block", post: "Post") 
     from animetools.booru.images import image_of
 
     path = image_of(post, block.root, options.kind)
-    if not path and not options.ids:
+    if not path and not (options.ids or options.count_tags):
         return Rejected(block.name, "no file_ext", f"post {post.id}")
     if (options.existing or options.link) and not os.path.isfile(path):
         return Rejected(block.name, "not downloaded", path)
