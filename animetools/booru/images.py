@@ -6,16 +6,17 @@ import re
 from animetools.booru.post import Post, PostError
 from animetools.names import fitted
 
-ORIGINAL, SAMPLES = "original", "512px"
+ORIGINAL, SAMPLES = "original", "512px"  # folders of a dump
 _is_extension = re.compile(r"[a-z0-9]{1,10}", re.ASCII).fullmatch
 _UNSAFE = re.compile(r"[/%\x00-\x1f\x7f]|^\.")
 
 
-def root_of(metadata: str, kind: str) -> str:
-    """The folder of the images that a metadata file describes: its own, or the one above.
+def root_of(metadata: str, samples: bool) -> str:
+    """The folder of the images, or samples, that a metadata file describes: its own, or the one above.
 
-    That is the first with a folder `kind`, ORIGINAL or SAMPLES; empty, the current one, if neither has.
+    That is the first with a folder original, or 512px; empty, the current one, if neither has it.
     """
+    kind = SAMPLES if samples else ORIGINAL
     folder = os.path.dirname(metadata)
     for place in (folder, os.path.dirname(folder)):
         if os.path.isdir(os.path.join(place, kind)):
@@ -23,12 +24,12 @@ def root_of(metadata: str, kind: str) -> str:
     return ""
 
 
-def image_of(post: Post, root: str, kind: str) -> str:
-    """The path of a post's image; empty if its record does not say what file it has.
+def image_of(post: Post, root: str, samples: bool) -> str:
+    """The path of a post's image, or sample; empty if its record does not say what file it has.
 
     Raises PostError if the extension could be part of another path.
     """
-    extension = "jpg" if kind == SAMPLES else post.file_ext
+    kind, extension = (SAMPLES, "jpg") if samples else (ORIGINAL, post.file_ext)
     if not extension:
         return ""
     if not _is_extension(extension):
