@@ -3,6 +3,7 @@
 import json
 import random
 import time
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -148,7 +149,5 @@ def test_folders_are_safe_and_different(names: list[str]) -> None:
 
 
 def test_ranks_are_by_count_then_name() -> None:
-    from collections import Counter
-
     words = random.Random(0).sample(["b"] * 3 + ["a"] * 3 + ["c"] * 4, 10)
     assert ranked(Counter(words)) == [("c", 4), ("a", 3), ("b", 3)]
