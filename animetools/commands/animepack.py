@@ -44,6 +44,7 @@ class PackOptions(LabelOptions):
     out="dataset.zip",
     examples=[
         "find faces/ | animepack --size 256 -o faces.zip",
+        "find faces/ | animepack --fit cover --quality 90 -o dataset/",
         "animedraw --count 4 --json | animepack --labels tags --min-count 2 -o tagged.zip",
         "find faces/ | animepack --class-by folder --size 256 -o classes.zip",
         "animedraw --count 2 --portraits 512 --json | animepack --captions -o lora/",
@@ -144,26 +145,27 @@ def described(
 
     kept, reason = False, ""
     for item in items:
+        missing = ""
         if packing.is_own(item.path):  # `find .` lists an earlier run's dataset
             stream.pass_over(item.path, "the dataset itself")
-        elif item.trouble:
-            yield item
-        else:
+            continue
+        if not item.trouble:
             try:
                 facts, missing = needs.facts(item.path, item.facts)
                 if missing and not format_by_name(item.path):
                     read_bytes(item.path)  # raises PassedOver for what is not an image
+                item = replace(item, facts=facts)
             except PassedOver as why:
                 stream.pass_over(item.path, str(why))
+                continue
             except (ItemError, OSError) as why:
-                yield replace(item, trouble=reason_of(why))
-            else:
-                if missing:
-                    reason = missing
-                    stream.reject(item.path, reason)
-                else:
-                    kept = True
-                    yield replace(item, facts=facts)
+                item, missing = replace(item, trouble=reason_of(why)), ""
+        if missing:
+            stream.reject(item.path, missing)
+            reason = missing
+        else:
+            kept = True
+            yield item
     if reason and not kept:
         raise FatalError(f"{stream.out} was not made, because no image can be packed: {reason}")
 
@@ -185,11 +187,11 @@ def _foretell(work: Work, stream: Stream, packing: "Packing") -> None:
     from animetools.estimate import forecast
 
     sizes = []
-    for source in packing.sample(SAMPLE):
+    sample = [source for source in packing.sample(SAMPLE) if not source.trouble]
+    for source, item in zip(sample, _items(sample), strict=True):
         with suppress(ItemError, PassedOver, OSError):  # reported when it is packed
-            for item in [] if source.trouble else _items([source]):
-                for _, packable in _loads(work(item, Output(dry=True))):
-                    sizes.append(packable.size + len(source.origin))
+            for _, packable in _loads(work(item, Output(dry=True))):
+                sizes.append(packable.size + len(source.origin))
     if not sizes:
         return
     seen = forecast(sizes, packing.left(), stream.out)
