@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +104,17 @@ def test_an_image_without_tags_is_left_out_and_other_files_are_passed_over(
     assert (again.returncode, again.stderr.splitlines()[-1]) == (1, lines[-1])
 
 
+def test_where_no_image_has_tags_that_is_the_reason(shell: Shell, tagged: Path) -> None:
+    done = shell("ls in/* | animepack --labels tags")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "animepack: dataset.zip was not made, because no image can be packed: no tags\n",
+    )
+    done = shell("grep d.png list | animepack --labels tags")
+    assert done.stderr == "animepack: no image has a tag to make labels of\n"
+    assert not (tagged / "dataset.zip").exists()
+
+
 def test_every_trainer_reads_the_captions(shell: Shell, tagged: Path) -> None:
     prose = 'Two girls, "smiling" — été\n\na second caption\n'
     picture(tagged / "in/e.png")
@@ -201,22 +211,6 @@ def test_a_folder_that_cannot_be_written_is_told(shell: Shell, tagged: Path) -> 
     done = shell(f"{PACK} --captions -o /proc/none/lora - < list")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "/proc/none" in done.stderr
-
-
-def test_a_killed_run_goes_on_to_the_same_bytes(shell: Shell, tmp_path: Path) -> None:
-    for number in range(40):
-        picture(tmp_path / f"in/{'x' * (number % 7)}{number:02d}.png", size=(900, 900))
-        (tmp_path / f"in/{'x' * (number % 7)}{number:02d}.txt").write_text(f"tag_{number % 3}, all")
-    line = "ls in/*.png | animepack -q --size 512 --captions --labels tags -o"
-    done = shell(f"{line} lora & while [ ! -e .lora.part/img00000004.png ]; do :; done; kill -9 $!")
-    assert done.returncode == 0
-    assert not (tmp_path / "lora").exists()
-    assert shell(f"{line} lora").returncode == 0
-    killed = contents(tmp_path / "lora")
-    shutil.rmtree(tmp_path / "lora")
-    assert shell(f"{line} lora").returncode == 0
-    assert contents(tmp_path / "lora") == killed
-    assert len(killed) == 85
 
 
 @needs_nvxs
