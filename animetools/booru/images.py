@@ -7,7 +7,7 @@ from animetools.booru.post import Post, PostError
 from animetools.names import fitted
 
 ORIGINAL, SAMPLES = "original", "512px"  # folders of a dump
-_is_extension = re.compile(r"[a-z0-9]{1,10}", re.ASCII).fullmatch
+_is_extension = re.compile(r"[A-Za-z0-9]{1,10}").fullmatch
 _UNSAFE = re.compile(r"[/%\x00-\x1f\x7f]|^\.")
 
 

@@ -146,8 +146,14 @@ def post_of(entry: bytes | dict[str, Any]) -> Post:
 
 
 def record_of(entry: bytes | dict[str, Any]) -> dict[str, Any]:
-    """All that an entry, of which there is a post, says."""
+    """All that an entry, of which there is a post, says.
+
+    Raises PostError if something that `post_of` passes over is malformed.
+    """
     if isinstance(entry, dict):
         return entry
-    found: dict[str, Any] = msgspec.json.decode(entry)
+    try:
+        found: dict[str, Any] = msgspec.json.decode(entry)
+    except ValueError as why:
+        raise PostError(str(why)) from None
     return found

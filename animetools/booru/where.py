@@ -59,7 +59,7 @@ class Where:
             (found,) = self.base.execute(
                 self.statement, [_value(record, post, name) for name in self.used]
             ).fetchone()
-        except sqlite3.Error as why:
+        except (sqlite3.Error, OverflowError) as why:
             raise PostError(f"--where: {why}") from None
         return bool(found)
 

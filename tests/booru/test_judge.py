@@ -95,6 +95,16 @@ def condition(expression: str, **record: Any) -> bool:
     return Where(expression).holds(post, post_of(post))
 
 
+@pytest.mark.parametrize(
+    "field", [b'"score": 1%s' % (b"0" * 30), b'"source": "\xff"', b'"source": [1]']
+)
+def test_a_field_that_no_condition_can_use_is_an_error_of_its_post(field: bytes) -> None:
+    line = b'{"id": 1, "tag_string": "a", %s}' % field
+    judge = Judge(Filters(where="score > 1 and source > 1 or id > 0"))
+    with pytest.raises(PostError):
+        judge.objection(post_of(line), line)
+
+
 def test_conditions_compute_with_what_is_known() -> None:
     assert condition("id = 7")
     assert condition("score > '9' and score < 100", score="10")
