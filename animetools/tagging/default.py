@@ -31,8 +31,8 @@ Values = NDArray[np.float32]
 class DefaultTagger:
     """The tagger of a file, see `Tagger`; its features are an embedding.
 
-    Its probabilities are those that it has learned, and each tag has a threshold of its own. A card computes `batch` pictures at once, a CPU each alone
-    in the thread that calls it; both in float32.
+    Each tag has a threshold of its own. A card computes `batch` pictures at once, a CPU each alone in
+    the thread that calls it; both in float32.
 
     Raises FatalError, one sentence, for a file that is not such a tagger.
     """

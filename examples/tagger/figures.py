@@ -80,7 +80,8 @@ def _row(name: str, figures: tuple[float, float, float, int]) -> str:
 def main() -> None:
     """Print the tables."""
     tagger, pictures = DefaultTagger(path=sys.argv[1]), Pictures(sys.argv[2])
-    found = np.concatenate([tagger([tagger.prepare(each)]) for each in pictures.pixels]) >= 0.5
+    probabilities = [tagger([tagger.prepare(each)]) for each in pictures.pixels]
+    found = np.concatenate(probabilities) >= tagger.thresholds
     labels, known = truth(pictures)
     for kind in sorted(set(pictures.kinds)):
         rows = np.array(pictures.kinds) == kind

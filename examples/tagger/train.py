@@ -1,8 +1,8 @@
 """Trains the tagger on a folder of pictures.py: train.py TRAIN VALID RUN IMAGES.
 
 IMAGES is how many augmented pictures it sees. RUN gets checkpoint.pt, from which the same line continues
-if interrupted, and at the end default.safetensors, in which a probability of 0.5 is where the F1 score of
-a tag is best on the pictures in VALID.
+if interrupted, and at the end default.safetensors. In it the threshold of a tag is where its F1 score is best on the
+pictures in VALID.
 """
 
 import copy
