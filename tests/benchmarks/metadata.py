@@ -20,9 +20,25 @@ from typing import Any
 from tests.conftest import ROOT
 
 ROUNDS = 3
-WORDS = (
-    ["long", "blue", "red", "hair", "eyes", "dress", "hat", "ribbon", "hand", "smile", "open", "mouth", "sky", "tree", "sword", "cat", "ears"]
-)
+WORDS = [
+    "long",
+    "blue",
+    "red",
+    "hair",
+    "eyes",
+    "dress",
+    "hat",
+    "ribbon",
+    "hand",
+    "smile",
+    "open",
+    "mouth",
+    "sky",
+    "tree",
+    "sword",
+    "cat",
+    "ears",
+]
 COMMON = ["1girl", "solo", "long_hair", "smile", "1boy", "blush", "hat", "trap"]
 # Number of each category -> how many names it has, and the fewest and most of one post.
 CATEGORIES = {
