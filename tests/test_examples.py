@@ -59,7 +59,11 @@ def test_example(
         shutil.copytree(before / "raw", tmp_path / "raw")
     if "faces" in line and "animecrop" not in line:
         shutil.copytree(before / "faces", tmp_path / "faces")
-    if "sgtrain" in line:
+    if "tagged.zip" in line and "animepack" not in line:
+        make = "animedraw --count 4 --portraits 64 --json -o drawn"
+        done = shell(f"{make} | animepack --labels tags --size 16 -o tagged.zip")
+        assert done.returncode == 0, done.stderr
+    elif "sgtrain" in line:
         assert shell("animepack --size 16 raw/").returncode == 0
     if "corpus.txt" in line:
         assert (
@@ -72,7 +76,10 @@ def test_example(
             network, network
         )
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        checkpoints.write(str(tmp_path / path), snapshot())
+        made = snapshot()
+        if network == "tagged.pkl":
+            made = snapshot(c_dim=2, labels=["long_hair", "smile"])
+        checkpoints.write(str(tmp_path / path), made)
     if "wd/model.onnx" in line:
         write_wd(tmp_path / "wd")
     if "find images" in line or "images/*" in line:

@@ -51,10 +51,12 @@ def test_every_field_is_printed_by_a_command(shell: Shell, tmp_path: Path) -> No
     shell(
         f"animecrop {lbp} --json it.png | animeclean --min-colors 1 --keep-grey --json > clean.json"
     )
-    shell("animepack --size 16 -o packed - < clean.json; cp packed/metadata.jsonl pack.json")
+    pack = "animepack --size 16 --captions -o packed --metadata texts - < clean.json"
+    (tmp_path / "texts").write_text('{"it.png.0": {"caption": "a square"}}')
+    shell(f"{pack}; cp packed/sources.jsonl pack.json")
     lines = [
         "sggen --network c.pkl --seeds 1 --class a --cutoff 2 --save-w --json",
-        "sggen --network c.pkl --seeds 2 --tags a,b --json",
+        "sggen --network c.pkl --seeds 2 --tags a,b:0.5 --json",
         "sggen --network c.pkl --seeds 0-3 --grid 2x2 --json",
         "sggen --network c.pkl --json -o again images/seed0001.npy",
         "dranker c.pkl --class a --json images/seed0001.png",

@@ -31,7 +31,7 @@ def test_tags_survive_a_record() -> None:
         [["x" * (LONGEST_NAME + 1), "general", 1]],
         [[1, "general", 1]],
         [["smile", 0, 1]],
-        [["smile", "general", 1]] * 10_001,
+        [["smile", "general", 1]] * 20_001,
     ],
 )
 def test_malformed_tags_of_a_record_are_refused(tags: object) -> None:

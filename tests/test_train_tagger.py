@@ -91,7 +91,9 @@ def test_the_default_tagger_from_nothing(shell: Shell, tmp_path: Path) -> None:
     assert made.stat().st_size < 4_000_000
     assert [name for name, _ in DefaultTagger(path=str(made)).names] == NAMES
     first = made.read_bytes()
-    again = shell(f"cd d && PYTHONPATH={ROOT} {PYTHON} -m examples.tagger.train train valid run 192")
+    again = shell(
+        f"cd d && PYTHONPATH={ROOT} {PYTHON} -m examples.tagger.train train valid run 192"
+    )
     assert again.returncode == 0, again.stderr
     assert "continuing after 2 of 3" in again.stdout
     assert (tmp_path / "d/run/default.safetensors").read_bytes() != first

@@ -1,18 +1,22 @@
 """Metadata files in blocks of entries: lines of JSON, or rows of a table."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+import codecs
+import io
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from animetools.booru.post import Record
-from animetools.booru.unpack import Chunks, documents
+from animetools.booru.tables import reader_of
+from animetools.booru.unpack import READ, Chunks, Reader, documents
 from animetools.errors import ItemError
 
-BLOCK = 1 << 20  # bytes of lines at least
+BLOCK = 1 << 18  # bytes of lines
 LONGEST_LINE = 1 << 24  # bytes
-TOO_LONG = b'"longer than 16 MiB"'  # stands for such a line
 
-NOT_METADATA = "not metadata of a booru, which is lines of JSON (also compressed or in a tar), SQLite or Parquet"
-BOM = b"\xef\xbb\xbf"
+STDIN = "standard input"
+NOT_METADATA = (
+    "not a booru's metadata: lines of JSON, compressed or in a tar, or files of SQLite or Parquet"
+)
 
 
 @dataclass(frozen=True)
@@ -22,77 +26,67 @@ class Block:
     name: str  # of the file, with the member of a tar
     root: str  # where its images are
     first: int
-    lines: bytes = b""
-    rows: list[Record] = field(default_factory=list)
+    entries: Sequence[bytes | dict[str, Any]]
 
     @property
-    def entries(self) -> Sequence[bytes | Record]:
-        """The lines or rows."""
-        return self.rows or self.lines.split(b"\n")
+    def unit(self) -> str:
+        """What an entry is."""
+        return "line" if isinstance(self.entries[0], bytes) else "row"
+
+    @property
+    def range(self) -> str:
+        """Where its entries are, for messages."""
+        return f"{self.unit}s {self.first} to {self.first + len(self.entries) - 1}"
 
     def place(self, number: int) -> str:
         """Where an entry is, for messages."""
-        return f"{'row' if self.rows else 'line'} {number}"
+        return f"{self.unit} {number}"
 
 
-def blocks_of(path: str, root: str) -> Iterator[Block]:
-    """The blocks of a file; `-` is standard input.
+def blocks_of(path: str, root: str, wanted: Collection[str] = ()) -> Iterator[Block]:
+    """The blocks of a file; `-` is standard input. A table must have the `wanted` columns.
 
     Raises ItemError if it is not metadata, damaged or cut, after what comes before; OSError if it
     cannot be read.
     """
-    name = "standard input" if path == "-" else path
+    if path != "-" and (rows_of := reader_of(path)):
+        first = 1
+        for rows in rows_of(path, wanted):
+            yield Block(path, root, first, rows)
+            first += len(rows)
+        return
+    name = STDIN if path == "-" else path
     for member, chunks in documents(path):
         yield from _blocks(f"{name}: {member}" if member else name, root, chunks)
 
 
 def _blocks(name: str, root: str, chunks: Chunks) -> Iterator[Block]:
+    reader = Reader(_bounded(chunks))
+    file = io.BufferedReader(reader, READ)
     first = 1
-    for lines in whole_lines(chunks):
+    while lines := file.readlines(BLOCK):
         if first == 1:
-            lines = lines.removeprefix(BOM)
+            lines[0] = lines[0].removeprefix(codecs.BOM_UTF8)
             _check(lines)
         yield Block(name, root, first, lines)
-        first += lines.count(b"\n") + 1
+        first += len(lines)
+    if reader.trouble:
+        raise reader.trouble
 
 
-def whole_lines(chunks: Chunks) -> Iterator[bytes]:
-    """Lines, many at a time, without the newline of the last one; TOO_LONG for one that is too long.
-
-    What came before is given before an exception of the chunks is raised.
-    """
-    held: list[bytes] = []
-    size, enough, is_too_long = 0, BLOCK, False
-    trouble: ItemError | None = None
-    while True:
-        try:
-            chunk = next(chunks, b"")
-        except ItemError as why:
-            chunk, trouble = b"", why
-        if not chunk:
-            break
-        if is_too_long:
-            end = chunk.find(b"\n")
-            if end < 0:
-                continue
-            chunk, is_too_long = chunk[end:], False
-        held.append(chunk)
-        size += len(chunk)
-        if size >= enough:
-            lines, newline, rest = b"".join(held).rpartition(b"\n")
-            if newline:
-                yield lines
-            is_too_long = len(rest) > LONGEST_LINE
-            held = [TOO_LONG if is_too_long else rest]
-            size = len(held[0])
-            enough = max(BLOCK, 2 * size)  # or a long line would be joined again and again
-    if rest := b"".join(held).removesuffix(b"\n"):
-        yield rest
-    if trouble:
-        raise trouble
+def _bounded(chunks: Chunks) -> Chunks:
+    """The same up to a line that is too long."""
+    length = 0
+    for chunk in chunks:
+        end = chunk.rfind(b"\n")
+        length = len(chunk) - end - 1 + (length if end < 0 else 0)
+        if length > LONGEST_LINE:
+            yield chunk[: end + 1]
+            raise ItemError("read up to a line that is longer than 16 MiB")
+        yield chunk
 
 
-def _check(lines: bytes) -> None:
+def _check(lines: list[bytes]) -> None:
     """Raise ItemError unless some line may be a post."""
-    if b'"id"' not in lines or not (lines.startswith(b"{") or b"\n{" in lines):
+    if not any(line.startswith(b"{") and b'"id"' in line for line in lines):
         raise ItemError(NOT_METADATA)

@@ -62,7 +62,7 @@ class Bound:
         """
         if not self.day:
             return (post.id > self.id) - (post.id < self.id)
-        day = post.text("created_at")[: len(self.day)]
+        day = (post.created_at or "")[: len(self.day)]
         if not day:
             raise PostError("it has no created_at")
         return (day > self.day) - (day < self.day)
@@ -87,18 +87,17 @@ class Filters:
     """What a post must be."""
 
     tag: Annotated[
-        Names, Opt("Tags that a post must have, all of them: 1boy,solo. Repeatable.", unit="TAGS")
+        Names, Opt("Tags that a post must have, all of them: 1boy,solo.", unit="TAGS")
     ] = ()
     any_tag: Annotated[Names, Opt("Tags of which a post must have one.", unit="TAGS")] = ()
     no_tag: Annotated[Names, Opt("Tags that a post must not have.", unit="TAGS")] = ()
-    character: Annotated[Names, Opt("Characters of whom a post must show one.", unit="TAGS")] = ()
-    artist: Annotated[Names, Opt("Artists of whom a post must be.", unit="TAGS")] = ()
-    copyright: Annotated[Names, Opt("Series of which a post must be.", unit="TAGS")] = ()
+    character: Annotated[Names, Opt("Characters, one of whom is in the image.", unit="TAGS")] = ()
+    artist: Annotated[Names, Opt("Artists, one of whom made the image.", unit="TAGS")] = ()
+    copyright: Annotated[Names, Opt("Series, one of which the image belongs to.", unit="TAGS")] = ()
     rating: Annotated[
         Names,
         Opt(
-            "Ratings: g, s, q, e, or words. sfw is g,s, which means the same in every year: g came in"
-            " 2022, and was part of s before.",
+            "Ratings: g, s, q, e or their names; sfw is g,s.",
             unit="RATINGS",
         ),
     ] = ()
@@ -166,6 +165,22 @@ class Filters:
     def extensions(self) -> Names:
         """The extensions; empty for any."""
         return tuple(ALIASES.get(ext, ext) for ext in listed("--ext", self.ext))
+
+    @property
+    def columns(self) -> set[str]:
+        """The names of a record that the decision depends on, without its tags."""
+        found = set(self.least)
+        if any(bound and bound.day for bound in (self.since, self.until)):
+            found.add("created_at")
+        if self.rating:
+            found.add("rating")
+        if self.ext:
+            found.add("file_ext")
+        if self.where:
+            from animetools.booru.where import Where
+
+            found.update(Where(self.where).used)
+        return found - {"tags"}
 
     @property
     def least(self) -> dict[str, int]:

@@ -1,92 +1,77 @@
 """Which posts are wanted: the decision."""
 
 from collections.abc import Iterable
+from typing import Any
 
-import orjson
-
-from animetools.booru.blocks import TOO_LONG
 from animetools.booru.filters import Filters
-from animetools.booru.post import Post, PostError, Record
+from animetools.booru.post import Post, PostError, record_of
 from animetools.booru.where import Where
 
 
 class Judge:
-    """Reads entries of metadata, and finds the posts that are wanted."""
+    """Finds the posts that filters want, in the thread that made it."""
 
     def __init__(self, filters: Filters) -> None:
-        self.filters = filters
-        self.where = Where(filters.where) if filters.where else None
+        self.inactive = filters.inactive
+        self.since, self.until = filters.since, filters.until
         self.ratings, self.extensions = filters.ratings, filters.extensions
         self.least = filters.least
         self.all = _spaced(filters.tags)
         self.any = _spaced(filters.any_tags)
         self.none = _spaced(filters.no_tags)
-        self.kinds = {kind: _spaced(names) for kind, names in filters.kinds.items()}
+        self.has_tags = bool(self.all or self.any or self.none)
         groups = [*((tag,) for tag in filters.tags), filters.any_tags, *filters.kinds.values()]
-        self.needles = [[name.encode() for name in group] for group in groups if group]
+        self.wanted = [[name.encode() for name in group] for group in groups if group]
+        self.kinds = {kind: _spaced(names) for kind, names in filters.kinds.items()}
+        self.where = Where(filters.where) if filters.where else None
 
-    def look(self, entry: bytes | Record) -> Post | str:
-        """The post of an entry, or why it is not wanted.
+    def objection(self, post: Post, entry: bytes | dict[str, Any]) -> str:
+        """Why a post is not wanted, in a word; empty if it is. The entry is what it was read from.
 
-        Raises PostError if it is malformed. A line that lacks a wanted name is only checked for its
-        braces: reading it is most of the work.
+        Raises PostError if what is asked for is missing.
         """
-        if not isinstance(entry, bytes):
-            record = entry
-        elif self._lacks(entry):
-            return "tags"
-        else:
-            try:
-                record = orjson.loads(entry)
-            except orjson.JSONDecodeError:
-                raise PostError("not JSON") from None
-            if not isinstance(record, dict):
-                raise PostError("longer than 16 MiB" if entry == TOO_LONG else "not a JSON object")
-        post = Post(record)
-        return self._objection(post) or post
-
-    def _lacks(self, line: bytes) -> bool:
-        """Whether a line cannot have the wanted names; never True for one that has them.
-
-        Without a backslash, every string in it stands there as it is.
-        """
-        if not self.needles or b"\\" in line:
-            return False
-        for group in self.needles:
-            for name in group:
-                if name in line:
-                    break
-            else:
-                return line.startswith(b"{") and line.rstrip().endswith(b"}")
-        return False
-
-    def _objection(self, post: Post) -> str:
-        filters = self.filters
-        if not (filters.inactive or post.is_active):
+        if not (self.inactive or post.is_active):
             return "not active"
-        if filters.since and filters.since.order(post) < 0:
+        if self.since and self.since.order(post) < 0:
             return "before --since"
-        if filters.until and filters.until.order(post) > 0:
+        if self.until and self.until.order(post) > 0:
             return "after --until"
-        if self.ratings and not (post.rating and post.rating in self.ratings):
+        if self.ratings and (post.rating or "-")[0] not in self.ratings:
             return "rating"
         for name, least in self.least.items():
-            found = post.number(name)
+            found = getattr(post, name)
             if found is None:
                 raise PostError(f"it has no {name}")
             if found < least:
                 return name
-        if self.extensions and post.extension not in self.extensions:
+        if self.extensions and post.file_ext not in self.extensions:
             return "file_ext"
-        if (self.all or self.any or self.none) and not self._has_tags(post.names()):
+        if self.wanted and post.lists_tags and self._lacks(entry):
+            return "tags"
+        if self.has_tags and not self._has_tags(post.names()):
             return "tags"
         for kind, wanted in self.kinds.items():
             names = post.names(kind)
             if not any(name in names for name in wanted):
                 return kind
-        if self.where and not self.where.holds(post):
+        if self.where and not self.where.holds(record_of(entry), post):
             return "--where"
         return ""
+
+    def _lacks(self, entry: bytes | dict[str, Any]) -> bool:
+        """Whether a line cannot have the wanted names, found out without reading its list of tags.
+
+        Without a backslash, every string stands in it as it is.
+        """
+        if not isinstance(entry, bytes) or b"\\" in entry:
+            return False
+        for group in self.wanted:
+            for name in group:
+                if name in entry:
+                    break
+            else:
+                return True
+        return False
 
     def _has_tags(self, names: str) -> bool:
         for name in self.all:

@@ -1,136 +1,159 @@
 """A post of a booru, as its metadata tells it in any year's form."""
 
-import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+import msgspec
 
 from animetools.tags import CATEGORIES, GENERAL
 
-Record = Mapping[str, Any]
+T = TypeVar("T")
 
-FACTS = ("md5", "rating", "created_at")  # that go on along a pipe
 KINDS = ("artist", "copyright", "character", GENERAL, "meta")
-LONGEST_NUMBER = 20  # digits
-_EXTENSION = re.compile(r"[a-z0-9]{1,10}", re.ASCII).fullmatch
-_YES = (True, 1, "1", "t", "true", "True")
+FACTS = ("md5", "rating", "created_at")  # that go on along a pipe
+_NO_LIST = msgspec.Raw(b"[]")
 
 
-class PostError(ValueError):
+class PostError(Exception):
     """Why an entry is not a post, in a few words."""
 
 
-class Post:
-    """One post: `record` has Danbooru's names, in the form of 2017 to 2020 or of the site's API.
+class Name(msgspec.Struct, gc=False):
+    """What is used of a tag in the form of 2017 to 2020, where its category does not matter."""
 
-    Raises PostError if it has no id; the methods, if what they look for is malformed.
+    name: str
+
+
+class Listed(Name, gc=False):
+    """The same where it does."""
+
+    category: int = 0
+
+
+class Post(msgspec.Struct, gc=False, kw_only=True):
+    """One post: what is used of a record with Danbooru's names, of any year.
+
+    From 2017 to 2020 `tags` lists them; the site's API and dumps since have `tag_string`, and mostly
+    one of each category. What a record does not say is None.
     """
 
-    __slots__ = ("id", "record")
-
-    def __init__(self, record: Any) -> None:
-        self.record: Record = record
-        if not isinstance(record, dict):
-            raise PostError("not a JSON object")
-        found = self.number("id")
-        if found is None or found < 0:
-            raise PostError("it has no id")
-        self.id = found
+    id: Annotated[int, msgspec.Meta(ge=0)]
+    md5: str | None = None
+    created_at: str | None = None
+    rating: str | None = None
+    score: int | None = None
+    image_width: int | None = None
+    image_height: int | None = None
+    file_ext: str | None = None
+    is_deleted: bool | None = None
+    is_banned: bool | None = None
+    is_pending: bool | None = None
+    tags: msgspec.Raw = _NO_LIST  # read only if it is asked for: half of the work
+    tag_string: str | None = None
+    tag_string_artist: str | None = None
+    tag_string_copyright: str | None = None
+    tag_string_character: str | None = None
+    tag_string_general: str | None = None
+    tag_string_meta: str | None = None
 
     @property
     def is_active(self) -> bool:
         """Whether it is neither deleted nor banned nor pending, as far as its record says."""
-        get = self.record.get
-        return not (
-            get("is_deleted") in _YES or get("is_banned") in _YES or get("is_pending") in _YES
-        )
+        return not (self.is_deleted or self.is_banned or self.is_pending)
 
     @property
-    def rating(self) -> str:
-        """Its rating's first letter; empty if it has none."""
-        return self.text("rating")[:1]
-
-    @property
-    def extension(self) -> str:
-        """Of its file; empty if it is not known."""
-        found = self.text("file_ext")
-        if found and not _EXTENSION(found):
-            raise PostError(f"file_ext is {found[:20]!r}")
-        return found
-
-    def number(self, name: str) -> int | None:
-        """A number, which older dumps write as a string; None if it has none."""
-        found = self.record.get(name)
-        if type(found) is int or found is None:
-            return found
-        try:
-            if isinstance(found, str):
-                return int(found) if len(found) <= LONGEST_NUMBER else int("")
-            return int(found) if isinstance(found, float | bool) else int("")
-        except (ValueError, OverflowError):
-            raise PostError(f"{name} is {str(found)[:20]!r}, not a number") from None
-
-    def text(self, name: str) -> str:
-        """A string; empty if it has none."""
-        found = self.record.get(name)
-        if found is None:
-            return ""
-        if not isinstance(found, str):
-            raise PostError(f"{name} is not a string")
-        return found
+    def lists_tags(self) -> bool:
+        """Whether its tags are a list, which takes longer to read than all the rest."""
+        return self.tags is not _NO_LIST
 
     def names(self, kind: str = "") -> str:
         """The names of its tags, or of those of one category, each between two spaces.
 
         Where categories are not known these are all tags: in a booru, a name has one category.
-        """
-        listed = self.record.get("tags")
-        if listed is not None:
-            found = [name for name, category in _listed(listed) if kind in ("", category)]
-            return f" {' '.join(found)} "
-        if kind and self.record.get(f"tag_string_{kind}") is not None:
-            return f" {self.text(f'tag_string_{kind}')} "
-        if self.record.get("tag_string") is not None:
-            return f" {self.text('tag_string')} "
-        strings = [self.text(f"tag_string_{one}") for one in KINDS if self._has(one)]
-        if not strings:
-            raise PostError("it has neither tags nor tag_string")
-        return f" {' '.join(strings)} "
 
-    def tags(self) -> list[tuple[str, str]]:
-        """The name and the category of each tag; general where the category is not known."""
-        listed = self.record.get("tags")
-        if listed is not None:
-            return _listed(listed)
-        found = {name: kind for kind in KINDS for name in self.text(f"tag_string_{kind}").split()}
-        return [*({name: GENERAL for name in self.text("tag_string").split()} | found).items()]
+        Raises PostError if it says nothing of tags.
+        """
+        if self.lists_tags:
+            if kind:
+                names = [name for name, category in self._listed() if category == kind]
+            else:
+                names = [tag.name for tag in _checked(_read_names, self.tags)]
+            return f" {' '.join(names)} "
+        own = self._of(kind) if kind else None
+        if own is None:
+            own = self.tag_string
+        if own is None:
+            strings = [found for one in KINDS if (found := self._of(one)) is not None]
+            if not strings:
+                raise PostError("it has neither tags nor tag_string")
+            own = " ".join(strings)
+        return f" {own} "
 
     def names_of(self, kind: str) -> list[str]:
         """The names of its tags of one category, or of all for the empty string.
 
         Raises PostError if its tags have no categories.
         """
-        if kind and self.record.get("tags") is None and not self._has(kind):
+        if kind and not self.lists_tags and self._of(kind) is None:
             raise PostError(f"it has no tag_string_{kind}")
         return self.names(kind).split()
 
     def facts(self) -> dict[str, Any]:
         """What is known of it, as a record along a pipe has it."""
-        known = {name: found for name in FACTS if (found := self.text(name))}
-        return {"id": str(self.id)} | known | {"tags": [[*tag, 1] for tag in self.tags()]}
+        known = {name: found for name in FACTS if (found := getattr(self, name))}
+        return {"id": str(self.id)} | known | {"tags": [[*tag, 1] for tag in self._tags()]}
 
-    def _has(self, kind: str) -> bool:
-        return self.record.get(f"tag_string_{kind}") is not None
+    def _tags(self) -> list[tuple[str, str]]:
+        """The name and the category of each tag; general where the category is not known."""
+        if self.lists_tags:
+            return self._listed()
+        found = {name: kind for kind in KINDS for name in (self._of(kind) or "").split()}
+        return [*(dict.fromkeys((self.tag_string or "").split(), GENERAL) | found).items()]
+
+    def _of(self, kind: str) -> str | None:
+        found: str | None = getattr(self, f"tag_string_{kind}")
+        return found
+
+    def _listed(self) -> list[tuple[str, str]]:
+        tags = _checked(_read_tags, self.tags)
+        return [(tag.name, CATEGORIES.get(tag.category, GENERAL)) for tag in tags]
 
 
-def _listed(tags: Any) -> list[tuple[str, str]]:
-    """The name and the category of each of a list of tags."""
+_read_names = msgspec.json.Decoder(list[Name], strict=False).decode
+_read_tags = msgspec.json.Decoder(list[Listed], strict=False).decode
+_read = msgspec.json.Decoder(Post, strict=False).decode
+
+
+def _checked(read: Callable[[msgspec.Raw], list[T]], tags: msgspec.Raw) -> list[T]:
     try:
-        return [(tag["name"], _KINDS[tag["category"]]) for tag in tags]
-    except (TypeError, KeyError):
+        return read(tags)
+    except (ValueError, RecursionError):
         raise PostError("its tags are not a list of names and categories") from None
 
 
-# As numbers, and as the strings that older dumps have.
-_KINDS: dict[int | str, str] = CATEGORIES | {
-    str(number): CATEGORIES[number] for number in CATEGORIES
-}
+def post_of(entry: bytes | dict[str, Any]) -> Post:
+    """The post of a line of JSON, or of a row of a table with the same names.
+
+    Older dumps write numbers as strings. Raises PostError if it is malformed.
+    """
+    try:
+        return (
+            _read(entry) if isinstance(entry, bytes) else msgspec.convert(entry, Post, strict=False)
+        )
+    except (ValueError, RecursionError) as why:
+        text = str(why).removesuffix(" - at `$`")
+        raise PostError(text if text.startswith("JSON") else text[:1].lower() + text[1:]) from None
+
+
+def record_of(entry: bytes | dict[str, Any]) -> dict[str, Any]:
+    """All that an entry, of which there is a post, says.
+
+    Raises PostError if something that `post_of` passes over is malformed.
+    """
+    if isinstance(entry, dict):
+        return entry
+    try:
+        found: dict[str, Any] = msgspec.json.decode(entry)
+    except ValueError as why:
+        raise PostError(str(why)) from None
+    return found

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from animetools.errors import ItemError
 
-READ = 1 << 20  # bytes at a time
+READ = 1 << 18  # bytes at a time
 # So little is given to a decompressor at once that what it makes of it fits in memory: zstd makes up
 # to 32,768 times as much.
 SIP = 1 << 10
@@ -87,15 +87,18 @@ def decompressed(chunks: Chunks, make: Callable[[], Any], error: type[Exception]
 
 def members(chunks: Chunks) -> Iterator[tuple[str, Chunks]]:
     """The files in a tar."""
+    reader = Reader(chunks)
     try:
-        with tarfile.open(fileobj=io.BufferedReader(_Reader(chunks), READ), mode="r|") as tar:
+        with tarfile.open(fileobj=io.BufferedReader(reader, READ), mode="r|") as tar:
             while member := tar.next():
                 file = tar.extractfile(member) if member.isreg() else None
                 if file:
                     yield member.name, _content(file)
                 tar.members.clear()  # type: ignore[attr-defined]  # or it remembers all of them
     except tarfile.TarError as why:
-        raise ItemError(f"damaged or cut, and read up to there: {why}") from None
+        raise reader.trouble or ItemError(f"damaged tar, and read up to there: {why}") from None
+    if reader.trouble:
+        raise reader.trouble
 
 
 def _content(file: IO[bytes]) -> Chunks:
@@ -103,22 +106,28 @@ def _content(file: IO[bytes]) -> Chunks:
         while chunk := file.read(READ):
             yield chunk
     except tarfile.TarError:
-        raise ItemError("cut, and read up to there: the tar ends within it") from None
+        raise ItemError("cut, and read up to there: the tar has no end") from None
 
 
-class _Reader(io.RawIOBase):
-    """What tarfile reads from."""
+class Reader(io.RawIOBase):
+    """Chunks as a file, which ends where they raise ItemError: `trouble` is that."""
 
     def __init__(self, chunks: Chunks) -> None:
         self.chunks = chunks
         self.rest = memoryview(b"")
+        self.trouble: ItemError | None = None
 
     def readable(self) -> bool:
+        """Yes."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        if not self.rest:
-            self.rest = memoryview(next(self.chunks, b""))
+        """Fill the buffer, or a part of it."""
+        if not self.rest and not self.trouble:
+            try:
+                self.rest = memoryview(next(self.chunks, b""))
+            except ItemError as why:
+                self.trouble = why
         size = min(len(buffer), len(self.rest))
         buffer[:size], self.rest = self.rest[:size], self.rest[size:]
         return size

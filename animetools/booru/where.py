@@ -1,6 +1,7 @@
 """--where: a condition on a post, as an expression of SQLite that can do nothing but compute."""
 
 import sqlite3
+from typing import Any
 
 from animetools.booru.post import Post, PostError
 
@@ -49,16 +50,16 @@ class Where:
         source = f"(SELECT {values})" if values else "(SELECT 1)"
         self.statement = f"SELECT ({expression}\n) IS TRUE FROM {source}"
 
-    def holds(self, post: Post) -> bool:
-        """Whether the condition is true of a post; not if it depends on something unknown.
+    def holds(self, record: dict[str, Any], post: Post) -> bool:
+        """Whether the condition is true of a record and its post; not if it needs what they lack.
 
         Raises PostError if it cannot be computed.
         """
         try:
             (found,) = self.base.execute(
-                self.statement, [_value(post, n) for n in self.used]
+                self.statement, [_value(record, post, name) for name in self.used]
             ).fetchone()
-        except sqlite3.Error as why:
+        except (sqlite3.Error, OverflowError) as why:
             raise PostError(f"--where: {why}") from None
         return bool(found)
 
@@ -72,14 +73,17 @@ class Where:
         if action == sqlite3.SQLITE_FUNCTION and second in FUNCTIONS:
             return sqlite3.SQLITE_OK
         self.objection = (
-            f"no function {second}" if action == sqlite3.SQLITE_FUNCTION else "only a condition"
+            f"no function {second}"
+            if action == sqlite3.SQLITE_FUNCTION
+            else "it can use the columns of a post only"
         )
         return sqlite3.SQLITE_DENY
 
 
-def _value(post: Post, name: str) -> int | str | None:
+def _value(record: dict[str, Any], post: Post, name: str) -> int | float | str | None:
     if name == TAGS:
         return post.names()
-    if name == "rating":
-        return post.rating or None
-    return post.number(name) if name in NUMBERS else post.text(name) or None
+    found = record.get(name)
+    if not isinstance(found, int | float | str | None):
+        raise PostError(f"--where: {name} is neither a number nor a string")
+    return found[:1] if name == "rating" and isinstance(found, str) else found

@@ -69,11 +69,12 @@ class Item:
 
 @dataclass(frozen=True)
 class Rejected:
-    """An input that was processed and not kept; the summary counts each reason."""
+    """An input, or a `count` of them, processed and not kept; the summary counts each reason."""
 
     path: str
     reason: str
     evidence: str = ""
+    count: int = 1
 
 
 Result = Item | Rejected | str  # a str is a line of text to print

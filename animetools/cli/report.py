@@ -76,9 +76,9 @@ class Report:
         self.passed[reason] += 1
         self.detail(path, f"passed over: {reason}")
 
-    def reject(self, path: str, reason: str, evidence: str) -> None:
-        """An input was processed and not kept."""
-        self.rejects[reason] += 1
+    def reject(self, path: str, reason: str, evidence: str, count: int = 1) -> None:
+        """So many inputs were processed and not kept."""
+        self.rejects[reason] += count
         self.detail(path, f"{reason} {evidence}".rstrip())
 
     def begin(self) -> None:

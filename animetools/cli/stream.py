@@ -175,7 +175,7 @@ class Stream:
             self.report.total = sum(1 for _ in self.items())  # for the time left
         for result in gather(self.items() if items is None else items, partial(self.run, work)):
             if isinstance(result, Rejected):
-                self.report.reject(result.path, result.reason, result.evidence)
+                self.report.reject(result.path, result.reason, result.evidence, result.count)
             elif isinstance(result, Item) and result.trouble:
                 self.report.error(result.path, result.trouble)
             else:

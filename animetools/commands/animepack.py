@@ -4,64 +4,27 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from animetools.cli import Item, Opt, Output, Result, Stream, command
 from animetools.cli.item import Work, reason_of
 from animetools.cli.stream import Run
-from animetools.dataset.options import FitOptions
+from animetools.dataset.options import LabelOptions
 from animetools.errors import FatalError, ItemError, PassedOver
-from animetools.tags import names_in
 
 if TYPE_CHECKING:
     from animetools.dataset.captions import Needs
     from animetools.dataset.encode import Encode, Packable
     from animetools.dataset.journal import Listed
-    from animetools.dataset.labelling import Labelling
     from animetools.dataset.packing import Packing
 
-FOLDER = "folder"  # for --class-by
 SAMPLE = 8  # images encoded before the others, to estimate the size of the dataset
 
 
 @dataclass(frozen=True)
-class PackOptions(FitOptions):
+class PackOptions(LabelOptions):
     """The options of animepack."""
 
-    labels: Annotated[
-        Literal["tags"] | None,
-        Opt("Label each image with a vector: 1 for each tag that it has, 0 for the others."),
-    ] = None
-    class_by: Annotated[
-        str,
-        Opt(
-            "Label each image with a class: the first of these tags that it has (an image without"
-            " them is left out), or the folder that it is in.",
-            unit="TAG,TAG...|folder",
-        ),
-    ] = ""
-    min_count: Annotated[
-        int,
-        Opt(
-            "Leave tags of fewer images out of --labels.",
-            min=1,
-            affects=lambda options: options.labels is not None,
-        ),
-    ] = 1
-    captions: Annotated[
-        bool,
-        Opt("Make a folder for trainers that read captions: x.txt beside x.png, and files of all."),
-    ] = False
-    metadata: Annotated[
-        str,
-        Opt(
-            "Captions or tags of images that have neither in their record nor beside them: records,"
-            " or JSON as Hugging Face, sd-scripts or musubi-tuner have it. An image is found by the"
-            " end of its path.",
-            unit="FILE",
-            affects=False,
-        ),
-    ] = ""
     sidecars: Annotated[
         bool,
         Opt(
@@ -72,33 +35,16 @@ class PackOptions(FitOptions):
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense together."""
-        if self.labels and self.class_by:
-            raise ValueError("--labels and --class-by exclude each other")
-        if self.min_count > 1 and not self.labels:
-            raise ValueError("--min-count is for --labels tags")
-        if self.class_by and self.class_by != FOLDER and len(names_in(self.class_by)) < 2:
-            raise ValueError(f"--class-by takes two tags or more, or {FOLDER}")
+        super().__post_init__()
         if self.captions and self.sidecars:
             raise ValueError("--captions and --sidecars exclude each other: both would write x.txt")
-        if self.metadata and not (self.captions or self.labels or self.class_by):
-            raise ValueError("--metadata is for --captions, --labels or --class-by")
-
-    @property
-    def labelling(self) -> "Labelling | None":
-        """How images get labels, if they do."""
-        from animetools.dataset.labelling import Labelling
-
-        if self.class_by == FOLDER:
-            return Labelling(by_folder=True)
-        if self.class_by:
-            return Labelling(classes=tuple(names_in(self.class_by)))
-        return Labelling(least=self.min_count) if self.labels else None
 
 
 @command(
     out="dataset.zip",
     examples=[
         "find faces/ | animepack --size 256 -o faces.zip",
+        "find faces/ | animepack --fit cover --quality 90 -o dataset/",
         "animedraw --count 4 --json | animepack --labels tags --min-count 2 -o tagged.zip",
         "find faces/ | animepack --class-by folder --size 256 -o classes.zip",
         "animedraw --count 2 --portraits 512 --json | animepack --captions -o lora/",
@@ -197,25 +143,31 @@ def described(
     from animetools.images.containers import format_by_name
     from animetools.images.files import read_bytes
 
+    kept, reason = False, ""
     for item in items:
+        missing = ""
         if packing.is_own(item.path):  # `find .` lists an earlier run's dataset
             stream.pass_over(item.path, "the dataset itself")
-        elif item.trouble:
-            yield item
-        else:
+            continue
+        if not item.trouble:
             try:
                 facts, missing = needs.facts(item.path, item.facts)
                 if missing and not format_by_name(item.path):
                     read_bytes(item.path)  # raises PassedOver for what is not an image
+                item = replace(item, facts=facts)
             except PassedOver as why:
                 stream.pass_over(item.path, str(why))
+                continue
             except (ItemError, OSError) as why:
-                yield replace(item, trouble=reason_of(why))
-            else:
-                if missing:
-                    stream.reject(item.path, missing)
-                else:
-                    yield replace(item, facts=facts)
+                item, missing = replace(item, trouble=reason_of(why)), ""
+        if missing:
+            stream.reject(item.path, missing)
+            reason = missing
+        else:
+            kept = True
+            yield item
+    if reason and not kept:
+        raise FatalError(f"{stream.out} was not made, because no image can be packed: {reason}")
 
 
 def _items(sources: "Iterable[Listed]") -> Iterator[Item]:
@@ -235,11 +187,11 @@ def _foretell(work: Work, stream: Stream, packing: "Packing") -> None:
     from animetools.estimate import forecast
 
     sizes = []
-    for source in packing.sample(SAMPLE):
+    sample = [source for source in packing.sample(SAMPLE) if not source.trouble]
+    for source, item in zip(sample, _items(sample), strict=True):
         with suppress(ItemError, PassedOver, OSError):  # reported when it is packed
-            for item in [] if source.trouble else _items([source]):
-                for _, packable in _loads(work(item, Output(dry=True))):
-                    sizes.append(packable.size + len(source.origin))
+            for _, packable in _loads(work(item, Output(dry=True))):
+                sizes.append(packable.size + len(source.origin))
     if not sizes:
         return
     seen = forecast(sizes, packing.left(), stream.out)

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from animetools.cli import Batches, Device, Item, MaxPixels, Opt, Output, Stream, command
 from animetools.cli.cores import cores
 from animetools.cli.item import below
-from animetools.errors import ItemError
 from animetools.images.containers import MAX_PIXELS
 from animetools.options import given
-from animetools.tags import CATEGORIES, names_in, tags_of
+from animetools.tags import names_in, tags_of
 
 if TYPE_CHECKING:
     from animetools.tagging.captions import Style
     from animetools.tagging.selection import Selection
-    from animetools.tagging.tagger import Probabilities, Tagger
+    from animetools.tagging.tagger import Answer, Probabilities, Tagger
 
 OF_CAPTIONS = ("prepend", "replace_underscores", "order", "out", "force")
 
@@ -50,21 +49,11 @@ class TagOptions:
     ] = ""
     threshold: Annotated[
         float | None,
-        Opt(
-            "Lowest probability of a tag; by default what suits the tagger.",
-            unit="PROBABILITY",
-            min=0,
-            max=1,
-        ),
+        Opt("Lowest probability of a tag; by default what suits the tagger.", min=0, max=1),
     ] = None
     character_threshold: Annotated[
         float | None,
-        Opt(
-            "The same for characters; by default what suits the tagger.",
-            unit="PROBABILITY",
-            min=0,
-            max=1,
-        ),
+        Opt("The same for characters; by default what suits the tagger.", min=0, max=1),
     ] = None
     general: Annotated[bool, Opt("Leave out general tags.")] = True
     character: Annotated[bool, Opt("Leave out characters.")] = True
@@ -130,13 +119,6 @@ class TagOptions:
         if self.append and self.force:
             raise ValueError("--append and --force exclude each other")
 
-    @property
-    def style(self) -> "Style":
-        """How captions are written."""
-        from animetools.tagging.captions import Style
-
-        return Style(self.prepend, self.replace_underscores, self.order)
-
 
 @command(
     examples=[
@@ -156,13 +138,14 @@ def animetag(options: TagOptions, stream: Stream) -> int:
     something else is an error for that image, unless --force or --append is given. The same command
     run again changes nothing.
 
-    The tagger that ships has learned from drawings by animedraw, and knows hair and eye color, hair
-    style, hats, glasses, ears, expressions and the number of people. For real
-    illustrations --model takes a WD tagger or DeepDanbooru; pip install 'animetools[tag]' installs what runs them.
+    The tagger that ships learned from the drawings of animedraw, and knows hair and eye color, hair
+    style, hats, glasses, ears, expressions and the number of people. For real illustrations, --model
+    takes a WD tagger or DeepDanbooru; pip install 'animetools[tag]' installs what runs them.
 
     Images are PNG, JPEG, GIF, WebP, BMP, TIFF and AVIF files, recognized by their content; with
     animetools[formats] also HEIC and JPEG XL.
     """
+    from animetools.tagging.captions import make_folder
     from animetools.tagging.tagger import devices_of
 
     found = devices_of(options.model, options.device)
@@ -170,6 +153,8 @@ def animetag(options: TagOptions, stream: Stream) -> int:
     selection_of(options, found[0])
     if tagger.is_on_cpu:
         found *= stream.options.jobs or cores()
+    if options.out and not stream.options.dry_run:
+        make_folder(options.out)
     begun = time.time_ns()
     work = Batches(
         tagger.batch,
@@ -191,29 +176,31 @@ def opened(options: TagOptions, device: str) -> "Tagger":
 @cache
 def selection_of(options: TagOptions, device: str) -> "Selection":
     """Which tags are selected; its files are read once in each process."""
-    from animetools.tagging.implications import SHIPPED, read_implications
-    from animetools.tagging.names import names_by_line
+    from animetools.tagging.names import read_blacklist
     from animetools.tagging.selection import Selection
 
     tagger = opened(options, device)
-    thresholds = dict(tagger.thresholds)
-    for category in CATEGORIES.values():
+    thresholds = list(tagger.thresholds)
+    for number, (_, category) in enumerate(tagger.names):
         own = options.character_threshold if category == "character" else options.threshold
         if own is not None:
-            thresholds[category] = own
-    excluded = names_in(options.exclude)
+            thresholds[number] = own
+    categories = ("general", "character", "rating")
+    unwanted = {category for category in categories if not getattr(options, category)}
+    excluded = set(names_in(options.exclude))
     if options.blacklist:
-        lines = names_by_line(options.blacklist)
-        excluded += ["_".join(line.split()) for line in lines if not line.startswith("#")]
-    return Selection(
-        tagger.names,
-        thresholds,
-        unwanted={
-            name for name in ("general", "character", "rating") if not getattr(options, name)
-        },
-        excluded=set(excluded),
-        implications=read_implications(options.implications or SHIPPED) if options.prune else None,
-    )
+        excluded |= read_blacklist(options.blacklist)
+    return Selection(tagger.names, thresholds, unwanted, excluded, style_of(options).implications)
+
+
+@cache
+def style_of(options: TagOptions) -> "Style":
+    """How captions are written; its file is read once in each process."""
+    from animetools.tagging.captions import Style
+    from animetools.tagging.implications import SHIPPED, read_implications
+
+    implied = read_implications(options.implications or SHIPPED) if options.prune else {}
+    return Style(options.prepend, options.replace_underscores, options.order, implied)
 
 
 def decode(options: TagOptions, device: str, item: Item) -> Any:
@@ -224,21 +211,11 @@ def decode(options: TagOptions, device: str, item: Item) -> Any:
     return opened(options, device).prepare(rgb)
 
 
-def load(
-    options: TagOptions, device: str
-) -> "Callable[[Sequence[Any]], list[Probabilities | ItemError]]":
+def load(options: TagOptions, device: str) -> "Callable[[Sequence[Any]], list[Answer]]":
     """What tags prepared images on a device."""
-    return partial(probabilities, opened(options, device))
+    from animetools.tagging.tagger import answers
 
-
-def probabilities(tagger: "Tagger", inputs: Sequence[Any]) -> "list[Probabilities | ItemError]":
-    """The probabilities of each image, or an error in their place."""
-    import numpy as np
-
-    return [
-        row if np.isfinite(row).all() else ItemError("the tagger returns NaN for it")
-        for row in tagger(inputs)
-    ]
+    return partial(answers, opened(options, device))
 
 
 def tag(
@@ -251,18 +228,12 @@ def tag(
     output: Output,
 ) -> Iterator[Item]:
     """One image with its tags, which may also be written to a caption."""
-    tags = selection_of(options, device)(found)
-    if options.append:
-        own = tags_of(item.facts)
-        names = {tag.name for tag in own}
-        tags = own + [tag for tag in tags if tag.name not in names]
+    known = tags_of(item.facts) if options.append else []
+    tags = selection_of(options, device)(found, known)
     if options.captions:
         from animetools.tagging.captions import CaptionFile, caption_path
 
         path = caption_path(below(options.out, item.path) if options.out else item.path)
         file = CaptionFile(path, item.path, begun, options.force, options.append)
-        if dry:
-            file.data(options.style, tags)
-        else:
-            file.write(options.style, tags)
+        file.write(style_of(options), tags, dry=dry)
     yield item.noted(tags=[list(tag) for tag in tags])

@@ -5,10 +5,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeGuard
+from typing import TYPE_CHECKING, Annotated, Literal, TypeGuard
 
 from animetools.booru.filters import Filters
-from animetools.booru.images import ORIGINAL, SAMPLES
 from animetools.cli import Item, Opt, Output, Rejected, Result, Stream, command
 from animetools.cli.item import reason_of
 from animetools.cli.stream import Run
@@ -68,23 +67,11 @@ class SelectOptions(Filters):
             raise ValueError(f"{' and '.join(given)} exclude each other")
 
     @property
-    def kind(self) -> str:
-        """The folder that the images are in."""
-        return SAMPLES if self.samples_512 else ORIGINAL
-
-    @property
     def counted(self) -> str | None:
         """The category of the tags that are counted, empty for all; None if none are."""
         if self.link:
             return "character"
         return "" if self.count_tags == "all" else self.count_tags
-
-
-class Chosen(NamedTuple):
-    """What travels with a chosen post: its id, and those of its tags that are counted."""
-
-    id: int
-    names: list[str]
 
 
 @command(
@@ -95,18 +82,27 @@ class Chosen(NamedTuple):
         " files, or folders of them; none or -: metadata, no list, on standard input.",
     ),
     examples=[
-        "booruselect --tag 1boy,solo --no-tag trap raw/metadata.jsonl",
-        "booruselect --tag smile --rating sfw raw/metadata.jsonl | animecrop",
-        "booruselect --sample 100 --json raw/metadata.jsonl > records.jsonl",
+        "booruselect --tag 1boy,solo --no-tag trap raw/metadata.jsonl > paths.txt",
+        "booruselect --rating sfw --character hatsune_miku raw/metadata.jsonl | animecrop --json",
         "booruselect --count-tags character raw/metadata.jsonl | head -1000",
+        "booruselect --top-characters 1000 --link characters raw/metadata.jsonl",
     ],
 )
 def booruselect(options: SelectOptions, stream: Stream) -> int:
     """Choose images of a booru by its metadata.
 
     Reads the metadata of Danbooru's dumps of any year and prints the path of each wanted image, as the
-    dumps name them: original/0167/263167.jpg. All conditions must hold. Deleted, banned and pending
-    posts are left out. A line that cannot be read is reported with its number.
+    dumps name them: original/0167/263167.jpg. With --json, its record also has the id, md5, rating,
+    date and tags of the post.
+
+    Options are conditions, and all must hold. Tags are Danbooru's, with _ for spaces; an option takes
+    several, separated by commas, and may be repeated. Deleted, banned and pending posts are left out.
+
+    Ratings have changed: from 2022 on there are g, s, q and e (general, sensitive, questionable,
+    explicit); before, s was safe, about the g and s of today. So --rating sfw, which is g,s, means the
+    same in all dumps; --rating g finds nothing in the old ones.
+
+    A line that cannot be read is reported with its number. What is there of a cut file is used.
     """
     if ("-" in stream.files or not stream.files) and os.isatty(0):
         raise FatalError("no input: name metadata files, or pipe metadata to standard input")
@@ -116,58 +112,62 @@ def booruselect(options: SelectOptions, stream: Stream) -> int:
 
 def blocks(options: SelectOptions, stream: Stream) -> Iterator[Item]:
     """The items: blocks of lines or rows."""
-    from animetools.booru.blocks import NOT_METADATA, blocks_of
+    from animetools.booru.blocks import NOT_METADATA, STDIN, blocks_of
     from animetools.booru.images import root_of
 
+    wanted = options.columns | ({f"tag_string_{options.counted}"} if options.counted else set())
     for file in stream.files or ("-",):
         files = [Item("-")] if file == "-" else replace(stream, files=(file,)).items()
         for item in files:
             if item.trouble:
                 yield item
                 continue
-            root = options.root or root_of(item.path, options.kind)
+            root = options.root or root_of(item.path, options.samples_512)
             try:
-                for block in blocks_of(item.path, root):
+                for block in blocks_of(item.path, root, wanted):
                     yield Item(block.name, load=block)
             except (ItemError, OSError) as why:
-                is_listed = item.path == file
-                trouble = reason_of(why) if is_listed or str(why) != NOT_METADATA else ""
-                yield Item(item.path, trouble=trouble)
+                is_other = item.path != file and str(why) == NOT_METADATA  # in a folder
+                name = STDIN if item.path == "-" else item.path
+                yield Item(name, trouble="" if is_other else reason_of(why))
 
 
 def choose(options: SelectOptions, as_json: bool, item: Item, output: Output) -> Iterator[Result]:
     """The wanted posts of a block."""
     from animetools.booru.judge import Judge
-    from animetools.booru.post import PostError
+    from animetools.booru.post import PostError, post_of
 
     block: Block | None = item.load
     if block is None:
         raise PassedOver("not metadata")
-    judge = Judge(options)
+    judge, others = Judge(options), Counter[str]()
     for number, entry in enumerate(block.entries, block.first):
-        if entry in (b"", b"\r"):
+        if entry in (b"\n", b"\r\n"):
             continue
         try:
-            found = judge.look(entry)
-            if isinstance(found, str):
-                yield Rejected(block.name, found, block.place(number))
+            post = post_of(entry)
+            objection = judge.objection(post, entry)
+            if objection:
+                others[objection] += 1
             else:
-                yield chosen(options, as_json, block, found)
+                yield chosen(options, as_json, block, post)
         except PostError as why:
             yield Item(block.name, trouble=f"{block.place(number)}: {why}")
+    for objection, count in others.items():
+        yield Rejected(block.name, objection, f"{count} of {block.range}", count)
 
 
 def chosen(options: SelectOptions, as_json: bool, block: "Block", post: "Post") -> Result:
-    """A post as an item, if it has a file."""
+    """A post as an item, with its id and those of its tags that are counted, if it has a file."""
     from animetools.booru.images import image_of
 
-    path = image_of(post, block.root, options.kind)
-    if not path and not options.ids:
+    path = image_of(post, block.root, options.samples_512)
+    if not path and not (options.ids or options.count_tags):
         return Rejected(block.name, "no file_ext", f"post {post.id}")
     if (options.existing or options.link) and not os.path.isfile(path):
         return Rejected(block.name, "not downloaded", path)
     names = [] if options.counted is None else post.names_of(options.counted)
-    return Item(path, post.facts() if as_json else {}, load=Chosen(post.id, names))
+    return Item(path, post.facts() if as_json else {}, load=(post.id, names))
 
 
 def gathered(
@@ -182,19 +182,18 @@ def gathered(
     elif options.link:
         results = linked(options, stream, results)
     for result in results:
-        yield str(result.load.id) if options.ids and is_chosen(result) else result
+        yield str(result.load[0]) if options.ids and is_chosen(result) else result
 
 
 def counted(limit: int | None, stream: Stream, results: Iterable[Result]) -> Iterator[Result]:
     """The same, up to so many chosen posts; the summary counts posts, not blocks."""
-    left = limit
+    count = 0
     for result in results:
-        stream.count(1)
+        stream.count(result.count if isinstance(result, Rejected) else 1)
         yield result
-        if left is not None and is_chosen(result):
-            left -= 1
-            if not left:
-                return
+        count += is_chosen(result)
+        if count == limit:
+            return
 
 
 def is_chosen(result: Result) -> TypeGuard[Item]:
@@ -209,7 +208,7 @@ def tags_counted(results: Iterable[Result]) -> Iterator[Result]:
     counts: Counter[str] = Counter()
     for result in results:
         if is_chosen(result):
-            counts.update(result.load.names)
+            counts.update(result.load[1])
         else:
             yield result
     yield from (f"{name}\t{count}" for name, count in ranked(counts))
@@ -223,7 +222,7 @@ def sampled(count: int, seed: int, results: Iterable[Result]) -> Iterator[Result
     for result in results:
         if not is_chosen(result):
             yield result
-        elif other := sample.offer(result.load.id, result):
+        elif other := sample.offer(result.load[0], result):
             yield other.rejected("not in the sample")
     yield from sample.things()
 
@@ -235,7 +234,7 @@ def linked(options: SelectOptions, stream: Stream, results: Iterable[Result]) ->
     with Cast() as cast:
         for result in results:
             if is_chosen(result):
-                cast.add(result.path, result.facts, result.load.names)
+                cast.add(result.path, result.facts, result.load[1])
             else:
                 yield result
         for image, facts, names in cast.top(options.top_characters or 0):

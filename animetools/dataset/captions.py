@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sqlite3 import Connection
 
 PAGE = 1000  # entries in memory at once
+LONGEST_CAPTION = 1 << 20  # characters: its record must be shorter than LONGEST_LINE
 _PATHS = ("file_name", "image_path", "path")
 _TEXTS = ("text", "caption")
 
@@ -46,6 +47,8 @@ class Description:
             text.encode()
         except UnicodeEncodeError:
             raise ItemError("its caption is not Unicode text") from None
+        if len(text) > LONGEST_CAPTION:
+            raise ItemError(f"its caption is longer than {LONGEST_CAPTION} characters")
         return text
 
     @property
@@ -134,9 +137,9 @@ class CaptionFile:
             f"SELECT value FROM known WHERE key IN ({marks}) ORDER BY length(key) DESC LIMIT 1",
             *keys,
         )
-        if not rows:
+        text, tags = json.loads(rows[0][0]) if rows else (None, None)
+        if text is None and tags is None:
             return None
-        text, tags = json.loads(rows[0][0])
         return Description(text, None if tags is None else [Tag(*tag) for tag in tags])
 
     def _entries(self, file: BinaryIO) -> Iterator[tuple[bytes, str]]:

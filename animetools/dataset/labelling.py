@@ -5,11 +5,12 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import starmap
 from typing import Any
 
 from animetools.dataset.labels import LONGEST_SUMMARY, MOST_CLASSES, Label
 from animetools.errors import FatalError
-from animetools.tags import content_of, tags_of
+from animetools.tags import Tag, content_of
 
 ENTRY_BYTES = 30  # of an image in dataset.json, besides its label
 
@@ -38,14 +39,14 @@ class Labelling:
     def words(self, facts: Facts) -> list[str]:
         """The names that the label of an image is made of: tags, or one class if it has any.
 
-        Raises ItemError for malformed tags.
+        The tags of these facts are known to be well-formed.
         """
         if self.by_folder:
             return [os.path.basename(os.path.dirname(os.path.abspath(facts["path"])))]
         if self.classes:
-            has = {tag.name for tag in tags_of(facts)}
+            has = {name for name, *_ in facts["tags"]}
             return [name for name in self.classes if name in has][:1]
-        return list(dict.fromkeys(tag.name for tag in content_of(tags_of(facts))))
+        return list(dict.fromkeys(tag.name for tag in content_of(starmap(Tag, facts["tags"]))))
 
     def count(self, records: Iterable[Facts]) -> Counter[str]:
         """How many images have each name."""
@@ -64,8 +65,9 @@ class Labelling:
             names = [name for name in counts if counts[name] >= self.least]
             names.sort(key=lambda name: (-counts[name], name))
         if not names:
-            cure = ": lower --min-count" if counts else ""
-            raise FatalError(f"no tag is in {self.least} images or more{cure}")
+            if not counts:
+                raise FatalError("no image has a tag to make labels of")
+            raise FatalError(f"no tag is in {self.least} images or more: lower --min-count")
         length = images * (ENTRY_BYTES + (0 if self.by_folder else 2 * len(names)))
         if len(names) > MOST_CLASSES or length > LONGEST_SUMMARY:
             what = "folders" if self.by_folder else "tags: raise --min-count"

@@ -1,12 +1,18 @@
-"""How the images of a dataset are fitted: the options."""
+"""How the images of a dataset are fitted, and what goes with them: the options."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from animetools.colors import WHITE
 from animetools.images.containers import MAX_PIXELS
 from animetools.options import Opt
 from animetools.shared_options import Background, MaxPixels
+from animetools.tags import names_in
+
+if TYPE_CHECKING:
+    from animetools.dataset.labelling import Labelling
+
+FOLDER = "folder"  # for --class-by
 
 
 @dataclass(frozen=True)
@@ -29,3 +35,65 @@ class FitOptions:
     ] = None
     background: Background = WHITE
     max_pixels: MaxPixels = MAX_PIXELS
+
+
+@dataclass(frozen=True)
+class LabelOptions(FitOptions):
+    """The labels and captions of images, and where they come from."""
+
+    labels: Annotated[
+        Literal["tags"] | None,
+        Opt("Label each image with a vector: 1 for each tag that it has, 0 for the others."),
+    ] = None
+    class_by: Annotated[
+        str,
+        Opt(
+            "Label each image with a class: the first of these tags that it has (an image without"
+            " them is left out), or the folder that it is in.",
+            unit="TAG,TAG...|folder",
+        ),
+    ] = ""
+    min_count: Annotated[
+        int,
+        Opt(
+            "Leave tags of fewer images out of --labels.",
+            min=1,
+            affects=lambda options: options.labels is not None,
+        ),
+    ] = 1
+    captions: Annotated[
+        bool,
+        Opt("Make a folder for trainers that read captions: x.txt beside x.png, and files of all."),
+    ] = False
+    metadata: Annotated[
+        str,
+        Opt(
+            "Captions or tags of images that have neither in their record nor beside them: records,"
+            " or JSON as Hugging Face, sd-scripts or musubi-tuner have it. An image is found by the"
+            " end of its path.",
+            unit="FILE",
+            affects=False,
+        ),
+    ] = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense together."""
+        if self.labels and self.class_by:
+            raise ValueError("--labels and --class-by exclude each other")
+        if self.min_count > 1 and not self.labels:
+            raise ValueError("--min-count is for --labels tags")
+        if self.class_by and self.class_by != FOLDER and len(names_in(self.class_by)) < 2:
+            raise ValueError(f"--class-by takes two tags or more, or {FOLDER}")
+        if self.metadata and not (self.captions or self.labels or self.class_by):
+            raise ValueError("--metadata is for --captions, --labels or --class-by")
+
+    @property
+    def labelling(self) -> "Labelling | None":
+        """How images get labels, if they do."""
+        from animetools.dataset.labelling import Labelling
+
+        if self.class_by == FOLDER:
+            return Labelling(by_folder=True)
+        if self.class_by:
+            return Labelling(classes=tuple(names_in(self.class_by)))
+        return Labelling(least=self.min_count) if self.labels else None

@@ -2,13 +2,14 @@
 
 import os
 import re
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from animetools import atomic
-from animetools.errors import ItemError
+from animetools.errors import FatalError, ItemError
 from animetools.images.sidecars import Sidecar
+from animetools.tagging.implications import Implications, pruned
 from animetools.tags import GENERAL, Tag, caption_of, names_in
 
 ENDING = ".txt"
@@ -20,20 +21,25 @@ _RANKS = {"character": 2, "copyright": 3, "artist": 4, GENERAL: 5, "meta": 6, "r
 
 @dataclass(frozen=True)
 class Style:
-    """How tags are written in captions: the words that come first, spaces for underscores, order."""
+    """How captions are written.
+
+    They begin with `first`; `spaces` replace underscores. With `implications` no tag is written that
+    another one in the caption implies.
+    """
 
     first: str = ""
     spaces: bool = False
     order: Literal["probability", "training"] = "probability"
+    implications: Implications = field(default_factory=dict)
 
-    def caption(self, tags: Iterable[Tag]) -> str:
+    def caption(self, tags: Sequence[Tag]) -> str:
         """A caption of tags.
 
         Raises ItemError for a tag that would be read as two.
         """
         return self._joined(self.first, self._more(tags, names_in(self.first))) + "\n"
 
-    def extended(self, captions: str, tags: Iterable[Tag]) -> str:
+    def extended(self, captions: str, tags: Sequence[Tag]) -> str:
         """Captions, one a line, with the tags that they lack; what they say is kept.
 
         Raises ItemError for a tag that would be read as two.
@@ -44,18 +50,20 @@ class Style:
         longer = [self._longer(line, tags) if line else line for line in lines]
         return captions if longer == lines else "\n".join(longer) + "\n"
 
-    def _longer(self, line: str, tags: Iterable[Tag]) -> str:
+    def _longer(self, line: str, tags: Sequence[Tag]) -> str:
         there, first = names_in(line), names_in(self.first)
         more = self._more(tags, [*there, *first])
         lacking = "" if set(first) <= set(there) else self.first
         return self._joined(lacking, line.rstrip(", "), more) if lacking or more else line
 
-    def _more(self, tags: Iterable[Tag], there: Collection[str]) -> str:
+    def _more(self, tags: Sequence[Tag], there: Collection[str]) -> str:
         """The tags that are not there yet, as part of a caption."""
+        beside = [*map(Tag, there), *(tag for tag in tags if tag.name not in there)]
+        new = [tag for tag in pruned(beside, self.implications) if tag.name not in there]
         if self.order == "training":
-            tags = sorted(tags, key=_rank)
+            new.sort(key=_rank)
         try:
-            return caption_of((t.name for t in tags if t.name not in there), spaces=self.spaces)
+            return caption_of([tag.name for tag in new], spaces=self.spaces)
         except ItemError as why:
             raise ItemError(f"{why}: leave it out with --exclude or --blacklist") from None
 
@@ -77,11 +85,16 @@ class CaptionFile:
     force: bool = False
     append: bool = False
 
-    def write(self, style: Style, tags: Sequence[Tag]) -> None:
+    def write(self, style: Style, tags: Sequence[Tag], *, dry: bool = False) -> None:
         """Write the caption of a picture with these tags, whole, unless the file has it already.
+
+        If `dry`, only find out whether it could be.
 
         Raises ItemError rather than lose what is there, OSError.
         """
+        if dry:
+            self._data(style, tags)
+            return
         try:
             part = atomic.Part(self.path)  # waits for another writer of this name
         except PermissionError as why:
@@ -89,7 +102,7 @@ class CaptionFile:
                 f"{self.path} cannot be written: permission denied (-o puts captions elsewhere)"
             ) from why
         try:
-            data = self.data(style, tags)
+            data = self._data(style, tags)
             part.file.write(data or b"")
         except BaseException:
             part.drop()
@@ -99,7 +112,7 @@ class CaptionFile:
         else:
             part.commit()
 
-    def data(self, style: Style, tags: Sequence[Tag]) -> bytes | None:
+    def _data(self, style: Style, tags: Sequence[Tag]) -> bytes | None:
         """What the file is to hold; None if it holds it already.
 
         Raises ItemError rather than lose what is there, OSError.
@@ -129,6 +142,19 @@ class CaptionFile:
             return found.decode("utf-8-sig")
         except UnicodeDecodeError:
             raise ItemError(f"{self.path} is not in UTF-8: -f overwrites it") from None
+
+
+def make_folder(folder: str) -> None:
+    """Make a folder for captions.
+
+    Raises FatalError if it cannot be made, or cannot be written to.
+    """
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as why:
+        raise FatalError(f"{folder}: cannot make the output folder: {why.strerror}") from None
+    if not os.access(folder, os.W_OK):
+        raise FatalError(f"{folder}: cannot be written to: choose another -o")
 
 
 def caption_path(picture: str) -> str:

@@ -19,7 +19,7 @@ from animetools.netfiles.configs import read_fields
 from animetools.netfiles.safetensors import begins
 from animetools.networks.stylegan2.cpu import alone
 from animetools.tagging.network import Network, NetworkConfig
-from animetools.tags import GENERAL, Tag, tags_of
+from animetools.tags import Tag, tags_of
 
 SHIPPED = os.path.join(os.path.dirname(__file__), "default.safetensors")  # docs/default-tagger.md
 FORMAT = "animetools tagger 1"
@@ -31,19 +31,16 @@ Values = NDArray[np.float32]
 class DefaultTagger:
     """The tagger of a file, see `Tagger`; its features are an embedding.
 
-    The threshold of all its tags is 0.5. A card computes `batch` pictures at once, a CPU each alone
-    in the thread that calls it; both in float32.
+    Each tag has a threshold of its own. A card computes `batch` pictures at once, a CPU each alone in
+    the thread that calls it; both in float32.
 
     Raises FatalError, one sentence, for a file that is not such a tagger.
     """
 
-    thresholds: Mapping[str, float] = {GENERAL: 0.5}
-
     def __init__(self, device: str = "cpu", batch: int = 1, path: str = SHIPPED) -> None:
         network, tags = read(path)
-        limits = torch.tensor([tag.probability for tag in tags])
-        network.tags.bias.sub_(limits.logit())
         self.names = [(tag.name, tag.category) for tag in tags]
+        self.thresholds = [tag.probability for tag in tags]
         self.path, self.device, self.side = path, torch.device(device), network.config.side
         self.is_on_cpu = self.device.type == "cpu"
         self.batch = 1 if self.is_on_cpu else batch

@@ -62,6 +62,14 @@ def read_txt(path: str) -> Names:
     return _checked(path, [(name, category(name)) for name in names_by_line(path)])
 
 
+def read_blacklist(path: str) -> set[str]:
+    """The tags of a file, one a line, with underscores; lines that begin with # are comments.
+
+    Raises FatalError, one sentence, if it cannot be read.
+    """
+    return {"_".join(line.split()) for line in names_by_line(path) if not line.startswith("#")}
+
+
 def names_by_line(path: str) -> list[str]:
     """The lines of a file that are not empty.
 

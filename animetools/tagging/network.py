@@ -1,6 +1,5 @@
 """A small convolutional network from a picture to the probabilities of its tags."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -8,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+LAST = 3  # stages whose maxima are features
 Channels = Annotated[int, 1, 2048]  # with the range that files are held to
 
 
@@ -37,26 +37,31 @@ class Block(nn.Module):
 class Network(nn.Module):
     """Each stage halves the picture; all but the first have a residual block.
 
-    The mean and the maximum over what is left become the features: how much of something a picture
-    has, and whether it is anywhere.
+    The features come from the mean over what is left, how much of something a picture has, and from
+    the maxima of the last stages, whether it is anywhere: small things, such as glasses, are lost
+    before the end.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        inputs: Sequence[int] = (3, *config.channels)
+        inputs, last = (3, *config.channels), config.channels[-LAST:]
         stages = []
         for number, (before, after) in enumerate(zip(inputs, config.channels, strict=False)):
             halving = [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.ReLU()]
             stages.append(nn.Sequential(*halving, *[Block(after)] * (number > 0)))
-        self.stages = nn.Sequential(*stages)
-        self.features = nn.Linear(2 * config.channels[-1], config.features)
+        self.stages = nn.ModuleList(stages)
+        self.features = nn.Linear(sum(last) + last[-1], config.features)
         self.tags = nn.Linear(config.features, config.tags)
 
     def embed(self, images: Tensor) -> Tensor:
         """The features [n, features], not negative, of images [n, 3, side, side] from -1 to 1."""
-        x = self.stages(images)
-        return functional.relu(self.features(torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1)))
+        x, maxima = images, []
+        for stage in self.stages:
+            x = stage(x)
+            maxima.append(x.amax((2, 3)))
+        pooled = torch.cat([*maxima[-LAST:], x.mean((2, 3))], 1)
+        return functional.relu(self.features(pooled))
 
     def forward(self, images: Tensor) -> Tensor:
         """The logits [n, tags] of images [n, 3, side, side] from -1 to 1."""

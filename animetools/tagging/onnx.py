@@ -16,6 +16,7 @@ Probabilities = NDArray[np.float32]
 NUMBERS = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 LARGEST_SIDE = 2048
 MOST_PIXELS = 1 << 26  # of a batch
+USUAL = 0.5  # threshold
 SLACK = 1e-3  # of a probability: float16 rounds
 
 
@@ -30,7 +31,7 @@ class OnnxTagger:
         self.model = model
         self.tags, self.layout = _tags_of(model, tags)
         self.names = self.layout.read(self.tags)
-        self.thresholds = self.layout.thresholds
+        self.thresholds = [self.layout.thresholds.get(kind, USUAL) for _, kind in self.names]
         self.session = open_session(model, device, 1, "tag")
         try:
             self._read_shapes(batch)
@@ -84,10 +85,9 @@ class OnnxTagger:
         self.input, self.output = inputs[0].name, outputs[0].name
         shape = [size if isinstance(size, int) else 0 for size in inputs[0].shape]
         if inputs[0].type not in NUMBERS or len(shape) != 4 or shape[3] != 3 or 0 in shape[1:]:
-            shown = ", ".join(str(size or "n") for size in shape)
             raise FatalError(
-                f"{self.model} takes {inputs[0].type} [{shown}], not pictures as {self.layout.family}"
-                " does: tensor(float) [n, height, width, 3]"
+                f"{self.model} takes {inputs[0].type} {_shown(shape)}, not pictures as"
+                f" {self.layout.family} does: tensor(float) [n, height, width, 3]"
             )
         fixed, self.height, self.width = shape[:3]
         self.dtype = NUMBERS[inputs[0].type]
@@ -99,9 +99,13 @@ class OnnxTagger:
                 f"{self.model} takes {self.batch} pictures of {self.width}x{self.height} pixels at"
                 " once, which is too much for a tagger"
             )
-        last = outputs[0].shape[-1:]
-        if last and isinstance(last[0], int):
-            self._check_count(last[0])
+        match [size if isinstance(size, int) else 0 for size in outputs[0].shape or ()]:
+            case [] | [_, 0]:
+                pass  # unknown before it runs
+            case [_, count]:
+                self._check_count(count)
+            case found:
+                raise FatalError(f"{self.model} returns {_shown(found)}, not [n, tags]")
 
     def _check_count(self, outputs: int) -> None:
         if outputs != len(self.names):
@@ -109,6 +113,10 @@ class OnnxTagger:
                 f"{self.model} has {outputs} outputs and {self.tags} {len(self.names)} names: give the"
                 " list that came with the model as --tags"
             )
+
+
+def _shown(shape: Sequence[int]) -> str:
+    return f"[{', '.join(str(size or 'n') for size in shape)}]"
 
 
 def _tags_of(model: str, tags: str) -> tuple[str, Layout]:

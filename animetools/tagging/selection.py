@@ -1,6 +1,6 @@
 """Which tags a picture gets, of all those that a tagger knows."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -11,45 +11,47 @@ from animetools.tagging.names import Names
 from animetools.tags import Tag
 
 RATING = "rating"
-USUAL = 0.5  # threshold
 DIGITS = 4  # of a probability
 
 
 class Selection:
     """What turns the probabilities of a picture into its tags.
 
-    A tag is selected from the threshold of its category on, and of the ratings the most probable
-    one. None is of the `excluded` names, or of a category that is not wanted. With `implications`,
-    those that another selected tag implies are left out.
+    A tag is selected from its threshold on, and of the ratings the most probable one. Left out are `excluded` names, `unwanted` categories and, with `implications`, tags that
+    another one implies.
     """
 
     def __init__(
         self,
         names: Names,
-        thresholds: Mapping[str, float],
-        *,
+        thresholds: Sequence[float],
         unwanted: Set[str] = frozenset(),
         excluded: Set[str] = frozenset(),
         implications: Implications | None = None,
     ) -> None:
-        self.names, self.implications = names, implications
-        self.ratings = np.array([n for n, (_, kind) in enumerate(names) if kind == RATING], int)
-        self.wanted = np.array(
-            [kind not in unwanted and name not in excluded for name, kind in names], bool
-        )
-        self.least = np.array(
-            [np.inf if kind == RATING else thresholds.get(kind, USUAL) for _, kind in names]
-        )
+        self.names, self.implications = names, implications or {}
+        self.unwanted, self.excluded = unwanted, excluded
+        kinds = [kind for _, kind in names]
+        self.ratings = np.array([n for n, kind in enumerate(kinds) if kind == RATING], int)
+        self.least = np.where([kind == RATING for kind in kinds], np.inf, thresholds)
 
-    def __call__(self, probabilities: NDArray[np.floating[Any]]) -> list[Tag]:
-        """The tags of a picture, the most probable first."""
+    def __call__(
+        self, probabilities: NDArray[np.floating[Any]], known: Sequence[Tag] = ()
+    ) -> list[Tag]:
+        """The tags of a picture: those that are known, then the others, the most probable first."""
         selected = probabilities >= self.least
         if self.ratings.size:
             selected[self.ratings[probabilities[self.ratings].argmax()]] = True
-        numbers = np.flatnonzero(selected & self.wanted)
+        numbers = np.flatnonzero(selected)
         numbers = numbers[np.argsort(-probabilities[numbers], kind="stable")]
-        tags = [self._tag(n, float(probabilities[n])) for n in numbers.tolist()]
-        return pruned(tags, self.implications) if self.implications else tags
+        found = [self._tag(n, float(probabilities[n])) for n in numbers.tolist()]
+        there = {tag.name for tag in known}
+        tags = [
+            tag
+            for tag in [*known, *(tag for tag in found if tag.name not in there)]
+            if tag.name not in self.excluded and tag.category not in self.unwanted
+        ]
+        return pruned(tags, self.implications)
 
     def _tag(self, number: int, probability: float) -> Tag:
         name, category = self.names[number]

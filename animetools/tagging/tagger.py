@@ -1,14 +1,17 @@
 """What a tagger is, and how one is opened."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from animetools.errors import ItemError
+
 Pixels = NDArray[np.uint8]  # [H, W, 3], sRGB
 Probabilities = NDArray[np.float32]  # [n, tags], of n pictures
+Answer = Probabilities | ItemError  # to one picture
 
 
 class Tagger(Protocol):
@@ -22,8 +25,8 @@ class Tagger(Protocol):
         """The name and the category (see animetools.tags) of each output."""
 
     @property
-    def thresholds(self) -> Mapping[str, float]:
-        """By category, the probability from which a tag usually holds; 0.5 where it has none."""
+    def thresholds(self) -> Sequence[float]:
+        """For each output the probability from which its tag usually holds."""
 
     @property
     def is_on_cpu(self) -> bool:
@@ -62,6 +65,14 @@ def open_tagger(model: str, tags: str, device: str, batch: int) -> Tagger:
     from animetools.tagging.onnx import OnnxTagger
 
     return OnnxTagger(model, tags, device, batch)
+
+
+def answers(tagger: Tagger, inputs: Sequence[NDArray[Any]]) -> list[Answer]:
+    """The probabilities [tags] of each prepared picture, or an error in their place."""
+    return [
+        row if np.isfinite(row).all() else ItemError("the tagger returns NaN for it")
+        for row in tagger(inputs)
+    ]
 
 
 def devices_of(model: str, device: str) -> list[str]:

@@ -49,10 +49,17 @@ class Counts:
 
 
 def best_thresholds(probabilities: Values, labels: Values, known: Values) -> Values:
-    """The threshold of each tag with the best F1 score; the mean of those about as good."""
-    table = np.stack([Counts(probabilities >= at, labels, known).f1 for at in GRID])
-    good = table >= table.max(0) - NEAR
-    return np.asarray((good * GRID[:, None]).sum(0) / good.sum(0), np.float32)
+    """The threshold of each tag with the best F1 score; the mean of those about as good.
+
+    One at which a tag is found less often rightly than wrongly does not count; the tag gets the
+    highest if all are so.
+    """
+    counts = [Counts(probabilities >= at, labels, known) for at in GRID]
+    table = np.stack([each.f1 * (2 * each.hits >= each.found) for each in counts])
+    best = table.max(0)
+    good = table >= best - NEAR
+    means = (good * GRID[:, None]).sum(0) / good.sum(0)
+    return np.asarray(np.where(best > 0, means, GRID[-1]), np.float32)
 
 
 def tables(counts: Counts) -> Iterator[str]:
@@ -73,7 +80,8 @@ def _row(name: str, figures: tuple[float, float, float, int]) -> str:
 def main() -> None:
     """Print the tables."""
     tagger, pictures = DefaultTagger(path=sys.argv[1]), Pictures(sys.argv[2])
-    found = np.concatenate([tagger([tagger.prepare(each)]) for each in pictures.pixels]) >= 0.5
+    probabilities = [tagger([tagger.prepare(each)]) for each in pictures.pixels]
+    found = np.concatenate(probabilities) >= tagger.thresholds
     labels, known = truth(pictures)
     for kind in sorted(set(pictures.kinds)):
         rows = np.array(pictures.kinds) == kind

@@ -10,7 +10,8 @@ _OTHERS = {
         hair_between_eyes hair_over_one_eye gradient_hair multicolored_hair
     """,
     "hat": "hat witch_hat beret baseball_cap straw_hat",
-    "glasses": "glasses round_eyewear rectangular_eyewear",
+    "glasses": "glasses",
+    "shape of glasses": "round_eyewear rectangular_eyewear",
     "ears": "animal_ears cat_ears fox_ears rabbit_ears",
     "expression": """
         smile closed_mouth open_mouth expressionless smirk grin frown pout wavy_mouth teeth fang

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 
 from animetools.dataset.training_set import Images
+from tests.commands.test_animecrop import needs_nvxs
 from tests.commands.test_animepack import picture
 from tests.conftest import Shell
 from tests.dataset import readers
@@ -102,6 +102,17 @@ def test_an_image_without_tags_is_left_out_and_other_files_are_passed_over(
     assert summary(tagged / "set")["label_names"] == ["smile", "hat"]
     again = shell("find in -type f | sort | animepack --size 16 --labels tags -o set")
     assert (again.returncode, again.stderr.splitlines()[-1]) == (1, lines[-1])
+
+
+def test_where_no_image_has_tags_that_is_the_reason(shell: Shell, tagged: Path) -> None:
+    done = shell("ls in/* | animepack --labels tags")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "animepack: dataset.zip was not made, because no image can be packed: no tags\n",
+    )
+    done = shell("grep d.png list | animepack --labels tags")
+    assert done.stderr == "animepack: no image has a tag to make labels of\n"
+    assert not (tagged / "dataset.zip").exists()
 
 
 def test_every_trainer_reads_the_captions(shell: Shell, tagged: Path) -> None:
@@ -202,17 +213,33 @@ def test_a_folder_that_cannot_be_written_is_told(shell: Shell, tagged: Path) -> 
     assert "/proc/none" in done.stderr
 
 
-def test_a_killed_run_goes_on_to_the_same_bytes(shell: Shell, tmp_path: Path) -> None:
-    for number in range(40):
-        picture(tmp_path / f"in/{'x' * (number % 7)}{number:02d}.png", size=(900, 900))
-        (tmp_path / f"in/{'x' * (number % 7)}{number:02d}.txt").write_text(f"tag_{number % 3}, all")
-    line = "ls in/*.png | animepack -q --size 512 --captions --labels tags -o"
-    done = shell(f"{line} lora & while [ ! -e .lora.part/img00000004.png ]; do :; done; kill -9 $!")
-    assert done.returncode == 0
-    assert not (tmp_path / "lora").exists()
-    assert shell(f"{line} lora").returncode == 0
-    killed = contents(tmp_path / "lora")
-    shutil.rmtree(tmp_path / "lora")
-    assert shell(f"{line} lora").returncode == 0
-    assert contents(tmp_path / "lora") == killed
-    assert len(killed) == 85
+@needs_nvxs
+def test_labels_of_a_drawn_booru_agree_with_what_was_drawn(shell: Shell, tmp_path: Path) -> None:
+    drawn = shell("animedraw --count 24 --portraits 256 --json")
+    done = shell(
+        "booruselect --tag 1girl --rating s --json raw/metadata.jsonl"
+        " | animecrop --detector nvxs --json | animeclean --json"
+        f" | {PACK} --labels tags --min-count 2 -o set"
+    )
+    assert (drawn.returncode, done.returncode) == (0, 0), done.stderr
+    truth = {record["id"]: record for record in map(json.loads, drawn.stdout.splitlines())}
+    made = summary(tmp_path / "set")
+    names = made["label_names"]
+    records = list(map(json.loads, (tmp_path / "set/metadata.jsonl").read_text().splitlines()))
+    assert 5 < len(records) < 24
+    counts = dict.fromkeys(names, 0)
+    for (name, vector), record in zip(made["labels"], records, strict=True):
+        assert record["file_name"] == name
+        drawn_tags = truth[record["id"]]["tags"]
+        assert record["rating"] == "s"
+        assert ["1girl", "general", 1] in drawn_tags
+        label = {names[n] for n, number in enumerate(vector) if number}
+        (face,) = truth[record["id"]]["faces"]
+        assert label <= {tag for tag, *_ in drawn_tags}
+        assert {tag for tag, *_ in face["tags"]} & set(names) <= label
+        assert not label & {"1girl", "solo", "portrait", "highres"}
+        for tag in label:
+            counts[tag] += 1
+    assert list(counts.values()) == sorted(counts.values(), reverse=True)
+    assert min(counts.values()) >= 2
+    assert {"blonde_hair", "bangs", "original"} <= set(names)

@@ -40,7 +40,7 @@ def sd_scripts_lines(folder: Path) -> Captions:
 
 
 def one_trainer(folder: Path) -> Captions:
-    """QuickStartGuide: a .txt of the same name; its wiki: a caption a line, one drawn at each step."""
+    """QuickStartGuide: a .txt of the same name; a caption a line, one of them drawn at each step."""
     return {
         image.name: [
             line.strip()

@@ -65,6 +65,7 @@ def test_what_is_unknown_or_of_no_class_is_told(tmp_path: Path) -> None:
         ({"tags": [["a\nb", "general", 1]]}, "does not fit in a caption"),
         ({"tags": [["\ud800", "general", 1]]}, "not Unicode text"),
         ({"text": "\ud800"}, "not Unicode text"),
+        ({"text": "a" * (1 << 20) + ","}, "longer than 1048576 characters"),
         ({"text": "a," + ",".join(map(str, range(MOST_TAGS)))}, "not a list"),
     ],
 )
@@ -107,6 +108,8 @@ def test_every_form_is_read(
     assert found is not None
     assert [tag.name for tag in found.all_tags][-1] == "two"
     assert known.find(f"{folder}/b/other.png") is None
+    assert known.find("c.png") is None
+    assert known.find("x.png") is None
 
 
 def test_the_longest_end_of_a_path_counts(tmp_path: Path) -> None:

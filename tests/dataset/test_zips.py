@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from animetools.dataset import zips
 from animetools.dataset.labelling import Lines
 from animetools.dataset.members import Member
 from animetools.dataset.zips import ZipReader, ZipWriter
@@ -182,6 +183,18 @@ def test_second_writer_is_told(tmp_path: Path) -> None:
         ZipWriter(str(tmp_path / "a.zip"))
     part.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_text_whose_header_grows_while_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zips, "FULL32", 100)  # not four gigabytes
+    lines = [b"x" * 60 + b"\n"] * 3
+    write(tmp_path / "a.zip", [b"one"], lines)
+    files = ZipReader(str(tmp_path / "a.zip"))
+    assert list(files.lines("metadata.jsonl")) == lines
+    assert b"".join(files.lines("dataset.json")) == b'{"labels":null}'
+    assert files.read(0) == b"one"
 
 
 def test_part_of_a_finished_zip_is_not_taken_for_a_free_one(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from animetools.errors import ItemError
 from animetools.tagging.captions import CaptionFile, Style, caption_path
+from animetools.tagging.implications import read_implications
 from animetools.tags import Tag, names_in
 
 TAGS = [
@@ -69,6 +70,15 @@ def test_captions_that_exist_get_what_they_lack_in_every_line() -> None:
     )
     whole = "mywaifu, long hair,  smile ,"
     assert style.extended(whole, [TAGS[0], TAGS[3]]) == whole
+
+
+def test_tags_that_a_caption_implies_are_not_added() -> None:
+    style = Style("hair_bow", implications=read_implications())
+    assert style.caption([Tag("bow"), Tag("hair_ornament")]) == "hair_bow, hair_ornament\n"
+    assert style.extended("hair_bow, hair flower", [Tag("hair_ornament")]) == (
+        "hair_bow, hair flower"
+    )
+    assert style.extended("hair_bow, bow", [Tag("hair_flower")]) == "hair_bow, bow, hair_flower\n"
 
 
 @given(st.lists(WORDS, max_size=4), st.lists(WORDS.filter(names_in), max_size=4), st.booleans())

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from onnx import TensorProto
 
-from animetools.errors import FatalError
+from animetools.errors import FatalError, ItemError
 from animetools.tagging.onnx import OnnxTagger, Probabilities
+from animetools.tagging.tagger import answers
 from tests.tagging.taggers import DEEPDANBOORU, WD, network, write_deepdanbooru, write_wd
 from tests.upscaling.onnxfiles import F16, model, node
 
@@ -87,6 +89,9 @@ def test_nan_is_of_one_picture_alone(tmp_path: Path) -> None:
     assert (answer(tagger, black) == 0).all()
     found = tagger([black, np.full((8, 8, 3), -1, np.int8)])
     assert (found[0] == 0).all() and np.isnan(found[1]).all()
+    first, second = answers(tagger, [black, np.full((8, 8, 3), -1, np.int8)])
+    assert isinstance(first, np.ndarray)
+    assert isinstance(second, ItemError)
 
 
 def wd(**how: Any) -> Callable[[Path], Path]:
@@ -118,6 +123,15 @@ def other(data: bytes) -> Callable[[Path], Path]:
     return write
 
 
+WHOLE = model(
+    node("ReduceMean", "x", "mean", axes=[1, 2], keepdims=0),
+    node("MatMul", "mean weights", "linear"),
+    node("Cast", "linear", to=TensorProto.INT64),
+    takes=("n", 32, 32, 3),
+    gives=("n", len(WD)),
+    given=TensorProto.INT64,
+    weights=np.zeros((3, len(WD)), np.float32),
+)
 CHANNELS_FIRST = model(node("GlobalAveragePool", "x"), takes=("n", 3, 32, 32))
 SHORT = network(np.zeros((3, 5)), np.zeros(5))
 WRONG = {
@@ -134,6 +148,15 @@ WRONG = {
     "an empty name": (changed("solo", ""), "'' is not the name of a tag"),
     "an endless name": (changed("solo", "s" * 501), "is not the name of a tag"),
     "no ONNX": (other(b"hello"), "is not a usable ONNX file"),
+    "two inputs": (
+        other(model(node("Concat", "x z", axis=0), more=(["z"], []))),
+        "has 2 inputs, not one",
+    ),
+    "whole numbers": (other(WHOLE), "does not return float32 or float16"),
+    "another shape": (
+        other(model(node("Identity", "x"), takes=("n", 8, 8, 3), gives=("n", "a", "b", "c"))),
+        r"returns \[n, 8, 8, 3\], not \[n, tags\]",
+    ),
     "an empty file": (other(b""), "is not a usable ONNX file"),
     "logits": (
         wd(end="Identity"),
