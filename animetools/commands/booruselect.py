@@ -134,19 +134,19 @@ def blocks(options: SelectOptions, stream: Stream) -> Iterator[Item]:
 
 def choose(options: SelectOptions, as_json: bool, item: Item, output: Output) -> Iterator[Result]:
     """The wanted posts of a block."""
-    from animetools.booru.judge import Judge
+    from animetools.booru.conditions import Conditions
     from animetools.booru.post import PostError, post_of
 
     block: Block | None = item.load
     if block is None:
         raise PassedOver("not metadata")
-    judge, others = Judge(options), Counter[str]()
+    conditions, others = Conditions(options), Counter[str]()
     for number, entry in enumerate(block.entries, block.first):
         if entry in (b"\n", b"\r\n"):
             continue
         try:
             post = post_of(entry)
-            objection = judge.objection(post, entry)
+            objection = conditions.objection(post, entry)
             if objection:
                 others[objection] += 1
             else:

@@ -1,4 +1,4 @@
-"""Which posts are wanted: the decision."""
+"""Which posts are wanted: those that meet all conditions."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,8 +8,8 @@ from animetools.booru.post import Post, PostError, record_of
 from animetools.booru.where import Where
 
 
-class Judge:
-    """Finds the posts that filters want, in the thread that made it."""
+class Conditions:
+    """What filters ask of a post; used only by the thread that made it."""
 
     def __init__(self, filters: Filters) -> None:
         self.inactive = filters.inactive

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from animetools.booru.characters import ranked
+from animetools.booru.conditions import Conditions
 from animetools.booru.filters import Bound, Filters, ratings_of
 from animetools.booru.images import folder_name
-from animetools.booru.judge import Judge
 from animetools.booru.post import PostError, post_of
 from animetools.booru.sample import Sample
 from animetools.booru.where import Where
@@ -34,9 +34,11 @@ def test_tags_are_compared_whole(
 ) -> None:
     post = (old if form else new)(1, *sorted(tags), source=" ".join(NAMES))
     line = json.dumps(post, ensure_ascii=ascii_only).encode()
-    judge = Judge(Filters(tag=tuple(wanted), any_tag=tuple(some), no_tag=(",".join(none),)))
+    conditions = Conditions(
+        Filters(tag=tuple(wanted), any_tag=tuple(some), no_tag=(",".join(none),))
+    )
     is_wanted = wanted <= tags and not none & tags and (not some or bool(some & tags))
-    assert (judge.objection(post_of(line), line) == "") is is_wanted
+    assert (conditions.objection(post_of(line), line) == "") is is_wanted
 
 
 @given(
@@ -57,7 +59,7 @@ def test_tags_are_compared_whole(
 def test_any_line_is_a_post_or_an_error(line: bytes) -> None:
     try:
         post = post_of(line)
-        Judge(Filters(tag=("a",), rating=("sfw",))).objection(post, line)
+        Conditions(Filters(tag=("a",), rating=("sfw",))).objection(post, line)
         post.facts()
     except PostError as why:
         assert str(why) and "\n" not in str(why)
@@ -72,7 +74,7 @@ def test_ratings(words: str, letters: str) -> None:
 
 
 def test_ratings_in_words_are_those_of_letters() -> None:
-    judge = Judge(Filters(rating=("sfw",)))
+    conditions = Conditions(Filters(rating=("sfw",)))
     for rating, objection in {
         "safe": "",
         "general": "",
@@ -80,7 +82,7 @@ def test_ratings_in_words_are_those_of_letters() -> None:
         None: "rating",
     }.items():
         post = {"id": 1, "rating": rating, "tag_string": ""}
-        assert judge.objection(post_of(post), post) == objection
+        assert conditions.objection(post_of(post), post) == objection
 
 
 @given(st.integers(0, 10**9))
@@ -100,9 +102,9 @@ def condition(expression: str, **record: Any) -> bool:
 )
 def test_a_field_that_no_condition_can_use_is_an_error_of_its_post(field: bytes) -> None:
     line = b'{"id": 1, "tag_string": "a", %s}' % field
-    judge = Judge(Filters(where="score > 1 and source > 1 or id > 0"))
+    conditions = Conditions(Filters(where="score > 1 and source > 1 or id > 0"))
     with pytest.raises(PostError):
-        judge.objection(post_of(line), line)
+        conditions.objection(post_of(line), line)
 
 
 def test_conditions_compute_with_what_is_known() -> None:
