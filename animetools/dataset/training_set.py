@@ -54,6 +54,7 @@ class Images:
         self.mirror = mirror
         self.channels, self.height, self.width = self._common_shape()
         self.conditional = conditional
+        _ = self._labels  # those that are malformed are refused here
 
     @property
     def name(self) -> str:
