@@ -122,7 +122,8 @@ class _Network:
             if not rest and 1 <= scale <= LARGEST_SCALE and cut >= 0 and cut % (2 * scale) == 0:
                 self.geometry = Geometry(scale, cut // (2 * scale), align=align, least=height)
                 try:
-                    self.run(_picture(height, height + align))  # one size may fit by chance
+                    # Some sizes fit by chance: 7 x 64 is 8 x 56. An odd number of them decides.
+                    self.run(_picture(height, height + 9 * align))
                     return self.geometry
                 except ItemError as error:
                     why = error

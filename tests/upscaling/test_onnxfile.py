@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
@@ -100,6 +100,7 @@ def test_pixel_shuffle(tmp_path: Path) -> None:
     align=st.sampled_from([1, 2, 4, 8, 16, 32, 64]),
     strict=st.booleans(),
 )
+@example(scale=7, border=0, align=64, strict=False)  # 7 x 64 is 8 x 56
 def test_the_form_is_found(
     scale: int, border: int, align: int, strict: bool, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
