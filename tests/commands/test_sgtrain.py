@@ -390,7 +390,10 @@ def test_what_is_not_used_is_told(tmp_path: Path) -> None:
         "d.zip has labels for 2 classes in dataset.json, which sgtrain does not learn: --cond does"
     )
     assert done.stderr.count(f"sgtrain: {note}\n") == 1
-    assert "which sgtrain does not learn" not in train("-n d.zip --preset tiny --cond", tmp_path).stderr
+    assert (
+        "which sgtrain does not learn"
+        not in train("-n d.zip --preset tiny --cond", tmp_path).stderr
+    )
 
 
 @pytest.mark.parametrize(
