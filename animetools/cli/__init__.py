@@ -9,6 +9,7 @@ from animetools.options import Opt
 from animetools.shared_options import (
     FORMAT,
     Background,
+    Batch,
     Device,
     Dtype,
     MaxPixels,
@@ -21,6 +22,7 @@ from animetools.shared_options import (
 __all__ = [
     "FORMAT",
     "Background",
+    "Batch",
     "Batches",
     "Device",
     "Dtype",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from animetools.cli import Batches, Device, Item, MaxPixels, Opt, Output, Stream, command
+from animetools.cli import Batch, Batches, Device, Item, MaxPixels, Opt, Output, Stream, command
 from animetools.cli.cores import cores
 from animetools.cli.item import below
 from animetools.images.containers import MAX_PIXELS
@@ -100,9 +100,7 @@ class TagOptions:
         Opt("Folder for the captions, instead of beside the images.", "o", unit="FOLDER"),
     ] = None
     force: Annotated[bool, Opt("Overwrite captions that exist.", "f")] = False
-    batch: Annotated[
-        int, Opt("Images that a GPU tags at once; a CPU takes one.", min=1, max=1024)
-    ] = 32
+    batch: Batch = 32
     device: Device = "auto"
     max_pixels: MaxPixels = MAX_PIXELS
 

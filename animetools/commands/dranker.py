@@ -9,7 +9,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from animetools import atomic
-from animetools.cli import Batches, Device, Dtype, Item, Opt, Output, Sha256, Stream, Tags, command
+from animetools.cli import (
+    Batch,
+    Batches,
+    Device,
+    Dtype,
+    Item,
+    Opt,
+    Output,
+    Sha256,
+    Stream,
+    Tags,
+    command,
+)
 from animetools.cli.item import Result
 from animetools.errors import FatalError, ItemError
 from animetools.images.containers import format_by_name
@@ -53,9 +65,7 @@ class RankOptions:
     sheet: Annotated[
         str, Opt("Write a contact sheet of the best and the worst images.", unit="FILE")
     ] = ""
-    batch: Annotated[
-        int, Opt("Images that a GPU scores at once; a CPU takes one.", min=1, max=1024)
-    ] = 32
+    batch: Batch = 32
     device: Device = "auto"
     dtype: Dtype = "fp32"
     sha256: Sha256 = ""

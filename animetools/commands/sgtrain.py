@@ -163,7 +163,7 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
         path = locate(path)
     saved = resume.read(path) if path else None
     chosen = given(options, TrainConfig)
-    if device.type == "cuda" and not saved and options.preset != "s1":  # type: ignore[attr-defined]
+    if device.type == "cuda" and not saved and chosen.get("preset") != "s1":
         chosen.setdefault("dtype", "fp16")
     side, transfers = max(images.height, images.width), bool(options.transfer)
     config = settings(chosen, side, saved, path, transfer=transfers)

@@ -118,8 +118,8 @@ class Training:
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
         states = {name: part.state_dict() for name, part in self._parts().items()}
-        torch.save({"step": self.step, **states}, self.path + ".part")
-        os.replace(self.path + ".part", self.path)
+        with atomic.writing(self.path) as file:
+            torch.save({"step": self.step, **states}, file)
 
     def learn(self, pixels: Tensor, labels: Tensor, known: Tensor) -> float:
         """One step; returns the loss."""
