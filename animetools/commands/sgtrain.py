@@ -140,7 +140,7 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
     from animetools.runs.loop import train
     from animetools.runs.pace import Pace
     from animetools.runs.view import View
-    from animetools.training import resume, snapshots, transfer
+    from animetools.training import doc2vec, resume, snapshots, transfer
     from animetools.training.forecast import legs, length, needs
     from animetools.training.learner import KIMG, StyleGANTraining
     from animetools.training.loader import LabelTable
@@ -173,10 +173,9 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
 
     # The networks.
     configs, source, seen, lost = transfer.new_configs(config, images), None, 0, ""
-    names = images.label_names if config.cond else []
     if saved:
         configs = transfer.resumed_configs(configs, saved, path)
-        resume.refuse_other_labels(saved, names, path)
+        resume.refuse_other_labels(saved, images.label_names, path)
     elif options.transfer:
         source = transfer.source_of(locate(options.transfer))
         wanted, configs = configs, transfer.configs_like(configs, source, options.transfer)
@@ -217,8 +216,7 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
     # The run.
     gan, said = transfer.gan_of(config, configs, device, source, labels, seen)
     facts: dict[str, Any] = {"dataset": images.name, "images": len(images)}
-    facts |= {"labels": names} if names else {}
-    facts |= {"tags": True} if images.has_tags else {}
+    facts |= images.label_facts
     facts |= {"transfer": options.transfer} if options.transfer else {}
     news = [said] if said else []
     if saved:
@@ -231,6 +229,8 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
         news = [f"continuing from {path} at {KIMG.words(gan.seen)} kimg"]
         news += changes(saved.facts | saved.facts["config"], facts | asdict(config))
         news += resume.moves(home, images) if home else []
+    elif config.tag_embedding == "doc2vec":
+        doc2vec.fit(gan, images, source)
     folder = Folder(home) if home else Folder.new(stream.out, name)
     folder.record(
         asdict(options)
