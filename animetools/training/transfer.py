@@ -20,6 +20,7 @@ from animetools.training import growth
 from animetools.training.augment import FILTER, PIPES, SIDE, Ada
 from animetools.training.config import Configs, DConfig, Dtype, GConfig, TrainConfig, networks
 from animetools.training.diffaugment import diffaugment
+from animetools.training.doubling import draw_enlarged, score_reduced
 from animetools.training.gan import GAN, Augment
 from animetools.training.labels import unknown_tags, with_tags
 from animetools.training.loader import LabelTable
@@ -82,6 +83,9 @@ def gan_of(
         left += [f"D.{name}" for name in take(discriminator, other)]
         left += unknown_tags(*names)
         said = f"layers that start from random weights: {', '.join(left) or 'none'}"
+        draw_enlarged(generator, len(source.generator.config.channels))
+        if theirs:
+            score_reduced(discriminator, len(theirs.config.channels), theirs.state)
     augments: dict[str, Augment | None] = {
         "ada": Ada(PIPES[config.augpipe]),
         "fixed": Ada(PIPES[config.augpipe]),
