@@ -81,12 +81,12 @@ def mix(ws: Tensor, others: Tensor, cutoff: int) -> Tensor:
     return torch.cat([ws[:, :cutoff], others[:, cutoff:]], 1)
 
 
-def track_average(mapping: Mapping, ws: Tensor) -> None:
-    """Move the average w towards ws [n, num_ws, w_dim], which are not mixed.
+def track_average(mapping: Mapping, mean: Tensor) -> None:
+    """Move the average w towards the mean [w_dim] of a batch, which is not mixed.
 
     Source: Karras et al. 2018 (StyleGAN), appendix B.
     """
-    mapping.w_avg.copy_(ws[:, 0].detach().mean(0).lerp(mapping.w_avg, W_DECAY))
+    mapping.w_avg.copy_(mean.lerp(mapping.w_avg, W_DECAY))
 
 
 def generator_loss(

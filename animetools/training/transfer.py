@@ -1,6 +1,7 @@
 """The networks that a run starts from: new ones, those of a snapshot, or weights of another network."""
 
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,7 @@ from animetools.training.config import Configs, DConfig, Dtype, GConfig, TrainCo
 from animetools.training.diffaugment import diffaugment
 from animetools.training.gan import GAN, Augment, Labels
 from animetools.training.networks import layers_from_image, new_networks
+from animetools.training.ranks import ALONE, Ranks
 
 NEEDED = ("progressive", "styles")  # of a StyleGAN 1
 NOT_THEIRS = ("base", "image_channels", "c_dim", "labels", "mapping", "mbstd_group")
@@ -57,6 +59,7 @@ def gan_of(
     source: NetworkFile | None = None,
     labels: Labels | None = None,
     seen: int = 0,
+    ranks: Ranks = ALONE,
 ) -> tuple[GAN, str]:
     """Networks to train, with random weights where a source has none; the run begins at `seen` images.
 
@@ -70,9 +73,9 @@ def gan_of(
         left += [f"D.{name}" for name in take(discriminator, theirs.state if theirs else {})]
         said = f"layers that start from random weights: {', '.join(left) or 'none'}"
     augments: dict[str, Augment | None] = {
-        "ada": Ada(PIPES[config.augpipe]),
-        "fixed": Ada(PIPES[config.augpipe]),
-        "diffaug": diffaugment,
+        "ada": Ada(PIPES[config.augpipe], ranks),
+        "fixed": Ada(PIPES[config.augpipe], ranks),
+        "diffaug": partial(diffaugment, ranks=ranks),
         "none": None,
     }
     gan = GAN(
@@ -83,6 +86,7 @@ def gan_of(
         labels=labels,
         precision=precision_of(config.dtype, device),
         seen=seen,
+        ranks=ranks,
     )
     return gan, said
 
