@@ -132,6 +132,7 @@ def sgtrain(options: TrainOptions, stream: Stream) -> int:
 
 def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) -> Iterator[str]:
     """Train, alone or with others that torchrun has started; yields the path of each snapshot."""
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")  # else it logs what we say in a sentence
     from animetools.training.ranks import joined
 
     with joined(os.environ, partial(give_up, stream.report)) as ranks:

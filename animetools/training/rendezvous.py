@@ -5,6 +5,7 @@ it lives. So a lost rank is noticed on any machine, in whatever the others wait 
 """
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import NoReturn
@@ -32,8 +33,11 @@ class Watch:
     `asked` tells whether this rank is asked to stop; for rank 0, whether any is.
     """
 
-    def __init__(self, store: Store, rank: int, count: int, give_up: GiveUp) -> None:
+    def __init__(
+        self, store: Store, rank: int, count: int, give_up: GiveUp, *, has_store: bool
+    ) -> None:
         self.store, self.rank, self.count, self.give_up = store, rank, count, give_up
+        self.has_store = has_store
         self.asked, self.alarmed, self.ended = (threading.Event() for _ in range(3))
         self.beats = 0
         self.signs = [b""] * count  # of all ranks
@@ -48,6 +52,8 @@ class Watch:
         """This rank ends with an error, and will say so: the others end silently."""
         self.ended.set()
         self.store.set(_life(self.rank), "failed")
+        if self.has_store:
+            time.sleep(2 * BEAT)  # it ends with this process
 
     def alarm(self) -> NoReturn:
         """A connection has broken: find out who is lost, and end the process."""
@@ -123,7 +129,7 @@ def meet(environment: Mapping[str, str], give_up: GiveUp, *, seconds: float = CO
             f"of {count} ranks, {' and '.join(absent)} did not come to {place} within"
             f" {seconds:g} seconds: start all again"
         ) from why
-    watch = Watch(pulse, rank, count, give_up)
+    watch = Watch(pulse, rank, count, give_up, has_store=has_store)
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     try:
         dist.init_process_group(

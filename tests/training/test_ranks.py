@@ -61,7 +61,12 @@ def gan_of(config: TrainConfig, ranks: Ranks) -> GAN:
             c_dim=3, base=(4, 5), group=config.mbstd, dtype=torch.float64
         )
     return GAN(
-        generator, discriminator, config, augment=augments.get(config.aug), labels=LABELS, ranks=ranks
+        generator,
+        discriminator,
+        config,
+        augment=augments.get(config.aug),
+        labels=LABELS,
+        ranks=ranks,
     )
 
 
@@ -115,7 +120,9 @@ def test_two_ranks_learn_what_one_process_does(tmp_path: Path) -> None:
         found = tensors_of(torch.load(tmp_path / str(rank)))
         assert found.keys() == alone.keys()
         off = {
-            name: float((found[name].double() - value.double()).norm() / (value.double().norm() + 1))
+            name: float(
+                (found[name].double() - value.double()).norm() / (value.double().norm() + 1)
+            )
             for name, value in alone.items()
         }
         assert {name: error for name, error in off.items() if error > 1e-8} == {}
@@ -142,7 +149,11 @@ def test_a_batch_that_cuts_minibatch_groups_is_refused() -> None:
     refuse_odd_batch(TrainConfig(batch="16", accumulate=2), 64, 4, 2)
     refuse_odd_batch(TrainConfig(batch="6"), 64, 3, 1)
     for config, count, words in [
-        (TrainConfig(batch="4"), 2, "--batch 4 does not divide among 2 ranks in minibatch groups of 4"),
+        (
+            TrainConfig(batch="4"),
+            2,
+            "--batch 4 does not divide among 2 ranks in minibatch groups of 4",
+        ),
         (TrainConfig(batch="16", accumulate=2), 3, "3 ranks and 2 parts .* a multiple of 24"),
         (TrainConfig(batch="32,64px:8"), 4, "--batch 8 .* choose a multiple of 16, or a lower"),
     ]:
