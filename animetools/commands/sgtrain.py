@@ -119,6 +119,9 @@ def sgtrain(options: TrainOptions, stream: Stream) -> int:
 
     A StyleGAN 1 (--preset s1) begins with images of 8 pixels; higher resolutions fade in.
 
+    torchrun trains with several processes, on GPUs or machines: `torchrun --nproc-per-node 2
+    $(which sgtrain) ...`. They share each batch, and learn what one process would.
+
     The folder also holds sheets of samples, log.txt, run.json with all settings, and curves for
     TensorBoard. The loop below restarts a run that has crashed; status 2 means that it cannot
     continue.
@@ -132,9 +135,8 @@ def sgtrain(options: TrainOptions, stream: Stream) -> int:
 
 def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) -> Iterator[str]:
     """Train, alone or with others that torchrun has started; yields the path of each snapshot."""
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")  # else it logs what we say in a sentence
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")  # or it logs what we say
     from animetools.training.ranks import joined
-
     with joined(os.environ, partial(give_up, stream.report)) as ranks:
         if ranks.leads:
             yield from _lead(options, stream, stopping, ranks)

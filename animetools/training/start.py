@@ -41,6 +41,7 @@ class Start:
         """What snapshots say of the run."""
         facts: dict[str, Any] = {"dataset": self.images.name, "images": len(self.images)}
         facts |= {"labels": self.names} if self.names else {}
+        facts |= {"tags": True} if self.images.has_tags else {}
         return facts | ({"transfer": self.transferred} if self.transferred else {})
 
     @property

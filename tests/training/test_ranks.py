@@ -2,8 +2,6 @@
 
 import os
 import sys
-import signal
-import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -30,7 +28,7 @@ from tests.training.groups import environments
 LABELS = torch.eye(3, dtype=torch.float64)[[0, 0, 1, 2, 2, 2]]
 EVERYTHING = TrainConfig(
     batch="16", accumulate=2, gamma=1.0, ema_kimg=0.1, aug="ada", p=0.4, target=0.0, ada_kimg=0.2,
-    top_k="1,0.048:0.5",
+    top_k="1,0.048:0.5", cond=True, label_dropout=0.5, d_repeats=2,
 )  # fmt: skip
 GROWING = replace(
     preset("s1", 16), channel_base=64, latent=8, map_layers=2, batch="8,16px:4", mbstd=2, gamma=1.0,
@@ -44,7 +42,7 @@ RUNS = {
     ),
     "growing": GROWING,
 }
-STEPS = 7
+STEPS = 8
 
 
 def gan_of(config: TrainConfig, ranks: Ranks) -> GAN:
@@ -163,9 +161,11 @@ def test_a_batch_that_cuts_minibatch_groups_is_refused() -> None:
 
 def test_ranks_that_do_not_find_each_other_say_who_is_missing() -> None:
     first, second = environments(2)
-    with pytest.raises(FatalError, match="rank 0 of 2 did not answer at 127.0.0.1:.* within 1 sec"):
+    with pytest.raises(
+        FatalError, match=r"rank 0 of 2 did not answer at 127.0.0.1:.* within 1 sec"
+    ):
         meet(second, give_up, seconds=1)
-    with pytest.raises(FatalError, match="of 2 ranks, 1 did not come to .* within 1 seconds"):
+    with pytest.raises(FatalError, match=r"of 2 ranks, 1 did not come to .* within 1 seconds"):
         meet(first, give_up, seconds=1)
     with (
         pytest.raises(FatalError, match="WORLD_SIZE is set, but not 'LOCAL_RANK'"),
