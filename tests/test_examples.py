@@ -116,6 +116,21 @@ def test_the_default_network_from_nothing(shell: Shell, tmp_path: Path) -> None:
     assert (tmp_path / "d/default.pkl").stat().st_size < 12_000_000
 
 
+def test_slurm_starts_torchrun_on_each_machine(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "cluster").mkdir()
+    for name, script in {"scontrol": "echo a; echo b", "srun": 'printf "%s\n" "$@"'}.items():
+        (tmp_path / "cluster" / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "cluster" / name).chmod(0o755)
+    facts = "SLURM_JOB_ID=20007 SLURM_JOB_NODELIST=[a-b] SLURM_JOB_NUM_NODES=2 SLURM_GPUS_ON_NODE=8"
+    facts += f" SLURM_CPUS_PER_TASK=32 ANIMETOOLS={ROOT} PATH=$PWD/cluster:$PATH"
+    done = shell(f"{facts} {ROOT}/examples/slurm-train.sh d.zip --preset s2")
+    assert (done.returncode, done.stderr) == (0, "")
+    words = done.stdout.splitlines()
+    assert words[-6:] == [f"{ROOT}/bin/sgtrain", *"--resume latest d.zip --preset s2".split()]
+    assert {"--nnodes=2", "--nproc-per-node=8", "--rdzv-endpoint=a:20007"} < set(words)
+    assert all(Path(word).is_file() for word in words if word.startswith("/"))
+
+
 def test_the_default_language_model_from_nothing(shell: Shell, tmp_path: Path) -> None:
     done = shell(f"{ROOT}/examples/train-text.sh d 100 2")
     assert (done.returncode, done.stdout) == (0, "run/snapshot-000002\n"), done.stderr

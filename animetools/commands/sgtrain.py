@@ -119,8 +119,8 @@ def sgtrain(options: TrainOptions, stream: Stream) -> int:
 
     A StyleGAN 1 (--preset s1) begins with images of 8 pixels; higher resolutions fade in.
 
-    torchrun trains with several processes, on GPUs or machines: `torchrun --nproc-per-node 2
-    $(which sgtrain) ...`. They share each batch, and learn what one process would.
+    Several processes, as torchrun starts them on GPUs and machines, share each batch, and learn
+    what one would: torchrun --nproc-per-node 2 $(which sgtrain) dataset.zip
 
     The folder also holds sheets of samples, log.txt, run.json with all settings, and curves for
     TensorBoard. The loop below restarts a run that has crashed; status 2 means that it cannot
@@ -137,6 +137,7 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
     """Train, alone or with others that torchrun has started; yields the path of each snapshot."""
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")  # or it logs what we say
     from animetools.training.ranks import joined
+
     with joined(os.environ, partial(give_up, stream.report)) as ranks:
         if ranks.leads:
             yield from _lead(options, stream, stopping, ranks)
@@ -234,10 +235,7 @@ def _follow(
     images = Images(stream.files[0])
     chosen = given(options, TrainConfig)
     begin = start(chosen, images, device, path, options.transfer, options.resume_kimg, stream.note)
-    if begin.fingerprint != fingerprint:
-        raise FatalError(
-            "it has other images or settings than rank 0: give all ranks the same dataset and options"
-        )
+    begin.refuse_others(fingerprint)
     gan, _ = begin.gan(ranks)
     ranks.align(gan.generator, gan.discriminator, gan.ema)
     with StyleGANTraining(gan, images, begin.config, {}, jobs) as training:

@@ -8,6 +8,7 @@ import torch
 
 from animetools.dataset.annotations import annotations
 from animetools.dataset.training_set import Images
+from animetools.errors import FatalError
 from animetools.netfiles.fetch import locate
 from animetools.netfiles.networkfile import NetworkFile
 from animetools.training import resume, snapshots, transfer
@@ -48,6 +49,14 @@ class Start:
     def fingerprint(self) -> list[str]:
         """What must be the same on all ranks."""
         return [self.images.identity.digest, f"{self.config}"]
+
+    def refuse_others(self, fingerprint: list[str]) -> None:
+        """Raise FatalError if this is not the fingerprint of rank 0."""
+        if self.fingerprint != fingerprint:
+            raise FatalError(
+                "it has other images or settings than rank 0: give all ranks the same dataset and"
+                " options"
+            )
 
     def gan(self, ranks: Ranks = ALONE) -> tuple[GAN, str]:
         """The networks, and which layers of the source do not fit, if there is one.
