@@ -17,6 +17,7 @@ from torch.autograd import backward
 from animetools.errors import FatalError
 from animetools.networks.discriminator import Discriminator
 from animetools.networks.generator import Generator
+from animetools.networks.ops import enlarge
 from animetools.training import growth, loss
 from animetools.training.config import TrainConfig
 from animetools.training.loss import Networks, Terms
@@ -103,6 +104,7 @@ class GAN:
             generator,
             discriminator,
             None if augment is None else lambda x: augment(x, float(self.p), self.chance),
+            small=config.grows and augment is None,  # augmentation is of whole images
         )
         self.grow()
 
@@ -161,6 +163,8 @@ class GAN:
             )
         self.grow()
         reals = growth.faded(reals, self.lod)
+        if not self.networks.small:
+            reals = enlarge(reals, 2 ** int(self.lod))
         self.rates = self.now(config.g_lr), self.now(config.d_lr)
         g_interval, d_interval = self.intervals
         self.g.tune(self.rates[0], g_interval if config.lazy else None)
@@ -210,8 +214,11 @@ class GAN:
 
     def directions(self, count: int) -> Tensor:
         """Directions in the space of images, for so many path lengths."""
-        channels = self.generator.config.image_channels
-        return self._normal(count, channels, self.generator.height, self.generator.width)
+        channels, halved = self.generator.config.image_channels, 0
+        if self.networks.small:
+            halved = int(self.lod)
+        height, width = (side >> halved for side in self.generator.config.image_size)
+        return self._normal(count, channels, height, width)
 
     def generator_gradients(self, draw: Draw) -> Terms:
         """Add up the gradients of the generator's loss."""
