@@ -74,7 +74,7 @@ def seconds_per_kimg(gan: GAN, batch: int) -> float:
     def seconds(turn: int, count: int) -> float:
         """Of one step of the generator and those of the discriminator that belong to it."""
         reals = torch.zeros(count, *shape).to(gan.device, gan.dtype)
-        labels = gan.draw(count).c
+        labels = None if gan.labels is None else gan.labels[torch.zeros(count, dtype=torch.long)]
         gan.iteration, gan.seen = turn * repeats, seen
         start = time.perf_counter()
         for _ in range(repeats):

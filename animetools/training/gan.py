@@ -8,7 +8,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,6 +20,7 @@ from animetools.networks.generator import Generator
 from animetools.networks.ops import enlarge
 from animetools.training import growth, loss
 from animetools.training.config import TrainConfig
+from animetools.training.labels import Labels, lose_tags
 from animetools.training.loss import Networks, Terms
 from animetools.training.networks import layers_from_image
 from animetools.training.optimizer import Optimizer
@@ -27,17 +28,6 @@ from animetools.training.schedules import value_at
 
 Augment = Callable[[Tensor, float, torch.Generator], Tensor]
 """(images [n, C, H, W], the probability p, a source of random numbers) to images like them."""
-
-
-class Labels(Protocol):
-    """The labels of the training images, [images, c_dim]: a tensor, or what reads like one."""
-
-    def __len__(self) -> int:
-        """The number of images."""
-
-    def __getitem__(self, indices: Tensor) -> Tensor:
-        """The labels of these images."""
-
 
 G_INTERVAL = 4  # steps of the generator between two of its regularizations
 D_INTERVAL = 16  # and of the discriminator
@@ -141,7 +131,7 @@ class GAN:
             self.d.reset()
 
     def step(self, reals: Tensor, labels: Tensor | None = None) -> Terms:
-        """One iteration with reals [n, C, H, W] in -1..1 and their labels [n, c_dim].
+        """One iteration with reals [n, C, H, W] in -1..1 and their labels [n, c_dim] on the CPU.
 
         The generator learns first, and with `d_repeats` in every so many iterations only; in
         StyleGAN 1's program the discriminator does, which after the first step is the same order:
@@ -162,6 +152,7 @@ class GAN:
                 f"whole minibatch groups of {group}"
             )
         self.grow()
+        labels = None if labels is None else self._learned(labels)
         reals = growth.faded(reals, self.lod)
         if not self.networks.small:
             reals = enlarge(reals, 2 ** int(self.lod))
@@ -204,7 +195,7 @@ class GAN:
         z, c, mixed = self._normal(count, z_dim), None, None
         if self.labels is not None:
             chosen = torch.randint(len(self.labels), (count,), generator=self.chance)
-            c = self.labels[chosen].to(self.device, self.dtype)
+            c = self._learned(self.labels[chosen])
         if torch.rand((), generator=self.chance) < self.config.mixing:
             cutoff = int(torch.randint(1, rows, (), generator=self.chance))
             mixed = self._normal(count, z_dim), cutoff
@@ -353,6 +344,12 @@ class GAN:
         if self.config.lazy:
             optimizer.step()
             optimizer.begin()
+
+    def _learned(self, labels: Tensor) -> Tensor:
+        """Labels [n, c_dim] on the CPU as the networks get them."""
+        if self.config.label_dropout:
+            labels = lose_tags(labels, self.config.label_dropout, self.chance)
+        return labels.to(self.device, self.dtype)
 
     def _normal(self, *shape: int) -> Tensor:
         """Normally distributed numbers, drawn on the device: there may be many."""
