@@ -13,6 +13,8 @@ export PATH="$root/bin:$PATH"
 faces=$1 network=${2:-default} rounds=${3:-3} samples=${4:-2000} kimg=${5:-20}
 
 size=$(sgconvert --info "$network" | awk '$1 == "width" { print $2 }')
+mkdir -p bootstrap
+find "$faces" >bootstrap/faces.txt
 best=()
 for round in $(seq "$rounds"); do
     folder=bootstrap/$round
@@ -24,7 +26,7 @@ for round in $(seq "$rounds"); do
         sggen --network "$network" --seeds "$seeds" --psi 0.7 -o "$folder/samples" |
             dranker "$network" --best 10% --sheet "$folder/tails.png" >"$folder/best.txt"
         # Status 1 means that some files are bad.
-        cat <(find "$faces") "${best[@]}" |
+        cat bootstrap/faces.txt "${best[@]}" |
             animepack --size "$size" --fit cover -o "$folder/data.zip" >&2 || [ $? = 1 ]
     fi
 

@@ -205,11 +205,9 @@ class GAN:
 
     def directions(self, count: int) -> Tensor:
         """Directions in the space of images, for so many path lengths."""
-        channels, halved = self.generator.config.image_channels, 0
-        if self.networks.small:
-            halved = int(self.lod)
-        height, width = (side >> halved for side in self.generator.config.image_size)
-        return self._normal(count, channels, height, width)
+        config, halved = self.generator.config, int(self.lod) if self.networks.small else 0
+        height, width = (side >> halved for side in config.image_size)
+        return self._normal(count, config.image_channels, height, width)
 
     def generator_gradients(self, draw: Draw) -> Terms:
         """Add up the gradients of the generator's loss."""

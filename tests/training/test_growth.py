@@ -250,8 +250,9 @@ def test_no_sample_jumps_while_it_grows() -> None:
 
 
 def test_colors_and_labels() -> None:
-    """A grey dataset with classes, not square."""
+    """A grey dataset with classes, not square, and path lengths."""
     config = replace(QUICK, channel_base=64, channel_max=8, latent=8, map_layers=2, cond=True)
+    config = replace(config, pl_weight=2.0)
     pair = new_networks(*networks(config, 16, 20, 1, 3), 0)
     assert pair[1].config.c_dim == 3
     assert pair[0].mapping.config.labels == "concat"
