@@ -17,6 +17,7 @@ from torch.autograd import backward
 from animetools.errors import FatalError
 from animetools.networks.discriminator import Discriminator
 from animetools.networks.generator import Generator
+from animetools.networks.ops import enlarge
 from animetools.training import growth, loss
 from animetools.training.config import TrainConfig
 from animetools.training.labels import Labels, lose_tags
@@ -103,6 +104,7 @@ class GAN:
             generator,
             discriminator,
             None if augment is None else lambda x: augment(x, float(self.p), self.chance),
+            small=config.grows and augment is None,  # augmentation is of whole images
         )
         self.grow()
 
@@ -163,6 +165,8 @@ class GAN:
         self.grow()
         labels = None if labels is None else self._learned_share(labels, batch)
         reals = growth.faded(reals, self.lod)
+        if not self.networks.small:
+            reals = enlarge(reals, 2 ** int(self.lod))
         self.rates = self.now(config.g_lr), self.now(config.d_lr)
         g_interval, d_interval = self.intervals
         self.g.tune(self.rates[0], g_interval if config.lazy else None)
@@ -215,8 +219,9 @@ class GAN:
 
     def directions(self, count: int) -> Tensor:
         """Directions in the space of images, for so many path lengths of all ranks."""
-        channels = self.generator.config.image_channels
-        return self._normal(count, channels, self.generator.height, self.generator.width)
+        config, halved = self.generator.config, int(self.lod) if self.networks.small else 0
+        height, width = (side >> halved for side in config.image_size)
+        return self._normal(count, config.image_channels, height, width)
 
     def generator_gradients(self, draw: Draw) -> Terms:
         """Add up the gradients of the generator's loss."""
