@@ -9,6 +9,7 @@ from typing import Any
 from animetools.dataset.identity import Identity
 from animetools.dataset.training_set import Images
 from animetools.errors import FatalError
+from animetools.netfiles.fetch import locate
 from animetools.netfiles.networkfile import NetworkFile
 from animetools.runs.folder import numbered, recorded
 from animetools.runs.snapshots import NAME, listed
@@ -16,6 +17,16 @@ from animetools.training import snapshots
 
 RELATED = 0.1  # the share of common images from which on one dataset may have become the other
 NEW_RUN = "--resume none to start a new run"
+
+
+def chosen(wanted: str, results: str, images: Images) -> str:
+    """The snapshot that `wanted` means: latest, none, a path or a URL; empty for none.
+
+    Raises FatalError as `latest`, or if there is no file.
+    """
+    if wanted == "latest":
+        return latest(results, images) or ""
+    return "" if wanted in ("", "none") else locate(wanted)
 
 
 def latest(results: str, images: Images) -> str | None:

@@ -1,6 +1,7 @@
 """The networks that a run starts from: new ones, those of a snapshot, or weights of another network."""
 
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,7 @@ from animetools.training.gan import GAN, Augment
 from animetools.training.labels import unknown_tags, with_tags
 from animetools.training.loader import LabelTable
 from animetools.training.networks import layers_from_image, new_networks
+from animetools.training.ranks import ALONE, Ranks
 
 NEEDED = ("progressive", "styles")  # of a StyleGAN 1
 NOT_THEIRS = ("base", "image_channels", "c_dim", "labels", "mapping", "mbstd_group")
@@ -66,6 +68,7 @@ def gan_of(
     source: NetworkFile | None = None,
     labels: LabelTable | None = None,
     seen: int = 0,
+    ranks: Ranks = ALONE,
 ) -> tuple[GAN, str]:
     """Networks to train, with random weights where a source has none; the run begins at `seen` images.
 
@@ -87,9 +90,9 @@ def gan_of(
         if theirs:
             score_reduced(discriminator, len(theirs.config.channels), theirs.state)
     augments: dict[str, Augment | None] = {
-        "ada": Ada(PIPES[config.augpipe]),
-        "fixed": Ada(PIPES[config.augpipe]),
-        "diffaug": diffaugment,
+        "ada": Ada(PIPES[config.augpipe], ranks),
+        "fixed": Ada(PIPES[config.augpipe], ranks),
+        "diffaug": partial(diffaugment, ranks=ranks),
         "none": None,
     }
     gan = GAN(
@@ -100,6 +103,7 @@ def gan_of(
         labels=labels,
         precision=precision_of(config.dtype, device),
         seen=seen,
+        ranks=ranks,
     )
     return gan, said
 
