@@ -47,10 +47,8 @@ class Draw:
 
     def at(self, places: Tensor) -> "Draw":
         """That of some of the fakes."""
-        c = None if self.c is None else self.c[places]
-        noise = None if self.noise is None else self.noise[places]
+        c, blur, noise = (x if x is None else x[places] for x in (self.c, self.blur, self.noise))
         mixed = None if self.mixed is None else (self.mixed[0][places], self.mixed[1])
-        blur = None if self.blur is None else self.blur[places]
         return Draw(self.z[places], c, blur, noise, mixed)
 
 
