@@ -65,7 +65,7 @@ def test_classes_by_tag(shell: Shell, tagged: Path) -> None:
     assert [label for _, label in made["labels"]] == [0, 0]
     lines = done.stderr.splitlines()
     assert lines[:2] == [
-        f"animepack: --class-by: no image is of the class {name}" for name in ("blonde_hair", "hat")
+        f"animepack: no image has the tag {name} of --class-by" for name in ("blonde_hair", "hat")
     ]
     kept = "read 4 = kept 2 + rejected 2 (2 no tag of --class-by) + passed over 0 + failed 0"
     assert kept in lines[-1]
