@@ -93,6 +93,15 @@ class TrainConfig:
         bool,
         Opt("Train a conditional network on the labels of the dataset, which are classes or tags."),
     ] = False
+    label_dropout: Annotated[
+        float,
+        Opt(
+            "Probability with --cond that an image's label loses some of its tags, or all, or its"
+            " class: the network learns to obey incomplete lists of tags.",
+            min=0,
+            max=1,
+        ),
+    ] = 0.0
     channel_base: Annotated[int, Opt("Channels of a block times its resolution.", min=16)] = 32768
     channel_max: Annotated[int, Opt("Maximum channels of a block.", min=1)] = 512
     map_layers: Annotated[int, Opt("Layers of the mapping network.", min=1, max=64)] = 8

@@ -73,7 +73,7 @@ def seconds_per_kimg(gan: GAN, batch: int) -> float:
 
     def seconds(iteration: int, count: int) -> float:
         reals = torch.zeros(count, *shape).to(gan.device, gan.dtype)
-        labels = gan.draw(count).c
+        labels = None if gan.labels is None else gan.labels[torch.zeros(count, dtype=torch.long)]
         gan.iteration, gan.seen = iteration, seen
         start = time.perf_counter()
         float(gan.step(reals, labels)["loss_g"])  # a GPU is waited for

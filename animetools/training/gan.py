@@ -8,7 +8,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ from animetools.networks.discriminator import Discriminator
 from animetools.networks.generator import Generator
 from animetools.training import growth, loss
 from animetools.training.config import TrainConfig
+from animetools.training.labels import Labels, lose_tags
 from animetools.training.loss import Networks, Terms
 from animetools.training.networks import layers_from_image
 from animetools.training.optimizer import Optimizer
@@ -26,16 +27,6 @@ from animetools.training.schedules import value_at
 
 Augment = Callable[[Tensor, float, torch.Generator], Tensor]
 """(images [n, C, H, W], the probability p, a source of random numbers) to images like them."""
-
-
-class Labels(Protocol):
-    """The labels of the training images, [images, c_dim]: a tensor, or what reads like one."""
-
-    def __len__(self) -> int:
-        """The number of images."""
-
-    def __getitem__(self, indices: Tensor) -> Tensor:
-        """The labels of these images."""
 
 
 G_INTERVAL = 4  # iterations between two regularizations of the generator
@@ -139,7 +130,7 @@ class GAN:
             self.d.reset()
 
     def step(self, reals: Tensor, labels: Tensor | None = None) -> Terms:
-        """One iteration with reals [n, C, H, W] in -1..1 and their labels [n, c_dim].
+        """One iteration with reals [n, C, H, W] in -1..1 and their labels [n, c_dim] on the CPU.
 
         The generator learns first; in StyleGAN 1's program the discriminator does, which after the
         first step is the same order: generator, discriminator, average.
@@ -159,6 +150,7 @@ class GAN:
                 f"whole minibatch groups of {group}"
             )
         self.grow()
+        labels = None if labels is None else self._learned(labels)
         reals = growth.faded(reals, self.lod)
         self.rates = self.now(config.g_lr), self.now(config.d_lr)
         g_interval, d_interval = self.intervals
@@ -196,7 +188,7 @@ class GAN:
         z, c, mixed = self._normal(count, z_dim), None, None
         if self.labels is not None:
             chosen = torch.randint(len(self.labels), (count,), generator=self.chance)
-            c = self.labels[chosen].to(self.device, self.dtype)
+            c = self._learned(self.labels[chosen])
         if torch.rand((), generator=self.chance) < self.config.mixing:
             cutoff = int(torch.randint(1, rows, (), generator=self.chance))
             mixed = self._normal(count, z_dim), cutoff
@@ -342,6 +334,12 @@ class GAN:
         if self.config.lazy:
             optimizer.step()
             optimizer.begin()
+
+    def _learned(self, labels: Tensor) -> Tensor:
+        """Labels [n, c_dim] on the CPU as the networks get them."""
+        if self.config.label_dropout:
+            labels = lose_tags(labels, self.config.label_dropout, self.chance)
+        return labels.to(self.device, self.dtype)
 
     def _normal(self, *shape: int) -> Tensor:
         """Normally distributed numbers, drawn on the device: there may be many."""

@@ -71,8 +71,7 @@ class StyleGANTraining:
             self._loader = self._stack.enter_context(loader)
         batch: Batch = next(self._loader)
         reals = signed(batch.images.to(self.gan.device)).to(self.gan.dtype)
-        labels = batch.labels.to(self.gan.device, self.gan.dtype) if self.config.cond else None
-        return self.gan.step(reals, labels)
+        return self.gan.step(reals, batch.labels if self.config.cond else None)
 
     @property
     def _batch(self) -> int:

@@ -19,7 +19,8 @@ from animetools.training import growth
 from animetools.training.augment import FILTER, PIPES, SIDE, Ada
 from animetools.training.config import Configs, DConfig, Dtype, GConfig, TrainConfig, networks
 from animetools.training.diffaugment import diffaugment
-from animetools.training.gan import GAN, Augment, Labels
+from animetools.training.gan import GAN, Augment
+from animetools.training.labels import Labels
 from animetools.training.networks import layers_from_image, new_networks
 
 NEEDED = ("progressive", "styles")  # of a StyleGAN 1

@@ -18,6 +18,7 @@ complete -c sgtrain -l p -r -d 'Augmentation probability: of --aug fixed, or whe
 complete -c sgtrain -l freeze-d -r -d 'Layers of the discriminator to freeze, from the image side.'
 complete -c sgtrain -l mirror -d 'Learn from mirrored images too.'
 complete -c sgtrain -l cond -d 'Train a conditional network on the labels of the dataset, which are classes or tags.'
+complete -c sgtrain -l label-dropout -r -d 'Probability with --cond that an image\'s label loses some of its tags, or all, or its class: the network learns to obey incomplete lists of tags.'
 complete -c sgtrain -l channel-base -r -d 'Channels of a block times its resolution.'
 complete -c sgtrain -l channel-max -r -d 'Maximum channels of a block.'
 complete -c sgtrain -l map-layers -r -d 'Layers of the mapping network.'
