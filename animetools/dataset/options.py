@@ -86,7 +86,7 @@ class LabelOptions(FitOptions):
         if self.labels and self.class_by:
             raise ValueError("--labels and --class-by exclude each other")
         if self.labels is not None and not names_in(self.labels):
-            raise ValueError(f"--labels takes tags, or {ALL} for all of them")
+            raise ValueError(f"--labels takes names of tags, or the word {ALL} for all")
         if self.min_count > 1 and self.labels != ALL:
             raise ValueError("--min-count is for --labels tags")
         if self.class_by and self.class_by != FOLDER and len(names_in(self.class_by)) < 2:
