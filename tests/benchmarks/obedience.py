@@ -1,7 +1,7 @@
 """Whether a network draws what its tags say, as animetag sees it, beside faces drawn with those tags.
 
     PYTHONPATH=. .venv/bin/python tests/benchmarks/obedience.py NETWORK DRAWN [--count 500] [--psi 1] \
-        [--held-out blue_hair+red_eyes,green_hair+hat] [--sheet SHEET.jpg] [--card docs/NAME.md]
+        [--held-out blue_hair+red_eyes,green_hair+hat] [--sheet SHEET.jpg]
 
 DRAWN is a dataset of pictures that the network has not seen, larger than its own, and their true tags:
 
@@ -147,8 +147,8 @@ def rows(judge: Judge, sampler: Sampler, drawn: Tagged, told: argparse.Namespace
                 yield row(f"- {names[0]}", own[n :: len(lists)], real[n])
     plain = Tagged.sampled(sampler, [[]] * told.count, told.psi)
     for name in ("hat", "glasses"):
-        own, real = (judge.right(some.lacking(name)) for some in (plain, drawn))
-        yield row(f"no tags, {name} is found", own, real)
+        found = [judge.right(some.lacking(name)) for some in (plain, drawn)]
+        yield row(f"no tags, {name} is found", *found)
     like = Tagged.sampled(sampler, drawn.tags[: told.count], told.psi)
     first, second = (gauss(judge.features(some)) for some in (like, drawn))
     yield f"| FID | {fid(first, second):.0f} | |"
@@ -177,7 +177,6 @@ def main() -> None:
     parser.add_argument("--psi", type=float, default=1.0)
     parser.add_argument("--held-out", type=lambda text: text.split(","), default=[])
     parser.add_argument("--sheet", type=Path)
-    parser.add_argument("--card", type=Path)
     told = parser.parse_args()
     cv2.setNumThreads(1)
     sampler = Sampler(told.network, SamplingOptions()).opened()
