@@ -66,6 +66,14 @@ class TrainConfig:
     d_lr: Annotated[
         str, Opt("Learning rate of the discriminator, or a schedule.", unit="RATES", parse=rates)
     ] = "0.002"
+    d_repeats: Annotated[
+        int,
+        Opt(
+            "Steps of the discriminator per step of the generator, each with its own images.",
+            min=1,
+            max=100,
+        ),
+    ] = 1
     gamma: Annotated[float, Opt("R1 weight.", min=0)] = 10.0
     pl_weight: Annotated[float, Opt("Path length regularization weight.", min=0)] = 2.0
     mixing: Annotated[float, Opt("Probability of style mixing.", min=0, max=1)] = 0.9

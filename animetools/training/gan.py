@@ -28,10 +28,9 @@ from animetools.training.schedules import value_at
 Augment = Callable[[Tensor, float, torch.Generator], Tensor]
 """(images [n, C, H, W], the probability p, a source of random numbers) to images like them."""
 
-
-G_INTERVAL = 4  # iterations between two regularizations of the generator
+G_INTERVAL = 4  # steps of the generator between two of its regularizations
 D_INTERVAL = 16  # and of the discriminator
-ADA_INTERVAL = 4  # and between two adjustments of p
+ADA_INTERVAL = 4  # iterations between two adjustments of p
 
 
 @dataclass(frozen=True)
@@ -132,8 +131,9 @@ class GAN:
     def step(self, reals: Tensor, labels: Tensor | None = None) -> Terms:
         """One iteration with reals [n, C, H, W] in -1..1 and their labels [n, c_dim] on the CPU.
 
-        The generator learns first; in StyleGAN 1's program the discriminator does, which after the
-        first step is the same order: generator, discriminator, average.
+        The generator learns first, and with `d_repeats` in every so many iterations only; in
+        StyleGAN 1's program the discriminator does, which after the first step is the same order:
+        generator, discriminator, average, and the latter two again.
         Returns the mean [] of every term of the losses (loss.py) that were due, and path_mean, p.
         Where one is not finite the run has failed: gradients that are not finite are replaced, so
         that the networks may look sound for a while.
@@ -157,13 +157,16 @@ class GAN:
         self.g.tune(self.rates[0], g_interval if config.lazy else None)
         self.d.tune(self.rates[1], d_interval if config.lazy else None)
 
-        self.g.begin()
-        terms = self.generator_gradients(self.draw(batch))
-        if config.pl_weight and self.iteration % g_interval == 0:
-            self._step_if_lazy(self.g)
-            half = max(1, batch // 2)
-            terms |= self.path_length_gradients(self.draw(half), self.directions(half))
-        self.g.step()
+        terms: Terms = {}
+        turn, repeat = divmod(self.iteration, config.d_repeats)
+        if repeat == 0:
+            self.g.begin()
+            terms |= self.generator_gradients(self.draw(batch))
+            if config.pl_weight and turn % g_interval == 0:
+                self._step_if_lazy(self.g)
+                half = max(1, batch // 2)
+                terms |= self.path_length_gradients(self.draw(half), self.directions(half))
+            self.g.step()
 
         self.d.begin()
         terms |= self.discriminator_gradients(self.draw(batch), reals, labels)
@@ -178,7 +181,7 @@ class GAN:
 
     @property
     def intervals(self) -> tuple[int, int]:
-        """Iterations between two regularizations of the generator, and of the discriminator."""
+        """Steps between two regularizations of the generator, and of the discriminator."""
         return (G_INTERVAL, D_INTERVAL) if self.config.lazy else (1, 1)
 
     def draw(self, count: int) -> Draw:

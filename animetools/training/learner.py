@@ -92,7 +92,7 @@ class StyleGANTraining:
         """The size if it grows, losses, mean signs of the scores of reals and fakes, and ADA's p."""
         return [
             *([f"{self.gan.size} px"] if self.config.grows else []),
-            f"G {terms['loss_g']:.3f}",
+            *([f"G {terms['loss_g']:.3f}"] if "loss_g" in terms else []),  # not due in every step
             f"D {terms['loss_fake'] + terms['loss_real']:.3f}",
             f"signs {terms['sign_real']:+.2f} {terms['sign_fake']:+.2f}",
             f"p {terms['p']:.3f}",

@@ -6,6 +6,7 @@ complete -c sgtrain -s b -l batch -r -d 'Images per step, or a schedule: 64,64px
 complete -c sgtrain -l accumulate -r -d 'Parts that a batch is split into, to need less memory.'
 complete -c sgtrain -l g-lr -r -d 'Learning rate of the generator, or a schedule: 0.002,1000:0.001 lowers it at 1000 kimg, 0.001,128px:0.002 raises it at 128 pixels.'
 complete -c sgtrain -l d-lr -r -d 'Learning rate of the discriminator, or a schedule.'
+complete -c sgtrain -l d-repeats -r -d 'Steps of the discriminator per step of the generator, each with its own images.'
 complete -c sgtrain -l gamma -r -d 'R1 weight.'
 complete -c sgtrain -l pl-weight -r -d 'Path length regularization weight.'
 complete -c sgtrain -l mixing -r -d 'Probability of style mixing.'
