@@ -43,16 +43,16 @@ nice animedraw --count "$pictures" --seed 31 --portraits 256 -o drawn > drawn.tx
 booruselect --where "$chosen" --json drawn/metadata.jsonl |
     nice animepack --size 128 --labels "$tags" -o faces128.zip -
 
-# Half of the labels are incomplete, as lists of tags are that people write. The discriminator judges
-# by each tag on its own, or it would reject the pairs that it never saw. The higher resolutions are
-# narrow, as a CPU has it: they cost no more than the lower ones.
+# Half of the labels are incomplete, as lists of tags are that people write. The discriminator learns
+# from labels of other images too, or it would look at tags only when faces are good; and it judges by
+# each tag on its own, or it would refuse the pairs that it never saw.
 rates=0.005,500:0.0025,700:0.001
 train() {
     local begin=(--transfer "$network")
     compgen -G 'results/*/snapshot-*' > /dev/null && begin=(--resume latest)
-    nice sgtrain --preset ada --cond --label-dropout 0.5 --d-map-layers 0 --batch 16 --gamma 2 \
-        --g-lr "$rates" --d-lr "$rates" --pl-weight 0 --mixing 0 --aug none --ema-kimg 4 --mirror \
-        --dtype bf16 --seed 1 --kimg "$kimg" --keep 3 --jobs 1 "${begin[@]}" faces128.zip
+    nice sgtrain --preset ada --cond --label-dropout 0.5 --mismatch 1 --d-map-layers 0 --mirror \
+        --batch 16 --gamma 3 --g-lr "$rates" --d-lr "$rates" --pl-weight 0 --mixing 0 --aug none \
+        --ema-kimg 4 --dtype bf16 --seed 1 --kimg "$kimg" --keep 3 --jobs 1 "${begin[@]}" faces128.zip
 }
 until train; do
     [ $? = 2 ] && exit 2

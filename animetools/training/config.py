@@ -110,6 +110,14 @@ class TrainConfig:
             max=1,
         ),
     ] = 0.0
+    mismatch: Annotated[
+        float,
+        Opt(
+            "Weight with --cond of images with the labels of others, which the discriminator learns"
+            " to refuse: 1 makes a network obey its tags much sooner.",
+            min=0,
+        ),
+    ] = 0.0
     channel_base: Annotated[int, Opt("Channels of a block times its resolution.", min=16)] = 32768
     channel_max: Annotated[int, Opt("Maximum channels of a block.", min=1)] = 512
     map_layers: Annotated[int, Opt("Layers of the mapping network.", min=1, max=64)] = 8

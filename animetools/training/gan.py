@@ -253,8 +253,10 @@ class GAN:
             value, terms = loss.fake_loss(self.networks, part_ws, noise, c)
             backward(value / self.config.accumulate)
             of_fakes.append(terms)
-        for images, classes in self._parts(reals, labels):
-            value, terms = loss.real_loss(self.networks, images, classes)
+        others = None if labels is None else labels.roll(1, 0)
+        for images, own, other in self._parts(reals, labels, others):
+            mismatch = self.config.mismatch
+            value, terms = loss.real_loss(self.networks, images, own, other, mismatch)
             backward(value / self.config.accumulate)
             of_reals.append(terms)
         fakes = joined(of_fakes)

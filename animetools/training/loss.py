@@ -7,7 +7,7 @@ arXiv:2006.06676).
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +46,11 @@ class Networks:
         return self.generator.synthesis(ws, "const" if noise is None else self._layers(noise))  # type: ignore[no-any-return]
 
     def scores(self, images: Tensor, c: Tensor | None) -> Tensor:
-        """The scores [n] of images [n, C, H, W] with labels c [n, c_dim].
+        """The scores [n] of images [n, C, H, W] with labels c [n, c_dim]."""
+        return self.scores_with(images, [c])[0]
+
+    def scores_with(self, images: Tensor, labels: Sequence[Tensor | None]) -> list[Tensor]:
+        """The scores [n] of the same images [n, C, H, W] with one or other labels [n, c_dim].
 
         Neighbors are a minibatch group: they stay one if a batch is split between groups.
         """
@@ -55,8 +59,10 @@ class Networks:
         # The discriminator expects members of a group n / group apart.
         spread = torch.arange(len(seen), device=seen.device).view(-1, group).t().flatten()
         features = self.discriminator.features(seen)[spread]
-        scores = self.discriminator.score(features, None if c is None else c[spread])
-        return scores.view(group, -1).t().flatten()
+        scored = [
+            self.discriminator.score(features, None if c is None else c[spread]) for c in labels
+        ]
+        return [scores.view(group, -1).t().flatten() for scores in scored]
 
     def group(self, count: int) -> int:
         """How many of `count` images the discriminator compares with each other."""
@@ -122,14 +128,26 @@ def fake_loss(
     return losses.mean(), {"score_fake": scores.detach(), "loss_fake": losses.detach()}
 
 
-def real_loss(networks: Networks, reals: Tensor, c: Tensor | None) -> tuple[Tensor, Terms]:
-    """The discriminator's loss for reals [n, C, H, W].
+def real_loss(
+    networks: Networks,
+    reals: Tensor,
+    c: Tensor | None,
+    others: Tensor | None = None,
+    mismatch: float = 0.0,
+) -> tuple[Tensor, Terms]:
+    """The discriminator's loss for reals [n, C, H, W] with labels c [n, c_dim].
 
-    Terms: score_real, loss_real, both [n].
+    Reals with the labels of `others` count as fakes with the weight `mismatch`, if that is not 0.
+    Terms: score_real, loss_real and perhaps loss_mismatch, all [n].
+    Source: Reed et al. 2016 (Generative Adversarial Text to Image Synthesis), algorithm 1.
     """
-    scores = networks.scores(reals.detach(), c)
+    scores, *wrong = networks.scores_with(reals.detach(), [c, others] if mismatch else [c])
     losses = softplus(-scores)
-    return losses.mean(), {"score_real": scores.detach(), "loss_real": losses.detach()}
+    terms = {"score_real": scores.detach(), "loss_real": losses.detach()}
+    if not wrong:
+        return losses.mean(), terms
+    refused = softplus(wrong[0])
+    return (losses + mismatch * refused).mean(), terms | {"loss_mismatch": refused.detach()}
 
 
 def r1_loss(

@@ -79,6 +79,8 @@ def _refuse_unused(config: TrainConfig, given: Mapping[str, Any]) -> None:
             raise FatalError(f"{_flag(name)} is for --preset s1: leave it out")
     if "d_map_layers" in given and (config.grows or not config.cond):
         raise FatalError("--d-map-layers is for --cond, without --preset s1: leave it out")
+    if config.mismatch and not config.cond:
+        raise FatalError("--mismatch is for --cond: leave it out")
     if config.label_dropout and not config.cond:
         raise FatalError("--label-dropout is for --cond: leave it out")
     if config.label_dropout and config.grows:

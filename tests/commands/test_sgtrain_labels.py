@@ -136,6 +136,7 @@ def test_layers_of_a_network_without_labels_go_over(data: Path, tmp_path: Path) 
         ("plain --cond", "plain: holds no labels: in dataset.json"),
         (f"plain --resume {FIRST}", "plain: holds no labels: in dataset.json"),
         ("d.zip --label-dropout 0.5", "--label-dropout is for --cond: leave it out"),
+        ("d.zip --mismatch 1", "--mismatch is for --cond: leave it out"),
         ("d.zip --d-map-layers 0", "--d-map-layers is for --cond, without --preset s1: leave it"),
         ("d.zip --cond --preset s1 --label-dropout 1", "--label-dropout is not for --preset s1"),
         (f"other.zip --resume {FIRST}", "other labels: 'blue' where the dataset has 'black'"),

@@ -200,7 +200,9 @@ def test_the_discriminator_may_learn_more_often_than_the_generator() -> None:
     assert stepping.seen == 14 * 8
 
 
-@pytest.mark.parametrize(("config", "parts"), [(SMALL, 2), (replace(SMALL, top_k="0.5"), 4)])
+@pytest.mark.parametrize(
+    ("config", "parts"), [(SMALL, 2), (replace(SMALL, top_k="0.5", mismatch=0.5), 4)]
+)
 def test_a_batch_gives_the_same_in_several_parts(config: TrainConfig, parts: int) -> None:
     at_once = gan_of(config, group=2, dtype=torch.float64)
     in_parts = gan_of(replace(config, accumulate=parts), group=2, dtype=torch.float64)
@@ -308,9 +310,11 @@ def test_labels_are_not_forgotten() -> None:
 def test_reals_and_fakes_lose_their_labels(monkeypatch: pytest.MonkeyPatch) -> None:
     judged: list[Tensor] = []
 
-    def real_loss(networks: loss.Networks, reals: Tensor, c: Tensor) -> tuple[Tensor, Terms]:
+    def real_loss(
+        networks: loss.Networks, reals: Tensor, c: Tensor, *others: Any
+    ) -> tuple[Tensor, Terms]:
         judged.append(c)
-        return loss.real_loss(networks, reals, c)
+        return loss.real_loss(networks, reals, c, *others)
 
     watched = SimpleNamespace(**vars(loss) | {"real_loss": real_loss})
     monkeypatch.setattr("animetools.training.gan.loss", watched)

@@ -125,6 +125,16 @@ def test_the_discriminators_loss_is_the_originals(golden: Golden) -> None:
     assert all(parameter.grad is None for parameter in golden.pair.generator.parameters())
 
 
+def test_images_with_the_labels_of_others_count_as_fakes() -> None:
+    pair = Networks(*pairs.small_pair(c_dim=3, dtype=torch.float64))
+    images, own, others = reals_for(pair, 4), pairs.normal(3, 4, 3), pairs.normal(4, 4, 3)
+    value, terms = loss.real_loss(pair, images, own, others, 0.5)
+    refused = softplus(pair.scores(images, others))
+    torch.testing.assert_close(terms["loss_mismatch"], refused.detach())
+    plain, _ = loss.real_loss(pair, images, own, others)
+    torch.testing.assert_close(value, plain + 0.5 * refused.mean())
+
+
 def test_r1_is_the_originals(golden: Golden) -> None:
     wanted = golden.wanted["Dreg"]
     value, terms = loss.r1_loss(golden.pair, golden.reals, golden.labels, 0.8)
