@@ -113,8 +113,8 @@ class TrainConfig:
     mismatch: Annotated[
         float,
         Opt(
-            "Weight with --cond of images with the labels of others, which the discriminator learns"
-            " to refuse: 1 makes a network obey its tags much sooner.",
+            "Weight with --cond of images with the labels of the others in their batch, which the"
+            " discriminator learns to refuse: 1 makes a network obey its tags much sooner.",
             min=0,
         ),
     ] = 0.0

@@ -253,10 +253,9 @@ class GAN:
             value, terms = loss.fake_loss(self.networks, part_ws, noise, c)
             backward(value / self.config.accumulate)
             of_fakes.append(terms)
-        others = None if labels is None else labels.roll(1, 0)
-        for images, own, other in self._parts(reals, labels, others):
+        for images, own in self._parts(reals, labels):
             mismatch = self.config.mismatch
-            value, terms = loss.real_loss(self.networks, images, own, other, mismatch)
+            value, terms = loss.real_loss(self.networks, images, own, labels, mismatch)
             backward(value / self.config.accumulate)
             of_reals.append(terms)
         fakes = joined(of_fakes)

@@ -7,7 +7,7 @@ arXiv:2006.06676).
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,10 +47,10 @@ class Networks:
 
     def scores(self, images: Tensor, c: Tensor | None) -> Tensor:
         """The scores [n] of images [n, C, H, W] with labels c [n, c_dim]."""
-        return self.scores_with(images, [c])[0]
+        return self.discriminator.judge(self.outputs(images), c)
 
-    def scores_with(self, images: Tensor, labels: Sequence[Tensor | None]) -> list[Tensor]:
-        """The scores [n] of the same images [n, C, H, W] with one or other labels [n, c_dim].
+    def outputs(self, images: Tensor) -> Tensor:
+        """The outputs [n, outputs] of the discriminator's head for images [n, C, H, W].
 
         Neighbors are a minibatch group: they stay one if a batch is split between groups.
         """
@@ -59,10 +59,8 @@ class Networks:
         # The discriminator expects members of a group n / group apart.
         spread = torch.arange(len(seen), device=seen.device).view(-1, group).t().flatten()
         features = self.discriminator.features(seen)[spread]
-        scored = [
-            self.discriminator.score(features, None if c is None else c[spread]) for c in labels
-        ]
-        return [scores.view(group, -1).t().flatten() for scores in scored]
+        outputs: Tensor = self.discriminator.b4(features, self.discriminator.mbstd_group)
+        return outputs.view(group, len(seen) // group, -1).transpose(0, 1).flatten(0, 1)
 
     def group(self, count: int) -> int:
         """How many of `count` images the discriminator compares with each other."""
@@ -137,17 +135,22 @@ def real_loss(
 ) -> tuple[Tensor, Terms]:
     """The discriminator's loss for reals [n, C, H, W] with labels c [n, c_dim].
 
-    Reals with the labels of `others` count as fakes with the weight `mismatch`, if that is not 0.
+    With a `mismatch` reals also count as fakes, by that weight, with the labels of `others`
+    [m, c_dim]: the mean of all that differ from their own.
     Terms: score_real, loss_real and perhaps loss_mismatch, all [n].
-    Source: Reed et al. 2016 (Generative Adversarial Text to Image Synthesis), algorithm 1.
+    Source: Reed et al. 2016 (Generative Adversarial Text to Image Synthesis), algorithm 1, where
+    each image has one wrong label.
     """
-    scores, *wrong = networks.scores_with(reals.detach(), [c, others] if mismatch else [c])
+    outputs = networks.outputs(reals.detach())
+    scores = networks.discriminator.judge(outputs, c)
     losses = softplus(-scores)
     terms = {"score_real": scores.detach(), "loss_real": losses.detach()}
-    if not wrong:
+    if not mismatch or c is None or others is None:
         return losses.mean(), terms
-    refused = softplus(wrong[0])
-    return (losses + mismatch * refused).mean(), terms | {"loss_mismatch": refused.detach()}
+    wrong = (c[:, None] != others[None]).any(2)
+    refused = softplus(networks.discriminator.judge_as_all(outputs, others)) * wrong
+    means = refused.sum(1) / wrong.sum(1).clamp_min(1)
+    return (losses + mismatch * means).mean(), terms | {"loss_mismatch": means.detach()}
 
 
 def r1_loss(

@@ -17,10 +17,8 @@ has a row for each latent and a column for each list of tags.
 
 import argparse
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Self
 
 import cv2
 import numpy as np
@@ -40,6 +38,7 @@ from animetools.tagging.default import DefaultTagger
 from animetools.training.metrics import fid, gauss
 
 Names = list[str]
+Found = NDArray[np.float32]
 
 COMMON = 64  # pixels: the size at which networks of several sizes are compared
 LATENTS = 5  # rows of the sheet
@@ -54,48 +53,6 @@ GROUPS: dict[str, list[Names]] = {
 SHOWN = [["blonde_hair"], ["green_hair", "twintails"], ["brown_hair", "hat"], ["glasses", "smile"]]
 
 
-@dataclass(frozen=True)
-class Tagged:
-    """Pictures, uint8 [H, W, 3], and the tags of each."""
-
-    pictures: list[Pixels]
-    tags: list[Names]
-
-    @classmethod
-    def drawn(cls, path: str, side: int) -> Self:
-        """The pictures of a dataset, reduced to `side` pixels."""
-        images = Images(path, conditional=True)
-        labels = images.labels(range(len(images)))
-        return cls(
-            [fit(images.read(n).transpose(1, 2, 0), side)[0] for n in range(len(images))],
-            [[images.label_names[n] for n in np.flatnonzero(row)] for row in labels],
-        )
-
-    @classmethod
-    def sampled(cls, sampler: Sampler, tags: Sequence[Names], psi: float) -> Self:
-        """A picture of the network for each list of tags, of the seeds from 0 on."""
-        latents = [Latent(seed, classes=tuple(names)) for seed, names in enumerate(tags)]
-        inputs = [sampler.input(Picture(latent, psi)) for latent in latents]
-        made = sampler.renderer(torch.device("cpu"))(inputs)
-        return cls([np.asarray(pixels) for pixels in made], list(tags))
-
-    def having(self, tags: Names) -> Self:
-        """Those that have all of these tags, which are then all that is said of them."""
-        found = [
-            rgb for rgb, own in zip(self.pictures, self.tags, strict=True) if {*tags} <= {*own}
-        ]
-        return type(self)(found, [tags] * len(found))
-
-    def lacking(self, tag: str) -> Self:
-        """Those that lack a tag, as if they had it alone."""
-        found = [rgb for rgb, own in zip(self.pictures, self.tags, strict=True) if tag not in own]
-        return type(self)(found, [[tag]] * len(found))
-
-    def joined(self, other: Self) -> Self:
-        """Both, one after the other."""
-        return type(self)(self.pictures + other.pictures, self.tags + other.tags)
-
-
 class Judge:
     """The tagger that ships."""
 
@@ -103,28 +60,49 @@ class Judge:
         self.tagger = DefaultTagger()
         self.names = [name for name, _ in self.tagger.names]
 
-    def right(self, given: Tagged) -> NDArray[np.bool_]:
-        """Whether each picture has all of its tags."""
-        found = [self.tagger([self.tagger.prepare(rgb)])[0] for rgb in given.pictures]
-        pairs = zip(found, given.tags, strict=True)
-        return np.array([all(self._has(p, name) for name in names) for p, names in pairs], bool)
+    def found(self, pictures: Sequence[Pixels]) -> Found:
+        """The probabilities of its tags [n, tags] for pictures."""
+        return np.concatenate([self.tagger([self.tagger.prepare(rgb)]) for rgb in pictures])
 
-    def features(self, given: Tagged) -> NDArray[np.float32]:
-        """The tagger's features of pictures, reduced to the common size."""
-        small = [fit(rgb, COMMON)[0].transpose(2, 0, 1) for rgb in given.pictures]
-        return self.tagger.features(np.stack(small))
+    def features(self, pictures: Sequence[Pixels]) -> Found:
+        """Its features [n, d] of pictures, reduced to the common size."""
+        return self.tagger.features(
+            np.stack([fit(rgb, COMMON)[0].transpose(2, 0, 1) for rgb in pictures])
+        )
 
-    def _has(self, probabilities: NDArray[np.float32], name: str) -> bool:
+    def right(self, found: Found, tags: Names) -> NDArray[np.bool_]:
+        """Whether pictures have all of these tags [n], by what was found in them."""
+        return np.array([self._has(found, name) for name in tags]).all(0).astype(bool)
+
+    def _has(self, found: Found, name: str) -> NDArray[np.bool_]:
         number = self.names.index(name)
         for colors in COLORS:
             if name in colors:
                 own = [self.names.index(each) for each in colors]
-                return bool(probabilities[number] == probabilities[own].max())
-        return bool(probabilities[number] >= self.tagger.thresholds[number])
+                return np.asarray(found[:, number] == found[:, own].max(1))
+        return np.asarray(found[:, number] >= self.tagger.thresholds[number])
 
 
-def rows(judge: Judge, sampler: Sampler, drawn: Tagged, told: argparse.Namespace) -> Iterator[str]:
+def drawn_pictures(path: str, side: int) -> tuple[list[Pixels], list[Names]]:
+    """The pictures of a dataset, reduced to `side` pixels, and the tags of each."""
+    images = Images(path, conditional=True)
+    labels = images.labels(range(len(images)))
+    pictures = [fit(images.read(n).transpose(1, 2, 0), side)[0] for n in range(len(images))]
+    return pictures, [[images.label_names[n] for n in np.flatnonzero(row)] for row in labels]
+
+
+def samples(sampler: Sampler, tags: Sequence[Names], psi: float) -> list[Pixels]:
+    """A picture of the network for each list of tags, of the seeds from 0 on."""
+    latents = [Latent(seed, classes=tuple(names)) for seed, names in enumerate(tags)]
+    inputs = [sampler.input(Picture(latent, psi)) for latent in latents]
+    return [np.asarray(pixels) for pixels in sampler.renderer(torch.device("cpu"))(inputs)]
+
+
+def rows(sampler: Sampler, told: argparse.Namespace) -> Iterator[str]:
     """The lines of a table: what is wanted, and how often samples and drawn pictures have it."""
+    judge = Judge()
+    pictures, tags = drawn_pictures(told.drawn, sampler.generator.height)
+    drawn = judge.found(pictures)
 
     def row(name: str, own: NDArray[np.bool_], real: NDArray[np.bool_]) -> str:
         parts = [
@@ -132,31 +110,34 @@ def rows(judge: Judge, sampler: Sampler, drawn: Tagged, told: argparse.Namespace
         ]
         return f"| {name} | {' | '.join(parts)} |"
 
+    def drawn_with(names: Names) -> NDArray[np.bool_]:
+        have = [{*names} <= {*each} for each in tags]
+        return judge.right(drawn[have], names)
+
     held_out = {pair: [pair.split("+")] for pair in told.held_out}
     for group, lists in (GROUPS | held_out).items():
         wanted = list(islice(cycle(lists), told.count))
-        own = judge.right(Tagged.sampled(sampler, wanted, told.psi))
-        real = [judge.right(drawn.having(names)) for names in lists]
-        yield row(
-            group.replace("+", " and ") + ", held out" * (group in held_out),
-            own,
-            np.concatenate(real),
-        )
+        made = judge.found(samples(sampler, wanted, told.psi))
+        own = [judge.right(made[n :: len(lists)], names) for n, names in enumerate(lists)]
+        real = [drawn_with(names) for names in lists]
+        title = group.replace("+", " and ") + ", held out" * (group in held_out)
+        yield row(title, np.concatenate(own), np.concatenate(real))
         if len(lists) > 1:
-            for n, names in enumerate(lists):
-                yield row(f"- {names[0]}", own[n :: len(lists)], real[n])
-    plain = Tagged.sampled(sampler, [[]] * told.count, told.psi)
+            for names, mine, theirs in zip(lists, own, real, strict=True):
+                yield row(f"- {names[0]}", mine, theirs)
+    plain = judge.found(samples(sampler, [[]] * told.count, told.psi))
     for name in ("hat", "glasses"):
-        found = [judge.right(some.lacking(name)) for some in (plain, drawn)]
-        yield row(f"no tags, {name} is found", *found)
-    like = Tagged.sampled(sampler, drawn.tags[: told.count], told.psi)
-    first, second = (gauss(judge.features(some)) for some in (like, drawn))
-    yield f"| FID | {fid(first, second):.0f} | |"
+        lack = [name not in each for each in tags]
+        yield row(
+            f"{name}, not asked for", judge.right(plain, [name]), judge.right(drawn[lack], [name])
+        )
+    like = judge.features(samples(sampler, tags[: told.count], told.psi))
+    yield f"| FID | {fid(gauss(like), gauss(judge.features(pictures))):.0f} | |"
 
 
 def sheet(sampler: Sampler, columns: Sequence[Names], psi: float) -> Pixels:
     """A row for each latent, a column for each list of tags."""
-    made = [Tagged.sampled(sampler, [names] * LATENTS, psi).pictures for names in columns]
+    made = [samples(sampler, [names] * LATENTS, psi) for names in columns]
     captions = [" ".join(names) for names in columns]
     return contact_sheet(
         [
@@ -184,9 +165,8 @@ def main() -> None:
     if told.sheet:
         columns = [*SHOWN, *(pair.split("+") for pair in told.held_out)][:8]
         told.sheet.write_bytes(encode_jpeg(sheet(sampler, columns, told.psi), 88))
-    drawn = Tagged.drawn(told.drawn, side)
     print(f"| tags | samples, psi {told.psi:g} | drawn, at {side} px |\n|---|---|---|", flush=True)
-    for line in rows(Judge(), sampler, drawn, told):
+    for line in rows(sampler, told):
         print(line, flush=True)
 
 
