@@ -126,7 +126,9 @@ def test_slurm_starts_torchrun_on_each_machine(shell: Shell, tmp_path: Path) -> 
     done = shell(f"{facts} {ROOT}/examples/slurm-train.sh d.zip --preset s2")
     assert (done.returncode, done.stderr) == (0, "")
     words = done.stdout.splitlines()
-    assert words[-6:] == [f"{ROOT}/bin/sgtrain", *"--resume latest d.zip --preset s2".split()]
+    assert words[-6:] == [
+        f"{ROOT}/bin/sgtrain", "--resume", "latest", "d.zip", "--preset", "s2",
+    ]  # fmt: skip
     assert {"--nnodes=2", "--nproc-per-node=8", "--rdzv-endpoint=a:20007"} < set(words)
     assert all(Path(word).is_file() for word in words if word.startswith("/"))
 

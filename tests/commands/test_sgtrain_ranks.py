@@ -80,7 +80,7 @@ def test_a_batch_that_ranks_cannot_share_is_refused_before_anything_starts(data:
 
 
 def test_torchrun_loses_a_rank(data: Path) -> None:
-    torchrun = [ROOT / ".venv/bin/torchrun", "--nproc-per-node=2"]
+    torchrun = [str(ROOT / ".venv/bin/torchrun"), "--nproc-per-node=2"]
     words = [str(ROOT / "bin/sgtrain"), *LINE.split()[1:], "--kimg=1000", "--snap=0.016"]
     process = subprocess.Popen(
         [*torchrun, *words], cwd=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
