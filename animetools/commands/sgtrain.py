@@ -39,7 +39,8 @@ class TrainOptions:
     transfer: Annotated[
         str,
         Opt(
-            "Start from the weights of any StyleGAN 2 file, or of a StyleGAN 1 with --preset s1.",
+            "Start from the weights of any StyleGAN 2 file, or of a StyleGAN 1 with --preset s1; layers"
+            " of a higher resolution fade in.",
             unit="FILE|URL",
         ),
     ] = ""

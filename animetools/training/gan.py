@@ -17,6 +17,7 @@ from torch.autograd import backward
 from animetools.errors import FatalError
 from animetools.networks.discriminator import Discriminator
 from animetools.networks.generator import Generator
+from animetools.networks.ops import enlarge
 from animetools.training import growth, loss
 from animetools.training.config import TrainConfig
 from animetools.training.labels import Labels, lose_tags
@@ -40,15 +41,15 @@ class Draw:
 
     z: Tensor  # [n, z_dim]
     c: Tensor | None = None  # labels [n, c_dim]
+    blur: Tensor | None = None  # of the embedded labels [n, embedded]
     noise: Tensor | None = None  # of the layers in a row [n, pixels]; None: the stored noise
     mixed: tuple[Tensor, int] | None = None  # another z, and the first row of w that it gives
 
     def at(self, places: Tensor) -> "Draw":
         """That of some of the fakes."""
-        c = None if self.c is None else self.c[places]
-        noise = None if self.noise is None else self.noise[places]
+        c, blur, noise = (x if x is None else x[places] for x in (self.c, self.blur, self.noise))
         mixed = None if self.mixed is None else (self.mixed[0][places], self.mixed[1])
-        return Draw(self.z[places], c, noise, mixed)
+        return Draw(self.z[places], c, blur, noise, mixed)
 
 
 class GAN:
@@ -103,6 +104,7 @@ class GAN:
             generator,
             discriminator,
             None if augment is None else lambda x: augment(x, float(self.p), self.chance),
+            small=config.grows and augment is None,  # augmentation is of whole images
         )
         self.grow()
 
@@ -163,6 +165,8 @@ class GAN:
         self.grow()
         labels = None if labels is None else self._learned_share(labels, batch)
         reals = growth.faded(reals, self.lod)
+        if not self.networks.small:
+            reals = enlarge(reals, 2 ** int(self.lod))
         self.rates = self.now(config.g_lr), self.now(config.d_lr)
         g_interval, d_interval = self.intervals
         self.g.tune(self.rates[0], g_interval if config.lazy else None)
@@ -201,22 +205,26 @@ class GAN:
         """New latents, labels and noise for so many fakes, of which it gives this rank's share."""
         unused = 2 * int(self.lod)  # of the layers, those that are still to grow
         rows, z_dim = self.generator.num_ws - unused, self.generator.config.mapping.z_dim
-        z, c, mixed = self._normal(count, z_dim), None, None
+        z, c, blur, mixed = self._normal(count, z_dim), None, None, None
         if self.labels is not None:
             chosen = torch.randint(len(self.labels), (count,), generator=self.chance)
             c = self._learned(self.labels[chosen])
+            if self.config.label_noise:
+                blur = self._normal(count, self.generator.mapping.embedded)
+                blur *= self.config.label_noise
         if torch.rand((), generator=self.chance) < self.config.mixing:
             cutoff = int(torch.randint(1, rows, (), generator=self.chance))
             mixed = self._normal(count, z_dim), cutoff
         shapes = self.generator.noise_shapes
         pixels = sum(height * width for height, width in shapes[: len(shapes) - unused])
-        draw = Draw(z, c, self._normal(count, pixels), mixed)
+        draw = Draw(z, c, blur, self._normal(count, pixels), mixed)
         return draw if self.ranks.count == 1 else draw.at(self._places(count))
 
     def directions(self, count: int) -> Tensor:
         """Directions in the space of images, for so many path lengths of all ranks."""
-        channels = self.generator.config.image_channels
-        return self._normal(count, channels, self.generator.height, self.generator.width)
+        config, halved = self.generator.config, int(self.lod) if self.networks.small else 0
+        height, width = (side >> halved for side in config.image_size)
+        return self._normal(count, config.image_channels, height, width)
 
     def generator_gradients(self, draw: Draw) -> Terms:
         """Add up the gradients of the generator's loss."""
@@ -386,12 +394,12 @@ class GAN:
     def _ws(self, draw: Draw) -> Tensor:
         """The rows of w of a draw, mixed; moves the average w towards the unmixed ones."""
         mapping = self.generator.mapping
-        ws: Tensor = mapping(draw.z, draw.c)
+        ws: Tensor = mapping(draw.z, draw.c, draw.blur)
         loss.track_average(mapping, self.ranks.mean(ws[:, 0].detach()))
         if draw.mixed is None:
             return ws
         z, cutoff = draw.mixed
-        return loss.mix(ws, mapping(z, draw.c), cutoff)
+        return loss.mix(ws, mapping(z, draw.c, draw.blur), cutoff)
 
     def _parts(self, *batches: Tensor | None) -> Iterator[tuple[Any, ...]]:
         """The parts of several tensors [n, ...] that belong to the same images."""

@@ -86,10 +86,11 @@ def refuse_other_labels(saved: NetworkFile, names: list[str], path: str) -> None
     """Raise FatalError if a snapshot's labels have other names than those of the dataset."""
     before = saved.facts.get("labels") or []
     if before != names:
-        odd = next(pair for pair in zip_longest(before, names) if pair[0] != pair[1])
+        pairs = zip_longest(before, names, fillvalue="no name")
+        odd = next(pair for pair in pairs if pair[0] != pair[1])
         raise FatalError(
             f"{path} was trained with other labels: '{odd[0]}' where the dataset has '{odd[1]}': "
-            "start a new run from its weights with --transfer"
+            "start a new run from its weights with --transfer, which keeps those of the same names"
         )
 
 

@@ -11,7 +11,7 @@ from animetools.dataset.training_set import Images
 from animetools.errors import FatalError
 from animetools.netfiles.fetch import locate
 from animetools.netfiles.networkfile import NetworkFile
-from animetools.training import resume, snapshots, transfer
+from animetools.training import doc2vec, resume, snapshots, transfer
 from animetools.training.config import Configs, TrainConfig
 from animetools.training.gan import GAN
 from animetools.training.loader import LabelTable
@@ -33,16 +33,10 @@ class Start:
     seen: int = 0  # images, where a new run begins
 
     @property
-    def names(self) -> list[str]:
-        """Those of the labels; empty where they have none, or are not learned."""
-        return self.images.label_names if self.config.cond else []
-
-    @property
     def facts(self) -> dict[str, Any]:
         """What snapshots say of the run."""
         facts: dict[str, Any] = {"dataset": self.images.name, "images": len(self.images)}
-        facts |= {"labels": self.names} if self.names else {}
-        facts |= {"tags": True} if self.images.has_tags else {}
+        facts |= self.images.label_facts
         return facts | ({"transfer": self.transferred} if self.transferred else {})
 
     @property
@@ -69,6 +63,8 @@ class Start:
         )
         if self.saved:
             snapshots.restore(gan, self.saved, self.config)
+        elif self.config.tag_embedding == "doc2vec" and ranks.leads:
+            doc2vec.fit(gan, self.images, self.source)
         return gan, said
 
 
@@ -115,7 +111,7 @@ def _begin(
         configs = transfer.resumed_configs(new, saved, resumed)
         source = saved.facts.get("transfer", "")
         begin = Start(images, device, config, configs, saved, transferred=source)
-        resume.refuse_other_labels(saved, begin.names, resumed)
+        resume.refuse_other_labels(saved, images.label_names, resumed)
         return begin
     if not transferred:
         return Start(images, device, config, new)
