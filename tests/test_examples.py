@@ -133,6 +133,14 @@ def test_slurm_starts_torchrun_on_each_machine(shell: Shell, tmp_path: Path) -> 
     assert all(Path(word).is_file() for word in words if word.startswith("/"))
 
 
+def test_the_next_network_goes_on_at_128_pixels(shell: Shell, tmp_path: Path) -> None:
+    done = shell(f"{ROOT}/examples/train-next.sh d 9 0.016 0.016")
+    assert done.returncode == 0, done.stderr
+    assert "b128" in done.stderr.partition("layers that start from random weights: ")[2]
+    drawn = shell("sggen --network d/next.pkl --seeds 0-1 --tags blue_hair,green_eyes")
+    assert (drawn.returncode, len(drawn.stdout.splitlines())) == (0, 2), drawn.stderr
+
+
 def test_the_default_language_model_from_nothing(shell: Shell, tmp_path: Path) -> None:
     done = shell(f"{ROOT}/examples/train-text.sh d 100 2")
     assert (done.returncode, done.stdout) == (0, "run/snapshot-000002\n"), done.stderr

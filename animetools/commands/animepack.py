@@ -116,8 +116,10 @@ def gather(
         wanted = described(needs, stream, packing, items)
         packing.enlist((i.path, *i.size_and_time, i.facts, i.trouble) for i in wanted)
         stream.count(packing.count)
-        for name in packing.unused_classes():
-            stream.note(f"--class-by: no image is of the class {name}")
+        for name in packing.unused_names():
+            stream.note(
+                f"no image has the tag {name} of {'--labels' if options.labels else '--class-by'}"
+            )
         readable = _loads(run(_items(packing.doubtful()), counted=False))
         packing.settle(position for position, _ in readable)
         if not packing.made:

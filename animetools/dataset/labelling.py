@@ -23,12 +23,13 @@ class Labelling:
     """How images get labels.
 
     With `classes`, tags, each image is of the first class that it has; with `by_folder` of that of
-    its folder. Otherwise its label is a vector of 1 for each tag that it has and 0 for the others;
-    tags of less than `least` images are left out.
+    its folder. Otherwise its label is a vector of 1 for each tag that it has and 0 for the others:
+    of these `tags`, or of all that are in `least` images or more.
     """
 
     classes: tuple[str, ...] = ()
     by_folder: bool = False
+    tags: tuple[str, ...] = ()
     least: int = 1
 
     @property
@@ -61,6 +62,8 @@ class Labelling:
             return list(self.classes)
         if self.by_folder:
             names = sorted(counts)
+        elif self.tags:
+            names = list(self.tags)
         else:
             names = [name for name in counts if counts[name] >= self.least]
             names.sort(key=lambda name: (-counts[name], name))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from animetools.dataset.labelling import Labelling
 
 FOLDER = "folder"  # for --class-by
+ALL = "tags"  # for --labels
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,12 @@ class LabelOptions(FitOptions):
     """The labels and captions of images, and where they come from."""
 
     labels: Annotated[
-        Literal["tags"] | None,
-        Opt("Label each image with a vector: 1 for each tag that it has, 0 for the others."),
+        str | None,
+        Opt(
+            "Label each image with a vector: 1 for each of these tags that it has, 0 for the others;"
+            " tags stands for all tags of the images, the most frequent first.",
+            unit="TAG,TAG...|tags",
+        ),
     ] = None
     class_by: Annotated[
         str,
@@ -80,7 +85,9 @@ class LabelOptions(FitOptions):
         """Refuse what makes no sense together."""
         if self.labels and self.class_by:
             raise ValueError("--labels and --class-by exclude each other")
-        if self.min_count > 1 and not self.labels:
+        if self.labels is not None and not names_in(self.labels):
+            raise ValueError(f"--labels takes names of tags, or the word {ALL} for all")
+        if self.min_count > 1 and self.labels != ALL:
             raise ValueError("--min-count is for --labels tags")
         if self.class_by and self.class_by != FOLDER and len(names_in(self.class_by)) < 2:
             raise ValueError(f"--class-by takes two tags or more, or {FOLDER}")
@@ -96,4 +103,6 @@ class LabelOptions(FitOptions):
             return Labelling(by_folder=True)
         if self.class_by:
             return Labelling(classes=tuple(names_in(self.class_by)))
+        if self.labels and self.labels != ALL:
+            return Labelling(tags=tuple(names_in(self.labels)))
         return Labelling(least=self.min_count) if self.labels else None

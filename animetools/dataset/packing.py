@@ -141,8 +141,8 @@ class Packing:
             raise FatalError(f"{self.path} was made without {path}: {REPLACE}")
         self._keep(self.journal.first_packed_behind(first))
 
-    def unused_classes(self) -> list[str]:
-        """The classes that no image of the list has.
+    def unused_names(self) -> list[str]:
+        """The classes or tags of the labelling that no image of the list has.
 
         Raises FatalError if its labels would be none or too many: before any image is packed.
         """
@@ -151,7 +151,8 @@ class Packing:
         good = (source.facts for source in self.journal.listed() if not source.trouble)
         counts = self.labelling.count(good)
         self.labelling.names(counts, self.count + self.left())
-        return [name for name in self.labelling.classes if not counts[name]]
+        wanted = (*self.labelling.classes, *self.labelling.tags)
+        return [name for name in wanted if not counts[name]]
 
     def todo(self) -> Iterator[Listed]:
         """Sources that are still to be packed."""

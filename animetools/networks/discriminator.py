@@ -140,7 +140,10 @@ class Discriminator(nn.Module):
 
     def score(self, features: Tensor, c: Tensor | None = None) -> Tensor:
         """The scores [n] of features [n, C, *base], which the minibatch deviation compares."""
-        outputs: Tensor = self.b4(features, self.mbstd_group)
+        return self.judge(self.b4(features, self.mbstd_group), c)
+
+    def judge(self, outputs: Tensor, c: Tensor | None = None) -> Tensor:
+        """The scores [n] of the head's outputs [n, outputs], each with its label."""
         if self.mapping is not None:
             mapped: Tensor = self.mapping(None, c)
             return (outputs * mapped).sum(1) / math.sqrt(outputs.shape[1])
@@ -149,3 +152,10 @@ class Discriminator(nn.Module):
         if c is None:
             return torch.zeros_like(outputs[:, 0])
         return (outputs * check_width(c, self.classes, "labels")).sum(1)
+
+    def judge_as_all(self, outputs: Tensor, c: Tensor) -> Tensor:
+        """The scores [n, m] of the head's outputs [n, outputs], each with all labels [m, c_dim]."""
+        if self.mapping is not None:
+            mapped: Tensor = self.mapping(None, c)
+            return outputs @ mapped.t() / math.sqrt(outputs.shape[1])
+        return outputs @ check_width(c, self.classes, "labels").t()

@@ -130,9 +130,26 @@ class TrainConfig:
     tag_width: Annotated[
         int, Opt("Numbers that --tag-embedding bag or doc2vec reduces tags to.", min=1, max=4096)
     ] = 128
+    mismatch: Annotated[
+        float,
+        Opt(
+            "Weight with --cond of images with the labels of the others in their batch, which the"
+            " discriminator learns to refuse: 1 makes a network obey its tags much sooner.",
+            min=0,
+        ),
+    ] = 0.0
     channel_base: Annotated[int, Opt("Channels of a block times its resolution.", min=16)] = 32768
     channel_max: Annotated[int, Opt("Maximum channels of a block.", min=1)] = 512
     map_layers: Annotated[int, Opt("Layers of the mapping network.", min=1, max=64)] = 8
+    d_map_layers: Annotated[
+        int,
+        Opt(
+            "Layers of the discriminator's mapping of labels; without any (0) it judges by each tag"
+            " on its own, so that tags which never stood together can be combined.",
+            min=0,
+            max=64,
+        ),
+    ] = 8
     dtype: Annotated[
         Dtype,
         Opt("Precision of the four highest resolutions; fp16 by default on a GPU, fp32 for s1."),
@@ -308,7 +325,7 @@ def networks(
         clamp=clamp,
         dense=judging[0],
         c_dim=c_dim,
-        mapping=replace(mapping, z_dim=0, layers=8) if c_dim else None,
+        mapping=replace(mapping, z_dim=0, layers=config.d_map_layers) if c_dim else None,
         mbstd_group=group,
         mbstd_features=config.mbstd_features,
     )

@@ -50,7 +50,11 @@ class Networks:
         return draw(ws, "const" if noise is None else self._layers(noise))  # type: ignore[no-any-return]
 
     def scores(self, images: Tensor, c: Tensor | None) -> Tensor:
-        """The scores [n] of images [n, C, H, W] with labels c [n, c_dim].
+        """The scores [n] of images [n, C, H, W] with labels c [n, c_dim]."""
+        return self.discriminator.judge(self.outputs(images), c)
+
+    def outputs(self, images: Tensor) -> Tensor:
+        """The outputs [n, outputs] of the discriminator's head for images [n, C, H, W].
 
         Neighbors are a minibatch group: they stay one if a batch is split between groups.
         """
@@ -59,8 +63,8 @@ class Networks:
         # The discriminator expects members of a group n / group apart.
         spread = torch.arange(len(seen), device=seen.device).view(-1, group).t().flatten()
         features = self.discriminator.features(seen)[spread]
-        scores = self.discriminator.score(features, None if c is None else c[spread])
-        return scores.view(group, -1).t().flatten()
+        outputs: Tensor = self.discriminator.b4(features, self.discriminator.mbstd_group)
+        return outputs.view(group, len(seen) // group, -1).transpose(0, 1).flatten(0, 1)
 
     def group(self, count: int) -> int:
         """How many of `count` images the discriminator compares with each other."""
@@ -126,14 +130,31 @@ def fake_loss(
     return losses.mean(), {"score_fake": scores.detach(), "loss_fake": losses.detach()}
 
 
-def real_loss(networks: Networks, reals: Tensor, c: Tensor | None) -> tuple[Tensor, Terms]:
-    """The discriminator's loss for reals [n, C, H, W].
+def real_loss(
+    networks: Networks,
+    reals: Tensor,
+    c: Tensor | None,
+    others: Tensor | None = None,
+    mismatch: float = 0.0,
+) -> tuple[Tensor, Terms]:
+    """The discriminator's loss for reals [n, C, H, W] with labels c [n, c_dim].
 
-    Terms: score_real, loss_real, both [n].
+    With a `mismatch` reals also count as fakes, by that weight, with the labels of `others`
+    [m, c_dim]: the mean of all that differ from their own.
+    Terms: score_real, loss_real and perhaps loss_mismatch, all [n].
+    Source: Reed et al. 2016 (Generative Adversarial Text to Image Synthesis), algorithm 1, where
+    each image has one wrong label.
     """
-    scores = networks.scores(reals.detach(), c)
+    outputs = networks.outputs(reals.detach())
+    scores = networks.discriminator.judge(outputs, c)
     losses = softplus(-scores)
-    return losses.mean(), {"score_real": scores.detach(), "loss_real": losses.detach()}
+    terms = {"score_real": scores.detach(), "loss_real": losses.detach()}
+    if not mismatch or c is None or others is None:
+        return losses.mean(), terms
+    wrong = (c[:, None] != others[None]).any(2)
+    refused = softplus(networks.discriminator.judge_as_all(outputs, others)) * wrong
+    means = refused.sum(1) / wrong.sum(1).clamp_min(1)
+    return (losses + mismatch * means).mean(), terms | {"loss_mismatch": means.detach()}
 
 
 def r1_loss(

@@ -10,7 +10,7 @@ from animetools.networks.config import Config, GeneratorConfig
 from animetools.runs.settings import held
 from animetools.training.config import TrainConfig, preset
 
-ARCHITECTURE = ("channel_base", "channel_max", "map_layers")
+ARCHITECTURE = ("channel_base", "channel_max", "map_layers", "d_map_layers")
 TAGS = ("tag_embedding", "tag_width")
 ADA_KIMG = 100.0  # trained weights let the discriminator overfit sooner
 
@@ -60,6 +60,7 @@ def refuse_architecture(
     grows = len(theirs.channels) < count  # and new blocks are as they were asked for
     agree = {
         "map_layers": wanted.mapping.layers == theirs.mapping.layers,
+        "d_map_layers": True,  # the mapping of labels is never theirs
         "channel_base": grows or wanted.channels == theirs.channels[:count],
         "channel_max": grows or wanted.channels == theirs.channels[:count],
     }
@@ -81,7 +82,9 @@ def _refuse_unused(config: TrainConfig, given: Mapping[str, Any]) -> None:
     for name in ("stable_kimg", "fade_kimg"):
         if name in given and not config.grows:
             raise FatalError(f"{_flag(name)} is for --preset s1: leave it out")
-    for name in ("label_dropout", "label_noise", *TAGS):
+    if "d_map_layers" in given and (config.grows or not config.cond):
+        raise FatalError("--d-map-layers is for --cond, without --preset s1: leave it out")
+    for name in ("label_dropout", "label_noise", "mismatch", *TAGS):
         if name in given and not config.cond:
             raise FatalError(f"{_flag(name)} is for --cond: leave it out")
     if config.grows and config.label_dropout:

@@ -4,7 +4,7 @@ complete -c animepack -l no-enlarge -d 'Pad images that are too small with bars,
 complete -c animepack -l quality -r -d 'Write JPEG of this quality instead of PNG.'
 complete -c animepack -l background -r -d 'Color behind transparent images, and of padding.'
 complete -c animepack -l max-pixels -r -d 'Refuse images with more pixels.'
-complete -c animepack -l labels -x -a 'tags' -d 'Label each image with a vector: 1 for each tag that it has, 0 for the others.'
+complete -c animepack -l labels -r -d 'Label each image with a vector: 1 for each of these tags that it has, 0 for the others; tags stands for all tags of the images, the most frequent first.'
 complete -c animepack -l class-by -r -d 'Label each image with a class: the first of these tags that it has (an image without them is left out), or the folder that it is in.'
 complete -c animepack -l min-count -r -d 'Leave tags of fewer images out of --labels.'
 complete -c animepack -l captions -d 'Make a folder for trainers that read captions: x.txt beside x.png, and files of all.'

@@ -51,10 +51,15 @@ def test_vectors_of_tags(shell: Shell, tagged: Path) -> None:
     assert (images.labels(range(4)) == np.array(vectors)).all()
     shell(f"{PACK} --labels tags --min-count 2 -o set.zip - < list")
     assert Images(str(tagged / "set.zip"), conditional=True).label_dim == 2
+    done = shell("animepack --size 16 --labels 'smile,black hair,hat' -o chosen.zip - < list")
+    assert "no image has the tag hat of --labels" in done.stderr
+    images = Images(str(tagged / "chosen.zip"), conditional=True)
+    assert images.label_names == ["smile", "black_hair", "hat"]
+    assert images.labels(range(4)).tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 0], [0, 0, 0]]
     done = shell(f"{PACK} --labels tags --min-count 3 -o none - < list")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "no tag is in 3 images or more: lower --min-count" in done.stderr
-    assert sorted(os.listdir(tagged)) == ["in", "list", "set", "set.zip"]
+    assert sorted(os.listdir(tagged)) == ["chosen.zip", "in", "list", "set", "set.zip"]
 
 
 def test_classes_by_tag(shell: Shell, tagged: Path) -> None:
@@ -65,7 +70,7 @@ def test_classes_by_tag(shell: Shell, tagged: Path) -> None:
     assert [label for _, label in made["labels"]] == [0, 0]
     lines = done.stderr.splitlines()
     assert lines[:2] == [
-        f"animepack: --class-by: no image is of the class {name}" for name in ("blonde_hair", "hat")
+        f"animepack: no image has the tag {name} of --class-by" for name in ("blonde_hair", "hat")
     ]
     kept = "read 4 = kept 2 + rejected 2 (2 no tag of --class-by) + passed over 0 + failed 0"
     assert kept in lines[-1]
@@ -188,6 +193,8 @@ def test_a_caption_folder_is_never_overwritten(shell: Shell, tagged: Path) -> No
         ("--labels tags --class-by a,b", "--labels and --class-by exclude each other"),
         ("--class-by smile", "--class-by takes two tags or more, or folder"),
         ("--min-count 2", "--min-count is for --labels tags"),
+        ("--labels a,b --min-count 2", "--min-count is for --labels tags"),
+        ("--labels ,", "--labels takes names of tags, or the word tags for all"),
         ("--metadata list", "--metadata is for --captions, --labels or --class-by"),
         ("--captions -o new --metadata in/a.png", "in/a.png: 'utf-8' codec can't decode"),
         ("--captions -o new --metadata none", "none: No such file or directory"),

@@ -71,10 +71,11 @@ def test_a_snapshot_knows_its_labels_by_name(data: Path) -> None:
 def test_a_network_of_tags_draws_and_judges_without_tags(
     data: Path, tmp_path: Path, shell: Shell
 ) -> None:
-    done = train(f"e.zip {TINY} --kimg 0.004 --cond --label-dropout 0.5 -o {tmp_path}", data)
-    network = done.stdout.strip()
+    tags = "--cond --label-dropout 0.5 --d-map-layers 0"
+    network = train(f"e.zip {TINY} --kimg 0.004 {tags} -o {tmp_path}", data).stdout.strip()
     made = snapshot(Path(network))
     assert (made.facts["tags"], made.facts["config"]["label_dropout"]) == (True, 0.5)
+    assert not any(name.startswith("mapping.fc") for name in made.networks["D"].state)
     drawn = quick(f"sggen --network {network} --seeds 0 --json -o {tmp_path}/a", data)
     record = json.loads(drawn.stdout)
     assert record["tags"] == []
@@ -182,6 +183,8 @@ def test_layers_of_a_network_without_labels_go_over(data: Path, tmp_path: Path) 
         ("d.zip --cond --tag-embedding bag", "labels of d.zip are classes: leave it out"),
         ("e.zip --cond --tag-width 9", "--tag-width is for --tag-embedding bag or doc2vec"),
         ("e.zip --cond --preset s1 --tag-embedding bag", "--tag-embedding is not for --preset s1"),
+        ("d.zip --mismatch 1", "--mismatch is for --cond: leave it out"),
+        ("d.zip --d-map-layers 0", "--d-map-layers is for --cond, without --preset s1: leave it"),
         ("d.zip --cond --preset s1 --label-dropout 1", "--label-dropout is not for --preset s1"),
         (f"other.zip --resume {FIRST}", "other labels: 'blue' where the dataset has 'black'"),
         ("few.zip --cond", "few.zip: 2 names for labels of 3 classes or numbers"),

@@ -105,7 +105,7 @@ def test_labels_and_captions_are_the_same_after_a_kill(
             facts = ({"tags": each, "text": "a caption"} for each in tags)
             packing.enlist(entry(path, **each) for path, each in zip(paths, facts, strict=True))
             packing.settle(iter(()))
-            assert packing.unused_classes() == []
+            assert packing.unused_names() == []
             for one in packing.todo():
                 if packing.count == limit:
                     raise KeyboardInterrupt

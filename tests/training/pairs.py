@@ -89,6 +89,7 @@ def small_pair(
     group: int | None = 4,
     base: tuple[int, int] = (4, 4),
     architecture: str = "resnet",
+    labels: str = "projection",
     dtype: torch.dtype = torch.float32,
 ) -> tuple[Generator, Discriminator]:
     """New networks of four times `base` pixels, whose noise shows."""
@@ -101,7 +102,8 @@ def small_pair(
             architecture=architecture,  # type: ignore[arg-type]
             dense=8,
             c_dim=c_dim,
-            mapping=replace(mapping, z_dim=0) if c_dim else None,
+            labels=labels,  # type: ignore[arg-type]
+            mapping=replace(mapping, z_dim=0) if c_dim and labels == "projection" else None,
             mbstd_group=group,
         ),
         seed,

@@ -202,7 +202,7 @@ def test_the_discriminator_may_learn_more_often_than_the_generator() -> None:
 
 @pytest.mark.parametrize(
     ("config", "parts"),
-    [(replace(SMALL, label_noise=0.3), 2), (replace(SMALL, top_k="0.5"), 4)],
+    [(replace(SMALL, label_noise=0.3), 2), (replace(SMALL, top_k="0.5", mismatch=0.5), 4)],
 )
 def test_a_batch_gives_the_same_in_several_parts(config: TrainConfig, parts: int) -> None:
     at_once = gan_of(config, group=2, dtype=torch.float64)
@@ -314,9 +314,11 @@ def test_labels_are_not_forgotten() -> None:
 def test_reals_and_fakes_lose_their_labels(monkeypatch: pytest.MonkeyPatch) -> None:
     judged: list[Tensor] = []
 
-    def real_loss(networks: loss.Networks, reals: Tensor, c: Tensor) -> tuple[Tensor, Terms]:
+    def real_loss(
+        networks: loss.Networks, reals: Tensor, c: Tensor, *others: Any
+    ) -> tuple[Tensor, Terms]:
         judged.append(c)
-        return loss.real_loss(networks, reals, c)
+        return loss.real_loss(networks, reals, c, *others)
 
     watched = SimpleNamespace(**vars(loss) | {"real_loss": real_loss})
     monkeypatch.setattr("animetools.training.gan.loss", watched)

@@ -125,6 +125,21 @@ def test_the_discriminators_loss_is_the_originals(golden: Golden) -> None:
     assert all(parameter.grad is None for parameter in golden.pair.generator.parameters())
 
 
+@pytest.mark.parametrize("d_labels", ["projection", "output"])
+def test_images_with_the_labels_of_others_count_as_fakes(d_labels: str) -> None:
+    pair = Networks(*pairs.small_pair(c_dim=3, dtype=torch.float64, labels=d_labels))
+    images, c = reals_for(pair, 4), one_hot(torch.tensor([0, 1, 1, 2]), 3).double()
+    value, terms = loss.real_loss(pair, images, c, c, 0.5)
+    refused = [softplus(pair.scores(images, c.roll(n, 0))).detach() for n in range(4)]
+    wanted = [
+        torch.stack([refused[n][k] for n in range(4) if not torch.equal(c[k], c[k - n])]).mean()
+        for k in range(4)
+    ]
+    torch.testing.assert_close(terms["loss_mismatch"], torch.stack(wanted))
+    plain, _ = loss.real_loss(pair, images, c, c)
+    torch.testing.assert_close(value, plain + 0.5 * torch.stack(wanted).mean())
+
+
 def test_r1_is_the_originals(golden: Golden) -> None:
     wanted = golden.wanted["Dreg"]
     value, terms = loss.r1_loss(golden.pair, golden.reals, golden.labels, 0.8)
