@@ -157,6 +157,7 @@ def test_the_default_network_from_nothing(shell: Shell, tmp_path: Path) -> None:
     assert (tmp_path / "d/default.pkl").stat().st_size < 12_000_000
 
 
+@pytest.mark.slow
 def test_the_next_network_goes_on_at_128_pixels(shell: Shell, tmp_path: Path) -> None:
     done = shell(f"{ROOT}/examples/train-next.sh d 9 0.016 0.016")
     assert done.returncode == 0, done.stderr
