@@ -59,7 +59,7 @@ learn() {
             --batch 16 --gamma "$5" --g-lr "$4" --d-lr "$4" --pl-weight 0 --mixing 0 --aug none \
             --ema-kimg "$6" --dtype bf16 --seed 1 --kimg "$3" --keep 3 --jobs 1 "${begin[@]}" "faces$1.zip"
     do
-        [ $? = 2 ] && exit 2
+        [ $? != 2 ] || exit 2
     done
 }
 learn 64 "$network" "$kimg64" 0.005,250:0.0025 2 1
