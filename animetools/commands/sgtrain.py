@@ -159,7 +159,7 @@ def _lead(
     from animetools.runs.loop import train
     from animetools.runs.pace import Pace
     from animetools.runs.view import View
-    from animetools.training import resume, snapshots
+    from animetools.training import doc2vec, resume, snapshots
     from animetools.training.forecast import outlook
     from animetools.training.learner import KIMG, StyleGANTraining
     from animetools.training.metrics import metrics_of
@@ -200,6 +200,8 @@ def _lead(
         news = [f"continuing from {path} at {KIMG.words(gan.seen)} kimg"]
         news += changes(saved.facts | saved.facts["config"], facts | asdict(config))
         news += resume.moves(home, images) if home else []
+    elif config.tag_embedding == "doc2vec":
+        doc2vec.fit(gan, images, begin.source)  # other ranks get it from this one
     ranks.tell(path, *begin.fingerprint)
     ranks.align(gan.generator, gan.discriminator, gan.ema)
     folder = Folder(home) if home else Folder.new(stream.out, name)

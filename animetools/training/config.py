@@ -111,14 +111,6 @@ class TrainConfig:
             max=1,
         ),
     ] = 0.0
-    mismatch: Annotated[
-        float,
-        Opt(
-            "Weight with --cond of images with the labels of the others in their batch, which the"
-            " discriminator learns to refuse: 1 makes a network obey its tags much sooner.",
-            min=0,
-        ),
-    ] = 0.0
     label_noise: Annotated[
         float,
         Opt(
@@ -138,6 +130,14 @@ class TrainConfig:
     tag_width: Annotated[
         int, Opt("Numbers that --tag-embedding bag or doc2vec reduces tags to.", min=1, max=4096)
     ] = 128
+    mismatch: Annotated[
+        float,
+        Opt(
+            "Weight with --cond of images with the labels of the others in their batch, which the"
+            " discriminator learns to refuse: 1 makes a network obey its tags much sooner.",
+            min=0,
+        ),
+    ] = 0.0
     channel_base: Annotated[int, Opt("Channels of a block times its resolution.", min=16)] = 32768
     channel_max: Annotated[int, Opt("Maximum channels of a block.", min=1)] = 512
     map_layers: Annotated[int, Opt("Layers of the mapping network.", min=1, max=64)] = 8

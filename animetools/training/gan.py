@@ -279,12 +279,10 @@ class GAN:
             value, terms = loss.fake_loss(self.networks, part_ws, noise, c)
             backward(value / self._pieces)
             of_fakes.append(terms)
-        mismatch, everyones = self.config.mismatch, labels
-        if mismatch and labels is not None:
-            count = len(labels) * self.ranks.count
-            everyones = self.ranks.whole(labels, self._places(count), count)
+        mismatch = self.config.mismatch
+        others = self._of_all(labels) if mismatch and labels is not None else None
         for images, own in self._parts(reals, labels):
-            value, terms = loss.real_loss(self.networks, images, own, everyones, mismatch)
+            value, terms = loss.real_loss(self.networks, images, own, others, mismatch)
             backward(value / self._pieces)
             of_reals.append(terms)
         fakes = joined(of_fakes)
@@ -386,8 +384,12 @@ class GAN:
         """The same of this rank's share of a batch."""
         if not self.config.label_dropout:
             return self._learned(labels)
-        places = self._places(batch)
-        return self._learned(self.ranks.whole(labels, places, batch))[places]
+        return self._learned(self._of_all(labels))[self._places(batch)]
+
+    def _of_all(self, labels: Tensor) -> Tensor:
+        """The labels of all ranks, of which these are this rank's."""
+        batch = len(labels) * self.ranks.count
+        return self.ranks.whole(labels, self._places(batch), batch)
 
     def _normal(self, *shape: int) -> Tensor:
         """Normally distributed numbers, drawn on the device: there may be many."""

@@ -11,7 +11,7 @@ from animetools.dataset.training_set import Images
 from animetools.errors import FatalError
 from animetools.netfiles.fetch import locate
 from animetools.netfiles.networkfile import NetworkFile
-from animetools.training import doc2vec, resume, snapshots, transfer
+from animetools.training import resume, snapshots, transfer
 from animetools.training.config import Configs, TrainConfig
 from animetools.training.gan import GAN
 from animetools.training.loader import LabelTable
@@ -63,8 +63,6 @@ class Start:
         )
         if self.saved:
             snapshots.restore(gan, self.saved, self.config)
-        elif self.config.tag_embedding == "doc2vec" and ranks.leads:
-            doc2vec.fit(gan, self.images, self.source)
         return gan, said
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from animetools.dataset.labels import MOST_CLASSES
 from animetools.errors import ItemError
 from animetools.netfiles.checkpoints import read, write
 from animetools.netfiles.configs import config_to_json
@@ -61,6 +62,13 @@ def test_modules_that_share_their_tensors_are_refused(tmp_path: Path) -> None:
     one, other = (part(block, name).meta["state"] for name in ("conv0", "conv1"))
     one["_parameters"] = other["_parameters"]
     assert "in two places" in refused(ada_pickle(G=network), tmp_path / "a.pkl")
+
+
+def test_facts_hold_the_names_of_as_many_tags_as_datasets_have(tmp_path: Path) -> None:
+    names = [f"a_long_tag_{number}" for number in range(MOST_CLASSES)]
+    path = tmp_path / "a.pkl"
+    path.write_bytes(ours(snapshot().generator, facts={"labels": names}))
+    assert read(str(path)).facts["labels"] == names
 
 
 def test_facts_are_short_also_when_they_share_their_texts(tmp_path: Path) -> None:

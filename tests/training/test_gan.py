@@ -202,10 +202,7 @@ def test_the_discriminator_may_learn_more_often_than_the_generator() -> None:
 
 @pytest.mark.parametrize(
     ("config", "parts"),
-    [
-        (replace(SMALL, label_noise=0.3), 2),
-        (replace(SMALL, top_k="0.5", mismatch=0.5), 4),
-    ],
+    [(replace(SMALL, label_noise=0.3), 2), (replace(SMALL, top_k="0.5", mismatch=0.5), 4)],
 )
 def test_a_batch_gives_the_same_in_several_parts(config: TrainConfig, parts: int) -> None:
     at_once = gan_of(config, group=2, dtype=torch.float64)
