@@ -1,7 +1,7 @@
 #!/bin/bash
 # Trains the successor of the network that comes with animetools: it draws what tags say, at 128 x 128
 # pixels. Draws portraits and packs them with their tags; begins with the network that ships, learns at 64
-# pixels, where a step costs half as much, and goes on at 128. That takes one thread about 18 hours. Some
+# pixels, where a step costs half as much, and goes on at 128. That takes one thread about 20 hours. Some
 # pairs of tags are held out: no image with both is trained on, so tests/benchmarks/obedience.py can see
 # whether the network combines what it has learned apart. If interrupted, run the same line again: it
 # continues.
@@ -44,7 +44,7 @@ nice animedraw --count "$pictures" --seed 31 --portraits 256 -o drawn > drawn.tx
 
 last() { ls results/*-"faces$1"-*/snapshot-* 2> /dev/null | tail -n 1; }
 
-# learn SIZE NETWORK KIMG RATES GAMMA
+# learn SIZE NETWORK KIMG RATES GAMMA EMA-KIMG
 #
 # Half of the labels are incomplete, as lists of tags are that people write. The discriminator learns
 # from labels of other images too, or it would look at tags only when faces are good; and it judges by
@@ -57,11 +57,11 @@ learn() {
         [ "$(last "$1")" ] && begin=(--resume latest)
         nice sgtrain --preset ada --cond --label-dropout 0.5 --mismatch 2 --d-map-layers 0 --mirror \
             --batch 16 --gamma "$5" --g-lr "$4" --d-lr "$4" --pl-weight 0 --mixing 0 --aug none \
-            --ema-kimg 4 --dtype bf16 --seed 1 --kimg "$3" --keep 3 --jobs 1 "${begin[@]}" "faces$1.zip"
+            --ema-kimg "$6" --dtype bf16 --seed 1 --kimg "$3" --keep 3 --jobs 1 "${begin[@]}" "faces$1.zip"
     do
-        [ $? = 2 ] && exit 2
+        [ $? != 2 ] || exit 2
     done
 }
-learn 64 "$network" "$kimg64" 0.005,250:0.0025 2
-learn 128 "$(last 64)" "$kimg128" 0.004,400:0.002,550:0.001 4
+learn 64 "$network" "$kimg64" 0.005,250:0.0025 2 1
+learn 128 "$(last 64)" "$kimg128" 0.004,400:0.002,550:0.001 4 4
 sgconvert --small --force latest next.pkl

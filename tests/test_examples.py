@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from animetools.dataset.training_set import Images
 from animetools.netfiles import checkpoints
 from animetools.text.models.loading import SHIPPED
 from tests.conftest import REAL, ROOT, Shell, bash
@@ -157,6 +158,51 @@ def test_the_default_network_from_nothing(shell: Shell, tmp_path: Path) -> None:
     assert (tmp_path / "d/default.pkl").stat().st_size < 12_000_000
 
 
+SGTRAIN = """#!/bin/bash
+name=${*: -1:1} folder=results/0-${name%.zip}-ada
+mkdir -p "$folder"
+touch "$folder/snapshot-1.pkl"
+echo "$@" >> trained.txt
+[ ! -e fail ] || { rm fail; exit 1; }
+"""
+
+
+def test_the_next_network_begins_small_and_continues(shell: Shell, tmp_path: Path) -> None:
+    for name in ("examples", "bin", "d"):
+        (tmp_path / name).mkdir()
+    script = tmp_path / "examples/train-next.sh"
+    script.write_bytes((ROOT / "examples/train-next.sh").read_bytes())
+    for name in ("animedraw", "booruselect", "animepack"):
+        (tmp_path / "bin" / name).symlink_to(ROOT / "bin" / name)
+    for name, text in {
+        "bin/sgtrain": SGTRAIN,
+        "bin/sgconvert": "#!/bin/sh\n",
+        "setup": "#!/bin/sh\n",
+    }.items():
+        (tmp_path / name).write_text(text)
+    for path in (script, *(tmp_path / name for name in ("bin/sgtrain", "bin/sgconvert", "setup"))):
+        path.chmod(0o755)
+    (tmp_path / "d/fail").touch()
+    done = shell("examples/train-next.sh d 40")
+    assert done.returncode == 0, done.stderr
+    lines = [line.split() for line in (tmp_path / "d/trained.txt").read_text().splitlines()]
+    assert [line[-3:] for line in lines] == [
+        ["--transfer", "default", "faces64.zip"],
+        ["--resume", "latest", "faces64.zip"],
+        ["--transfer", "results/0-faces64-ada/snapshot-1.pkl", "faces128.zip"],
+    ]
+    assert [line[line.index("--kimg") + 1] for line in lines] == ["300", "300", "600"]
+    images = Images(str(tmp_path / "d/faces128.zip"), conditional=True)
+    has = [
+        {images.label_names[n] for n in row.nonzero()[0]}
+        for row in images.labels(range(len(images)))
+    ]
+    assert len(has) == 36  # of 40: the others have a pair that is held out
+    assert not any(
+        {"green_hair", "hat"} <= tags or {"pink_hair", "glasses"} <= tags for tags in has
+    )
+
+
 def test_slurm_starts_torchrun_on_each_machine(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "cluster").mkdir()
     for name, script in {"scontrol": "echo a; echo b", "srun": 'printf "%s\n" "$@"'}.items():
@@ -170,14 +216,6 @@ def test_slurm_starts_torchrun_on_each_machine(shell: Shell, tmp_path: Path) -> 
     assert words[-6:] == [f"{ROOT}/bin/sgtrain", *["--resume", "latest", "d.zip", "--preset", "s2"]]
     assert {"--nnodes=2", "--nproc-per-node=8", "--rdzv-endpoint=a:20007"} < set(words)
     assert all(Path(word).is_file() for word in words if word.startswith("/"))
-
-
-def test_the_next_network_goes_on_at_128_pixels(shell: Shell, tmp_path: Path) -> None:
-    done = shell(f"{ROOT}/examples/train-next.sh d 9 0.016 0.016")
-    assert done.returncode == 0, done.stderr
-    assert "b128" in done.stderr.partition("layers that start from random weights: ")[2]
-    drawn = shell("sggen --network d/next.pkl --seeds 0-1 --tags blue_hair,green_eyes")
-    assert (drawn.returncode, len(drawn.stdout.splitlines())) == (0, 2), drawn.stderr
 
 
 def test_the_default_language_model_from_nothing(shell: Shell, tmp_path: Path) -> None:
