@@ -30,7 +30,7 @@ from tests.dataset.pictures import (
     unpacked,
 )
 
-WRITTEN = [row for row in FORMATS if row.write]
+WRITTEN = [row for row in FORMATS if row.name in ("zip", "folder")]
 TARGETS = [f"d{row.ending}" for row in WRITTEN]
 # Where a file need not wait for a disk: none of these tests is about one.
 QUICK = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
