@@ -9,6 +9,7 @@ import re
 import zlib
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import BinaryIO
 
 from animetools.dataset.labelling import Facts
@@ -104,9 +105,7 @@ class TarWriter:
 
     def cut(self, last: Member | None) -> None:
         """Remove all that comes after a member; after None: everything."""
-        if self.file:
-            self.file.close()
-            self.file = None
+        self._close_file()
         if last is None:
             self.part.clear()
             self.ends.clear()
@@ -137,8 +136,7 @@ class TarWriter:
 
     def close(self) -> None:
         """Leave it for the next run; an empty one is removed."""
-        if self.file:
-            self.file.close()
+        self._close_file()
         self.part.close()
 
     @property
@@ -178,10 +176,16 @@ class TarWriter:
         if self.file:
             self.file.seek(self.ends[-1] - self._last_begin)
             self.file.write(TRAILER)
+            self.file.flush()
             self.ends[-1] += len(TRAILER)
-            self.file.close()
-            self.file = None
+            self._close_file()
             self.unsynced.append(self._shard(len(self.ends) - 1))
+
+    def _close_file(self) -> None:
+        if self.file:
+            with suppress(OSError):  # close() flushes, and the disk may be full
+                self.file.close()
+        self.file = None
 
 
 def _shards_in(folder: str) -> list[str]:

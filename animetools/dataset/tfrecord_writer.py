@@ -8,7 +8,7 @@ import os
 import re
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -76,7 +76,6 @@ class TFRecordWriter:
         whole = os.path.basename(grown.path) if grown else f"{os.path.basename(path)}-r00{RECORDS}"
         self.stem = re.sub(rf"-r\d+\{RECORDS}$", "", whole)
         self.count = 0  # images in the part
-        self.files = ExitStack()
         self.levels: list[tuple[BinaryIO, int]] = []  # and the length of each record, largest first
         found = sorted(name for name in os.listdir(self.part.name) if name.endswith(RECORDS))
         for name in reversed(found):
@@ -115,8 +114,7 @@ class TFRecordWriter:
         """Remove all that comes after an image; after None: everything."""
         self.count = last.offset // self.levels[0][1] + 1 if last else 0
         if last is None:
-            self.files.close()
-            self.levels.clear()
+            self._close_files()
             self.part.clear()
         for file, length in self.levels:
             file.truncate(self.count * length)
@@ -128,18 +126,24 @@ class TFRecordWriter:
 
     def finish(self, members: Iterable[Member], texts: Texts, mtime: int) -> None:
         """Add text files, and rename it, or join it; see Writer."""
-        self.files.close()
+        self._close_files()
         named = {self.stem + name if name == LABELS else name: text for name, text in texts.items()}
         self.part.finish(named, mtime, joins=self.grown is not None)
 
     def close(self) -> None:
         """Leave it for the next run; an empty one is removed."""
-        self.files.close()
+        self._close_files()
         self.part.close()
 
     def _open(self, name: str) -> BinaryIO:
         descriptor = os.open(self.part.inside(name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        return self.files.enter_context(os.fdopen(descriptor, "r+b"))
+        return os.fdopen(descriptor, "r+b")
+
+    def _close_files(self) -> None:
+        for file, _ in self.levels:
+            with suppress(OSError):  # close() flushes, and the disk may be full
+                file.close()
+        self.levels.clear()
 
 
 def check_size(size: int) -> None:
