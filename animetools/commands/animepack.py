@@ -24,12 +24,20 @@ SAMPLE = 8  # images encoded before the others, to estimate the size of the data
 
 @command(
     out="dataset.zip",
+    arguments=(
+        "FILE ...",
+        "Images, folders of images, or datasets; without any, or with -, a list of paths of images on"
+        " standard input.",
+    ),
     examples=[
         "find faces/ | animepack --size 256 -o faces.zip",
         "find faces/ | animepack --fit cover --quality 90 -o dataset/",
         "animedraw --count 4 --json | animepack --labels tags --min-count 2 -o tagged.zip",
         "find faces/ | animepack --class-by folder --size 256 -o classes.zip",
         "animedraw --count 2 --portraits 512 --json | animepack --captions -o lora/",
+        "animepack dataset.zip --format tfrecords -o records/",
+        "animepack shards/*.tar -o converted.zip",
+        "find faces/ | animepack --append",
     ],
 )
 def animepack(options: PackOptions, stream: Stream) -> int:
@@ -37,7 +45,16 @@ def animepack(options: PackOptions, stream: Stream) -> int:
 
     Reads image paths and writes the path of the dataset when it is finished: a StyleGAN2-ADA zip,
     or a folder of the same files where the name does not end in .zip. The next run continues one
-    that was killed, and leaves a finished dataset of the same images as it is.
+    that was killed, and leaves a finished dataset of the same images as it is. With --append it adds
+    what is new: classes and tags keep their numbers, and no image is written again.
+
+    Arguments that are datasets are converted: zips, tars and .tfrecords files, and folders of these or
+    with a dataset.json. Labels with their names, tags and captions are kept, and JPEG files that need
+    not change are copied. For --append, an image of a dataset is known by its name in it.
+
+    TFRecords have a file for each resolution, NAME-r02.tfrecords to NAME-r10.tfrecords, and labels in
+    NAME-rxx.labels. A WebDataset is NAME-000000.tar and so on, with 000000000.png, .json (the record),
+    .cls (the class) and .txt (the caption) of each image.
 
     Tags and captions come from records, else from x.txt, x.caption or x.png.txt beside x.png, else
     from --metadata; an image without is left out. Tags become a caption with spaces for underscores.

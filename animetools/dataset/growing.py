@@ -16,7 +16,7 @@ def complete(path: str) -> None:
     added = parts.added_name(path)
     try:
         lock = os.open(added, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as why:
         raise FatalError(f"{added}: {why.strerror}") from None

@@ -128,7 +128,7 @@ class PackOptions(LabelOptions):
     ] = None
     append: Annotated[
         bool,
-        Opt("Add the images to a finished dataset, which has none of them or some.", affects=False),
+        Opt("Add the images to a finished dataset, except those that it has.", affects=False),
     ] = False
 
     sidecars: Annotated[

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from animetools.commands.animepack import PackOptions
 from animetools.dataset.encode import Encode, Packable, encode
 from animetools.dataset.formats import reader
 from animetools.dataset.members import METADATA
+from animetools.dataset.options import PackOptions
 from animetools.dataset.packing import Entry, Packing
 from animetools.dataset.training_set import Images
 from animetools.images.files import encode_png
