@@ -9,7 +9,7 @@ import json
 import os
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import chain
 from typing import Any, Self
@@ -94,6 +94,7 @@ class Packing:
         part_name = atomic.part_name(self.path)
         self.own = tuple(placed(place) + os.sep for place in (self.path, part_name))
         complete(self.path)
+        before = self._stamp()
         self.made = finished(self.path, self.kind, settings, force=force, grows=grows)
         self.grown = self.made if grows else None
         if self.made:
@@ -113,6 +114,8 @@ class Packing:
         with self._writing():
             self.part = self.kind.write(self.path, self.grown, **shards)
             try:
+                if self._stamp() != before:  # another process was faster
+                    raise BlockingIOError
                 self.journal = opened(self._journal_name(), force=force)
                 self._take_up(self.part)
             except BaseException:
@@ -170,7 +173,9 @@ class Packing:
             return
         if self.made:
             path = self.journal.source(first).path
-            raise FatalError(f"{self.path} was made without {path}: --append adds it, or {REPLACE}")
+            raise FatalError(
+                f"{self.path} was made without {path}: {REPLACE}, or --append to add it"
+            )
         self._keep(self.journal.first_packed_behind(first))
 
     def unused_classes(self) -> list[str]:
@@ -273,6 +278,14 @@ class Packing:
     @property
     def _cure(self) -> str:
         return REPLACE if self.made else RESTART
+
+    def _stamp(self) -> tuple[int, ...]:
+        """What changes with the dataset at the path."""
+        for path in (os.path.join(self.path, SUMMARY), self.path):
+            with suppress(OSError):
+                found = os.stat(path)
+                return found.st_ino, found.st_size, found.st_mtime_ns
+        return ()
 
     def _journal_name(self) -> str:
         folder, name = os.path.split(self.path)

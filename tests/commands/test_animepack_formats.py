@@ -45,8 +45,8 @@ def test_tfrecords_to_zip_to_tfrecords_keeps_all(shell: Shell, classes: Path) ->
         assert (done.returncode, done.stdout) == (0, f"{line.rpartition(' ')[2]}\n"), done.stderr
         assert "read 5 = kept 5" in done.stderr
     for level in (2, 3, 4, 5):
-        old, new = (classes / f"{name}/{name}-r{level:02d}.tfrecords" for name in ("old", "old2"))
-        assert old.read_bytes() == new.read_bytes()
+        one, two = (classes / f"{name}/{name}-r{level:02d}.tfrecords" for name in ("old", "old2"))
+        assert one.read_bytes() == two.read_bytes()
     assert len(list(classes.glob("shards/*.tar"))) == 3
     with zipfile.ZipFile(classes / "new.zip") as new, zipfile.ZipFile(classes / "last.zip") as last:
         for name in new.namelist()[:-2]:

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 import pytest
 
+from animetools.dataset import packing as packing_module
 from animetools.dataset.formats import reader
 from animetools.dataset.labelling import Labelling
 from animetools.dataset.labels import label_names
@@ -223,6 +224,28 @@ def test_tags_keep_their_numbers(tmp_path: Path, name: str) -> None:
                 packing.add(one.position, packable(one.position, packing.kind.encode))
             packing.finish()
         assert label_names(reader(str(tmp_path / name))) == ["hat"]
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_two_that_add_at_once_do_not_lose_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    paths = sources(tmp_path / "in", 4)
+    target = tmp_path / name
+    grow(target, paths[:2])
+    real = packing_module.finished
+
+    def slow(*arguments: Any, **more: Any) -> Any:
+        found = real(*arguments, **more)
+        monkeypatch.undo()
+        grow(target, paths)
+        return found
+
+    monkeypatch.setattr(packing_module, "finished", slow)
+    with pytest.raises(FatalError, match="is being made by another process"):
+        grow(target, [paths[0], paths[3]])
+    assert holds(target, 4)
+    assert sorted(os.listdir(tmp_path)) == sorted([name, "in"])
 
 
 def test_what_does_not_go_together_is_refused(tmp_path: Path) -> None:

@@ -344,11 +344,11 @@ def test_dry_run_and_nothing_packed_leave_nothing(tmp_path: Path, name: str) -> 
 def test_full_disk_is_told_and_the_next_run_goes_on(tmp_path: Path, name: str) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "none", str(disk)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(disk)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("a small disk cannot be mounted here")
     try:
-        paths = sources(tmp_path / "in", 150)
+        paths = sources(tmp_path / "in", 300)
         with pytest.raises(FatalError, match=r"no space left|disk is full"):
             made(disk / name, paths)
         assert not (disk / name).exists()
