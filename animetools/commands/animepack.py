@@ -93,8 +93,9 @@ def animepack(options: PackOptions, stream: Stream) -> int:
 def inputs(stream: Stream, datasets: dict[str, str], *, labelled: bool) -> Iterator[Item]:
     """The items of the arguments; those of a dataset are its images."""
     from animetools.dataset.members import PACKED_IN
-    from animetools.dataset.sources import images_in
+    from animetools.dataset.sources import images_in, is_archive_name
 
+    is_told = False
     for file in stream.files or ("-",):
         if trouble := datasets.get(file):
             yield Item(file, trouble=trouble)
@@ -103,6 +104,9 @@ def inputs(stream: Stream, datasets: dict[str, str], *, labelled: bool) -> Itera
                 yield Item(path, facts, stamp=f"{size}:0")
         else:
             for item in replace(stream, files=(file,)).items():
+                if is_archive_name(item.path) and not is_told:
+                    is_told = True
+                    stream.note(f"{item.path} is not opened: name a dataset as an argument")
                 known = {name: item.facts[name] for name in item.facts if name != PACKED_IN}
                 yield replace(item, facts=known)
 

@@ -66,6 +66,18 @@ def label_names(reader: Reader) -> list[str]:
     return names
 
 
+def check_labels(labels: Labels, names: list[str], path: str) -> None:
+    """Raise FatalError unless labels, one at least, are usable, and there are no names or enough."""
+    size = labels.shape[1] if labels.ndim == 2 else int(labels.max()) + 1
+    if not 0 < size <= MOST_CLASSES or (labels.ndim == 1 and labels.min() < 0):
+        raise FatalError(f"{path}: labels are of 1 to {MOST_CLASSES} classes or numbers")
+    if not np.isfinite(labels).all():
+        raise FatalError(f"{path}: a label is not finite")
+    if 0 < len(names) < size or (labels.ndim == 2 and len(names) > size):
+        found = f"{len(names)} names for labels of {size} classes or numbers"
+        raise FatalError(f"{path}: {found}")
+
+
 def labels_found(reader: Reader, name: Name | None = None) -> str:
     """The kind of labels in dataset.json, and how many are missing or left over; empty if none.
 

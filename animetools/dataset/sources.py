@@ -14,7 +14,7 @@ from animetools.colors import Color
 from animetools.dataset.formats import FORMATS, reader
 from animetools.dataset.journal import COMPUTED
 from animetools.dataset.labelling import Facts, Labelling
-from animetools.dataset.labels import label_names
+from animetools.dataset.labels import check_labels, label_names
 from animetools.dataset.members import (
     LONGEST_LINE,
     METADATA,
@@ -37,6 +37,8 @@ LONGEST_TEXT = 1 << 20  # bytes of a caption in a tar
 _ARCHIVES = tuple(row.ending for row in FORMATS if row.ending)
 _WHOLE = (".tar", ".tfrecords", ".labels")  # files of a folder that are nothing but a dataset
 
+_NOT_KEPT = {*COMPUTED, "path", "bytes", "label", PACKED_IN}  # facts about another dataset
+
 opened = lru_cache(OPEN)(reader)
 
 Datasets = dict[str, str]  # their paths, and why one cannot be read, if that is so
@@ -46,9 +48,14 @@ Image = tuple[str, int, Facts]  # its path, as if its dataset were a folder; its
 def is_dataset(path: str) -> bool:
     """Whether a path is that of a dataset: a file by its name, a folder by what is in it."""
     if not os.path.isdir(path):
-        return os.path.isfile(path) and path.lower().endswith(_ARCHIVES)
+        return os.path.isfile(path) and is_archive_name(path)
     names = [name for name in os.listdir(path) if not name.startswith(".")]
     return SUMMARY in names or (bool(names) and all(name.endswith(_WHOLE) for name in names))
+
+
+def is_archive_name(path: str) -> bool:
+    """Whether a file is a dataset, by its name."""
+    return path.lower().endswith(_ARCHIVES)
 
 
 def datasets_among(files: Iterable[str]) -> Datasets:
@@ -104,7 +111,7 @@ def images_in(path: str, *, labelled: bool) -> Iterator[Image]:
     for index, (known, length, check) in enumerate(
         zip(_records(dataset), lengths.tolist(), checks.tolist(), strict=True)
     ):
-        facts = {name: known[name] for name in known.keys() - {*COMPUTED, "path", "bytes", "label"}}
+        facts = {name: value for name, value in known.items() if name not in _NOT_KEPT}
         facts[PACKED_IN] = [path, index, check]
         if labels is not None:
             facts["label"] = _label(labels[index].tolist(), names)
@@ -143,8 +150,13 @@ def _names(dataset: Reader) -> list[str]:
 
 
 def _labels(dataset: Reader) -> Labels | None:
-    """Its labels; classes where TFRecords have one-hot vectors."""
+    """Its labels; classes where TFRecords have one-hot vectors.
+
+    Raises FatalError if they are malformed.
+    """
     labels = dataset.labels()
+    if labels is not None and len(labels):
+        check_labels(labels, _names(dataset), dataset.path)
     if labels is None or labels.ndim == 1 or not isinstance(dataset, TFRecordReader):
         return labels
     for first in range(0, len(labels), ROWS):
@@ -189,8 +201,11 @@ def _records(dataset: Reader) -> Iterator[Facts]:
 
 def _noted(dataset: TarReader, index: int) -> Facts:
     """What the files beside an image in a tar say of it."""
-    facts = _parsed(dataset.note(index, RECORD, LONGEST_LINE))
-    text = dataset.note(index, TEXT, LONGEST_TEXT)
+    try:
+        facts = _parsed(dataset.note(index, RECORD, LONGEST_LINE))
+        text = dataset.note(index, TEXT, LONGEST_TEXT)
+    except ItemError:  # truncated since it was opened
+        return {}
     return facts | ({"text": text.decode("utf-8", "replace").strip()} if text else {})
 
 

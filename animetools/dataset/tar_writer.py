@@ -43,7 +43,7 @@ def notes(record: Facts, label: Label | None, names: list[str]) -> Iterator[tupl
         record = record | {"label": {name: one for name, one in pairs if one} if names else label}
     if isinstance(text := record.get("text"), str):
         yield ".txt", text.encode(errors="replace")
-    yield ".json", json.dumps(record).encode()
+    yield ".json", json.dumps(record, sort_keys=True).encode()
 
 
 class TarWriter:

@@ -11,12 +11,12 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from animetools.dataset import packing as packing_module
 from animetools.dataset.formats import reader
 from animetools.dataset.labelling import Labelling
 from animetools.dataset.labels import label_names
 from animetools.dataset.packing import Packing
 from animetools.dataset.parts import added_name
+from animetools.dataset.target import finished
 from animetools.dataset.training_set import Images
 from animetools.errors import FatalError
 from tests.dataset.pictures import (
@@ -233,15 +233,14 @@ def test_two_that_add_at_once_do_not_lose_images(
     paths = sources(tmp_path / "in", 4)
     target = tmp_path / name
     grow(target, paths[:2])
-    real = packing_module.finished
 
     def slow(*arguments: Any, **more: Any) -> Any:
-        found = real(*arguments, **more)
+        found = finished(*arguments, **more)
         monkeypatch.undo()
         grow(target, paths)
         return found
 
-    monkeypatch.setattr(packing_module, "finished", slow)
+    monkeypatch.setattr("animetools.dataset.packing.finished", slow)
     with pytest.raises(FatalError, match="is being made by another process"):
         grow(target, [paths[0], paths[3]])
     assert holds(target, 4)

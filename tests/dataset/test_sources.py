@@ -1,6 +1,8 @@
 """Datasets as inputs: what one says of its images goes into another, whatever their formats."""
 
+import contextlib
 import json
+import shutil
 import tarfile
 import tempfile
 import zipfile
@@ -9,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from animetools.colors import WHITE
 from animetools.dataset.encode import Packable
@@ -20,11 +24,12 @@ from animetools.dataset.sources import (
     images_in,
     is_dataset,
     kept_labels,
+    opened,
     read_image,
     usual_size,
 )
 from animetools.dataset.training_set import Images
-from animetools.errors import FatalError
+from animetools.errors import FatalError, ItemError
 from animetools.images.fit import fit
 from tests.dataset import sets
 from tests.dataset.pictures import TARGETS, settings_of, unpacked
@@ -185,3 +190,58 @@ def test_hostile_notes_in_a_tar_say_nothing(tmp_path: Path, note: bytes) -> None
     ((_, _, facts),) = images_in(str(tmp_path / "a.tar"), labelled=False)
     assert facts["text"] == "� x"
     assert set(facts) <= {"text", "tags", "packed_in"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [([0, 10**12], []), ([0, -1], []), ([[1.0, float("nan")]] * 2, []), ([0, 2], ["a", "b"])],
+)
+def test_hostile_labels_are_refused(tmp_path: Path, labels: list[Any], names: list[str]) -> None:
+    pictures = [picture(0), picture(1)]
+    if isinstance(labels[0], list):
+        path = sets.records(tmp_path / "set", pictures, labels)
+    else:
+        path = sets.shards(tmp_path / "set", pictures, labels)
+    (tmp_path / "set/dataset.json").write_text(json.dumps({"label_names": names}))
+    with pytest.raises(FatalError, match=r"label"):
+        convert([path], tmp_path / "d.tfrec")
+    assert not (tmp_path / "d.tfrec").exists()
+
+
+@given(
+    st.sampled_from(TARGETS),
+    st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=4),
+    st.floats(0.5, 1),
+)
+@settings(max_examples=60, deadline=None)
+def test_damage_anywhere_is_told_in_a_sentence(
+    whole: Path, name: str, changes: list[tuple[float, int]], kept: float
+) -> None:
+    folder = Path(tempfile.mkdtemp(dir=whole.parent))
+    path = folder / name
+    (shutil.copytree if (whole / name).is_dir() else shutil.copy)(whole / name, path)
+    for file in [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]:
+        data = bytearray(file.read_bytes())
+        for place, value in changes:
+            data[int(place * len(data))] = value
+        file.write_bytes(data[: int(len(data) * kept)])
+    opened.cache_clear()
+    try:
+        how = kept_labels({str(path): ""})
+        usual_size({str(path): ""}, "")
+        for one, _, facts in images_in(str(path), labelled=how is not None):
+            with contextlib.suppress(ItemError, OSError):
+                read_image(one, facts, max_pixels=10**6, background=WHITE)
+    except (FatalError, OSError) as why:
+        assert "\n" not in str(why)
+
+
+@pytest.fixture(scope="module")
+def whole(quick: Path) -> Path:
+    """A dataset of each format, with labels."""
+    folder = quick / "whole"
+    folder.mkdir()
+    path = sets.zipped(folder / "set", [picture(n, 8, 8) for n in range(3)], [1, 0, 1])
+    for target in TARGETS:
+        convert([path], folder / target)
+    return folder
