@@ -79,8 +79,7 @@ def animepack(options: PackOptions, stream: Stream) -> int:
     options = replace(options, size=size)
     if size & (size - 1):
         stream.note(f"--size {size} is not a power of two, which StyleGAN needs")
-    # as dataset.json keeps them
-    stream = stream.keyed(size=size, background=list(options.background))
+    stream = stream.keyed(size=size, background=list(options.background))  # as in dataset.json
     kind = format_to_write(stream.out, options.format, captions=options.captions)
     work = partial(pack, options, kind.encode)
     ordered = replace(stream.options, unordered=False)  # the order names the images
@@ -95,7 +94,6 @@ def inputs(stream: Stream, datasets: dict[str, str], *, labelled: bool) -> Itera
     from animetools.dataset.members import PACKED_IN
     from animetools.dataset.sources import images_in, is_archive_name
 
-    is_told = False
     for file in stream.files or ("-",):
         if trouble := datasets.get(file):
             yield Item(file, trouble=trouble)
@@ -104,11 +102,9 @@ def inputs(stream: Stream, datasets: dict[str, str], *, labelled: bool) -> Itera
                 yield Item(path, facts, stamp=f"{size}:0")
         else:
             for item in replace(stream, files=(file,)).items():
-                if is_archive_name(item.path) and not is_told:
-                    is_told = True
-                    stream.note(f"{item.path} is not opened: name a dataset as an argument")
-                known = {name: item.facts[name] for name in item.facts if name != PACKED_IN}
-                yield replace(item, facts=known)
+                if is_archive_name(item.path):
+                    stream.report.once("datasets in a list are not opened: name them as arguments")
+                yield replace(item, facts={k: v for k, v in item.facts.items() if k != PACKED_IN})
 
 
 def pack(options: PackOptions, encode: "Encode", item: Item, output: Output) -> Iterator[Item]:
@@ -131,8 +127,8 @@ def pack(options: PackOptions, encode: "Encode", item: Item, output: Output) -> 
     sidecars = tuple((image * one.name_is_whole + one.ending, one.read()) for one in found)
     if options.captions:
         sidecars = ((".txt", f"{item.facts['text']}\n".encode()),)
-    is_kept = encode is files.encode and options.quality is None and square.shape == rgb.shape
-    if is_kept and files.is_plain_jpeg(data):  # encoding it again would lose some of it
+    is_same = encode is files.encode and options.quality is None and square.shape == rgb.shape
+    if is_same and files.is_plain_jpeg(data):  # encoding it again would lose some of it
         packable = files.Packable(data, width, height, how, sidecars, ".jpg")
     else:
         packable = files.Packable(encode(square, options.quality), width, height, how, sidecars)
@@ -181,8 +177,8 @@ def gather(
                     packing.add(position, packable)
                 if enlarged := packing.enlarged():
                     stream.note(
-                        f"{enlarged} of {packing.count - packing.first} images were smaller and are enlarged, which"
-                        " blurs them: run animeupscale before animepack"
+                        f"{enlarged} of {packing.count - packing.first} images were smaller and are"
+                        " enlarged, which blurs them: run animeupscale before animepack"
                     )
                 packing.finish()
     yield Item(stream.out)

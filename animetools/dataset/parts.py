@@ -59,7 +59,7 @@ class FolderPart:
         for name in (*texts, "."):
             sync(self.inside(name))
         if joins:
-            os.rename(self.name, added_name(self.path))
+            hand_over(self.name, self.path)
             join(self.path)
         else:
             self._replace()
@@ -89,6 +89,12 @@ def added_name(path: str) -> str:
     """Where something complete waits to be added to a finished dataset."""
     folder, name = os.path.split(path)
     return fitted(os.path.join(folder, f".{name}"), ".added")
+
+
+def hand_over(part: str, path: str) -> None:
+    """Let a complete part wait to be added to the dataset at a path; that is on disk then."""
+    os.rename(part, added_name(path))
+    sync(os.path.dirname(path) or ".")
 
 
 def join(path: str) -> None:

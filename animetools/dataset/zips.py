@@ -30,7 +30,7 @@ from animetools.dataset.members import (
     Member,
     is_image_name,
 )
-from animetools.dataset.parts import COPIED, Texts, added_name
+from animetools.dataset.parts import COPIED, Texts, added_name, hand_over
 from animetools.dataset.pictures import ImageFiles, Labels
 from animetools.errors import FatalError, ItemError
 
@@ -106,7 +106,7 @@ class ZipWriter:
         os.utime(self.file.fileno(), ns=(mtime, mtime))
         os.fsync(self.file.fileno())
         if self.grown:
-            os.rename(self.name, added_name(self.path))
+            hand_over(self.name, self.path)
             join(self.path)
         else:
             os.replace(self.name, self.path)
