@@ -1,0 +1,134 @@
+"""Stretch and rotate pictures with piecewise cubic filters, as ImageMagick does."""
+
+import math
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from animetools.colors import WHITE, Color
+from animetools.images.files import Pixels
+
+Floats = NDArray[np.float32]
+
+REACH = 2  # pixels, of a cubic filter
+MITCHELL = (1 / 3, 1 / 3)
+ROBIDOUX = (0.37821575509399867, 0.31089212245300067)
+
+_BAND = 1 << 15  # pixels that are computed at a time: few enough for a cache
+_STEPS = 4096  # of a table of a filter, over the square of the distance
+
+
+def stretched(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    """Enlarge uint8 [H, W, 3] to size (width, height) with the filter of Mitchell and Netravali.
+
+    If one side keeps its length, it is filtered too, which smooths it a little.
+    """
+    width, height = size
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    if height == pixels.shape[0]:  # the stretched side comes first
+        return np.asarray(
+            cv2.transpose(stretched(np.asarray(cv2.transpose(pixels)), (height, width)))
+        )
+    down, across = _taps(pixels.shape[0], height), _taps(pixels.shape[1], width)
+    result = np.empty((height, width, 3), np.uint8)
+    for top, bottom in _bands(height, width):
+        tall = _mixed(pixels, [(rows[top:bottom], weights[top:bottom]) for rows, weights in down])
+        wide = _mixed(np.asarray(cv2.transpose(tall), np.float32), across)
+        result[top:bottom] = _rounded(np.asarray(cv2.transpose(wide)))
+    return result
+
+
+def rotated(pixels: Pixels, degrees: float, background: Color = WHITE) -> Pixels:
+    """Rotate uint8 [H, W, 3] clockwise into a picture that has room for all of it.
+
+    Each pixel is a mean of those within two pixels, weighted by distance with the filter of Robidoux.
+    Source: Heckbert 1989, section 3.5 (EWA); of a rotation, its ellipses are circles.
+    """
+    height, width = pixels.shape[:2]
+    cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    turn = np.array([(cosine, -sine), (sine, cosine)])
+    corners = turn @ [(0, width, 0, width), (0, 0, height, height)]
+    low, high = np.floor(corners.min(1) - 0.5), np.ceil(corners.max(1) + 0.5)
+    columns, rows = (high - low).astype(int)
+
+    border = REACH + 2
+    padded = cv2.copyMakeBorder(
+        pixels, border, border, border, border, cv2.BORDER_CONSTANT, value=background
+    )
+    planes = [np.ravel(plane) for plane in cv2.split(padded)]
+    weights = _by_distance()
+    result = np.empty((rows, columns, 3), np.uint8)
+    for top, bottom in _bands(rows, columns):
+        x = np.arange(columns) + low[0] + 0.5
+        y = np.arange(top, bottom)[:, None] + low[1] + 0.5
+        # Where in the padded picture, whose pixel 0 has its center at 0; far outside is just outside.
+        u = np.clip(cosine * x + sine * y - 0.5 + border, REACH, width + border + 1)
+        v = np.clip(cosine * y - sine * x - 0.5 + border, REACH, height + border + 1)
+        left, above = np.floor(u), np.floor(v)
+        start = (above * padded.shape[1] + left).astype(np.int64)
+        across = [
+            ((left + step - u) ** 2).astype(np.float32) for step in range(1 - REACH, 1 + REACH)
+        ]
+        down = [
+            ((above + step - v) ** 2).astype(np.float32) for step in range(1 - REACH, 1 + REACH)
+        ]
+        total = np.zeros(start.shape, np.float32)
+        sums = np.zeros((3, *start.shape), np.float32)
+        for row in range(2 * REACH):
+            for column in range(2 * REACH):
+                distance = (across[column] + down[row]) * (_STEPS / (2 * REACH**2))
+                weight = weights.take((distance + 0.5).astype(np.int32))
+                at = start + ((row + 1 - REACH) * padded.shape[1] + column + 1 - REACH)
+                total += weight
+                for plane, value in zip(planes, sums, strict=True):
+                    value += weight * plane.take(at)
+        result[top:bottom] = _rounded(cv2.merge(list(sums / total)))
+    return result
+
+
+def _cubic(x: NDArray[np.float64], b: float, c: float) -> NDArray[np.float64]:
+    """The piecewise cubic filters. Source: Mitchell and Netravali 1988, equation 8."""
+    x = abs(x)
+    near = (12 - 9 * b - 6 * c) * x**3 + (12 * b + 6 * c - 18) * x**2 + (6 - 2 * b)
+    far = (-b - 6 * c) * x**3 + (6 * b + 30 * c) * x**2 - (12 * b + 48 * c) * x + (8 * b + 24 * c)
+    return np.where(x < 1, near, np.where(x < REACH, far, 0)) / 6
+
+
+def _by_distance() -> Floats:
+    """The filter of Robidoux at the square of a distance, 0 to twice that of its reach."""
+    squares = np.linspace(0, 2 * REACH**2, _STEPS + 1)
+    return _cubic(np.sqrt(squares), *ROBIDOUX).astype(np.float32)
+
+
+def _taps(length: int, count: int) -> list[tuple[NDArray[np.int64], Floats]]:
+    """Which four of `length` samples, with which weights, each of `count` is made of."""
+    at = (np.arange(count) + 0.5) * (length / count) - 0.5
+    taps = np.floor(at).astype(np.int64) + np.arange(1 - REACH, 1 + REACH)[:, None]
+    weights = _cubic(taps - at, *MITCHELL) * ((taps >= 0) & (taps < length))
+    shares = (weights / weights.sum(0)).astype(np.float32)
+    return list(zip(np.clip(taps, 0, length - 1), shares, strict=True))
+
+
+def _mixed(levels: Pixels | Floats, taps: list[tuple[NDArray[np.int64], Floats]]) -> Floats:
+    """Rows made of the rows of [H, W, 3]; levels stay in 0 to 255."""
+    height, width = levels.shape[:2]
+    lines = levels.reshape(height, width * 3)
+    total = np.zeros((len(taps[0][0]), width * 3), np.float32)
+    for rows, weights in taps:
+        total += weights[:, None] * lines[rows]
+    return np.clip(total, 0, 255, out=total).reshape(-1, width, 3)
+
+
+def _bands(rows: int, columns: int) -> Iterator[tuple[int, int]]:
+    """The first row of each band, and the one after its last."""
+    step = max(1, _BAND // columns)
+    for top in range(0, rows, step):
+        yield top, min(top + step, rows)
+
+
+def _rounded(levels: Floats) -> Pixels:
+    """The nearest of 256 levels."""
+    return np.rint(np.clip(levels, 0, 255)).astype(np.uint8)
