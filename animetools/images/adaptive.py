@@ -67,13 +67,10 @@ def _edges(pixels: Pixels, radius: int, sigma: float) -> Floats:
     """How near an edge is, [H, W] from 0 to 1."""
     width = 2 * radius + 1
     around = cv2.boxFilter(
-        pixels,
-        cv2.CV_32F,
-        (width, width),
-        normalize=False,
-        borderType=cv2.BORDER_REPLICATE,
+        pixels, cv2.CV_32F, (width, width), normalize=False, borderType=cv2.BORDER_REPLICATE
     )
-    edges = np.clip(pixels * np.float32(width**2) - around, 0, 255)
+    levels = pixels.astype(np.float32)
+    edges = np.asarray(cv2.addWeighted(levels, width**2, around, -1, 0, dtype=cv2.CV_8U), np.uint8)
     fine = np.arange(_FINE * width) - (_FINE * width - 1) / 2
     gaussian = np.exp(-((fine / _FINE) ** 2) / (2 * sigma**2)).reshape(width, _FINE).sum(1)
     near = _spread(_convolved(_spread(edges), gaussian / gaussian.sum()))
@@ -86,7 +83,6 @@ def _convolved(levels: Floats, kernel: NDArray[np.float64]) -> Floats:
     return np.asarray(done, np.float32)
 
 
-def _spread(levels: Floats) -> Floats:
+def _spread(levels: Pixels | Floats) -> Floats:
     """Levels from 0 to 1; all 0 if they are all alike."""
-    low, high = float(levels.min()), float(levels.max())
-    return np.asarray((levels - low) / ((high - low) or 255), np.float32)
+    return np.asarray(cv2.normalize(levels, None, 0, 1, cv2.NORM_MINMAX, cv2.CV_32F), np.float32)  # type: ignore[call-overload]

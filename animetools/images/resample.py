@@ -17,7 +17,7 @@ MITCHELL = (1 / 3, 1 / 3)
 ROBIDOUX = (0.37821575509399867, 0.31089212245300067)
 
 _BAND = 1 << 15  # pixels that are computed at a time: few enough for a cache
-_STEPS = 4096  # of a table of a filter, over the square of the distance
+_PER_SQUARE = 512  # steps of a table of a filter, over the square of the distance
 
 
 def stretched(pixels: Pixels, size: tuple[int, int]) -> Pixels:
@@ -58,8 +58,10 @@ def rotated(pixels: Pixels, degrees: float, background: Color = WHITE) -> Pixels
     padded = cv2.copyMakeBorder(
         pixels, border, border, border, border, cv2.BORDER_CONSTANT, value=background
     )
+    stride = padded.shape[1]
     planes = [np.ravel(plane) for plane in cv2.split(padded)]
     weights = _by_distance()
+    steps = np.arange(2 * REACH)[:, None, None]
     result = np.empty((rows, columns, 3), np.uint8)
     for top, bottom in _bands(rows, columns):
         x = np.arange(columns) + low[0] + 0.5
@@ -67,24 +69,19 @@ def rotated(pixels: Pixels, degrees: float, background: Color = WHITE) -> Pixels
         # Where in the padded picture, whose pixel 0 has its center at 0; far outside is just outside.
         u = np.clip(cosine * x + sine * y - 0.5 + border, REACH, width + border + 1)
         v = np.clip(cosine * y - sine * x - 0.5 + border, REACH, height + border + 1)
-        left, above = np.floor(u), np.floor(v)
-        start = (above * padded.shape[1] + left).astype(np.int64)
-        across = [
-            ((left + step - u) ** 2).astype(np.float32) for step in range(1 - REACH, 1 + REACH)
-        ]
-        down = [
-            ((above + step - v) ** 2).astype(np.float32) for step in range(1 - REACH, 1 + REACH)
-        ]
-        total = np.zeros(start.shape, np.float32)
-        sums = np.zeros((3, *start.shape), np.float32)
+        left, above = np.floor(u) + 1 - REACH, np.floor(v) + 1 - REACH
+        first = (above * stride + left).astype(np.int64)
+        across = (_PER_SQUARE * (left + steps - u) ** 2).astype(np.float32)
+        down = (_PER_SQUARE * (above + steps - v) ** 2 + 0.5).astype(np.float32)
+        total = np.zeros(first.shape, np.float32)
+        sums = np.zeros((3, *first.shape), np.float32)
         for row in range(2 * REACH):
             for column in range(2 * REACH):
-                distance = (across[column] + down[row]) * (_STEPS / (2 * REACH**2))
-                weight = weights.take((distance + 0.5).astype(np.int32))
-                at = start + ((row + 1 - REACH) * padded.shape[1] + column + 1 - REACH)
+                weight = weights.take((across[column] + down[row]).astype(np.int32))
                 total += weight
+                offset = row * stride + column
                 for plane, value in zip(planes, sums, strict=True):
-                    value += weight * plane.take(at)
+                    value += weight * plane[offset:].take(first)
         result[top:bottom] = _rounded(cv2.merge(list(sums / total)))
     return result
 
@@ -98,8 +95,8 @@ def _cubic(x: NDArray[np.float64], b: float, c: float) -> NDArray[np.float64]:
 
 
 def _by_distance() -> Floats:
-    """The filter of Robidoux at the square of a distance, 0 to twice that of its reach."""
-    squares = np.linspace(0, 2 * REACH**2, _STEPS + 1)
+    """The filter of Robidoux at the square of a distance, up to twice that of its reach."""
+    squares = np.arange(2 * REACH**2 * _PER_SQUARE + 2) / _PER_SQUARE
     return _cubic(np.sqrt(squares), *ROBIDOUX).astype(np.float32)
 
 
@@ -131,4 +128,4 @@ def _bands(rows: int, columns: int) -> Iterator[tuple[int, int]]:
 
 def _rounded(levels: Floats) -> Pixels:
     """The nearest of 256 levels."""
-    return np.rint(np.clip(levels, 0, 255)).astype(np.uint8)
+    return np.asarray(cv2.convertScaleAbs(np.maximum(levels, 0)), np.uint8)
