@@ -16,7 +16,7 @@ REACH = 2  # pixels, of a cubic filter
 MITCHELL = (1 / 3, 1 / 3)
 ROBIDOUX = (0.37821575509399867, 0.31089212245300067)
 
-_BAND = 1 << 15  # pixels that are computed at a time: few enough for a cache
+_BAND = 1 << 14  # pixels that are computed at a time: few enough for a cache
 _PER_SQUARE = 512  # steps of a table of a filter, over the square of the distance
 
 

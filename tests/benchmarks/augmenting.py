@@ -6,10 +6,11 @@
 It needs ImageMagick's convert. FOLDER holds pictures: by default drawn ones, and the real ones of
 ../shared/data/real where they are. `close` prints levels of 255, for what ImageMagick computes (16
 bits) and for the 8 bits that it writes, which version 6 rounds down. `speed` gives both programs the
-same drawn faces and two jobs; the peer's are by GNU parallel, or by xargs where that is missing.
+same drawn faces and two jobs, one after the other; the peer's are by GNU parallel, or by xargs where that is missing.
 """
 
 import argparse
+import os
 import shutil
 import subprocess
 import tempfile
@@ -90,20 +91,28 @@ def race(count: int, side: int) -> None:
         each = "xargs -P2 -I{} bash -c 'augment {}'"
         if shutil.which("parallel"):
             each = "parallel -j2 augment"
-        seconds = {}
+        seconds, work = {}, {}
         for name, line in {
             f"convert, {each.split()[0]}": PEER.format(lines=lines, each=each),
             "animeaug": "find faces | animeaug -j2 -o ours",
         }.items():
-            start = time.perf_counter()
+            start, before = time.perf_counter(), os.times()
             done = bash(line, folder)
-            seconds[name] = time.perf_counter() - start
+            seconds[name], after = time.perf_counter() - start, os.times()
+            work[name] = sum(after[2:4]) - sum(before[2:4])  # of processes that have ended
             if done.returncode:
                 raise SystemExit(done.stderr)
-            print(f"{name}: {seconds[name]:.1f} s for {count} faces of {side} x {side}", flush=True)
+            print(
+                f"{name}: {seconds[name]:.1f} s, {work[name]:.1f} s of computing,"
+                f" for {count} faces of {side} x {side}",
+                flush=True,
+            )
         made = [len(list((folder / name).rglob("*.png"))) for name in ("theirs", "ours")]
-        peer, ours = seconds.values()
-        print(f"{peer / ours:.1f} times as fast; files written: {made}")
+        ratios = [peer / ours for peer, ours in (seconds.values(), work.values())]
+        print(
+            f"{ratios[0]:.1f} times as fast, {ratios[1]:.1f} times less computing;"
+            f" files written: {made}"
+        )
 
 
 if __name__ == "__main__":
