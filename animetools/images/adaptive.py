@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from animetools.images.bands import bands
 from animetools.images.files import Pixels
 
 Floats = NDArray[np.float32]
@@ -50,39 +51,39 @@ def _filtered(
     Gaussian in a window and its value in the middle.
     """
     width = 2 * radius + 1
-    narrower = np.ceil(narrowing * width - 0.5).astype(np.uint8) & ~np.uint8(1)
-    levels = pixels.astype(np.float32)
     result = pixels.copy()
-    for less in range(0, width - 1, 2):
-        x = np.arange(width - less) - (width - less) // 2
-        gaussian = np.exp(-(x**2) / (2 * sigma**2)) / (math.sqrt(2 * math.pi) * sigma)
-        weights = weigh(gaussian.sum() ** 2, gaussian.max() ** 2)
-        around = _convolved(levels, gaussian)
-        whole = cv2.addWeighted(around, weights[0], levels, weights[1], 0, dtype=cv2.CV_8U)
-        cv2.copyTo(whole, (narrower == less).astype(np.uint8), result)
+    for rows, around, inside in bands(len(pixels), pixels.shape[1], radius):
+        levels = pixels[around].astype(np.float32)
+        narrower = np.ceil(narrowing[rows] * width - 0.5).astype(np.uint8) & ~np.uint8(1)
+        for less in range(0, width - 1, 2):
+            x = np.arange(width - less) - (width - less) // 2
+            gaussian = np.exp(-(x**2) / (2 * sigma**2)) / (math.sqrt(2 * math.pi) * sigma)
+            weights = weigh(gaussian.sum() ** 2, gaussian.max() ** 2)
+            near = _convolved(levels, gaussian)
+            whole = cv2.addWeighted(near, weights[0], levels, weights[1], 0, dtype=cv2.CV_8U)
+            cv2.copyTo(whole[inside], (narrower == less).astype(np.uint8), result[rows])
     return result
 
 
 def _edges(pixels: Pixels, radius: int, sigma: float) -> Floats:
     """How near an edge is, [H, W] from 0 to 1."""
     width = 2 * radius + 1
-    around = cv2.boxFilter(
-        pixels, cv2.CV_32F, (width, width), normalize=False, borderType=cv2.BORDER_REPLICATE
-    )
-    levels = pixels.astype(np.float32)
-    edges = np.asarray(cv2.addWeighted(levels, width**2, around, -1, 0, dtype=cv2.CV_8U), np.uint8)
     fine = np.arange(_FINE * width) - (_FINE * width - 1) / 2
     gaussian = np.exp(-((fine / _FINE) ** 2) / (2 * sigma**2)).reshape(width, _FINE).sum(1)
-    near = _spread(_convolved(_spread(edges), gaussian / gaussian.sum()))
-    return np.asarray(cv2.transform(near, np.array([LUMA], np.float32)), np.float32)
+    gaussian /= gaussian.sum()
+    result = np.empty(pixels.shape[:2], np.float32)
+    low, high = math.inf, 0.0
+    for rows, around, inside in bands(len(pixels), pixels.shape[1], 2 * radius):
+        levels = pixels[around].astype(np.float32)
+        others = cv2.blur(levels, (width, width), borderType=cv2.BORDER_REPLICATE)
+        edges = cv2.addWeighted(levels, width**2, others, -(width**2), 0, dtype=cv2.CV_8U)
+        near = _convolved(edges.astype(np.float32), gaussian)[inside]
+        low, high = min(low, float(near.min())), max(high, float(near.max()))
+        result[rows] = cv2.transform(near, np.array([LUMA], np.float32))
+    return (result - np.float32(low)) / np.float32((high - low) or 1)
 
 
 def _convolved(levels: Floats, kernel: NDArray[np.float64]) -> Floats:
     """Convolve in both directions."""
     done = cv2.sepFilter2D(levels, -1, kernel, kernel, borderType=cv2.BORDER_REPLICATE)
     return np.asarray(done, np.float32)
-
-
-def _spread(levels: Pixels | Floats) -> Floats:
-    """Levels from 0 to 1; all 0 if they are all alike."""
-    return np.asarray(cv2.normalize(levels, None, 0, 1, cv2.NORM_MINMAX, cv2.CV_32F), np.float32)  # type: ignore[call-overload]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from animetools.colors import WHITE, Color
 from animetools.images.adaptive import adaptive_blur, adaptive_sharpen
+from animetools.images.bands import bands
 from animetools.images.files import Pixels
 from animetools.images.resample import rotated, stretched
 from animetools.images.skew import skew
@@ -65,13 +66,15 @@ def _stretched(pixels: Pixels, across: float = 1, down: float = 1) -> Pixels:
 
 def _midnight(pixels: Pixels) -> Pixels:
     """As if by moonlight: halfway to the darkest channel, then halfway to the brightest."""
-    red, green, blue = cv2.split(pixels)
-    low, high = cv2.min(cv2.min(red, green), blue), cv2.max(cv2.max(red, green), blue)
-    grey = cv2.addWeighted(low, BLUE_SHIFT / 4, high, BLUE_SHIFT / 2, 0, dtype=cv2.CV_32F)
-    levels = cv2.addWeighted(
-        pixels.astype(np.float32), 1 / 4, cv2.merge([grey] * 3), 1, 0, dtype=cv2.CV_8U
-    )
-    return np.asarray(levels, np.uint8)
+    result = np.empty_like(pixels)
+    for rows, _, _ in bands(len(pixels), pixels.shape[1]):
+        part = pixels[rows].astype(np.float32)
+        red, green, blue = cv2.split(part)
+        low, high = cv2.min(cv2.min(red, green), blue), cv2.max(cv2.max(red, green), blue)
+        grey = cv2.addWeighted(low, BLUE_SHIFT / 4, high, BLUE_SHIFT / 2, 0)
+        shared = cv2.merge([grey] * 3)
+        result[rows] = cv2.addWeighted(part, 1 / 4, shared, 1, 0, dtype=cv2.CV_8U)
+    return result
 
 
 def _washed(pixels: Pixels, color: Color) -> Pixels:

@@ -1,13 +1,13 @@
 """Stretch and rotate pictures with piecewise cubic filters, as ImageMagick does."""
 
 import math
-from collections.abc import Iterator
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from animetools.colors import WHITE, Color
+from animetools.images.bands import bands
 from animetools.images.files import Pixels
 
 Floats = NDArray[np.float32]
@@ -16,7 +16,6 @@ REACH = 2  # pixels, of a cubic filter
 MITCHELL = (1 / 3, 1 / 3)
 ROBIDOUX = (0.37821575509399867, 0.31089212245300067)
 
-_BAND = 1 << 14  # pixels that are computed at a time: few enough for a cache
 _PER_SQUARE = 512  # steps of a table of a filter, over the square of the distance
 
 
@@ -34,10 +33,10 @@ def stretched(pixels: Pixels, size: tuple[int, int]) -> Pixels:
         )
     down, across = _taps(pixels.shape[0], height), _taps(pixels.shape[1], width)
     result = np.empty((height, width, 3), np.uint8)
-    for top, bottom in _bands(height, width):
-        tall = _mixed(pixels, [(rows[top:bottom], weights[top:bottom]) for rows, weights in down])
+    for rows, _, _ in bands(height, width):
+        tall = _mixed(pixels, [(lines[rows], weights[rows]) for lines, weights in down])
         wide = _mixed(np.asarray(cv2.transpose(tall), np.float32), across)
-        result[top:bottom] = _rounded(np.asarray(cv2.transpose(wide)))
+        result[rows] = _rounded(np.asarray(cv2.transpose(wide)))
     return result
 
 
@@ -52,7 +51,7 @@ def rotated(pixels: Pixels, degrees: float, background: Color = WHITE) -> Pixels
     turn = np.array([(cosine, -sine), (sine, cosine)])
     corners = turn @ [(0, width, 0, width), (0, 0, height, height)]
     low, high = np.floor(corners.min(1) - 0.5), np.ceil(corners.max(1) + 0.5)
-    columns, rows = (high - low).astype(int)
+    columns, lines = (int(side) for side in high - low)
 
     border = REACH + 2
     padded = cv2.copyMakeBorder(
@@ -62,10 +61,10 @@ def rotated(pixels: Pixels, degrees: float, background: Color = WHITE) -> Pixels
     planes = [np.ravel(plane) for plane in cv2.split(padded)]
     weights = _by_distance()
     steps = np.arange(2 * REACH)[:, None, None]
-    result = np.empty((rows, columns, 3), np.uint8)
-    for top, bottom in _bands(rows, columns):
+    result = np.empty((lines, columns, 3), np.uint8)
+    for rows, _, _ in bands(lines, columns):
         x = np.arange(columns) + low[0] + 0.5
-        y = np.arange(top, bottom)[:, None] + low[1] + 0.5
+        y = np.arange(rows.start, rows.stop)[:, None] + low[1] + 0.5
         # Where in the padded picture, whose pixel 0 has its center at 0; far outside is just outside.
         u = np.clip(cosine * x + sine * y - 0.5 + border, REACH, width + border + 1)
         v = np.clip(cosine * y - sine * x - 0.5 + border, REACH, height + border + 1)
@@ -82,7 +81,7 @@ def rotated(pixels: Pixels, degrees: float, background: Color = WHITE) -> Pixels
                 offset = row * stride + column
                 for plane, value in zip(planes, sums, strict=True):
                     value += weight * plane[offset:].take(first)
-        result[top:bottom] = _rounded(cv2.merge(list(sums / total)))
+        result[rows] = _rounded(cv2.merge(list(sums / total)))
     return result
 
 
@@ -114,16 +113,9 @@ def _mixed(levels: Pixels | Floats, taps: list[tuple[NDArray[np.int64], Floats]]
     height, width = levels.shape[:2]
     lines = levels.reshape(height, width * 3)
     total = np.zeros((len(taps[0][0]), width * 3), np.float32)
-    for rows, weights in taps:
-        total += weights[:, None] * lines[rows]
+    for chosen, weights in taps:
+        total += weights[:, None] * lines[chosen]
     return np.clip(total, 0, 255, out=total).reshape(-1, width, 3)
-
-
-def _bands(rows: int, columns: int) -> Iterator[tuple[int, int]]:
-    """The first row of each band, and the one after its last."""
-    step = max(1, _BAND // columns)
-    for top in range(0, rows, step):
-        yield top, min(top + step, rows)
 
 
 def _rounded(levels: Floats) -> Pixels:
