@@ -107,7 +107,7 @@ def dranker(options: RankOptions, stream: Stream) -> int:
 
     The first argument is the network, unless it is a folder or has the name of an image. A
     conditional network scores each image as the class of --class or --tags, else as that of its
-    record, as in: sggen --json | dranker model.pkl -
+    record, which for one of tags may have none, as in: sggen --json | dranker model.pkl -
 
     --shuffles ranks as "Making Anime Faces With StyleGAN" does: the score of an image depends on
     the others in its minibatch, and is averaged over shuffles.
@@ -125,7 +125,7 @@ def dranker(options: RankOptions, stream: Stream) -> int:
     model, files = split(stream.files)
     stream = replace(stream, files=files)
     network = open_network(options, model)
-    if network.own_classes and files and "-" not in files:
+    if network.needs_class and files and "-" not in files:
         raise FatalError(f"{model} scores images as a class: give it with --class or --tags")
     if model == "default":
         stream.note("scoring with the network of animetools; name another before the images")

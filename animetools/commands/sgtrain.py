@@ -218,6 +218,7 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
     gan, said = transfer.gan_of(config, configs, device, source, labels, seen)
     facts: dict[str, Any] = {"dataset": images.name, "images": len(images)}
     facts |= {"labels": names} if names else {}
+    facts |= {"tags": True} if images.has_tags else {}
     facts |= {"transfer": options.transfer} if options.transfer else {}
     news = [said] if said else []
     if saved:

@@ -72,6 +72,11 @@ class Images:
             return int(self._labels.shape[1])
         return max(int(self._labels.max()) + 1, len(self.label_names))
 
+    @property
+    def has_tags(self) -> bool:
+        """Whether labels are vectors, with a number for each tag; else they are classes."""
+        return self.conditional and self._labels.ndim == 2
+
     @cached_property
     def label_names(self) -> list[str]:
         """The names of the classes, or of the numbers of a label; empty where they have none."""

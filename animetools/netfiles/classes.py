@@ -27,6 +27,11 @@ def classes_of(facts: dict[str, Any], c_dim: int) -> tuple[str, ...]:
     return tuple(map(str, range(c_dim)))
 
 
+def takes_tags(facts: dict[str, Any]) -> bool:
+    """Whether the labels of a network are lists of tags, also empty ones; else each is one class."""
+    return facts.get("tags") is True
+
+
 def lists_of(class_: str, tags: Sequence[str]) -> tuple[tuple[str, ...], ...]:
     """The lists of words that --class or several --tags give."""
     return ((class_,),) if class_ else tuple(tuple(text.split(",")) for text in tags)

@@ -15,6 +15,7 @@ from animetools.netfiles.classes import (
     classes_of,
     labels_of_record,
     mean_labels,
+    takes_tags,
 )
 from animetools.networks.devices import DTYPES
 from animetools.networks.discriminator import Discriminator
@@ -22,8 +23,10 @@ from animetools.ranking.scores import Pixels, Prepared, Scored, Scorer, prepare
 
 
 @cache
-def open_discriminator(path: str) -> tuple[Discriminator, tuple[str, ...]]:
-    """The discriminator of a network file, and the classes that it knows; once in a process.
+def open_discriminator(path: str) -> tuple[Discriminator, tuple[str, ...], bool]:
+    """The discriminator of a network file, the classes that it knows, and whether they are tags.
+
+    Once in a process.
 
     Raises OSError, and ItemError for a file that is damaged, has no discriminator, or one for images
     that no file holds.
@@ -34,7 +37,7 @@ def open_discriminator(path: str) -> tuple[Discriminator, tuple[str, ...]]:
     channels = discriminator.config.image_channels
     if channels not in (1, 3, 4):
         raise ItemError(f"its discriminator takes images of {channels} channels: no file has that")
-    return discriminator, classes_of(file.facts, discriminator.c_dim)
+    return discriminator, classes_of(file.facts, discriminator.c_dim), takes_tags(file.facts)
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class ScoringNetwork:
     """How images are scored with a network file; it survives pickling, without the network.
 
     `wanted` are lists of classes, by name or number, of whose labels all images have the mean;
-    without them each has its own. A GPU scores `group` images at once.
+    without them each has its own, which may be no tags, but not no class. A GPU scores `group` images at once.
     """
 
     path: str
@@ -56,8 +59,13 @@ class ScoringNetwork:
         return open_discriminator(self.path)[0]
 
     @property
+    def needs_class(self) -> bool:
+        """Whether each image must name a class of its own. Raises as `own_classes`."""
+        return bool(self.own_classes) and not open_discriminator(self.path)[2]
+
+    @property
     def own_classes(self) -> tuple[str, ...]:
-        """The classes of which each image must have its own; empty where all share theirs.
+        """The classes of which each image has its own; empty where all share theirs.
 
         Raises ItemError if the network does not have a class that is wanted.
         """
@@ -80,14 +88,14 @@ class ScoringNetwork:
         if not classes:
             return pixels, None
         words = classes_in_record(record, classes)
-        if not words:
+        if not words and self.needs_class:
             raise ItemError("its record names no class of the network: give --class or --tags")
         return pixels, torch.from_numpy(labels_of_record(classes, words))[None]
 
 
 @cache
 def _scorer(network: ScoringNetwork, device: torch.device) -> Scorer:
-    discriminator, classes = open_discriminator(network.path)
+    discriminator, classes, _ = open_discriminator(network.path)
     labels = mean_labels(classes, network.wanted) if network.wanted else None
     return Scorer(discriminator, device, DTYPES[network.dtype], labels, network.group)
 

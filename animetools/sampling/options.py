@@ -64,7 +64,9 @@ class SamplingOptions:
     class_: Annotated[
         str,
         Opt(
-            "Class, by number or name. The default is a random one for each picture.", unit="CLASS"
+            "Class, by number or name. The default is a random one for each picture, or no tags where"
+            " the network learned tags.",
+            unit="CLASS",
         ),
     ] = ""
     tags: Tags = ()

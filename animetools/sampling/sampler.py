@@ -18,6 +18,7 @@ from animetools.netfiles.classes import (
     labels_of_record,
     lists_of,
     mean_labels,
+    takes_tags,
 )
 from animetools.netfiles.networkfile import NetworkFile
 from animetools.networks.devices import DTYPES
@@ -37,11 +38,15 @@ from animetools.sampling.seeds import Psis, Seeds, compact
 
 @dataclass(frozen=True)
 class OpenNetwork:
-    """What a network file holds. `classes` are the names of its labels, or their numbers."""
+    """What a network file holds. `classes` are the names of its labels, or their numbers.
+
+    With `takes_tags` a label is a list of them.
+    """
 
     file: NetworkFile
     generator: Generator
     classes: tuple[str, ...]
+    takes_tags: bool
     sha256: str
 
 
@@ -55,7 +60,7 @@ def open_network(path: str) -> OpenNetwork:
     generator = file.generator.build()
     assert isinstance(generator, Generator)
     classes = classes_of(file.facts, generator.config.mapping.c_dim)
-    return OpenNetwork(file, generator, classes, sha256_of(path))
+    return OpenNetwork(file, generator, classes, takes_tags(file.facts), sha256_of(path))
 
 
 @dataclass(frozen=True)
@@ -100,9 +105,13 @@ class Sampler:
     def labels(self) -> Floats | None:
         """The labels [c_dim] of all pictures; None where each has its own.
 
+        Those of no tags where nobody chose tags.
+
         Raises ItemError for an unknown class.
         """
         lists = lists_of(self.options.class_, self.options.tags)
+        if not lists and self.network.takes_tags:
+            lists = ((),)
         return mean_labels(self.network.classes, lists) if lists else None
 
     @property
@@ -120,8 +129,7 @@ class Sampler:
         if not words or not names or self.has_labels:
             return Latent(seed)
         labels_of_record(names, words)
-        is_usual = words == (names[Latent(seed).random_class(len(names))],)
-        return Latent(seed, classes=() if is_usual else words)
+        return Latent(seed, classes=() if words == self._usual_words(Latent(seed)) else words)
 
     def of_seeds(self, text: str, record: dict[str, Any]) -> Iterator[Latent]:
         """The latents of seeds, as `Seeds.parse` reads them.
@@ -173,8 +181,8 @@ class Sampler:
         facts["psi"] = psis[0] if len(psis) == 1 else psis
         latent, names = pictures[0].latent, self.network.classes
         if names and not self.has_labels and latent.kind == "z" and len(pictures) == 1:
-            words = latent.classes or (names[latent.random_class(len(names))],)
-            if len(words) == 1 and words[0] in names:
+            words = latent.classes or self._usual_words(latent)
+            if len(words) == 1 and words[0] in names and not self.network.takes_tags:
                 facts["class"] = words[0]
             else:
                 facts |= labels_in_record(names, labels_of_record(names, words))
@@ -188,6 +196,11 @@ class Sampler:
             facts["cutoff"] = options.cutoff
         facts |= {"noise": options.noise, "dtype": self.dtype}
         return facts | {"network": os.path.basename(self.path), "sha256": self.network.sha256}
+
+    def _usual_words(self, latent: Latent) -> tuple[str, ...]:
+        """The classes of a latent where nobody chose any: a random one, or no tags."""
+        names = self.network.classes
+        return () if self.network.takes_tags else (names[latent.random_class(len(names))],)
 
 
 @cache

@@ -66,6 +66,14 @@ class TrainConfig:
     d_lr: Annotated[
         str, Opt("Learning rate of the discriminator, or a schedule.", unit="RATES", parse=rates)
     ] = "0.002"
+    d_repeats: Annotated[
+        int,
+        Opt(
+            "Steps of the discriminator per step of the generator, each with its own images.",
+            min=1,
+            max=100,
+        ),
+    ] = 1
     gamma: Annotated[float, Opt("R1 weight.", min=0)] = 10.0
     pl_weight: Annotated[float, Opt("Path length regularization weight.", min=0)] = 2.0
     mixing: Annotated[float, Opt("Probability of style mixing.", min=0, max=1)] = 0.9
@@ -93,6 +101,15 @@ class TrainConfig:
         bool,
         Opt("Train a conditional network on the labels of the dataset, which are classes or tags."),
     ] = False
+    label_dropout: Annotated[
+        float,
+        Opt(
+            "Probability with --cond that an image's label loses some of its tags, or all, or its"
+            " class: the network learns to obey incomplete lists of tags.",
+            min=0,
+            max=1,
+        ),
+    ] = 0.0
     channel_base: Annotated[int, Opt("Channels of a block times its resolution.", min=16)] = 32768
     channel_max: Annotated[int, Opt("Maximum channels of a block.", min=1)] = 512
     map_layers: Annotated[int, Opt("Layers of the mapping network.", min=1, max=64)] = 8

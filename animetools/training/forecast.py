@@ -69,29 +69,33 @@ def seconds_per_kimg(gan: GAN, batch: int) -> float:
     Where a batch takes long, a part of it tells.
     """
     config, network, seen = gan.config, gan.generator.config, gan.seen
-    shape = network.image_channels, *network.image_size
+    shape, repeats = (network.image_channels, *network.image_size), config.d_repeats
 
-    def seconds(iteration: int, count: int) -> float:
+    def seconds(turn: int, count: int) -> float:
+        """Of one step of the generator and those of the discriminator that belong to it."""
         reals = torch.zeros(count, *shape).to(gan.device, gan.dtype)
-        labels = gan.draw(count).c
-        gan.iteration, gan.seen = iteration, seen
+        labels = None if gan.labels is None else gan.labels[torch.zeros(count, dtype=torch.long)]
+        gan.iteration, gan.seen = turn * repeats, seen
         start = time.perf_counter()
-        float(gan.step(reals, labels)["loss_g"])  # a GPU is waited for
+        for _ in range(repeats):
+            terms = gan.step(reals, labels)
+        float(terms["loss_fake"])  # a GPU is waited for
         return time.perf_counter() - start
 
     gan.config = replace(config, accumulate=1)
     seconds(1, 1)  # and what is done once
-    few, spent = 1, seconds(1, 1)  # an iteration without regularization, if that is lazy
+    few, spent = 1, seconds(1, 1)  # without regularization, if that is lazy
     while spent < LONG and few < batch:
         few = min(max(2 * few, gan.networks.group(batch)), batch)
         spent = seconds(1, few)
     gan.config = config
     if gan.device.type == "cpu" and few < batch:
-        return 1000 * spent / few * (REGULARIZED if config.lazy else 1)
+        return 1000 * spent / (few * repeats) * (REGULARIZED if config.lazy else 1)
     for _ in range(2):
         main, whole = seconds(1, batch), seconds(0, batch)  # without and with both
-    share = sum(1 / interval for interval in gan.intervals) / 2  # as if they took the same time
-    return 1000 * (main + share * max(0.0, whole - main)) / batch
+    of_g, of_d = gan.intervals
+    share = (1 / of_g + repeats / of_d) / 2  # as if they took the same time
+    return 1000 * (main + share * max(0.0, whole - main)) / (batch * repeats)
 
 
 def length(config: TrainConfig, legs: Sequence[Leg]) -> Iterator[str]:

@@ -8,7 +8,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ from animetools.networks.discriminator import Discriminator
 from animetools.networks.generator import Generator
 from animetools.training import growth, loss
 from animetools.training.config import TrainConfig
+from animetools.training.labels import Labels, lose_tags
 from animetools.training.loss import Networks, Terms
 from animetools.training.networks import layers_from_image
 from animetools.training.optimizer import Optimizer
@@ -27,20 +28,9 @@ from animetools.training.schedules import value_at
 Augment = Callable[[Tensor, float, torch.Generator], Tensor]
 """(images [n, C, H, W], the probability p, a source of random numbers) to images like them."""
 
-
-class Labels(Protocol):
-    """The labels of the training images, [images, c_dim]: a tensor, or what reads like one."""
-
-    def __len__(self) -> int:
-        """The number of images."""
-
-    def __getitem__(self, indices: Tensor) -> Tensor:
-        """The labels of these images."""
-
-
-G_INTERVAL = 4  # iterations between two regularizations of the generator
+G_INTERVAL = 4  # steps of the generator between two of its regularizations
 D_INTERVAL = 16  # and of the discriminator
-ADA_INTERVAL = 4  # and between two adjustments of p
+ADA_INTERVAL = 4  # iterations between two adjustments of p
 
 
 @dataclass(frozen=True)
@@ -139,10 +129,11 @@ class GAN:
             self.d.reset()
 
     def step(self, reals: Tensor, labels: Tensor | None = None) -> Terms:
-        """One iteration with reals [n, C, H, W] in -1..1 and their labels [n, c_dim].
+        """One iteration with reals [n, C, H, W] in -1..1 and their labels [n, c_dim] on the CPU.
 
-        The generator learns first; in StyleGAN 1's program the discriminator does, which after the
-        first step is the same order: generator, discriminator, average.
+        The generator learns first, and with `d_repeats` in every so many iterations only; in
+        StyleGAN 1's program the discriminator does, which after the first step is the same order:
+        generator, discriminator, average, and the latter two again.
         Returns the mean [] of every term of the losses (loss.py) that were due, and path_mean, p.
         Where one is not finite the run has failed: gradients that are not finite are replaced, so
         that the networks may look sound for a while.
@@ -159,19 +150,23 @@ class GAN:
                 f"whole minibatch groups of {group}"
             )
         self.grow()
+        labels = None if labels is None else self._learned(labels)
         reals = growth.faded(reals, self.lod)
         self.rates = self.now(config.g_lr), self.now(config.d_lr)
         g_interval, d_interval = self.intervals
         self.g.tune(self.rates[0], g_interval if config.lazy else None)
         self.d.tune(self.rates[1], d_interval if config.lazy else None)
 
-        self.g.begin()
-        terms = self.generator_gradients(self.draw(batch))
-        if config.pl_weight and self.iteration % g_interval == 0:
-            self._step_if_lazy(self.g)
-            half = max(1, batch // 2)
-            terms |= self.path_length_gradients(self.draw(half), self.directions(half))
-        self.g.step()
+        terms: Terms = {}
+        turn, repeat = divmod(self.iteration, config.d_repeats)
+        if repeat == 0:
+            self.g.begin()
+            terms |= self.generator_gradients(self.draw(batch))
+            if config.pl_weight and turn % g_interval == 0:
+                self._step_if_lazy(self.g)
+                half = max(1, batch // 2)
+                terms |= self.path_length_gradients(self.draw(half), self.directions(half))
+            self.g.step()
 
         self.d.begin()
         terms |= self.discriminator_gradients(self.draw(batch), reals, labels)
@@ -186,7 +181,7 @@ class GAN:
 
     @property
     def intervals(self) -> tuple[int, int]:
-        """Iterations between two regularizations of the generator, and of the discriminator."""
+        """Steps between two regularizations of the generator, and of the discriminator."""
         return (G_INTERVAL, D_INTERVAL) if self.config.lazy else (1, 1)
 
     def draw(self, count: int) -> Draw:
@@ -196,7 +191,7 @@ class GAN:
         z, c, mixed = self._normal(count, z_dim), None, None
         if self.labels is not None:
             chosen = torch.randint(len(self.labels), (count,), generator=self.chance)
-            c = self.labels[chosen].to(self.device, self.dtype)
+            c = self._learned(self.labels[chosen])
         if torch.rand((), generator=self.chance) < self.config.mixing:
             cutoff = int(torch.randint(1, rows, (), generator=self.chance))
             mixed = self._normal(count, z_dim), cutoff
@@ -342,6 +337,12 @@ class GAN:
         if self.config.lazy:
             optimizer.step()
             optimizer.begin()
+
+    def _learned(self, labels: Tensor) -> Tensor:
+        """Labels [n, c_dim] on the CPU as the networks get them."""
+        if self.config.label_dropout:
+            labels = lose_tags(labels, self.config.label_dropout, self.chance)
+        return labels.to(self.device, self.dtype)
 
     def _normal(self, *shape: int) -> Tensor:
         """Normally distributed numbers, drawn on the device: there may be many."""

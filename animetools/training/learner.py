@@ -71,8 +71,7 @@ class StyleGANTraining:
             self._loader = self._stack.enter_context(loader)
         batch: Batch = next(self._loader)
         reals = signed(batch.images.to(self.gan.device)).to(self.gan.dtype)
-        labels = batch.labels.to(self.gan.device, self.gan.dtype) if self.config.cond else None
-        return self.gan.step(reals, labels)
+        return self.gan.step(reals, batch.labels if self.config.cond else None)
 
     @property
     def _batch(self) -> int:
@@ -93,7 +92,7 @@ class StyleGANTraining:
         """The size if it grows, losses, mean signs of the scores of reals and fakes, and ADA's p."""
         return [
             *([f"{self.gan.size} px"] if self.config.grows else []),
-            f"G {terms['loss_g']:.3f}",
+            *([f"G {terms['loss_g']:.3f}"] if "loss_g" in terms else []),  # not due in every step
             f"D {terms['loss_fake'] + terms['loss_real']:.3f}",
             f"signs {terms['sign_real']:+.2f} {terms['sign_fake']:+.2f}",
             f"p {terms['p']:.3f}",

@@ -76,6 +76,12 @@ def _refuse_unused(config: TrainConfig, given: Mapping[str, Any]) -> None:
     for name in ("stable_kimg", "fade_kimg"):
         if name in given and not config.grows:
             raise FatalError(f"{_flag(name)} is for --preset s1: leave it out")
+    if config.label_dropout and not config.cond:
+        raise FatalError("--label-dropout is for --cond: leave it out")
+    if config.label_dropout and config.grows:
+        raise FatalError(
+            "--label-dropout is not for --preset s1, whose discriminator judges by the labels alone"
+        )
     if config.grows and config.dtype != "fp32":
         raise FatalError(f"--dtype {config.dtype}: a StyleGAN 1 trains in fp32: leave it out")
     if given.get("aug") == "fixed" and "p" not in given and not config.p:

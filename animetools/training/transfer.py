@@ -19,7 +19,9 @@ from animetools.training import growth
 from animetools.training.augment import FILTER, PIPES, SIDE, Ada
 from animetools.training.config import Configs, DConfig, Dtype, GConfig, TrainConfig, networks
 from animetools.training.diffaugment import diffaugment
-from animetools.training.gan import GAN, Augment, Labels
+from animetools.training.doubling import draw_enlarged, score_reduced
+from animetools.training.gan import GAN, Augment
+from animetools.training.labels import Labels
 from animetools.training.networks import layers_from_image, new_networks
 
 NEEDED = ("progressive", "styles")  # of a StyleGAN 1
@@ -69,6 +71,9 @@ def gan_of(
         left = [f"G.{name}" for name in take(generator, ours)]
         left += [f"D.{name}" for name in take(discriminator, theirs.state if theirs else {})]
         said = f"layers that start from random weights: {', '.join(left) or 'none'}"
+        draw_enlarged(generator, len(source.generator.config.channels))
+        if theirs:
+            score_reduced(discriminator, len(theirs.config.channels), theirs.state)
     augments: dict[str, Augment | None] = {
         "ada": Ada(PIPES[config.augpipe]),
         "fixed": Ada(PIPES[config.augpipe]),

@@ -5,7 +5,7 @@ complete -c sggen -l latents -x -a 'z w w+' -d 'Kind of the latents in files who
 complete -c sggen -l cutoff -r -d 'Apply psi to the first N rows of w only.'
 complete -c sggen -l truncate -x -a 'w z' -d 'What psi truncates: w, or z, which is drawn again until it is within +-psi.'
 complete -c sggen -l noise -x -a 'const random none seed' -d 'const: stored in the network; random: different in each picture; seed: as run_generator.py drew it.'
-complete -c sggen -l class -r -d 'Class, by number or name. The default is a random one for each picture.'
+complete -c sggen -l class -r -d 'Class, by number or name. The default is a random one for each picture, or no tags where the network learned tags.'
 complete -c sggen -l tags -r -d 'Several classes at once, by numbers or names: long_hair,smile:0.5. The number behind a class, 0 to 1, weakens it; --tags given again goes halfway between both.'
 complete -c sggen -l accept -r -d 'Keep the pictures that the discriminator scores best: a share, such as 10%, or a number.'
 complete -c sggen -l grid -r -d 'Write sheets of so many columns and rows, not single pictures.'

@@ -12,6 +12,7 @@ from PIL import Image
 from animetools.netfiles import checkpoints
 from animetools.netfiles.networkfile import NetworkFile
 from tests.commands.test_sgtrain import train
+from tests.conftest import Shell
 from tests.dataset.sets import encoded, folder, picture
 from tests.quick import quick
 
@@ -67,6 +68,28 @@ def test_a_snapshot_knows_its_labels_by_name(data: Path) -> None:
     assert (judged.returncode, len(judged.stdout.splitlines())) == (0, 4), judged.stderr
 
 
+def test_a_network_of_tags_draws_and_judges_without_tags(
+    data: Path, tmp_path: Path, shell: Shell
+) -> None:
+    done = train(f"e.zip {TINY} --kimg 0.004 --cond --label-dropout 0.5 -o {tmp_path}", data)
+    network = done.stdout.strip()
+    made = snapshot(Path(network))
+    assert (made.facts["tags"], made.facts["config"]["label_dropout"]) == (True, 0.5)
+    drawn = quick(f"sggen --network {network} --seeds 0 --json -o {tmp_path}/a", data)
+    record = json.loads(drawn.stdout)
+    assert record["tags"] == []
+    assert "class" not in record
+    red = quick(f"sggen --network {network} --seeds 0 --tags red -o {tmp_path}/b", data)
+    empty, named = (Path(data / each).read_bytes() for each in (record["path"], red.stdout.strip()))
+    assert empty != named
+    files = quick(f"dranker {network} {record['path']}", data)
+    (tmp_path / "list").write_text(drawn.stdout)
+    listed = shell(f"dranker {network} - < list")
+    assert files.stdout.split()[0] == listed.stdout.split()[0], files.stderr + listed.stderr
+    other = quick(f"dranker {network} --tags red {record['path']}", data)
+    assert other.stdout != files.stdout
+
+
 @pytest.mark.slow
 def test_networks_obey(data: Path, tmp_path: Path) -> None:
     speed = "--preset tiny --batch 12 --aug none -j 1 --kimg 3 --channel-base 128 --channel-max 16"
@@ -111,6 +134,8 @@ def test_layers_of_a_network_without_labels_go_over(data: Path, tmp_path: Path) 
     [
         ("plain --cond", "plain: holds no labels: in dataset.json"),
         (f"plain --resume {FIRST}", "plain: holds no labels: in dataset.json"),
+        ("d.zip --label-dropout 0.5", "--label-dropout is for --cond: leave it out"),
+        ("d.zip --cond --preset s1 --label-dropout 1", "--label-dropout is not for --preset s1"),
         (f"other.zip --resume {FIRST}", "other labels: 'blue' where the dataset has 'black'"),
         ("few.zip --cond", "few.zip: 2 names for labels of 3 classes or numbers"),
         ("odd.zip --cond", "odd.zip: dataset.json: label_names: not a list of names"),

@@ -25,10 +25,12 @@ def test_the_length_is_said() -> None:
     assert "that is long: a smaller --channel-base is faster; with" in long
 
 
-@pytest.mark.parametrize("limit", [0.0, 1e9])
-def test_the_time_of_a_kimg_is_measured(monkeypatch: pytest.MonkeyPatch, limit: float) -> None:
+@pytest.mark.parametrize(("limit", "repeats"), [(0.0, 1), (1e9, 1), (1e9, 3)])
+def test_the_time_of_a_kimg_is_measured(
+    monkeypatch: pytest.MonkeyPatch, limit: float, repeats: int
+) -> None:
     monkeypatch.setattr(forecast, "LONG", limit)  # by one image, or by whole batches
-    config = TrainConfig(batch="8", accumulate=2)
+    config = TrainConfig(batch="8", accumulate=2, d_repeats=repeats)
     measured = forecast.seconds_per_kimg(GAN(*small_pair(), config), 8)
     gan = GAN(*small_pair(), config)
     start = time.perf_counter()

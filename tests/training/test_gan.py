@@ -171,6 +171,35 @@ def test_a_step_is_the_phases_in_their_order() -> None:
     assert_same(stepping, walking)
 
 
+def test_the_discriminator_may_learn_more_often_than_the_generator() -> None:
+    repeating = replace(SMALL, d_repeats=3)
+    stepping, walking = gan_of(repeating), gan_of(repeating)
+    for number in range(14):
+        reals, labels = batch_of(walking, number)
+        walking.g.tune(0.002, 4)
+        walking.d.tune(0.002, 16)
+        if number % 3 == 0:
+            walking.g.begin()
+            walking.generator_gradients(walking.draw(8))
+            walking.g.step()
+            if number in (0, 12):  # its first step and its fifth
+                walking.g.begin()
+                walking.path_length_gradients(walking.draw(4), walking.directions(4))
+                walking.g.step()
+        walking.d.begin()
+        walking.discriminator_gradients(walking.draw(8), reals, labels)
+        walking.d.step()
+        if number == 0:
+            walking.d.begin()
+            walking.r1_gradients(reals, labels)
+            walking.d.step()
+        walking.finish(8)
+        terms = stepping.step(reals, labels)
+        assert ("loss_g" in terms) == (number % 3 == 0)
+    assert_same(stepping, walking)
+    assert stepping.seen == 14 * 8
+
+
 @pytest.mark.parametrize(("config", "parts"), [(SMALL, 2), (replace(SMALL, top_k="0.5"), 4)])
 def test_a_batch_gives_the_same_in_several_parts(config: TrainConfig, parts: int) -> None:
     at_once = gan_of(config, group=2, dtype=torch.float64)
@@ -198,8 +227,9 @@ def test_groups_that_are_cut_would_show() -> None:
     assert (gradients[0] - gradients[1]).norm() > 1e-6 * gradients[0].norm()
 
 
-def test_a_resumed_run_is_the_same_to_the_last_bit() -> None:
-    whole = gan_of()
+@pytest.mark.parametrize("config", [SMALL, replace(SMALL, label_dropout=0.5, d_repeats=2)])
+def test_a_resumed_run_is_the_same_to_the_last_bit(config: TrainConfig) -> None:
+    whole = gan_of(config)
     files = {}
     for number in range(6):
         if number in (1, 3, 5):
@@ -209,7 +239,7 @@ def test_a_resumed_run_is_the_same_to_the_last_bit() -> None:
     for number, file in files.items():
         file.seek(0)
         state = torch.load(file, weights_only=True)
-        resumed = gan_of(seed=1)
+        resumed = gan_of(config, seed=1)
         for _ in range(2):  # a state stays what it is, and can be gone back to
             resumed.load_state(state)
             run(resumed, number, 6)
@@ -273,6 +303,25 @@ def test_labels_are_not_forgotten() -> None:
     drawn = gan.draw(600).c
     assert drawn is not None
     torch.testing.assert_close(drawn.mean(0), torch.tensor([1, 0.5, 1.5]) / 3, rtol=0, atol=0.08)
+
+
+def test_reals_and_fakes_lose_their_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    judged: list[Tensor] = []
+
+    def real_loss(networks: loss.Networks, reals: Tensor, c: Tensor) -> tuple[Tensor, Terms]:
+        judged.append(c)
+        return loss.real_loss(networks, reals, c)
+
+    watched = SimpleNamespace(**vars(loss) | {"real_loss": real_loss})
+    monkeypatch.setattr("animetools.training.gan.loss", watched)
+    gan = gan_of(replace(SMALL, label_dropout=1.0))
+    run(gan, 0, 1)
+    drawn = gan.draw(8).c
+    assert drawn is not None
+    assert not drawn.any()
+    assert len(judged) == 1
+    assert not judged[0].any()
+    assert batch_of(gan, 0)[1].any()
 
 
 def adam_of(gan: GAN) -> list[tuple[int, float, float]]:
