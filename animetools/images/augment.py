@@ -49,7 +49,9 @@ def operations(background: Color = WHITE) -> dict[str, Callable[[Pixels], Pixels
         "brighter": partial(_brightened, brightness=10),
         "brightercontraster": partial(_brightened, brightness=10, contrast=10),
         "darker": partial(_brightened, brightness=-10),
+        # So the article has it, although this is more contrast.
         "darkerlesscontrast": partial(_brightened, brightness=-10, contrast=10),
+        # The article's own option, +level 5%, gives what lesscontrast gives.
         "contraster": _with_more_contrast,
         "lesscontrast": _with_less_contrast,
     }

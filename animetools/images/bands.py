@@ -16,7 +16,7 @@ class Band(NamedTuple):
 
 def bands(height: int, width: int, halo: int = 0) -> Iterator[Band]:
     """The bands of a picture, from its top."""
-    step = max(1, _PIXELS // width, 4 * halo)
+    step = max(1, _PIXELS // width, 4 * halo)  # or the halo would be most of the work
     for top in range(0, height, step):
         bottom = min(top + step, height)
         first = max(0, top - halo)

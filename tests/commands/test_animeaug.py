@@ -157,6 +157,10 @@ def test_other_kinds_of_pictures(shell: Shell, tmp_path: Path) -> None:
     frames = [Image.fromarray(pixels), Image.fromarray(255 - pixels)]
     frames[0].save(folder / "moving.gif", save_all=True, append_images=frames[1:])
     (folder / "cut.png").write_bytes(encode_png(pixels)[:500])
+    Image.new("RGB", (65000, 1)).save(tmp_path / "wide.png")
+    wide = shell("animeaug --only red,horizstretch --format jpg -o jpgs wide.png odd/grey.png")
+    assert (wide.returncode, len(wide.stdout.splitlines())) == (1, 2)
+    assert "wide.png: jpg allows at most 65500 pixels a side, not 71500x1" in wide.stderr
     done = shell("animeaug --only lesscontrast,blur --background lime odd")
     assert done.returncode == 1
     assert done.stderr.splitlines()[0].startswith("animeaug: odd/cut.png: ")
