@@ -10,6 +10,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -40,14 +41,18 @@ def quick(line: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(line, process.exitcode, out, err)
 
 
-def start(line: str, cwd: Path, folder: str) -> ForkServerProcess:
+def start(
+    line: str, cwd: Path, folder: str, environment: Mapping[str, str] | None = None
+) -> ForkServerProcess:
     """Such a command under way, whose output goes to the files 1 and 2 of a folder."""
-    process = SERVER.Process(target=_run, args=(shlex.split(line), str(cwd), folder))
+    arguments = shlex.split(line), str(cwd), folder, environment or {}
+    process = SERVER.Process(target=_run, args=arguments)
     process.start()
     return process
 
 
-def _run(words: list[str], cwd: str, folder: str) -> None:
+def _run(words: list[str], cwd: str, folder: str, environment: Mapping[str, str]) -> None:
+    os.environ.update(environment)
     os.chdir(cwd)
     for number, path in enumerate((os.devnull, f"{folder}/1", f"{folder}/2")):
         flags = os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT

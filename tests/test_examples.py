@@ -1,5 +1,6 @@
 """Every example of README.md, docs/recipes.md, the man pages and examples/ does what it says."""
 
+import json
 import os
 import re
 import shutil
@@ -109,11 +110,66 @@ def test_quickstart(shell: Shell, tmp_path: Path) -> None:
     assert (again.returncode, again.stdout.splitlines()) == (0, printed[-36:])
 
 
+FAST = "--preset tiny --batch 4 -j 1"
+
+
+def test_rounds_of_bootstrapping(shell: Shell, before: Path, tmp_path: Path) -> None:
+    checkpoints.write(str(tmp_path / "small.pkl"), snapshot())
+    script = f"{ROOT}/examples/bootstrap.sh {before}/faces small.pkl"
+    first = shell(f"{script} 1 10 0.008 {FAST}")
+    assert first.returncode == 0, first.stderr
+    both = shell(f"{script} 2 10 0.008 {FAST}")
+    assert both.returncode == 0, both.stderr
+    assert both.stdout.startswith(first.stdout)
+    for number, path in enumerate(both.stdout.split(), 1):
+        assert path.startswith(f"bootstrap/{number}/results/00000-")
+        made = checkpoints.read(str(tmp_path / path))
+        assert made.facts["images"] == 2 + number  # the faces, and the best of each round
+        assert made.facts["kimg"] == 0.008
+
+
+def test_a_rare_attribute(shell: Shell, before: Path, tmp_path: Path) -> None:
+    checkpoints.write(str(tmp_path / "small.pkl"), snapshot())
+    tag = one_has(before / "raw/metadata.jsonl")
+    done = shell(
+        f"{ROOT}/examples/rare-attribute.sh {tag} {before}/raw/metadata.jsonl small.pkl 1 4 0.008 {FAST}"
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(
+        f"before: [0-4] of 4 samples have {tag}\nafter: [0-4] of 4 samples have {tag}\n",
+        done.stdout,
+    )
+    with zipfile.ZipFile(tmp_path / tag / "data.zip") as made:
+        assert len([name for name in made.namelist() if name.endswith(".png")]) == 2
+
+
+def one_has(metadata: Path) -> str:
+    """A tag that one of two pictures has, and the other does not."""
+    records = [json.loads(line) for line in metadata.read_text().splitlines()]
+    one, other = ({tag["name"] for tag in record["tags"]} for record in records)
+    return str(min(tag for tag in one - other if tag.isalpha()))
+
+
 def test_the_default_network_from_nothing(shell: Shell, tmp_path: Path) -> None:
     cascade = f"--cascade {CASCADE}" if CASCADE.exists() else ""
     done = shell(f"{ROOT}/examples/train-default.sh d 4 0.001 {cascade}")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "d/default.pkl").stat().st_size < 12_000_000
+
+
+def test_slurm_starts_torchrun_on_each_machine(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "cluster").mkdir()
+    for name, script in {"scontrol": "echo a; echo b", "srun": 'printf "%s\n" "$@"'}.items():
+        (tmp_path / "cluster" / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "cluster" / name).chmod(0o755)
+    facts = "SLURM_JOB_ID=20007 SLURM_JOB_NODELIST=[a-b] SLURM_JOB_NUM_NODES=2 SLURM_GPUS_ON_NODE=8"
+    facts += f" SLURM_CPUS_PER_TASK=32 ANIMETOOLS={ROOT} PATH=$PWD/cluster:$PATH"
+    done = shell(f"{facts} {ROOT}/examples/slurm-train.sh d.zip --preset s2")
+    assert (done.returncode, done.stderr) == (0, "")
+    words = done.stdout.splitlines()
+    assert words[-6:] == [f"{ROOT}/bin/sgtrain", *["--resume", "latest", "d.zip", "--preset", "s2"]]
+    assert {"--nnodes=2", "--nproc-per-node=8", "--rdzv-endpoint=a:20007"} < set(words)
+    assert all(Path(word).is_file() for word in words if word.startswith("/"))
 
 
 def test_the_default_language_model_from_nothing(shell: Shell, tmp_path: Path) -> None:

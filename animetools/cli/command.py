@@ -14,11 +14,10 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, NoReturn, get_type_hints
 
 import animetools
-from animetools import atomic
 from animetools.cli.aside import NO_MEMORY
 from animetools.cli.cores import limit_libraries
 from animetools.cli.report import Report, usage_error
-from animetools.cli.stream import Stream, StreamOptions, die_of
+from animetools.cli.stream import Stream, StreamOptions, die_of, give_up
 from animetools.cli.workers import Workers, threads
 from animetools.errors import Advice, FatalError
 from animetools.options import Opt, Option, options_of
@@ -236,10 +235,7 @@ def _guarded(main: Callable[[], int], report: Report, *, debug: bool) -> int:
         if debug:
             raise
         reason = _reason(why)
-    report.end()
-    report.fatal(reason)
-    atomic.abandon()
-    os._exit(2)  # without waiting for workers, which may compute for long
+    give_up(report, reason)
 
 
 def _end(status: int) -> NoReturn:

@@ -305,6 +305,15 @@ def die_of(number: int, _frame: object = None) -> NoReturn:
     raise SystemExit(128 + number)
 
 
+def give_up(report: Report, reason: str, status: int = 2) -> NoReturn:
+    """End at once, from any thread, with a sentence unless it is empty, leaving no unfinished file."""
+    report.end()
+    if reason:
+        report.fatal(reason)
+    atomic.abandon()
+    os._exit(status)  # without waiting for workers, which may compute for long
+
+
 def _one_sentence(item: Item, why: BaseException) -> str:
     """The reason, with the path that it is about, if that is not the item's."""
     other = why.filename if isinstance(why, OSError) else None

@@ -4,14 +4,18 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from animetools.cli import Item, OneDevice, Opt, Stream, command
 from animetools.cli.aside import until_interrupted
 from animetools.cli.cores import cores
+from animetools.cli.stream import give_up
 from animetools.errors import FatalError
 from animetools.runs.settings import changes, given, settings_of
-from animetools.training.config import TrainConfig, parts
+from animetools.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    from animetools.training.ranks import Ranks
 
 METRICS = ("fid", "kid")
 METRIC_IMAGES = 5000
@@ -35,7 +39,8 @@ class TrainOptions:
     transfer: Annotated[
         str,
         Opt(
-            "Start from the weights of any StyleGAN 2 file, or of a StyleGAN 1 with --preset s1.",
+            "Start from the weights of any StyleGAN 2 file, or of a StyleGAN 1 with --preset s1; layers"
+            " of a higher resolution fade in.",
             unit="FILE|URL",
         ),
     ] = ""
@@ -115,6 +120,9 @@ def sgtrain(options: TrainOptions, stream: Stream) -> int:
 
     A StyleGAN 1 (--preset s1) begins with images of 8 pixels; higher resolutions fade in.
 
+    Several processes, as torchrun starts them on GPUs and machines, share each batch, and learn
+    what one would: torchrun --nproc-per-node 2 $(which sgtrain) dataset.zip
+
     The folder also holds sheets of samples, log.txt, run.json with all settings, and curves for
     TensorBoard. The loop below restarts a run that has crashed; status 2 means that it cannot
     continue.
@@ -127,86 +135,53 @@ def sgtrain(options: TrainOptions, stream: Stream) -> int:
 
 
 def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) -> Iterator[str]:
-    """Train; yields the path of each snapshot."""
-    import torch
+    """Train, alone or with others that torchrun has started; yields the path of each snapshot."""
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")  # or it logs what we say
+    from animetools.training.ranks import joined
 
-    from animetools.dataset.annotations import annotations
+    with joined(os.environ, partial(give_up, stream.report)) as ranks:
+        if ranks.leads:
+            yield from _lead(options, stream, stopping, ranks)
+        else:
+            stream.report.quiet = True
+            stream.report.name += f": rank {ranks.rank} of {ranks.count}"
+            _follow(options, stream, stopping, ranks)
+
+
+def _lead(
+    options: TrainOptions, stream: Stream, stopping: Callable[[], bool], ranks: "Ranks"
+) -> Iterator[str]:
+    """Train, tell other ranks what to do, write and print."""
     from animetools.dataset.training_set import Images
-    from animetools.netfiles.fetch import locate
-    from animetools.networks.devices import devices
     from animetools.runs.diary import Diary
     from animetools.runs.folder import Folder, following
-    from animetools.runs.forecast import forecast, resident
+    from animetools.runs.forecast import resident
     from animetools.runs.loop import train
     from animetools.runs.pace import Pace
     from animetools.runs.view import View
-    from animetools.training import resume, snapshots, transfer
-    from animetools.training.forecast import legs, length, needs
+    from animetools.training import resume, snapshots
+    from animetools.training.forecast import outlook
     from animetools.training.learner import KIMG, StyleGANTraining
-    from animetools.training.loader import LabelTable
     from animetools.training.metrics import metrics_of
-    from animetools.training.settings import refuse_architecture, settings
+    from animetools.training.ranks import device_of
+    from animetools.training.start import start
 
-    jobs = stream.options.jobs or cores()
-    torch.set_num_threads(min(jobs, cores()))  # more would wait for each other
-    process = resident()
+    jobs, process = _jobs(stream, ranks), resident()
 
-    # The dataset, and the snapshot to resume.
-    device = devices(options.device)[0]
-    images = Images(stream.files[0])
-    path = "" if options.resume == "none" else options.resume
-    if path == "latest":
-        path = resume.latest(stream.out, images) or ""
-        if not path:
-            stream.note(f"{stream.out} holds no run on {images.path}: starting a new one")
-    elif path:
-        path = locate(path)
-    saved = resume.read(path) if path else None
-    chosen = given(options, TrainConfig)
-    if device.type == "cuda" and not saved and chosen.get("preset") != "s1":
-        chosen.setdefault("dtype", "fp16")
-    side, transfers = max(images.height, images.width), bool(options.transfer)
-    config = settings(chosen, side, saved, path, transfer=transfers)
-    images.mirror, images.conditional = config.mirror, config.cond
-    for found, cure in annotations(images.pictures, learned=config.cond):
-        stream.note(f"{images.path} has {found}, which sgtrain does not learn: {cure}")
-
-    # The networks.
-    configs, source, seen, lost = transfer.new_configs(config, images), None, 0, ""
-    names = images.label_names if config.cond else []
-    if saved:
-        configs = transfer.resumed_configs(configs, saved, path)
-        resume.refuse_other_labels(saved, names, path)
-    elif options.transfer:
-        source = transfer.source_of(locate(options.transfer))
-        wanted, configs = configs, transfer.configs_like(configs, source, options.transfer)
-        refuse_architecture(chosen, wanted[0], source.generator.config, options.transfer)
-        seen, lost = transfer.seen_before(
-            config, configs, source, options.transfer, options.resume_kimg
-        )
-        if "preset" in chosen and configs != wanted:
-            stream.note(f"the networks are those of {options.transfer}, not of {config.preset}")
-        if lost:
-            stream.note(f"{lost}: raise --resume-kimg to keep it")
-    transfer.refuse_too_frozen(config, configs)
-    if config.dtype != "fp32" and not transfer.precision_of(config.dtype, device):
-        stream.note(f"--dtype {config.dtype} is slow on this device: training in fp32")
+    # The dataset, and what the run begins with.
+    device, images = device_of(options.device, ranks), Images(stream.files[0])
+    path, chosen = resume.chosen(options.resume, stream.out, images), given(options, TrainConfig)
+    if options.resume == "latest" and not path:
+        stream.note(f"{stream.out} holds no run on {images.path}: starting a new one")
+    begin = start(chosen, images, device, path, options.transfer, options.resume_kimg, stream.note)
+    config, saved = begin.config, begin.saved
     count, threads = options.metric_images or METRIC_IMAGES, min(jobs, cores())
     metrics = metrics_of(options.metrics, options.embedding, images, count, str(device), threads)
 
     # The forecast.
     pace = Pace(options.snap, options.snap_minutes, options.keep, options.keep_every)
-    group, part = configs[1].mbstd_group, min(parts(config, min(images.height, images.width)))
-    if group != min(config.mbstd, part):
-        stream.note(f"the discriminator compares {group} images at a time, which divide a batch")
-    needed = needs(config, configs)
-    for line in forecast(needed, pace, config.kimg, stream.out, device, process, LESS_MEMORY):
+    for line in outlook(begin, pace, stream.out, process, LESS_MEMORY, ranks):
         stream.note(line)
-    labels = LabelTable(images) if config.cond else None
-    if not saved:
-        trial, _ = transfer.gan_of(config, configs, device, labels=labels, seen=seen)
-        for line in length(config, list(legs(trial))):
-            stream.note(line)
     name, home = f"{images.name}-{config.preset}", snapshots.home(path) if path else None
     if stream.options.dry_run:
         for key, value in asdict(config).items():
@@ -215,15 +190,9 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
         return
 
     # The run.
-    gan, said = transfer.gan_of(config, configs, device, source, labels, seen)
-    facts: dict[str, Any] = {"dataset": images.name, "images": len(images)}
-    facts |= {"labels": names} if names else {}
-    facts |= {"tags": True} if images.has_tags else {}
-    facts |= {"transfer": options.transfer} if options.transfer else {}
-    news = [said] if said else []
+    gan, said = begin.gan(ranks)
+    facts, news = begin.facts, [said] if said else []
     if saved:
-        facts |= {"transfer": saved.facts["transfer"]} if "transfer" in saved.facts else {}
-        snapshots.restore(gan, saved, config)
         if gan.seen >= config.kimg * 1000:
             stream.note(f"{path} has its {config.kimg:g} kimg: raise --kimg to continue")
             yield path
@@ -231,13 +200,15 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
         news = [f"continuing from {path} at {KIMG.words(gan.seen)} kimg"]
         news += changes(saved.facts | saved.facts["config"], facts | asdict(config))
         news += resume.moves(home, images) if home else []
+    ranks.tell(path, *begin.fingerprint)
+    ranks.align(gan.generator, gan.discriminator, gan.ema)
     folder = Folder(home) if home else Folder.new(stream.out, name)
     folder.record(
         asdict(options)
         | asdict(config)
         | facts
         | {"data": os.path.realpath(images.path), "content": images.identity.plain()}
-        | {"resumed": path, "device": str(device), "jobs": jobs}
+        | {"resumed": path, "device": str(device), "jobs": jobs, "ranks": ranks.count}
     )
     training = StyleGANTraining(gan, images, config, facts, jobs, metrics)
     view = View(folder.path, training.unit, training.total, training.done)
@@ -246,4 +217,36 @@ def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) 
     for line in news:
         diary.say(line)
     with training:
-        yield from train(training, pace, diary, stopping, path)
+        yield from train(training, pace, diary, partial(ranks.stopping, stopping), path)
+
+
+def _follow(
+    options: TrainOptions, stream: Stream, stopping: Callable[[], bool], ranks: "Ranks"
+) -> None:
+    """Train as rank 0 says, once it has found everything right."""
+    from animetools.dataset.training_set import Images
+    from animetools.training.learner import StyleGANTraining
+    from animetools.training.ranks import device_of
+    from animetools.training.start import start
+
+    if not (told := ranks.hear()):
+        return
+    path, *fingerprint = told
+    jobs, device = _jobs(stream, ranks), device_of(options.device, ranks)
+    images = Images(stream.files[0])
+    chosen = given(options, TrainConfig)
+    begin = start(chosen, images, device, path, options.transfer, options.resume_kimg, stream.note)
+    begin.refuse_others(fingerprint)
+    gan, _ = begin.gan(ranks)
+    ranks.align(gan.generator, gan.discriminator, gan.ema)
+    with StyleGANTraining(gan, images, begin.config, {}, jobs) as training:
+        ranks.follow(training, stopping)
+
+
+def _jobs(stream: Stream, ranks: "Ranks") -> int:
+    """The threads of this process, of several on its machine; torch has no more."""
+    import torch
+
+    jobs = stream.options.jobs or max(1, cores() // ranks.here)
+    torch.set_num_threads(min(jobs, cores()))  # more would wait for each other
+    return jobs

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from typing import Any
 
 import cv2
 import numpy as np
@@ -81,6 +82,12 @@ class Images:
     def label_names(self) -> list[str]:
         """The names of the classes, or of the numbers of a label; empty where they have none."""
         return label_names(self.pictures) if self.conditional else []
+
+    @property
+    def label_facts(self) -> dict[str, Any]:
+        """What a network that learns the labels must know of them; empty if not conditional."""
+        facts: dict[str, Any] = {"labels": self.label_names} if self.label_names else {}
+        return facts | ({"tags": True} if self.has_tags else {})
 
     @cached_property
     def identity(self) -> Identity:

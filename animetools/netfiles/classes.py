@@ -16,15 +16,17 @@ CLOSE = 4  # of those that an unknown one resembles
 
 
 def classes_of(facts: dict[str, Any], c_dim: int) -> tuple[str, ...]:
-    """The names of a network's labels: those in its file's facts under "labels", else 0, 1, 2."""
+    """The names of a network's labels: those in its file's facts, else 0, 1, 2."""
+    names = names_of(facts)
+    return names if len(names) == c_dim else tuple(map(str, range(c_dim)))
+
+
+def names_of(facts: dict[str, Any]) -> tuple[str, ...]:
+    """The names under "labels" in a file's facts; empty where there are none."""
     names = facts.get("labels")
-    if (
-        isinstance(names, list)
-        and len(names) == c_dim
-        and all(isinstance(n, str) and n.isprintable() for n in names)
-    ):
+    if isinstance(names, list) and all(isinstance(n, str) and n.isprintable() for n in names):
         return tuple(names)
-    return tuple(map(str, range(c_dim)))
+    return ()
 
 
 def takes_tags(facts: dict[str, Any]) -> bool:

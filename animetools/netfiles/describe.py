@@ -3,7 +3,7 @@
 from typing import Any
 
 from animetools.netfiles.networkfile import NetworkFile, SavedNetwork
-from animetools.networks.config import Config, GeneratorConfig
+from animetools.networks.config import Config, GeneratorConfig, MappingConfig
 from animetools.networks.families import kind_of
 
 
@@ -31,6 +31,7 @@ def describe(file: NetworkFile) -> dict[str, Any]:
             "z_dim": mapping.z_dim,
             "w_dim": mapping.w_dim,
             "c_dim": mapping.c_dim,
+            **_tags(mapping),
             "w_avg_norm": float(file.generator.state["mapping.w_avg"].double().norm()),
         }
     if "D" in counts:
@@ -41,6 +42,16 @@ def describe(file: NetworkFile) -> dict[str, Any]:
             "discriminator_channels": list(discriminator.channels),
         }
     return facts
+
+
+def _tags(mapping: MappingConfig) -> dict[str, Any]:
+    """How tags are embedded, where they are."""
+    if not mapping.bag:
+        return {}
+    return {
+        "tag_embedding": "bag" if mapping.bag_learns else "doc2vec",
+        "tag_width": mapping.bag,
+    }
 
 
 def title(config: Config) -> str:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from animetools.errors import FatalError, ItemError
+from animetools.netfiles.bags import without_bag
 from animetools.netfiles.networkfile import SavedNetwork
 from animetools.networks.generator import Generator
 
@@ -32,7 +33,7 @@ def encode(network: SavedNetwork, start: Literal["z", "w"] = "z") -> bytes:
         import onnxscript  # noqa: F401
     except ImportError:
         raise FatalError("ONNX needs more libraries: pip install 'animetools[onnx]'") from None
-    generator = network.build()
+    generator = without_bag(network).build()
     assert isinstance(generator, Generator)
     module = _Whole(generator)
     model = _translated(module, _inputs(generator, start, 3))
@@ -80,7 +81,8 @@ def _inputs(generator: Generator, start: Literal["z", "w"], count: int) -> dict[
     z = torch.randn(count, mapping.z_dim, generator=torch.Generator().manual_seed(0))
     given = {"z": z, "psi": torch.tensor(0.7)}
     if mapping.c_dim:
-        given["c"] = torch.eye(mapping.c_dim)[[i % mapping.c_dim for i in range(count)]]
+        given["c"] = torch.zeros(count, mapping.c_dim)
+        given["c"][range(count), [i % mapping.c_dim for i in range(count)]] = 1
     if start == "w":
         return {"w": generator.mapping(z, given.get("c")).contiguous()}
     return given

@@ -21,8 +21,8 @@ from animetools.networks.config import DiscriminatorConfig
 
 FORMAT, VERSION = "animetools", 1
 NAMES = ("G", "D", "G_ema")
-MOST_FACTS = 10_000
-LONGEST_FACTS = 1 << 20  # characters of all facts
+MOST_FACTS = 1 << 20  # as many as there are names of labels
+LONGEST_FACTS = 1 << 25  # characters of all facts
 
 
 def is_of(value: Any) -> bool:
@@ -90,7 +90,7 @@ def owned(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _are_plain(facts: dict[Any, Any]) -> bool:
-    """Whether these are JSON values, and no more than a few thousand."""
+    """Whether these are JSON values, and no more than a million."""
     waiting: list[Any] = [facts]
     room = LONGEST_FACTS
     for _ in range(MOST_FACTS):  # the same list may be in a pickle's lists a million times

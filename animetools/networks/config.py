@@ -12,6 +12,7 @@ MOST = 1 << 30
 
 Size = Annotated[int, 1, WIDEST]
 Count = Annotated[int, 0, WIDEST]
+Labels = Annotated[int, 0, 1 << 20]  # classes, or tags: Danbooru has half as many
 Side = Annotated[int, 1, 1 << 10]
 Group = Annotated[int, 1, MOST]
 Positive = Annotated[float, 1e-9, MOST]
@@ -25,11 +26,12 @@ class MappingConfig:
     """The network from z, and from labels, to w.
 
     Labels are embedded and normalized on their own (`embed`: StyleGAN2-ADA), or multiplied by a
-    matrix and normalized together with z (`concat`: StyleGAN 1 and 2).
+    matrix and normalized together with z (`concat`: StyleGAN 1 and 2). With a `bag` they are first
+    reduced to so many numbers, by a matrix that learns or not: half a million tags fit into it.
     """
 
     z_dim: Count = 512
-    c_dim: Count = 0
+    c_dim: Labels = 0
     w_dim: Size = 512
     layers: Annotated[int, 0, 64] = 8
     width: Size = 512  # of all layers but the last
@@ -37,6 +39,8 @@ class MappingConfig:
     normalize: bool = True
     labels: Literal["embed", "concat"] = "embed"
     activation: Activation = "lrelu"
+    bag: Count = 0
+    bag_learns: bool = True
 
     def contradiction(self) -> str:
         """The field that contradicts the others, or ""."""
@@ -95,7 +99,7 @@ class DiscriminatorConfig(Config):
     """A discriminator's config."""
 
     dense: Size  # width of the last hidden layer
-    c_dim: Count
+    c_dim: Labels
     mbstd_group: Group | None  # images that are compared with each other; None is the whole batch
     mbstd_features: Count  # 0: no minibatch deviation
 

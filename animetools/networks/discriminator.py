@@ -86,6 +86,11 @@ class Discriminator(nn.Module):
         """How wide the labels are that a score depends on; 0 if it depends on none."""
         return self.mapping.config.c_dim if self.mapping else self.classes
 
+    @property
+    def skipped(self) -> int:
+        """Blocks that are still to grow, from the image side."""
+        return max(0, min(int(self.lod), len(self.config.channels) - 1)) if self.grows else 0
+
     def forward(self, images: Tensor, c: Tensor | None = None) -> Tensor:
         """images [n, C, H, W] in -1..1, labels [n, c_dim] (None: zeros) to scores [n].
 
@@ -94,11 +99,15 @@ class Discriminator(nn.Module):
         return self.score(self.features(images), c)
 
     def features(self, images: Tensor) -> Tensor:
-        """images [n, C, H, W] to the head's input [n, C, *base]; each image independent of the others."""
-        wanted = [self.config.image_channels, *self.config.image_size]
-        if images.dim() != 4 or list(images.shape[1:]) != wanted:
+        """images [n, C, H, W] to the head's input [n, C, *base]; each image independent of the others.
+
+        Where it grows they may also be as large as it has grown.
+        """
+        channels, (height, width) = self.config.image_channels, self.config.image_size
+        sizes = [[channels, height >> halved, width >> halved] for halved in (0, self.skipped)]
+        if images.dim() != 4 or list(images.shape[1:]) not in sizes:
             raise ValueError(
-                f"images of shape {list(images.shape)}: the network takes [n, *{wanted}]"
+                f"images of shape {list(images.shape)}: the network takes [n, *{sizes[0]}]"
             )
         return ops.in_precision(self.through_blocks(images), self.precision, False)
 
@@ -117,11 +126,11 @@ class Discriminator(nn.Module):
 
         Source: Karras et al. 2018 (Progressive GAN), figure 2.
         """
-        blocks = self.blocks
+        blocks, first = self.blocks, self.skipped
         lod = float(self.lod) if self.grows else 0.0
-        first = max(0, min(int(lod), len(blocks) - 1))
-        if first:
-            images = functional.avg_pool2d(images, 2**first)
+        larger = images.shape[2] // (self.config.image_size[0] >> first)
+        if larger > 1:
+            images = functional.avg_pool2d(images, larger)
         x: Tensor = blocks[first].fromrgb(self.in_precision(images, first))
         for i, block in enumerate(blocks[first:-1], first):
             x = block(self.in_precision(x, i))

@@ -113,6 +113,32 @@ class Conv(nn.Module):
         return self.scheme.activate(x, self.bias)
 
 
+class Bag(nn.Module):
+    """Labels c [n, tags] to the weighted sums [n, width] of the rows of their tags in a matrix.
+
+    Only those rows are read. A label of TAGS tags has numbers of variance 1 at first, however many
+    tags there are in all: the biases that are added to it later do not drown it. A matrix that does
+    not learn is a buffer.
+    """
+
+    TAGS = 16  # of a picture, or so
+
+    def __init__(self, tags: int, width: int, *, learns: bool) -> None:
+        super().__init__()
+        self.weight: Tensor
+        weight = normal(tags, width)
+        if learns:
+            self.weight = nn.Parameter(weight)
+        else:
+            self.register_buffer("weight", weight)
+
+    def forward(self, c: Tensor) -> Tensor:
+        images, tags = c.nonzero(as_tuple=True)
+        rows = functional.embedding(tags, self.weight) * c[images, tags, None]
+        sums = rows.new_zeros(len(c), rows.shape[1]).index_add(0, images, rows)
+        return sums / math.sqrt(self.TAGS)
+
+
 class Mapping(nn.Module):
     """From z [n, z_dim], and labels c [n, c_dim], to rows of w [n, rows, w_dim].
 
@@ -129,11 +155,13 @@ class Mapping(nn.Module):
         if config.c_dim:
             concat = config.labels == "concat"
             embedded = config.z_dim if concat else config.w_dim
-            plain = Scheme(
-                weight_gain=math.sqrt(config.c_dim), equalized=False
-            )  # N(0, 1), unscaled
+            inputs = config.bag or config.c_dim
+            plain = Scheme(weight_gain=math.sqrt(inputs), equalized=False)  # N(0, 1), unscaled
             scheme_, bias = (plain, None) if concat else (LINEAR, 0.0)
-            self.embed = Dense(config.c_dim, embedded, scheme_, bias=bias)
+            self.bag = (
+                Bag(config.c_dim, config.bag, learns=config.bag_learns) if config.bag else None
+            )
+            self.embed = Dense(inputs, embedded, scheme_, bias=bias)
         widths = [config.z_dim + embedded, *[config.width] * (config.layers - 1), config.w_dim]
         for i in range(config.layers):
             layer = Dense(widths[i], widths[i + 1], scheme, lrmul=config.lrmul)
@@ -142,8 +170,17 @@ class Mapping(nn.Module):
             self.w_avg: Tensor
             self.register_buffer("w_avg", torch.zeros(config.w_dim))
 
-    def forward(self, z: Tensor | None, c: Tensor | None = None) -> Tensor:
+    @property
+    def embedded(self) -> int:
+        """How wide an embedded label is; 0 without labels."""
+        return self.embed.weight.shape[0] if self.config.c_dim else 0
+
+    def forward(
+        self, z: Tensor | None, c: Tensor | None = None, blur: Tensor | None = None
+    ) -> Tensor:
         """w, not truncated. z is None where z_dim is 0; labels of None are zeros.
+
+        `blur` [n, embedded] is added to the embedded labels, in units of their root mean square.
 
         Raises ValueError if a width is not the config's.
         """
@@ -154,7 +191,7 @@ class Mapping(nn.Module):
         if config.c_dim:
             if c is None:
                 c = self.embed.weight.new_zeros(1 if z is None else z.shape[0], config.c_dim)
-            parts.append(self.embed(check_width(c, config.c_dim, "labels")))
+            parts.append(self._embedded(check_width(c, config.c_dim, "labels"), blur))
         if config.normalize and config.labels == "embed":
             parts = [ops.normalize(part) for part in parts]
         x = torch.cat(parts, 1)
@@ -163,6 +200,12 @@ class Mapping(nn.Module):
         for i in range(config.layers):
             x = getattr(self, f"fc{i}")(x)
         return x if self.rows is None else x[:, None].expand(-1, self.rows, -1)
+
+    def _embedded(self, c: Tensor, blur: Tensor | None) -> Tensor:
+        x: Tensor = self.embed(c if self.bag is None else self.bag(c))
+        if blur is None:
+            return x
+        return x + blur * x.detach().square().mean(1, keepdim=True).sqrt()
 
 
 def check_width(x: Tensor, width: int, what: str) -> Tensor:

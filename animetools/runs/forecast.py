@@ -34,22 +34,26 @@ def forecast(
     device: "torch.device",
     process: int,
     cure: str,
+    processes: int = 1,
 ) -> Iterator[str]:
     """Say what a run of this length needs that saves in a folder, where the process has so many bytes.
 
-    `cure` is what lowers the need of memory. Raises FatalError where it cannot fit.
+    Each of `processes` on this machine needs as much. `cure` is what lowers the need of memory.
+    Raises FatalError where it cannot fit.
     """
     count, memory, disk = pace.count(total), free_memory(device), free_disk(folder)
     own = process + LOADED_LATER if device.type == "cpu" else 0  # a GPU holds nothing of it
+    sharing = processes if device.type == "cpu" else 1  # each has a GPU of its own
     free = "" if memory is None else f" ({size(memory)} are free)"
     yield (
-        f"{needs.parameters / 1e6:.1f} million parameters, about {size(needs.memory + own)} of"
+        f"{needs.parameters / 1e6:.1f} million parameters, about"
+        f" {size(sharing * (needs.memory + own))} of"
         f" memory{free}; snapshots of {size(needs.snapshot)}, up to {count} of them"
         f" ({size(disk)} are free)"
     )
-    if memory is not None and needs.least > memory + free_swap(device):
+    if memory is not None and sharing * needs.least > memory + free_swap(device):
         raise FatalError(f"it needs more memory than is free: {cure}")
-    if memory is not None and needs.memory > memory:
+    if memory is not None and sharing * needs.memory > memory:
         yield f"it may need more memory than is free: {cure}"
     if needs.snapshot > disk:
         raise FatalError(f"{folder}: no room for a snapshot: make room, or choose another -o")

@@ -90,7 +90,8 @@ def synthesis_input(
     c = None
     if c_dim and latent.kind == "z":
         if labels is None:
-            labels = np.eye(c_dim, dtype=np.float32)[latent.random_class(c_dim)]
+            labels = np.zeros(c_dim, np.float32)
+            labels[latent.random_class(c_dim)] = 1
         c = torch.from_numpy(labels)[None]
     ws = w_of(generator, latent, c, bound)
     if bound is None:

@@ -7,12 +7,14 @@ Karras et al. 2020, "Training Generative Adversarial Networks with Limited Data"
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from animetools.training.ranks import ALONE, Ranks
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ SYM6 = (
     -0.007800708325034148,
 )
 REACH = len(SYM6) // 2  # of the filter, in pixels of an image twice as large
+ALL = slice(None)  # images
 
 # The four bands that the wavelet sym2 splits the frequencies into, the lowest first: the left half
 # and the center of symmetric filters, times 32768. Their sum is the unit impulse.
@@ -160,6 +163,7 @@ class Ada:
     """The transformations of a pipeline, each applied to an image with probability p."""
 
     pipe: tuple[str, ...] = PIPES["bgc"]
+    ranks: Ranks = ALONE
 
     def __call__(self, images: Tensor, p: Tensor | float, generator: torch.Generator) -> Tensor:
         """Transform images [n, C, H, W]; p may be over 1.
@@ -177,8 +181,10 @@ class Ada:
         p = float(p)
         if p <= 0:
             return images
-        drawn = self.draw(len(images), generator)
-        return augmented(images, p, drawn, lambda: grain(images, generator))
+        mine, count = self.ranks.share(len(images))
+        drawn = self.draw(count, generator)
+        noise = partial(grain, images, count, generator)
+        return augmented(images, p, drawn, lambda: noise()[mine], mine)
 
     def draw(self, count: int, generator: torch.Generator) -> dict[str, Tensor]:
         """The random numbers of `augmented`, float64 on the CPU."""
@@ -194,28 +200,34 @@ class Ada:
         return drawn
 
 
-def grain(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Normally distributed noise for images, drawn where they are."""
+def grain(images: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Normally distributed noise for so many images like these, drawn where they are."""
     if generator.device != images.device:
         seed = torch.randint(2**62, (), generator=generator, device=generator.device)
         generator = torch.Generator(images.device).manual_seed(int(seed))
-    return torch.randn(images.shape, generator=generator, device=images.device, dtype=images.dtype)
+    size = (count, *images.shape[1:])
+    return torch.randn(size, generator=generator, device=images.device, dtype=images.dtype)
 
 
 def augmented(
-    images: Tensor, p: float, drawn: Mapping[str, Tensor], noise: Callable[[], Tensor]
+    images: Tensor,
+    p: float,
+    drawn: Mapping[str, Tensor],
+    noise: Callable[[], Tensor],
+    mine: slice = ALL,
 ) -> Tensor:
     """Apply transformations, by their random numbers, to images [n, C, H, W] in -1..1.
 
     drawn[name] [n, 1 + count], on the CPU, decides by its first column, in 0..1, and holds what
     `NUMBERS` asks for in the others; noise makes normally distributed noise like the images.
-    Nothing is cut off at -1 and 1.
+    Nothing is cut off at -1 and 1. Other ranks may have images too: `mine` are those of n at hand.
     """
     values = parameters(p, drawn)
     size = torch.tensor([images.shape[3], images.shape[2]], dtype=torch.float64)
     moves = [MOVES[name](value, size) for name, value in values.items() if name in MOVES]
     if moves:
-        images = moved(images, reduce(torch.matmul, moves))
+        images = moved(images, reduce(torch.matmul, moves), mine)
+    values = {name: value[mine] for name, value in values.items()}
     colors = [COLORS[name](value) for name, value in values.items() if name in COLORS]
     if colors:
         images = recolored(images, reduce(torch.matmul, reversed(colors)))
@@ -243,29 +255,33 @@ def parameters(p: float, drawn: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return values
 
 
-def moved(images: Tensor, moves: Tensor) -> Tensor:
-    """Images [n, C, H, W] with pixels taken from where moves [n, 3, 3] say.
+def moved(images: Tensor, moves: Tensor, mine: slice = ALL) -> Tensor:
+    """Images [n, C, H, W] with pixels taken from where moves [n, 3, 3] say; `mine` are at hand.
 
     The border is reflected. An image that does not move keeps its bits.
     """
     moving = (moves != torch.eye(3, dtype=moves.dtype)).any(2).any(1)
-    if not moving.any():
+    which = moving[mine].nonzero()[:, 0].to(images.device)
+    if not len(which):
         return images
-    which = moving.nonzero()[:, 0].to(images.device)
-    return images.index_copy(0, which, warped(images.index_select(0, which), moves[moving]))
+    border = border_of(moves[moving], *images.shape[2:])
+    changed = warped(images.index_select(0, which), moves[mine][moving[mine]], border)
+    return images.index_copy(0, which, changed)
 
 
-def warped(images: Tensor, moves: Tensor) -> Tensor:
-    """`moved`, by way of images twice as large."""
-    height, width = images.shape[2:]
+def border_of(moves: Tensor, height: int, width: int) -> Tensor:
+    """How much border the corners of all images ask for: [[left, top], [right, bottom]]."""
     size = torch.tensor([width, height], dtype=moves.dtype)
-
-    # How much border the corners ask for
     reach = (size - 1) / 2
     corners = torch.tensor([[-1, 1, -1, 1], [-1, -1, 1, 1]]) * reach[:, None]
     origins = moves[:, :2, :2] @ corners + moves[:, :2, 2:]
     ends = torch.stack([-origins.amin((0, 2)), origins.amax((0, 2))])
-    border = (ends + REACH - reach).ceil().clamp(min=0).minimum(size - 1)
+    return (ends + REACH - reach).ceil().clamp(min=0).minimum(size - 1)
+
+
+def warped(images: Tensor, moves: Tensor, border: Tensor) -> Tensor:
+    """Images [n, C, H, W] moved by [n, 3, 3], by way of images twice as large."""
+    height, width = images.shape[2:]
     (left, top), (right, bottom) = border.int().tolist()
 
     # Twice as large
@@ -276,7 +292,7 @@ def warped(images: Tensor, moves: Tensor) -> Tensor:
     x, y = ((torch.arange(2 * n) - n + 1) / 2 for n in (width + REACH, height + REACH))
     columns, rows, start = moves[:, None, None, :2].unbind(-1)
     center = (border[0] - border[1]) / 2 - 0.25
-    scale = 4 / size.new_tensor([across.shape[1], down.shape[1]])  # to -1..1
+    scale = 4 / border.new_tensor([across.shape[1], down.shape[1]])  # to -1..1
     places = (columns * x[:, None] * scale).to(images) + (
         (rows * y[:, None, None] + start + center) * scale
     ).to(images)

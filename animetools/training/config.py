@@ -23,6 +23,7 @@ Augpipe = Literal[
     "blit", "geom", "color", "filter", "noise", "cutout", "bg", "bgc", "bgcf", "bgcfn", "bgcfnc"
 ]
 Dtype = Literal["fp32", "bf16", "fp16"]
+TagEmbedding = Literal["none", "bag", "doc2vec"]
 
 GConfig = StyleGAN1GeneratorConfig | StyleGAN2GeneratorConfig
 DConfig = StyleGAN1DiscriminatorConfig | StyleGAN2DiscriminatorConfig
@@ -110,6 +111,25 @@ class TrainConfig:
             max=1,
         ),
     ] = 0.0
+    label_noise: Annotated[
+        float,
+        Opt(
+            "Standard deviation of noise that is added with --cond to the generator's embedding of a"
+            " label, in units of its root mean square: neighboring labels give similar images.",
+            min=0,
+        ),
+    ] = 0.0
+    tag_embedding: Annotated[
+        TagEmbedding,
+        Opt(
+            "What embeds tags with --cond: a matrix of the networks; bag: one to --tag-width numbers"
+            " before it, for many thousands of tags; doc2vec: vectors that gensim learned from the"
+            " lists of tags instead."
+        ),
+    ] = "none"
+    tag_width: Annotated[
+        int, Opt("Numbers that --tag-embedding bag or doc2vec reduces tags to.", min=1, max=4096)
+    ] = 128
     channel_base: Annotated[int, Opt("Channels of a block times its resolution.", min=16)] = 32768
     channel_max: Annotated[int, Opt("Maximum channels of a block.", min=1)] = 512
     map_layers: Annotated[int, Opt("Layers of the mapping network.", min=1, max=64)] = 8
@@ -257,7 +277,14 @@ def networks(
     clamp = CLAMP if config.dtype == "fp16" else None
     latent = config.latent
     mapping = MappingConfig(
-        latent, c_dim, latent, config.map_layers, latent, normalize=config.normalize
+        latent,
+        c_dim,
+        latent,
+        config.map_layers,
+        latent,
+        normalize=config.normalize,
+        bag=config.tag_width if c_dim and config.tag_embedding != "none" else 0,
+        bag_learns=config.tag_embedding != "doc2vec",
     )
     group = minibatch_group(config, min(height, width))
     if config.grows:

@@ -7,17 +7,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from animetools.training.ranks import ALONE, Ranks
 
-def diffaugment(images: Tensor, p: Tensor | float, generator: torch.Generator) -> Tensor:
+
+def diffaugment(
+    images: Tensor, p: Tensor | float, generator: torch.Generator, ranks: Ranks = ALONE
+) -> Tensor:
     """Change colors of images [n, C, H, W] in -1..1, move them, cut a hole; p has no say in it.
 
     A generator on the CPU draws the same for images on any device, and for a batch as for its parts
     one after the other.
     """
-    drawn = torch.rand(
-        len(images), 7, generator=generator, device=generator.device, dtype=torch.float64
-    )
-    return diffaugmented(images, drawn.cpu())
+    mine, count = ranks.share(len(images))
+    drawn = torch.rand(count, 7, generator=generator, device=generator.device, dtype=torch.float64)
+    return diffaugmented(images, drawn[mine].cpu())
 
 
 def diffaugmented(images: Tensor, drawn: Tensor) -> Tensor:

@@ -10,12 +10,15 @@ from torch import nn
 
 from animetools.estimate import duration
 from animetools.networks.config import GeneratorConfig
-from animetools.runs.forecast import Needs
-from animetools.training.config import Configs, TrainConfig
+from animetools.runs.forecast import Needs, forecast
+from animetools.runs.pace import Pace
+from animetools.training.config import Configs, TrainConfig, parts
 from animetools.training.gan import GAN
 from animetools.training.growth import Stage, stages
 from animetools.training.networks import new_networks
+from animetools.training.ranks import Ranks, refuse_odd_batch
 from animetools.training.schedules import value_at
+from animetools.training.start import Start
 
 FLOAT = 4  # bytes
 HELD = 25  # numbers for each channel of a pixel: measured on a CPU, 24 to 25 with any shape
@@ -34,8 +37,8 @@ class Leg:
     seconds: float
 
 
-def needs(config: TrainConfig, configs: Configs) -> Needs:
-    """What a run needs of networks of these configs, in float32.
+def needs(config: TrainConfig, configs: Configs, ranks: int = 1) -> Needs:
+    """What each of the ranks of a run needs of networks of these configs, in float32.
 
     Memory is for the weights, their average, gradients and Adam's moments, what the largest of the
     losses holds for its gradient, and a snapshot that is being written.
@@ -46,12 +49,12 @@ def needs(config: TrainConfig, configs: Configs) -> Needs:
     saved = FLOAT * (4 * g + 3 * d)  # G_ema too, and two moments of each weight
     held = max(_held(config, generator, stage) for stage in _stages(config, generator, 0))
     least = saved + FLOAT * (g + d)
-    memory = COPIES * saved + FLOAT * (g + d + HELD * held)
+    memory = COPIES * saved + FLOAT * (g + d + HELD * held // ranks)
     return Needs(g + d, saved, memory, least)
 
 
-def legs(gan: GAN) -> Iterator[Leg]:
-    """How long a kimg takes at each size that a GAN will be at, measured.
+def legs(gan: GAN, ranks: int = 1) -> Iterator[Leg]:
+    """How long a kimg takes so many ranks at each size that a GAN will be at, measured on one.
 
     The GAN has learned from black images then. A person waits for it.
     """
@@ -59,8 +62,8 @@ def legs(gan: GAN) -> Iterator[Leg]:
     for stage in _stages(config, gan.generator.config, begins):
         kimg = min(stage.ends, config.kimg) - max(stage.begins, begins)
         gan.seen = math.ceil(1000 * max(stage.grown, begins))
-        batch = int(gan.now(config.batch))
-        yield Leg(stage.size, kimg, seconds_per_kimg(gan, batch))
+        batch = int(gan.now(config.batch)) // ranks
+        yield Leg(stage.size, kimg, seconds_per_kimg(gan, batch) / ranks)
 
 
 def seconds_per_kimg(gan: GAN, batch: int) -> float:
@@ -96,6 +99,25 @@ def seconds_per_kimg(gan: GAN, batch: int) -> float:
     of_g, of_d = gan.intervals
     share = (1 / of_g + repeats / of_d) / 2  # as if they took the same time
     return 1000 * (main + share * max(0.0, whole - main)) / (batch * repeats)
+
+
+def outlook(
+    begin: Start, pace: Pace, folder: str, process: int, cure: str, ranks: Ranks
+) -> Iterator[str]:
+    """Say what a run needs, and how long it takes if it is new; arguments as those of `forecast`.
+
+    Raises FatalError where it cannot fit, or its batches do not divide among the ranks.
+    """
+    config, (generator, discriminator) = begin.config, begin.configs
+    side, group = min(generator.image_size), discriminator.mbstd_group or 1
+    refuse_odd_batch(config, side, group, ranks.count)
+    if group != min(config.mbstd, *parts(config, side)):
+        yield f"the discriminator compares {group} images at a time, which divide a batch"
+    needed = needs(config, begin.configs, ranks.count)
+    yield from forecast(needed, pace, config.kimg, folder, begin.device, process, cure, ranks.here)
+    if not begin.saved:
+        gan, _ = begin.gan()
+        yield from length(config, list(legs(gan, ranks.count)))
 
 
 def length(config: TrainConfig, legs: Sequence[Leg]) -> Iterator[str]:

@@ -17,12 +17,14 @@ from torch.autograd import backward
 from animetools.errors import FatalError
 from animetools.networks.discriminator import Discriminator
 from animetools.networks.generator import Generator
+from animetools.networks.ops import enlarge
 from animetools.training import growth, loss
 from animetools.training.config import TrainConfig
 from animetools.training.labels import Labels, lose_tags
 from animetools.training.loss import Networks, Terms
 from animetools.training.networks import layers_from_image
 from animetools.training.optimizer import Optimizer
+from animetools.training.ranks import ALONE, Ranks
 from animetools.training.schedules import value_at
 
 Augment = Callable[[Tensor, float, torch.Generator], Tensor]
@@ -39,8 +41,15 @@ class Draw:
 
     z: Tensor  # [n, z_dim]
     c: Tensor | None = None  # labels [n, c_dim]
+    blur: Tensor | None = None  # of the embedded labels [n, embedded]
     noise: Tensor | None = None  # of the layers in a row [n, pixels]; None: the stored noise
     mixed: tuple[Tensor, int] | None = None  # another z, and the first row of w that it gives
+
+    def at(self, places: Tensor) -> "Draw":
+        """That of some of the fakes."""
+        c, blur, noise = (x if x is None else x[places] for x in (self.c, self.blur, self.noise))
+        mixed = None if self.mixed is None else (self.mixed[0][places], self.mixed[1])
+        return Draw(self.z[places], c, blur, noise, mixed)
 
 
 class GAN:
@@ -49,7 +58,7 @@ class GAN:
     They are trained on their device and in their dtype; `precision` is that of the upper blocks.
     `config` may be replaced between any two iterations, but for `freeze_d`. `labels` are those of
     the training images [images, c_dim]: fakes have each as often. `seen` is where its count of
-    images begins, which says how far networks that grow have grown.
+    images begins, which says how far networks that grow have grown. `ranks` share each batch.
     All random numbers come from one generator, `chance`. A batch gives the same in any number of
     parts, but for rounding, if the augmentation draws the same for a batch as for its parts.
     """
@@ -64,6 +73,7 @@ class GAN:
         labels: Labels | None = None,
         precision: torch.dtype | None = None,
         seen: int = 0,
+        ranks: Ranks = ALONE,
     ) -> None:
         synthesis: Any = generator.synthesis
         synthesis.precision = discriminator.precision = precision
@@ -79,11 +89,12 @@ class GAN:
         frozen = set()
         for layer in layers_from_image(discriminator)[: config.freeze_d]:
             frozen |= set(layer.requires_grad_(False).parameters())
-        self.g = Optimizer(generator.parameters())
-        self.d = Optimizer(x for x in discriminator.parameters() if x not in frozen)
+        self.g = Optimizer(generator.parameters(), ranks)
+        self.d = Optimizer((x for x in discriminator.parameters() if x not in frozen), ranks)
         w_avg = generator.mapping.w_avg
         self.device, self.dtype = w_avg.device, w_avg.dtype
         self.labels, self.chance = labels, torch.Generator().manual_seed(config.seed)
+        self.ranks = ranks
         self.seen, self.iteration = seen, 0  # real images, and iterations
         self.rates = 0.0, 0.0  # learning rates of the last iteration: generator, discriminator
         self.path_mean = w_avg.new_zeros(())
@@ -93,6 +104,7 @@ class GAN:
             generator,
             discriminator,
             None if augment is None else lambda x: augment(x, float(self.p), self.chance),
+            small=config.grows and augment is None,  # augmentation is of whole images
         )
         self.grow()
 
@@ -131,6 +143,7 @@ class GAN:
     def step(self, reals: Tensor, labels: Tensor | None = None) -> Terms:
         """One iteration with reals [n, C, H, W] in -1..1 and their labels [n, c_dim] on the CPU.
 
+        With several ranks they are this rank's share of the batch.
         The generator learns first, and with `d_repeats` in every so many iterations only; in
         StyleGAN 1's program the discriminator does, which after the first step is the same order:
         generator, discriminator, average, and the latter two again.
@@ -140,18 +153,20 @@ class GAN:
         Raises ValueError if the batch cannot be split into parts of whole minibatch groups, or if
         labels are missing.
         """
-        config, batch = self.config, len(reals)
-        group = self.networks.group(batch)
+        config, batch = self.config, len(reals) * self.ranks.count
+        group = self.networks.group(len(reals))
         if self.generator.config.mapping.c_dim and (labels is None or self.labels is None):
             raise ValueError("networks with labels learn from labelled images only")
-        if batch % (config.accumulate * group):
+        if len(reals) % (config.accumulate * group):
             raise ValueError(
-                f"a batch of {batch} images does not divide into {config.accumulate} parts of "
+                f"a batch of {len(reals)} images does not divide into {config.accumulate} parts of "
                 f"whole minibatch groups of {group}"
             )
         self.grow()
-        labels = None if labels is None else self._learned(labels)
+        labels = None if labels is None else self._learned_share(labels, batch)
         reals = growth.faded(reals, self.lod)
+        if not self.networks.small:
+            reals = enlarge(reals, 2 ** int(self.lod))
         self.rates = self.now(config.g_lr), self.now(config.d_lr)
         g_interval, d_interval = self.intervals
         self.g.tune(self.rates[0], g_interval if config.lazy else None)
@@ -176,8 +191,10 @@ class GAN:
         self.d.step()
 
         self.finish(batch)
-        means = {name: values.mean() for name, values in terms.items()}
-        return means | {"path_mean": self.path_mean, "p": self.p}
+        means = torch.stack([values.mean() for values in terms.values()])
+        self.ranks.add(means)
+        of_all = dict(zip(terms, means / self.ranks.count, strict=True))
+        return of_all | {"path_mean": self.path_mean, "p": self.p}
 
     @property
     def intervals(self) -> tuple[int, int]:
@@ -185,24 +202,29 @@ class GAN:
         return (G_INTERVAL, D_INTERVAL) if self.config.lazy else (1, 1)
 
     def draw(self, count: int) -> Draw:
-        """New latents, labels and noise for so many fakes."""
+        """New latents, labels and noise for so many fakes, of which it gives this rank's share."""
         unused = 2 * int(self.lod)  # of the layers, those that are still to grow
         rows, z_dim = self.generator.num_ws - unused, self.generator.config.mapping.z_dim
-        z, c, mixed = self._normal(count, z_dim), None, None
+        z, c, blur, mixed = self._normal(count, z_dim), None, None, None
         if self.labels is not None:
             chosen = torch.randint(len(self.labels), (count,), generator=self.chance)
             c = self._learned(self.labels[chosen])
+            if self.config.label_noise:
+                blur = self._normal(count, self.generator.mapping.embedded)
+                blur *= self.config.label_noise
         if torch.rand((), generator=self.chance) < self.config.mixing:
             cutoff = int(torch.randint(1, rows, (), generator=self.chance))
             mixed = self._normal(count, z_dim), cutoff
         shapes = self.generator.noise_shapes
         pixels = sum(height * width for height, width in shapes[: len(shapes) - unused])
-        return Draw(z, c, self._normal(count, pixels), mixed)
+        draw = Draw(z, c, blur, self._normal(count, pixels), mixed)
+        return draw if self.ranks.count == 1 else draw.at(self._places(count))
 
     def directions(self, count: int) -> Tensor:
-        """Directions in the space of images, for so many path lengths."""
-        channels = self.generator.config.image_channels
-        return self._normal(count, channels, self.generator.height, self.generator.width)
+        """Directions in the space of images, for so many path lengths of all ranks."""
+        config, halved = self.generator.config, int(self.lod) if self.networks.small else 0
+        height, width = (side >> halved for side in config.image_size)
+        return self._normal(count, config.image_channels, height, width)
 
     def generator_gradients(self, draw: Draw) -> Terms:
         """Add up the gradients of the generator's loss."""
@@ -211,7 +233,7 @@ class GAN:
         parts = []
         for part_ws, noise, c in self._parts(leaf, draw.noise, draw.c):
             value, terms = loss.generator_loss(self.networks, part_ws, noise, c, top_k)
-            backward(value / self.config.accumulate)
+            backward(value / self._pieces)
             parts.append(terms)
         backward(ws, leaf.grad)
         return joined(parts)
@@ -221,8 +243,10 @@ class GAN:
 
         A length's gradient depends on all others, through the average that contains them. So
         several parts are run twice: for the lengths, and once the gradients of these are known.
+        Directions are those of all ranks; a rank may have no share of so few images.
         """
-        ws = self._ws(draw)
+        places, count = self._places(len(directions)), len(directions)
+        directions, ws = directions[places], self._ws(draw)
         leaf = ws.detach().requires_grad_()
         size = max(1, len(ws) // self.config.accumulate)
         parts = [slice(first, first + size) for first in range(0, len(ws), size)]
@@ -234,14 +258,16 @@ class GAN:
             )
 
         measured = [measure(images, learn=len(parts) == 1) for images in parts]
-        lengths = torch.cat(measured).detach().requires_grad_()
+        own = torch.cat(measured).detach() if measured else directions.new_zeros(0)
+        lengths = self.ranks.whole(own, places, count).requires_grad_()
         weight = self.config.pl_weight * self.intervals[0]
         value, self.path_mean, terms = loss.path_loss(lengths, self.path_mean, weight)
-        (slopes,) = torch.autograd.grad(value, lengths)
+        slopes = torch.autograd.grad(value, lengths)[0][places]
         for images, length in zip(parts, measured, strict=True):
             again = length if len(parts) == 1 else measure(images, learn=True)
             backward(again, slopes[images])
-        backward(ws, leaf.grad)
+        if measured:
+            backward(ws, leaf.grad)
         return terms
 
     def discriminator_gradients(self, draw: Draw, reals: Tensor, labels: Tensor | None) -> Terms:
@@ -251,11 +277,11 @@ class GAN:
         of_fakes, of_reals = [], []
         for part_ws, noise, c in self._parts(ws, draw.noise, draw.c):
             value, terms = loss.fake_loss(self.networks, part_ws, noise, c)
-            backward(value / self.config.accumulate)
+            backward(value / self._pieces)
             of_fakes.append(terms)
         for images, classes in self._parts(reals, labels):
             value, terms = loss.real_loss(self.networks, images, classes)
-            backward(value / self.config.accumulate)
+            backward(value / self._pieces)
             of_reals.append(terms)
         fakes = joined(of_fakes)
         signs = {"sign_fake": fakes["score_fake"].sign()}
@@ -267,7 +293,7 @@ class GAN:
         parts = []
         for images, classes in self._parts(reals, labels):
             value, terms = loss.r1_loss(self.networks, images, classes, weight)
-            backward(value / self.config.accumulate)
+            backward(value / self._pieces)
             parts.append(terms)
         return self._watched(joined(parts))
 
@@ -332,6 +358,14 @@ class GAN:
                 "options of the run that saved it, or start a new run with --transfer"
             ) from why
 
+    @property
+    def _pieces(self) -> int:
+        """How many pieces a batch is in: the parts of all ranks."""
+        return self.config.accumulate * self.ranks.count
+
+    def _places(self, count: int) -> Tensor:
+        return self.ranks.places(count, self.config.accumulate)
+
     def _step_if_lazy(self, optimizer: Optimizer) -> None:
         """Lazy regularization is a step of its own."""
         if self.config.lazy:
@@ -344,6 +378,13 @@ class GAN:
             labels = lose_tags(labels, self.config.label_dropout, self.chance)
         return labels.to(self.device, self.dtype)
 
+    def _learned_share(self, labels: Tensor, batch: int) -> Tensor:
+        """The same of this rank's share of a batch."""
+        if not self.config.label_dropout:
+            return self._learned(labels)
+        places = self._places(batch)
+        return self._learned(self.ranks.whole(labels, places, batch))[places]
+
     def _normal(self, *shape: int) -> Tensor:
         """Normally distributed numbers, drawn on the device: there may be many."""
         seed = int(torch.randint(1 << 62, (), generator=self.chance))
@@ -353,12 +394,12 @@ class GAN:
     def _ws(self, draw: Draw) -> Tensor:
         """The rows of w of a draw, mixed; moves the average w towards the unmixed ones."""
         mapping = self.generator.mapping
-        ws: Tensor = mapping(draw.z, draw.c)
-        loss.track_average(mapping, ws)
+        ws: Tensor = mapping(draw.z, draw.c, draw.blur)
+        loss.track_average(mapping, self.ranks.mean(ws[:, 0].detach()))
         if draw.mixed is None:
             return ws
         z, cutoff = draw.mixed
-        return loss.mix(ws, mapping(z, draw.c), cutoff)
+        return loss.mix(ws, mapping(z, draw.c, draw.blur), cutoff)
 
     def _parts(self, *batches: Tensor | None) -> Iterator[tuple[Any, ...]]:
         """The parts of several tensors [n, ...] that belong to the same images."""
@@ -369,7 +410,9 @@ class GAN:
     def _watched(self, terms: Terms) -> Terms:
         """The terms of real images, whose scores are counted for the adjustment of p."""
         signs = terms["score_real"].sign()
-        self.signs += torch.stack([signs.sum(), signs.new_tensor(len(signs))])
+        counts = torch.stack([signs.sum(), signs.new_tensor(len(signs))])
+        self.ranks.add(counts)
+        self.signs += counts
         return terms | {"sign_real": signs}
 
 

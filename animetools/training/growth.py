@@ -68,10 +68,10 @@ def setback(config: TrainConfig, resolution: int, kimg: float, lod: float) -> st
 
 
 def faded(images: Tensor, lod: float) -> Tensor:
-    """Images [n, C, H, W] with no more detail than networks of that `lod` make; the size is kept."""
+    """Images [n, C, H, W] as networks of that `lod` make them, as large as these have grown."""
     share, whole = math.modf(lod)
     scale = 2 ** int(whole)
     small = avg_pool2d(images, scale) if whole else images
     if share:
         small = small.lerp(enlarge(avg_pool2d(small, 2), 2), share)
-    return enlarge(small, scale)
+    return small

@@ -1,9 +1,17 @@
-"""The labels that the networks learn from: those of the images, some of them incomplete."""
+"""Labels that the networks learn from, some of them incomplete, and what other networks know of them."""
 
-from typing import Protocol
+import math
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+
+from animetools.netfiles.bags import BAG, EMBED, with_bag, without_bag
+from animetools.netfiles.networkfile import SavedNetwork
+from animetools.networks.config import MappingConfig
+from animetools.networks.discriminator import Discriminator
+from animetools.networks.generator import Generator
 
 
 class Labels(Protocol):
@@ -29,3 +37,65 @@ def lose_tags(labels: Tensor, probability: float, chance: torch.Generator) -> Te
     kept = labels.clone()
     kept[images[lost], tags[lost]] = 0
     return kept
+
+
+def with_tags(
+    source: SavedNetwork,
+    network: Generator | Discriminator,
+    before: Sequence[str],
+    names: Sequence[str],
+) -> dict[str, Tensor]:
+    """The state of a source, whose matrix of tags has the tags of a network.
+
+    The source's tags have the names `before`, the network's the other `names`: tags keep what was
+    learned of them, new ones have the network's numbers. Where one of them has no names, tags are
+    those of the same places. A bag that does not learn, and what embeds it, is the same or new.
+    """
+    own, mapping = network.state_dict(), _mapping(network.config)
+    name, axis = (BAG, 0) if mapping.bag else (EMBED, 1)
+    if not mapping.bag_learns and not is_same_bag(source, network, before, names):
+        return {key: value for key, value in source.state.items() if key not in (BAG, EMBED)}
+    source = with_bag(source, mapping.bag) if mapping.bag else without_bag(source)
+    state = source.state
+    theirs, ours = state.get(name), own.get(name)
+    if (
+        theirs is None
+        or ours is None
+        or not (before and names)
+        or len(before) != theirs.shape[axis]
+        or theirs.shape[1 - axis] != ours.shape[1 - axis]
+    ):
+        return state
+    places = {tag: place for place, tag in enumerate(before)}
+    known = [place for place, tag in enumerate(names) if tag in places]
+    taken = torch.tensor([places[names[place]] for place in known], dtype=torch.int64)
+    scale = 1.0
+    if (
+        name == EMBED and mapping.labels == "embed"
+    ):  # weights are divided by the root of their count
+        scale = math.sqrt(len(names) / len(before))
+    rows = theirs.index_select(axis, taken).to(ours) * scale
+    return state | {name: ours.index_copy(axis, torch.tensor(known, dtype=torch.int64), rows)}
+
+
+def is_same_bag(
+    source: SavedNetwork,
+    network: Generator | Discriminator,
+    before: Sequence[str],
+    names: Sequence[str],
+) -> bool:
+    """Whether a source has a bag for the very tags of a network, and neither learns its own."""
+    theirs, ours = _mapping(source.config), _mapping(network.config)
+    same = (theirs.bag, theirs.bag_learns) == (ours.bag, ours.bag_learns) == (ours.bag, False)
+    return same and [*before] == [*names]
+
+
+def _mapping(config: Any) -> MappingConfig:
+    """How a network takes labels; a discriminator that takes none by a mapping has an empty one."""
+    return getattr(config, "mapping", None) or MappingConfig()
+
+
+def unknown_tags(before: Sequence[str], names: Sequence[str]) -> list[str]:
+    """How many tags a source does not know, as a phrase, if both have names."""
+    count = len({*names} - {*before}) if before and names else 0
+    return [f"those of tags that it does not know ({count})"] if count else []

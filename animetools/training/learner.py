@@ -27,6 +27,7 @@ QUALITY = 92  # of the sheets
 class StyleGANTraining:
     """A GAN that learns from images: a `runs.loop.Training`, to be used in a `with`.
 
+    Where several ranks train, the loop drives that of rank 0, which the others follow.
     `facts` go into every snapshot; `metrics` are computed after each.
     """
 
@@ -64,10 +65,12 @@ class StyleGANTraining:
 
     def step(self) -> Mapping[str, torch.Tensor]:
         """Learn from one batch."""
+        self.gan.ranks.tell("step")
         if self._loader is None or self._loader.batch != self._batch:
             self._stack.close()
             sampler = Sampler(len(self.images), self.config.seed, start=self.gan.seen)
-            loader = Loader(self.images, sampler, self._batch, threads=self.threads)
+            places = self.gan.ranks.places(self._batch, self.config.accumulate).tolist()
+            loader = Loader(self.images, sampler, self._batch, threads=self.threads, places=places)
             self._loader = self._stack.enter_context(loader)
         batch: Batch = next(self._loader)
         reals = signed(batch.images.to(self.gan.device)).to(self.gan.dtype)
@@ -111,12 +114,14 @@ class StyleGANTraining:
 
     def restore(self, path: str) -> None:
         """Go back to a snapshot, and to its place in the order of the images."""
+        self.gan.ranks.tell("restore", path)
         snapshots.restore(self.gan, snapshots.read(path), self.config)
         self._stack.close()
         self._loader = None
 
     def diverge(self, number: int) -> None:
         """Seed all that follows by the snapshot's random state and a number."""
+        self.gan.ranks.tell("diverge", number)
         seed = int(torch.randint(1 << 62, (), generator=self.gan.chance))
         self.gan.chance.manual_seed(seed + number)
 
@@ -145,7 +150,8 @@ class StyleGANTraining:
         ema = self.gan.ema
         z = sheets.latents(sheets.ON_SHEET, ema.config.mapping.z_dim, self.config.seed)
         c = sheets.labels(self.images, sheets.ON_SHEET)
-        fakes = sheets.samples(ema, z, c, self._batch, self.threads)
+        share = self._batch // self.gan.ranks.count
+        fakes = sheets.samples(ema, z, c, share, self.threads)
         self._show(diary, "fakes", f"fakes{self.done / 1000:010.3f}.jpg", sheets.sheet(fakes))
 
     def _show(self, diary: Diary, name: str, file: str, pixels: Pixels) -> None:

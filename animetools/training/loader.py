@@ -38,20 +38,29 @@ class _Filled:
 class Loader:
     """Endless batches of `batch` images each, in the order of a sampler; to be used in a `with`.
 
-    They do not depend on the number of threads. An image that cannot be read is left out: the next
+    Where only those at some `places` of each batch are wanted, it loads no others. They do not depend on the number of threads. An image that cannot be read is left out: the next
     of the list, mirrored ones last, takes its place. An Advice says so once.
 
     Raises FatalError where next to nothing can be read.
     """
 
-    def __init__(self, images: Images, sampler: Sampler, batch: int, *, threads: int) -> None:
+    def __init__(
+        self,
+        images: Images,
+        sampler: Sampler,
+        batch: int,
+        *,
+        threads: int,
+        places: Sequence[int] | None = None,
+    ) -> None:
         self.images = images
         self.sampler = sampler
         self.batch = batch
+        self.places = range(batch) if places is None else places
         self.left_out: set[str] = set()
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="loader")
         self.coming: deque[tuple[Tensor, list[Future[_Filled]]]] = deque()
-        for _ in range(AHEAD + AHEAD * threads * PER_JOB // batch):
+        for _ in range(AHEAD + AHEAD * threads * PER_JOB // len(self.places)):
             self._begin()
 
     def __enter__(self) -> Self:
@@ -82,12 +91,13 @@ class Loader:
 
     def _begin(self) -> None:
         """Have the threads read one more batch."""
-        size = (self.batch, self.images.channels, self.images.height, self.images.width)
+        size = (len(self.places), self.images.channels, self.images.height, self.images.width)
         images = torch.empty(size, dtype=torch.uint8)
-        indices = self.sampler.draw(self.batch)
+        drawn = self.sampler.draw(self.batch)
+        indices = [drawn[place] for place in self.places]
         jobs = [
             self.pool.submit(self._fill, images[n : n + PER_JOB], indices[n : n + PER_JOB])
-            for n in range(0, self.batch, PER_JOB)
+            for n in range(0, len(indices), PER_JOB)
         ]
         self.coming.append((images, jobs))
 

@@ -30,12 +30,14 @@ PATH_DECAY = 0.99  # of the average path length
 class Networks:
     """Generator and discriminator as every loss runs them.
 
-    `augment` changes all images, real or fake, before the discriminator sees them.
+    `augment` changes all images, real or fake, before the discriminator sees them. While networks
+    grow, images are `small`: as large as they have grown, which is faster.
     """
 
     generator: Generator
     discriminator: Discriminator
     augment: Callable[[Tensor], Tensor] | None = None
+    small: bool = False
 
     def images(self, ws: Tensor, noise: Tensor | None) -> Tensor:
         """The images [n, C, H, W] of ws [n, num_ws, w_dim].
@@ -43,7 +45,9 @@ class Networks:
         noise [n, pixels] is that of the layers in a row, from the lowest to as many as it is for;
         the others, and all with None, have the stored noise.
         """
-        return self.generator.synthesis(ws, "const" if noise is None else self._layers(noise))  # type: ignore[no-any-return]
+        synthesis: Any = self.generator.synthesis
+        draw = synthesis.grown if self.small else synthesis
+        return draw(ws, "const" if noise is None else self._layers(noise))  # type: ignore[no-any-return]
 
     def scores(self, images: Tensor, c: Tensor | None) -> Tensor:
         """The scores [n] of images [n, C, H, W] with labels c [n, c_dim].
@@ -81,12 +85,12 @@ def mix(ws: Tensor, others: Tensor, cutoff: int) -> Tensor:
     return torch.cat([ws[:, :cutoff], others[:, cutoff:]], 1)
 
 
-def track_average(mapping: Mapping, ws: Tensor) -> None:
-    """Move the average w towards ws [n, num_ws, w_dim], which are not mixed.
+def track_average(mapping: Mapping, mean: Tensor) -> None:
+    """Move the average w towards the mean [w_dim] of a batch, which is not mixed.
 
     Source: Karras et al. 2018 (StyleGAN), appendix B.
     """
-    mapping.w_avg.copy_(ws[:, 0].detach().mean(0).lerp(mapping.w_avg, W_DECAY))
+    mapping.w_avg.copy_(mean.lerp(mapping.w_avg, W_DECAY))
 
 
 def generator_loss(
@@ -137,6 +141,9 @@ def r1_loss(
 ) -> tuple[Tensor, Terms]:
     """R1: the gradient penalty of the scores of reals [n, C, H, W], before augmentation.
 
+    That of small images is the same as if they were enlarged: each of their pixels is then several,
+    which share its gradient.
+
     Terms: score_real, r1_penalty (without gamma), both [n].
     Source: Mescheder et al. 2018 (Which Training Methods for GANs do actually Converge?), eq. 9.
     """
@@ -144,7 +151,8 @@ def r1_loss(
     scores = networks.scores(reals, c)
     with weights_fixed():
         (slopes,) = torch.autograd.grad(scores.sum(), reals, create_graph=True)
-    penalties = slopes.square().sum((1, 2, 3))
+    larger = networks.generator.height // reals.shape[2]
+    penalties = slopes.square().sum((1, 2, 3)) / larger**2
     terms = {"score_real": scores.detach(), "r1_penalty": penalties.detach()}
     return gamma / 2 * penalties.mean(), terms
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from animetools.training.ranks import ALONE, Ranks
+
 
 class Optimizer:
     """The gradients of some parameters, in one tensor, and Adam.
@@ -14,8 +16,8 @@ class Optimizer:
     its second moment decays. Gradients are gathered between `begin` and `step` only.
     """
 
-    def __init__(self, parameters: Iterable[nn.Parameter]) -> None:
-        self.parameters = list(parameters)
+    def __init__(self, parameters: Iterable[nn.Parameter], ranks: Ranks = ALONE) -> None:
+        self.parameters, self.ranks = list(parameters), ranks
         sizes = [parameter.numel() for parameter in self.parameters]
         self.gradient = self.parameters[0].new_zeros(sum(sizes))
         for parameter, part in zip(self.parameters, torch.split(self.gradient, sizes), strict=True):
@@ -38,8 +40,9 @@ class Optimizer:
         self._learn(True)
 
     def step(self) -> None:
-        """Update the parameters by what was gathered since `begin`."""
+        """Update the parameters by what all ranks have gathered since `begin`."""
         self._learn(False)
+        self.ranks.add(self.gradient)
         self.gradient.nan_to_num_(nan=0.0, posinf=1e5, neginf=-1e5)
         self.adam.step()
 

@@ -9,6 +9,7 @@ from typing import Any
 from animetools.dataset.identity import Identity
 from animetools.dataset.training_set import Images
 from animetools.errors import FatalError
+from animetools.netfiles.fetch import locate
 from animetools.netfiles.networkfile import NetworkFile
 from animetools.runs.folder import numbered, recorded
 from animetools.runs.snapshots import NAME, listed
@@ -16,6 +17,16 @@ from animetools.training import snapshots
 
 RELATED = 0.1  # the share of common images from which on one dataset may have become the other
 NEW_RUN = "--resume none to start a new run"
+
+
+def chosen(wanted: str, results: str, images: Images) -> str:
+    """The snapshot that `wanted` means: latest, none, a path or a URL; empty for none.
+
+    Raises FatalError as `latest`, or if there is no file.
+    """
+    if wanted == "latest":
+        return latest(results, images) or ""
+    return "" if wanted in ("", "none") else locate(wanted)
 
 
 def latest(results: str, images: Images) -> str | None:
@@ -75,10 +86,11 @@ def refuse_other_labels(saved: NetworkFile, names: list[str], path: str) -> None
     """Raise FatalError if a snapshot's labels have other names than those of the dataset."""
     before = saved.facts.get("labels") or []
     if before != names:
-        odd = next(pair for pair in zip_longest(before, names) if pair[0] != pair[1])
+        pairs = zip_longest(before, names, fillvalue="no name")
+        odd = next(pair for pair in pairs if pair[0] != pair[1])
         raise FatalError(
             f"{path} was trained with other labels: '{odd[0]}' where the dataset has '{odd[1]}': "
-            "start a new run from its weights with --transfer"
+            "start a new run from its weights with --transfer, which keeps those of the same names"
         )
 
 

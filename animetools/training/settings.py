@@ -11,6 +11,7 @@ from animetools.runs.settings import held
 from animetools.training.config import TrainConfig, preset
 
 ARCHITECTURE = ("channel_base", "channel_max", "map_layers")
+TAGS = ("tag_embedding", "tag_width")
 ADA_KIMG = 100.0  # trained weights let the discriminator overfit sooner
 
 
@@ -27,16 +28,20 @@ def settings(
     Raises FatalError for another architecture than the run has, and for what would have no effect.
     """
     before = held(TrainConfig, saved.facts["config"], path) if saved else {}
+    if saved:
+        before.setdefault("tag_embedding", "none")
     name = given.get("preset") or before.get("preset", "ada")
     config = preset(name, resolution)
-    for key in ARCHITECTURE:
+    for key in (*ARCHITECTURE, *TAGS):
         if key in before and given.get(key, before[key]) != before[key]:
             raise FatalError(
                 f"{_flag(key)} is {before[key]} in {path}, not {given[key]}: leave it out, or start"
                 " a new run"
             )
     if name != before.get("preset"):  # another preset replaces all but the networks
-        before = {key: before[key] for key in (*ARCHITECTURE, "mirror") if key in before}
+        before = {
+            key: before[key] for key in (*ARCHITECTURE, *TAGS, "cond", "mirror") if key in before
+        }
     # Source: StyleGAN2-ADA's settings for transfer learning.
     if transfer or (saved and saved.facts.get("transfer")):
         config = replace(config, ema_ramp=None, ada_kimg=min(ADA_KIMG, config.ada_kimg))
@@ -76,12 +81,19 @@ def _refuse_unused(config: TrainConfig, given: Mapping[str, Any]) -> None:
     for name in ("stable_kimg", "fade_kimg"):
         if name in given and not config.grows:
             raise FatalError(f"{_flag(name)} is for --preset s1: leave it out")
-    if config.label_dropout and not config.cond:
-        raise FatalError("--label-dropout is for --cond: leave it out")
-    if config.label_dropout and config.grows:
+    for name in ("label_dropout", "label_noise", *TAGS):
+        if name in given and not config.cond:
+            raise FatalError(f"{_flag(name)} is for --cond: leave it out")
+    if config.grows and config.label_dropout:
         raise FatalError(
             "--label-dropout is not for --preset s1, whose discriminator judges by the labels alone"
         )
+    if config.grows and config.tag_embedding != "none":
+        raise FatalError(
+            "--tag-embedding is not for --preset s1, whose discriminator has an output for each tag"
+        )
+    if "tag_width" in given and config.tag_embedding == "none":
+        raise FatalError("--tag-width is for --tag-embedding bag or doc2vec: leave it out")
     if config.grows and config.dtype != "fp32":
         raise FatalError(f"--dtype {config.dtype}: a StyleGAN 1 trains in fp32: leave it out")
     if given.get("aug") == "fixed" and "p" not in given and not config.p:

@@ -1,6 +1,7 @@
 """The networks that a run starts from: new ones, those of a snapshot, or weights of another network."""
 
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 from animetools.dataset.training_set import Images
 from animetools.errors import FatalError, ItemError
 from animetools.netfiles import checkpoints
+from animetools.netfiles.classes import names_of
 from animetools.netfiles.networkfile import NetworkFile
 from animetools.networks.config import Config
 from animetools.networks.devices import DTYPES
@@ -21,8 +23,10 @@ from animetools.training.config import Configs, DConfig, Dtype, GConfig, TrainCo
 from animetools.training.diffaugment import diffaugment
 from animetools.training.doubling import draw_enlarged, score_reduced
 from animetools.training.gan import GAN, Augment
-from animetools.training.labels import Labels
+from animetools.training.labels import unknown_tags, with_tags
+from animetools.training.loader import LabelTable
 from animetools.training.networks import layers_from_image, new_networks
+from animetools.training.ranks import ALONE, Ranks
 
 NEEDED = ("progressive", "styles")  # of a StyleGAN 1
 NOT_THEIRS = ("base", "image_channels", "c_dim", "labels", "mapping", "mbstd_group")
@@ -31,8 +35,13 @@ NOT_THEIRS = ("base", "image_channels", "c_dim", "labels", "mapping", "mbstd_gro
 def new_configs(config: TrainConfig, images: Images) -> Configs:
     """The configs of new networks for these images.
 
-    Raises FatalError if their size is unsuitable.
+    Raises FatalError if their size is unsuitable, or their labels.
     """
+    if config.tag_embedding != "none" and not images.has_tags:
+        raise FatalError(
+            f"--tag-embedding {config.tag_embedding} is for tags, and the labels of {images.path} are"
+            " classes: leave it out"
+        )
     if min(images.height, images.width) <= SIDE and {*FILTER} & {*PIPES[config.augpipe]}:
         raise FatalError(f"--augpipe {config.augpipe} is for images of at least {SIDE + 1} px")
     return networks(config, images.height, images.width, images.channels, images.label_dim)
@@ -57,27 +66,33 @@ def gan_of(
     configs: Configs,
     device: torch.device,
     source: NetworkFile | None = None,
-    labels: Labels | None = None,
+    labels: LabelTable | None = None,
     seen: int = 0,
+    ranks: Ranks = ALONE,
 ) -> tuple[GAN, str]:
     """Networks to train, with random weights where a source has none; the run begins at `seen` images.
+
+    What a source knows of tags goes to the tags of the same names.
 
     Says too which layers of the source do not fit.
     """
     (generator, discriminator), said = new_networks(*configs, config.seed), ""
     if source:
-        theirs = source.networks.get("D")
-        ours = _with_labels(source.generator.state, generator)
+        names = names_of(source.facts), labels.images.label_names if labels else ()
+        ours = _with_labels(with_tags(source.generator, generator, *names), generator)
         left = [f"G.{name}" for name in take(generator, ours)]
-        left += [f"D.{name}" for name in take(discriminator, theirs.state if theirs else {})]
+        theirs = source.networks.get("D")
+        other = with_tags(theirs, discriminator, *names) if theirs else {}
+        left += [f"D.{name}" for name in take(discriminator, other)]
+        left += unknown_tags(*names)
         said = f"layers that start from random weights: {', '.join(left) or 'none'}"
         draw_enlarged(generator, len(source.generator.config.channels))
         if theirs:
             score_reduced(discriminator, len(theirs.config.channels), theirs.state)
     augments: dict[str, Augment | None] = {
-        "ada": Ada(PIPES[config.augpipe]),
-        "fixed": Ada(PIPES[config.augpipe]),
-        "diffaug": diffaugment,
+        "ada": Ada(PIPES[config.augpipe], ranks),
+        "fixed": Ada(PIPES[config.augpipe], ranks),
+        "diffaug": partial(diffaugment, ranks=ranks),
         "none": None,
     }
     gan = GAN(
@@ -88,6 +103,7 @@ def gan_of(
         labels=labels,
         precision=precision_of(config.dtype, device),
         seen=seen,
+        ranks=ranks,
     )
     return gan, said
 
@@ -138,7 +154,12 @@ def configs_like(wanted: Configs, source: NetworkFile, path: str) -> Configs:
         )
     generator = replace(
         theirs,
-        mapping=replace(theirs.mapping, c_dim=generator.mapping.c_dim),
+        mapping=replace(
+            theirs.mapping,
+            c_dim=generator.mapping.c_dim,
+            bag=generator.mapping.bag,
+            bag_learns=generator.mapping.bag_learns,
+        ),
         channels=_grown(theirs.channels, generator.channels),
         base=generator.base,
         image_channels=generator.image_channels,

@@ -90,6 +90,49 @@ def test_a_network_of_tags_draws_and_judges_without_tags(
     assert other.stdout != files.stdout
 
 
+@pytest.mark.parametrize("kind", ["bag", "doc2vec"])
+def test_tags_can_be_reduced_to_fewer_numbers(data: Path, tmp_path: Path, kind: str) -> None:
+    line = f"e.zip {TINY} --cond --tag-embedding {kind} --tag-width 2 -o {tmp_path}/a"
+    first = Path(train(f"{line} --kimg 0.004", data).stdout.strip())
+    again = train(f"e.zip --resume {first} --kimg 0.008 -j 1 -o {tmp_path}/a", data)
+    bags = [
+        snapshot(each).generator.state["mapping.bag.weight"]
+        for each in (first, Path(again.stdout.strip()))
+    ]
+    assert bags[0].shape == (3, 2)
+    assert (bags[0] == bags[1]).all() == (kind == "doc2vec")
+    told = quick(f"sgconvert --info --json {first}", data)
+    record = json.loads(told.stdout)
+    assert (record["tag_embedding"], record["tag_width"], record["c_dim"]) == (kind, 2, 3)
+    drawn = [
+        quick(f"sggen --network {first} --seeds 0 --tags {tags} -o {tmp_path}/{tags}", data)
+        for tags in ("red", "red,blue")
+    ]
+    one, two = (Path(data, each.stdout.strip()).read_bytes() for each in drawn)
+    assert one != two
+    other = quick(f"sgtrain e.zip --resume {first} --tag-embedding none -o {tmp_path}/a", data)
+    assert (other.returncode, other.stdout) == (2, "")
+    assert f"--tag-embedding is {kind} in {first}, not none: leave it out" in other.stderr
+
+
+def test_labels_of_all_kinds_go_over_by_name(data: Path, tmp_path: Path) -> None:
+    names = ["blue", "green", "red"]
+    colors = [number % 3 for number in range(6)]
+    vectors: list[object] = [[float(color == n) for n in range(3)] for color in colors]
+    colored(tmp_path / "f.zip", names, vectors, [flat(color, 0) for color in colors])
+    still = f"{TINY} --kimg 0.004 --cond --g-lr 0 --d-lr 0"
+    first = train(f"e.zip {still} -o {tmp_path}/a", data).stdout.strip()
+    line = f"{tmp_path}/f.zip {still} --tag-embedding bag --tag-width 4"
+    made = train(f"{line} --transfer {first} -o {tmp_path}/b", data)
+    assert "layers that start from random weights: none" in made.stderr
+    pictures = [
+        quick(f"sggen --network {path} --seeds 0 --tags red,blue:0.5 -o {tmp_path}/{name}", data)
+        for name, path in [("old", first), ("new", made.stdout.strip())]
+    ]
+    old, new = (np.asarray(Image.open(data / each.stdout.strip()), int) for each in pictures)
+    assert np.abs(old - new).max() <= 1
+
+
 @pytest.mark.slow
 def test_networks_obey(data: Path, tmp_path: Path) -> None:
     speed = "--preset tiny --batch 12 --aug none -j 1 --kimg 3 --channel-base 128 --channel-max 16"
@@ -135,6 +178,10 @@ def test_layers_of_a_network_without_labels_go_over(data: Path, tmp_path: Path) 
         ("plain --cond", "plain: holds no labels: in dataset.json"),
         (f"plain --resume {FIRST}", "plain: holds no labels: in dataset.json"),
         ("d.zip --label-dropout 0.5", "--label-dropout is for --cond: leave it out"),
+        ("d.zip --label-noise 0.5", "--label-noise is for --cond: leave it out"),
+        ("d.zip --cond --tag-embedding bag", "labels of d.zip are classes: leave it out"),
+        ("e.zip --cond --tag-width 9", "--tag-width is for --tag-embedding bag or doc2vec"),
+        ("e.zip --cond --preset s1 --tag-embedding bag", "--tag-embedding is not for --preset s1"),
         ("d.zip --cond --preset s1 --label-dropout 1", "--label-dropout is not for --preset s1"),
         (f"other.zip --resume {FIRST}", "other labels: 'blue' where the dataset has 'black'"),
         ("few.zip --cond", "few.zip: 2 names for labels of 3 classes or numbers"),

@@ -85,13 +85,14 @@ def small_pair(
     *,
     seed: int = 0,
     c_dim: int = 0,
+    bag: int = 0,
     group: int | None = 4,
     base: tuple[int, int] = (4, 4),
     architecture: str = "resnet",
     dtype: torch.dtype = torch.float32,
 ) -> tuple[Generator, Discriminator]:
     """New networks of four times `base` pixels, whose noise shows."""
-    mapping = replace(MAPPING, c_dim=c_dim)
+    mapping = replace(MAPPING, c_dim=c_dim, bag=bag)
     generator, discriminator = new_networks(
         StyleGAN2GeneratorConfig(mapping, (8, 8, 8), base),
         StyleGAN2DiscriminatorConfig(

@@ -200,7 +200,10 @@ def test_the_discriminator_may_learn_more_often_than_the_generator() -> None:
     assert stepping.seen == 14 * 8
 
 
-@pytest.mark.parametrize(("config", "parts"), [(SMALL, 2), (replace(SMALL, top_k="0.5"), 4)])
+@pytest.mark.parametrize(
+    ("config", "parts"),
+    [(replace(SMALL, label_noise=0.3), 2), (replace(SMALL, top_k="0.5"), 4)],
+)
 def test_a_batch_gives_the_same_in_several_parts(config: TrainConfig, parts: int) -> None:
     at_once = gan_of(config, group=2, dtype=torch.float64)
     in_parts = gan_of(replace(config, accumulate=parts), group=2, dtype=torch.float64)
@@ -227,9 +230,12 @@ def test_groups_that_are_cut_would_show() -> None:
     assert (gradients[0] - gradients[1]).norm() > 1e-6 * gradients[0].norm()
 
 
-@pytest.mark.parametrize("config", [SMALL, replace(SMALL, label_dropout=0.5, d_repeats=2)])
-def test_a_resumed_run_is_the_same_to_the_last_bit(config: TrainConfig) -> None:
-    whole = gan_of(config)
+@pytest.mark.parametrize(
+    ("config", "bag"),
+    [(SMALL, 0), (replace(SMALL, label_dropout=0.5, label_noise=0.3, d_repeats=2), 2)],
+)
+def test_a_resumed_run_is_the_same_to_the_last_bit(config: TrainConfig, bag: int) -> None:
+    whole = gan_of(config, bag=bag)
     files = {}
     for number in range(6):
         if number in (1, 3, 5):
@@ -239,7 +245,7 @@ def test_a_resumed_run_is_the_same_to_the_last_bit(config: TrainConfig) -> None:
     for number, file in files.items():
         file.seek(0)
         state = torch.load(file, weights_only=True)
-        resumed = gan_of(config, seed=1)
+        resumed = gan_of(config, bag=bag, seed=1)
         for _ in range(2):  # a state stays what it is, and can be gone back to
             resumed.load_state(state)
             run(resumed, number, 6)
@@ -322,6 +328,18 @@ def test_reals_and_fakes_lose_their_labels(monkeypatch: pytest.MonkeyPatch) -> N
     assert len(judged) == 1
     assert not judged[0].any()
     assert batch_of(gan, 0)[1].any()
+
+
+def test_noise_on_labels_is_as_strong_as_asked() -> None:
+    gan = gan_of(replace(SMALL, label_noise=0.5))
+    draw = gan.draw(500)
+    assert draw.c is not None
+    assert draw.blur is not None
+    mapping = gan.generator.mapping
+    clean, noisy = (mapping._embedded(draw.c, blur) for blur in (None, draw.blur))
+    ratio = (noisy - clean).square().mean(1).sqrt() / clean.square().mean(1).sqrt()
+    assert 0.4 < ratio.mean() < 0.6
+    assert gan_of().draw(2).blur is None
 
 
 def adam_of(gan: GAN) -> list[tuple[int, float, float]]:

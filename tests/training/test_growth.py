@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from animetools.networks.ops import enlarge
 from animetools.networks.stylegan1.config import (
     StyleGAN1DiscriminatorConfig,
     StyleGAN1GeneratorConfig,
@@ -120,8 +121,7 @@ def test_a_setback_is_told() -> None:
 @given(st.floats(0, 2))
 def test_images_have_the_detail_of_the_networks(lod: float) -> None:
     images = reals(1).double()
-    found = faded(images, lod)
-    assert found.shape == images.shape
+    found = enlarge(faded(images, lod), 2 ** math.floor(lod))
     half, quarter = (
         torch.nn.functional.avg_pool2d(images, n).repeat_interleave(n, 2).repeat_interleave(n, 3)
         for n in (2, 4)
@@ -129,6 +129,27 @@ def test_images_have_the_detail_of_the_networks(lod: float) -> None:
     whole = (images, half, quarter)[math.floor(lod)]
     below = (half, quarter, quarter)[math.floor(lod)]
     torch.testing.assert_close(found, whole + (below - whole) * (lod % 1))
+
+
+@pytest.mark.parametrize("begins", [0, 24, 60, 90])
+def test_small_images_teach_the_same_as_enlarged_ones(begins: int) -> None:
+    """All gradients agree at whole levels of detail and between them."""
+    found = []
+    for small in (True, False):
+        gan = grown_gan(seen=begins)
+        gan.networks = replace(gan.networks, small=small)
+        draws, shown = [gan.draw(4), gan.draw(4)], faded(reals(0), gan.lod)
+        if not small:
+            shown = enlarge(shown, 2 ** int(gan.lod))
+        gan.g.begin()
+        gan.generator_gradients(draws[0])
+        gan.d.begin()
+        gan.discriminator_gradients(draws[1], shown, None)
+        gan.r1_gradients(shown, None)
+        found.append((gan.g.gradient, gan.d.gradient, torch.tensor(shown.shape)))
+    assert torch.equal(*(each[2] for each in found)) == (begins == 90)
+    for one, other in zip(found[0][:2], found[1][:2], strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5 * float(other.abs().max()))
 
 
 def test_the_discriminator_sees_reals_and_fakes_alike() -> None:
@@ -140,16 +161,17 @@ def test_the_discriminator_sees_reals_and_fakes_alike() -> None:
         return images
 
     gan = grown_gan(replace(QUICK, aug="fixed"))
-    gan.networks = replace(gan.networks, augment=lambda x: watched(x, 0, gan.chance))
+    gan.networks = replace(gan.networks, augment=lambda x: watched(x, 0, gan.chance), small=False)
     for number in range(30):
         seen.clear()
         gan.step(reals(number))
         squares = 32 // 2 ** int(gan.lod)
         fakes, others, shown, again = seen  # G's, D's fakes and reals, R1's
-        torch.testing.assert_close(shown, faded(reals(number), gan.lod))
+        torch.testing.assert_close(shown, enlarge(faded(reals(number), gan.lod), 32 // squares))
         torch.testing.assert_close(again, shown)
         for images in (fakes, others, shown):
-            torch.testing.assert_close(images, faded(images, math.log2(32 // squares)))
+            again = enlarge(faded(images, math.log2(32 // squares)), 32 // squares)
+            torch.testing.assert_close(images, again)
     assert gan.lod == 0
 
 
@@ -228,8 +250,9 @@ def test_no_sample_jumps_while_it_grows() -> None:
 
 
 def test_colors_and_labels() -> None:
-    """A grey dataset with classes, not square."""
+    """A grey dataset with classes, not square, and path lengths."""
     config = replace(QUICK, channel_base=64, channel_max=8, latent=8, map_layers=2, cond=True)
+    config = replace(config, pl_weight=2.0)
     pair = new_networks(*networks(config, 16, 20, 1, 3), 0)
     assert pair[1].config.c_dim == 3
     assert pair[0].mapping.config.labels == "concat"

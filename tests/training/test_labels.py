@@ -1,10 +1,21 @@
 """What networks learn of the labels of images."""
 
+from dataclasses import replace
+from typing import Any
+
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 
-from animetools.training.labels import lose_tags
+from animetools.netfiles.bags import BAG, EMBED
+from animetools.netfiles.networkfile import SavedNetwork
+from animetools.networks.families import kind_of
+from animetools.networks.generator import Generator
+from animetools.networks.stylegan2.config import StyleGAN2GeneratorConfig
+from animetools.training.labels import lose_tags, unknown_tags, with_tags
+from tests.training import pairs
 
 
 def chance(seed: int = 0) -> torch.Generator:
@@ -35,3 +46,49 @@ def test_a_class_is_lost_whole() -> None:
     assert (lose_tags(labels, 1.0, chance()) == 0).all()
     left = lose_tags(labels, 0.3, chance()).mean(0)
     torch.testing.assert_close(left, torch.full((3,), 0.7 / 3), rtol=0, atol=0.02)
+
+
+def generator_of(tags: int, bag: int = 0, seed: int = 0) -> SavedNetwork:
+    """A small generator that takes so many tags."""
+    mapping = replace(pairs.MAPPING, c_dim=tags, bag=bag)
+    config = StyleGAN2GeneratorConfig(mapping, (8, 8))
+    torch.manual_seed(seed)
+    return SavedNetwork(config, kind_of(config).module(config).state_dict())
+
+
+def built(network: SavedNetwork) -> Generator:
+    """A generator's module."""
+    generator = network.build()
+    assert isinstance(generator, Generator)
+    return generator
+
+
+def embedded(network: SavedNetwork, tag: int) -> Tensor:
+    """How a network embeds a tag."""
+    tags = network.config.mapping.c_dim  # type: ignore[attr-defined]
+    mapping: Any = network.build().get_submodule("mapping")
+    c = torch.eye(tags)[[tag]]
+    found: Tensor = mapping.embed(c if mapping.bag is None else mapping.bag(c))
+    return found
+
+
+@pytest.mark.parametrize(("theirs", "ours"), [(0, 0), (3, 3), (3, 0)])
+def test_tags_keep_what_was_learned_of_their_names(theirs: int, ours: int) -> None:
+    source, other = generator_of(3, theirs, 1), generator_of(4, ours, 2)
+    names = ["red", "green", "blue"], ["blue", "black", "red", "green"]
+    state = with_tags(source, built(other), *names)
+    made = SavedNetwork(other.config, state)
+    for tag, name in enumerate(names[0]):
+        wanted = embedded(source, tag)
+        found = embedded(made, names[1].index(name))
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+    new, random = (state[BAG if ours else EMBED], other.state[BAG if ours else EMBED])
+    assert torch.equal(new.narrow(0 if ours else 1, 1, 1), random.narrow(0 if ours else 1, 1, 1))
+    assert unknown_tags(*names) == ["those of tags that it does not know (1)"]
+
+
+def test_tags_without_names_keep_their_places() -> None:
+    source, other = generator_of(3, 0, 1), generator_of(3, 0, 2)
+    for names in [((), ("a", "b", "c")), (("a", "b", "c"), ()), (("a", "b"), ("a", "b", "c"))]:
+        state = with_tags(source, built(other), *names)
+        assert torch.equal(state[EMBED], source.state[EMBED])

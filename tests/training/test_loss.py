@@ -81,7 +81,7 @@ def golden(request: pytest.FixtureRequest) -> Golden:
 def test_the_generators_loss_is_the_originals(golden: Golden, mixed: bool) -> None:
     wanted = golden.wanted["Gmain_mix" if mixed else "Gmain"]
     ws = golden.ws()
-    loss.track_average(golden.pair.generator.mapping, ws)
+    loss.track_average(golden.pair.generator.mapping, ws[:, 0].detach().mean(0))
     if mixed:
         ws = loss.mix(ws, golden.ws(1001), 3)
     golden.pair.discriminator.requires_grad_(False)
@@ -97,7 +97,7 @@ def test_the_path_lengths_loss_is_the_originals(golden: Golden) -> None:
     directions = pairs.normal(3000, 2, 3, 64, 64)
     for wanted in (golden.wanted["Greg"], golden.wanted["Greg"]["second"]):
         ws = golden.ws(count=2)
-        loss.track_average(golden.pair.generator.mapping, ws)
+        loss.track_average(golden.pair.generator.mapping, ws[:, 0].detach().mean(0))
         lengths = loss.path_lengths(golden.pair, ws, None, directions)
         value, mean, terms = loss.path_loss(lengths, mean, 2.0)
         backward(value)
@@ -112,7 +112,7 @@ def test_the_path_lengths_loss_is_the_originals(golden: Golden) -> None:
 def test_the_discriminators_loss_is_the_originals(golden: Golden) -> None:
     wanted = golden.wanted["Dmain"]
     ws = golden.ws()
-    loss.track_average(golden.pair.generator.mapping, ws)
+    loss.track_average(golden.pair.generator.mapping, ws[:, 0].detach().mean(0))
     fake, terms = loss.fake_loss(golden.pair, ws, None, golden.c)
     real, more = loss.real_loss(golden.pair, golden.reals, golden.labels)
     backward(fake)

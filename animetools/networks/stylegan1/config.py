@@ -8,6 +8,7 @@ from animetools.networks.config import (
     DiscriminatorConfig,
     GeneratorConfig,
     Group,
+    Labels,
     MappingConfig,
     Side,
     Size,
@@ -48,6 +49,6 @@ class StyleGAN1DiscriminatorConfig(DiscriminatorConfig):
     activation: Activation = "lrelu"
     wscale: bool = True
     dense: Size = 512
-    c_dim: Count = 0
+    c_dim: Labels = 0
     mbstd_group: Group | None = 4
     mbstd_features: Count = 1

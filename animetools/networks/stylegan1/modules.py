@@ -75,6 +75,11 @@ class Synthesis(nn.Module):
         for each of `noise_shapes`.
         Raises ValueError if a shape is wrong.
         """
+        images = self.grown(ws, noise)
+        return ops.enlarge(images, self.blocks[-1].size[0] // images.shape[2])
+
+    def grown(self, ws: Tensor, noise: Noise = "const") -> Tensor:
+        """The images as large as they have grown: of half the size at a `lod` of 1 to 2, and so on."""
         config, blocks = self.config, self.blocks
         check_rows(ws, 2 * len(blocks) if config.styles else 1, config.mapping.w_dim)
         noises = noises_of(noise, self.noise_consts, ws.shape[0]) or [None] * 2 * len(blocks)
@@ -90,7 +95,7 @@ class Synthesis(nn.Module):
             if left <= lod:
                 break
         assert image is not None
-        return ops.enlarge(image, 2**left)
+        return image
 
 
 class SynthesisBlock(nn.Module):

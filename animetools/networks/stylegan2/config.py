@@ -10,6 +10,7 @@ from animetools.networks.config import (
     DiscriminatorConfig,
     GeneratorConfig,
     Group,
+    Labels,
     MappingConfig,
     Positive,
     Side,
@@ -53,7 +54,7 @@ class StyleGAN2DiscriminatorConfig(DiscriminatorConfig):
     activation: Activation = "lrelu"
     clamp: Positive | None = None
     dense: Size = 512
-    c_dim: Count = 0
+    c_dim: Labels = 0
     labels: Literal["output", "projection", "ignored"] = "projection"
     mapping: MappingConfig | None = None  # of the labels, for `projection`
     mbstd_group: Group | None = 4

@@ -1,0 +1,40 @@
+#!/bin/bash
+# Has a network draw a rare attribute more often, as in "Editing Rare Attributes" of Gwern Branwen's
+# "Making Anime Faces With StyleGAN": trains on with as many images that have it as others, and counts
+# it in the same samples before and after.
+#
+# Usage: rare-attribute.sh TAG METADATA [NETWORK [IMAGES [SAMPLES [KIMG [options of sgtrain]]]]]
+# with a tag that animetag knows, and the metadata of a booru's images. Writes TAG/ with faces/, data.zip,
+# results/ (where fakes*.jpg are sheets) and the samples before/ and after/, and prints how many of them
+# have the tag. If interrupted, run the same line again: it continues.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+export PATH="$root/bin:$PATH"
+tag=$1 metadata=$2 network=${3:-default} images=${4:-1000} samples=${5:-500} kimg=${6:-4}
+mkdir -p "$tag"
+
+if [ ! -e "$tag/data.zip" ]; then
+    size=$(sgconvert --info "$network" | awk '$1 == "width" { print $2 }')
+    # Status 1 means that some files are bad.
+    booruselect --tag "$tag" --sample "$images" "$metadata" |
+        animecrop --largest -o "$tag/faces" >"$tag/with.txt" || [ $? = 1 ]
+    # As many others; twice the pictures, because not every one has a face.
+    count=$(wc -l <"$tag/with.txt")
+    booruselect --no-tag "$tag" --sample $((2 * count)) "$metadata" |
+        animecrop --largest -o "$tag/faces" >"$tag/without.txt" || [ $? = 1 ]
+    head -n "$count" "$tag/without.txt" | cat "$tag/with.txt" - |
+        animepack --size "$size" --fit cover -o "$tag/data.zip" >&2
+fi
+
+begin=(--transfer "$network")
+if compgen -G "$tag/results/*/snapshot-*.pkl" >/dev/null; then
+    begin=(--resume latest)
+fi
+trained=$(sgtrain "${begin[@]}" --kimg "$kimg" "${@:7}" -o "$tag/results" "$tag/data.zip" | tail -n 1)
+
+for when in before after; do
+    [ $when = after ] && network=$trained
+    found=$(sggen --network "$network" --seeds "0-$((samples - 1))" --psi 1 -o "$tag/$when" | animetag --json |
+        grep -cF "[\"$tag\"," || [ $? = 1 ])
+    echo "$when: $found of $samples samples have $tag"
+done
