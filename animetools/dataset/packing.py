@@ -38,6 +38,7 @@ from animetools.dataset.matching import (
     packed_sources,
 )
 from animetools.dataset.members import OURS, SUMMARY, Member
+from animetools.dataset.parts import added_name
 from animetools.dataset.target import REPLACE, finished, refuse_difference, written
 from animetools.dataset.tfrecord_writer import LABELS, check_size, label_file
 from animetools.errors import FatalError
@@ -114,7 +115,8 @@ class Packing:
         with self._writing():
             self.part = self.kind.write(self.path, self.grown, **shards)
             try:
-                if self._stamp() != before:  # another process was faster
+                # Another process was faster: its images wait to be added, or are added.
+                if os.path.lexists(added_name(self.path)) or self._stamp() != before:
                     raise BlockingIOError
                 self.journal = opened(self._journal_name(), force=force)
                 self._take_up(self.part)

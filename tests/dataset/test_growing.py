@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
+from unittest.mock import Mock
 
 import pytest
 
@@ -245,6 +246,30 @@ def test_two_that_add_at_once_do_not_lose_images(
         grow(target, [paths[0], paths[3]])
     assert holds(target, 4)
     assert sorted(os.listdir(tmp_path)) == sorted([name, "in"])
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_nothing_is_begun_while_another_adds_its_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    paths = sources(tmp_path / "in", 5)
+    target = tmp_path / name
+    grow(target, paths[:2])
+
+    def slow(*arguments: Any, **more: Any) -> Any:
+        found = finished(*arguments, **more)
+        monkeypatch.undo()
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            for place in ("parts", "zips"):  # the other has not got far yet
+                patch.setattr(f"animetools.dataset.{place}.join", Mock(side_effect=Killed))
+            grow(target, paths[:4])
+        return found
+
+    monkeypatch.setattr("animetools.dataset.packing.finished", slow)
+    with pytest.raises(FatalError, match="is being made by another process"):
+        grow(target, paths)
+    grow(target, paths)
+    assert holds(target, 5)
 
 
 def test_what_does_not_go_together_is_refused(tmp_path: Path) -> None:
