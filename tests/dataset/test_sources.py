@@ -36,13 +36,14 @@ from tests.dataset.pictures import TARGETS, settings_of, unpacked
 from tests.dataset.sets import WRITERS, Write, encoded, picture
 
 
-def convert(found: list[str], target: Path) -> str:
+def convert(found: list[str], target: Path, *, grows: bool = False) -> str:
     """What the command does, in short."""
     datasets = datasets_among(found)
     assert not any(datasets.values())
     how = kept_labels(datasets)
     size = usual_size(datasets, "")
-    with Packing(str(target), settings_of(target).keyed(size=size), how) as packing:
+    options = settings_of(target).keyed(size=size)
+    with Packing(str(target), options, how, grows=grows) as packing:
         packing.enlist(
             (path, length, 0, facts, "")
             for one in datasets
@@ -149,6 +150,31 @@ def test_classes_of_several_datasets_are_one_by_name(tmp_path: Path) -> None:
     numbers = sets.zipped(tmp_path / "c", [picture(0)], [1])
     with pytest.raises(FatalError, match="labels of several kinds"):
         convert([str(tmp_path / "a.zip"), numbers], tmp_path / "e")
+
+
+def test_new_labels_of_images_that_are_there_are_not_passed_over(tmp_path: Path) -> None:
+    path = sets.zipped(tmp_path / "a", [picture(0), picture(1)])
+
+    def label(names: list[str], vectors: list[list[int]]) -> None:
+        with zipfile.ZipFile(path) as file:
+            images = {name: file.read(name) for name in file.namelist() if name.endswith(".png")}
+        pairs = [list(pair) for pair in zip(images, vectors, strict=True)]
+        with zipfile.ZipFile(path, "w") as file:
+            for name, data in images.items():
+                file.writestr(name, data)
+            file.writestr("dataset.json", json.dumps({"label_names": names, "labels": pairs}))
+        opened.cache_clear()
+
+    label(["a"], [[1], [1]])
+    for target in TARGETS:
+        convert([path], tmp_path / target)
+    label(["a", "new"], [[1, 0], [1, 0]])
+    for target in TARGETS:
+        convert([path], tmp_path / target, grows=True)
+    label(["a", "new"], [[1, 1], [1, 0]])
+    for target in TARGETS:
+        with pytest.raises(FatalError, match="as it was before it changed"):
+            convert([path], tmp_path / target, grows=True)
 
 
 def test_what_is_a_dataset(tmp_path: Path) -> None:
