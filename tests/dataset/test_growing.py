@@ -272,6 +272,21 @@ def test_nothing_is_begun_while_another_adds_its_images(
     assert holds(target, 5)
 
 
+@pytest.mark.parametrize("name", TARGETS)
+def test_what_waits_is_found_by_any_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    paths = sources(tmp_path / "in", 3)
+    target = tmp_path / "sets" / name
+    grow(target, paths[:2])
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        for place in ("parts", "zips"):
+            patch.setattr(f"animetools.dataset.{place}.join", Mock(side_effect=Killed))
+        grow(target, paths)
+    (tmp_path / "link").symlink_to(target)
+    assert len(reader(f"{tmp_path}/link" + "/" * target.is_dir())) == 3
+
+
 def test_what_does_not_go_together_is_refused(tmp_path: Path) -> None:
     paths = sources(tmp_path / "in", 3)
     target = tmp_path / "d.zip"
