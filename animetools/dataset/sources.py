@@ -115,7 +115,8 @@ def images_in(path: str, *, labelled: bool) -> Iterator[Image]:
         facts[PACKED_IN] = [path, index, check]
         if labels is not None:
             facts["label"] = _label(labels[index].tolist(), names)
-        yield os.path.join(path, dataset.name(index)), length, facts
+        # A hostile name may begin with a slash.
+        yield os.path.join(path, "") + dataset.name(index), length, facts
 
 
 def read_image(path: str, facts: Facts, *, max_pixels: int, background: Color) -> tuple[Rgb, bytes]:
