@@ -272,6 +272,22 @@ def test_nothing_is_begun_while_another_adds_its_images(
     assert holds(target, 5)
 
 
+def test_a_zip_with_a_compressed_file_does_not_grow(tmp_path: Path) -> None:
+    paths = sources(tmp_path / "in", 3)
+    target = tmp_path / "d.zip"
+    grow(target, paths[:2])
+    with zipfile.ZipFile(target, "a", zipfile.ZIP_STORED) as archive:
+        archive.writestr("notes.txt", "x" * 99)
+    grow(target, paths[:2])
+    with zipfile.ZipFile(target, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("more.txt", "x" * 99)
+    before = target.read_bytes()
+    with pytest.raises(FatalError, match=r"more\.txt, which was added to it, is compressed"):
+        grow(target, paths)
+    assert target.read_bytes() == before
+    assert sorted(os.listdir(tmp_path)) == ["d.zip", "in"]
+
+
 @pytest.mark.parametrize("name", TARGETS)
 def test_what_waits_is_found_by_any_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
