@@ -7,6 +7,7 @@ from animetools.images.sidecars import ENDINGS
 
 SUMMARY = "dataset.json"
 OURS = "animepack"  # our key in it
+CLASSES = "classes"  # our key in it: whether the vectors of TFRecords are classes
 METADATA = "metadata.jsonl"
 SOURCES = "sources.jsonl"  # records, where metadata.jsonl has captions alone
 SD_SCRIPTS = "captions.json"

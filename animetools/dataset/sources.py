@@ -14,8 +14,9 @@ from animetools.colors import Color
 from animetools.dataset.formats import FORMATS, reader
 from animetools.dataset.journal import COMPUTED
 from animetools.dataset.labelling import Facts, Labelling
-from animetools.dataset.labels import check_labels, label_names
+from animetools.dataset.labels import check_labels, label_names, summary_of
 from animetools.dataset.members import (
+    CLASSES,
     LONGEST_LINE,
     METADATA,
     PACKED_IN,
@@ -151,7 +152,7 @@ def _names(dataset: Reader) -> list[str]:
 
 
 def _labels(dataset: Reader) -> Labels | None:
-    """Its labels; classes where TFRecords have one-hot vectors.
+    """Its labels; classes where TFRecords have one-hot vectors, unless it says that they are none.
 
     Raises FatalError if they are malformed.
     """
@@ -159,6 +160,8 @@ def _labels(dataset: Reader) -> Labels | None:
     if labels is not None and len(labels):
         check_labels(labels, _names(dataset), dataset.path)
     if labels is None or labels.ndim == 1 or not isinstance(dataset, TFRecordReader):
+        return labels
+    if summary_of(dataset).get(CLASSES) is False:
         return labels
     for first in range(0, len(labels), ROWS):
         rows = labels[first : first + ROWS]
