@@ -190,6 +190,7 @@ def described(
     needs: "Needs", stream: Stream, packing: "Packing", items: Iterable[Item]
 ) -> Iterator[Item]:
     """The images to pack, with the facts that their labels and captions are made of."""
+    from animetools.dataset.members import PACKED_IN
     from animetools.images.containers import format_by_name
     from animetools.images.files import read_bytes
 
@@ -202,7 +203,7 @@ def described(
         if not item.trouble:
             try:
                 facts, missing = needs.facts(item.path, item.facts)
-                if missing and not format_by_name(item.path):
+                if missing and not (PACKED_IN in item.facts or format_by_name(item.path)):
                     read_bytes(item.path)  # raises PassedOver for what is not an image
                 item = replace(item, facts=facts)
             except PassedOver as why:

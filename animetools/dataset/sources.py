@@ -23,6 +23,7 @@ from animetools.dataset.members import (
     SOURCES,
     SUMMARY,
 )
+from animetools.dataset.options import LARGEST_SIZE, LEAST_SIZE
 from animetools.dataset.pictures import ImageFiles, Labels, Reader
 from animetools.dataset.tfrecords import TFRecordReader
 from animetools.dataset.webdataset import RECORD, TEXT, TarReader
@@ -87,16 +88,18 @@ def kept_labels(datasets: Datasets) -> Labelling | None:
 
 
 def usual_size(datasets: Datasets, grown: str) -> int:
-    """The side of the images of the dataset that grows, or of the first of these if it is a square.
+    """The side of the images of the dataset that grows, or of the first of these.
 
-    Otherwise USUAL_SIZE.
+    USUAL_SIZE if they are not squares, or not of a size that --size takes.
     """
     for path in [grown] * is_dataset(grown) + _readable(datasets):
         dataset = opened(path)
         with suppress(ItemError, OSError):
             if len(dataset):
                 _, height, width = dataset.shape(0)
-                return height if height == width else USUAL_SIZE
+                if height == width and LEAST_SIZE <= height <= LARGEST_SIZE:
+                    return height
+                return USUAL_SIZE
     return USUAL_SIZE
 
 

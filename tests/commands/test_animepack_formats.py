@@ -114,6 +114,13 @@ def test_a_dataset_grows(shell: Shell, classes: Path) -> None:
     assert sorted(os.listdir(classes)) == ["d.zip", "in"]
 
 
+def test_images_of_a_dataset_without_tags_are_told(shell: Shell, classes: Path) -> None:
+    assert shell("animepack in/b --size 32 --format tfrecords -o old").returncode == 0
+    done = shell("animepack old --labels tags -o d.zip")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no image can be packed: no tags" in done.stderr
+
+
 def test_names_in_a_tar_are_not_those_of_files_on_the_disk(shell: Shell, classes: Path) -> None:
     (classes / "secret.txt").write_text("1girl")
     with tarfile.open(classes / "bad.tar", "w", format=tarfile.PAX_FORMAT) as file:

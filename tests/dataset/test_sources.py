@@ -200,6 +200,16 @@ def test_what_is_a_dataset(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("width", "height", "size"), [(32, 32, 32), (32, 16, 512), (2, 2, 512), (4100, 4100, 512)]
+)
+def test_the_usual_size_is_one_that_can_be_asked_for(
+    tmp_path: Path, width: int, height: int, size: int
+) -> None:
+    planes = np.zeros((3, height, width), np.uint8)
+    assert usual_size({sets.zipped(tmp_path / "a", [planes]): ""}, "") == size
+
+
 def test_grey_tfrecords_become_rgb(tmp_path: Path) -> None:
     path = sets.records(tmp_path / "set", [picture(0, channels=1)])
     (rgb,) = unpacked(Path(convert([path], tmp_path / "d.zip")))
