@@ -1,12 +1,14 @@
 """dataset.json: facts about a dataset, and the labels of its images."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from animetools.dataset.members import SUMMARY
+from animetools.dataset.parts import lines_of
 from animetools.dataset.pictures import Labels, Reader
 from animetools.errors import FatalError
 
@@ -24,33 +26,26 @@ def summary_of(reader: Reader) -> dict[str, Any]:
     Raises FatalError, which names the place, if it is not an object, or longer than
     LONGEST_SUMMARY.
     """
-    text, room = [], LONGEST_SUMMARY
-    for line in reader.lines(SUMMARY):
-        text.append(line)
-        room -= len(line)
-        if room < 0:
-            raise FatalError(f"{reader.path}: {SUMMARY}: longer than {LONGEST_SUMMARY >> 20} MiB")
-    return parse_object(b"".join(text), f"{reader.path}: {SUMMARY}") if text else {}
+    return _summary(reader.lines(SUMMARY), f"{reader.path}: {SUMMARY}")
 
 
-def labels_of(reader: Reader, name: Name | None = None) -> Labels | None:
+def labels_of(reader: Reader, name: Name | None = None, folder: str = "") -> Labels | None:
     """The labels of dataset.json, in the order of the images; None where it has none.
 
     They are class numbers [N] or vectors [N, D]. `name` gives the name that an image has there, if
-    that is not the reader's.
+    that is not the reader's; `folder` is the place of a dataset.json that readers share: it is read
+    once for all.
 
     Raises FatalError if they are malformed or an image has none.
     """
-    listed = _listed(reader)
-    if not listed:
+    places, labels = _listed(reader, folder)
+    if not places:
         return None
     try:
-        found = [listed[(name or reader.name)(index)] for index in range(len(reader))]
+        found = [places[(name or reader.name)(index)] for index in range(len(reader))]
     except KeyError as why:
         raise FatalError(f"{reader.path}: {SUMMARY}: no label for {why}") from None
-    if isinstance(found[0], int):
-        return np.array(found, np.int64)
-    return np.array(found, np.float32)
+    return labels[found]
 
 
 def label_names(reader: Reader) -> list[str]:
@@ -78,26 +73,25 @@ def check_labels(labels: Labels, names: list[str], path: str) -> None:
         raise FatalError(f"{path}: {found}")
 
 
-def labels_found(reader: Reader, name: Name | None = None) -> str:
+def labels_found(reader: Reader, name: Name | None = None, folder: str = "") -> str:
     """The kind of labels in dataset.json, and how many are missing or left over; empty if none.
 
-    `name` is that of `labels_of`.
+    `name` and `folder` are those of `labels_of`.
 
     Raises FatalError if they are malformed.
     """
-    listed = _listed(reader)
-    if not listed:
+    places, labels = _listed(reader, folder)
+    if not places:
         return ""
-    first = next(iter(listed.values()))
-    if isinstance(first, list):
-        kind = f"of {len(first)} numbers"
+    if labels.ndim == 2:
+        kind = f"of {labels.shape[1]} numbers"
     else:
-        kind = f"for {len({label for label in listed.values() if isinstance(label, int)})} classes"
-    with_label = sum((name or reader.name)(index) in listed for index in range(len(reader)))
+        kind = f"for {len(np.unique(labels))} classes"
+    with_label = sum((name or reader.name)(index) in places for index in range(len(reader)))
     odd = []
     if without := len(reader) - with_label:
         odd.append(f"images without one: {without}")
-    if surplus := len(listed) - with_label:
+    if surplus := len(places) - with_label:
         odd.append(f"labels without an image: {surplus}")
     return f"labels {kind} in {SUMMARY}" + f" ({', '.join(odd)})" * bool(odd)
 
@@ -121,17 +115,42 @@ def parse_object(text: bytes, name: str, first_line: int = 1) -> dict[str, Any]:
     return record
 
 
-def _listed(reader: Reader) -> dict[str, Label]:
-    """The labels of dataset.json by the names of images, which may be missing in the dataset.
+def _summary(lines: Iterable[bytes], place: str) -> dict[str, Any]:
+    text, room = [], LONGEST_SUMMARY
+    for line in lines:
+        text.append(line)
+        room -= len(line)
+        if room < 0:
+            raise FatalError(f"{place}: longer than {LONGEST_SUMMARY >> 20} MiB")
+    return parse_object(b"".join(text), place) if text else {}
 
-    They are all class numbers or all vectors of one length; empty where it has none.
+
+def _listed(reader: Reader, folder: str) -> tuple[dict[str, int], Labels]:
+    """The labels of dataset.json, and the place of each by the name of its image.
+
+    An image may be missing in the dataset. The labels are all class numbers or all vectors of one
+    length; there are none where it has none.
 
     Raises FatalError, which names the entry, if they are anything else.
     """
+    if folder:
+        return _listed_in(folder, reader.mtime)
+    return _placed(summary_of(reader), f"{reader.path}: {SUMMARY}")
+
+
+@lru_cache(1)
+def _listed_in(folder: str, mtime: int) -> tuple[dict[str, int], Labels]:
+    """The labels of the dataset.json in a folder, as it was at this time."""
+    place = f"{folder}: {SUMMARY}"
+    return _placed(_summary(lines_of(folder, SUMMARY), place), place)
+
+
+def _placed(summary: dict[str, Any], place: str) -> tuple[dict[str, int], Labels]:
+    """The labels in the content of dataset.json; see _listed."""
     found: dict[str, Label] = {}
-    entries = summary_of(reader).get("labels") or []
+    entries = summary.get("labels") or []
     if not isinstance(entries, list):
-        raise FatalError(f"{reader.path}: {SUMMARY}: labels: not a list of [image, label]")
+        raise FatalError(f"{place}: labels: not a list of [image, label]")
     first: Label | None = None
     for number, entry in enumerate(entries, 1):
         try:
@@ -142,9 +161,11 @@ def _listed(reader: Reader) -> dict[str, Label]:
             if found.setdefault(name, label) != label:
                 raise ValueError(f"another label for {name}")
         except ValueError as why:
-            place = f"{reader.path}: {SUMMARY}: labels, entry {number}"
-            raise FatalError(f"{place}: {why}") from None
-    return found
+            raise FatalError(f"{place}: labels, entry {number}: {why}") from None
+    places, labels = {name: number for number, name in enumerate(found)}, list(found.values())
+    if isinstance(first, list):
+        return places, np.array(labels, np.float32)
+    return places, np.array(labels, np.int64)
 
 
 def _parsed(entry: Any) -> tuple[str, Label]:

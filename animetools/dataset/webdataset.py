@@ -116,7 +116,7 @@ class TarReader(ImageFiles):
         """How many images have a class, in a phrase."""
         if count := np.count_nonzero(self.notes[LABEL][1]):
             return f"labels for {count} of {len(self)} images in .{LABEL} files"
-        return labels_found(self, self._own_name)
+        return labels_found(self, self._own_name, self.folder)
 
     def labels(self) -> Labels | None:
         """The class numbers in the .cls files beside the images, or else those of dataset.json.
@@ -124,7 +124,7 @@ class TarReader(ImageFiles):
         Raises FatalError if an image has none, or it is not a number.
         """
         if not self.notes[LABEL][1].any():
-            return labels_of(self, self._own_name)
+            return labels_of(self, self._own_name, self.folder)
         found = np.empty(len(self), np.int64)
         for index in range(len(self)):
             try:

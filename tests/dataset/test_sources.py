@@ -6,6 +6,7 @@ import shutil
 import tarfile
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from animetools.dataset.encode import Packable
 from animetools.dataset.formats import reader
 from animetools.dataset.labels import label_names
 from animetools.dataset.packing import Packing
+from animetools.dataset.parts import lines_of
 from animetools.dataset.sources import (
     datasets_among,
     images_in,
@@ -143,6 +145,24 @@ def test_single_shards_are_as_good_as_their_folder(tmp_path: Path) -> None:
     )
     assert len(foreign) == 3
     assert len(Images(convert(foreign, tmp_path / "f.zip"), conditional=True)) == 5
+
+
+def test_what_shards_share_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Path(sets.shards(tmp_path / "s", [picture(n) for n in range(8)]))
+    pairs = [[f"{int(n):09d}.png", [int(n), 1.5]] for n in "01"]
+    (folder / "dataset.json").write_text(json.dumps({"labels": pairs}))
+    asked = list[str]()
+
+    def counted(folder: str, name: str) -> Iterator[bytes]:
+        asked.append(name)
+        return lines_of(folder, name)
+
+    monkeypatch.setattr("animetools.dataset.labels.lines_of", counted)
+    shards = sorted(map(str, folder.glob("*.tar")))
+    assert len(shards) == 4
+    path = convert(shards, tmp_path / "d.zip")
+    assert asked == ["dataset.json"]
+    assert [label for _, label in sets.summary_of(path)["labels"]] == [[0, 1.5], [1, 1.5]] * 4
 
 
 def test_classes_of_several_datasets_are_one_by_name(tmp_path: Path) -> None:
