@@ -65,8 +65,10 @@ def test_example(
         make = "animedraw --count 4 --portraits 64 --json -o drawn"
         done = shell(f"{make} | animepack --labels tags --size 16 -o tagged.zip")
         assert done.returncode == 0, done.stderr
-    elif "sgtrain" in line:
+    elif "sgtrain" in line or "animepack dataset.zip" in line or "shards/*.tar" in line:
         assert shell("animepack --size 16 raw/").returncode == 0
+    if "shards/*.tar" in line:
+        assert shell("animepack dataset.zip --format webdataset -o shards").returncode == 0
     if "corpus.txt" in line:
         assert (
             shell(f"{PYTHON} {ROOT}/examples/synopses.py --count 99 > corpus.txt").returncode == 0

@@ -55,6 +55,7 @@ def test_every_field_is_printed_by_a_command(shell: Shell, tmp_path: Path) -> No
     (tmp_path / "texts").write_text('{"it.png.0": {"caption": "a square"}}')
     shell(f"{pack}; cp packed/sources.jsonl pack.json")
     lines = [
+        "animeaug --only red --mirror --json it.png",
         "sggen --network c.pkl --seeds 1 --class a --cutoff 2 --save-w --json",
         "sggen --network c.pkl --seeds 2 --tags a,b:0.5 --json",
         "sggen --network c.pkl --seeds 0-3 --grid 2x2 --json",

@@ -2,52 +2,42 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from animetools.cli import Item, Opt, Output, Result, Stream, command
+from animetools.cli import Item, Output, Result, Stream, command
 from animetools.cli.item import Work, reason_of
 from animetools.cli.stream import Run
-from animetools.dataset.options import LabelOptions
+from animetools.dataset.options import PackOptions
 from animetools.errors import FatalError, ItemError, PassedOver
 
 if TYPE_CHECKING:
     from animetools.dataset.captions import Needs
     from animetools.dataset.encode import Encode, Packable
     from animetools.dataset.journal import Listed
+    from animetools.dataset.labelling import Labelling
     from animetools.dataset.packing import Packing
 
 SAMPLE = 8  # images encoded before the others, to estimate the size of the dataset
 
 
-@dataclass(frozen=True)
-class PackOptions(LabelOptions):
-    """The options of animepack."""
-
-    sidecars: Annotated[
-        bool,
-        Opt(
-            "Pack the captions and other sidecars of each image beside it: x.txt and x.jpg.json of"
-            " x.jpg become img00000000.txt and img00000000.png.json."
-        ),
-    ] = False
-
-    def __post_init__(self) -> None:
-        """Refuse what makes no sense together."""
-        super().__post_init__()
-        if self.captions and self.sidecars:
-            raise ValueError("--captions and --sidecars exclude each other: both would write x.txt")
-
-
 @command(
     out="dataset.zip",
+    arguments=(
+        "FILE ...",
+        "Images, folders of images, or datasets; without any, or with -, a list of paths of images on"
+        " standard input.",
+    ),
     examples=[
         "find faces/ | animepack --size 256 -o faces.zip",
         "find faces/ | animepack --fit cover --quality 90 -o dataset/",
         "animedraw --count 4 --json | animepack --labels tags --min-count 2 -o tagged.zip",
         "find faces/ | animepack --class-by folder --size 256 -o classes.zip",
         "animedraw --count 2 --portraits 512 --json | animepack --captions -o lora/",
+        "animepack dataset.zip --format tfrecords -o records/",
+        "animepack shards/*.tar -o converted.zip",
+        "find faces/ | animepack --append",
     ],
 )
 def animepack(options: PackOptions, stream: Stream) -> int:
@@ -55,7 +45,16 @@ def animepack(options: PackOptions, stream: Stream) -> int:
 
     Reads image paths and writes the path of the dataset when it is finished: a StyleGAN2-ADA zip,
     or a folder of the same files where the name does not end in .zip. The next run continues one
-    that was killed, and leaves a finished dataset of the same images as it is.
+    that was killed, and leaves a finished dataset of the same images as it is. With --append it adds
+    what is new: classes and tags keep their numbers, and no image is written again.
+
+    Arguments that are datasets are converted: zips, tars and .tfrecords files, and folders of these or
+    with a dataset.json. Labels with their names, tags and captions are kept, and JPEG files that need
+    not change are copied. For --append, an image of a dataset is known by its name in it.
+
+    TFRecords have a file for each resolution, NAME-r02.tfrecords to NAME-r10.tfrecords, and labels in
+    NAME-rxx.labels. A WebDataset is NAME-000000.tar and so on, with 000000000.png, .json (the record),
+    .cls (the class) and .txt (the caption) of each image.
 
     Tags and captions come from records, else from x.txt, x.caption or x.png.txt beside x.png, else
     from --metadata; an image without is left out. Tags become a caption with spaces for underscores.
@@ -71,39 +70,78 @@ def animepack(options: PackOptions, stream: Stream) -> int:
     animetools[formats] is installed. One that cannot be read is left out.
     """
     from animetools.dataset.formats import format_to_write
+    from animetools.dataset.sources import datasets_among, kept_labels, usual_size
 
-    if options.size & (options.size - 1):
-        stream.note(f"--size {options.size} is not a power of two, which StyleGAN needs")
-    stream = stream.keyed(background=list(options.background))  # as dataset.json keeps it
-    work = partial(pack, options, format_to_write(stream.out, captions=options.captions).encode)
+    if options.append and stream.options.force:
+        raise FatalError("--append keeps the images that are there, and --force replaces them")
+    datasets = datasets_among(stream.files)
+    size = options.size or usual_size(datasets, stream.out if options.append else "")
+    options = replace(options, size=size)
+    if size & (size - 1):
+        stream.note(f"--size {size} is not a power of two, which StyleGAN needs")
+    stream = stream.keyed(size=size, background=list(options.background))  # as in dataset.json
+    kind = format_to_write(stream.out, options.format, captions=options.captions)
+    work = partial(pack, options, kind.encode)
     ordered = replace(stream.options, unordered=False)  # the order names the images
     listed = replace(stream, out="", options=ordered)  # the dataset has its own journal
-    return listed.collect(work, partial(gather, options, work, stream))
+    labelling = options.labelling or kept_labels(datasets)
+    items = inputs(stream, datasets, labelled=bool(labelling and labelling.kept))
+    return listed.collect(work, partial(gather, options, labelling, work, stream), items)
+
+
+def inputs(stream: Stream, datasets: dict[str, str], *, labelled: bool) -> Iterator[Item]:
+    """The items of the arguments; those of a dataset are its images."""
+    from animetools.dataset.members import PACKED_IN
+    from animetools.dataset.sources import images_in, is_archive_name
+
+    for file in stream.files or ("-",):
+        if trouble := datasets.get(file):
+            yield Item(file, trouble=trouble)
+        elif file in datasets:
+            for path, size, facts in images_in(file, labelled=labelled):
+                yield Item(path, facts, stamp=f"{size}:0")
+        else:
+            for item in replace(stream, files=(file,)).items():
+                if is_archive_name(item.path):
+                    stream.report.once("datasets in a list are not opened: name them as arguments")
+                yield replace(item, facts={k: v for k, v in item.facts.items() if k != PACKED_IN})
 
 
 def pack(options: PackOptions, encode: "Encode", item: Item, output: Output) -> Iterator[Item]:
     """One image, fitted and encoded."""
-    from animetools.dataset.encode import Packable, suffix
-    from animetools.images.files import read_rgb
+    from animetools.dataset import encode as files
+    from animetools.dataset.sources import read_image
     from animetools.images.fit import fit
     from animetools.images.sidecars import sidecars_of
 
-    rgb = read_rgb(item.path, max_pixels=options.max_pixels, background=options.background)
+    assert options.size
+    rgb, data = read_image(
+        item.path, item.facts, max_pixels=options.max_pixels, background=options.background
+    )
     height, width = rgb.shape[:2]
     square, how = fit(
         rgb, options.size, options.fit, enlarge=options.enlarge, background=options.background
     )
-    image = suffix(options.quality)
+    image = files.suffix(options.quality)
     found = sidecars_of(item.path) if options.sidecars else ()
     sidecars = tuple((image * one.name_is_whole + one.ending, one.read()) for one in found)
     if options.captions:
         sidecars = ((".txt", f"{item.facts['text']}\n".encode()),)
-    packable = Packable(encode(square, options.quality), width, height, how, sidecars)
+    is_same = encode is files.encode and options.quality is None and square.shape == rgb.shape
+    if is_same and files.is_plain_jpeg(data):  # encoding it again would lose some of it
+        packable = files.Packable(data, width, height, how, sidecars, ".jpg")
+    else:
+        packable = files.Packable(encode(square, options.quality), width, height, how, sidecars)
     yield item.carrying((item.load, packable))
 
 
 def gather(
-    options: PackOptions, work: Work, stream: Stream, items: Iterable[Item], run: Run
+    options: PackOptions,
+    labelling: "Labelling | None",
+    work: Work,
+    stream: Stream,
+    items: Iterable[Item],
+    run: Run,
 ) -> Iterator[Item]:
     """List everything, estimate what it will cost, pack what is missing."""
     from animetools.dataset.captions import CaptionFile, Needs
@@ -111,11 +149,21 @@ def gather(
 
     force, dry = stream.options.force, stream.options.dry_run
     others = CaptionFile(options.metadata) if options.metadata else None
-    needs = Needs(options.captions, options.labelling, others)
-    with Packing(stream.out, stream.made_with, needs.labelling, force=force, dry=dry) as packing:
+    needs = Needs(options.captions, labelling, others)
+    packing = Packing(
+        stream.out,
+        stream.made_with,
+        labelling,
+        force=force,
+        dry=dry,
+        grows=options.append,
+        shard_size=options.shard_size,
+        shard_images=options.shard_images,
+    )
+    with packing:
         wanted = described(needs, stream, packing, items)
         packing.enlist((i.path, *i.size_and_time, i.facts, i.trouble) for i in wanted)
-        stream.count(packing.count)
+        stream.count(packing.already + packing.count - packing.first)
         for name in packing.unused_names():
             stream.note(
                 f"no image has the tag {name} of {'--labels' if options.labels else '--class-by'}"
@@ -131,8 +179,8 @@ def gather(
                     packing.add(position, packable)
                 if enlarged := packing.enlarged():
                     stream.note(
-                        f"{enlarged} of {packing.count} images were smaller and are enlarged, which"
-                        " blurs them: run animeupscale before animepack"
+                        f"{enlarged} of {packing.count - packing.first} images were smaller and are"
+                        " enlarged, which blurs them: run animeupscale before animepack"
                     )
                 packing.finish()
     yield Item(stream.out)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from animetools.database import Database
 from animetools.dataset.labelling import Labelling
 from animetools.dataset.labels import LONGEST_SUMMARY, parse_object
-from animetools.dataset.members import LONGEST_LINE
+from animetools.dataset.members import LONGEST_LINE, PACKED_IN
 from animetools.errors import FatalError, ItemError
 from animetools.images.containers import format_by_name
 from animetools.images.sidecars import CAPTIONS, sidecars_of
@@ -90,6 +90,8 @@ class Needs:
 
         Raises as `description_of`, and ItemError for tags that do not fit into a caption.
         """
+        if self.labelling and self.labelling.kept and not (PACKED_IN in facts and "label" in facts):
+            return facts, "no label"
         tags = self.labelling is not None and self.labelling.needs_tags
         if not (tags or self.captions):
             return facts, ""

@@ -9,6 +9,7 @@ import numpy as np
 from animetools.errors import ItemError
 from animetools.images.files import decode_rgb, encode_jpeg, encode_png
 from animetools.images.fit import Fit, Rgb
+from animetools.images.opening import opened, orientation
 
 # How far JPEG may change the mean color of a block, in grey levels. The worst case, noise of
 # saturated colors at quality 1, changes it by 51; a lost piece of an image by more.
@@ -24,7 +25,8 @@ class Packable:
     """An image ready to be packed: its encoded data, the size it had, and how it was fitted.
 
     Its sidecars are packed beside it: the ending of each, which takes the place of the image's
-    (.txt, .png.json), and its bytes.
+    (.txt, .png.json), and its bytes. `suffix` is the ending of its own name, if that is not the same
+    for all.
     """
 
     data: bytes
@@ -32,6 +34,7 @@ class Packable:
     height: int
     fit: Fit
     sidecars: tuple[tuple[str, bytes], ...] = ()
+    suffix: str = ""
 
     @property
     def size(self) -> int:
@@ -58,6 +61,15 @@ def encode(rgb: Rgb, quality: int | None = None) -> bytes:
     if not good:
         raise ItemError("decoding what was encoded gives another image: is the memory faulty?")
     return data
+
+
+def is_plain_jpeg(data: bytes) -> bool:
+    """Whether the bytes are a JPEG whose pixels every program reads as we do."""
+    if not data.startswith(b"\xff\xd8"):
+        return False
+    with opened(data) as image:
+        is_upright = orientation(image) in (None, 1)
+        return image.mode == "RGB" and is_upright and not image.info.get("icc_profile")
 
 
 def _moved(data: bytes, rgb: Rgb) -> float:

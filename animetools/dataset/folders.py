@@ -1,44 +1,38 @@
 """A dataset as a folder of files, which have the names that they have in a zip."""
 
 import os
-import shutil
 import stat
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
 import numpy as np
 
-from animetools import atomic
 from animetools.dataset.identity import Fingerprints, fingerprints
 from animetools.dataset.labels import labels_found, labels_of
 from animetools.dataset.members import (
     LONGEST_FILE,
-    LONGEST_LINE,
     SUMMARY,
     Member,
     is_member_name,
 )
-from animetools.dataset.pictures import ImageFiles, Labels
+from animetools.dataset.parts import FolderPart, Texts, lines_of, sync
+from animetools.dataset.pictures import ImageFiles, Labels, Reader
 from animetools.errors import FatalError, ItemError
 from animetools.images.containers import format_by_name
 
 
 class FolderWriter:
-    """A folder that fills as `.NAME.part` and is renamed to `path` when it is finished.
+    """A folder of image files, or what is added to the one that is `grown`; see Writer."""
 
-    Raises BlockingIOError while another process writes it, OSError if it cannot be written.
-    """
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self.name = atomic.part_name(path)
-        self.lock = atomic.claim(self.name, folder=True)
+    def __init__(self, path: str, grown: Reader | None = None) -> None:
+        self.part = FolderPart(path)
+        self.grown = grown
         self.unsynced: list[str] = []  # written, perhaps not on the disk yet
 
     def append(self, name: str, data: bytes) -> Member:
         """Add a file."""
-        path = os.path.join(self.name, name)
+        path = self.part.inside(name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "wb") as file:
             file.write(data)
@@ -48,7 +42,7 @@ class FolderWriter:
     def holds(self, member: Member) -> bool:
         """Whether a file is complete."""
         try:
-            with open(os.path.join(self.name, member.name), "rb") as file:
+            with open(self.part.inside(member.name), "rb") as file:
                 data = file.read(member.length + 1)
         except OSError:
             return False
@@ -57,54 +51,36 @@ class FolderWriter:
     def cut(self, last: Member | None) -> None:
         """Remove all that comes after a file; after None: everything."""
         self.unsynced.clear()
-        for name in _names(self.name, is_member_name):
+        for name in _names(self.part.name, is_member_name):
             if last is None or _numbered(name) > _numbered(last.name):
-                os.unlink(os.path.join(self.name, name))
+                os.unlink(self.part.inside(name))
 
     def sync(self) -> None:
         """Wait until all of it is on the disk."""
         for path in self.unsynced:
-            _sync(path)
+            sync(path)
         self.unsynced.clear()
 
     def finish(
         self,
         members: Iterable[Member],
-        texts: Mapping[str, Callable[[], Iterable[bytes]]],
+        texts: Texts,
         mtime: int,
     ) -> None:
-        """Add text files, each of its lines; dataset.json takes this time in nanoseconds.
-
-        The folder then takes its name; the one that had it is removed.
+        """Add text files, and rename it, or join it; see Writer.
 
         Raises FatalError if a file of the part is missing.
         """
         for member in members:
-            path = os.path.join(self.name, member.name)
+            path = self.part.inside(member.name)
             if not os.path.exists(path) or os.path.getsize(path) != member.length:
                 raise FatalError(f"{path} is missing or has changed: -f starts over")
         self.sync()
-        for name, lines in texts.items():
-            with open(os.path.join(self.name, name), "wb") as file:
-                file.writelines(lines())
-        os.utime(os.path.join(self.name, SUMMARY), ns=(mtime, mtime))
-        for name in (*texts, "."):
-            _sync(os.path.join(self.name, name))
-        old = atomic.part_name(self.path + ".old")
-        shutil.rmtree(old, ignore_errors=True)
-        with suppress(FileNotFoundError):
-            os.rename(self.path, old)
-        os.rename(self.name, self.path)
-        shutil.rmtree(old, ignore_errors=True)
-        os.close(self.lock)
-        self.lock = -1
+        self.part.finish(texts, mtime, joins=self.grown is not None)
 
     def close(self) -> None:
         """Leave it for the next run; an empty one is removed."""
-        if self.lock >= 0:
-            with suppress(OSError):
-                os.rmdir(self.name)
-            os.close(self.lock)
+        self.part.close()
 
 
 class FolderReader(ImageFiles):
@@ -171,13 +147,7 @@ class FolderReader(ImageFiles):
 
     def lines(self, name: str) -> Iterator[bytes]:
         """The lines of a text file; see Reader."""
-        path = os.path.join(self.path, name)
-        if os.path.exists(path) and not os.path.isfile(path):  # opening a FIFO would wait forever
-            raise FatalError(f"{path}: not a regular file")
-        with suppress(FileNotFoundError), open(path, "rb") as file:
-            yield file.readline(LONGEST_LINE)
-            while line := file.readline(LONGEST_LINE):
-                yield line
+        return lines_of(self.path, name)
 
     def _size(self, name: str) -> int:
         """The size of a file; 0 if it is missing."""
@@ -202,11 +172,3 @@ def _names(path: str, wanted: Callable[[str], bool], below: str = "") -> Iterato
             yield from _names(path, wanted, os.path.join(below, name))
         elif wanted(name):
             yield os.path.join(below, name)
-
-
-def _sync(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -9,22 +9,28 @@ from typing import Protocol
 from animetools.dataset.caption_folder import caption_texts, flat_name
 from animetools.dataset.encode import Encode, encode
 from animetools.dataset.folders import FolderReader, FolderWriter
-from animetools.dataset.labelling import Lines
+from animetools.dataset.growing import complete
+from animetools.dataset.labelling import Facts, Lines
+from animetools.dataset.labels import Label
 from animetools.dataset.members import METADATA, SOURCES, Member, image_name
 from animetools.dataset.pictures import Reader
+from animetools.dataset.tar_writer import TarWriter, notes, sample_name
+from animetools.dataset.tfrecord_writer import TFRecordWriter, encode_records, record_name
 from animetools.dataset.tfrecords import TFRecordReader
 from animetools.dataset.webdataset import TarReader
 from animetools.dataset.zips import ZipReader, ZipWriter
 from animetools.errors import FatalError
 
+Note = tuple[str, bytes]  # the ending and the content of a file beside an image
 HEAD = 512  # bytes of a file that tell its format
 
 
 class Writer(Protocol):
     """A dataset that grows in `.NAME.part`, a file or a folder, and survives any kill.
 
-    Made with the path that it is to have. Raises BlockingIOError while another process writes it,
-    OSError if it cannot be written.
+    Made with the path that it is to have, and with the Reader of the finished dataset there if it is
+    to be added to that. Raises BlockingIOError while another process writes it, OSError if it cannot
+    be written.
     """
 
     def append(self, name: str, data: bytes) -> Member:
@@ -50,6 +56,9 @@ class Writer(Protocol):
         `members` are all that it holds, in order; `texts` gives the lines of each file; `mtime`, in
         nanoseconds, is what its Reader will say. Killed at any moment, it can be finished again after
         a `cut`.
+
+        What is to be added to a finished dataset is renamed to `.NAME.added` first. From then on it
+        belongs to the dataset: if joining the two is interrupted, growing.complete goes on with it.
         """
 
     def close(self) -> None:
@@ -62,10 +71,12 @@ def _metadata(lines: Lines, path: str) -> dict[str, Lines]:
 
 @dataclass(frozen=True)
 class Format:
-    """A row of the table: `read` opens a dataset, `write` starts one (None: not yet).
+    """A row of the table: `read` opens a dataset, `write` starts one.
 
     `texts` gives the files of a written one besides dataset.json, made of the lines of its records, and
-    of its path; `records` is the one with the records themselves.
+    of its path; `records` is the one with the records themselves. `notes`, if there are any, gives the files beside an
+    image, of its record, its label and the names of labels. With `labels_apart` they are not in
+    dataset.json.
 
     A file is recognized by `magic` at its byte `magic_at`, or else by the `ending` of its name; a
     folder by such files in it, where `in_folder` is set. A format without an ending takes all other
@@ -75,7 +86,7 @@ class Format:
     name: str
     ending: str
     read: Callable[[str], Reader]
-    write: Callable[[str], Writer] | None = None
+    write: Callable[..., Writer]  # of the arguments that Writer names
     magic: bytes = b""
     magic_at: int = 0
     in_folder: bool = False
@@ -84,22 +95,33 @@ class Format:
     image_name: Callable[[int, str], str] = image_name  # of an image's number and suffix
     texts: Callable[[Lines, str], dict[str, Lines]] = _metadata
     records: str = METADATA
+    notes: Callable[[Facts, Label | None, list[str]], Iterable[Note]] | None = None
+    labels_apart: bool = False
 
 
 FORMATS = (
     Format("zip", ".zip", ZipReader, ZipWriter, magic=b"PK"),
-    Format("TFRecords", ".tfrecords", TFRecordReader, in_folder=True),
-    Format("WebDataset", ".tar", TarReader, magic=b"ustar", magic_at=257, in_folder=True),
+    Format(
+        "tfrecords", ".tfrecords", TFRecordReader, TFRecordWriter, in_folder=True,
+        writes_folder=True, encode=encode_records, image_name=record_name, labels_apart=True,
+    ),
+    Format(
+        "webdataset", ".tar", TarReader, TarWriter, magic=b"ustar", magic_at=257, in_folder=True,
+        writes_folder=True, image_name=sample_name, notes=notes,
+    ),
     Format("folder", "", FolderReader, FolderWriter, in_folder=True, writes_folder=True),
-)
+)  # fmt: skip
 CAPTIONS = replace(FORMATS[-1], image_name=flat_name, texts=caption_texts, records=SOURCES)
 
 
 def reader(path: str) -> Reader:
     """The dataset at a path: its format is known by its content, or else by its name.
 
+    What a killed run had ready to be added is added first.
+
     Raises FatalError if it is not a dataset, OSError.
     """
+    complete(path)
     if stat.S_ISDIR(os.stat(path).st_mode):
         names = [name for name in os.listdir(path) if not name.startswith(".")]
         for row in FORMATS:
@@ -118,22 +140,17 @@ def reader(path: str) -> Reader:
     raise FatalError(f"{path}: not a dataset: that is a folder, a zip, a tar or TFRecords")
 
 
-def format_to_write(path: str, *, captions: bool = False) -> Format:
-    """The format of a dataset that is to be written at a path, by its name.
+def format_to_write(path: str, name: str | None = None, *, captions: bool = False) -> Format:
+    """The format of this name of a dataset that is to be written at a path; without a name by that.
 
     A folder that is there already is filled, whatever its name; a link counts as what it leads to.
 
-    Raises FatalError if it is to have `captions` and is not a folder.
+    Raises FatalError if it is a zip, and a `name` or `captions` need a folder.
     """
     real = os.path.realpath(path)
-    is_folder = os.path.isdir(real)
-    found = next(
-        row
-        for row in FORMATS
-        if row.write and real.lower().endswith(row.ending) and (row.writes_folder or not is_folder)
-    )
-    if captions and not found.writes_folder:
-        raise FatalError(
-            f"{path}: --captions makes a folder: name it with -o, without {found.ending}"
-        )
-    return CAPTIONS if captions else found
+    in_zip = real.lower().endswith(".zip") and not os.path.isdir(real)
+    if in_zip and (name or captions):
+        option = f"--format {name}" if name else "--captions"
+        raise FatalError(f"{path}: {option} makes a folder: name it with -o, without .zip")
+    found = next(row for row in FORMATS if row.name == (name or ("zip" if in_zip else "folder")))
+    return CAPTIONS if captions and not name else found

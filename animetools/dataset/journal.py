@@ -26,7 +26,8 @@ CREATE TABLE IF NOT EXISTS packed (
     length INTEGER NOT NULL,
     crc INTEGER NOT NULL,
     record TEXT NOT NULL,        -- JSON: width, height, fit
-    sidecars TEXT NOT NULL       -- JSON: [ending, offset, length, crc] of each; they come before it
+    sidecars TEXT NOT NULL,      -- JSON: [ending, offset, length, crc] of each; they come before it
+    suffix TEXT NOT NULL         -- of the image's name; empty: that of all
 );
 DROP TABLE IF EXISTS listed;
 CREATE TABLE listed (
@@ -36,8 +37,16 @@ CREATE TABLE listed (
     trouble TEXT NOT NULL,
     number INTEGER               -- of its image in the dataset; -1: failed again in this run
 );
+DROP TABLE IF EXISTS known;
+CREATE TABLE known (             -- what the images of the dataset that grows were made from
+    path BLOB PRIMARY KEY,
+    mark TEXT NOT NULL           -- equal as long as the file is
+) WITHOUT ROWID;
 """
-_NEWER = "ALTER TABLE packed ADD COLUMN sidecars TEXT NOT NULL DEFAULT '[]'"
+_NEWER = {  # columns that older versions lack, and what they mean there
+    "sidecars": "ALTER TABLE packed ADD COLUMN sidecars TEXT NOT NULL DEFAULT '[]'",
+    "suffix": "ALTER TABLE packed ADD COLUMN suffix TEXT NOT NULL DEFAULT ''",
+}
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,7 @@ class Packed:
     crc: int
     record: str
     sidecars: str
+    suffix: str
 
 
 class Journal:
@@ -101,6 +111,15 @@ class Journal:
         """Add sources to the end of the list."""
         rows = ((*vars(source).values(), None) for source in sources)
         self._for_each("INSERT INTO listed VALUES (?, ?, ?, ?, ?)", rows)
+
+    def know(self, sources: Iterable[tuple[bytes, str]]) -> None:
+        """Remember paths and marks; `mark_of` finds them."""
+        self._for_each("INSERT OR REPLACE INTO known VALUES (?, ?)", sources)
+
+    def mark_of(self, path: bytes) -> str | None:
+        """The mark of a path; None of an unknown one."""
+        found = self.base.ask("SELECT mark FROM known WHERE path = ?", path)
+        return found[0][0] if found else None
 
     def listed(self) -> Iterator[Listed]:
         """The sources of the list, in order."""
@@ -151,7 +170,7 @@ class Journal:
     def add(self, packed: Packed) -> None:
         """Note that an image is in the dataset's part."""
         self.base.do(
-            ("INSERT INTO packed VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [*vars(packed).values()])
+            ("INSERT INTO packed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", [*vars(packed).values()])
         )
 
     def packed(self, since: int = 0) -> Iterator[Packed]:
@@ -213,8 +232,10 @@ class Journal:
 
 def _prepare(base: "Connection") -> None:
     base.executescript(_TABLES)
-    if "sidecars" not in {row[1] for row in base.execute("PRAGMA table_info(packed)")}:
-        base.execute(_NEWER)  # an older version started it
+    there = {row[1] for row in base.execute("PRAGMA table_info(packed)")}
+    for column, statement in _NEWER.items():
+        if column not in there:  # an older version started it
+            base.execute(statement)
 
 
 def opened(path: str, *, force: bool) -> Journal:

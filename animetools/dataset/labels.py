@@ -1,6 +1,7 @@
 """dataset.json: facts about a dataset, and the labels of its images."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ MOST_CLASSES = 100_000  # and numbers of a label
 LARGEST = 3e38  # number of a label, as float32 has them
 
 Label = int | list[float]
+Name = Callable[[int], str]
 
 
 def summary_of(reader: Reader) -> dict[str, Any]:
@@ -31,10 +33,11 @@ def summary_of(reader: Reader) -> dict[str, Any]:
     return parse_object(b"".join(text), f"{reader.path}: {SUMMARY}") if text else {}
 
 
-def labels_of(reader: Reader) -> Labels | None:
+def labels_of(reader: Reader, name: Name | None = None) -> Labels | None:
     """The labels of dataset.json, in the order of the images; None where it has none.
 
-    They are class numbers [N] or vectors [N, D].
+    They are class numbers [N] or vectors [N, D]. `name` gives the name that an image has there, if
+    that is not the reader's.
 
     Raises FatalError if they are malformed or an image has none.
     """
@@ -42,7 +45,7 @@ def labels_of(reader: Reader) -> Labels | None:
     if not listed:
         return None
     try:
-        found = [listed[reader.name(index)] for index in range(len(reader))]
+        found = [listed[(name or reader.name)(index)] for index in range(len(reader))]
     except KeyError as why:
         raise FatalError(f"{reader.path}: {SUMMARY}: no label for {why}") from None
     if isinstance(found[0], int):
@@ -63,8 +66,22 @@ def label_names(reader: Reader) -> list[str]:
     return names
 
 
-def labels_found(reader: Reader) -> str:
+def check_labels(labels: Labels, names: list[str], path: str) -> None:
+    """Raise FatalError unless labels, one at least, are usable, and there are no names or enough."""
+    size = labels.shape[1] if labels.ndim == 2 else int(labels.max()) + 1
+    if not 0 < size <= MOST_CLASSES or (labels.ndim == 1 and labels.min() < 0):
+        raise FatalError(f"{path}: labels are of 1 to {MOST_CLASSES} classes or numbers")
+    if not np.isfinite(labels).all():
+        raise FatalError(f"{path}: a label is not finite")
+    if 0 < len(names) < size or (labels.ndim == 2 and len(names) > size):
+        found = f"{len(names)} names for labels of {size} classes or numbers"
+        raise FatalError(f"{path}: {found}")
+
+
+def labels_found(reader: Reader, name: Name | None = None) -> str:
     """The kind of labels in dataset.json, and how many are missing or left over; empty if none.
+
+    `name` is that of `labels_of`.
 
     Raises FatalError if they are malformed.
     """
@@ -76,7 +93,7 @@ def labels_found(reader: Reader) -> str:
         kind = f"of {len(first)} numbers"
     else:
         kind = f"for {len({label for label in listed.values() if isinstance(label, int)})} classes"
-    with_label = sum(reader.name(index) in listed for index in range(len(reader)))
+    with_label = sum((name or reader.name)(index) in listed for index in range(len(reader)))
     odd = []
     if without := len(reader) - with_label:
         odd.append(f"images without one: {without}")

@@ -1,11 +1,13 @@
 """Which source of the list each packed image was made from; both are in one order."""
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from animetools.dataset.journal import COMPUTED, Journal, dumped
 from animetools.dataset.labels import parse_object
+from animetools.dataset.members import PACKED_IN
 from animetools.dataset.pictures import Reader
 
 Source = tuple[str, range]  # the origin of a packed image, and the times that its file may have
@@ -29,19 +31,36 @@ def finished_sources(made: Reader, records: str) -> Iterator[Source]:
         yield dumped(origin), range(made.mtime + 1)
 
 
+def marks(sources: Iterable[Source]) -> Iterator[tuple[bytes, str]]:
+    """The key and the mark of what images were made from."""
+    for origin, _ in sources:
+        facts = json.loads(origin)
+        yield key_of(str(facts.get("path"))), mark_of(facts)
+
+
+def key_of(path: str) -> bytes:
+    """What all names of one file have in common, as long as they begin in the same folder."""
+    return os.fsencode(os.path.normpath(path))
+
+
+def mark_of(facts: dict[str, Any]) -> str:
+    """What changes with the content of a file, or of an image in a dataset."""
+    return dumped({"bytes": facts.get("bytes"), "check": facts.get(PACKED_IN, [])[2:]})
+
+
 def packed_sources(journal: Journal) -> Iterator[Source]:
     """What the images of an unfinished dataset were made from, in order."""
     for packed in journal.packed():
         yield packed.origin, range(packed.mtime, packed.mtime + 1)
 
 
-def match(journal: Journal, packed: Iterator[Source]) -> Iterator[tuple[int, int]]:
-    """The number of each packed image, and the position of its source in the list.
+def match(journal: Journal, packed: Iterator[Source], first: int) -> Iterator[tuple[int, int]]:
+    """The number of each packed image, from the `first` on, and the position of its source.
 
     Raises MismatchError for the first whose source does not come next.
     """
     listed = journal.listed()
-    for number, (origin, times) in enumerate(packed):
+    for number, (origin, times) in enumerate(packed, first):
         for source in listed:
             if source.origin == origin and source.mtime in times:
                 yield number, source.position

@@ -21,9 +21,15 @@ class FitOptions:
     """How each image becomes one of the dataset, which are all squares of one size."""
 
     size: Annotated[
-        int,
-        Opt("Width and height of every image, which is a square.", unit="PIXELS", min=4, max=4096),
-    ] = 512
+        int | None,
+        Opt(
+            "Width and height of every image, which is a square; by default 512, or what a dataset has"
+            " that is converted or grows.",
+            unit="PIXELS",
+            min=4,
+            max=4096,
+        ),
+    ] = None
     fit: Annotated[
         Literal["pad", "cover", "top", "stretch"],
         Opt("Make it a square: pad with bars, crop both ends, crop the bottom, or stretch."),
@@ -106,3 +112,50 @@ class LabelOptions(FitOptions):
         if self.labels and self.labels != ALL:
             return Labelling(tags=tuple(names_in(self.labels)))
         return Labelling(least=self.min_count) if self.labels else None
+
+
+@dataclass(frozen=True)
+class PackOptions(LabelOptions):
+    """The options of animepack."""
+
+    format: Annotated[
+        Literal["tfrecords", "webdataset"] | None,
+        Opt(
+            "Make a folder of StyleGAN's TFRecords, or of WebDataset's tars, instead of a folder of"
+            " images."
+        ),
+    ] = None
+    shard_size: Annotated[
+        int | None,
+        Opt(
+            "Begin another tar of WebDataset at this size (1G).", unit="BYTES", min=1, affects=False
+        ),
+    ] = None
+    shard_images: Annotated[
+        int | None,
+        Opt("Begin another tar of WebDataset after so many images.", min=1, affects=False),
+    ] = None
+    append: Annotated[
+        bool,
+        Opt("Add the images to a finished dataset, except those that it has.", affects=False),
+    ] = False
+
+    sidecars: Annotated[
+        bool,
+        Opt(
+            "Pack the captions and other sidecars of each image beside it: x.txt and x.jpg.json of"
+            " x.jpg become img00000000.txt and img00000000.png.json."
+        ),
+    ] = False
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense together."""
+        super().__post_init__()
+        if self.captions and self.sidecars:
+            raise ValueError("--captions and --sidecars exclude each other: both would write x.txt")
+        if self.format and self.sidecars:
+            raise ValueError("--sidecars is for zips and folders of images, without --format")
+        if self.format == "tfrecords" and (self.captions or self.quality):
+            raise ValueError("--format tfrecords has neither --captions nor --quality")
+        if self.format != "webdataset" and (self.shard_size or self.shard_images):
+            raise ValueError("--shard-size and --shard-images are for --format webdataset")

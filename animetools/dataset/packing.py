@@ -9,14 +9,15 @@ import json
 import os
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import chain
 from typing import Any, Self
 
 from animetools import atomic
 from animetools.dataset.encode import Packable, suffix
-from animetools.dataset.formats import Writer, format_to_write
+from animetools.dataset.formats import Note, Writer, format_to_write
+from animetools.dataset.growing import complete
 from animetools.dataset.journal import (
     Journal,
     Listed,
@@ -26,10 +27,19 @@ from animetools.dataset.journal import (
     origin_of,
     remove,
 )
-from animetools.dataset.labelling import Labelling, summary_lines
-from animetools.dataset.matching import MismatchError, finished_sources, match, packed_sources
-from animetools.dataset.members import SUMMARY, Member
-from animetools.dataset.target import OURS, REPLACE, finished, refuse_difference, written
+from animetools.dataset.labelling import Labelling, summary_lines, with_names_of
+from animetools.dataset.matching import (
+    MismatchError,
+    finished_sources,
+    key_of,
+    mark_of,
+    marks,
+    match,
+    packed_sources,
+)
+from animetools.dataset.members import OURS, SUMMARY, Member
+from animetools.dataset.target import REPLACE, finished, refuse_difference, written
+from animetools.dataset.tfrecord_writer import LABELS, check_size, label_file
 from animetools.errors import FatalError
 from animetools.names import fitted, placed
 from animetools.settings import Settings
@@ -44,8 +54,8 @@ class Packing:
     """One dataset on its way to `path`.
 
     First `enlist`, then `settle` what is `doubtful`, then `add` what is `todo`, then `finish`. Where
-    `made` is set the dataset is finished already, and is only compared with the list. A dry one
-    writes nothing.
+    `made` is set the dataset is finished already, and is only compared with the list. Where `grown` is
+    set, because it `grows`, what the list has more is added to it. A dry one writes nothing.
 
     Raises FatalError, at any step, if the path is taken by a dataset of other images or settings
     (`force` replaces it) or by something else, or if it cannot be written.
@@ -59,31 +69,53 @@ class Packing:
         *,
         force: bool = False,
         dry: bool = False,
+        grows: bool = False,
+        shard_size: int | None = None,
+        shard_images: int | None = None,
     ) -> None:
         self.path = os.path.realpath(path) if os.path.islink(path) else path
         self.settings = settings
         self.labelling = labelling
+        self.names: list[str] = []  # of labels, and the number of each
+        self.numbers: dict[str, int] = {}
         self.force = force
-        self.kind = format_to_write(self.path, captions=bool(settings.values.get("captions")))
+        values = settings.values
+        self.kind = format_to_write(
+            self.path, values.get("format"), captions=bool(values.get("captions"))
+        )
+        if self.kind.name == "tfrecords":
+            check_size(values["size"])
         self.suffix = suffix(settings.values["quality"])
         self.started = time.time_ns()
         self.synced = time.monotonic()
         self.count = 0  # images packed
+        self.already = 0  # images of the list that the dataset had before it grows
         self.part: Writer | None = None
         part_name = atomic.part_name(self.path)
         self.own = tuple(placed(place) + os.sep for place in (self.path, part_name))
-        self.made = finished(self.path, self.kind, settings, force=force)
+        complete(self.path)
+        before = self._stamp()
+        self.made = finished(self.path, self.kind, settings, force=force, grows=grows)
+        self.grown = self.made if grows else None
         if self.made:
             self.count = len(self.made)
             if not os.path.lexists(part_name):
                 remove(self._journal_name())  # of a run that was killed in its last moment
+        self.first = self.count if self.grown else 0  # number of the first image in the part
+        if self.grown:
+            self.made = None
+            self.labelling = with_names_of(self.grown, labelling)
         if self.made or dry:
             self.journal = Journal()
             return
-        assert self.kind.write
+        shards = {"most_bytes": shard_size, "most_images": shard_images}
+        if self.kind.name != "webdataset":
+            shards = {}
         with self._writing():
-            self.part = self.kind.write(self.path)
+            self.part = self.kind.write(self.path, self.grown, **shards)
             try:
+                if self._stamp() != before:  # another process was faster
+                    raise BlockingIOError
                 self.journal = opened(self._journal_name(), force=force)
                 self._take_up(self.part)
             except BaseException:
@@ -96,7 +128,7 @@ class Packing:
 
     def __exit__(self, *_: object) -> None:
         """Leave what is packed for the next run, where it is not finished."""
-        self.journal.close(finished=not self.count)
+        self.journal.close(finished=self.count == self.first)
         if self.part:
             self.part.close()
 
@@ -106,11 +138,14 @@ class Packing:
 
     def enlist(self, entries: Iterable[Entry]) -> None:
         """Take the list of all that is wanted, in order, and find in it what is packed already."""
+        if self.grown:
+            self.journal.know(marks(finished_sources(self.grown, self.kind.records)))
+            entries = filter(self._is_new, entries)
         self.journal.enlist(
             Listed(position, origin_of(path, size, facts), mtime, trouble)
             for position, (path, size, mtime, facts, trouble) in enumerate(entries)
         )
-        if next(self.journal.listed(), None) is None:
+        if not self.already and next(self.journal.listed(), None) is None:
             raise FatalError(f"no images came in, so {self.path} was not made")
         known = (
             finished_sources(self.made, self.kind.records)
@@ -118,7 +153,7 @@ class Packing:
             else packed_sources(self.journal)
         )
         try:
-            self.journal.settle(match(self.journal, known))
+            self.journal.settle(match(self.journal, known, self.first))
         except MismatchError as how:
             raise FatalError(f"{self._was_made} {how}: {self._cure}") from None
 
@@ -138,19 +173,29 @@ class Packing:
             return
         if self.made:
             path = self.journal.source(first).path
-            raise FatalError(f"{self.path} was made without {path}: {REPLACE}")
+            raise FatalError(
+                f"{self.path} was made without {path}: {REPLACE}, or --append to add it"
+            )
         self._keep(self.journal.first_packed_behind(first))
 
     def unused_names(self) -> list[str]:
         """The classes or tags of the labelling that no image of the list has.
 
-        Raises FatalError if its labels would be none or too many: before any image is packed.
+        Raises FatalError if its labels would be none or too many, or of several kinds: before any
+        image is packed.
         """
         if self.made or not self.labelling:
             return []
         good = (source.facts for source in self.journal.listed() if not source.trouble)
-        counts = self.labelling.count(good)
-        self.labelling.names(counts, self.count + self.left())
+        old = map(json.loads, self._old_lines())
+        counts = self.labelling.count(chain(old, good))
+        self.names = self.labelling.names(counts, self.count + self.left())
+        self.numbers = {name: number for number, name in enumerate(self.names)}
+        if self.part and self.kind.notes:  # those that are in the part have these names
+            names = json.dumps(self.names)
+            if self.count > self.first and self.journal.word("names") != names:
+                self._keep(self.first)
+            self.journal.keep_word("names", names)
         wanted = (*self.labelling.classes, *self.labelling.tags)
         return [name for name in wanted if not counts[name]]
 
@@ -172,9 +217,10 @@ class Packing:
         source = self.journal.source(position)
         fitted = {"width": packable.width, "height": packable.height, "fit": packable.fit.record()}
         with self._writing():
-            name = self._name(self.count)
+            name = self._name(self.count, packable.suffix)
             sidecars = []
-            for ending, data in packable.sidecars:
+            notes = self._notes(name, source.facts | fitted)
+            for ending, data in (dict(notes) | dict(packable.sidecars)).items():
                 part = self.part.append(_beside(name, ending), data)
                 sidecars.append([ending, part.offset, part.length, part.crc])
             member = self.part.append(name, packable.data)
@@ -188,6 +234,7 @@ class Packing:
                     member.crc,
                     dumped(fitted),
                     json.dumps(sidecars),
+                    packable.suffix,
                 )
             )
             self.count += 1
@@ -199,16 +246,24 @@ class Packing:
         return self.journal.enlarged()
 
     def finish(self) -> None:
-        """Complete the dataset and rename it to its path."""
+        """Complete the dataset and rename it to its path, or join it to the one that grows."""
         assert self.part, "a finished dataset is not finished again"
-        if not self.count:
+        if self.count == self.first:
+            if self.grown:
+                return
             raise FatalError(f"{self.path}: none of the images could be packed")
-        ours = {OURS: {"images": self.count, "settings": written(self.settings)}}
-        texts = self.kind.texts(self._lines, self.path) | {
-            SUMMARY: partial(summary_lines, ours, self._lines, self.count, self.labelling)
-        }
+        how, names = self.labelling, self.names
+        if how and not self.kind.notes:
+            names = how.names(how.count(map(json.loads, self._lines())), self.count)
+        ours: dict[str, Any] = {OURS: {"images": self.count, "settings": written(self.settings)}}
+        texts = self.kind.texts(self._lines, self.path)
+        if how and self.kind.labels_apart:
+            texts[LABELS] = partial(label_file, how, names, self._lines, self.count)
+            ours |= {"label_names": names}
+            how = None
+        texts[SUMMARY] = partial(summary_lines, ours, self._lines, names, how)
         # No source is newer than its dataset: see matching.finished_sources.
-        mtime = max(self.started, self.journal.newest())
+        mtime = max(self.started, self.journal.newest(), self.grown.mtime if self.grown else 0)
         members = chain.from_iterable(map(self._members, self.journal.packed()))
         with self._writing():
             self._sync(self.part)
@@ -225,6 +280,14 @@ class Packing:
     def _cure(self) -> str:
         return REPLACE if self.made else RESTART
 
+    def _stamp(self) -> tuple[int, ...]:
+        """What changes with the dataset at the path."""
+        for path in (os.path.join(self.path, SUMMARY), self.path):
+            with suppress(OSError):
+                found = os.stat(path)
+                return found.st_ino, found.st_size, found.st_mtime_ns
+        return ()
+
     def _journal_name(self) -> str:
         folder, name = os.path.split(self.path)
         # SQLite keeps a -wal beside it, whose name must fit too.
@@ -235,12 +298,14 @@ class Packing:
         then = json.loads(self.journal.word("settings") or "null")
         if then and not self.force:
             refuse_difference(self.settings, then, self._was_made, self._cure)
-        if not then or self.settings.difference(then):
-            self._keep(0)
+        base = f"{self.first} {self.grown.mtime}" if self.grown else ""
+        if not then or self.settings.difference(then) or base != (self.journal.word("base") or ""):
+            self._keep(self.first)
             self.journal.keep_word("settings", dumped(written(self.settings)))
+            self.journal.keep_word("base", base)
             return
         # What was written since the last sync may have been lost with the power.
-        kept = 0
+        kept = self.first
         for packed in self.journal.packed(since=int(self.journal.word("synced") or 0) - 1):
             if not all(map(part.holds, self._members(packed))):
                 break
@@ -251,9 +316,9 @@ class Packing:
         """Forget all images but the first few."""
         assert self.part
         self.journal.forget(count)
-        last = next(self.journal.packed(since=count - 1), None) if count else None
+        last = next(self.journal.packed(since=count - 1), None) if count > self.first else None
         self.part.cut(self._members(last)[-1] if last else None)
-        self.count = last.number + 1 if last else 0
+        self.count = last.number + 1 if last else self.first
         self._sync(self.part)
 
     def _sync(self, part: Writer) -> None:
@@ -265,20 +330,49 @@ class Packing:
         """The position before which all should be packed."""
         return self.journal.edge(packed_only=not self.made)
 
-    def _name(self, number: int) -> str:
-        return self.kind.image_name(number, self.suffix)
+    def _name(self, number: int, suffix: str = "") -> str:
+        return self.kind.image_name(number, suffix or self.suffix)
+
+    def _notes(self, name: str, facts: dict[str, Any]) -> Iterable[Note]:
+        """The files beside an image that its format has."""
+        if not self.kind.notes:
+            return ()
+        label = self.labelling.label(facts, self.numbers) if self.labelling else None
+        return self.kind.notes({"file_name": name} | facts, label, self.names)
 
     def _members(self, packed: Packed) -> list[Member]:
         """An image behind its sidecars, in the order of the part."""
-        name = self._name(packed.number)
+        name = self._name(packed.number, packed.suffix)
         sidecars = json.loads(packed.sidecars)
         image = Member(name, packed.offset, packed.length, packed.crc)
         return [*(Member(_beside(name, ending), *place) for ending, *place in sidecars), image]
 
+    def _is_new(self, entry: Entry) -> bool:
+        """Whether the dataset that grows lacks an image.
+
+        Raises FatalError if it has the image as it was before the file changed.
+        """
+        assert self.grown
+        path, size, mtime, facts, trouble = entry
+        mark = self.journal.mark_of(key_of(path))
+        if mark is None or trouble:
+            return True
+        if mark != mark_of({"bytes": size} | facts) or mtime > self.grown.mtime:
+            raise FatalError(
+                f"{self.path} was made from {path} as it was before it changed: {REPLACE}"
+            )
+        self.already += 1
+        return False
+
+    def _old_lines(self) -> Iterator[bytes]:
+        """The record of each image of the dataset that grows."""
+        return self.grown.lines(self.kind.records) if self.grown else iter(())
+
     def _lines(self) -> Iterator[bytes]:
         """The record of each image: its name, its source and how it was fitted."""
+        yield from self._old_lines()
         for packed in self.journal.packed():
-            name = dumped({"file_name": self._name(packed.number)})
+            name = dumped({"file_name": self._name(packed.number, packed.suffix)})
             # Three objects without a common name are one: no need to parse ten million of them.
             yield f"{name[:-1]},{packed.origin[1:-1]},{packed.record[1:]}\n".encode()
 

@@ -6,17 +6,20 @@ from typing import Any
 
 from animetools.dataset.formats import Format
 from animetools.dataset.labels import summary_of
-from animetools.dataset.members import SUMMARY, TEXTS, is_member_name
+from animetools.dataset.members import OURS, SUMMARY, TEXTS, is_member_name
 from animetools.dataset.pictures import Reader
 from animetools.errors import FatalError
 from animetools.settings import Settings
 
-OURS = "animepack"  # our key in dataset.json
 REPLACE = "choose another -o, or -f to replace it"
 
 
-def finished(path: str, kind: Format, settings: Settings, *, force: bool) -> Reader | None:
+def finished(
+    path: str, kind: Format, settings: Settings, *, force: bool, grows: bool = False
+) -> Reader | None:
     """The finished dataset at a path; None where one can be written, as `force` allows.
+
+    One that `grows` takes no images of other settings.
 
     Raises FatalError if something else is there, or a dataset of other settings.
     """
@@ -43,7 +46,8 @@ def finished(path: str, kind: Format, settings: Settings, *, force: bool) -> Rea
     ours = summary_of(made).get(OURS)
     if not isinstance(ours, dict) or not isinstance(ours.get("settings"), dict):
         raise FatalError(f"{path} exists and was not made by {OURS}: {REPLACE}")
-    refuse_difference(settings, ours["settings"], f"{path} was made", REPLACE)
+    cure = "--append takes the options that it was made with" if grows else REPLACE
+    refuse_difference(settings, ours["settings"], f"{path} was made", cure)
     if len(made) != ours.get("images"):
         found = f"{len(made)} of {ours.get('images')} images"
         raise FatalError(f"{path} is damaged: it holds {found}: {REPLACE}")

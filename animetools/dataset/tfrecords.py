@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from animetools.dataset.identity import Fingerprints, fingerprints
-from animetools.dataset.members import Shape
+from animetools.dataset.members import SUMMARY, Shape
+from animetools.dataset.parts import lines_of
 from animetools.errors import FatalError, ItemError
 
 HEAD, TAIL = 12, 4  # bytes around a payload: its length with a checksum, and its checksum
@@ -44,7 +45,8 @@ class TFRecordReader:
         try:
             self.descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
             finalize(self, os.close, self.descriptor)
-            self.mtime = os.fstat(self.descriptor).st_mtime_ns
+            summary = os.path.join(os.path.dirname(self.path), SUMMARY)
+            self.mtime = os.stat(summary if os.path.exists(summary) else self.path).st_mtime_ns
             self.offsets, self.lengths = _index(self.descriptor)
         except (OSError, ValueError) as why:
             raise FatalError(f"{self.path}: not TFRecords: {why}") from None
@@ -108,8 +110,8 @@ class TFRecordReader:
         return iter(())
 
     def lines(self, name: str) -> Iterator[bytes]:
-        """Nothing: there is no text file in it."""
-        return iter(())
+        """The lines of a text file beside it; see Reader."""
+        return lines_of(os.path.dirname(self.path) or ".", name)
 
     def _mapped_labels(self) -> NDArray[Any] | None:
         """The labels as the file has them, in memory only as far as they are read."""
@@ -198,6 +200,8 @@ def _largest(folder: str) -> str:
     Raises FatalError if the folder holds several datasets.
     """
     names = sorted(name for name in os.listdir(folder) if name.endswith(".tfrecords"))
+    if not names:
+        raise FatalError(f"{folder}: holds no TFRecords")
     levels = {name: re.fullmatch(r"(.*)-r(\d+)\.tfrecords", name) for name in names}
     if len({level[1] if level else name for name, level in levels.items()}) > 1:
         raise FatalError(f"{folder}: holds several datasets: name one of their files")

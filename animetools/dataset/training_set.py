@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from animetools.dataset.formats import reader
 from animetools.dataset.identity import Identity
-from animetools.dataset.labels import MOST_CLASSES, label_names
+from animetools.dataset.labels import check_labels, label_names
 from animetools.dataset.members import Shape
 from animetools.dataset.pictures import Labels, Pixels
 from animetools.errors import FatalError, ItemError
@@ -181,14 +181,7 @@ class Images:
                 f"{self.path}: holds no labels: in dataset.json, the .cls files of a tar, "
                 "or the -rxx.labels beside TFRecords"
             )
-        size = labels.shape[1] if labels.ndim == 2 else int(labels.max()) + 1
-        if not 0 < size <= MOST_CLASSES or (labels.ndim == 1 and labels.min() < 0):
-            raise FatalError(f"{self.path}: labels are of 1 to {MOST_CLASSES} classes or numbers")
-        if not np.isfinite(labels).all():
-            raise FatalError(f"{self.path}: a label is not finite")
-        if 0 < len(self.label_names) < size or (labels.ndim == 2 and len(self.label_names) > size):
-            names = f"{len(self.label_names)} names for labels of {size} classes or numbers"
-            raise FatalError(f"{self.path}: {names}")
+        check_labels(labels, self.label_names, self.path)
         return labels
 
 

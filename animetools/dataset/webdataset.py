@@ -9,24 +9,29 @@ import re
 import zlib
 from array import array
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import chain
 
 import numpy as np
-from numpy.typing import NDArray
 
 from animetools.dataset.identity import Fingerprints, fingerprints
-from animetools.dataset.members import LONGEST_FILE
-from animetools.dataset.pictures import ImageFiles
+from animetools.dataset.labels import labels_found, labels_of
+from animetools.dataset.members import LONGEST_FILE, SUMMARY
+from animetools.dataset.parts import lines_of
+from animetools.dataset.pictures import ImageFiles, Labels
 from animetools.errors import FatalError, ItemError
 
 BLOCK = 512  # bytes; headers and data begin at multiples of it
 LONGEST_HEADER = 1 << 20  # bytes; of those that give the next member a longer name or size
 LONGEST_LABEL = 64  # bytes
 IMAGES = frozenset({"png", "jpg", "jpeg", "webp"})
-LABEL = "cls"
+LABEL, TEXT, RECORD = "cls", "txt", "json"
+NOTES = (LABEL, TEXT, RECORD)  # beside an image
 
 _SAMPLE = re.compile(r"((?:.*/)?[^/.]+)\.([^/]*)", re.DOTALL)  # name, kind
 
 Place = tuple[int, int]  # where in a file something begins, and its length
+NOWHERE = (0, 0)
 
 
 class TarReader(ImageFiles):
@@ -46,20 +51,21 @@ class TarReader(ImageFiles):
             )
             self.shards = [os.path.join(path, name) for name in names]
         self.names: list[str] = []
-        places = [array("q") for _ in range(5)]
+        places = [array("q") for _ in range(3 + 2 * len(NOTES))]
         for number, shard in enumerate(self.shards):
             before = f"{os.path.basename(shard)}/" if os.path.isdir(path) else ""
             try:
-                for name, image, label in _samples(shard):
+                for name, *found in _samples(shard):
                     self.names.append(before + name)
-                    for column, value in zip(places, (number, *image, *label), strict=True):
+                    for column, value in zip(places, (number, *chain(*found)), strict=True):
                         column.append(value)
             except (OSError, ValueError) as why:
                 raise FatalError(f"{shard}: not a tar of images: {why}") from None
-        self.mtime = os.stat(path).st_mtime_ns
-        self.shard, self.offsets, self.lengths, self.label_offsets, self.label_lengths = map(
-            np.array, places
-        )
+        self.folder = path if os.path.isdir(path) else os.path.dirname(path) or "."
+        summary = os.path.join(self.folder, SUMMARY)
+        self.mtime = os.stat(summary if os.path.exists(summary) else path).st_mtime_ns
+        self.shard, self.offsets, self.lengths, *notes = map(np.array, places)
+        self.notes = dict(zip(NOTES, zip(notes[::2], notes[1::2], strict=True), strict=True))
 
     def __len__(self) -> int:
         """The number of images."""
@@ -89,8 +95,16 @@ class TarReader(ImageFiles):
         return fingerprints(crcs, self.lengths)
 
     def lines(self, name: str) -> Iterator[bytes]:
-        """Nothing: there is no text file about all images."""
-        return iter(())
+        """The lines of a text file beside the tars; see Reader."""
+        return lines_of(self.folder, name)
+
+    def note(self, index: int, kind: str, most: int) -> bytes:
+        """The first bytes of a file of NOTES beside an image; empty if there is none.
+
+        Raises ItemError if it is truncated, OSError.
+        """
+        offsets, lengths = self.notes[kind]
+        return self._bytes(index, int(offsets[index]), min(int(lengths[index]), most))
 
     def files(self) -> Iterator[str]:
         """The names of all files, images or not."""
@@ -100,28 +114,30 @@ class TarReader(ImageFiles):
 
     def labels_found(self) -> str:
         """How many images have a class, in a phrase."""
-        count = np.count_nonzero(self.label_lengths)
-        return f"labels for {count} of {len(self)} images in .{LABEL} files" if count else ""
+        if count := np.count_nonzero(self.notes[LABEL][1]):
+            return f"labels for {count} of {len(self)} images in .{LABEL} files"
+        return labels_found(self, self._own_name)
 
-    def labels(self) -> NDArray[np.int64] | None:
-        """The class numbers [N] in the .cls files beside the images; None if there are none.
+    def labels(self) -> Labels | None:
+        """The class numbers in the .cls files beside the images, or else those of dataset.json.
 
         Raises FatalError if an image has none, or it is not a number.
         """
-        if not self.label_lengths.any():
-            return None
+        if not self.notes[LABEL][1].any():
+            return labels_of(self, self._own_name)
         found = np.empty(len(self), np.int64)
-        for index, (offset, length) in enumerate(
-            zip(self.label_offsets.tolist(), self.label_lengths.tolist(), strict=True)
-        ):
-            text = self._bytes(index, offset, min(length, LONGEST_LABEL))
+        for index in range(len(self)):
             try:
-                found[index] = int(text)
+                found[index] = int(self.note(index, LABEL, LONGEST_LABEL))
             except (ValueError, OverflowError):
                 raise FatalError(
                     f"{self.path}: {self.names[index]}: no class number in its .{LABEL}"
                 ) from None
         return found
+
+    def _own_name(self, index: int) -> str:
+        """The name of an image in its tar, as dataset.json has it."""
+        return self.names[index].rpartition(".tar/")[2]
 
     def _bytes(self, index: int, offset: int, length: int) -> bytes:
         # Opened for each: a set may have more shards than a process may have files.
@@ -135,27 +151,29 @@ class TarReader(ImageFiles):
         return data
 
 
-def _samples(path: str) -> Iterator[tuple[str, Place, Place]]:
-    """The name of each image, its place, and the place of its class number (of length 0: none).
+def _samples(path: str) -> Iterator[tuple[str, Place, Place, Place, Place]]:
+    """The name of each image, its place, and the places of its NOTES (of length 0: none).
 
     Members of one sample follow one another; the first of several images in one sample counts.
     """
-    sample, image, label = "", ("", (0, 0)), (0, 0)
+    sample, image = "", ("", NOWHERE)
+    notes = dict.fromkeys(NOTES, NOWHERE)
     for name, place in _members(path):
         match = _SAMPLE.fullmatch(name)
         if not match:
             continue
         if match[1] != sample:
             if image[0]:
-                yield *image, label
-            sample, image, label = match[1], ("", (0, 0)), (0, 0)
+                yield *image, notes[LABEL], notes[TEXT], notes[RECORD]
+            sample, image = match[1], ("", NOWHERE)
+            notes = dict.fromkeys(NOTES, NOWHERE)
         kind = match[2].lower()
         if kind in IMAGES and not image[0]:
             image = name, place
-        elif kind == LABEL:
-            label = place
+        elif kind in notes:
+            notes[kind] = place
     if image[0]:
-        yield *image, label
+        yield *image, notes[LABEL], notes[TEXT], notes[RECORD]
 
 
 def _members(path: str) -> Iterator[tuple[str, Place]]:
@@ -194,8 +212,10 @@ def _check_header(header: bytes, at: int) -> None:
     Raises ValueError.
     """
     unsigned = sum(header) - sum(header[148:156]) + 8 * ord(" ")
-    if len(header) < BLOCK or _number(header[148:156]) != unsigned:
-        raise ValueError(f"no header at byte {at}")
+    with suppress(ValueError):
+        if len(header) == BLOCK and _number(header[148:156]) == unsigned:
+            return
+    raise ValueError(f"no header at byte {at}")
 
 
 def _short_name(header: bytes) -> bytes:

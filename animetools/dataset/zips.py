@@ -5,10 +5,12 @@ member and cannot continue an archive that has no directory yet; both matter her
 """
 
 import os
+import shutil
 import zlib
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from itertools import chain
 from struct import Struct, error
 from typing import BinaryIO
@@ -24,9 +26,11 @@ from animetools.dataset.members import (
     LONGEST_LINE,
     METADATA,
     SUMMARY,
+    TEXTS,
     Member,
     is_image_name,
 )
+from animetools.dataset.parts import COPIED, Texts, added_name, hand_over
 from animetools.dataset.pictures import ImageFiles, Labels
 from animetools.errors import FatalError, ItemError
 
@@ -41,13 +45,16 @@ LONGEST_COMMENT = 1 << 16
 
 
 class ZipWriter:
-    """A zip that grows in `.NAME.part` and is renamed to `path` when it is finished.
+    """A zip, or what is added to the one that is `grown`; see Writer.
 
-    Raises BlockingIOError while another process writes it, OSError if it cannot be written.
+    What is added has a directory of all members. It comes behind the old end: the old directory
+    stays where it was, unused, and no image is copied.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, grown: "ZipReader | None" = None) -> None:
         self.path = path
+        self.grown = grown
+        self.base = os.path.getsize(path) if grown else 0  # where the part will begin in the zip
         self.name = atomic.part_name(path)
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         self.file = os.fdopen(atomic.claim(self.name), "r+b")
@@ -82,23 +89,27 @@ class ZipWriter:
     def finish(
         self,
         members: Iterable[Member],
-        texts: Mapping[str, Callable[[], Iterable[bytes]]],
+        texts: Texts,
         mtime: int,
     ) -> None:
-        """Add text files, each of its lines, and the directory.
-
-        The zip then takes its name, replacing what had it, and this time in nanoseconds.
-        """
+        """Add text files, each of its lines, and the directory; rename it, or join it; see Writer."""
         added = [self._append_text(name, lines) for name, lines in texts.items()]
         begin, count = self.end, 0
-        for member in chain(members, added):
+        moved = (
+            replace(member, offset=self.base + member.offset) for member in chain(members, added)
+        )
+        for member in chain(self.grown.members() if self.grown else (), moved):
             self._write(_central_header(member))
             count += 1
-        self._write(_ending(begin, self.end - begin, count))
+        self._write(_ending(self.base + begin, self.end - begin, count))
         self.file.flush()
         os.utime(self.file.fileno(), ns=(mtime, mtime))
         os.fsync(self.file.fileno())
-        os.replace(self.name, self.path)
+        if self.grown:
+            hand_over(self.name, self.path)
+            join(self.path)
+        else:
+            os.replace(self.name, self.path)
         self.file.close()
 
     def close(self) -> None:
@@ -213,6 +224,10 @@ class ZipReader(ImageFiles):
                     left -= len(line)
                     yield line
 
+    def members(self) -> Iterator[Member]:
+        """All files in it but its own texts, as the directory has them."""
+        return (member for member in self._directory() if member.name not in TEXTS)
+
     def _index(self) -> None:
         offsets, lengths, crcs, self.texts = array("Q"), array("I"), array("I"), {}
         last, in_order = "", True
@@ -265,6 +280,42 @@ class ZipReader(ImageFiles):
         *_, n, m = LOCAL.unpack(header)
         name = os.pread(self.descriptor, n, offset + LOCAL.size)
         return name.decode("utf-8", "replace"), offset + LOCAL.size + n + m
+
+
+def join(path: str) -> None:
+    """Add to a zip what waits beside it; when this was killed, it can be done again.
+
+    Raises FatalError if it belongs to another zip, OSError.
+    """
+    added = added_name(path)
+    with open(added, "rb") as source, open(path, "r+b") as file:
+        mtime = os.fstat(source.fileno()).st_mtime_ns
+        base = _base_of(source)
+        file.seek(max(0, base - END.size))
+        if not file.read(END.size).startswith(b"PK\5\6"):
+            raise FatalError(f"{added} does not belong to this {path}: remove one of them")
+        source.seek(0)
+        shutil.copyfileobj(source, file, COPIED)
+        file.truncate()
+        file.flush()
+        os.utime(file.fileno(), ns=(mtime, mtime))
+        os.fsync(file.fileno())
+    os.unlink(added)
+
+
+def _base_of(file: BinaryIO) -> int:
+    """Where what is to be added to a zip begins in it."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(size - END.size)
+    *_, length, begin, _ = END.unpack(file.read())
+    around = END.size
+    wide = size - END.size - LOCATOR.size - END64.size
+    file.seek(max(0, wide))
+    found = file.read(END64.size)
+    if wide > 0 and found.startswith(b"PK\6\6"):
+        *_, length, begin = END64.unpack(found)
+        around = size - wide
+    return int(begin - (size - around - length))
 
 
 def _local_header(member: Member) -> bytes:

@@ -3,7 +3,7 @@
 import re
 from typing import Literal
 
-from animetools.errors import PassedOver
+from animetools.errors import ItemError, PassedOver
 from animetools.images.errors import Unsupported
 
 MAX_PIXELS = 178_000_000  # of an image, unless --max-pixels allows more
@@ -166,6 +166,13 @@ def recognize(path: str, head: bytes) -> str | None:
     if format_by_name(path) is None:
         raise PassedOver("not an image by name or content")
     return None
+
+
+def check_side(image_format: Format, width: int, height: int) -> None:
+    """Raise ItemError for a size that a format cannot hold."""
+    most = LARGEST_SIDE[image_format]
+    if max(width, height) > most:
+        raise ItemError(f"{image_format} allows at most {most} pixels a side, not {width}x{height}")
 
 
 def _match(table: dict[str, re.Pattern[bytes]], head: bytes) -> str | None:

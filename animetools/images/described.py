@@ -5,7 +5,7 @@ from io import BytesIO
 from PIL import ExifTags, Image
 
 from animetools.errors import ItemError
-from animetools.images.containers import Format
+from animetools.images.containers import Format, check_side
 from animetools.images.files import Pixels, encode_jpeg, encode_png
 from animetools.images.formats.png import text_chunk
 
@@ -19,7 +19,10 @@ def encode_described(pixels: Pixels, image_format: Format, quality: int, text: s
     """Encode uint8 [H, W, 3] sRGB, [H, W, 4] with alpha (not for JPEG) or [H, W] grey pixels.
 
     `quality` is JPEG's or WebP's, 1 to 100. `text` is ASCII of at most LONGEST characters.
+
+    Raises ItemError if the format cannot hold so large a picture.
     """
+    check_side(image_format, pixels.shape[1], pixels.shape[0])
     if image_format == "png":
         data = encode_png(pixels)
         if not text:

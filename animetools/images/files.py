@@ -82,9 +82,11 @@ def check_file(data: bytes, max_pixels: int = MAX_PIXELS) -> str:
 
 def encode_png(pixels: Pixels) -> bytes:
     """PNG file of uint8 [H, W, 3] sRGB, [H, W, 4] with alpha or [H, W] grey; lossless."""
-    # One filter instead of the best of five per line. Measured on drawings: 5.2 ms and 2.49 MB;
-    # OpenCV's default takes 8.4 ms and 2.57 MB, level 6 takes 26 ms and 2.31 MB.
-    settings = [cv2.IMWRITE_PNG_COMPRESSION, 2, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP]
+    # One filter instead of the best of five per line, and runs instead of a search for repetitions: 30 %
+    # less time than the search at its quickest useful level (2). At 512 x 512, files of drawings are
+    # 0.2 % smaller (flat colors) or 0.9 % larger (painted); whole pictures are 10 % larger.
+    settings = [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP]
+    settings += [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
     return _encode(".png", pixels, settings)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from animetools.errors import ItemError
-from animetools.images.containers import LARGEST_SIDE, Format
+from animetools.images.containers import Format, check_side
 from animetools.images.described import add_to_jpeg, exif_text
 from animetools.images.formats.png import chunk, encode_bands, text_chunk
 from animetools.images.formats.profiles import transform_to_srgb
@@ -33,9 +33,7 @@ def encode_picture(
     Raises ItemError if the format cannot hold the picture.
     """
     height, width = picture.pixels.shape[:2]
-    if max(width, height) > LARGEST_SIDE[image_format]:
-        most = LARGEST_SIDE[image_format]
-        raise ItemError(f"{image_format} allows at most {most} pixels a side, not {width}x{height}")
+    check_side(image_format, width, height)
     if image_format == "png":
         return _encode_png(picture, software)
     exif = exif_text(ExifTags.Base.Software, software) if software else b""

@@ -2,11 +2,9 @@
 
     PYTHONPATH=. .venv/bin/python tests/benchmarks/ranks.py [--pairs 5] [--size 64] [--batch 16]
 
-Each trains the networks of `ada` at 64 px with a channel base of 4096, R1, path lengths and ADA, for as many
-iterations, in turn; CPU seconds of all their threads and processes say little of waiting, so the
-wall clock is printed too. Other work on the machine slows both: the ratio is the median of pairs.
-Then what a rank does for others: the share of CPU seconds of an iteration that drawing the random
-numbers of a whole batch takes, and adding up gradients.
+Both train the networks of `ada` with R1, path lengths and ADA for as many iterations, in turn. CPU
+seconds are those of all threads and processes. Other work on the machine slows both, so the ratio
+is the median of pairs.
 """
 
 import argparse
@@ -20,6 +18,7 @@ from multiprocessing.connection import Connection
 
 import torch
 
+from animetools.cli.cores import limit_libraries
 from animetools.training.augment import Ada
 from animetools.training.config import networks, preset
 from animetools.training.gan import GAN
@@ -71,6 +70,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--base", type=int, default=4096)
     options = parser.parse_args()
+    limit_libraries()  # as sgtrain does
     context = get_context("spawn")
 
     def begin(environment: dict[str, str], threads: int) -> Connection:

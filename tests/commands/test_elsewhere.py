@@ -18,6 +18,7 @@ LINES = {
     "animedraw": "--count 3 --portraits 128",
     "animecrop": "--min-size 16 --json in",
     "animecrop --align": "--min-size 16 --align --portrait --format jpg in",
+    "animeaug": "--each 5 --mirror --json in",
     "animeclean": "--json in in/0.png",
     "animetag": "--model wd/model.onnx --captions --prune --json in",
     "animeupscale": "--model art --below 2000 --format webp in",

@@ -56,7 +56,9 @@ def test_what_is_not_read_is_never_deleted_or_moved(shell: Shell, raw: Path) -> 
     assert "failed 0" in last
 
 
-@pytest.mark.parametrize("command", ["animecrop", "animepack --size 64", "animeupscale --scale 2"])
+@pytest.mark.parametrize(
+    "command", ["animecrop", "animeaug", "animepack --size 64", "animeupscale --scale 2"]
+)
 def test_pictures_that_were_left_out_are_counted_by_kind(
     shell: Shell, raw: Path, command: str
 ) -> None:

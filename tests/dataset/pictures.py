@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from animetools.commands.animepack import PackOptions
-from animetools.dataset.encode import Packable, encode
+from animetools.dataset.encode import Encode, Packable, encode
 from animetools.dataset.formats import reader
 from animetools.dataset.members import METADATA
+from animetools.dataset.options import PackOptions
 from animetools.dataset.packing import Entry, Packing
 from animetools.dataset.training_set import Images
 from animetools.images.files import encode_png
@@ -18,6 +18,13 @@ from animetools.settings import Settings
 
 OPTIONS = PackOptions(size=16)
 SETTINGS = Settings.of("animepack", OPTIONS).keyed(background=[*OPTIONS.background])
+TARGETS = ("d.zip", "d", "d.tfrec", "d.wds")  # one of each format
+FORMAT = {".tfrec": "tfrecords", ".wds": "webdataset"}
+
+
+def settings_of(path: Path | str) -> Settings:
+    """The settings with the format of a target."""
+    return SETTINGS.keyed(format=FORMAT.get(Path(path).suffix))
 
 
 def picture(seed: int, width: int = 16, height: int = 16) -> Rgb:
@@ -40,11 +47,12 @@ def entry(path: str, **facts: Any) -> Entry:
     return path, found.st_size, found.st_mtime_ns, facts, ""
 
 
-def packable(seed: int) -> Packable:
-    """A picture ready to be packed; each second one has a caption and metadata."""
+def packable(seed: int, encoded: Encode = encode) -> Packable:
+    """A picture ready to be packed; each second file has a caption and metadata beside it."""
     square, how = fit(picture(seed), 16)
-    sidecars = ((".txt", b"caption %d" % seed), (".png.json", b"{}")) if seed % 2 else ()
-    return Packable(encode(square), 16, 16, how, sidecars)
+    sidecars = ((".txt", b"caption %d" % seed), (".png.json", b"{}"))
+    has_sidecars = seed % 2 and encoded is encode
+    return Packable(encoded(square, None), 16, 16, how, sidecars if has_sidecars else ())
 
 
 def unpacked(path: Path) -> list[Rgb]:
@@ -71,7 +79,7 @@ def pack(
         if one.path not in bad:
             if limit is not None and packing.count >= limit:
                 break
-            packing.add(one.position, packable(int(Path(one.path).stem)))
+            packing.add(one.position, packable(int(Path(one.path).stem), packing.kind.encode))
     if limit is not None:
         raise KeyboardInterrupt
     packing.finish()

@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,6 +144,13 @@ def varint(number: int) -> bytes:
         data += bytes([number & 0x7F | 0x80])
         number >>= 7
     return data + bytes([number])
+
+
+def summary_of(path: str) -> dict[str, Any]:
+    """dataset.json of a zip."""
+    with zipfile.ZipFile(path) as file:
+        found: dict[str, Any] = json.loads(file.read("dataset.json"))
+    return found
 
 
 def _summary(labels: object) -> str:

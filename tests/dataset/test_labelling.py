@@ -31,7 +31,8 @@ def records(tagged: list[list[tuple[str, str]]]) -> list[dict[str, Any]]:
 def summary(listed: list[dict[str, Any]], how: Labelling) -> dict[str, Any]:
     """dataset.json."""
     lines = [json.dumps(record).encode() for record in listed]
-    text = b"".join(summary_lines({"animepack": {}}, lambda: lines, len(lines), how))
+    names = how.names(how.count(listed), len(listed))
+    text = b"".join(summary_lines({"animepack": {}}, lambda: lines, names, how))
     made: dict[str, Any] = json.loads(text)
     return made
 

@@ -65,6 +65,14 @@ def test_archives_beyond_four_gigabytes(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
         assert archive.read(second.name) == b"second"
         assert archive.getinfo(second.name).header_offset == 5 << 30
+    more = ZipWriter(str(tmp_path / "a.zip"), files)
+    third = more.append("00000/img00000002.png", b"third")
+    more.finish([third], texts([b"{}\n"] * 3), 0)
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        assert archive.testzip() is None
+        assert archive.namelist()[:3] == [first.name, second.name, third.name]
+        assert archive.getinfo(third.name).header_offset > 5 << 30
+    assert len(ZipReader(str(tmp_path / "a.zip"))) == 3
 
 
 def test_more_than_65535_images(tmp_path: Path) -> None:
