@@ -110,9 +110,9 @@ def inputs(stream: Stream, datasets: dict[str, str], *, labelled: bool) -> Itera
 def pack(options: PackOptions, encode: "Encode", item: Item, output: Output) -> Iterator[Item]:
     """One image, fitted and encoded."""
     from animetools.dataset import encode as files
+    from animetools.dataset.captions import sidecars_beside
     from animetools.dataset.sources import read_image
     from animetools.images.fit import fit
-    from animetools.images.sidecars import sidecars_of
 
     assert options.size
     rgb, data = read_image(
@@ -123,7 +123,7 @@ def pack(options: PackOptions, encode: "Encode", item: Item, output: Output) -> 
         rgb, options.size, options.fit, enlarge=options.enlarge, background=options.background
     )
     image = files.suffix(options.quality)
-    found = sidecars_of(item.path) if options.sidecars else ()
+    found = sidecars_beside(item.path, item.facts) if options.sidecars else ()
     sidecars = tuple((image * one.name_is_whole + one.ending, one.read()) for one in found)
     if options.captions:
         sidecars = ((".txt", f"{item.facts['text']}\n".encode()),)
@@ -190,6 +190,7 @@ def described(
     needs: "Needs", stream: Stream, packing: "Packing", items: Iterable[Item]
 ) -> Iterator[Item]:
     """The images to pack, with the facts that their labels and captions are made of."""
+    from animetools.dataset.members import PACKED_IN
     from animetools.images.containers import format_by_name
     from animetools.images.files import read_bytes
 
@@ -202,7 +203,7 @@ def described(
         if not item.trouble:
             try:
                 facts, missing = needs.facts(item.path, item.facts)
-                if missing and not format_by_name(item.path):
+                if missing and not (PACKED_IN in item.facts or format_by_name(item.path)):
                     read_bytes(item.path)  # raises PassedOver for what is not an image
                 item = replace(item, facts=facts)
             except PassedOver as why:

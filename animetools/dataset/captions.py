@@ -13,7 +13,7 @@ from animetools.dataset.labels import LONGEST_SUMMARY, parse_object
 from animetools.dataset.members import LONGEST_LINE, PACKED_IN
 from animetools.errors import FatalError, ItemError
 from animetools.images.containers import format_by_name
-from animetools.images.sidecars import CAPTIONS, sidecars_of
+from animetools.images.sidecars import CAPTIONS, Sidecar, sidecars_of
 from animetools.tags import LONGEST_NAME, Tag, caption_of, content_of, names_in, tags_of
 
 if TYPE_CHECKING:
@@ -68,13 +68,19 @@ def description_of(path: str, facts: Facts, others: "CaptionFile | None") -> Des
     if isinstance(facts.get("text"), str) or "tags" in facts:
         text, tags = facts.get("text"), tags_of(facts) if "tags" in facts else None
         return Description(text if isinstance(text, str) else None, tags)
-    for sidecar in sidecars_of(path) if format_by_name(path) else ():  # a.txt is not beside itself
+    for sidecar in sidecars_beside(path, facts) if format_by_name(path) else ():  # not a.txt itself
         if sidecar.ending.lower() in CAPTIONS:
             try:
                 return Description(sidecar.read().decode("utf-8-sig").strip())
             except UnicodeDecodeError:
                 raise ItemError(f"{sidecar.path} is not UTF-8 text") from None
     return others.find(path) if others else None
+
+
+def sidecars_beside(path: str, facts: Facts) -> Iterator[Sidecar]:
+    """The sidecars of an image on the disk; one in an archive has none there."""
+    archive, *_ = facts.get(PACKED_IN, [""])
+    return iter(()) if archive and not os.path.isdir(archive) else sidecars_of(path)
 
 
 @dataclass(frozen=True)

@@ -51,8 +51,11 @@ class FolderWriter:
     def cut(self, last: Member | None) -> None:
         """Remove all that comes after a file; after None: everything."""
         self.unsynced.clear()
+        if last is None:
+            self.part.clear()
+            return
         for name in _names(self.part.name, is_member_name):
-            if last is None or _numbered(name) > _numbered(last.name):
+            if _numbered(name) > _numbered(last.name):
                 os.unlink(self.part.inside(name))
 
     def sync(self) -> None:

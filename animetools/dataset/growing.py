@@ -13,6 +13,7 @@ def complete(path: str) -> None:
 
     Raises FatalError if that fails.
     """
+    path = os.path.realpath(path)  # it waits beside the dataset, not beside a link to it
     added = parts.added_name(path)
     try:
         lock = os.open(added, os.O_RDONLY | os.O_CLOEXEC)

@@ -14,9 +14,19 @@ from animetools.errors import FatalError
 from animetools.tags import Tag, content_of
 
 ENTRY_BYTES = 30  # of an image in dataset.json, besides its label
+TAG_BYTES, KEPT_BYTES = 2, 4  # of a number in a vector there, about: 0 or 1, or any, mostly 0.0
 
 Facts = dict[str, Any]
 Lines = Callable[[], Iterable[bytes]]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What the labels of some images are: how many images have each name, and their kind."""
+
+    words: Counter[str]
+    are_classes: bool  # or else vectors
+    width: int = 0  # of vectors without names
 
 
 @dataclass(frozen=True)
@@ -61,13 +71,13 @@ class Labelling:
             return [name for name in self.classes if name in has][:1]
         return list(dict.fromkeys(tag.name for tag in content_of(starmap(Tag, facts["tags"]))))
 
-    def count(self, records: Iterable[Facts]) -> Counter[str]:
-        """How many images have each name.
+    def count(self, records: Iterable[Facts]) -> Counts:
+        """How many images have each name, and what kind of labels.
 
         Raises FatalError if their labels are of several kinds.
         """
         counts: Counter[str] = Counter()
-        kinds = set()
+        kinds = set[tuple[type, int]]()
         for facts in records:
             label = facts.get("label") if self.kept else None
             kinds.add((type(label), len(label) if isinstance(label, list) else 0))
@@ -77,13 +87,19 @@ class Labelling:
                     " one length each, with names or without"
                 )
             counts.update(self.words(facts))
-        return counts
+        kind, width = next(iter(kinds), (type(None), 0))
+        are_classes = (
+            issubclass(kind, int | str) if self.kept else bool(self.classes or self.by_folder)
+        )
+        return Counts(counts, are_classes, width)
 
-    def names(self, counts: Counter[str], images: int) -> list[str]:
+    def names(self, counted: Counts, images: int, *, apart: bool = False) -> list[str]:
         """The names of the classes or of the numbers in a vector, in order.
 
-        Raises FatalError if there are none, or too many to be read again.
+        Raises FatalError if there are none, or too many to be read again: from dataset.json, unless
+        labels are `apart`.
         """
+        counts = counted.words
         if self.classes:
             return list(self.classes)
         if self.by_folder or self.kept:
@@ -98,11 +114,14 @@ class Labelling:
             if not counts:
                 raise FatalError("no image has a tag to make labels of")
             raise FatalError(f"no tag is in {self.least} images or more: lower --min-count")
-        length = images * (ENTRY_BYTES + (2 * len(names) if self.needs_tags else 0))
-        if len(names) > MOST_CLASSES or length > LONGEST_SUMMARY:
+        width = max(len(names), counted.width)
+        each = 0 if counted.are_classes else KEPT_BYTES if self.kept else TAG_BYTES
+        length = 0 if apart else images * (ENTRY_BYTES + each * width)
+        if width > MOST_CLASSES or length > LONGEST_SUMMARY:
             what = "tags: raise --min-count" if self.needs_tags else "folders"
-            what = "names" if self.kept else what
-            raise FatalError(f"labels of {images} images cannot have {len(names)} {what}")
+            if self.kept:
+                what = "names" if counted.are_classes else "numbers: --format tfrecords takes more"
+            raise FatalError(f"labels of {images} images cannot have {width} {what}")
         return names
 
     def label(self, facts: Facts, numbers: dict[str, int]) -> Label:

@@ -44,8 +44,9 @@ def key_of(path: str) -> bytes:
 
 
 def mark_of(facts: dict[str, Any]) -> str:
-    """What changes with the content of a file, or of an image in a dataset."""
-    return dumped({"bytes": facts.get("bytes"), "check": facts.get(PACKED_IN, [])[2:]})
+    """What changes with the content of a file, or of an image in a dataset, or with its label."""
+    check = facts.get(PACKED_IN, [])[2:]
+    return dumped({"bytes": facts.get("bytes"), "check": check, "label": facts.get("label")})
 
 
 def packed_sources(journal: Journal) -> Iterator[Source]:

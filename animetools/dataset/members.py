@@ -7,12 +7,17 @@ from animetools.images.sidecars import ENDINGS
 
 SUMMARY = "dataset.json"
 OURS = "animepack"  # our key in it
+CLASSES = "classes"  # our key in it: whether the vectors of TFRecords are classes
 METADATA = "metadata.jsonl"
 SOURCES = "sources.jsonl"  # records, where metadata.jsonl has captions alone
 SD_SCRIPTS = "captions.json"
 MUSUBI = "captions.jsonl"
 TEXTS = (SUMMARY, METADATA, SOURCES, SD_SCRIPTS, MUSUBI)
 PACKED_IN = "packed_in"  # fact: the dataset that an image is in, its number and its checksum
+FILES_OF_MANY = {  # images, by format; each name begins with that of the dataset
+    "tfrecords": re.compile(r"(.*)-r(?:\d\d\.tfrecords|xx\.labels)", re.DOTALL),
+    "webdataset": re.compile(r"(.*)-(\d{6,})\.tar", re.DOTALL),  # and the number
+}
 PER_FOLDER = 1000
 LONGEST_FILE = 1 << 30  # bytes of an image in a dataset
 LONGEST_LINE = 1 << 24  # bytes of a record in metadata.jsonl
@@ -42,8 +47,6 @@ def is_image_name(name: str) -> bool:
 
 
 def is_member_name(name: str) -> bool:
-    """Whether a file has the name of an image of a dataset, of a sidecar, or of a file of many."""
-    if re.fullmatch(r".*(-r(\d\d\.tfrecords|xx\.labels)|-\d{6,}\.tar)", name) and "/" not in name:
-        return True
+    """Whether a file has the name of an image of a dataset, or of a sidecar."""
     sidecar = re.fullmatch(r"(\d{5}/)?img\d{8}(\.png|\.jpg)?(\.\w+)", name, re.ASCII)
     return is_image_name(name) or (sidecar is not None and sidecar[3].lower() in ENDINGS)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 FOLDER = "folder"  # for --class-by
 ALL = "tags"  # for --labels
+LEAST_SIZE, LARGEST_SIZE = 4, 4096  # pixels
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ class FitOptions:
             "Width and height of every image, which is a square; by default 512, or what a dataset has"
             " that is converted or grows.",
             unit="PIXELS",
-            min=4,
-            max=4096,
+            min=LEAST_SIZE,
+            max=LARGEST_SIZE,
         ),
     ] = None
     fit: Annotated[

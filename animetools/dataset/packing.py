@@ -37,7 +37,8 @@ from animetools.dataset.matching import (
     match,
     packed_sources,
 )
-from animetools.dataset.members import OURS, SUMMARY, Member
+from animetools.dataset.members import CLASSES, OURS, SUMMARY, Member
+from animetools.dataset.parts import added_name
 from animetools.dataset.target import REPLACE, finished, refuse_difference, written
 from animetools.dataset.tfrecord_writer import LABELS, check_size, label_file
 from animetools.errors import FatalError
@@ -114,7 +115,8 @@ class Packing:
         with self._writing():
             self.part = self.kind.write(self.path, self.grown, **shards)
             try:
-                if self._stamp() != before:  # another process was faster
+                # Another process was faster: its images wait to be added, or are added.
+                if os.path.lexists(added_name(self.path)) or self._stamp() != before:
                     raise BlockingIOError
                 self.journal = opened(self._journal_name(), force=force)
                 self._take_up(self.part)
@@ -189,7 +191,8 @@ class Packing:
         good = (source.facts for source in self.journal.listed() if not source.trouble)
         old = map(json.loads, self._old_lines())
         counts = self.labelling.count(chain(old, good))
-        self.names = self.labelling.names(counts, self.count + self.left())
+        apart = self.kind.labels_apart
+        self.names = self.labelling.names(counts, self.count + self.left(), apart=apart)
         self.numbers = {name: number for number, name in enumerate(self.names)}
         if self.part and self.kind.notes:  # those that are in the part have these names
             names = json.dumps(self.names)
@@ -197,7 +200,7 @@ class Packing:
                 self._keep(self.first)
             self.journal.keep_word("names", names)
         wanted = (*self.labelling.classes, *self.labelling.tags)
-        return [name for name in wanted if not counts[name]]
+        return [name for name in wanted if not counts.words[name]]
 
     def todo(self) -> Iterator[Listed]:
         """Sources that are still to be packed."""
@@ -253,14 +256,15 @@ class Packing:
                 return
             raise FatalError(f"{self.path}: none of the images could be packed")
         how, names = self.labelling, self.names
-        if how and not self.kind.notes:
-            names = how.names(how.count(map(json.loads, self._lines())), self.count)
         ours: dict[str, Any] = {OURS: {"images": self.count, "settings": written(self.settings)}}
         texts = self.kind.texts(self._lines, self.path)
-        if how and self.kind.labels_apart:
-            texts[LABELS] = partial(label_file, how, names, self._lines, self.count)
-            ours |= {"label_names": names}
-            how = None
+        if how and not self.kind.notes:
+            counts, apart = how.count(map(json.loads, self._lines())), self.kind.labels_apart
+            names = how.names(counts, self.count, apart=apart)
+            if apart:
+                texts[LABELS] = partial(label_file, how, names, self._lines, self.count)
+                ours |= {"label_names": names, CLASSES: counts.are_classes}
+                how = None
         texts[SUMMARY] = partial(summary_lines, ours, self._lines, names, how)
         # No source is newer than its dataset: see matching.finished_sources.
         mtime = max(self.started, self.journal.newest(), self.grown.mtime if self.grown else 0)

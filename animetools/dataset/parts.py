@@ -9,6 +9,7 @@ added records behind its own, all others move to their places, dataset.json last
 import json
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 
@@ -146,12 +147,28 @@ def sync(path: str) -> None:
         os.close(descriptor)
 
 
+def open_regular(path: str) -> int:
+    """The descriptor of a file to be read; a FIFO would let us wait forever.
+
+    Raises ValueError if it is not a regular file, OSError.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ValueError("not a regular file")
+    return descriptor
+
+
 def lines_of(folder: str, name: str) -> Iterator[bytes]:
     """The lines of a text file in a folder; see Reader.lines."""
     path = os.path.join(folder, name)
-    if os.path.exists(path) and not os.path.isfile(path):  # opening a FIFO would wait forever
-        raise FatalError(f"{path}: not a regular file")
-    with suppress(FileNotFoundError), open(path, "rb") as file:
+    try:
+        descriptor = open_regular(path)
+    except FileNotFoundError:
+        return
+    except ValueError as why:
+        raise FatalError(f"{path}: {why}") from None
+    with open(descriptor, "rb") as file:
         yield file.readline(LONGEST_LINE)
         while line := file.readline(LONGEST_LINE):
             yield line

@@ -14,14 +14,16 @@ from animetools.colors import Color
 from animetools.dataset.formats import FORMATS, reader
 from animetools.dataset.journal import COMPUTED
 from animetools.dataset.labelling import Facts, Labelling
-from animetools.dataset.labels import check_labels, label_names
+from animetools.dataset.labels import check_labels, label_names, summary_of
 from animetools.dataset.members import (
+    CLASSES,
     LONGEST_LINE,
     METADATA,
     PACKED_IN,
     SOURCES,
     SUMMARY,
 )
+from animetools.dataset.options import LARGEST_SIZE, LEAST_SIZE
 from animetools.dataset.pictures import ImageFiles, Labels, Reader
 from animetools.dataset.tfrecords import TFRecordReader
 from animetools.dataset.webdataset import RECORD, TEXT, TarReader
@@ -86,16 +88,18 @@ def kept_labels(datasets: Datasets) -> Labelling | None:
 
 
 def usual_size(datasets: Datasets, grown: str) -> int:
-    """The side of the images of the dataset that grows, or of the first of these if it is a square.
+    """The side of the images of the dataset that grows, or of the first of these.
 
-    Otherwise USUAL_SIZE.
+    USUAL_SIZE if they are not squares, or not of a size that --size takes.
     """
     for path in [grown] * is_dataset(grown) + _readable(datasets):
         dataset = opened(path)
         with suppress(ItemError, OSError):
             if len(dataset):
                 _, height, width = dataset.shape(0)
-                return height if height == width else USUAL_SIZE
+                if height == width and LEAST_SIZE <= height <= LARGEST_SIZE:
+                    return height
+                return USUAL_SIZE
     return USUAL_SIZE
 
 
@@ -115,7 +119,8 @@ def images_in(path: str, *, labelled: bool) -> Iterator[Image]:
         facts[PACKED_IN] = [path, index, check]
         if labels is not None:
             facts["label"] = _label(labels[index].tolist(), names)
-        yield os.path.join(path, dataset.name(index)), length, facts
+        # A hostile name may begin with a slash.
+        yield os.path.join(path, "") + dataset.name(index), length, facts
 
 
 def read_image(path: str, facts: Facts, *, max_pixels: int, background: Color) -> tuple[Rgb, bytes]:
@@ -150,7 +155,7 @@ def _names(dataset: Reader) -> list[str]:
 
 
 def _labels(dataset: Reader) -> Labels | None:
-    """Its labels; classes where TFRecords have one-hot vectors.
+    """Its labels; classes where TFRecords have one-hot vectors, unless it says that they are none.
 
     Raises FatalError if they are malformed.
     """
@@ -158,6 +163,8 @@ def _labels(dataset: Reader) -> Labels | None:
     if labels is not None and len(labels):
         check_labels(labels, _names(dataset), dataset.path)
     if labels is None or labels.ndim == 1 or not isinstance(dataset, TFRecordReader):
+        return labels
+    if summary_of(dataset).get(CLASSES) is False:
         return labels
     for first in range(0, len(labels), ROWS):
         rows = labels[first : first + ROWS]

@@ -5,7 +5,6 @@ Format of tar: POSIX.1-2001, pax, "ustar Interchange Format".
 
 import json
 import os
-import re
 import zlib
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
@@ -14,7 +13,7 @@ from typing import BinaryIO
 
 from animetools.dataset.labelling import Facts
 from animetools.dataset.labels import Label
-from animetools.dataset.members import Member
+from animetools.dataset.members import FILES_OF_MANY, Member
 from animetools.dataset.parts import FolderPart, Texts, sync
 from animetools.dataset.pictures import Reader
 
@@ -22,7 +21,7 @@ BLOCK = 512  # bytes
 TRAILER = bytes(2 * BLOCK)  # the end of a tar
 LONGEST_SHARD = 10**9  # bytes, about; what WebDataset's authors advise
 
-_SHARD = re.compile(r"(.*)-(\d{6,})\.tar", re.DOTALL)  # name of the dataset, number
+_SHARD = FILES_OF_MANY["webdataset"]
 
 
 def sample_name(number: int, suffix: str) -> str:

@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
+from animetools.dataset.folders import FolderReader
 from animetools.dataset.formats import Format
 from animetools.dataset.labels import summary_of
-from animetools.dataset.members import OURS, SUMMARY, TEXTS, is_member_name
+from animetools.dataset.members import FILES_OF_MANY, OURS, SUMMARY, TEXTS, is_member_name
 from animetools.dataset.pictures import Reader
 from animetools.errors import FatalError
 from animetools.settings import Settings
@@ -35,7 +37,7 @@ def finished(
     if is_folder and not os.path.exists(os.path.join(path, SUMMARY)):
         raise FatalError(f"{path} is a folder, but not a dataset: choose another -o")
     if force:
-        stranger = next(_strangers(path), None) if is_folder else None
+        stranger = next(_strangers(path, _files_of_many(path)), None) if is_folder else None
         if stranger:
             raise FatalError(
                 f"{path} is not replaced: {stranger} in it is not part of a dataset: move it away,"
@@ -75,10 +77,25 @@ def refuse_difference(settings: Settings, then: dict[str, Any], what: str, cure:
         raise FatalError(f"{what} {was}, this run is {now}: {cure}")
 
 
-def _strangers(path: str) -> Iterator[str]:
-    """The files in a folder that are not part of a dataset."""
+def _files_of_many(path: str) -> set[str]:
+    """The names of the TFRecords or tars of the dataset that a folder is.
+
+    They begin with its name, or, as it may have another name now, all with the same one.
+    """
+    with suppress(FatalError):
+        match summary_of(FolderReader(path)):
+            case {"animepack": {"settings": {"format": str(kind)}}} if kind in FILES_OF_MANY:
+                found = map(FILES_OF_MANY[kind].fullmatch, os.listdir(path))
+                stems = {one[0]: one[1] for one in found if one}
+                own = os.path.basename(path) if len(set(stems.values())) > 1 else None
+                return {name for name, stem in stems.items() if own in (None, stem)}
+    return set()
+
+
+def _strangers(path: str, own: set[str]) -> Iterator[str]:
+    """The files in a folder that are not part of a dataset, which has its `own` beside images."""
     for folder, _, names in os.walk(path):
         for name in names:
             inside = os.path.relpath(os.path.join(folder, name), path)
-            if not is_member_name(inside) and inside not in TEXTS:
+            if not is_member_name(inside) and inside not in own.union(TEXTS):
                 yield inside

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from animetools.dataset.identity import Fingerprints, fingerprints
 from animetools.dataset.members import SUMMARY, Shape
-from animetools.dataset.parts import lines_of
+from animetools.dataset.parts import lines_of, open_regular
 from animetools.errors import FatalError, ItemError
 
 HEAD, TAIL = 12, 4  # bytes around a payload: its length with a checksum, and its checksum
@@ -43,7 +43,7 @@ class TFRecordReader:
     def __init__(self, path: str) -> None:
         self.path = _largest(path) if os.path.isdir(path) else path
         try:
-            self.descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            self.descriptor = open_regular(self.path)
             finalize(self, os.close, self.descriptor)
             summary = os.path.join(os.path.dirname(self.path), SUMMARY)
             self.mtime = os.stat(summary if os.path.exists(summary) else self.path).st_mtime_ns
@@ -117,6 +117,7 @@ class TFRecordReader:
         """The labels as the file has them, in memory only as far as they are read."""
         path = self.labels_path
         try:
+            os.close(open_regular(path))
             found = np.lib.format.open_memmap(path, mode="r")  # it unpickles nothing
         except FileNotFoundError:
             return None

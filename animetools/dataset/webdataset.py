@@ -17,7 +17,7 @@ import numpy as np
 from animetools.dataset.identity import Fingerprints, fingerprints
 from animetools.dataset.labels import labels_found, labels_of
 from animetools.dataset.members import LONGEST_FILE, SUMMARY
-from animetools.dataset.parts import lines_of
+from animetools.dataset.parts import lines_of, open_regular
 from animetools.dataset.pictures import ImageFiles, Labels
 from animetools.errors import FatalError, ItemError
 
@@ -181,7 +181,7 @@ def _members(path: str) -> Iterator[tuple[str, Place]]:
 
     Raises ValueError, OSError.
     """
-    with open(path, "rb", buffering=0) as file:
+    with open(open_regular(path), "rb", buffering=0) as file:
         end = os.fstat(file.fileno()).st_size
         at, name, size = 0, b"", -1  # given by the headers before a member
         while at < end:

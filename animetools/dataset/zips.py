@@ -49,9 +49,15 @@ class ZipWriter:
 
     What is added has a directory of all members. It comes behind the old end: the old directory
     stays where it was, unused, and no image is copied.
+
+    Raises FatalError if a file in that zip is compressed.
     """
 
     def __init__(self, path: str, grown: "ZipReader | None" = None) -> None:
+        if grown and grown.compressed:  # the new directory would say that it is not
+            raise FatalError(
+                f"{path}: {grown.compressed}, which was added to it, is compressed: zip it with -0"
+            )
         self.path = path
         self.grown = grown
         self.base = os.path.getsize(path) if grown else 0  # where the part will begin in the zip
@@ -230,6 +236,7 @@ class ZipReader(ImageFiles):
 
     def _index(self) -> None:
         offsets, lengths, crcs, self.texts = array("Q"), array("I"), array("I"), {}
+        self.compressed = ""  # a file that is no image, and compressed
         last, in_order = "", True
         for member in self._directory():
             if is_image_name(member.name):
@@ -266,8 +273,10 @@ class ZipReader(ImageFiles):
         file.seek(k, os.SEEK_CUR)
         length, stored, offset = _widened(extra, length, stored, offset)
         wanted = is_image_name(name) or name in (SUMMARY, METADATA)
-        if wanted and (method != 0 or flags & 1 or stored != length):
-            raise ValueError(f"{name} is compressed or encrypted: zip it with -0")
+        if method != 0 or flags & 1 or stored != length:
+            if wanted:
+                raise ValueError(f"{name} is compressed or encrypted: zip it with -0")
+            self.compressed = name
         if wanted and offset + length > directory:
             raise ValueError(f"{name} is not inside the zip")
         return Member(name, offset, length, crc)

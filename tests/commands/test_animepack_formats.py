@@ -1,5 +1,6 @@
 """animepack between formats, and datasets that grow, through real pipes."""
 
+import io
 import json
 import os
 import random
@@ -111,6 +112,27 @@ def test_a_dataset_grows(shell: Shell, classes: Path) -> None:
     assert (done.returncode, done.stdout) == (1, "d.zip\n"), done.stderr
     assert (classes / "d.zip").read_bytes() == new
     assert sorted(os.listdir(classes)) == ["d.zip", "in"]
+
+
+def test_images_of_a_dataset_without_tags_are_told(shell: Shell, classes: Path) -> None:
+    assert shell("animepack in/b --size 32 --format tfrecords -o old").returncode == 0
+    done = shell("animepack old --labels tags -o d.zip")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no image can be packed: no tags" in done.stderr
+
+
+def test_names_in_a_tar_are_not_those_of_files_on_the_disk(shell: Shell, classes: Path) -> None:
+    (classes / "secret.txt").write_text("1girl")
+    with tarfile.open(classes / "bad.tar", "w", format=tarfile.PAX_FORMAT) as file:
+        for number, name in enumerate((f"{classes}/secret.png", "../secret.png")):
+            info = tarfile.TarInfo(name)
+            data = (classes / f"in/b/{'12'[number] * (number + 1)}.png").read_bytes()
+            info.size = len(data)
+            file.addfile(info, io.BytesIO(data))
+    done = shell("animepack bad.tar --sidecars -o d.zip && animepack bad.tar --captions -o c")
+    assert "no image can be packed: no caption" in done.stderr
+    with zipfile.ZipFile(classes / "d.zip") as made:
+        assert not [name for name in made.namelist() if name.endswith(".txt")]
 
 
 @pytest.mark.parametrize(

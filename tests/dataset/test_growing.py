@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
+from unittest.mock import Mock
 
 import pytest
 
@@ -245,6 +246,61 @@ def test_two_that_add_at_once_do_not_lose_images(
         grow(target, [paths[0], paths[3]])
     assert holds(target, 4)
     assert sorted(os.listdir(tmp_path)) == sorted([name, "in"])
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_nothing_is_begun_while_another_adds_its_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    paths = sources(tmp_path / "in", 5)
+    target = tmp_path / name
+    grow(target, paths[:2])
+
+    def slow(*arguments: Any, **more: Any) -> Any:
+        found = finished(*arguments, **more)
+        monkeypatch.undo()
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            for place in ("parts", "zips"):  # the other has not got far yet
+                patch.setattr(f"animetools.dataset.{place}.join", Mock(side_effect=Killed))
+            grow(target, paths[:4])
+        return found
+
+    monkeypatch.setattr("animetools.dataset.packing.finished", slow)
+    with pytest.raises(FatalError, match="is being made by another process"):
+        grow(target, paths)
+    grow(target, paths)
+    assert holds(target, 5)
+
+
+def test_a_zip_with_a_compressed_file_does_not_grow(tmp_path: Path) -> None:
+    paths = sources(tmp_path / "in", 3)
+    target = tmp_path / "d.zip"
+    grow(target, paths[:2])
+    with zipfile.ZipFile(target, "a", zipfile.ZIP_STORED) as archive:
+        archive.writestr("notes.txt", "x" * 99)
+    grow(target, paths[:2])
+    with zipfile.ZipFile(target, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("more.txt", "x" * 99)
+    before = target.read_bytes()
+    with pytest.raises(FatalError, match=r"more\.txt, which was added to it, is compressed"):
+        grow(target, paths)
+    assert target.read_bytes() == before
+    assert sorted(os.listdir(tmp_path)) == ["d.zip", "in"]
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_what_waits_is_found_by_any_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    paths = sources(tmp_path / "in", 3)
+    target = tmp_path / "sets" / name
+    grow(target, paths[:2])
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        for place in ("parts", "zips"):
+            patch.setattr(f"animetools.dataset.{place}.join", Mock(side_effect=Killed))
+        grow(target, paths)
+    (tmp_path / "link").symlink_to(target)
+    assert len(reader(f"{tmp_path}/link" + "/" * target.is_dir())) == 3
 
 
 def test_what_does_not_go_together_is_refused(tmp_path: Path) -> None:

@@ -91,6 +91,20 @@ def test_labels_that_could_not_be_read_again_are_not_written(
         summary(listed, Labelling(by_folder=True))
 
 
+@pytest.mark.parametrize("label", [[0.0, 1.0, 0.0], {"a": 1.0, "b": 1.0, "c": 1.0}])
+def test_kept_vectors_that_could_not_be_read_again_are_not_written(
+    monkeypatch: pytest.MonkeyPatch, label: Any
+) -> None:
+    listed = [{"file_name": f"{n}.png", "label": label} for n in range(9)]
+    how, most = Labelling(kept=True), 9 * (labelling.ENTRY_BYTES + 12)
+    monkeypatch.setattr(labelling, "LONGEST_SUMMARY", most)
+    assert len(json.dumps(summary(listed, how)["labels"])) < most
+    monkeypatch.setattr(labelling, "LONGEST_SUMMARY", most - 1)
+    with pytest.raises(FatalError, match="9 images cannot have 3 numbers: --format tfrecords"):
+        summary(listed, how)
+    assert len(how.names(how.count(listed), 9, apart=True)) == (3 if isinstance(label, dict) else 0)
+
+
 @pytest.mark.parametrize(
     ("name", "captions", "files"), [("d.zip", False, 1), ("d", False, 14), ("d", True, 17)]
 )

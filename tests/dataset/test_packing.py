@@ -318,6 +318,22 @@ def test_what_is_not_ours_is_never_touched(tmp_path: Path) -> None:
     assert (tmp_path / "d/notes.txt").exists()
 
 
+@pytest.mark.parametrize("name", TARGETS[1:])
+def test_only_the_files_of_the_dataset_itself_are_replaced(tmp_path: Path, name: str) -> None:
+    paths = sources(tmp_path / "in", 1)
+    made(tmp_path / name, paths)
+    os.rename(tmp_path / name, tmp_path / f"new{name}")
+    Packing(str(tmp_path / f"new{name}"), settings_of(name), force=True).__exit__()
+    os.rename(tmp_path / f"new{name}", tmp_path / name)
+    backup = tmp_path / name / "backup-20240101.tar"
+    if name == "d.tfrec":
+        backup = backup.with_name("other-r05.tfrecords")
+    backup.write_text("precious")
+    with pytest.raises(FatalError, match=f"{backup.name} in it is not part of a dataset"):
+        Packing(str(tmp_path / name), settings_of(name), force=True)
+    assert backup.exists()
+
+
 def test_empty_folder_and_link_are_filled(tmp_path: Path) -> None:
     paths = sources(tmp_path / "in", 2)
     (tmp_path / "d").mkdir()

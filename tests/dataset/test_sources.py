@@ -36,13 +36,14 @@ from tests.dataset.pictures import TARGETS, settings_of, unpacked
 from tests.dataset.sets import WRITERS, Write, encoded, picture
 
 
-def convert(found: list[str], target: Path) -> str:
+def convert(found: list[str], target: Path, *, grows: bool = False) -> str:
     """What the command does, in short."""
     datasets = datasets_among(found)
     assert not any(datasets.values())
     how = kept_labels(datasets)
     size = usual_size(datasets, "")
-    with Packing(str(target), settings_of(target).keyed(size=size), how) as packing:
+    options = settings_of(target).keyed(size=size)
+    with Packing(str(target), options, how, grows=grows) as packing:
         packing.enlist(
             (path, length, 0, facts, "")
             for one in datasets
@@ -66,7 +67,10 @@ def described(path: str) -> list[tuple[Any, ...]]:
     ]
 
 
-@pytest.mark.parametrize("labels", [None, [2, 0, 0, 1], [[0.5, -1.0], [0, 0], [1, 0], [0, 2]]])
+@pytest.mark.parametrize(
+    "labels",
+    [None, [2, 0, 0, 1], [[0.5, -1.0], [0, 0], [1, 0], [0, 2]], [[0, 1], [1, 0], [1, 0], [0, 1]]],
+)
 @pytest.mark.parametrize("write", WRITERS)
 def test_pixels_and_labels_survive_every_format(
     quick: Path, write: Write, labels: list[Any] | None
@@ -76,6 +80,8 @@ def test_pixels_and_labels_survive_every_format(
         pytest.skip("a folder without dataset.json is one of images")
     if labels and isinstance(labels[0], list) and write in (sets.tarred, sets.shards):
         pytest.skip("WebDataset's .cls has no vectors")
+    if labels and labels[0] == [0, 1] and write is sets.records:
+        pytest.skip("other TFRecords do not say that these are no classes")
     pictures = [picture(n) for n in range(4)]
     path = write(tmp_path / "set", pictures, labels)
     for target in ("a.zip", "b.tfrec", "c.wds", "d", "f.zip"):
@@ -92,7 +98,10 @@ def test_pixels_and_labels_survive_every_format(
             assert sets.summary_of(path)["labels"][0][1] == labels[0]
 
 
-@pytest.mark.parametrize("labels", [["b", "a", "b"], [{"a": 1, "b": 0.5}, {}, {"c": -1}]])
+@pytest.mark.parametrize(
+    "labels",
+    [["b", "a", "b"], [{"a": 1, "b": 0.5}, {}, {"c": -1}], [{"a": 1}, {"a": 1}, {"b": 1}]],
+)
 def test_names_tags_captions_and_ids_survive_every_format(quick: Path, labels: list[Any]) -> None:
     tmp_path = Path(tempfile.mkdtemp(dir=quick))
     names = ["c", "b", "a"]
@@ -151,6 +160,31 @@ def test_classes_of_several_datasets_are_one_by_name(tmp_path: Path) -> None:
         convert([str(tmp_path / "a.zip"), numbers], tmp_path / "e")
 
 
+def test_new_labels_of_images_that_are_there_are_not_passed_over(tmp_path: Path) -> None:
+    path = sets.zipped(tmp_path / "a", [picture(0), picture(1)])
+
+    def label(names: list[str], vectors: list[list[int]]) -> None:
+        with zipfile.ZipFile(path) as file:
+            images = {name: file.read(name) for name in file.namelist() if name.endswith(".png")}
+        pairs = [list(pair) for pair in zip(images, vectors, strict=True)]
+        with zipfile.ZipFile(path, "w") as file:
+            for name, data in images.items():
+                file.writestr(name, data)
+            file.writestr("dataset.json", json.dumps({"label_names": names, "labels": pairs}))
+        opened.cache_clear()
+
+    label(["a"], [[1], [1]])
+    for target in TARGETS:
+        convert([path], tmp_path / target)
+    label(["a", "new"], [[1, 0], [1, 0]])
+    for target in TARGETS:
+        convert([path], tmp_path / target, grows=True)
+    label(["a", "new"], [[1, 1], [1, 0]])
+    for target in TARGETS:
+        with pytest.raises(FatalError, match="as it was before it changed"):
+            convert([path], tmp_path / target, grows=True)
+
+
 def test_what_is_a_dataset(tmp_path: Path) -> None:
     for name, write in zip("abcde", WRITERS, strict=True):
         assert is_dataset(write(tmp_path / name, [picture(0)], [0]))
@@ -164,6 +198,16 @@ def test_what_is_a_dataset(tmp_path: Path) -> None:
     assert datasets_among([str(images / "backup.tar"), "-", "nothing.zip"]) == {
         str(images / "backup.tar"): ""
     }
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "size"), [(32, 32, 32), (32, 16, 512), (2, 2, 512), (4100, 4100, 512)]
+)
+def test_the_usual_size_is_one_that_can_be_asked_for(
+    tmp_path: Path, width: int, height: int, size: int
+) -> None:
+    planes = np.zeros((3, height, width), np.uint8)
+    assert usual_size({sets.zipped(tmp_path / "a", [planes]): ""}, "") == size
 
 
 def test_grey_tfrecords_become_rgb(tmp_path: Path) -> None:

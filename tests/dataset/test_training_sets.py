@@ -154,6 +154,10 @@ def test_labels_beside_records_must_fit(tmp_path: Path, labels: object) -> None:
     (tmp_path / "set/set-rxx.labels").write_bytes(b"\x93NUMPY rubbish")
     with pytest.raises(FatalError, match="not labels"):
         Images(path, conditional=True)
+    (tmp_path / "set/set-rxx.labels").unlink()
+    os.mkfifo(tmp_path / "set/set-rxx.labels")
+    with pytest.raises(FatalError, match="not labels: not a regular file"):
+        Images(path, conditional=True)
 
 
 @pytest.mark.parametrize("write", WRITERS)
@@ -234,6 +238,18 @@ def fifo(path: Path) -> None:
     os.mkfifo(path)
 
 
+def fifos(path: Path) -> None:
+    """In a folder, as tars."""
+    path.mkdir()
+    os.mkfifo(path / "a.tar")
+
+
+def fifos_of_records(path: Path) -> None:
+    """In a folder, as TFRecords."""
+    path.mkdir()
+    os.mkfifo(path / "a-r04.tfrecords")
+
+
 def text(path: Path) -> None:
     """No dataset."""
     path.write_text("no dataset")
@@ -268,6 +284,8 @@ def no_pictures(path: Path) -> None:
         (lambda path: None, "No such file"),
         (Path.mkdir, "holds no images"),
         (fifo, "neither a file nor a folder"),
+        (fifos, "not a tar of images: not a regular file"),
+        (fifos_of_records, "not TFRecords: not a regular file"),
         (text, "not a dataset"),
         (unreadable, "holds no image that can be read"),
         (empty_zip, "holds no images"),
