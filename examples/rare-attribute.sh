@@ -20,6 +20,7 @@ if [ ! -e "$tag/data.zip" ]; then
         animecrop --largest -o "$tag/faces" >"$tag/with.txt" || [ $? = 1 ]
     # As many others; twice the pictures, because not every one has a face.
     count=$(wc -l <"$tag/with.txt")
+    [ "$count" -gt 0 ] || { echo "no face with the tag $tag in $metadata" >&2; exit 2; }
     booruselect --no-tag "$tag" --sample $((2 * count)) "$metadata" |
         animecrop --largest -o "$tag/faces" >"$tag/without.txt" || [ $? = 1 ]
     head -n "$count" "$tag/without.txt" | cat "$tag/with.txt" - |

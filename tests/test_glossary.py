@@ -54,6 +54,10 @@ def test_every_field_is_printed_by_a_command(shell: Shell, tmp_path: Path) -> No
     pack = "animepack --size 16 --captions -o packed --metadata texts - < clean.json"
     (tmp_path / "texts").write_text('{"it.png.0": {"caption": "a square"}}')
     shell(f"{pack}; cp packed/sources.jsonl pack.json")
+    shell(
+        "animepack --size 16 --class-by folder -o a.zip raw; animepack a.zip --format tfrecords -o t"
+    )
+    shell("cp t/metadata.jsonl kept.json")
     lines = [
         "animeaug --only red --mirror --json it.png",
         "sggen --network c.pkl --seeds 1 --class a --cutoff 2 --save-w --json",

@@ -4,7 +4,7 @@ import gzip
 import io
 import re
 import zlib
-from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_LE
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, TextIO, cast
@@ -32,6 +32,8 @@ def encoding_of(head: bytes) -> str:
     if head.startswith(BOM_UTF8):
         return "utf-8-sig"
     if head.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        if not head.startswith(BOM_UTF32_LE):
+            return "utf-16"
         wide = head[: len(head) // 4 * 4].decode("utf-32", "replace") if len(head) > 4 else BOM
         return "utf-16" if "\ufffd" in wide or BOM in wide else "utf-32"
     head = head[: len(head) // 2 * 2]

@@ -163,6 +163,7 @@ class GAN:
                 f"whole minibatch groups of {group}"
             )
         self.grow()
+        whole = None if labels is None else labels.to(self.device, self.dtype)
         labels = None if labels is None else self._learned_share(labels, batch)
         reals = growth.faded(reals, self.lod)
         if not self.networks.small:
@@ -184,7 +185,7 @@ class GAN:
             self.g.step()
 
         self.d.begin()
-        terms |= self.discriminator_gradients(self.draw(batch), reals, labels)
+        terms |= self.discriminator_gradients(self.draw(batch), reals, labels, whole)
         if config.gamma and self.iteration % d_interval == 0:
             self._step_if_lazy(self.d)
             terms |= self.r1_gradients(reals, labels)
@@ -270,8 +271,13 @@ class GAN:
             backward(ws, leaf.grad)
         return terms
 
-    def discriminator_gradients(self, draw: Draw, reals: Tensor, labels: Tensor | None) -> Terms:
-        """Add up the gradients of the discriminator's loss."""
+    def discriminator_gradients(
+        self, draw: Draw, reals: Tensor, labels: Tensor | None, whole: Tensor | None = None
+    ) -> Terms:
+        """Add up the gradients of the discriminator's loss.
+
+        `whole` are the labels of the reals before they lost tags, for `mismatch`.
+        """
         with torch.no_grad():
             ws = self._ws(draw)
         of_fakes, of_reals = [], []
@@ -281,8 +287,8 @@ class GAN:
             of_fakes.append(terms)
         mismatch = self.config.mismatch
         others = self._of_all(labels) if mismatch and labels is not None else None
-        for images, own in self._parts(reals, labels):
-            value, terms = loss.real_loss(self.networks, images, own, others, mismatch)
+        for images, own, full in self._parts(reals, labels, whole):
+            value, terms = loss.real_loss(self.networks, images, own, full, others, mismatch)
             backward(value / self._pieces)
             of_reals.append(terms)
         fakes = joined(of_fakes)

@@ -12,6 +12,7 @@ from animetools.netfiles.networkfile import SavedNetwork
 from animetools.networks.config import MappingConfig
 from animetools.networks.discriminator import Discriminator
 from animetools.networks.generator import Generator
+from animetools.networks.ops import normalize
 
 
 class Labels(Protocol):
@@ -76,6 +77,27 @@ def with_tags(
         scale = math.sqrt(len(names) / len(before))
     rows = theirs.index_select(axis, taken).to(ours) * scale
     return state | {name: ours.index_copy(axis, torch.tensor(known, dtype=torch.int64), rows)}
+
+
+def with_labels(state: dict[str, Tensor], generator: Generator) -> dict[str, Tensor]:
+    """A state whose mapping takes labels as a generator's does, or takes none.
+
+    Where it took none, at random. Both halves of the first layer are scaled for twice as many inputs,
+    so w spreads as it did. A generator without labels has the w of a label without tags.
+    """
+    name, bias, mapping = "mapping.fc0.weight", "mapping.fc0.bias", generator.config.mapping
+    own, theirs, z_dim = generator.state_dict()[name], state.get(name), mapping.z_dim
+    if theirs is None or theirs.dim() != 2 or theirs[:, :z_dim].shape != own[:, :z_dim].shape:
+        return state
+    inputs = theirs.shape[1]
+    if mapping.c_dim and inputs == z_dim:
+        return state | {name: torch.cat([theirs, own[:, z_dim:].to(theirs)], 1)}
+    empty = state.get("mapping.embed.bias")
+    if not mapping.c_dim and mapping.normalize and empty is not None and inputs > z_dim:
+        of_empty = theirs[:, z_dim:] @ normalize(empty[None])[0] / math.sqrt(inputs)
+        kept = theirs[:, :z_dim] * math.sqrt(z_dim / inputs)
+        return state | {name: kept, bias: state[bias] + of_empty}
+    return state
 
 
 def is_same_bag(

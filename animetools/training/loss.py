@@ -134,13 +134,14 @@ def real_loss(
     networks: Networks,
     reals: Tensor,
     c: Tensor | None,
+    whole: Tensor | None = None,
     others: Tensor | None = None,
     mismatch: float = 0.0,
 ) -> tuple[Tensor, Terms]:
     """The discriminator's loss for reals [n, C, H, W] with labels c [n, c_dim].
 
     With a `mismatch` reals also count as fakes, by that weight, with the labels of `others`
-    [m, c_dim]: the mean of all that differ from their own.
+    [m, c_dim]: the mean of all that have a tag or class which their own `whole` ones [n, c_dim] lack.
     Terms: score_real, loss_real and perhaps loss_mismatch, all [n].
     Source: Reed et al. 2016 (Generative Adversarial Text to Image Synthesis), algorithm 1, where
     each image has one wrong label.
@@ -149,9 +150,9 @@ def real_loss(
     scores = networks.discriminator.judge(outputs, c)
     losses = softplus(-scores)
     terms = {"score_real": scores.detach(), "loss_real": losses.detach()}
-    if not mismatch or c is None or others is None:
+    if whole is None or others is None:
         return losses.mean(), terms
-    wrong = (c[:, None] != others[None]).any(2)
+    wrong = (whole <= 0).to(others) @ (others > 0).to(others).T > 0
     refused = softplus(networks.discriminator.judge_as_all(outputs, others)) * wrong
     means = refused.sum(1) / wrong.sum(1).clamp_min(1)
     return (losses + mismatch * means).mean(), terms | {"loss_mismatch": means.detach()}

@@ -132,8 +132,8 @@ class Ranks:
             return
         try:
             exchange(*arguments)
-        except RuntimeError:
-            self.watch.alarm()
+        except RuntimeError as why:
+            self.watch.alarm(f"{why}".partition("\n")[0])
 
 
 ALONE = Ranks()
@@ -151,8 +151,12 @@ def joined(environment: Mapping[str, str], give_up: GiveUp) -> Iterator[Ranks]:
     try:
         local, here = int(environment["LOCAL_RANK"]), int(environment["LOCAL_WORLD_SIZE"])
         watch = meet(environment, give_up)
-    except (KeyError, ValueError) as why:
+    except KeyError as why:
         raise FatalError(f"WORLD_SIZE is set, but not {why}: start sgtrain with torchrun") from None
+    except ValueError as why:
+        raise FatalError(
+            f"what torchrun sets in the environment is no number ({why}): start sgtrain with torchrun"
+        ) from None
     ranks = Ranks(watch.rank, watch.count, local, here, watch)
     try:
         yield ranks

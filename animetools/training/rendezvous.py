@@ -39,6 +39,7 @@ class Watch:
         self.store, self.rank, self.count, self.give_up = store, rank, count, give_up
         self.has_store = has_store
         self.asked, self.alarmed, self.ended = (threading.Event() for _ in range(3))
+        self.why = ""  # an exchange failed
         self.beats = 0
         self.signs = [b""] * count  # of all ranks
         self.missed = [0] * count  # beats since they changed
@@ -55,8 +56,9 @@ class Watch:
         if self.has_store:
             time.sleep(2 * BEAT)  # it ends with this process
 
-    def alarm(self) -> NoReturn:
-        """A connection has broken: find out who is lost, and end the process."""
+    def alarm(self, why: str) -> NoReturn:
+        """An exchange has failed: find out who is lost, and end the process."""
+        self.why = why
         self.alarmed.set()
         while True:
             threading.Event().wait()
@@ -78,7 +80,7 @@ class Watch:
             if lost := [rank for rank, beats in enumerate(self.missed) if beats >= patience]:
                 self._end_lost(lost)
             if alarmed > PATIENCE:
-                self.give_up(f"the ranks have lost the connection to each other: {AGAIN}", 1)
+                self.give_up(f"the ranks cannot exchange tensors ({self.why}): {AGAIN}", 1)
 
     def _exchange(self) -> None:
         """Give a sign of life, and see those of the others."""
@@ -108,8 +110,8 @@ def meet(environment: Mapping[str, str], give_up: GiveUp, *, seconds: float = CO
     has_store = rank == 0 and environment.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
     place, wait = f"{host}:{port}", timedelta(seconds=seconds)
     try:
-        store = TCPStore(host, port, None, has_store, wait, wait_for_workers=False)
-        pulse = TCPStore(host, port, None, False, wait)
+        server = TCPStore(host, port, None, has_store, wait, wait_for_workers=False)
+        other = TCPStore(host, port, None, False, wait)
     except RuntimeError as why:
         if has_store:
             raise FatalError(f"{place} cannot be listened at: choose another port ({why})") from why
@@ -117,6 +119,8 @@ def meet(environment: Mapping[str, str], give_up: GiveUp, *, seconds: float = CO
             f"rank 0 of {count} did not answer at {place} within {seconds:g} seconds: start all"
             " ranks again, with torchrun"
         ) from why
+    attempt = f"attempt/{environment.get('TORCHELASTIC_RESTART_COUNT', 0)}"
+    store = PrefixStore(attempt, server)  # torchrun's store outlives the ranks that it restarts
     if store.add(f"came/{rank}", 1) > 1:
         raise FatalError(f"another rank {rank} is at {place} already: choose another port")
     store.set(_life(rank), "0")
@@ -129,7 +133,7 @@ def meet(environment: Mapping[str, str], give_up: GiveUp, *, seconds: float = CO
             f"of {count} ranks, {' and '.join(absent)} did not come to {place} within"
             f" {seconds:g} seconds: start all again"
         ) from why
-    watch = Watch(pulse, rank, count, give_up, has_store=has_store)
+    watch = Watch(PrefixStore(attempt, other), rank, count, give_up, has_store=has_store)
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     try:
         dist.init_process_group(

@@ -11,6 +11,7 @@ from animetools.runs.settings import held
 from animetools.training.config import TrainConfig, preset
 
 ARCHITECTURE = ("channel_base", "channel_max", "map_layers", "d_map_layers")
+UNNAMED = ("latent", "mbstd_features", "d_channels", "normalize")  # have no options
 TAGS = ("tag_embedding", "tag_width")
 ADA_KIMG = 100.0  # trained weights let the discriminator overfit sooner
 
@@ -30,6 +31,7 @@ def settings(
     before = held(TrainConfig, saved.facts["config"], path) if saved else {}
     if saved:
         before.setdefault("tag_embedding", "none")
+        before.setdefault("d_map_layers", 8)
     name = given.get("preset") or before.get("preset", "ada")
     config = preset(name, resolution)
     for key in (*ARCHITECTURE, *TAGS):
@@ -39,9 +41,8 @@ def settings(
                 " a new run"
             )
     if name != before.get("preset"):  # another preset replaces all but the networks
-        before = {
-            key: before[key] for key in (*ARCHITECTURE, *TAGS, "cond", "mirror") if key in before
-        }
+        kept = (*ARCHITECTURE, *UNNAMED, *TAGS, "cond", "mirror")
+        before = {key: before[key] for key in kept if key in before}
     # Source: StyleGAN2-ADA's settings for transfer learning.
     if transfer or (saved and saved.facts.get("transfer")):
         config = replace(config, ema_ramp=None, ada_kimg=min(ADA_KIMG, config.ada_kimg))

@@ -15,7 +15,6 @@ from animetools.networks.config import Config
 from animetools.networks.devices import DTYPES
 from animetools.networks.families import kind_of
 from animetools.networks.fast import native
-from animetools.networks.generator import Generator
 from animetools.networks.stylegan1.config import StyleGAN1GeneratorConfig
 from animetools.training import growth
 from animetools.training.augment import FILTER, PIPES, SIDE, Ada
@@ -23,7 +22,7 @@ from animetools.training.config import Configs, DConfig, Dtype, GConfig, TrainCo
 from animetools.training.diffaugment import diffaugment
 from animetools.training.doubling import draw_enlarged, score_reduced
 from animetools.training.gan import GAN, Augment
-from animetools.training.labels import unknown_tags, with_tags
+from animetools.training.labels import unknown_tags, with_labels, with_tags
 from animetools.training.loader import LabelTable
 from animetools.training.networks import layers_from_image, new_networks
 from animetools.training.ranks import ALONE, Ranks
@@ -79,14 +78,17 @@ def gan_of(
     (generator, discriminator), said = new_networks(*configs, config.seed), ""
     if source:
         names = names_of(source.facts), labels.images.label_names if labels else ()
-        ours = _with_labels(with_tags(source.generator, generator, *names), generator)
+        ours = with_labels(with_tags(source.generator, generator, *names), generator)
         left = [f"G.{name}" for name in take(generator, ours)]
         theirs = source.networks.get("D")
         other = with_tags(theirs, discriminator, *names) if theirs else {}
         left += [f"D.{name}" for name in take(discriminator, other)]
         left += unknown_tags(*names)
         said = f"layers that start from random weights: {', '.join(left) or 'none'}"
-        draw_enlarged(generator, len(source.generator.config.channels))
+        known = len(source.generator.config.channels)
+        if len(generator.config.channels) > known:
+            said += "; what the higher resolutions add fades in"
+        draw_enlarged(generator, known)
         if theirs:
             score_reduced(discriminator, len(theirs.config.channels), theirs.state)
     augments: dict[str, Augment | None] = {
@@ -242,18 +244,6 @@ def _same_family(wanted: Configs, theirs: tuple[Config, Config], path: str) -> C
     assert isinstance(generator, GConfig)
     assert isinstance(discriminator, DConfig)
     return generator, discriminator
-
-
-def _with_labels(state: dict[str, Tensor], generator: Generator) -> dict[str, Tensor]:
-    """A state whose mapping takes labels as a generator's does; where it did not, at random.
-
-    Both halves of the first layer are scaled for twice as many inputs, so w spreads as it did.
-    """
-    name, mapping = "mapping.fc0.weight", generator.config.mapping
-    own, theirs = generator.state_dict()[name], state.get(name)
-    if not mapping.c_dim or theirs is None or theirs.shape != own[:, : mapping.z_dim].shape:
-        return state
-    return state | {name: torch.cat([theirs, own[:, mapping.z_dim :].to(theirs)], 1)}
 
 
 def _layer(name: str) -> str:

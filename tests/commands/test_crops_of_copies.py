@@ -58,7 +58,7 @@ def test_crops_of_copies_are_dropped_and_no_others(shell: Shell, raw: Path) -> N
 
 def test_the_largest_of_them_stays_where_files_go(shell: Shell, raw: Path) -> None:
     (raw / "0.png").write_bytes(encode_png(scaled(scene((260, 150), seed=1), 0.63)))
-    shell(f"find raw/ -name '[0a]*' | sort | {CROP} | {CLEAN} --delete")
+    shell(f"find raw/ -name '[0a]*.png' | sort | {CROP} | {CLEAN} --delete")
     (left,) = (raw.parent / "faces/raw").glob("*.png")
     assert left.name not in ("0.png.0.png", "a-small.png.0.png")
 

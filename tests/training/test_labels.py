@@ -14,7 +14,7 @@ from animetools.netfiles.networkfile import SavedNetwork
 from animetools.networks.families import kind_of
 from animetools.networks.generator import Generator
 from animetools.networks.stylegan2.config import StyleGAN2GeneratorConfig
-from animetools.training.labels import lose_tags, unknown_tags, with_tags
+from animetools.training.labels import lose_tags, unknown_tags, with_labels, with_tags
 from tests.training import pairs
 
 
@@ -92,3 +92,17 @@ def test_tags_without_names_keep_their_places() -> None:
     for names in [((), ("a", "b", "c")), (("a", "b", "c"), ()), (("a", "b"), ("a", "b", "c"))]:
         state = with_tags(source, built(other), *names)
         assert torch.equal(state[EMBED], source.state[EMBED])
+
+
+def test_a_network_that_loses_its_labels_draws_what_no_tags_drew() -> None:
+    source, target = generator_of(5), built(generator_of(0, seed=1))
+    source.state["mapping.embed.bias"].normal_()
+    target.load_state_dict(
+        {
+            name: value
+            for name, value in with_labels(source.state, target).items()
+            if not name.startswith("mapping.embed")
+        }
+    )
+    z = torch.randn(3, pairs.MAPPING.z_dim, generator=chance())
+    torch.testing.assert_close(target.mapping(z), built(source).mapping(z, torch.zeros(3, 5)))

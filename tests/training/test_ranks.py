@@ -12,6 +12,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
+from torch import distributed as dist
+from torch._C._distributed_c10d import TCPStore
 
 from animetools.errors import FatalError
 from animetools.training.augment import PIPES, Ada
@@ -172,6 +174,16 @@ def test_ranks_that_do_not_find_each_other_say_who_is_missing() -> None:
         joined({"WORLD_SIZE": "2"}, give_up),
     ):
         pass
+
+
+def test_ranks_that_torchrun_starts_again_meet_at_the_same_store() -> None:
+    (alone,) = environments(1)
+    store = TCPStore("127.0.0.1", int(alone["MASTER_PORT"]), None, True, wait_for_workers=False)
+    for attempt in ("0", "1"):
+        facts = {"TORCHELASTIC_USE_AGENT_STORE": "True", "TORCHELASTIC_RESTART_COUNT": attempt}
+        meet(alone | facts, give_up, seconds=9).end()
+        dist.destroy_process_group()
+    assert store.port == int(alone["MASTER_PORT"])
 
 
 def test_ranks_have_a_card_each_or_share_the_cpu() -> None:
