@@ -346,7 +346,7 @@ def test_weights_go_over_to_another_size(data: Path, size: tuple[int, int]) -> N
         "e --preset tiny --batch 4 --kimg 0.004 --g-lr 0 --d-lr 0 --transfer old.pkl -j 1", data
     )
     assert "the networks are those of old.pkl, not of tiny" in done.stderr
-    told = re.search("layers that start from random weights: ([^;]*)(.*)\n", done.stderr)
+    told = re.search("layers that start from random weights: ([^;\n]*)(.*)\n", done.stderr)
     assert told
     assert told[2] == ("; what the higher resolutions add fades in" if size == (32, 32) else "")
     fresh = tuple(told[1].split(", "))
