@@ -5,7 +5,7 @@ Le and Mikolov 2014 (Distributed Representations of Sentences and Documents), se
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -23,11 +23,9 @@ from animetools.training.labels import is_same_bag
 EPOCHS = 20  # at least
 READ = 200_000  # lists at least, in all epochs: vectors are random numbers at first
 NEGATIVE = 5  # tags that an image does not have, for each that it has
-RIDGE = 1.0  # of the least squares: rare tags get short vectors
-STEPS = 50  # of conjugate gradients, at most
+DAMPING = 1.0  # of the least squares: rare tags get short vectors
+STEPS = 50  # of their solver, at most
 CHUNK = 64  # images
-
-Matrix = NDArray[np.float32]
 
 
 def fit(gan: GAN, images: Images, source: NetworkFile | None) -> None:
@@ -58,6 +56,7 @@ def tag_vectors(images: Images, width: int, seed: int) -> torch.Tensor:
     try:
         from gensim.models.doc2vec import Doc2Vec, TaggedDocument
         from scipy import sparse
+        from scipy.sparse.linalg import aslinearoperator, lsmr
     except ImportError:
         raise FatalError(
             "--tag-embedding doc2vec needs gensim: pip install 'animetools[doc2vec]'"
@@ -75,19 +74,18 @@ def tag_vectors(images: Images, width: int, seed: int) -> torch.Tensor:
         seed=seed,
         workers=1,  # the same in every run
     )
-    documents = learned.dv.vectors - learned.dv.vectors.mean(0)
+    documents = learned.dv.vectors.astype(np.float64)
+    documents -= documents.mean(0)
     starts = np.cumsum([0, *map(len, lists)])
     tags = np.concatenate(lists)
-    shape = len(lists), images.label_dim
-    has = sparse.csr_array((np.ones(len(tags), np.float32), tags, starts), shape=shape)
-    mean = np.asarray(has.mean(0), np.float32)
-
-    def curved(x: Matrix) -> Matrix:
-        away: Matrix = has.T @ (has @ x) - len(lists) * np.outer(mean, mean @ x) + RIDGE * x
-        return away
-
-    found = _solved(curved, has.T @ documents)
-    usual = np.square(has @ found - mean @ found).mean() / Bag.TAGS
+    each = np.ones(len(tags))
+    has = sparse.csr_array((each, tags, starts), shape=(len(lists), images.label_dim))
+    mean = np.asarray(has.mean(0))[None]
+    ones = np.ones((len(lists), 1))
+    centered = aslinearoperator(has) - aslinearoperator(ones) @ aslinearoperator(mean)
+    columns = [lsmr(centered, one, damp=DAMPING, maxiter=STEPS)[0] for one in documents.T]
+    found = np.stack(columns, 1)
+    usual = np.square(centered @ found).mean() / Bag.TAGS
     return torch.from_numpy(found / math.sqrt(usual or 1.0)).float()
 
 
@@ -101,23 +99,3 @@ def _lists(images: Images) -> Iterator[NDArray[np.int64]]:
                 "other numbers than 0 and 1: pass --tag-embedding bag"
             )
         yield from (tags for tags in map(np.flatnonzero, labels) if len(tags))
-
-
-def _solved(curved: Callable[[Matrix], Matrix], wanted: Matrix) -> Matrix:
-    """The x [n, m] whose columns a positive definite operator brings to those of `wanted`.
-
-    Source: Hestenes and Stiefel 1952 (conjugate gradients).
-    """
-    x = np.zeros_like(wanted)
-    rest = wanted - curved(x)
-    way, size = rest, np.square(rest).sum(0)
-    enough = 1e-8 * size.max(initial=0)
-    for _ in range(STEPS):
-        if size.max(initial=0) <= enough:
-            break
-        along = curved(way)
-        step = size / np.maximum((way * along).sum(0), 1e-30)
-        x, rest = x + step * way, rest - step * along
-        before, size = size, np.square(rest).sum(0)
-        way = rest + size / np.maximum(before, 1e-30) * way
-    return x

@@ -10,7 +10,7 @@ import torch
 
 from animetools.dataset.training_set import Images
 from animetools.errors import FatalError
-from animetools.training.doc2vec import Matrix, _solved, tag_vectors
+from animetools.training.doc2vec import tag_vectors
 from tests.dataset.sets import encoded, picture
 
 TAGS = 8
@@ -49,17 +49,3 @@ def test_labels_that_are_no_lists_are_refused(tmp_path: Path) -> None:
     images = dataset(tmp_path / "d.zip", weight=0.5)
     with pytest.raises(FatalError, match="other numbers than 0 and 1: pass --tag-embedding bag"):
         tag_vectors(images, 5, 0)
-
-
-def test_conjugate_gradients_solve() -> None:
-    random = np.random.RandomState(0)
-    root = random.randn(9, 9).astype(np.float32)
-    matrix: Matrix = root @ root.T + np.eye(9, dtype=np.float32)
-    wanted: Matrix = random.randn(9, 4).astype(np.float32)
-
-    def curved(x: Matrix) -> Matrix:
-        made: Matrix = matrix @ x
-        return made
-
-    found = _solved(curved, wanted)
-    np.testing.assert_allclose(matrix @ found, wanted, atol=1e-3)
