@@ -74,9 +74,9 @@ class Format:
     """A row of the table: `read` opens a dataset, `write` starts one.
 
     `texts` gives the files of a written one besides dataset.json, made of the lines of its records, and
-    of its path; `records` is the one with the records themselves. `notes`, if there are any, gives the files beside an
-    image, of its record, its label and the names of labels. With `labels_apart` they are not in
-    dataset.json.
+    of its path; `records` is the one with the records themselves. `notes`, if there are any, gives
+    the files beside an image, of its record, its label and the names of labels. With `labels_apart`
+    labels are not in dataset.json.
 
     A file is recognized by `magic` at its byte `magic_at`, or else by the `ending` of its name; a
     folder by such files in it, where `in_folder` is set. A format without an ending takes all other

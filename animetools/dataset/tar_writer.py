@@ -5,6 +5,7 @@ Format of tar: POSIX.1-2001, pax, "ustar Interchange Format".
 
 import json
 import os
+import tarfile
 import zlib
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
@@ -203,16 +204,6 @@ def _length(member: Member) -> int:
 
 def _header(member: Member) -> bytes:
     """The header of a file of user 0 in 1970: the same images, the same bytes."""
-    fields = (
-        (member.name.encode(), 100),
-        (b"0000644\0", 8),  # permissions
-        (b"0000000\0", 8),  # user
-        (b"0000000\0", 8),  # group
-        (b"%011o\0" % member.length, 12),
-        (b"00000000000\0", 12),  # time
-        (b" " * 8, 8),  # the checksum
-        (b"0", 101),  # a regular file, not a link
-        (b"ustar\00000", 255),
-    )
-    header = b"".join(value.ljust(length, b"\0") for value, length in fields)
-    return header[:148] + b"%06o\0 " % sum(header) + header[156:]
+    info = tarfile.TarInfo(member.name)
+    info.size = member.length
+    return info.tobuf(tarfile.USTAR_FORMAT)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
-from struct import Struct, error
+from struct import error
 from typing import BinaryIO
 from weakref import finalize
 
@@ -32,16 +32,18 @@ from animetools.dataset.members import (
 )
 from animetools.dataset.parts import COPIED, Texts, added_name, hand_over
 from animetools.dataset.pictures import ImageFiles, Labels
+from animetools.dataset.zip_records import (
+    CENTRAL,
+    END,
+    LOCAL,
+    base_of,
+    central_header,
+    ending,
+    find_directory,
+    local_header,
+    widened,
+)
 from animetools.errors import FatalError, ItemError
-
-LOCAL = Struct("<4sHHHHHLLLHH")
-CENTRAL = Struct("<4sHHHHHHLLLHHHHHLL")
-END = Struct("<4sHHHHLLH")
-END64 = Struct("<4sQHHLLQQQQ")
-LOCATOR = Struct("<4sLQL")
-FULL16, FULL32 = 0xFFFF, 0xFFFFFFFF  # "look in the zip64 record"
-EPOCH = (0, 33)  # 1980-01-01 00:00, the first time a zip knows: the same images, the same bytes
-LONGEST_COMMENT = 1 << 16
 
 
 class ZipWriter:
@@ -70,13 +72,13 @@ class ZipWriter:
         """Add a member."""
         member = Member(name, self.end, len(data), zlib.crc32(data))
         self.file.seek(self.end)  # a failed write may have left it anywhere
-        self._write(_local_header(member) + data)
+        self._write(local_header(member) + data)
         self.file.flush()
         return member
 
     def holds(self, member: Member) -> bool:
         """Whether a member is complete."""
-        header = _local_header(member)
+        header = local_header(member)
         self.file.seek(member.offset)
         if self.file.read(len(header)) != header:
             return False
@@ -85,7 +87,7 @@ class ZipWriter:
 
     def cut(self, last: Member | None) -> None:
         """Remove all that comes after a member; after None: everything."""
-        self.end = last.offset + len(_local_header(last)) + last.length if last else 0
+        self.end = last.offset + len(local_header(last)) + last.length if last else 0
         self.file.truncate(self.end)
 
     def sync(self) -> None:
@@ -105,9 +107,9 @@ class ZipWriter:
             replace(member, offset=self.base + member.offset) for member in chain(members, added)
         )
         for member in chain(self.grown.members() if self.grown else (), moved):
-            self._write(_central_header(member))
+            self._write(central_header(member))
             count += 1
-        self._write(_ending(self.base + begin, self.end - begin, count))
+        self._write(ending(self.base + begin, self.end - begin, count))
         self.file.flush()
         os.utime(self.file.fileno(), ns=(mtime, mtime))
         os.fsync(self.file.fileno())
@@ -129,7 +131,7 @@ class ZipWriter:
     def _append_text(self, name: str, lines: Callable[[], Iterable[bytes]]) -> Member:
         member, begin, is_written = Member(name, self.end, 0, 0), self.end, False
         while not is_written:  # again where it is so long that its header is a longer one
-            header, crc, self.end = _local_header(member), 0, begin
+            header, crc, self.end = local_header(member), 0, begin
             self.file.seek(begin)
             self._write(header)
             for line in lines():
@@ -137,7 +139,7 @@ class ZipWriter:
                 self._write(line)
             member = Member(name, begin, self.end - begin - len(header), crc)
             self.file.seek(begin)
-            is_written = self.file.write(_local_header(member)) == len(header)
+            is_written = self.file.write(local_header(member)) == len(header)
         self.file.seek(self.end)
         return member
 
@@ -257,7 +259,7 @@ class ZipReader(ImageFiles):
     def _directory(self) -> Iterator[Member]:
         """The central directory; compressed and encrypted images are refused."""
         with open(self.path, "rb") as file:
-            begin, length = _find_directory(file)
+            begin, length = find_directory(file)
             file.seek(begin)
             end = begin + length
             while file.tell() < end:
@@ -271,7 +273,7 @@ class ZipReader(ImageFiles):
         name = file.read(n).decode("utf-8", "replace")
         extra = file.read(m)
         file.seek(k, os.SEEK_CUR)
-        length, stored, offset = _widened(extra, length, stored, offset)
+        length, stored, offset = widened(extra, length, stored, offset)
         wanted = is_image_name(name) or name in (SUMMARY, METADATA)
         if method != 0 or flags & 1 or stored != length:
             if wanted:
@@ -299,7 +301,7 @@ def join(path: str) -> None:
     added = added_name(path)
     with open(added, "rb") as source, open(path, "r+b") as file:
         mtime = os.fstat(source.fileno()).st_mtime_ns
-        base = _base_of(source)
+        base = base_of(source)
         file.seek(max(0, base - END.size))
         if not file.read(END.size).startswith(b"PK\5\6"):
             raise FatalError(f"{added} does not belong to this {path}: remove one of them")
@@ -310,100 +312,3 @@ def join(path: str) -> None:
         os.utime(file.fileno(), ns=(mtime, mtime))
         os.fsync(file.fileno())
     os.unlink(added)
-
-
-def _base_of(file: BinaryIO) -> int:
-    """Where what is to be added to a zip begins in it."""
-    size = file.seek(0, os.SEEK_END)
-    file.seek(size - END.size)
-    *_, length, begin, _ = END.unpack(file.read())
-    around = END.size
-    wide = size - END.size - LOCATOR.size - END64.size
-    file.seek(max(0, wide))
-    found = file.read(END64.size)
-    if wide > 0 and found.startswith(b"PK\6\6"):
-        *_, length, begin = END64.unpack(found)
-        around = size - wide
-    return int(begin - (size - around - length))
-
-
-def _local_header(member: Member) -> bytes:
-    name = member.name.encode()
-    extra, length = b"", member.length
-    if length >= FULL32:
-        extra, length = Struct("<HHQQ").pack(1, 16, length, length), FULL32
-    version = 45 if extra else 20
-    return (
-        LOCAL.pack(
-            b"PK\3\4", version, 0, 0, *EPOCH, member.crc, length, length, len(name), len(extra)
-        )
-        + name
-        + extra
-    )
-
-
-def _central_header(member: Member) -> bytes:
-    name = member.name.encode()
-    wide = [member.length] * 2 if member.length >= FULL32 else []
-    wide += [member.offset] if member.offset >= FULL32 else []
-    extra = Struct(f"<HH{len(wide)}Q").pack(1, 8 * len(wide), *wide) if wide else b""
-    length, offset = min(member.length, FULL32), min(member.offset, FULL32)
-    version = 45 if extra else 20
-    made_by = 3 << 8 | version  # Unix, or the permissions below mean nothing
-    return (
-        CENTRAL.pack(
-            b"PK\1\2", made_by, version, 0, 0, *EPOCH, member.crc, length, length,
-            len(name), len(extra), 0, 0, 0, 0o100644 << 16, offset,
-        )
-        + name
-        + extra
-    )  # fmt: skip
-
-
-def _ending(begin: int, length: int, count: int) -> bytes:
-    """The end of a zip whose directory has `count` members; with zip64 records where needed."""
-    wide = b""
-    if count >= FULL16 or length >= FULL32 or begin >= FULL32:
-        made_by = 3 << 8 | 45
-        wide = END64.pack(b"PK\6\6", 44, made_by, 45, 0, 0, count, count, length, begin)
-        wide += LOCATOR.pack(b"PK\6\7", 0, begin + length, 1)
-    count, length, begin = min(count, FULL16), min(length, FULL32), min(begin, FULL32)
-    return wide + END.pack(b"PK\5\6", 0, 0, count, count, length, begin, 0)
-
-
-def _find_directory(file: BinaryIO) -> tuple[int, int]:
-    """Where the directory begins, and its length in bytes.
-
-    Raises ValueError if it is missing or damaged.
-    """
-    size = file.seek(0, os.SEEK_END)
-    tail_begin = max(0, size - LONGEST_COMMENT - END.size - LOCATOR.size)
-    file.seek(tail_begin)
-    tail = file.read()
-    at = tail.rfind(b"PK\5\6")
-    if at < 0:
-        raise ValueError("it has no directory; is it truncated?")
-    *_, length, begin, _ = END.unpack_from(tail, at)
-    if at >= LOCATOR.size and tail.startswith(b"PK\6\7", at - LOCATOR.size):
-        _, _, where, _ = LOCATOR.unpack_from(tail, at - LOCATOR.size)
-        file.seek(where)
-        signature, *_, length, begin = END64.unpack(file.read(END64.size))
-        if signature != b"PK\6\6":
-            raise ValueError("damaged directory")
-    if begin + length > size:
-        raise ValueError("damaged directory")
-    return begin, length
-
-
-def _widened(extra: bytes, *values: int) -> Iterator[int]:
-    """The values; those that are FULL32 stand in the zip64 record, in this order."""
-    wide = b""
-    while len(extra) >= 4:
-        kind, length = Struct("<HH").unpack_from(extra)
-        if kind == 1:
-            wide = extra[4 : 4 + length]
-        extra = extra[4 + length :]
-    for value in values:
-        if value == FULL32:
-            (value,), wide = Struct("<Q").unpack(wide[:8]), wide[8:]
-        yield value

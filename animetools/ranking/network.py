@@ -45,7 +45,8 @@ class ScoringNetwork:
     """How images are scored with a network file; it survives pickling, without the network.
 
     `wanted` are lists of classes, by name or number, of whose labels all images have the mean;
-    without them each has its own, which may be no tags, but not no class. A GPU scores `group` images at once.
+    without them each has its own, which may be no tags, but not no class. A GPU scores `group`
+    images at once.
     """
 
     path: str

@@ -38,8 +38,9 @@ class _Filled:
 class Loader:
     """Endless batches of `batch` images each, in the order of a sampler; to be used in a `with`.
 
-    Where only those at some `places` of each batch are wanted, it loads no others. They do not depend on the number of threads. An image that cannot be read is left out: the next
-    of the list, mirrored ones last, takes its place. An Advice says so once.
+    Where only those at some `places` of each batch are wanted, it loads no others. They do not
+    depend on the number of threads. An image that cannot be read is left out: the next of the list,
+    mirrored ones last, takes its place. An Advice says so once.
 
     Raises FatalError where next to nothing can be read.
     """

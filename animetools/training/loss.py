@@ -63,7 +63,7 @@ class Networks:
         # The discriminator expects members of a group n / group apart.
         spread = torch.arange(len(seen), device=seen.device).view(-1, group).t().flatten()
         features = self.discriminator.features(seen)[spread]
-        outputs: Tensor = self.discriminator.b4(features, self.discriminator.mbstd_group)
+        outputs = self.discriminator.outputs(features)
         return outputs.view(group, len(seen) // group, -1).transpose(0, 1).flatten(0, 1)
 
     def group(self, count: int) -> int:

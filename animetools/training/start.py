@@ -1,7 +1,7 @@
 """What a run begins with: new networks, a snapshot that it resumes, or weights of another network."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -79,8 +79,20 @@ def start(
 
     Raises FatalError if they do not go together, or a file is unsuitable.
     """
-    begin = _begin(given, images, device, resumed, transferred, resume_kimg, note)
-    config = begin.config
+    saved = resume.read(resumed) if resumed else None
+    if device.type == "cuda" and not saved and given.get("preset") != "s1":
+        given = {"dtype": "fp16", **given}
+    side = max(images.height, images.width)
+    config = settings(given, side, saved, resumed, transfer=bool(transferred))
+    images.mirror, images.conditional = config.mirror, config.cond
+    begin = Start(images, device, config, transfer.new_configs(config, images))
+    if saved:
+        configs = transfer.resumed_configs(begin.configs, saved, resumed)
+        first = saved.facts.get("transfer", "")
+        begin = replace(begin, configs=configs, saved=saved, transferred=first)
+        resume.refuse_other_labels(saved, images.label_names, resumed)
+    elif transferred:
+        begin = _transferring(begin, given, transferred, resume_kimg, note)
     for found, cure in annotations(images.pictures, learned=config.cond):
         note(f"{images.path} has {found}, which sgtrain does not learn: {cure}")
     transfer.refuse_too_frozen(config, begin.configs)
@@ -89,36 +101,21 @@ def start(
     return begin
 
 
-def _begin(
+def _transferring(
+    begin: Start,
     given: Mapping[str, Any],
-    images: Images,
-    device: torch.device,
-    resumed: str,
-    transferred: str,
+    path: str,
     resume_kimg: float | None,
     note: Callable[[str], object],
 ) -> Start:
-    saved = resume.read(resumed) if resumed else None
-    if device.type == "cuda" and not saved and given.get("preset") != "s1":
-        given = {"dtype": "fp16", **given}
-    side = max(images.height, images.width)
-    config = settings(given, side, saved, resumed, transfer=bool(transferred))
-    images.mirror, images.conditional = config.mirror, config.cond
-    new = transfer.new_configs(config, images)
-    if saved:
-        configs = transfer.resumed_configs(new, saved, resumed)
-        source = saved.facts.get("transfer", "")
-        begin = Start(images, device, config, configs, saved, transferred=source)
-        resume.refuse_other_labels(saved, images.label_names, resumed)
-        return begin
-    if not transferred:
-        return Start(images, device, config, new)
-    source = transfer.source_of(locate(transferred))
-    configs = transfer.configs_like(new, source, transferred)
-    refuse_architecture(given, new[0], source.generator.config, transferred)
-    seen, lost = transfer.seen_before(config, configs, source, transferred, resume_kimg)
+    """A run of new networks, begun with the weights of a file instead."""
+    config, new = begin.config, begin.configs
+    source = transfer.source_of(locate(path))
+    configs = transfer.configs_like(new, source, path)
+    refuse_architecture(given, new[0], source.generator.config, path)
+    seen, lost = transfer.seen_before(config, configs, source, path, resume_kimg)
     if "preset" in given and configs != new:
-        note(f"the networks are those of {transferred}, not of {config.preset}")
+        note(f"the networks are those of {path}, not of {config.preset}")
     if lost:
         note(f"{lost}: raise --resume-kimg to keep it")
-    return Start(images, device, config, configs, None, source, transferred, seen)
+    return replace(begin, configs=configs, source=source, transferred=path, seen=seen)

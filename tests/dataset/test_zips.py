@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from animetools.dataset import zips
+from animetools.dataset import zip_records
 from animetools.dataset.labelling import Lines
 from animetools.dataset.members import Member
 from animetools.dataset.zips import ZipReader, ZipWriter
@@ -85,7 +85,7 @@ def test_more_than_65535_images(tmp_path: Path) -> None:
 
 
 def test_long_metadata_has_a_zip64_header(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("animetools.dataset.zips.FULL32", 1000)
+    monkeypatch.setattr("animetools.dataset.zip_records.FULL32", 1000)
     write(tmp_path / "a.zip", [b"one"], [b"{}\n"] * 1000)
     monkeypatch.undo()
     data = (tmp_path / "a.zip").read_bytes().replace(b"\xe8\x03\0\0", b"\xff" * 4)
@@ -196,7 +196,7 @@ def test_second_writer_is_told(tmp_path: Path) -> None:
 def test_a_text_whose_header_grows_while_it_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(zips, "FULL32", 100)  # not four gigabytes
+    monkeypatch.setattr(zip_records, "FULL32", 100)  # not four gigabytes
     lines = [b"x" * 60 + b"\n"] * 3
     write(tmp_path / "a.zip", [b"one"], lines)
     files = ZipReader(str(tmp_path / "a.zip"))
