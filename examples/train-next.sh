@@ -1,7 +1,7 @@
 #!/bin/bash
 # Trains the successor of the network that comes with animetools: it draws what tags say, at 128 x 128
 # pixels. Draws portraits and packs them with their tags; begins with the network that ships, learns at 64
-# pixels, where a step costs half as much, and goes on at 128. That takes one thread about 20 hours. Some
+# pixels, where a step costs half as much, and goes on at 128. That takes one thread about 20 hours, by the pace of its beginning. Some
 # pairs of tags are held out: no image with both is trained on, so tests/benchmarks/obedience.py can see
 # whether the network combines what it has learned apart. If interrupted, run the same line again: it
 # continues.

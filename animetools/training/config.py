@@ -106,7 +106,7 @@ class TrainConfig:
         float,
         Opt(
             "Probability with --cond that an image's label loses some of its tags, or all, or its"
-            " class: the network learns to obey incomplete lists of tags.",
+            " class: the network sees lists as incomplete as people write them.",
             min=0,
             max=1,
         ),
@@ -115,16 +115,16 @@ class TrainConfig:
         float,
         Opt(
             "Standard deviation of noise that is added with --cond to the generator's embedding of a"
-            " label, in units of its root mean square: neighboring labels give similar images.",
+            " label in training, in units of its root mean square.",
             min=0,
         ),
     ] = 0.0
     tag_embedding: Annotated[
         TagEmbedding,
         Opt(
-            "What embeds tags with --cond: a matrix of the networks; bag: one to --tag-width numbers"
-            " before it, for many thousands of tags; doc2vec: vectors that gensim learned from the"
-            " lists of tags instead."
+            "How --cond embeds tags: none, by one matrix; bag, by learning --tag-width numbers for each"
+            " tag first, which is small for many thousands of them; doc2vec, by numbers that gensim"
+            " learns from the lists of tags beforehand."
         ),
     ] = "none"
     tag_width: Annotated[
@@ -133,8 +133,8 @@ class TrainConfig:
     mismatch: Annotated[
         float,
         Opt(
-            "Weight with --cond of images with the labels of the others in their batch, which the"
-            " discriminator learns to refuse: 1 makes a network obey its tags much sooner.",
+            "Weight with --cond of what the discriminator learns from images with labels of others,"
+            " which it should refuse: with 1 or 2 a network obeys its tags sooner.",
             min=0,
         ),
     ] = 0.0
@@ -145,7 +145,7 @@ class TrainConfig:
         int,
         Opt(
             "Layers of the discriminator's mapping of labels; without any (0) it judges by each tag"
-            " on its own, so that tags which never stood together can be combined.",
+            " on its own, and not by which stand together.",
             min=0,
             max=64,
         ),
