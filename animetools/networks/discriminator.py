@@ -157,10 +157,3 @@ class Discriminator(nn.Module):
         if c is None:
             return torch.zeros_like(outputs[:, 0])
         return (outputs * check_width(c, self.classes, "labels")).sum(1)
-
-    def judge_as_all(self, outputs: Tensor, c: Tensor) -> Tensor:
-        """The scores [n, m] of the head's outputs [n, outputs], each with all labels [m, c_dim]."""
-        if self.mapping is not None:
-            mapped: Tensor = self.mapping(None, c)
-            return outputs @ mapped.t() / math.sqrt(outputs.shape[1])
-        return outputs @ check_width(c, self.classes, "labels").t()

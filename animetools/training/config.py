@@ -134,7 +134,7 @@ class TrainConfig:
         float,
         Opt(
             "Weight with --cond of what the discriminator learns from images with labels of others,"
-            " which it should refuse: with 1 or 2 a network obeys its tags sooner.",
+            " in part or whole, which it should refuse: with 1 or 2 a network obeys its tags sooner.",
             min=0,
         ),
     ] = 0.0

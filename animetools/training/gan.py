@@ -20,7 +20,7 @@ from animetools.networks.generator import Generator
 from animetools.networks.ops import enlarge
 from animetools.training import growth, loss
 from animetools.training.config import TrainConfig
-from animetools.training.labels import Labels, lose_tags
+from animetools.training.labels import Labels, crossed, lose_tags
 from animetools.training.loss import Networks, Terms
 from animetools.training.networks import layers_from_image
 from animetools.training.optimizer import Optimizer
@@ -285,10 +285,12 @@ class GAN:
             value, terms = loss.fake_loss(self.networks, part_ws, noise, c)
             backward(value / self._pieces)
             of_fakes.append(terms)
-        mismatch = self.config.mismatch
-        others = self._of_all(labels) if mismatch and labels is not None else None
-        for images, own, full in self._parts(reals, labels, whole):
-            value, terms = loss.real_loss(self.networks, images, own, full, others, mismatch)
+        mismatch, wrong = self.config.mismatch, None
+        if mismatch and labels is not None:
+            places = self._places(len(reals) * self.ranks.count)
+            wrong = crossed(self._of_all(labels), self.chance)[places]
+        for images, own, full, false in self._parts(reals, labels, whole, wrong):
+            value, terms = loss.real_loss(self.networks, images, own, full, false, mismatch)
             backward(value / self._pieces)
             of_reals.append(terms)
         fakes = joined(of_fakes)

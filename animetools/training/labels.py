@@ -14,6 +14,8 @@ from animetools.networks.discriminator import Discriminator
 from animetools.networks.generator import Generator
 from animetools.networks.ops import normalize
 
+CROSSED = 15  # of how many others a label has a part: memory and work grow with it
+
 
 class Labels(Protocol):
     """The labels of the training images, [images, c_dim]: a tensor, or what reads like one."""
@@ -38,6 +40,21 @@ def lose_tags(labels: Tensor, probability: float, chance: torch.Generator) -> Te
     kept = labels.clone()
     kept[images[lost], tags[lost]] = 0
     return kept
+
+
+def crossed(labels: Tensor, chance: torch.Generator) -> Tensor:
+    """Labels [n, c_dim], each with a part of others' in place of its own: [n, m, c_dim].
+
+    The part is drawn from none to all, for each of m others; a label of one tag or class gives way
+    to the others' whole. A discriminator that knows some tags can tell most images from the label of
+    another by those alone: it learns the other tags from labels that differ in few.
+    """
+    count, many = len(labels), min(len(labels) - 1, CROSSED)
+    share = torch.rand(count, many, 1, generator=chance)
+    share[(labels.cpu() > 0).sum(1) <= 1] = 1
+    taken = torch.rand(count, many, labels.shape[1], generator=chance) < share
+    others = labels[(torch.arange(count)[:, None] + torch.arange(1, many + 1)) % count]
+    return torch.where(taken.to(labels.device), others, labels.unsqueeze(1))
 
 
 def with_tags(

@@ -135,13 +135,13 @@ def real_loss(
     reals: Tensor,
     c: Tensor | None,
     whole: Tensor | None = None,
-    others: Tensor | None = None,
+    wrong: Tensor | None = None,
     mismatch: float = 0.0,
 ) -> tuple[Tensor, Terms]:
     """The discriminator's loss for reals [n, C, H, W] with labels c [n, c_dim].
 
-    With a `mismatch` reals also count as fakes, by that weight, with the labels of `others`
-    [m, c_dim]: the mean of all that have a tag or class which their own `whole` ones [n, c_dim] lack.
+    With a `mismatch` reals also count as fakes, by that weight, with `wrong` labels [n, m, c_dim]:
+    the mean of all that have a tag or class which their own `whole` ones [n, c_dim] lack.
     Terms: score_real, loss_real and perhaps loss_mismatch, all [n].
     Source: Reed et al. 2016 (Generative Adversarial Text to Image Synthesis), algorithm 1, where
     each image has one wrong label.
@@ -150,11 +150,12 @@ def real_loss(
     scores = networks.discriminator.judge(outputs, c)
     losses = softplus(-scores)
     terms = {"score_real": scores.detach(), "loss_real": losses.detach()}
-    if whole is None or others is None:
+    if whole is None or wrong is None:
         return losses.mean(), terms
-    wrong = (whole <= 0).to(others) @ (others > 0).to(others).T > 0
-    refused = softplus(networks.discriminator.judge_as_all(outputs, others)) * wrong
-    means = refused.sum(1) / wrong.sum(1).clamp_min(1)
+    false = ((wrong > 0) & (whole <= 0).unsqueeze(1)).any(2)
+    each = outputs.repeat_interleave(wrong.shape[1], 0)
+    judged = networks.discriminator.judge(each, wrong.flatten(0, 1)).view_as(false)
+    means = (softplus(judged) * false).sum(1) / false.sum(1).clamp_min(1)
     return (losses + mismatch * means).mean(), terms | {"loss_mismatch": means.detach()}
 
 

@@ -14,7 +14,7 @@ from animetools.netfiles.networkfile import SavedNetwork
 from animetools.networks.families import kind_of
 from animetools.networks.generator import Generator
 from animetools.networks.stylegan2.config import StyleGAN2GeneratorConfig
-from animetools.training.labels import lose_tags, unknown_tags, with_labels, with_tags
+from animetools.training.labels import crossed, lose_tags, unknown_tags, with_labels, with_tags
 from tests.training import pairs
 
 
@@ -46,6 +46,26 @@ def test_a_class_is_lost_whole() -> None:
     assert (lose_tags(labels, 1.0, chance()) == 0).all()
     left = lose_tags(labels, 0.3, chance()).mean(0)
     torch.testing.assert_close(left, torch.full((3,), 0.7 / 3), rtol=0, atol=0.02)
+
+
+@given(st.integers(1, 20), st.integers(1, 9), st.integers(0, 99))
+def test_crossed_labels_have_a_part_of_anothers(images: int, tags: int, seed: int) -> None:
+    labels = torch.randint(0, 2, (images, tags), generator=chance(seed)).float()
+    mixed = crossed(labels, chance(seed))
+    assert mixed.shape == (images, min(images - 1, 15), tags)
+    for n, row in enumerate(mixed):
+        for k, label in enumerate(row, 1):
+            other = labels[(n + k) % images]
+            assert ((label == labels[n]) | (label == other)).all()
+            assert labels[n].sum() > 1 or torch.equal(label, other)
+
+
+def test_crossed_labels_differ_in_any_number_of_tags() -> None:
+    labels = torch.cat([torch.tensor([[1.0, 1, 1, 1, 0, 0, 0, 0]]).expand(1, -1)] * 2000)
+    labels[1::2] = 1 - labels[1::2]
+    differ = (crossed(labels, chance())[:, 0] != labels).sum(1)
+    counts = differ.bincount(minlength=9) / len(labels)
+    torch.testing.assert_close(counts, torch.full((9,), 1 / 9), rtol=0, atol=0.03)
 
 
 def generator_of(tags: int, bag: int = 0, seed: int = 0) -> SavedNetwork:

@@ -126,20 +126,22 @@ def test_the_discriminators_loss_is_the_originals(golden: Golden) -> None:
 
 
 @pytest.mark.parametrize("d_labels", ["projection", "output"])
-def test_images_with_the_labels_of_others_count_as_fakes(d_labels: str) -> None:
+def test_images_with_wrong_labels_count_as_fakes(d_labels: str) -> None:
     pair = Networks(*pairs.small_pair(c_dim=3, dtype=torch.float64, labels=d_labels))
     images, c = reals_for(pair, 4), one_hot(torch.tensor([0, 1, 1, 2]), 3).double()
-    value, terms = loss.real_loss(pair, images, c, c, c, 0.5)
-    refused = [softplus(pair.scores(images, c.roll(n, 0))).detach() for n in range(4)]
+    wrong = torch.stack([c.roll(-n, 0) for n in range(1, 4)], 1)
+    value, terms = loss.real_loss(pair, images, c, c, wrong, 0.5)
+    refused = [softplus(pair.scores(images, wrong[:, n])).detach() for n in range(3)]
     wanted = [
-        torch.stack([refused[n][k] for n in range(4) if not torch.equal(c[k], c[k - n])]).mean()
+        torch.stack([refused[n][k] for n in range(3) if not torch.equal(c[k], wrong[k, n])]).mean()
         for k in range(4)
     ]
     torch.testing.assert_close(terms["loss_mismatch"], torch.stack(wanted))
     plain, _ = loss.real_loss(pair, images, c)
     torch.testing.assert_close(value, plain + 0.5 * torch.stack(wanted).mean())
     empty = torch.zeros_like(c)  # and what is true of an image does not
-    value, terms = loss.real_loss(pair, images, empty, c, torch.cat([empty, c[:1]]), 0.5)
+    wrong = torch.stack([empty, c[[0] * 4]], 1)
+    value, terms = loss.real_loss(pair, images, empty, c, wrong, 0.5)
     assert terms["loss_mismatch"].tolist() == [0, *softplus(pair.scores(images, c[[0] * 4]))[1:]]
 
 
