@@ -1,0 +1,131 @@
+"""Networks of one shape as one: their average, or the coarse layers of one with the fine ones of another."""
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from animetools.errors import ItemError
+from animetools.netfiles.classes import names_of, takes_tags
+from animetools.netfiles.networkfile import NetworkFile, SavedNetwork
+from animetools.networks.config import MappingConfig, Truncation
+
+Shares = Sequence[float]
+"""How much of each file there is in a tensor; they add up to 1."""
+
+
+@dataclass(frozen=True)
+class Swap:
+    """Coarse layers of the first of two networks, and fine ones of the second.
+
+    Blocks of `size` pixels and more are the second's, with their output layers (toRGB). So many as
+    `soft` on each side of that edge mix both.
+    Source: Pinkney and Adler 2020 (Resolution Dependent GAN Interpolation), section 2.
+    """
+
+    size: int
+    soft: int = 0
+
+    def __call__(self, block: int) -> Shares:
+        """The shares of the two in a block of so many pixels."""
+        above = math.log2(block / self.size) + 0.5  # of the edge, in blocks
+        second = min(max(0.5 + above / (2 * self.soft + 1), 0.0), 1.0)
+        return 1 - second, second
+
+
+def blended(
+    names: Sequence[str],
+    files: Sequence[NetworkFile],
+    synthesis: Shares | Swap,
+    mapping: Shares,
+    discriminator: Shares | None,
+) -> NetworkFile:
+    """A file with G_ema and D of several files, whose names are for messages.
+
+    `mapping` is of the mapping network and the average w. There is no D without `discriminator`, or
+    where one of those that it is made of has none.
+
+    Raises ItemError for networks that differ in shape or labels.
+    """
+    labels = [(names_of(file.facts), takes_tags(file.facts)) for file in files]
+    for name, own in zip(names, labels, strict=True):
+        if own != labels[0]:
+            raise ItemError(f"{name} has other classes or tags than {names[0]}")
+    networks = {"G_ema": generator(names, [file.generator for file in files], synthesis, mapping)}
+    if discriminator:
+        used = [place for place, share in enumerate(discriminator) if share]
+        if all("D" in files[place].networks for place in used):
+            judges = [files[place].discriminator for place in used]
+            taken = [discriminator[place] for place in used]
+            networks["D"] = _sum([names[place] for place in used], judges, lambda _: taken)
+    facts = {key: value for key, value in files[0].facts.items() if key in ("labels", "tags")}
+    return NetworkFile("animetools", networks, facts)
+
+
+def generator(
+    names: Sequence[str],
+    networks: Sequence[SavedNetwork],
+    synthesis: Shares | Swap,
+    mapping: Shares,
+) -> SavedNetwork:
+    """A generator that is made of several.
+
+    Raises ItemError as `blended`.
+    """
+
+    def shares(name: str) -> Shares:
+        if name.startswith("mapping."):
+            return mapping
+        if not isinstance(synthesis, Swap):
+            return synthesis
+        block = re.match(r"synthesis\.b(\d+)\.", name)
+        return synthesis(int(block[1]) if block else 1)
+
+    if isinstance(synthesis, Swap):
+        sizes = [4 << block for block in range(1, len(networks[0].config.channels))]
+        if synthesis.size not in sizes:
+            raise ItemError(
+                f"{names[0]} has no layers that begin at {synthesis.size} pixels, but at"
+                f" {', '.join(map(str, sizes))}"
+            )
+    return _sum(names, networks, shares)
+
+
+def _sum(
+    names: Sequence[str], networks: Sequence[SavedNetwork], shares: Callable[[str], Shares]
+) -> SavedNetwork:
+    """The weighted sum of networks, tensor by tensor."""
+    config = networks[0].config
+    for name, network in zip(names, networks, strict=True):
+        if differs := _difference(network.config, config):
+            raise ItemError(f"{name} has {differs} as in {names[0]}")
+    states = [network.build().state_dict() for network in networks]
+    made: dict[str, Tensor] = {}
+    for key, value in states[0].items():
+        if key.endswith("lod") and any(not torch.equal(state[key], value) for state in states):
+            raise ItemError("the networks have grown to different resolutions")
+        parts = zip(states, shares(key), strict=True)
+        terms = [state[key] * share for state, share in parts if share]
+        made[key] = torch.stack(terms).sum(0)
+    return SavedNetwork(config, made)
+
+
+def _difference(config: object, other: object) -> str:
+    """How the shape of a network differs from another's, or "". What it suggests as psi does not count."""
+    if type(config) is not type(other):
+        return f"a {type(config).__name__}, not a {type(other).__name__}"
+    for field in fields(config):  # type: ignore[arg-type]  # each is a dataclass
+        own, wanted = getattr(config, field.name), getattr(other, field.name)
+        if isinstance(own, MappingConfig) and isinstance(wanted, MappingConfig):
+            if inside := _difference(own, wanted):
+                return inside
+        elif own != wanted and not isinstance(own, Truncation):
+            return f"{field.name} {_shown(own)}, not {_shown(wanted)}"
+    return ""
+
+
+def _shown(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else f"{value}"
