@@ -2,10 +2,10 @@
 
 import sys
 
-import cv2
-import numpy as np
-
+from animetools import atomic
 from animetools.dataset.training_set import Images
+from animetools.images.files import encode_jpeg
+from animetools.images.fit import fit
 from animetools.images.sheet import sheet
 
 SIDE, ACROSS, DOWN = 160, 10, 6
@@ -15,10 +15,8 @@ def main() -> None:
     """Write the sheet."""
     images = Images(sys.argv[1])
     count = min(len(images), ACROSS * DOWN)
-    pictures = (images.read(n).transpose(1, 2, 0) for n in range(count))
-    small = (cv2.resize(rgb, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for rgb in pictures)
-    made = sheet((np.asarray(each, np.uint8) for each in small), count, ACROSS, paper=255)
-    cv2.imwrite(sys.argv[2], made[..., ::-1])
+    small = (fit(images.read(n).transpose(1, 2, 0), SIDE)[0] for n in range(count))
+    atomic.write(sys.argv[2], encode_jpeg(sheet(small, count, ACROSS, paper=255), 90))
 
 
 if __name__ == "__main__":

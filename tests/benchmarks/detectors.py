@@ -137,9 +137,8 @@ def all_found(
         for box, color in boxes:
             x, y, width, height = (round(value * scale) for value in box)
             cv2.rectangle(tile, (x, y), (x + width, y + height), color, 2)
-        cv2.putText(tile, file[:24], (4, TILE - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 255))
         tiles.append(tile)
-    return sheet(tiles, len(tiles), columns=10, paper=255)
+    return sheet(tiles, len(tiles), columns=10, paper=255, captions=list(images))
 
 
 def strips(
