@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Literal, Self
 
 import torch
@@ -50,9 +50,9 @@ class OpenNetwork:
     sha256: str
 
 
-@cache
+@lru_cache(2)  # not all: of a long run's snapshots each is opened in turn
 def open_network(path: str) -> OpenNetwork:
-    """The generator of a network file, and what belongs to it; once in a process.
+    """The generator of a network file, and what belongs to it; the last two stay open.
 
     Raises OSError, and ItemError for a file that is damaged or has no generator.
     """
@@ -101,6 +101,17 @@ class Sampler:
     def renderer(self, device: torch.device) -> Renderer:
         """The generator's synthesis on a device; once in a process."""
         return _renderer(self, device)
+
+    def new_renderer(self, device: torch.device) -> Renderer:
+        """The same, for the caller to close."""
+        return Renderer(
+            self.generator,
+            device,
+            DTYPES[self.dtype],
+            batch=self.batch,
+            cores=self.cores,
+            expected=self.expected,
+        )
 
     def labels(self) -> Floats | None:
         """The labels [c_dim] of all pictures; None where each has its own.
@@ -205,11 +216,4 @@ class Sampler:
 
 @cache
 def _renderer(sampler: Sampler, device: torch.device) -> Renderer:
-    return Renderer(
-        sampler.generator,
-        device,
-        DTYPES[sampler.dtype],
-        batch=sampler.batch,
-        cores=sampler.cores,
-        expected=sampler.expected,
-    )
+    return sampler.new_renderer(device)

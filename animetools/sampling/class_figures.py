@@ -1,0 +1,97 @@
+"""Figures of classes, and of the clusters that a network has by itself."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from animetools.errors import FatalError
+from animetools.netfiles.classes import labels_of, lists_of
+from animetools.sampling.clusters import k_means
+from animetools.sampling.figure import Figure
+from animetools.sampling.latents import Latent, SynthesisInput, synthesis_input
+from animetools.sampling.layouts import grid, wrapped
+from animetools.sampling.subject import Subject
+
+OF_CLUSTER = 50  # w that are drawn for each
+AT_ONCE = 256  # w
+
+
+def classes(subject: Subject) -> Figure:
+    """Each latent with each class, or each list of tags."""
+    sampler = subject.sampler
+    lists = _lists(subject)
+    labels = [labels_of(sampler.network.classes, words) for words in lists]
+    names = tuple(", ".join(words) or "no tags" for words in lists)
+
+    def inputs() -> Iterator[SynthesisInput]:
+        for each in subject.latents:
+            picture = subject.picture(each.latent)
+            for label in labels:
+                yield synthesis_input(
+                    sampler.generator, picture.latent, picture.psi, sampler.options, label
+                )
+
+    facts = (("classes", [",".join(words) for words in lists]),)
+    if len(subject.latents) > 1:
+        made = grid(subject, inputs, subject.sources, names, subject.names)
+        return replace(made, facts=facts)
+    return wrapped(subject, len(names), inputs, lambda: names, facts)
+
+
+def _lists(subject: Subject) -> list[tuple[str, ...]]:
+    """The words of each column: those that were asked for, or each class, as many as it may be.
+
+    Raises FatalError for a network without classes, ItemError for an unknown class.
+    """
+    network, options = subject.sampler.network, subject.options
+    if not network.classes:
+        raise FatalError("this network has no classes: sgconvert --info shows what one has")
+    if wanted := lists_of(options.class_, options.tags):
+        return list(wanted)
+    none: list[tuple[str, ...]] = [()] if network.takes_tags else []
+    return [*none, *((name,) for name in network.classes)][: subject.count]
+
+
+def clusters(subject: Subject) -> Figure:
+    """The means of clusters of w, the largest first, each with its share."""
+    sampler, count, seed = subject.sampler, subject.count, subject.own_seed()
+    total = OF_CLUSTER * count
+
+    @cache
+    def found() -> tuple[Tensor, list[int]]:
+        return k_means(many_w(subject, seed, total), count, seed)
+
+    def inputs() -> Iterator[SynthesisInput]:
+        psi = subject.sources[0].psi
+        for mean in found()[0]:
+            latent = Latent(kind="w", values=mean.numpy())
+            yield synthesis_input(sampler.generator, latent, psi, sampler.options)
+
+    def captions() -> list[str]:
+        return [f"{n}: {100 * size / total:.1f}%" for n, size in enumerate(found()[1], 1)]
+
+    return wrapped(subject, count, inputs, captions, (("clusters", count),))
+
+
+@torch.inference_mode()
+def many_w(subject: Subject, seed: int, count: int) -> Tensor:
+    """So many w [count, w_dim] of one stream of z, of random classes where none is given."""
+    generator, labels = subject.sampler.generator, subject.sampler.labels()
+    config = generator.config.mapping
+    stream = np.random.RandomState(seed)
+    made = []
+    for first in range(0, count, AT_ONCE):
+        z = stream.randn(min(AT_ONCE, count - first), config.z_dim).astype(np.float32)
+        c: NDArray[np.float32] | None = None
+        if labels is not None:
+            c = np.repeat(labels[None], len(z), 0)
+        elif config.c_dim:
+            c = np.eye(config.c_dim, dtype=np.float32)[stream.randint(config.c_dim, size=len(z))]
+        ws = generator.mapping(torch.from_numpy(z), None if c is None else torch.from_numpy(c))
+        made.append(ws[:, 0])
+    return torch.cat(made)

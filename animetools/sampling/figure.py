@@ -1,0 +1,138 @@
+"""A figure: pictures of a network in rows, with labels."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+import torch
+
+from animetools.errors import FatalError, ItemError
+from animetools.images.containers import LARGEST_SIDE, MAX_PIXELS, Format
+from animetools.images.files import Pixels
+from animetools.images.fit import resized
+from animetools.images.sheet import margins, sheet
+from animetools.sampling.latents import Picture, SynthesisInput
+from animetools.sampling.render import Renderer
+from animetools.sampling.sampler import Sampler
+
+LEGIBLE = 128  # pixels of a picture's width: below, labels are wider than pictures
+PAPER = 255
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Draws the pictures of a figure on a device; `tell` hears of each batch how many there were.
+
+    Methods raise ItemError for a picture that is not finite, FatalError as the renderer.
+    """
+
+    sampler: Sampler
+    device: torch.device
+    tell: Callable[[int], None] = lambda _: None
+
+    def __call__(self, inputs: Iterable[SynthesisInput]) -> Iterator[Pixels]:
+        """The picture of each input, in order."""
+        yield from self._batches(self.sampler.renderer(self.device), inputs)
+
+    def by(self, sampler: Sampler, inputs: Iterable[SynthesisInput]) -> Iterator[Pixels]:
+        """The same by another network, which is given up afterwards."""
+        with sampler.new_renderer(self.device) as renderer:
+            yield from self._batches(renderer, inputs)
+
+    def _batches(self, renderer: Renderer, inputs: Iterable[SynthesisInput]) -> Iterator[Pixels]:
+        left = iter(inputs)
+        while some := list(islice(left, renderer.batch)):
+            for pixels in renderer(some):
+                if isinstance(pixels, ItemError):
+                    raise pixels
+                yield pixels
+            self.tell(len(some))
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure that is to be drawn.
+
+    `pictures` makes its `count` pictures, row by row, each `size` (width, height), with a function
+    that draws what goes into a synthesis. `draws` is how often it does. `sources` are the pictures of
+    latents that it shows, `facts` what else it depends on.
+    """
+
+    pictures: Callable[[Draw], Iterable[Pixels]]
+    count: int
+    columns: int
+    size: tuple[int, int]
+    draws: int
+    sources: tuple[Picture, ...]
+    across: tuple[str, ...] = ()
+    down: tuple[str, ...] = ()
+    captions: Callable[[], Sequence[str]] | None = None  # a line each, known when it is drawn
+    facts: tuple[tuple[str, object], ...] = ()
+
+    def tile(self, side: int | None) -> tuple[int, int]:
+        """Width and height of a picture in the file, if its longer side is to have so many pixels.
+
+        Without a side they are those of the picture, or a multiple of them that is legible.
+        """
+        width, height = self.size
+        if side is None:
+            times = -(-LEGIBLE // width) if self.has_labels else 1
+            return width * times, height * times
+        longer = max(width, height)
+        return max(1, round(width * side / longer)), max(1, round(height * side / longer))
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether there is any text beside the pictures."""
+        return bool(self.across or self.down or self.captions)
+
+    def extent(self, side: int | None) -> tuple[int, int]:
+        """Width and height of the figure in pixels."""
+        width, height = self.tile(side)
+        captions = [" "] if self.captions else []
+        left, top, below = margins(width, captions, self.across, self.down)
+        rows = -(-self.count // self.columns)
+        return left + self.columns * width, top + rows * (height + below)
+
+
+def check_extent(figure: Figure, side: int | None, image_format: Format) -> tuple[int, int]:
+    """Width and height of the figure in pixels.
+
+    Raises FatalError if it is too large for a file, or for memory.
+    """
+    width, height = figure.extent(side)
+    longest = min(MAX_PIXELS, LARGEST_SIDE[image_format])
+    if width * height > MAX_PIXELS or max(width, height) > longest:
+        raise FatalError(
+            f"the figure would be {width:,} x {height:,} pixels, more than {MAX_PIXELS:,} in all or"
+            f" {longest:,} a side: give fewer seeds, or smaller pictures with --size"
+        )
+    return width, height
+
+
+def compose(figure: Figure, side: int | None, draw: Draw) -> Pixels:
+    """The figure, drawn, uint8 [H, W] or [H, W, C].
+
+    Raises ItemError and FatalError as `Draw`.
+    """
+    tile = figure.tile(side)
+    pictures = (sized(pixels, *tile) for pixels in figure.pictures(draw))
+    captions = figure.captions() if figure.captions else ()
+    words = {"across": figure.across, "down": figure.down, "captions": captions}
+    return sheet(pictures, figure.count, figure.columns, PAPER, **words)
+
+
+def sized(pixels: Pixels, width: int, height: int) -> Pixels:
+    """A picture of that size; one that becomes a whole multiple keeps its pixels as squares."""
+    high, wide = pixels.shape[:2]
+    times = width // wide
+    if (wide * times, high * times) == (width, height):
+        return pixels.repeat(times, 0).repeat(times, 1)
+    return resized(pixels, width, height)
+
+
+def blank(size: tuple[int, int], channels: int) -> Pixels:
+    """An empty place of this width and height."""
+    shape = (size[1], size[0]) if channels == 1 else (size[1], size[0], channels)
+    return np.full(shape, PAPER, np.uint8)

@@ -1,0 +1,56 @@
+"""Figures: those of the StyleGAN papers, and others that show what a network draws."""
+
+from collections.abc import Callable, Sequence
+from itertools import islice
+
+from animetools.errors import FatalError
+from animetools.sampling.class_figures import classes, clusters
+from animetools.sampling.figure import Figure
+from animetools.sampling.figure_options import KINDS, FigureOptions
+from animetools.sampling.latent_figures import interpolation, mixing, truncation, uncurated
+from animetools.sampling.noise_figures import noise, noise_layers
+from animetools.sampling.pyramid import pyramid
+from animetools.sampling.sampler import Sampler
+from animetools.sampling.seeds import Seeds
+from animetools.sampling.subject import Named, Subject
+from animetools.sampling.training_figure import training
+
+MAKERS: dict[str, Callable[[Subject], Figure]] = {
+    "uncurated": uncurated,
+    "mixing": mixing,
+    "noise": noise,
+    "noise-layers": noise_layers,
+    "truncation": truncation,
+    "psi-strip": truncation,
+    "training": training,
+    "pyramid": pyramid,
+    "classes": classes,
+    "clusters": clusters,
+    "interpolation": interpolation,
+}
+
+
+def figure_of(
+    name: str,
+    sampler: Sampler,
+    options: FigureOptions,
+    files: Sequence[str],
+    snapshots: Sequence[str],
+) -> Figure:
+    """The figure of a kind, with latents of the `options`, then those in `files`.
+
+    Raises FatalError if it cannot be made, ItemError and OSError for files of latents.
+    """
+    most = KINDS[name].most
+    latents = [*_named(sampler, options.seeds)]
+    for file in files:
+        some = islice(sampler.of_file(file), most + 1)
+        latents += [Named(f"{file.rpartition('/')[2]} {n}", each) for n, each in enumerate(some)]
+    if len(latents) > most:
+        raise FatalError(f"{len(latents):,} latents or more: {name} takes {most:,}")
+    rows = tuple(_named(sampler, options.rows))
+    return MAKERS[name](Subject(sampler, options, tuple(latents), rows, tuple(snapshots)))
+
+
+def _named(sampler: Sampler, seeds: Seeds | None) -> list[Named]:
+    return [Named(f"{seed}", sampler.of_seed(seed, {})) for seed in seeds or ()]

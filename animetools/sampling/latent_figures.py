@@ -1,0 +1,198 @@
+"""Figures of latents: as they come, truncated, mixed, interpolated."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+from torch import Tensor
+
+from animetools.errors import FatalError
+from animetools.images.files import Pixels
+from animetools.sampling.figure import Draw, Figure, blank, sized
+from animetools.sampling.latents import (
+    Floats,
+    Latent,
+    Picture,
+    SynthesisInput,
+    synthesis_input,
+    z_of,
+)
+from animetools.sampling.layers import Rows, thirds
+from animetools.sampling.layouts import grid
+from animetools.sampling.seeds import shown
+from animetools.sampling.subject import Subject
+
+HALVINGS = (0, 1, 2, 2, 3, 3)  # of the columns of an uncurated figure
+ROWS = 3  # of its largest pictures
+
+
+def uncurated(subject: Subject) -> Figure:
+    """Pictures as they come, in columns of ever smaller ones; z follow each other in one stream.
+
+    Source: Karras et al. 2018 (StyleGAN), figure 2.
+    """
+    width, height = subject.size
+    count = sum(ROWS << halvings for halvings in HALVINGS)
+    if width >> max(HALVINGS) < 1 or height >> max(HALVINGS) < 1:
+        raise FatalError("the pictures of this network are too small for this figure")
+    across = sum(width >> halvings for halvings in HALVINGS)
+    seed = subject.own_seed()
+
+    def pictures(draw: Draw) -> Iterator[Pixels]:
+        z_dim = subject.sampler.generator.config.mapping.z_dim
+        stream = np.random.RandomState(seed).randn(count, z_dim).astype(np.float32)
+        made = draw(subject.input(Latent(values=z)) for z in stream)
+        picture: Pixels | None = None
+        left = 0
+        for halvings in HALVINGS:
+            wide, high = width >> halvings, height >> halvings
+            for row in range(ROWS << halvings):
+                pixels = next(made)
+                if picture is None:
+                    picture = np.full((ROWS * height, across, *pixels.shape[2:]), 255, np.uint8)
+                picture[row * high : (row + 1) * high, left : left + wide] = sized(
+                    pixels, wide, high
+                )
+            left += wide
+        assert picture is not None
+        yield picture
+
+    return Figure(pictures, 1, 1, (across, ROWS * height), count, subject.sources)
+
+
+def truncation(subject: Subject) -> Figure:
+    """Each latent at each psi. Source: Karras et al. 2018 (StyleGAN), figure 8."""
+    psis = subject.options.psi or ()
+    sources = tuple(Picture(each.latent, psi) for each in subject.latents for psi in psis)
+    across = tuple(f"psi {shown(psi)}" for psi in psis)
+    return grid(
+        subject, lambda: map(subject.sampler.input, sources), sources, across, subject.names
+    )
+
+
+def mixing(subject: Subject) -> Figure:
+    """Below the sources, beside other latents: these, with some styles of the source.
+
+    Source: Karras et al. 2018 (StyleGAN), figure 3.
+    """
+    ranges = _ranges(subject)
+    columns, rows = 1 + len(subject.latents), 1 + len(subject.rows)
+    across = ("", *subject.names)
+    down = [f"{each.name}\nw {rows}" for each, rows in zip(subject.rows, ranges, strict=True)]
+
+    def inputs() -> Iterator[SynthesisInput]:
+        sources = [subject.input(each.latent) for each in subject.latents]
+        yield from sources
+        for each, taken in zip(subject.rows, ranges, strict=True):
+            own = subject.input(each.latent)
+            yield own
+            for source in sources:
+                yield replace(own, ws=mixed(own.ws, source.ws, taken))
+
+    def pictures(draw: Draw) -> Iterator[Pixels]:
+        yield blank(subject.size, subject.sampler.generator.config.image_channels)
+        yield from draw(inputs())
+
+    return Figure(
+        pictures,
+        columns * rows,
+        columns,
+        subject.size,
+        columns * rows - 1,
+        subject.sources,
+        across,
+        ("", *down),
+        facts=(("ranges", ",".join(map(str, ranges))),),
+    )
+
+
+def mixed(ws: Tensor, source: Tensor, rows: Rows) -> Tensor:
+    """ws [1, num_ws, w_dim] with some rows of another."""
+    made = ws.clone()
+    taken = slice(rows.first, rows.last + 1)
+    made[:, taken] = source[:, taken]
+    return made
+
+
+def _ranges(subject: Subject) -> list[Rows]:
+    """Which rows of w each row of pictures takes.
+
+    Raises FatalError for ranges that do not fit.
+    """
+    rows, num_ws = len(subject.rows), subject.sampler.generator.num_ws
+    given = subject.options.ranges
+    if given is None:
+        try:
+            coarse, middle, fine = thirds(num_ws)
+        except ValueError as why:
+            raise FatalError(str(why)) from None
+        halves, thirds_ = -(-rows // 2), -(-rows // 3)  # as 3, 2 and 1 of the paper's six
+        return [*[coarse] * halves, *[middle] * thirds_, *[fine] * rows][:rows]
+    if len(given) not in (1, rows):
+        raise FatalError(
+            f"--ranges has {len(given)} ranges for {rows} rows of pictures: give one for all, or {rows}"
+        )
+    for each in given:
+        if each.last >= num_ws:
+            raise FatalError(f"--ranges {each}: this network has the rows 0-{num_ws - 1} of w")
+    return list(given) * (rows if len(given) == 1 else 1)
+
+
+def interpolation(subject: Subject) -> Figure:
+    """Between each latent and the next: z on a great circle, and w on a straight line.
+
+    Source of the first: White 2016 (Sampling Generative Networks), section 2.1.
+    """
+    latents = [each.latent for each in subject.latents]
+    if len(latents) < 2:
+        raise FatalError("an interpolation is between two seeds or more: give --seeds, such as 1,2")
+    steps = [step / (subject.count - 1) for step in range(subject.count)]
+    in_z = {latent.kind for latent in latents} == {"z"}
+    ways = (between_z, between_w) if in_z else (between_w,)
+    names = [name for name, way in (("z", between_z), ("w", between_w)) if way in ways]
+    down = tuple(
+        f"{one} to {other}\nin {name}" for one, other in pairwise(subject.names) for name in names
+    )
+
+    def inputs() -> Iterator[SynthesisInput]:
+        for one, other in pairwise(latents):
+            for way in ways:
+                yield from (way(subject, one, other, step) for step in steps)
+
+    across = tuple(f"{step:.2f}".rstrip("0").rstrip(".") for step in steps)
+    made = grid(subject, inputs, subject.sources, across, down)
+    return replace(made, facts=(("steps", subject.count),))
+
+
+def between_z(subject: Subject, one: Latent, other: Latent, step: float) -> SynthesisInput:
+    """What the synthesis takes for a point on the great circle between two z; the ends are theirs."""
+    if step in (0, 1):
+        return subject.input(other if step else one)
+    sampler, psi = subject.sampler, subject.picture(one).psi
+    z_dim = sampler.generator.config.mapping.z_dim
+    bound = psi if sampler.options.truncate == "z" else None
+    z = slerp(z_of(one, z_dim, bound), z_of(other, z_dim, bound), step)
+    first, last = subject.input(one), subject.input(other)
+    labels: Floats | None = None
+    if first.labels is not None and last.labels is not None:
+        labels = first.labels.lerp(last.labels, step)[0].numpy()
+    still = replace(sampler.options, noise="const")
+    made = synthesis_input(sampler.generator, Latent(values=z), psi, still, labels)
+    return replace(made, noise=first.noise)
+
+
+def slerp(one: Floats, other: Floats, step: float) -> Floats:
+    """The point between two vectors, along a great circle where they are equally long."""
+    a, b = one.astype(np.float64), other.astype(np.float64)
+    angle = np.arccos((a @ b / (np.linalg.norm(a) * np.linalg.norm(b) or 1)).clip(-1, 1))
+    if np.sin(angle) < 1e-6:  # the same direction, or opposite ones, between which all are equal
+        return np.asarray((1 - step) * a + step * b, np.float32)
+    made = (np.sin((1 - step) * angle) * a + np.sin(step * angle) * b) / np.sin(angle)
+    return np.asarray(made, np.float32)
+
+
+def between_w(subject: Subject, one: Latent, other: Latent, step: float) -> SynthesisInput:
+    """What the synthesis takes for a point on the line between two w; the ends are theirs."""
+    first, last = subject.input(one), subject.input(other)
+    return replace(last if step == 1 else first, ws=first.ws.lerp(last.ws, step))

@@ -1,0 +1,76 @@
+"""What a figure is of: a network, latents, and how they are drawn."""
+
+from dataclasses import dataclass
+
+from animetools.errors import FatalError
+from animetools.sampling.figure_options import FigureOptions
+from animetools.sampling.latents import Latent, Picture, SynthesisInput
+from animetools.sampling.sampler import Sampler
+
+
+@dataclass(frozen=True)
+class Named:
+    """A latent, and its name beside its pictures."""
+
+    name: str
+    latent: Latent
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network, and latents of which it draws pictures.
+
+    `rows` are those beside the rows of a figure where `latents` are above its columns. `snapshots` are
+    of one run, oldest first.
+    """
+
+    sampler: Sampler
+    options: FigureOptions
+    latents: tuple[Named, ...]
+    rows: tuple[Named, ...] = ()
+    snapshots: tuple[str, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """How many things a figure shows that has some number of them."""
+        assert self.options.count is not None
+        return self.options.count
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of a picture."""
+        return self.sampler.generator.width, self.sampler.generator.height
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those of the latents."""
+        return tuple(each.name for each in self.latents)
+
+    @property
+    def sources(self) -> tuple[Picture, ...]:
+        """A picture of each latent."""
+        return tuple(self.picture(each.latent) for each in (*self.latents, *self.rows))
+
+    def picture(self, latent: Latent) -> Picture:
+        """A latent at the psi that was given, or else its usual one."""
+        return Picture(latent, self.sampler.psis(latent, self.options.psi)[0])
+
+    def input(self, latent: Latent) -> SynthesisInput:
+        """What the synthesis takes for a latent."""
+        return self.sampler.input(self.picture(latent))
+
+    def own_seed(self) -> int:
+        """The one seed of a figure that has a stream of its own.
+
+        Raises FatalError for latents of files, and for what needs a seed for each picture.
+        """
+        seed = self.latents[0].latent.seed
+        if seed is None:
+            raise FatalError(
+                "this figure comes from a seed: latents in files cannot be drawn in it"
+            )
+        if self.options.noise == "seed":
+            raise FatalError(
+                "--noise seed needs pictures with a seed each, which this figure has not"
+            )
+        return seed

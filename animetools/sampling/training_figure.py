@@ -1,0 +1,69 @@
+"""A figure of a run: what its snapshots draw."""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+
+from animetools.errors import ItemError
+from animetools.images.files import Pixels
+from animetools.sampling.figure import Draw, Figure
+from animetools.sampling.subject import Subject
+
+
+def training(subject: Subject) -> Figure:
+    """Each latent drawn by snapshots of a run, evenly chosen among all."""
+    paths = evenly(subject.snapshots, subject.count)
+    count = len(paths) * len(subject.latents)
+    return Figure(
+        partial(_by_snapshots, subject, paths),
+        count,
+        len(paths),
+        subject.size,
+        count,
+        subject.sources,
+        tuple(stage_of(path) for path in paths),
+        subject.names,
+        facts=(("snapshots", [os.path.basename(path) for path in paths]),),
+    )
+
+
+def _by_snapshots(subject: Subject, paths: Sequence[str], draw: Draw) -> Iterator[Pixels]:
+    size = subject.size
+    columns = []
+    for path in paths:
+        then = replace(subject, sampler=replace(subject.sampler, path=path))
+        if then.size != size:
+            has = "{}x{} pixels, the last snapshot {}x{}".format(*then.size, *size)
+            raise ItemError(f"{path} draws {has}: they are not of one run")
+        inputs = [then.input(each.latent) for each in subject.latents]
+        columns.append(list(draw.by(then.sampler, inputs)))
+    for row in zip(*columns, strict=True):
+        yield from row
+
+
+def evenly(paths: Sequence[str], count: int) -> list[str]:
+    """So many of them, from the first to the last, or all."""
+    if len(paths) <= count:
+        return list(paths)
+    return [paths[round(n * (len(paths) - 1) / (count - 1))] for n in range(count)]
+
+
+def in_order(paths: Sequence[str]) -> list[str]:
+    """Snapshots by the kimg in their names; as they are given if some name has none."""
+    numbers = [_kimg(path) for path in paths]
+    if None in numbers:
+        return list(paths)
+    return sorted(paths, key=lambda path: _kimg(path) or 0)
+
+
+def stage_of(path: str) -> str:
+    """How far training was at a snapshot, as its name tells."""
+    kimg = _kimg(path)
+    return os.path.splitext(os.path.basename(path))[0] if kimg is None else f"{kimg:,g} kimg"
+
+
+def _kimg(path: str) -> float | None:
+    found = re.search(r"snapshot-(\d{1,9}(?:\.\d{3})?)", os.path.basename(path), re.ASCII)
+    return float(found[1]) if found else None
