@@ -85,7 +85,7 @@ def sgfig(options: FigOptions, stream: Stream) -> int:
         figure = figure_of(name, sampler, options, [] if snapshots else files, snapshots)
     except (ItemError, OSError) as why:
         raise FatalError(f"{name}: {reason_of(why)}") from None
-    width, height = check_extent(figure, options.size, options.image_format)
+    width, height = check_extent(figure, options.image_format)
     if options.network == "default" and not snapshots:
         stream.note("drawing with the network of animetools; --network names another")
     stream.note(f"{name}: {width:,} x {height:,} pixels, {figure.draws:,} pictures to draw")
@@ -167,7 +167,7 @@ def drawn(
         output.progress(done, figure.draws)
 
     def encode() -> bytes:
-        pixels = compose(figure, options.size, Draw(sampler, device, tell))
+        pixels = compose(figure, Draw(sampler, device, tell))
         return encode_described(pixels, options.image_format, options.quality, json.dumps(facts))
 
     yield item.made(output.write(f".{options.image_format}", encode), **facts)

@@ -73,7 +73,7 @@ def clusters(subject: Subject) -> Figure:
             yield synthesis_input(sampler.generator, latent, psi, sampler.options)
 
     def captions() -> list[str]:
-        return [f"{n}: {100 * size / total:.1f}%" for n, size in enumerate(found()[1], 1)]
+        return [f"{n}: {100 * size / total:.2f}%" for n, size in enumerate(found()[1], 1)]
 
     return wrapped(subject, count, inputs, captions, (("clusters", count),))
 

@@ -16,7 +16,6 @@ from animetools.sampling.latents import Picture, SynthesisInput
 from animetools.sampling.render import Renderer
 from animetools.sampling.sampler import Sampler
 
-LEGIBLE = 128  # pixels of a picture's width: below, labels are wider than pictures
 PAPER = 255
 
 
@@ -54,9 +53,9 @@ class Draw:
 class Figure:
     """A figure that is to be drawn.
 
-    `pictures` makes its `count` pictures, row by row, each `size` (width, height), with a function
-    that draws what goes into a synthesis. `draws` is how often it does. `sources` are the pictures of
-    latents that it shows, `facts` what else it depends on.
+    `pictures` makes its `count` pictures, row by row, with what draws for it, so many `draws`. Each
+    will have the `size` (width, height). `sources` are the pictures of latents that it shows, `facts`
+    what else it depends on.
     """
 
     pictures: Callable[[Draw], Iterable[Pixels]]
@@ -70,38 +69,22 @@ class Figure:
     captions: Callable[[], Sequence[str]] | None = None  # a line each, known when it is drawn
     facts: tuple[tuple[str, object], ...] = ()
 
-    def tile(self, side: int | None) -> tuple[int, int]:
-        """Width and height of a picture in the file, if its longer side is to have so many pixels.
-
-        Without a side they are those of the picture, or a multiple of them that is legible.
-        """
-        width, height = self.size
-        if side is None:
-            times = -(-LEGIBLE // width) if self.has_labels else 1
-            return width * times, height * times
-        longer = max(width, height)
-        return max(1, round(width * side / longer)), max(1, round(height * side / longer))
-
     @property
-    def has_labels(self) -> bool:
-        """Whether there is any text beside the pictures."""
-        return bool(self.across or self.down or self.captions)
-
-    def extent(self, side: int | None) -> tuple[int, int]:
+    def extent(self) -> tuple[int, int]:
         """Width and height of the figure in pixels."""
-        width, height = self.tile(side)
+        width, height = self.size
         captions = [" "] if self.captions else []
         left, top, below = margins(width, captions, self.across, self.down)
         rows = -(-self.count // self.columns)
         return left + self.columns * width, top + rows * (height + below)
 
 
-def check_extent(figure: Figure, side: int | None, image_format: Format) -> tuple[int, int]:
+def check_extent(figure: Figure, image_format: Format) -> tuple[int, int]:
     """Width and height of the figure in pixels.
 
     Raises FatalError if it is too large for a file, or for memory.
     """
-    width, height = figure.extent(side)
+    width, height = figure.extent
     longest = min(MAX_PIXELS, LARGEST_SIDE[image_format])
     if width * height > MAX_PIXELS or max(width, height) > longest:
         raise FatalError(
@@ -111,13 +94,12 @@ def check_extent(figure: Figure, side: int | None, image_format: Format) -> tupl
     return width, height
 
 
-def compose(figure: Figure, side: int | None, draw: Draw) -> Pixels:
+def compose(figure: Figure, draw: Draw) -> Pixels:
     """The figure, drawn, uint8 [H, W] or [H, W, C].
 
     Raises ItemError and FatalError as `Draw`.
     """
-    tile = figure.tile(side)
-    pictures = (sized(pixels, *tile) for pixels in figure.pictures(draw))
+    pictures = (sized(pixels, *figure.size) for pixels in figure.pictures(draw))
     captions = figure.captions() if figure.captions else ()
     words = {"across": figure.across, "down": figure.down, "captions": captions}
     return sheet(pictures, figure.count, figure.columns, PAPER, **words)

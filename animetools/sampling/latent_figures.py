@@ -9,7 +9,7 @@ from torch import Tensor
 
 from animetools.errors import FatalError
 from animetools.images.files import Pixels
-from animetools.sampling.figure import Draw, Figure, blank, sized
+from animetools.sampling.figure import PAPER, Draw, Figure, blank, sized
 from animetools.sampling.latents import (
     Floats,
     Latent,
@@ -25,6 +25,7 @@ from animetools.sampling.subject import Subject
 
 HALVINGS = (0, 1, 2, 2, 3, 3)  # of the columns of an uncurated figure
 ROWS = 3  # of its largest pictures
+LARGE = 256  # pixels of their width: an eighth of it still shows a face
 
 
 def uncurated(subject: Subject) -> Figure:
@@ -32,33 +33,33 @@ def uncurated(subject: Subject) -> Figure:
 
     Source: Karras et al. 2018 (StyleGAN), figure 2.
     """
-    width, height = subject.size
-    count = sum(ROWS << halvings for halvings in HALVINGS)
-    if width >> max(HALVINGS) < 1 or height >> max(HALVINGS) < 1:
-        raise FatalError("the pictures of this network are too small for this figure")
-    across = sum(width >> halvings for halvings in HALVINGS)
-    seed = subject.own_seed()
+    seed, (width, height) = subject.own_seed(), subject.tile(LARGE)
+    places = list(_places(width, height))
+    across = sum(max(1, width >> halvings) for halvings in HALVINGS)
+    z_dim = subject.sampler.generator.config.mapping.z_dim
 
     def pictures(draw: Draw) -> Iterator[Pixels]:
-        z_dim = subject.sampler.generator.config.mapping.z_dim
-        stream = np.random.RandomState(seed).randn(count, z_dim).astype(np.float32)
-        made = draw(subject.input(Latent(values=z)) for z in stream)
-        picture: Pixels | None = None
-        left = 0
-        for halvings in HALVINGS:
-            wide, high = width >> halvings, height >> halvings
-            for row in range(ROWS << halvings):
-                pixels = next(made)
-                if picture is None:
-                    picture = np.full((ROWS * height, across, *pixels.shape[2:]), 255, np.uint8)
-                picture[row * high : (row + 1) * high, left : left + wide] = sized(
-                    pixels, wide, high
-                )
-            left += wide
-        assert picture is not None
-        yield picture
+        stream = np.random.RandomState(seed).randn(len(places), z_dim).astype(np.float32)
+        made: Pixels | None = None
+        drawn = draw(subject.input(Latent(values=z)) for z in stream)
+        for pixels, (x, y, wide, high) in zip(drawn, places, strict=True):
+            if made is None:
+                made = np.full((ROWS * height, across, *pixels.shape[2:]), PAPER, np.uint8)
+            made[y : y + high, x : x + wide] = sized(pixels, wide, high)
+        assert made is not None
+        yield made
 
-    return Figure(pictures, 1, 1, (across, ROWS * height), count, subject.sources)
+    return Figure(pictures, 1, 1, (across, ROWS * height), len(places), subject.sources)
+
+
+def _places(width: int, height: int) -> Iterator[tuple[int, int, int, int]]:
+    """Left, top, width and height of each picture of an uncurated figure."""
+    left = 0
+    for halvings in HALVINGS:
+        wide, high = max(1, width >> halvings), max(1, height >> halvings)
+        for row in range(ROWS << halvings):
+            yield left, row * height >> halvings, wide, high
+        left += wide
 
 
 def truncation(subject: Subject) -> Figure:
@@ -98,7 +99,7 @@ def mixing(subject: Subject) -> Figure:
         pictures,
         columns * rows,
         columns,
-        subject.size,
+        subject.tile(),
         columns * rows - 1,
         subject.sources,
         across,
@@ -160,7 +161,7 @@ def interpolation(subject: Subject) -> Figure:
             for way in ways:
                 yield from (way(subject, one, other, step) for step in steps)
 
-    across = tuple(f"{step:.2f}".rstrip("0").rstrip(".") for step in steps)
+    across = tuple(f"{step:.3g}" for step in steps)
     made = grid(subject, inputs, subject.sources, across, down)
     return replace(made, facts=(("steps", subject.count),))
 

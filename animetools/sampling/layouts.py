@@ -20,7 +20,14 @@ def grid(
     """A picture for each of `down` and `across`, in rows."""
     count = len(across) * len(down)
     return Figure(
-        lambda draw: draw(inputs()), count, len(across), subject.size, count, sources, across, down
+        lambda draw: draw(inputs()),
+        count,
+        len(across),
+        subject.tile(),
+        count,
+        sources,
+        across,
+        down,
     )
 
 
@@ -36,7 +43,7 @@ def wrapped(
         lambda draw: draw(inputs()),
         count,
         ceil(sqrt(count)),
-        subject.size,
+        subject.tile(),
         count,
         subject.sources,
         captions=captions,

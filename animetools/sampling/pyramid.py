@@ -36,7 +36,7 @@ def pyramid(subject: Subject) -> Figure:
         partial(_pictures, subject),
         count=count,
         columns=len(sizes),
-        size=subject.size,
+        size=subject.tile(),
         draws=0,
         sources=subject.sources,
         across=tuple(f"{width} x {height}" for height, width in sizes),

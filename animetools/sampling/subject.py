@@ -7,6 +7,8 @@ from animetools.sampling.figure_options import FigureOptions
 from animetools.sampling.latents import Latent, Picture, SynthesisInput
 from animetools.sampling.sampler import Sampler
 
+LEGIBLE = 128  # pixels of a picture's width: below, labels are wider than pictures
+
 
 @dataclass(frozen=True)
 class Named:
@@ -40,6 +42,16 @@ class Subject:
     def size(self) -> tuple[int, int]:
         """Width and height of a picture."""
         return self.sampler.generator.width, self.sampler.generator.height
+
+    def tile(self, least: int = LEGIBLE) -> tuple[int, int]:
+        """Width and height of a picture in the figure: as --size says, or a multiple that is large enough."""
+        width, height = self.size
+        if self.options.size is None:
+            times = -(-least // width)
+            return width * times, height * times
+        longer = max(width, height)
+        scale = self.options.size / longer
+        return max(1, round(width * scale)), max(1, round(height * scale))
 
     @property
     def names(self) -> tuple[str, ...]:

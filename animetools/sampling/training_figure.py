@@ -20,7 +20,7 @@ def training(subject: Subject) -> Figure:
         partial(_by_snapshots, subject, paths),
         count,
         len(paths),
-        subject.size,
+        subject.tile(),
         count,
         subject.sources,
         tuple(stage_of(path) for path in paths),
