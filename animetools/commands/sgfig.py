@@ -83,8 +83,8 @@ def sgfig(options: FigOptions, stream: Stream) -> int:
     check_size(sampler.generator, None, options.image_format)
     try:
         figure = figure_of(name, sampler, options, [] if snapshots else files, snapshots)
-    except (ItemError, OSError) as why:
-        raise FatalError(f"{name}: {reason_of(why)}") from None
+    except ItemError as why:
+        raise FatalError(f"{name}: {why}") from None
     width, height = check_extent(figure, options.image_format)
     if options.network == "default" and not snapshots:
         stream.note("drawing with the network of animetools; --network names another")

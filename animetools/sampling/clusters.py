@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 ROUNDS = 20  # of k-means at the most: few points move after that
+AT_ONCE = 4096  # points
 
 
 @torch.inference_mode()
@@ -22,8 +23,7 @@ def k_means(points: Tensor, count: int, seed: int) -> tuple[Tensor, list[int]]:
     squares = points.square().sum(1)
     owners = torch.full((len(points),), -1)
     for _ in range(ROUNDS):
-        far = squares[:, None] - 2 * points @ means.T + means.square().sum(1)
-        least, found = far.min(1)
+        least, found = nearest(points, squares, means)
         if torch.equal(found, owners):
             break
         owners = found
@@ -35,3 +35,16 @@ def k_means(points: Tensor, count: int, seed: int) -> tuple[Tensor, list[int]]:
     sizes = owners.bincount(minlength=count)
     order = sizes.argsort(descending=True, stable=True)
     return means[order], sizes[order].tolist()
+
+
+def nearest(points: Tensor, squares: Tensor, means: Tensor) -> tuple[Tensor, Tensor]:
+    """The squared distance [N] from each point to its nearest mean, and the number of that one.
+
+    `squares` [N] are the squared lengths of the points.
+    """
+    lengths, least, found = means.square().sum(1), [], []
+    for some, length in zip(*(torch.split(x, AT_ONCE) for x in (points, squares)), strict=True):
+        value, index = (length[:, None] - 2 * some @ means.T + lengths).min(1)
+        least.append(value)
+        found.append(index)
+    return torch.cat(least), torch.cat(found)

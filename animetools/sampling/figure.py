@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from animetools.errors import FatalError, ItemError
-from animetools.images.containers import LARGEST_SIDE, MAX_PIXELS, Format
+from animetools.images.containers import LARGEST_SIDE, Format
 from animetools.images.files import Pixels
 from animetools.images.fit import resized
 from animetools.images.sheet import margins, sheet
@@ -17,6 +17,7 @@ from animetools.sampling.render import Renderer
 from animetools.sampling.sampler import Sampler
 
 PAPER = 255
+MOST_PIXELS = 100_000_000  # of a figure: with its file, less than a GB of memory
 
 
 @dataclass(frozen=True)
@@ -85,11 +86,12 @@ def check_extent(figure: Figure, image_format: Format) -> tuple[int, int]:
     Raises FatalError if it is too large for a file, or for memory.
     """
     width, height = figure.extent
-    longest = min(MAX_PIXELS, LARGEST_SIDE[image_format])
-    if width * height > MAX_PIXELS or max(width, height) > longest:
+    longest = LARGEST_SIDE[image_format]
+    most = f"{MOST_PIXELS:,} in all" if width * height > MOST_PIXELS else f"{longest:,} a side"
+    if width * height > MOST_PIXELS or max(width, height) > longest:
         raise FatalError(
-            f"the figure would be {width:,} x {height:,} pixels, more than {MAX_PIXELS:,} in all or"
-            f" {longest:,} a side: give fewer seeds, or smaller pictures with --size"
+            f"the figure would be {width:,} x {height:,} pixels, more than {most}: give fewer seeds, or"
+            " smaller pictures with --size"
         )
     return width, height
 

@@ -100,7 +100,7 @@ class FigureOptions(SamplingOptions):
             raise FatalError(f"--psi takes one value for {name}; truncation shows several")
         if self.seeds and self.seeds.count > kind.most:
             most = f"{kind.most:,} seed" + "s" * (kind.most > 1)
-            raise FatalError(f"{name} takes {most}, not {self.seeds.count:,}")
+            raise FatalError(f"{name} takes at most {most}, not {self.seeds.count:,}")
         return replace(
             self,
             seeds=self.seeds or (None if has_files else Seeds.parse(kind.seeds)),

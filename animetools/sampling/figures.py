@@ -1,9 +1,10 @@
 """Figures: those of the StyleGAN papers, and others that show what a network draws."""
 
+import os
 from collections.abc import Callable, Sequence
 from itertools import islice
 
-from animetools.errors import FatalError
+from animetools.errors import FatalError, ItemError
 from animetools.sampling.class_figures import classes, clusters
 from animetools.sampling.figure import Figure
 from animetools.sampling.figure_options import KINDS, FigureOptions
@@ -39,15 +40,19 @@ def figure_of(
 ) -> Figure:
     """The figure of a kind, with latents of the `options`, then those in `files`.
 
-    Raises FatalError if it cannot be made, ItemError and OSError for files of latents.
+    Raises FatalError if it cannot be made, ItemError for an unknown class.
     """
     most = KINDS[name].most
     latents = [*_named(sampler, options.seeds)]
     for file in files:
-        some = islice(sampler.of_file(file), most + 1)
-        latents += [Named(f"{file.rpartition('/')[2]} {n}", each) for n, each in enumerate(some)]
+        try:
+            some = list(islice(sampler.of_file(file), most + 1))
+        except (ItemError, OSError) as why:
+            raise FatalError(f"{file}: {getattr(why, 'strerror', None) or why}") from None
+        stem = os.path.splitext(os.path.basename(file))[0]
+        latents += [Named(f"{stem} {row}", latent) for row, latent in enumerate(some)]
     if len(latents) > most:
-        raise FatalError(f"{len(latents):,} latents or more: {name} takes {most:,}")
+        raise FatalError(f"{name} takes at most {most:,} latents, not {len(latents):,}")
     rows = tuple(_named(sampler, options.rows))
     return MAKERS[name](Subject(sampler, options, tuple(latents), rows, tuple(snapshots)))
 

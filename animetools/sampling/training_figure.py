@@ -8,7 +8,7 @@ from functools import partial
 
 from animetools.errors import ItemError
 from animetools.images.files import Pixels
-from animetools.sampling.figure import Draw, Figure
+from animetools.sampling.figure import Draw, Figure, sized
 from animetools.sampling.subject import Subject
 
 
@@ -30,7 +30,7 @@ def training(subject: Subject) -> Figure:
 
 
 def _by_snapshots(subject: Subject, paths: Sequence[str], draw: Draw) -> Iterator[Pixels]:
-    size = subject.size
+    size, tile = subject.size, subject.tile()  # not later: the network may have to be read again
     columns = []
     for path in paths:
         then = replace(subject, sampler=replace(subject.sampler, path=path))
@@ -38,7 +38,8 @@ def _by_snapshots(subject: Subject, paths: Sequence[str], draw: Draw) -> Iterato
             has = "{}x{} pixels, the last snapshot {}x{}".format(*then.size, *size)
             raise ItemError(f"{path} draws {has}: they are not of one run")
         inputs = [then.input(each.latent) for each in subject.latents]
-        columns.append(list(draw.by(then.sampler, inputs)))
+        column = draw.by(then.sampler, inputs)
+        columns.append([sized(pixels, *tile) for pixels in column])
     for row in zip(*columns, strict=True):
         yield from row
 
@@ -61,7 +62,9 @@ def in_order(paths: Sequence[str]) -> list[str]:
 def stage_of(path: str) -> str:
     """How far training was at a snapshot, as its name tells."""
     kimg = _kimg(path)
-    return os.path.splitext(os.path.basename(path))[0] if kimg is None else f"{kimg:,g} kimg"
+    if kimg is None:
+        return os.path.splitext(os.path.basename(path))[0]
+    return f"{kimg:,.3f}".rstrip("0").rstrip(".") + " kimg"
 
 
 def _kimg(path: str) -> float | None:
