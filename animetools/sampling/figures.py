@@ -52,7 +52,9 @@ def figure_of(
         stem = os.path.splitext(os.path.basename(file))[0]
         latents += [Named(f"{stem} {row}", latent) for row, latent in enumerate(some)]
     if len(latents) > most:
-        raise FatalError(f"{name} takes at most {most:,} latents, not {len(latents):,}")
+        raise FatalError(
+            f"{name} draws at most {most:,} of the latents: these are {len(latents):,}"
+        )
     rows = tuple(_named(sampler, options.rows))
     return MAKERS[name](Subject(sampler, options, tuple(latents), rows, tuple(snapshots)))
 
