@@ -84,6 +84,9 @@ def test_example(
         if network == "tagged.pkl":
             made = snapshot(c_dim=2, labels=["long_hair", "smile"])
         checkpoints.write(str(tmp_path / path), made)
+    if "results/00000-faces" in line:
+        (tmp_path / "results/00000-faces").mkdir(parents=True)
+        checkpoints.write(str(tmp_path / "results/00000-faces/snapshot-000001.pkl"), snapshot())
     if "wd/model.onnx" in line:
         write_wd(tmp_path / "wd")
     if "find images" in line or "images/*" in line:

@@ -57,16 +57,26 @@ class FigOptions(FigureOptions):
 def sgfig(options: FigOptions, stream: Stream) -> int:
     """Make the figures of the StyleGAN papers, and others, of any network.
 
-    Prints the path of the figure: figures/KIND.png. The seeds are those of the paper, and psi is the
-    network's own unless --psi is given.
+    Prints the path of the figure, figures/KIND.png. Without --seeds its seeds are those of the
+    paper, and without --psi psi is the network's own.
 
-    uncurated: pictures as they come, in columns of ever smaller ones. mixing: styles of the pictures
-    above in those at the left: coarse, middle and fine ones. noise: a detail with four noises, and
-    the standard deviation over --count. noise-layers: noise in all layers, in none, in the fine ones,
-    in the coarse ones. truncation, psi-strip: each seed at several psi. interpolation: between seeds,
-    in z and in w. pyramid: the colors that each resolution adds, and their sum so far. classes: one
-    latent as each class, or as each --tags. clusters: the means of clusters of w, by k-means. training:
-    the same latents drawn by the snapshots of a run.
+    uncurated shows pictures as they come, in ever smaller ones. truncation and psi-strip show each
+    seed at several --psi.
+
+    mixing shows the pictures above the columns, those left of the rows (--rows), and each of these
+    with coarse, middle or fine styles of the one above.
+
+    noise shows a detail with four different noises, and the standard deviation over --count;
+    noise-layers shows noise in all layers, in none, in the fine or in the coarse ones.
+
+    interpolation goes from each seed to the next, in z on a great circle and in w on a line.
+
+    pyramid shows the colors that each resolution adds, and their sum so far.
+
+    classes shows one latent as each class, or as each --tags; clusters shows the means of --count
+    clusters of w, the most common first.
+
+    training shows what the snapshots of a run draw of the same seeds.
     """
     if not stream.files:
         raise FatalError(f"no kind of figure is given: {', '.join(KINDS)}")
@@ -77,7 +87,7 @@ def sgfig(options: FigOptions, stream: Stream) -> int:
 
     from animetools.networks.devices import devices
     from animetools.sampling.figure import check_extent
-    from animetools.sampling.figures import figure_of
+    from animetools.sampling.figures import facts_of, figure_of
     from animetools.sampling.pictures import check_size
 
     check_size(sampler.generator, None, options.image_format)
@@ -88,8 +98,10 @@ def sgfig(options: FigOptions, stream: Stream) -> int:
     width, height = check_extent(figure, options.image_format)
     if options.network == "default" and not snapshots:
         stream.note("drawing with the network of animetools; --network names another")
-    stream.note(f"{name}: {width:,} x {height:,} pixels, {figure.draws:,} pictures to draw")
-    facts = sampler.facts(figure.sources) | {"figure": name} | dict(figure.facts)
+    stream.note(
+        f"{name}: {width:,} x {height:,} pixels of {figure.draws or figure.count:,} pictures"
+    )
+    facts = facts_of(name, sampler, figure)
     stream = stream.keyed(
         network=sampler.network.sha256[:16],
         seeds=options.seeds and str(options.seeds),

@@ -75,7 +75,7 @@ def clusters(subject: Subject) -> Figure:
     def captions() -> list[str]:
         return [f"{n}: {100 * size / total:.2f}%" for n, size in enumerate(found()[1], 1)]
 
-    return wrapped(subject, count, inputs, captions, (("clusters", count),))
+    return wrapped(subject, count, inputs, captions, (("count", count),))
 
 
 @torch.inference_mode()

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from itertools import islice
+from typing import Any
 
 from animetools.errors import FatalError, ItemError
 from animetools.sampling.class_figures import classes, clusters
@@ -57,6 +58,14 @@ def figure_of(
         )
     rows = tuple(_named(sampler, options.rows))
     return MAKERS[name](Subject(sampler, options, tuple(latents), rows, tuple(snapshots)))
+
+
+def facts_of(name: str, sampler: Sampler, figure: Figure) -> dict[str, Any]:
+    """Where a figure comes from: enough to draw it again."""
+    facts = {"figure": name} | sampler.facts(figure.sources)
+    own = dict(figure.facts)
+    hidden = {"pictures", *({"class", "tags", "labels"} if "classes" in own else ())}
+    return {key: value for key, value in facts.items() if key not in hidden} | own
 
 
 def _named(sampler: Sampler, seeds: Seeds | None) -> list[Named]:

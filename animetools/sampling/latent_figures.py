@@ -18,7 +18,7 @@ from animetools.sampling.latents import (
     synthesis_input,
     z_of,
 )
-from animetools.sampling.layers import Rows, thirds
+from animetools.sampling.layers import Ranges, Rows, thirds
 from animetools.sampling.layouts import grid
 from animetools.sampling.seeds import shown
 from animetools.sampling.subject import Subject
@@ -104,7 +104,7 @@ def mixing(subject: Subject) -> Figure:
         subject.sources,
         across,
         ("", *down),
-        facts=(("ranges", ",".join(map(str, ranges))),),
+        facts=(("rows", f"{subject.options.rows}"), ("ranges", f"{Ranges(ranges)}")),
     )
 
 
@@ -163,7 +163,7 @@ def interpolation(subject: Subject) -> Figure:
 
     across = tuple(f"{step:.3g}" for step in steps)
     made = grid(subject, inputs, subject.sources, across, down)
-    return replace(made, facts=(("steps", subject.count),))
+    return replace(made, facts=(("count", subject.count),))
 
 
 def between_z(subject: Subject, one: Latent, other: Latent, step: float) -> SynthesisInput:

@@ -38,7 +38,7 @@ def noise(subject: Subject) -> Figure:
         sources=subject.sources,
         across=across,
         down=subject.names,
-        facts=(("noises", subject.count),),
+        facts=(("count", subject.count),),
     )
 
 

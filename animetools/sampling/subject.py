@@ -61,7 +61,7 @@ class Subject:
     @property
     def sources(self) -> tuple[Picture, ...]:
         """A picture of each latent."""
-        return tuple(self.picture(each.latent) for each in (*self.latents, *self.rows))
+        return tuple(self.picture(each.latent) for each in self.latents)
 
     def picture(self, latent: Latent) -> Picture:
         """A latent at the psi that was given, or else its usual one."""
