@@ -65,7 +65,7 @@ def test_every_field_is_printed_by_a_command(shell: Shell, tmp_path: Path) -> No
         "sggen --network c.pkl --seeds 0-3 --grid 2x2 --json",
         "sggen --network c.pkl --json -o again images/seed0001.npy",
         "sgfig mixing --network c.pkl --json -q",
-        "sgfig classes --network c.pkl --count 2 --json -q",
+        "sgfig classes --network c.pkl --tags a --json -q",
         "sgfig noise --network c.pkl --count 2 --json -q",
         "sgfig training c.pkl --json -q",
         "dranker c.pkl --class a --json images/seed0001.png",

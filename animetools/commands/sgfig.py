@@ -167,7 +167,7 @@ def drawn(
     output: Output,
 ) -> Iterator[Item]:
     """The figure that the item carries, as a file."""
-    from animetools.images.described import encode_described
+    from animetools.images.described import LONGEST, encode_described
     from animetools.sampling.figure import Draw, compose
 
     figure: Figure = item.load
@@ -180,6 +180,9 @@ def drawn(
 
     def encode() -> bytes:
         pixels = compose(figure, Draw(sampler, device, tell))
-        return encode_described(pixels, options.image_format, options.quality, json.dumps(facts))
+        text = json.dumps(facts)
+        if len(text) > LONGEST:  # with long lists of names
+            text = json.dumps({k: v for k, v in facts.items() if not isinstance(v, list)})
+        return encode_described(pixels, options.image_format, options.quality, text)
 
     yield item.made(output.write(f".{options.image_format}", encode), **facts)

@@ -18,29 +18,30 @@ from animetools.sampling.layouts import grid, wrapped
 from animetools.sampling.subject import Subject
 
 OF_CLUSTER = 50  # w that are drawn for each
-AT_ONCE = 256  # w
+AT_ONCE, MOST_LABELS = 256, 1 << 22  # w, and numbers of their labels
 
 
 def classes(subject: Subject) -> Figure:
     """Each latent with each class, or each list of tags."""
     sampler = subject.sampler
     lists = _lists(subject)
-    labels = [labels_of(sampler.network.classes, words) for words in lists]
     names = tuple(", ".join(words) or "no tags" for words in lists)
 
     def inputs() -> Iterator[SynthesisInput]:
         for each in subject.latents:
             picture = subject.picture(each.latent)
-            for label in labels:
+            for words in lists:  # of half a million tags not all labels are in memory
+                labels = labels_of(sampler.network.classes, words)
                 yield synthesis_input(
-                    sampler.generator, picture.latent, picture.psi, sampler.options, label
+                    sampler.generator, picture.latent, picture.psi, sampler.options, labels
                 )
 
-    facts = (("classes", [",".join(words) for words in lists]),)
+    asked = subject.options.tags or subject.options.class_
+    facts = ("classes", [",".join(words) for words in lists]) if asked else ("count", len(lists))
     if len(subject.latents) > 1:
         made = grid(subject, inputs, subject.sources, names, subject.names)
-        return replace(made, facts=facts)
-    return wrapped(subject, len(names), inputs, lambda: names, facts)
+        return replace(made, facts=(facts,))
+    return wrapped(subject, len(names), inputs, lambda: names, (facts,))
 
 
 def _lists(subject: Subject) -> list[tuple[str, ...]]:
@@ -51,10 +52,13 @@ def _lists(subject: Subject) -> list[tuple[str, ...]]:
     network, options = subject.sampler.network, subject.options
     if not network.classes:
         raise FatalError("this network has no classes: sgconvert --info shows what one has")
-    if wanted := lists_of(options.class_, options.tags):
-        return list(wanted)
+    wanted = list(lists_of(options.class_, options.tags))
+    for words in wanted:
+        labels_of(network.classes, words)
     none: list[tuple[str, ...]] = [()] if network.takes_tags else []
-    return [*none, *((name,) for name in network.classes)][: subject.count]
+    return (
+        wanted or [*none, *((name,) for name in network.classes[: subject.count])][: subject.count]
+    )
 
 
 def clusters(subject: Subject) -> Figure:
@@ -83,15 +87,17 @@ def many_w(subject: Subject, seed: int, count: int) -> Tensor:
     """So many w [count, w_dim] of one stream of z, of random classes where none is given."""
     generator, labels = subject.sampler.generator, subject.sampler.labels()
     config = generator.config.mapping
+    at_once = max(1, min(AT_ONCE, MOST_LABELS // max(1, config.c_dim)))
     stream = np.random.RandomState(seed)
     made = []
-    for first in range(0, count, AT_ONCE):
-        z = stream.randn(min(AT_ONCE, count - first), config.z_dim).astype(np.float32)
+    for first in range(0, count, at_once):
+        z = stream.randn(min(at_once, count - first), config.z_dim).astype(np.float32)
         c: NDArray[np.float32] | None = None
         if labels is not None:
             c = np.repeat(labels[None], len(z), 0)
         elif config.c_dim:
-            c = np.eye(config.c_dim, dtype=np.float32)[stream.randint(config.c_dim, size=len(z))]
+            c = np.zeros((len(z), config.c_dim), np.float32)
+            c[np.arange(len(z)), stream.randint(config.c_dim, size=len(z))] = 1
         ws = generator.mapping(torch.from_numpy(z), None if c is None else torch.from_numpy(c))
         made.append(ws[:, 0])
     return torch.cat(made)

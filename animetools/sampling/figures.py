@@ -17,6 +17,8 @@ from animetools.sampling.seeds import Seeds
 from animetools.sampling.subject import Named, Subject
 from animetools.sampling.training_figure import training
 
+LONGEST_NAME = 24  # characters, in a margin
+
 MAKERS: dict[str, Callable[[Subject], Figure]] = {
     "uncurated": uncurated,
     "mixing": mixing,
@@ -50,7 +52,7 @@ def figure_of(
             some = list(islice(sampler.of_file(file), most + 1))
         except (ItemError, OSError) as why:
             raise FatalError(f"{file}: {getattr(why, 'strerror', None) or why}") from None
-        stem = os.path.splitext(os.path.basename(file))[0]
+        stem = os.path.splitext(os.path.basename(file))[0][:LONGEST_NAME]
         latents += [Named(f"{stem} {row}", latent) for row, latent in enumerate(some)]
     if len(latents) > most:
         raise FatalError(
