@@ -1,7 +1,7 @@
 """Figures of latents: as they come, truncated, mixed, interpolated."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -157,7 +157,8 @@ def interpolation(subject: Subject) -> Figure:
     )
 
     def inputs() -> Iterator[SynthesisInput]:
-        for one, other in pairwise(latents):
+        ends = [End(latent, subject.input(latent)) for latent in latents]
+        for one, other in pairwise(ends):
             for way in ways:
                 yield from (way(subject, one, other, step) for step in steps)
 
@@ -166,21 +167,29 @@ def interpolation(subject: Subject) -> Figure:
     return replace(made, facts=(("count", subject.count),))
 
 
-def between_z(subject: Subject, one: Latent, other: Latent, step: float) -> SynthesisInput:
+@dataclass(frozen=True)
+class End:
+    """A latent, and what the synthesis takes for it."""
+
+    latent: Latent
+    given: SynthesisInput
+
+
+def between_z(subject: Subject, one: End, other: End, step: float) -> SynthesisInput:
     """What the synthesis takes for a point on the great circle between two z; the ends are theirs."""
     if step in (0, 1):
-        return subject.input(other if step else one)
-    sampler, psi = subject.sampler, subject.picture(one).psi
+        return other.given if step else one.given
+    sampler, psi = subject.sampler, subject.picture(one.latent).psi
     z_dim = sampler.generator.config.mapping.z_dim
     bound = psi if sampler.options.truncate == "z" else None
-    z = slerp(z_of(one, z_dim, bound), z_of(other, z_dim, bound), step)
-    first, last = subject.input(one), subject.input(other)
+    z = slerp(z_of(one.latent, z_dim, bound), z_of(other.latent, z_dim, bound), step)
+    first, last = one.given.labels, other.given.labels
     labels: Floats | None = None
-    if first.labels is not None and last.labels is not None:
-        labels = first.labels.lerp(last.labels, step)[0].numpy()
+    if first is not None and last is not None:
+        labels = first.lerp(last, step)[0].numpy()
     still = replace(sampler.options, noise="const")
     made = synthesis_input(sampler.generator, Latent(values=z), psi, still, labels)
-    return replace(made, noise=first.noise)
+    return replace(made, noise=one.given.noise)
 
 
 def slerp(one: Floats, other: Floats, step: float) -> Floats:
@@ -193,7 +202,7 @@ def slerp(one: Floats, other: Floats, step: float) -> Floats:
     return np.asarray(made, np.float32)
 
 
-def between_w(subject: Subject, one: Latent, other: Latent, step: float) -> SynthesisInput:
+def between_w(_: Subject, one: End, other: End, step: float) -> SynthesisInput:
     """What the synthesis takes for a point on the line between two w; the ends are theirs."""
-    first, last = subject.input(one), subject.input(other)
-    return replace(last if step == 1 else first, ws=first.ws.lerp(last.ws, step))
+    given = other.given if step == 1 else one.given
+    return replace(given, ws=one.given.ws.lerp(other.given.ws, step))
