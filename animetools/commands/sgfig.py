@@ -134,7 +134,9 @@ def snapshots_of(files: Sequence[str], options: FigOptions) -> list[str]:
             raise FatalError(f"{file} does not exist: name a run's folder, or snapshots")
         some = listed(file) if os.path.isdir(file) else [file]
         if not some:
-            raise FatalError(f"{file} has no snapshots (snapshot-NUMBER.pkl) in it")
+            raise FatalError(
+                f"{file} has no snapshots of sgtrain in it: name the files of other programs"
+            )
         found += some
 
     from animetools.sampling.training_figure import in_order
