@@ -98,9 +98,10 @@ class FigureOptions(SamplingOptions):
             raise FatalError(f"{flag} is not for {name}")
         if not kind.psis and len(self.psi or "1") > 1:
             raise FatalError(f"--psi takes one value for {name}; truncation shows several")
-        if self.seeds and self.seeds.count > kind.most:
-            most = f"{kind.most:,} seed" + "s" * (kind.most > 1)
-            raise FatalError(f"{name} takes at most {most}, not {self.seeds.count:,}")
+        for seeds in filter(None, (self.seeds, self.rows)):
+            if seeds.count > kind.most:
+                most = f"{kind.most:,} seed" + "s" * (kind.most > 1)
+                raise FatalError(f"{name} takes at most {most}, not {seeds.count:,}")
         return replace(
             self,
             seeds=self.seeds or (None if has_files else Seeds.parse(kind.seeds)),

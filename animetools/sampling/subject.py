@@ -49,8 +49,7 @@ class Subject:
         if self.options.size is None:
             times = -(-least // width)
             return width * times, height * times
-        longer = max(width, height)
-        scale = self.options.size / longer
+        scale = self.options.size / max(width, height)
         return max(1, round(width * scale)), max(1, round(height * scale))
 
     @property
@@ -72,17 +71,14 @@ class Subject:
         return self.sampler.input(self.picture(latent))
 
     def own_seed(self) -> int:
-        """The one seed of a figure that has a stream of its own.
+        """The seed of a figure whose latents are one stream of random numbers.
 
-        Raises FatalError for latents of files, and for what needs a seed for each picture.
+        Raises FatalError for what is not one, or would continue a stream of each latent.
         """
-        seed = self.latents[0].latent.seed
-        if seed is None:
+        seed, options = self.latents[0].latent.seed, self.options
+        if seed is None or options.noise == "seed" or options.truncate == "z":
             raise FatalError(
-                "this figure comes from a seed: latents in files cannot be drawn in it"
-            )
-        if self.options.noise == "seed":
-            raise FatalError(
-                "--noise seed needs pictures with a seed each, which this figure has not"
+                "this figure draws many latents of one seed: latents in files, --noise seed and"
+                " --truncate z are not for it"
             )
         return seed

@@ -192,7 +192,7 @@ def test_latents_in_files_take_the_place_of_seeds(tmp_path: Path) -> None:
     figure, sampler = made("truncation", path, [str(tmp_path / "z.npy")])
     assert figure.down == ("z 0", "z 1")
     assert equal(tiles(figure, sampler)[0][0], picture(sampler, 5))
-    with pytest.raises(FatalError, match="this figure comes from a seed"):
+    with pytest.raises(FatalError, match="draws many latents of one seed"):
         made("clusters", path, [str(tmp_path / "one.npy")])
 
 
