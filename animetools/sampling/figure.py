@@ -2,18 +2,16 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 import torch
 
-from animetools.errors import FatalError, ItemError
+from animetools.errors import FatalError
 from animetools.images.containers import LARGEST_SIDE, Format
 from animetools.images.files import Pixels
 from animetools.images.fit import resized
 from animetools.images.sheet import margins, sheet
 from animetools.sampling.latents import Picture, SynthesisInput
-from animetools.sampling.render import Renderer
 from animetools.sampling.sampler import Sampler
 
 PAPER = 255
@@ -24,7 +22,7 @@ MOST_PIXELS = 100_000_000  # of a figure: with its file, less than a GB of memor
 class Draw:
     """Draws the pictures of a figure on a device; `tell` hears of each batch how many there were.
 
-    Methods raise ItemError for a picture that is not finite, FatalError as the renderer.
+    Methods raise as `Renderer.each`.
     """
 
     sampler: Sampler
@@ -33,21 +31,12 @@ class Draw:
 
     def __call__(self, inputs: Iterable[SynthesisInput]) -> Iterator[Pixels]:
         """The picture of each input, in order."""
-        yield from self._batches(self.sampler.renderer(self.device), inputs)
+        return self.sampler.renderer(self.device).each(inputs, self.tell)
 
     def by(self, sampler: Sampler, inputs: Iterable[SynthesisInput]) -> Iterator[Pixels]:
         """The same by another network, which is given up afterwards."""
         with sampler.new_renderer(self.device) as renderer:
-            yield from self._batches(renderer, inputs)
-
-    def _batches(self, renderer: Renderer, inputs: Iterable[SynthesisInput]) -> Iterator[Pixels]:
-        left = iter(inputs)
-        while some := list(islice(left, renderer.batch)):
-            for pixels in renderer(some):
-                if isinstance(pixels, ItemError):
-                    raise pixels
-                yield pixels
-            self.tell(len(some))
+            yield from renderer.each(inputs, self.tell)
 
 
 @dataclass(frozen=True)

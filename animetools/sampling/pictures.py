@@ -83,17 +83,15 @@ def _sheet(
 ) -> Rendering:
     ws: list[Tensor] = []
 
-    def each() -> Iterator[Pixels]:
+    def inputs() -> Iterator[SynthesisInput]:
         for first in range(0, len(pictures), renderer.batch):
             some = pictures[first : first + renderer.batch]
-            inputs = list(renderer.threads.map(sampler.input, some))
-            ws.extend(each.ws for each in inputs)
-            for pixels in renderer(inputs):
-                if isinstance(pixels, ItemError):
-                    raise pixels
-                yield pixels
+            for each in renderer.threads.map(sampler.input, some):
+                ws.append(each.ws)
+                yield each
 
-    pixels = sheet(each(), len(pictures), min(grid.columns, len(pictures)))
+    columns = min(grid.columns, len(pictures))
+    pixels = sheet(renderer.each(inputs()), len(pictures), columns)
     return Rendering(pixels, torch.cat(ws).numpy())
 
 

@@ -1,10 +1,11 @@
 """From w and noise to pixels: an image has the same bytes whatever is drawn beside it."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import cached_property, partial
+from itertools import islice
 from typing import Self
 
 import torch
@@ -92,6 +93,21 @@ class Renderer:
                     f"too little memory for {self.batch} images at once: {LESS}"
                 ) from why
             raise
+
+    def each(
+        self, inputs: Iterable[SynthesisInput], tell: Callable[[int], None] = lambda _: None
+    ) -> Iterator[Pixels]:
+        """The pixels of each input, in order; `tell` hears of each batch how many there were.
+
+        Raises as a call, and ItemError where pixels are not finite.
+        """
+        left = iter(inputs)
+        while some := list(islice(left, self.batch)):
+            for pixels in self(some):
+                if isinstance(pixels, ItemError):
+                    raise pixels
+                yield pixels
+            tell(len(some))
 
     def _alone(self, synthesis: fast.Synthesis, one: SynthesisInput) -> Pixels | ItemError:
         return next(self._together(synthesis, [one]))
