@@ -60,6 +60,7 @@ def test_every_field_is_printed_by_a_command(shell: Shell, tmp_path: Path) -> No
     shell("cp t/metadata.jsonl kept.json")
     lines = [
         "animeaug --only red --mirror --json it.png",
+        "animenear --by hash --json raw it.png",
         "sggen --network c.pkl --seeds 1 --class a --cutoff 2 --save-w --json",
         "sggen --network c.pkl --seeds 2 --tags a,b:0.5 --json",
         "sggen --network c.pkl --seeds 0-3 --grid 2x2 --json",

@@ -9,10 +9,12 @@ import tomllib
 from collections import defaultdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from animetools.cli.command import Command
 from animetools.cli.manpage import man_page
+from animetools.images.files import encode_png
 from tests.conftest import ROOT, Shell
 from tests.pages import commands, pages
 
@@ -87,8 +89,11 @@ def test_an_unknown_option_is_one_sentence(shell: Shell, command: Command) -> No
 
 
 @READING
-def test_a_missing_file_costs_one_line(shell: Shell, command: Command) -> None:
-    done = shell(f"printf 'gone.png\\n' | {command.name}")
+def test_a_missing_file_costs_one_line(shell: Shell, tmp_path: Path, command: Command) -> None:
+    (tmp_path / "reference").mkdir()
+    (tmp_path / "reference/it.png").write_bytes(encode_png(np.zeros((9, 9, 3), np.uint8)))
+    reference = " --by hash reference" * (command.name == "animenear")
+    done = shell(f"printf 'gone.png\\n' | {command.name}{reference}")
     # A pack of nothing cannot be made; every other command goes on without the file.
     assert done.returncode == (2 if command.name == "animepack" else 1)
     assert f"{command.name}: gone.png: no such file or directory\n" in done.stderr

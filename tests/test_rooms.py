@@ -42,6 +42,7 @@ ALLOWED = {
     "dataset": GROUND | {"images"},
     "booru": GROUND,
     "tagging": GROUND | {"images", "networks", "netfiles"},
+    "neighbors": GROUND | {"images", "networks", "dataset", "tagging"},
     "upscaling": GROUND | {"images", "networks", "netfiles"},
     "ranking": GROUND | {"images", "networks", "netfiles"},
     "training": GROUND | {"images", "networks", "netfiles", "dataset", "runs", "tagging"},

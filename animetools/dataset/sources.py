@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from animetools.colors import Color
+from animetools.dataset.folders import FolderReader
 from animetools.dataset.formats import FORMATS, reader
 from animetools.dataset.journal import COMPUTED
 from animetools.dataset.labelling import Facts, Labelling
@@ -58,6 +59,22 @@ def is_dataset(path: str) -> bool:
 def is_archive_name(path: str) -> bool:
     """Whether a file is a dataset, by its name."""
     return path.lower().endswith(_ARCHIVES)
+
+
+def is_packed(path: str) -> bool:
+    """Whether a path is that of a dataset whose images are not files of their own.
+
+    Raises FatalError if the dataset is malformed.
+    """
+    return is_dataset(path) and not isinstance(opened(path), FolderReader)
+
+
+def stamp_of(path: str, length: int, facts: Facts) -> str:
+    """What changes with the content of an image of a dataset."""
+    dataset = opened(path)
+    # In a tar the checksum is that of the name.
+    version = f":{dataset.mtime}" if isinstance(dataset, TarReader) else ""
+    return f"{length}:{facts[PACKED_IN][2]}{version}"
 
 
 def datasets_among(files: Iterable[str]) -> Datasets:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from animetools.errors import FatalError
-from animetools.netfiles.onnx_session import open_session, reason_of
+from animetools.netfiles.onnx_session import CARD, open_session, reason_of
 from animetools.networks.fast import thread_pool
 from animetools.tagging.default import DefaultTagger
 
@@ -45,12 +45,17 @@ class Embedding:
     from -1 to 1, those of uint8 from 0 to 255. Its first output, [n, ...], is flattened.
 
     An ONNX file is a program: how long it runs, in how much memory, cannot be known before.
+    `device`, `threads` and `extra` are those of `open_session`.
+
     Raises FatalError, in one sentence, for another file or network.
     """
 
-    def __init__(self, path: str, threads: int = 0) -> None:
+    def __init__(
+        self, path: str, threads: int = 0, device: str = "auto", extra: str = "train"
+    ) -> None:
         self.path = path
-        self.session = open_session(path, "auto", threads, "train")
+        self.session = open_session(path, device, threads, extra)
+        self.is_on_cpu = CARD not in self.session.get_providers()
         given = self.session.get_inputs()[0]
         sizes = [size if isinstance(size, int) else 0 for size in given.shape]
         if given.type not in UNITS or len(sizes) != 4 or 3 not in (sizes[1], sizes[3]):
@@ -87,7 +92,10 @@ class Embedding:
         x = x.round() if self.unit == np.uint8 else x / 127.5 - 1
         try:
             found = self.session.run(None, {self.name: x.numpy().astype(self.unit, order="C")})[0]
-            features = np.asarray(found, np.float32).reshape(len(x), -1)[:count]
+            features = np.asarray(found, np.float32)
+            if not features.ndim or len(features) != len(x):
+                raise ValueError(f"it gives numbers {[*features.shape]} for {len(x)} images")
+            features = features.reshape(len(x), -1)[:count]
         except Exception as why:  # onnxruntime's errors have no kind in common
             raise FatalError(f"{self.path} cannot be run: {reason_of(why)}") from why
         if not 0 < features.shape[1] <= MOST_FEATURES or not np.isfinite(features).all():
