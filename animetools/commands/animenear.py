@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
@@ -90,11 +90,16 @@ def located(options: NearOptions, stream: Stream) -> tuple[NearOptions, list[str
     return options, devices
 
 
+@cache
 def opened(options: NearOptions, device: str) -> "Comparison":
     """The comparison on a device, loaded once in each process."""
-    from animetools.neighbors.comparison import open_comparison
+    if options.by == "hash":
+        from animetools.neighbors.hashes import Hashes
 
-    return open_comparison(options.by, options.embedding, device)
+        return Hashes()
+    from animetools.neighbors.features import Features
+
+    return Features(options.embedding, device)
 
 
 def images(stream: Stream, place: str) -> Iterator[Item]:
@@ -200,7 +205,7 @@ def prepare(options: NearOptions, item: Item) -> "Prepared":
     return opened(options, options.device).prepare(rgb), (item.path, item.facts)
 
 
-def load_rows(options: NearOptions, device: str) -> "Callable[[list[Prepared]], Rows]":
+def load_rows(options: NearOptions, device: str) -> "Callable[[list[Prepared]], list[Rows]]":
     """What computes the rows of references on a device."""
     from animetools.neighbors.reference import rows_of
 

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,20 +52,3 @@ class Comparison(Protocol):
 
     def search(self, references: Rows) -> Search:
         """What finds the nearest of these rows."""
-
-
-@cache
-def open_comparison(by: Literal["embedding", "hash"], embedding: str, device: str) -> Comparison:
-    """The comparison by hashes, or by an embedding on a device; once in a process.
-
-    `embedding` is an ONNX file, "" for the tagger that ships.
-
-    Raises FatalError, in one sentence, if the file or the device cannot be used.
-    """
-    if by == "hash":
-        from animetools.neighbors.hashes import Hashes
-
-        return Hashes()
-    from animetools.neighbors.features import Features
-
-    return Features(embedding, device)

@@ -19,18 +19,18 @@ Own = Sequence[NDArray[np.int64]]
 def unit(count: int, width: int, seed: int) -> Rows:
     """Features as Features gives them."""
     rows = np.random.default_rng(seed).standard_normal((count, width))
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float16)
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float16)
 
 
 def halves(rows: Rows, row: Rows) -> NDArray[np.float64]:
     """Half the squared distances of features."""
     apart = rows.astype(np.float64) - row.astype(np.float64)
-    return np.square(apart).sum(1) / 2
+    return np.asarray(np.square(apart).sum(1) / 2)
 
 
 def shares(rows: Rows, row: Rows) -> NDArray[np.float64]:
     """The shares of bits that differ."""
-    return np.unpackbits((rows ^ row).view(np.uint8), axis=1).mean(1)
+    return np.asarray(np.unpackbits((rows ^ row).view(np.uint8), axis=1).mean(1))
 
 
 def check(search: Search, references: Rows, rows: Rows, own: Own, plain: object) -> None:
