@@ -75,7 +75,7 @@ def test_the_commands_work_by_their_defaults(base: Shell, tmp_path: Path) -> Non
     [
         ("animeupscale --model a.onnx a.png", "pip install 'animetools[upscale]'"),
         ("animetag --model a.onnx a.png", "pip install 'animetools[tag]'"),
-        ("animenear --embedding a.onnx . .", "pip install 'animetools[near]'"),
+        ("animenear --embedding e.onnx . .", "pip install 'animetools[near]'"),
         (
             "gptsnip --seeds 0 --api http://127.0.0.1:9/v1/completions --api-model a",
             "pip install 'animetools[text]'",
@@ -92,7 +92,7 @@ def test_what_an_extra_brings_is_named(base: Shell, tmp_path: Path, line: str, c
     (tmp_path / "llama/config.json").write_text('{"model_type": "llama"}')
     (tmp_path / "llama/model.safetensors").write_bytes(b"")
     (tmp_path / "tags.txt").write_text("solo\n")
-    (tmp_path / "a.onnx").write_bytes(b"")
+    (tmp_path / "e.onnx").write_bytes(b"")
     checkpoints.write(str(tmp_path / "a.pkl"), snapshot())
     done = base(line)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
