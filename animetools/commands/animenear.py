@@ -41,7 +41,7 @@ def animenear(options: NearOptions, stream: Stream) -> int:
     Shows what a network has memorized (REFERENCE is its dataset), and finds copies and look-alikes.
     Prints for each image, in input order, the distance, a tab, its path, a tab and the path of the
     nearest reference. With --duplicates-below only the paths of the closest are printed, and with
-    --json records with nearest and distance.
+    --json records with nearest and distance, also for names with tabs or newlines.
 
     A distance is 1 - cosine of the features, 0 for the same image; or the share of the bits of the
     hash that differ. Which distances mean a copy depends on the images: compare with those of
