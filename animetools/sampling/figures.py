@@ -66,7 +66,9 @@ def facts_of(name: str, sampler: Sampler, figure: Figure) -> dict[str, Any]:
     """Where a figure comes from: enough to draw it again."""
     facts = {"figure": name} | sampler.facts(figure.sources)
     own = dict(figure.facts)
-    hidden = {"pictures", *({"class", "tags", "labels"} if "classes" in own else ())}
+    hidden = {"pictures"}
+    if name == "classes" or (KINDS[name].most == 1 and not sampler.has_labels):
+        hidden |= {"class", "tags", "labels"}  # those of the seed, while its images have others
     return {key: value for key, value in facts.items() if key not in hidden} | own
 
 
