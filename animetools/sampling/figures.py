@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -32,6 +33,20 @@ MAKERS: dict[str, Callable[[Subject], Figure]] = {
     "clusters": clusters,
     "interpolation": interpolation,
 }
+
+
+def opened(name: str, sampler: Sampler) -> Sampler:
+    """What draws a kind of figure: with psi of all rows of w in those that show several psi.
+
+    So are the paper's, whatever the network's own cutoff is. Source: Karras et al. 2018 (StyleGAN),
+    figure 8.
+
+    Raises as `Sampler.opened`.
+    """
+    options = sampler.options
+    if KINDS[name].psis and options.cutoff is None:
+        options = replace(options, cutoff=sampler.generator.num_ws)
+    return replace(sampler, options=options).opened()
 
 
 def figure_of(

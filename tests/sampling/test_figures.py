@@ -18,7 +18,7 @@ from animetools.networks.config import Truncation
 from animetools.sampling.clusters import k_means, nearest
 from animetools.sampling.figure import MOST_PIXELS, Draw, Figure, check_extent, compose
 from animetools.sampling.figure_options import KINDS, FigureOptions
-from animetools.sampling.figures import MAKERS, facts_of, figure_of
+from animetools.sampling.figures import MAKERS, facts_of, figure_of, opened
 from animetools.sampling.latent_figures import mixed, slerp
 from animetools.sampling.latents import Latent, Picture, SynthesisInput
 from animetools.sampling.layers import Ranges, Rows, fine_from, thirds
@@ -43,7 +43,7 @@ def made(kind: str, path: str, files: Iterable[str] = (), **wishes: Any) -> tupl
     """The figure of a kind, of pictures of their own size."""
     wishes = {"size": SIZE} | wishes
     options = FigureOptions(**wishes).of_kind(kind, has_files=bool(files))
-    sampler = Sampler(path, options).opened()
+    sampler = opened(kind, Sampler(path, options))
     return figure_of(kind, sampler, options, list(files), []), sampler
 
 
@@ -104,6 +104,18 @@ def test_truncation_ends_in_the_average_and_begins_with_the_seeds(tmp_path: Path
         assert equal(row[2], drawn(sampler, SynthesisInput(average.contiguous())))
     strip, _ = made("psi-strip", path)
     assert (strip.count, strip.across[0], strip.across[-1]) == (18, "psi 0.3", "psi 2")
+
+
+def test_truncation_is_of_all_rows_of_w_where_no_cutoff_is_given(tmp_path: Path) -> None:
+    path = saved(tmp_path, old_snapshot())  # its own cutoff is 2
+    for kind in ("truncation", "psi-strip"):
+        figure, sampler = made(kind, path, seeds=Seeds.parse("1,2"), psi=Psis([0.0]))
+        (first,), (second,) = tiles(figure, sampler)
+        assert equal(first, second)  # the average, of both
+        assert facts_of(kind, sampler, figure)["cutoff"] == sampler.generator.num_ws
+    figure, sampler = made("truncation", path, seeds=Seeds.parse("1,2"), psi=Psis([0.0]), cutoff=2)
+    (first,), (second,) = tiles(figure, sampler)
+    assert not equal(first, second)
 
 
 def test_a_mix_has_the_source_s_styles_in_the_range_and_no_others(tmp_path: Path) -> None:
