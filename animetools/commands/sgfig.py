@@ -182,7 +182,10 @@ def drawn(
         output.progress(done, figure.draws)
 
     def encode() -> bytes:
-        pixels = compose(figure, Draw(sampler, device, tell))
+        try:
+            pixels = compose(figure, Draw(sampler, device, tell))
+        except ItemError as why:
+            raise FatalError(f"{facts['figure']}: {why}") from None
         text = json.dumps(facts)
         if len(text) > LONGEST:  # with long lists of names
             text = json.dumps({k: v for k, v in facts.items() if not isinstance(v, list)})
