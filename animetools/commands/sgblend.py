@@ -5,10 +5,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from animetools.cli import Item, Opt, Output, Stream, command
-from animetools.errors import FatalError
+from animetools.cli.item import reason_of
+from animetools.errors import FatalError, ItemError
+
+if TYPE_CHECKING:
+    from animetools.netfiles.networkfile import NetworkFile
 
 SUFFIXES = (".pkl", ".safetensors", ".pt")
 
@@ -53,14 +57,14 @@ class BlendOptions:
         ),
     ] = ""
     swap: Annotated[
-        int,
+        int | None,
         Opt(
             "Take the layers of fewer pixels than this from the first network, the others from the"
             " second, instead of averages.",
             unit="PIXELS",
-            min=8,
+            min=2,
         ),
-    ] = 0
+    ] = None
     soft: Annotated[
         int,
         Opt(
@@ -114,7 +118,8 @@ def sgblend(options: BlendOptions, stream: Stream) -> int:
     textures, from the second: so a network of photographs and its child of drawings make drawn
     faces of photographed people.
 
-    The result samples, ranks and is trained from by --transfer. Its facts name its parents.
+    The result samples, ranks and is trained from by --transfer. It names its parents, but for a .pt,
+    which has no place for them.
     """
     if len(stream.files) < 2:
         raise FatalError("name two networks or more: sgblend A.pkl B.pkl -o C.pkl")
@@ -148,7 +153,11 @@ def blend(
     mapping = shares("mapping", options.mapping or ("1" if swap else "blend"), average)
     judge = options.discriminator or ("2" if swap else "blend")
     discriminator = None if judge == "none" else shares("discriminator", judge, average)
-    files = [checkpoints.read(path) for path in paths]
+    files = [read(name, path) for name, path in zip(names, paths, strict=True)]
+    if options.discriminator and discriminator:
+        for name, parent, share in zip(names, files, discriminator, strict=True):
+            if share and "D" not in parent.networks:
+                raise FatalError(f"--discriminator {judge}: {name} has no discriminator")
     file = blended(names, files, swap or average, mapping, discriminator)
     parents = [{"network": os.path.basename(path), "sha256": sha256_of(path)} for path in paths]
     how = {"swap": swap.size, "soft": swap.soft} if swap else {"weights": average}
@@ -157,6 +166,18 @@ def blend(
     if not dry:
         checkpoints.write(options.out, file)
     yield item.made(options.out, **made)
+
+
+def read(name: str, path: str) -> "NetworkFile":
+    """The network file at a path, which has a generator; messages call it by the name that was typed."""
+    from animetools.netfiles import checkpoints
+
+    try:
+        file = checkpoints.read(path)
+        _ = file.generator  # which raises if there is none
+    except (ItemError, OSError) as why:
+        raise ItemError(f"{name}: {reason_of(why)}") from None
+    return file
 
 
 def weights_of(options: BlendOptions, count: int) -> list[float]:

@@ -61,7 +61,7 @@ def sgfig(options: FigOptions, stream: Stream) -> int:
     paper, and without --psi psi is the network's own.
 
     uncurated shows pictures as they come, in ever smaller ones. truncation and psi-strip show each
-    seed at several --psi.
+    seed at several --psi, of all rows of w where no --cutoff is given.
 
     mixing shows the pictures above the columns, those left of the rows (--rows), and each of these
     with coarse, middle or fine styles of the one above.
@@ -150,12 +150,13 @@ def open_sampler(options: FigOptions, name: str, snapshots: Sequence[str]) -> "S
 
     path = snapshots[-1] if snapshots else locate(options.network, options.sha256 or None)
 
+    from animetools.sampling.figures import opened
     from animetools.sampling.sampler import Sampler
 
     if name == "classes":  # which chooses them itself
         options = replace(options, class_="", tags=())
     try:
-        return Sampler(path, options, options.dtype, cores=cores()).opened()
+        return opened(name, Sampler(path, options, options.dtype, cores=cores()))
     except (ItemError, OSError) as why:
         raise FatalError(f"{path}: {reason_of(why)}") from None
 
@@ -181,7 +182,10 @@ def drawn(
         output.progress(done, figure.draws)
 
     def encode() -> bytes:
-        pixels = compose(figure, Draw(sampler, device, tell))
+        try:
+            pixels = compose(figure, Draw(sampler, device, tell))
+        except ItemError as why:
+            raise FatalError(f"{facts['figure']}: {why}") from None
         text = json.dumps(facts)
         if len(text) > LONGEST:  # with long lists of names
             text = json.dumps({k: v for k, v in facts.items() if not isinstance(v, list)})

@@ -2,16 +2,18 @@
 
 import math
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 
-from animetools.errors import ItemError
+from animetools.errors import Advice, ItemError
 from animetools.netfiles.classes import names_of, takes_tags
 from animetools.netfiles.networkfile import NetworkFile, SavedNetwork
-from animetools.networks.config import MappingConfig, Truncation
+from animetools.networks.config import Config, MappingConfig, Truncation
+from animetools.networks.families import kind_of
 
 Shares = Sequence[float]
 """How much of each file there is in a tensor; they add up to 1."""
@@ -45,22 +47,25 @@ def blended(
 ) -> NetworkFile:
     """A file with G_ema and D of several files, whose names are for messages.
 
-    `mapping` is of the mapping network and the average w. There is no D without `discriminator`, or
-    where one of those that it is made of has none.
+    `mapping` is of the mapping network and the average w. There is no D without `discriminator`, or,
+    with an Advice, where one of those that it is made of has none.
 
-    Raises ItemError for networks that differ in shape or labels.
+    Raises ItemError for networks that differ in shape or labels, and for damaged ones.
     """
     labels = [(names_of(file.facts), takes_tags(file.facts)) for file in files]
-    for name, own in zip(names, labels, strict=True):
-        if own != labels[0]:
+    for name, known in zip(names, labels, strict=True):
+        if known != labels[0]:
             raise ItemError(f"{name} has other classes or tags than {names[0]}")
     networks = {"G_ema": generator(names, [file.generator for file in files], synthesis, mapping)}
-    if discriminator:
-        used = [place for place, share in enumerate(discriminator) if share]
-        if all("D" in files[place].networks for place in used):
-            judges = [files[place].discriminator for place in used]
-            taken = [discriminator[place] for place in used]
-            networks["D"] = _sum([names[place] for place in used], judges, lambda _: taken)
+    used = [place for place, share in enumerate(discriminator or ()) if share]
+    if bare := next((names[place] for place in used if "D" not in files[place].networks), None):
+        text = f"the result has no discriminator, since {bare} has none"
+        warnings.warn(text, Advice, stacklevel=2)
+    elif discriminator:
+        judges = [files[place].discriminator for place in used]
+        taken = [discriminator[place] for place in used]
+        own = [names[place] for place in used]
+        networks["D"] = _sum("discriminator", own, judges, lambda _: taken)
     facts = {key: value for key, value in files[0].facts.items() if key in ("labels", "tags")}
     return NetworkFile("animetools", networks, facts)
 
@@ -75,6 +80,8 @@ def generator(
 
     Raises ItemError as `blended`.
     """
+    config = networks[0].config
+    base = max(config.base)  # of a picture's longer side; blocks are called as if it were 4
 
     def shares(name: str) -> Shares:
         if name.startswith("mapping."):
@@ -82,41 +89,51 @@ def generator(
         if not isinstance(synthesis, Swap):
             return synthesis
         block = re.match(r"synthesis\.b(\d+)\.", name)
-        return synthesis(int(block[1]) if block else 1)
+        assert block  # as all tensors but the level of detail
+        return synthesis(int(block[1]) * base // 4)
 
     if isinstance(synthesis, Swap):
-        sizes = [4 << block for block in range(1, len(networks[0].config.channels))]
+        sizes = [base << block for block in range(1, len(config.channels))]
         if synthesis.size not in sizes:
             raise ItemError(
                 f"{names[0]} has no layers that begin at {synthesis.size} pixels, but at"
                 f" {', '.join(map(str, sizes))}"
             )
-    return _sum(names, networks, shares)
+    return _sum("generator", names, networks, shares)
 
 
 def _sum(
-    names: Sequence[str], networks: Sequence[SavedNetwork], shares: Callable[[str], Shares]
+    what: str,
+    names: Sequence[str],
+    networks: Sequence[SavedNetwork],
+    shares: Callable[[str], Shares],
 ) -> SavedNetwork:
-    """The weighted sum of networks, tensor by tensor."""
+    """The weighted sum of networks, tensor by tensor; one of them at a time is in memory."""
     config = networks[0].config
     for name, network in zip(names, networks, strict=True):
         if differs := _difference(network.config, config):
-            raise ItemError(f"{name} has {differs} as in {names[0]}")
-    states = [network.build().state_dict() for network in networks]
+            raise ItemError(f"the {what} of {name} has {differs} as that of {names[0]}")
     made: dict[str, Tensor] = {}
-    for key, value in states[0].items():
-        if key.endswith("lod") and any(not torch.equal(state[key], value) for state in states):
-            raise ItemError("the networks have grown to different resolutions")
-        parts = zip(states, shares(key), strict=True)
-        terms = [state[key] * share for state, share in parts if share]
-        made[key] = torch.stack(terms).sum(0)
+    for place, (name, network) in enumerate(zip(names, networks, strict=True)):
+        try:
+            state = network.build().state_dict()
+        except ItemError as why:
+            raise ItemError(f"{name}: {why}") from None
+        for key, value in state.items():
+            if key.endswith("lod"):
+                if not torch.equal(made.setdefault(key, value), value):
+                    raise ItemError("the networks have grown to different resolutions")
+            elif (share := shares(key)[place]) and key in made:
+                made[key] += value * share
+            elif share:
+                made[key] = value * share
     return SavedNetwork(config, made)
 
 
-def _difference(config: object, other: object) -> str:
+def _difference(config: Config | MappingConfig, other: Config | MappingConfig) -> str:
     """How the shape of a network differs from another's, or "". What it suggests as psi does not count."""
-    if type(config) is not type(other):
-        return f"a {type(config).__name__}, not a {type(other).__name__}"
+    if isinstance(config, Config) and isinstance(other, Config) and type(config) is not type(other):
+        return f"the family {kind_of(config).family}, not {kind_of(other).family}"
     for field in fields(config):  # type: ignore[arg-type]  # each is a dataclass
         own, wanted = getattr(config, field.name), getattr(other, field.name)
         if isinstance(own, MappingConfig) and isinstance(wanted, MappingConfig):

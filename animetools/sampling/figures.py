@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -32,6 +33,20 @@ MAKERS: dict[str, Callable[[Subject], Figure]] = {
     "clusters": clusters,
     "interpolation": interpolation,
 }
+
+
+def opened(name: str, sampler: Sampler) -> Sampler:
+    """What draws a kind of figure: with psi of all rows of w in those that show several psi.
+
+    So are the paper's, whatever the network's own cutoff is. Source: Karras et al. 2018 (StyleGAN),
+    figure 8.
+
+    Raises as `Sampler.opened`.
+    """
+    options = sampler.options
+    if KINDS[name].psis and options.cutoff is None:
+        options = replace(options, cutoff=sampler.generator.num_ws)
+    return replace(sampler, options=options).opened()
 
 
 def figure_of(
@@ -66,7 +81,9 @@ def facts_of(name: str, sampler: Sampler, figure: Figure) -> dict[str, Any]:
     """Where a figure comes from: enough to draw it again."""
     facts = {"figure": name} | sampler.facts(figure.sources)
     own = dict(figure.facts)
-    hidden = {"pictures", *({"class", "tags", "labels"} if "classes" in own else ())}
+    hidden = {"pictures"}
+    if name == "classes" or (KINDS[name].most == 1 and not sampler.has_labels):
+        hidden |= {"class", "tags", "labels"}  # those of the seed, while its images have others
     return {key: value for key, value in facts.items() if key not in hidden} | own
 
 

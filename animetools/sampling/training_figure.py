@@ -30,18 +30,31 @@ def training(subject: Subject) -> Figure:
 
 
 def _by_snapshots(subject: Subject, paths: Sequence[str], draw: Draw) -> Iterator[Pixels]:
-    size, tile = subject.size, subject.tile()  # not later: the network may have to be read again
+    # not later: the network may have to be read again
+    last, tile = _drawn_by(subject), subject.tile()
     columns = []
     for path in paths:
         then = replace(subject, sampler=replace(subject.sampler, path=path))
-        if then.size != size:
-            has = "{}x{} pixels, the last snapshot {}x{}".format(*then.size, *size)
-            raise ItemError(f"{path} draws {has}: they are not of one run")
-        inputs = [then.input(each.latent) for each in subject.latents]
+        try:
+            now = _drawn_by(then)
+            inputs = [then.input(each.latent) for each in subject.latents]
+        except (ItemError, OSError) as why:
+            raise ItemError(f"{path}: {getattr(why, 'strerror', None) or why}") from None
+        if now != last:
+            raise ItemError(
+                f"{path} draws {now}, the last snapshot {last}: they are not of one run"
+            )
         column = draw.by(then.sampler, inputs)
         columns.append([sized(pixels, *tile) for pixels in column])
     for row in zip(*columns, strict=True):
         yield from row
+
+
+def _drawn_by(subject: Subject) -> str:
+    """What kind of pictures its network draws."""
+    channels = subject.sampler.generator.config.image_channels
+    width, height = subject.size
+    return f"{width}x{height} pixels of {channels} channel" + "s" * (channels > 1)
 
 
 def evenly(paths: Sequence[str], count: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -101,5 +102,29 @@ def test_networks_that_differ_are_named(networks: Path) -> None:
     done = quick("sgblend a.pkl c.pkl -o d.pkl", networks)
     assert done.returncode == 1
     assert done.stderr.splitlines()[0] == (
-        "sgblend: d.pkl: c.pkl has image_channels 1, not 3 as in a.pkl"
+        "sgblend: d.pkl: the generator of c.pkl has image_channels 1, not 3 as that of a.pkl"
     )
+
+
+def test_a_file_that_holds_no_generator_is_named(networks: Path) -> None:
+    (networks / "c.pkl").write_text("a text")
+    parent = tiny.snapshot()
+    judge = replace(parent, networks={"D": parent.discriminator})
+    checkpoints.write(str(networks / "d.pkl"), judge)
+    for name, why in (("c", "not a network file: neither"), ("d", "the file has no generator")):
+        done = quick(f"sgblend a.pkl {name}.pkl -o e.pkl", networks)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith(f"sgblend: e.pkl: {name}.pkl: {why}")
+
+
+def test_a_discriminator_that_was_asked_for_is_not_left_out(networks: Path) -> None:
+    parent = tiny.snapshot()
+    bare = replace(parent, networks={"G_ema": parent.generator})
+    checkpoints.write(str(networks / "c.pkl"), bare)
+    for chosen in ("2", "blend"):
+        done = quick(f"sgblend a.pkl c.pkl --discriminator {chosen} -o d.pkl", networks)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == f"sgblend: --discriminator {chosen}: c.pkl has no discriminator\n"
+    done = quick("sgblend a.pkl c.pkl -o d.pkl", networks)
+    assert done.stdout == "d.pkl\n"
+    assert "the result has no discriminator, since c.pkl has none" in done.stderr

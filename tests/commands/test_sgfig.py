@@ -231,7 +231,18 @@ def test_what_a_network_cannot_draw_is_one_sentence(here: Path, words: str, said
     assert not (here / "figures").exists()
 
 
+def test_latents_that_cannot_be_drawn_are_said_of_the_figure(here: Path) -> None:
+    np.save(here / "nan.npy", np.full((1, 12), np.nan, np.float32))
+    (here / "truncation").mkdir()  # which is no input, nor an output
+    done = quick(f"{MAKE} nan.npy -q", here)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "sgfig: truncation: these latents are not finite numbers\n"
+    for folder in (here, here / "run"):  # the same figure, wherever one stands
+        done = quick(f"{MAKE} --network {here}/network.pkl --seeds 1 -o {here}/made", folder)
+        assert (done.returncode, done.stdout) == (0, f"{here}/made/truncation.png\n"), done.stderr
+
+
 def test_snapshots_of_two_runs_are_no_run(here: Path) -> None:
     done = quick("sgfig training network.pkl s1_32.pkl -q", here)
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert "they are not of one run" in done.stderr

@@ -7,10 +7,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from animetools.errors import ItemError
+from animetools.errors import Advice, ItemError
 from animetools.netfiles.blend import Swap, blended
 from animetools.netfiles.networkfile import NetworkFile, SavedNetwork
 from animetools.networks.config import Truncation
+from animetools.networks.stylegan2 import modules as stylegan2
+from animetools.networks.stylegan2.config import StyleGAN2GeneratorConfig
 from tests import tiny
 
 HALVES = (0.5, 0.5)
@@ -71,11 +73,17 @@ def other(name: str, **changes: object) -> NetworkFile:
     [
         (
             tiny.old_snapshot(),
-            "b has a StyleGAN1GeneratorConfig, not a StyleGAN2GeneratorConfig as in a",
+            "the generator of b has the family StyleGAN 1, not StyleGAN 2 as that of a",
         ),
-        (other("G_ema", channels=(8, 8, 4)), "b has channels 8 8 4, not 8 8 8 as in a"),
-        (other("G_ema", mapping=replace(tiny.MAPPING, layers=3)), "b has layers 3, not 2 as in a"),
-        (other("D", dense=4), "b has dense 4, not 8 as in a"),
+        (
+            other("G_ema", channels=(8, 8, 4)),
+            "the generator of b has channels 8 8 4, not 8 8 8 as that of a",
+        ),
+        (
+            other("G_ema", mapping=replace(tiny.MAPPING, layers=3)),
+            "the generator of b has layers 3, not 2 as that of a",
+        ),
+        (other("D", dense=4), "the discriminator of b has dense 4, not 8 as that of a"),
         (replace(A, facts={"labels": ["x"]}), "b has other classes or tags than a"),
     ],
 )
@@ -96,6 +104,30 @@ def test_a_size_without_layers_is_named() -> None:
     assert str(caught.value) == "a has no layers that begin at 32 pixels, but at 8, 16"
 
 
+def test_sizes_are_those_of_the_longer_side_of_pictures() -> None:
+    files = []
+    for seed in (1, 2):
+        config = StyleGAN2GeneratorConfig(tiny.MAPPING, tiny.CHANNELS, base=(3, 5))
+        module = stylegan2.Generator(config)
+        network = SavedNetwork(config, tiny.state(module, seed))
+        files.append(NetworkFile("animetools", {"G_ema": network}, {}))
+    made = blended("ab", files, Swap(10), (1, 0), None).generator
+    for key, value in made.state.items():
+        source = files[not key.startswith(("mapping.", "synthesis.b4."))]
+        assert torch.equal(value, source.generator.state[key]), key
+    with pytest.raises(ItemError, match="at 8 pixels, but at 10, 20"):
+        blended("ab", files, Swap(8), (1, 0), None)
+
+
+def test_how_far_networks_have_grown_is_no_sum() -> None:
+    files = [tiny.old_snapshot(), tiny.old_snapshot()]
+    for file in files:
+        file.generator.state["synthesis.lod"].fill_(1 / 3)
+    for synthesis in ((0.3, 0.7), Swap(8, 9)):
+        made = blended("ab", files, synthesis, HALVES, None).generator
+        assert made.state["synthesis.lod"].equal(files[0].generator.state["synthesis.lod"])
+
+
 def test_networks_of_different_stages_are_refused() -> None:
     grown, growing = tiny.old_snapshot(), tiny.old_snapshot()
     growing.generator.state["synthesis.lod"].fill_(1)
@@ -105,7 +137,8 @@ def test_networks_of_different_stages_are_refused() -> None:
 
 def test_a_missing_discriminator_is_not_needed_where_none_is_taken_of_it() -> None:
     bare = replace(B, networks={"G": B.generator})
-    assert "D" not in blended("ab", [A, bare], HALVES, HALVES, HALVES).networks
+    with pytest.warns(Advice, match="the result has no discriminator, since b has none"):
+        assert "D" not in blended("ab", [A, bare], HALVES, HALVES, HALVES).networks
     made = blended("ab", [bare, A], HALVES, HALVES, (0.0, 1.0))
     assert torch.equal(
         made.discriminator.state["b4.out.bias"], A.discriminator.state["b4.out.bias"]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from animetools.errors import FatalError
+from animetools.errors import FatalError, ItemError
 from animetools.images.files import Pixels
 from animetools.images.sheet import margins
 from animetools.netfiles import checkpoints
@@ -18,7 +18,7 @@ from animetools.networks.config import Truncation
 from animetools.sampling.clusters import k_means, nearest
 from animetools.sampling.figure import MOST_PIXELS, Draw, Figure, check_extent, compose
 from animetools.sampling.figure_options import KINDS, FigureOptions
-from animetools.sampling.figures import MAKERS, figure_of
+from animetools.sampling.figures import MAKERS, facts_of, figure_of, opened
 from animetools.sampling.latent_figures import mixed, slerp
 from animetools.sampling.latents import Latent, Picture, SynthesisInput
 from animetools.sampling.layers import Ranges, Rows, fine_from, thirds
@@ -43,7 +43,7 @@ def made(kind: str, path: str, files: Iterable[str] = (), **wishes: Any) -> tupl
     """The figure of a kind, of pictures of their own size."""
     wishes = {"size": SIZE} | wishes
     options = FigureOptions(**wishes).of_kind(kind, has_files=bool(files))
-    sampler = Sampler(path, options).opened()
+    sampler = opened(kind, Sampler(path, options))
     return figure_of(kind, sampler, options, list(files), []), sampler
 
 
@@ -104,6 +104,18 @@ def test_truncation_ends_in_the_average_and_begins_with_the_seeds(tmp_path: Path
         assert equal(row[2], drawn(sampler, SynthesisInput(average.contiguous())))
     strip, _ = made("psi-strip", path)
     assert (strip.count, strip.across[0], strip.across[-1]) == (18, "psi 0.3", "psi 2")
+
+
+def test_truncation_is_of_all_rows_of_w_where_no_cutoff_is_given(tmp_path: Path) -> None:
+    path = saved(tmp_path, old_snapshot())  # its own cutoff is 2
+    for kind in ("truncation", "psi-strip"):
+        figure, sampler = made(kind, path, seeds=Seeds.parse("1,2"), psi=Psis([0.0]))
+        (first,), (second,) = tiles(figure, sampler)
+        assert equal(first, second)  # the average, of both
+        assert facts_of(kind, sampler, figure)["cutoff"] == sampler.generator.num_ws
+    figure, sampler = made("truncation", path, seeds=Seeds.parse("1,2"), psi=Psis([0.0]), cutoff=2)
+    (first,), (second,) = tiles(figure, sampler)
+    assert not equal(first, second)
 
 
 def test_a_mix_has_the_source_s_styles_in_the_range_and_no_others(tmp_path: Path) -> None:
@@ -384,6 +396,16 @@ def test_clusters_are_drawn_with_their_shares(tmp_path: Path) -> None:
     assert shares == sorted(shares, reverse=True)
 
 
+@pytest.mark.parametrize("kind", ["uncurated", "classes", "clusters"])
+def test_images_of_several_classes_are_not_said_to_be_of_one(tmp_path: Path, kind: str) -> None:
+    path = saved(tmp_path, snapshot(c_dim=3))
+    figure, sampler = made(kind, path)
+    assert not {"class", "tags", "labels"} & facts_of(kind, sampler, figure).keys()
+    if kind != "classes":
+        figure, sampler = made(kind, path, class_="1")
+        assert facts_of(kind, sampler, figure)["class"] == "1"
+
+
 # Of a run
 
 
@@ -398,6 +420,27 @@ def test_training_shows_the_latents_at_every_stage(tmp_path: Path) -> None:
     for row, seed in zip(tiles(figure, sampler), (4, 5), strict=True):
         for pixels, path in zip(row, paths, strict=True):
             assert equal(pixels, picture(Sampler(path, options).opened(), seed))
+
+
+@pytest.mark.parametrize(
+    ("file", "sentence"),
+    [
+        (snapshot(image_channels=1), "draws 16x16 pixels of 1 channel, the last snapshot"),
+        (None, "not a network file: neither a pickle"),
+    ],
+)
+def test_a_snapshot_that_cannot_be_is_named(
+    tmp_path: Path, file: NetworkFile | None, sentence: str
+) -> None:
+    paths = [str(tmp_path / "odd.pkl"), saved(tmp_path, snapshot())]
+    Path(paths[0]).write_text("a text")
+    if file:
+        checkpoints.write(paths[0], file)
+    options = FigureOptions(size=SIZE).of_kind("training", has_files=False)
+    sampler = Sampler(paths[1], options).opened()
+    figure = figure_of("training", sampler, options, [], paths)
+    with pytest.raises(ItemError, match=f"^{paths[0]}:? {sentence}"):
+        compose(figure, Draw(sampler, CPU))
 
 
 def test_snapshots_are_put_in_order_and_thinned_evenly() -> None:
