@@ -13,6 +13,7 @@ Bits = NDArray[np.uint16]
 
 _MOST_CHUNKS = 16  # of 16 bits for a hash of 256; too many pictures share a shorter chunk
 _MOST_FLIPS = 2  # of bits in a chunk; more probe so many buckets that a scan is as fast
+_WORTH = 64  # hashes that are scanned in the time of one probe
 _TAIL = 1024  # newest hashes, which are scanned
 _GROWTH = 8  # a segment is more than so many times as large as the next
 _BLOCK = 1 << 16  # hashes whose bits are unpacked at once
@@ -65,6 +66,8 @@ class HashSearch:
         if flips > _MOST_FLIPS:
             return self._scanned(0, wanted, most_bits)
         probes = self.chunks.probes(wanted, flips)
+        if probes.size * _WORTH > self.count:
+            return self._scanned(0, wanted, most_bits)
         found = [segment.members_of(probes) for segment in self.segments]
         newest = self._scanned(self.segments[-1].end if self.segments else 0, wanted, most_bits)
         if not found:

@@ -9,11 +9,11 @@ import pytest
 
 from animetools.images.crop import Crop
 from animetools.images.files import Pixels, decode_rgb, encode_jpeg, encode_png
-from animetools.images.gallery import Gallery
 from animetools.images.hashes import Fingerprint, fingerprint, source_hash
 from animetools.images.nvxs import Box
 from animetools.images.origins import Origin
 from animetools.images.quality import shrunk
+from tests.images import galleries
 from tests.images.test_hashes import scaled
 from tests.images.test_quality import noise
 
@@ -45,10 +45,7 @@ def cut(rgb: Pixels, face: Box, margin: int = 40, degrees: float = 0.0) -> Finge
 
 def kind(one: Fingerprint, other: Fingerprint, near: float = 0.97) -> str | None:
     """What the other is to the one."""
-    gallery = Gallery(near)
-    gallery.add("one", one)
-    found = gallery.duplicate(other)
-    return found.kind if found else None
+    return galleries.kind(one, other, near)
 
 
 @pytest.mark.parametrize("near", [0.97, 0.9])
