@@ -147,18 +147,19 @@ class _Segment:
     def of(cls, chunks: _Chunks, hashes: Hashes, start: int, end: int) -> Self:
         """A segment of these hashes."""
         count = end - start
-        bits = max(count.bit_length() - 1, 8)
+        bits = max(count.bit_length() - 2, 8)  # two to four hashes in a bucket
         shift = np.uint64(64 - bits)
         buckets = np.empty((chunks.count, count), np.int32)
         for block in range(0, count, _BLOCK):
             some = hashes[start + block : min(start + block + _BLOCK, end)]
             buckets[:, block : block + len(some)] = _bucket(chunks.cut(some), shift).T
         members = np.empty((chunks.count, count), np.int32)
-        sizes = np.empty((chunks.count, 1 << bits), np.int32)
+        first = np.zeros((chunks.count << bits) + 1, np.int32)
         for chunk in range(chunks.count):
             members[chunk] = np.argsort(buckets[chunk], kind="stable")
-            sizes[chunk] = np.bincount(buckets[chunk], minlength=1 << bits)
-        first = np.concatenate([[0], sizes.ravel().cumsum()]).astype(np.int32)
+            sizes = np.bincount(buckets[chunk], minlength=1 << bits)
+            first[(chunk << bits) + 1 : ((chunk + 1) << bits) + 1] = sizes
+        np.cumsum(first, out=first)
         return cls(start, end, shift, first, members.ravel())
 
     @property
