@@ -164,7 +164,7 @@ class Index:
         _check(path)
         if not os.path.exists(path) or not os.path.getsize(path):
             raise FatalError(
-                f"{path} is not there or empty: make it with animeclean --index {path}"
+                f"{path} does not exist or is empty: make it with animeclean --index {path}"
             )
         base = Database(
             _whole(path),
