@@ -71,8 +71,7 @@ class Likeness:
     def _is_cropped(self, one: Fingerprint, other: Fingerprint) -> bool:
         if self._is_of_one_source(one, other) or not (one.shape and other.shape):
             return False
-        recolored = self._agree(one.shape, other.shape)  # or it were near
-        return not recolored and is_cropped(one, other)
+        return is_cropped(one, other)
 
     def _is_of_one_source(self, one: Fingerprint, other: Fingerprint) -> bool:
         return bool(

@@ -19,6 +19,8 @@ _BRIGHTNESS_TOLERANCE = 24  # levels, averaged over neighboring cells
 _COLOR_TOLERANCE = 16  # levels of Cr and Cb
 _MOST_LEAN = 0.03  # of an alignment: more is another picture forced upon this one
 _MOST_SCALE = 1.3
+_LEAST_MOVED = 0.005  # of a side; a recolored copy moves less, and its colors decide
+_CORNERS = np.array([(0, 1, 0, 1), (0, 0, 1, 1), (1, 1, 1, 1)])
 _STEPS = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 40, 1e-4)
 _EXPOSURE = (0.9, 1.1)  # the whole copy may be darker or brighter by these factors
 
@@ -60,7 +62,8 @@ def is_cropped(one: Fingerprint, other: Fingerprint) -> bool:
         1 / _MOST_SCALE < factor < _MOST_SCALE for factor in (across, down)
     ):
         return False
-    return _agree(one, other, matrix)
+    moved = np.abs((matrix - np.eye(3)) @ _CORNERS)[:2].max()
+    return bool(moved > _LEAST_MOVED) and _agree(one, other, matrix)
 
 
 def _agree(one: Fingerprint, other: Fingerprint, matrix: NDArray[np.float64]) -> bool:
