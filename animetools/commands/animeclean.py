@@ -48,8 +48,8 @@ class CleanOptions(Comparison, Limits):
     sheet: Annotated[
         str,
         Opt(
-            "Write a contact sheet of the groups that are not exact copies, the least alike first; the"
-            " numbers are those of the lines of --groups.",
+            "Write a contact sheet of 100 groups that are not exact copies, the least alike first; the"
+            " numbers are those of the lines of --groups, and of the fields in a line.",
             unit="FILE",
         ),
     ] = ""

@@ -48,25 +48,26 @@ class Groups:
             else:
                 yield tsv.line(kept, *(each.path for each in members))
 
-    def doubtful(self) -> list[tuple[int, str, list[Member]]]:
-        """Number, kept image and inexact members of groups, the least alike first."""
-        found = [
-            (number, kept, [each for each in members if each.duplicate.kind in LOOKS])
+    def sheet_file(self, name: str) -> bytes | None:
+        """A contact sheet of the groups that are not exact copies, the least alike first.
+
+        A heading is the number of the group's line and the kept image; a caption begins with the
+        number of the image's field in that line. A PNG, or a JPEG, as the `name` of the file ends;
+        None if there is no such group. Images that are gone are left out.
+        """
+        numbered = [
+            (number, kept, list(enumerate(members, 2)))
             for number, (kept, members) in enumerate(self.groups.items(), 1)
         ]
-        doubtful = [group for group in found if group[2]]
-        return sorted(doubtful, key=lambda group: -max(each.duplicate.bits for each in group[2]))
-
-    def sheet_file(self, name: str) -> bytes | None:
-        """A contact sheet of the doubtful groups; None if there are none.
-
-        A PNG, or a JPEG, as the `name` of the file ends. Images that are gone are left out.
-        """
+        doubtful = [group for group in numbered if _doubt(group[2])]
         sections = []
-        for number, kept, members in self.doubtful()[:SHOWN]:
-            pictures = [("kept", kept)]
-            for each in members[: _MEMBERS - 1]:
-                pictures.append((f"{each.duplicate.kind}, {each.duplicate.bits}", each.path))
+        for number, kept, members in sorted(doubtful, key=lambda group: -_doubt(group[2]))[:SHOWN]:
+            unsure = [each for each in members if each[1].duplicate.kind in LOOKS]
+            pictures = [(kept, "1: {}, kept")]
+            for field, each in unsure[: _MEMBERS - 1]:
+                found = each.duplicate
+                what = f"{found.bits} bits" if found.kind == "near-duplicate" else found.kind
+                pictures.append((each.path, f"{field}: {{}}, {what}"))
             sections.append((f"{number}: {kept}", [*_read(pictures)]))
         if not sections:
             return None
@@ -74,9 +75,16 @@ class Groups:
         return encode_described(pixels, "png" if name.endswith(".png") else "jpg", 90)
 
 
+def _doubt(members: list[tuple[int, Member]]) -> int:
+    """How unlike the least alike of a group are; 0 if all are exact."""
+    found = [each.duplicate for _, each in members]
+    return max((each.bits + 1 for each in found if each.kind in LOOKS), default=0)
+
+
 def _read(pictures: list[tuple[str, str]]) -> Iterator[tuple[str, Pixels]]:
-    for caption, path in pictures:
+    """Captions, with the size where there is {}, and pictures."""
+    for path, caption in pictures:
         with suppress(ItemError, PassedOver, OSError):
             pixels = read_rgb(path)
             height, width = pixels.shape[:2]
-            yield f"{caption}: {width}x{height}", pixels
+            yield caption.format(f"{width}x{height}"), pixels
