@@ -23,14 +23,8 @@ if TYPE_CHECKING:
 
 LISTED_TWICE = "listed twice"
 UNSUPPORTED = "unsupported"  # such reasons may be of a whole picture
-DUPLICATES = (
-    "same bytes",
-    "same pixels",
-    "near-duplicate",
-    "mirrored",
-    "cropped",
-)  # their evidence is the other's path
-
+# Reasons of which the evidence is the other's path.
+DUPLICATES = ("same bytes", "same pixels", "near-duplicate", "mirrored", "cropped")
 _COMPARING = ("mirrored", "cropped", "index", "against", "never_match", "groups", "sheet")
 
 
@@ -79,6 +73,8 @@ class CleanOptions(Comparison, Limits):
     examples=[
         "find faces | animeclean > kept.txt",
         "find faces | animeclean --min-bytes 40k --keep largest --rejects rejects.tsv | wc -l",
+        "find faces | animeclean --index faces.sqlite > new.txt",
+        "find faces | animeclean --mirrored --cropped --sheet groups.png --groups > groups.tsv",
     ]
 )
 def animeclean(options: CleanOptions, stream: Stream) -> int:
@@ -89,6 +85,11 @@ def animeclean(options: CleanOptions, stream: Stream) -> int:
     given; images of an unsupported format, and other names of an image that is kept, are never
     removed. The file of --rejects is written as the run goes on; tabs, newlines and backslashes in
     it are escaped as in C.
+
+    With --index, images of later runs are compared with those that were kept before, wherever they
+    are now, and a rerun gives the same answers. A file that was moved or renamed is known by its
+    bytes; of one that was deleted, copies are still rejected, but not removed. --groups prints lines
+    of paths that --never-match takes back, where they are no duplicates.
 
     Two crops by animecrop are near-duplicates if they show the same face of two copies of a picture;
     two faces in one picture never are. Captions and other sidecars (x.txt, x.jpg.json and .xmp,
@@ -232,9 +233,10 @@ def _listed(result: Result, records: "Records") -> "tuple[Item | Rejected, Liste
 
 def _check_files(options: CleanOptions) -> None:
     """Refuse to overwrite images, and what other options name."""
+    from animetools.images.files import is_image
     from animetools.images.sheet import check_name
 
-    if options.rejects and _is_image(options.rejects):
+    if options.rejects and is_image(options.rejects):
         raise FatalError(f"--rejects {options.rejects} is an image, and would be overwritten")
     if options.rejects and (lost := options.would_lose(options.rejects)):
         raise FatalError(f"--rejects {options.rejects} would overwrite {lost}")
@@ -243,12 +245,3 @@ def _check_files(options: CleanOptions) -> None:
             check_name(options.sheet)
         except ItemError as why:
             raise FatalError(f"--sheet {why}") from None
-
-
-def _is_image(path: str) -> bool:
-    from animetools.images.containers import HEAD_BYTES, format_by_content
-
-    if not os.path.isfile(path):
-        return False
-    with open(path, "rb") as file:
-        return bool(format_by_content(file.read(HEAD_BYTES)))
