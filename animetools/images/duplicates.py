@@ -119,7 +119,8 @@ class Choice:
             for match in self.gallery.matches(listed.picture):
                 if match.stored.number == stored.number:
                     continue
-                if stored.kept is None and self._has_moved(match):
+                moved = match.kind == "same bytes" and match.stored.is_elsewhere
+                if moved and stored.kept is None:
                     self.index.replace(match.stored, stored)
                     return None
                 if self._precedes(match.stored, stored):
@@ -161,11 +162,6 @@ class Choice:
             return self.rank(other) > self.rank(stored)
         assert other.kept is not None
         return stored.kept is None or other.kept < stored.kept
-
-    def _has_moved(self, match: Match) -> bool:
-        """Whether the other is the same file, under a name that it had before."""
-        old = match.stored.real
-        return match.kind == "same bytes" and bool(old) and not os.path.lexists(old)
 
 
 def choice(options: Comparison, keep: str, made: int, *, dry: bool) -> Choice:

@@ -45,16 +45,13 @@ class Gallery:
         """Learn what was kept since, in this process or another."""
         if not self.likeness.near:
             return
-        shapes, coarses, sources = [], [], []
         for number, shape, coarse, source in self.index.keys(self.last):
             self.last = number
-            shapes.append((number, shape))
-            coarses.append((number, coarse))
-            sources.append((number, source))
-        self.shapes.extend(shapes)
-        self.sources.extend(sources)
-        if self.likeness.cropped:
-            self.coarse.extend(coarses)
+            self.shapes.hold(number, shape)
+            self.sources.hold(number, source)
+            self.coarse.hold(number, coarse if self.likeness.cropped else b"")
+        for search in (self.shapes, self.sources, self.coarse):
+            search.learn()
 
     def matches(self, picture: Fingerprint) -> Iterator[Match]:
         """The pictures that this one duplicates: those of equal pixels, then others, as kept."""
@@ -91,16 +88,23 @@ class _Search:
 
     def __init__(self, bits: int, fast_bits: int, most_bits: int) -> None:
         self.search = HashSearch(bits, fast_bits)
+        self.bytes = bits // 8
         self.most_bits = most_bits
         self.numbers = array("q")
+        self.held = bytearray()
 
-    def extend(self, keys: list[tuple[int, bytes]]) -> None:
-        """Add numbers with their hashes, which may be empty."""
-        known = [(number, key) for number, key in keys if key]
-        if known:
-            self.numbers.extend(number for number, _ in known)
-            codes = np.frombuffer(b"".join(key for _, key in known), np.uint64)
-            self.search.extend(codes.reshape(len(known), -1))
+    def hold(self, number: int, key: bytes) -> None:
+        """Take a number with its hash, which may be empty, to be learned."""
+        if key:
+            self.numbers.append(number)
+            self.held += key
+
+    def learn(self) -> None:
+        """Add what was taken."""
+        if self.held:
+            codes = np.frombuffer(bytes(self.held), np.uint64)
+            self.search.extend(codes.reshape(len(self.held) // self.bytes, -1))
+            self.held.clear()
 
     def near(self, key: bytes) -> set[int]:
         """The numbers of those that may be near."""

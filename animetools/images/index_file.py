@@ -21,6 +21,7 @@ from animetools.images.hashes import (
     VERSION,
     VIEW_SIDE,
     Fingerprint,
+    content_digest,
 )
 from animetools.images.measure import Measured
 from animetools.images.origins import HASH_BYTES, Origin
@@ -96,7 +97,7 @@ class Stored(Listed):
 
     @property
     def is_gone(self) -> bool:
-        """Whether its file was deleted or changed; a temporary index does not know."""
+        """Whether its file was deleted or changed, if only in its time; a temporary index says no."""
         if not self.real:
             return False
         try:
@@ -104,6 +105,19 @@ class Stored(Listed):
         except OSError:
             return True
         return (there.st_size, there.st_mtime_ns) != (self.measured.bytes, self.mtime)
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether its bytes are not in its file any more; a temporary index says no."""
+        if not self.is_gone:
+            return False
+        try:
+            if not os.path.isfile(self.real) or os.path.getsize(self.real) != self.measured.bytes:
+                return True
+            with open(self.real, "rb") as file:
+                return content_digest(file.read()) != self.picture.content
+        except OSError:
+            return True
 
     @property
     def shown(self) -> str:
@@ -130,6 +144,9 @@ class Index:
     def temporary(cls, *, keeps_views: bool = False, copy_of: str = "") -> Self:
         """One that ends with the process: empty, or a copy of a file that exists."""
 
+        if copy_of:
+            _check(copy_of)
+
         def prepare(base: sqlite3.Connection) -> None:
             base.execute("PRAGMA journal_mode = OFF")
             base.execute("PRAGMA synchronous = OFF")
@@ -145,6 +162,9 @@ class Index:
     def of(cls, path: str) -> Self:
         """The index in a file, which is made if it does not exist."""
         _check(path)
+        folder = os.path.dirname(path) or "."
+        if not os.access(folder, os.W_OK):
+            raise FatalError(f"{path}: cannot write to the folder {folder}")
         cure = f"if it is damaged, delete it and list the images again with --index {path}"
 
         def prepare(base: sqlite3.Connection) -> None:

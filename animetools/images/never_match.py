@@ -34,10 +34,9 @@ def different(path: str, index: Index) -> Different:
         unknown += [each for each, content in contents.items() if content is None]
         groups.append([content for content in contents.values() if content])
     if unknown:
-        others = f" and {len(unknown) - 1} others" if len(unknown) > 1 else ""
         warnings.warn(
-            f"{path} names {unknown[0]}{others}, which is not there and in no --index: give the"
-            " present path",
+            f"{path}: no image and no --index has {len(unknown)} of its paths, such as {unknown[0]}:"
+            " give the present paths",
             Advice,
             stacklevel=1,
         )

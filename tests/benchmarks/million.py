@@ -10,6 +10,7 @@ must find the same. Then the same number of pictures goes into an index file (1.
 """
 
 import argparse
+import multiprocessing
 import os
 import resource
 import sqlite3
@@ -31,6 +32,7 @@ from animetools.images.likeness import Likeness
 from animetools.images.measure import Measured
 
 NEAR = 0.97
+SPAWN = multiprocessing.get_context("spawn")
 BITS = Likeness(NEAR).most_bits
 QUERIES = 500
 
@@ -141,8 +143,9 @@ def fill(path: str, codes: Hashes, rng: np.random.Generator) -> None:
     base.close()
 
 
-def index(path: str, count: int, rng: np.random.Generator, *, cropped: bool) -> None:
+def index(path: str, count: int, cropped: bool) -> None:
     """Judge new pictures against an index file."""
+    rng = np.random.default_rng(int(cropped))
     start = time.process_time()
     gallery = Gallery(Index.of(path), Likeness(NEAR, cropped=cropped))
     opened = time.process_time() - start
@@ -178,11 +181,9 @@ def main() -> None:
         if not os.path.exists(path):
             fill(path, picturelike(told.count, rng), rng)
         for cropped in (False, True):  # in processes of their own, for their memory
-            child = os.fork()
-            if not child:
-                index(path, told.count, rng, cropped=cropped)
-                os._exit(0)
-            os.waitpid(child, 0)
+            child = SPAWN.Process(target=index, args=(path, told.count, cropped))
+            child.start()
+            child.join()
     look_ups("picture-like", picturelike(told.count, rng))
     look_ups("random", rng.integers(0, 2**64, (told.count, 4), dtype=np.uint64))
 

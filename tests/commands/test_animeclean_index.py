@@ -109,6 +109,9 @@ def test_what_has_changed_is_another_picture(shell: Shell, raw: Path) -> None:
     assert done.stdout == "raw/a.png\nraw/b.png\nraw/c.png\nraw/e.png\n"
     shell("touch raw/*")
     assert shell(f"{LIST} | animeclean --index i.sqlite").stdout == done.stdout
+    shell("mv raw/c.png raw/0.png; mv raw/e.png raw/c.png")  # 0.png, once c.png, comes first
+    done = shell("animeclean raw/[0abc]* --index i.sqlite")
+    assert done.stdout == "raw/0.png\nraw/a.png\nraw/b.png\nraw/c.png\n"
 
 
 def test_the_largest_of_all_runs_is_kept(shell: Shell, raw: Path) -> None:
@@ -161,7 +164,7 @@ def test_pairs_called_different_stay_apart(shell: Shell, raw: Path) -> None:
     done = shell("find other -type f | sort | animeclean --never-match never.tsv --index i.sqlite")
     assert done.stdout == "other/b.png\nother/c.png\nother/e.png\n"
     done = shell("animeclean other/b.png --never-match never.tsv")
-    assert "never.tsv names raw/a.png and 1 others, which is not there" in done.stderr
+    assert "never.tsv: no image and no --index has 2 of its paths, such as raw/a.png" in done.stderr
     (raw.parent / "never.tsv").write_text("other/b.png\n")
     done = shell("animeclean other/b.png --never-match never.tsv")
     assert (done.returncode, done.stdout) == (2, "")
@@ -266,6 +269,7 @@ def test_files_of_options_are_not_overwritten(shell: Shell, raw: Path) -> None:
         ("--index i.db --against ./i.db", "--index and --against name the same file"),
         ("--keep-duplicates --index i.db", "--keep-duplicates excludes --index"),
         ("--near 0 --cropped", "--mirrored and --cropped need --near"),
+        ("--index none/i.db", "none/i.db: cannot write to the folder none"),
         ("--sheet raw/a.png", "raw/a.png exists: give another name"),
         ("--sheet x.png --delete", "--sheet is for looking first"),
     ):
