@@ -11,7 +11,8 @@ network needs is replaced by empty modules. Both compare hashes alone.
 
 --crops is a folder of pictures that differ from each other. Of each, a part is cut off at the sides, at
 most so much and at one side exactly so much, and the rest is saved as JPEG 85, at 0.7 of its size for
-every second one; that, and its mirror image, is looked for among the pictures.
+every second one; that, and its mirror image, is looked for among the pictures. Printed are the share cut off,
+and the shares of the copies and of their mirror images that are found.
 """
 
 import argparse
@@ -36,6 +37,7 @@ import numpy as np
 
 from animetools.artist.posts import flaw_of, source_of
 from animetools.images.files import Pixels, decode_rgb, encode_jpeg, read_rgb
+from animetools.images.hashes import Fingerprint
 from tests.conftest import ROOT
 from tests.images import galleries
 from tests.images.test_overlap import whole
@@ -43,6 +45,7 @@ from tests.images.test_overlap import whole
 COPIES = ("rescaled", "recompressed")
 ABSENT = ("torch", "torchvision", "sklearn", "matplotlib")
 SHARE = 1.0
+CROPS = (0.0, 0.01, 0.02, 0.03, 0.05, 0.08)
 
 Pairs = list[tuple[int, int]]
 
@@ -179,36 +182,43 @@ def cut(rgb: Pixels, most: float, rng: np.random.Generator) -> Pixels:
     return rgb[top:bottom, left:right]
 
 
+def copies(rgb: Pixels, most: float, scale: float, rng: np.random.Generator) -> list[Fingerprint]:
+    """A slightly cropped copy, and its mirror image."""
+    copy = cut(rgb, most, rng)
+    copy = np.asarray(
+        cv2.resize(copy, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
+    )
+    saved = decode_rgb(encode_jpeg(copy, 85))
+    return [whole(saved), whole(np.ascontiguousarray(saved[:, ::-1]))]
+
+
 def crops(folder: Path) -> None:
     """Look for cropped and mirrored copies."""
     rng = np.random.default_rng(0)
     paths = sorted(str(path) for path in folder.iterdir())
-    for options in ({}, {"cropped": True}, {"mirrored": True}, {"mirrored": True, "cropped": True}):
-        gallery = galleries.empty(0.97, **options)
+    prints, copied = {}, {}
+    for number, path in enumerate(paths):
+        rgb = read_rgb(path)
+        prints[path] = whole(rgb)
+        for most in CROPS:
+            copied[path, most] = copies(rgb, most, 0.7 if number % 2 else 1, rng)
+    for mirrored, cropped in ((False, False), (False, True), (True, False), (True, True)):
+        gallery = galleries.empty(0.97, mirrored=mirrored, cropped=cropped)
         wrong = 0
-        pictures = [read_rgb(path) for path in paths]
-        for path, rgb in zip(paths, pictures, strict=True):
-            print_ = whole(rgb)
+        for path, print_ in prints.items():
             wrong += galleries.first(gallery, print_) is not None
             galleries.put(gallery, path, print_)
-        lines = []
-        for most in (0.0, 0.01, 0.02, 0.03, 0.05, 0.08):
-            found = [0, 0]
-            for number, (path, rgb) in enumerate(zip(paths, pictures, strict=True)):
-                copy = cut(rgb, most, rng)
-                if number % 2:
-                    copy = np.asarray(
-                        cv2.resize(copy, None, fx=0.7, fy=0.7, interpolation=cv2.INTER_AREA),
-                        np.uint8,
-                    )
-                copy = decode_rgb(encode_jpeg(np.ascontiguousarray(copy), 85))
-                for which, each in enumerate((copy, np.ascontiguousarray(copy[:, ::-1]))):
-                    match = galleries.first(gallery, whole(each))
-                    found[which] += match is not None and match[0] == path
-                    wrong += match is not None and match[0] != path
-            lines.append(f"{most:.0%}: {found[0] / len(paths):.0%} / {found[1] / len(paths):.0%}")
-        names = " ".join(f"--{name}" for name in options) or "(neither)"
-        print(f"{names}, cropped copies found / mirrored: {'; '.join(lines)}; {wrong} wrong pairs")
+        parts = []
+        for most in CROPS:
+            found = np.zeros(2)
+            for path in paths:
+                matches = [galleries.first(gallery, print_) for print_ in copied[path, most]]
+                found += [match is not None and match[0] == path for match in matches]
+                wrong += sum(match is not None and match[0] != path for match in matches)
+            straight, turned = found / len(paths)
+            parts.append(f"{most:.0%} {straight:.0%} / {turned:.0%}")
+        options = "--mirrored " * mirrored + "--cropped" * cropped or "neither"
+        print(f"{options}: {', '.join(parts)}; {wrong} wrong pairs", flush=True)
 
 
 def main() -> None:
