@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from animetools.database import Database
 from animetools.errors import FatalError
+from animetools.images.containers import format_by_name
 from animetools.images.hashes import (
     COARSE_BITS,
     COLOR_SIDE,
@@ -165,7 +166,7 @@ class Index:
         folder = os.path.dirname(path) or "."
         if not os.access(folder, os.W_OK):
             raise FatalError(f"{path}: cannot write to the folder {folder}")
-        cure = f"if it is damaged, delete it and list the images again with --index {path}"
+        cure = f"delete it, if nothing else helps, and list the images again with --index {path}"
 
         def prepare(base: sqlite3.Connection) -> None:
             _lay_out(base, path)
@@ -388,6 +389,8 @@ def _check_tables(base: sqlite3.Connection, path: str) -> None:
 
 def _check(path: str) -> None:
     """Refuse what is not an index of this version, before SQLite touches it."""
+    if format_by_name(path):  # the next run would take it for a broken image
+        raise FatalError(f"{path} has the name of an image: choose another for the index")
     if os.path.isdir(path):
         raise FatalError(
             f"{path} is a folder: name a file for the index, such as {path}/index.sqlite"

@@ -46,6 +46,10 @@ def is_cropped(one: Fingerprint, other: Fingerprint) -> bool:
 
     The alignment is that of the best correlation (Evangelidis and Psarakis 2008, "Parametric image
     alignment using enhanced correlation coefficient maximization").
+
+    Of 72 real pictures, copies were found of which at most 1, 2, 3, 5 and 8 % had been cut off at each
+    side: 97, 99, 92, 85 and 39 %; without this 83, 38, 14, 6 and 1 %. No pair of others was taken for a
+    copy (tests/benchmarks/duplicates.py).
     """
     ours, theirs = (_cells_of(each.view, VIEW_SIDE) for each in (one, other))
     start = np.eye(2, 3, dtype=np.float32)

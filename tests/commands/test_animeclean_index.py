@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from animetools.errors import FatalError
 from animetools.images.files import encode_jpeg, encode_png
 from animetools.images.hashes import VERSION
 from animetools.images.index_file import Index
@@ -225,7 +227,7 @@ def test_two_at_once_keep_one_of_each(shell: Shell, tmp_path: Path) -> None:
 
 def test_what_is_no_index_is_refused_and_left_alone(shell: Shell, raw: Path) -> None:
     shell(
-        "animeclean raw/a.png --index good.db; echo text > text.db; mkdir folder.db; mkfifo fifo.db"
+        "animeclean raw/a.png --index good.db; echo text > text.db; cp raw/a.png image.db; mkdir folder.db; mkfifo fifo.db"
     )
     change(raw.parent / "other.db", "CREATE TABLE kept (number)")
     shutil.copy(raw.parent / "good.db", raw.parent / "old.db")
@@ -240,7 +242,8 @@ def test_what_is_no_index_is_refused_and_left_alone(shell: Shell, raw: Path) -> 
     shutil.copy(raw.parent / "good.db", raw.parent / "odd.db")
     change(raw.parent / "odd.db", "UPDATE pictures SET shape = zeroblob(7), width = 'x'")
     said = {
-        "raw/a.png": "raw/a.png is not an index of animeclean",
+        "raw/a.png": "raw/a.png has the name of an image",
+        "image.db": "image.db is not an index of animeclean",
         "text.db": "text.db is not an index of animeclean",
         "folder.db": "folder.db is a folder: name a file for the index",
         "fifo.db": "fifo.db is not a regular file",
@@ -252,14 +255,16 @@ def test_what_is_no_index_is_refused_and_left_alone(shell: Shell, raw: Path) -> 
         "odd.db": "odd.db is damaged",
     }
     for name, sentence in said.items():
-        is_file = (raw.parent / name).is_file()
-        before = (raw.parent / name).read_bytes() if is_file else b""
-        for option in ("--index", "--against"):
-            done = shell(f"animeclean raw/a.png raw/b.png {option} {name}")
-            assert (done.returncode, done.stderr.count("\n")) == (2, 1), (name, done.stderr)
-            assert sentence in done.stderr
-            if is_file and name not in ("cut.db", "odd.db"):
-                assert (raw.parent / name).read_bytes() == before
+        file = raw.parent / name
+        before = file.read_bytes() if file.is_file() else b""
+        for opened in (Index.of, Index.read_only):
+            with pytest.raises(FatalError, match=re.escape(sentence)):
+                opened(str(file)).at(str(raw / "a.png"))
+            if file.is_file() and name not in ("cut.db", "odd.db"):
+                assert file.read_bytes() == before
+    done = shell("animeclean raw/a.png --index odd.db --json")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "odd.db is damaged: delete it, if nothing else helps" in done.stderr
 
 
 def test_files_of_options_are_not_overwritten(shell: Shell, raw: Path) -> None:
