@@ -4,6 +4,7 @@ An SQLite file, complete after a kill at any moment, that several processes may 
 a path it is a temporary one.
 """
 
+import math
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -331,16 +332,19 @@ class Index:
         number, kept, path, place, mtime, width, height, size, colors, *rest = row
         content, pixels, shape, hues, details, packed, view, made = rest
         blobs = (content, pixels, shape, hues, packed, view)
-        if any(_length(b) not in some for b, some in zip(blobs, _LENGTHS.values(), strict=True)):
+        lengths = all(_length(b) in some for b, some in zip(blobs, _LENGTHS.values(), strict=True))
+        integers = (mtime, width, height, size, colors, details, made)
+        if not (lengths and all(isinstance(value, int) for value in integers)):
             raise self._damaged()
-        whole = (mtime, width, height, size, colors, details, made)
-        if not all(isinstance(value, int) for value in whole):
+        if _length(path) < 1 or _length(place or b"") < 0 or (self.keeps_views and not view):
             raise self._damaged()
-        if _length(path) < 1 or _length(place or b"") < 0:
+        if min(width, height) < 1 or details < 0:
             raise self._damaged()
         origin = None
         if packed:
             source, *numbers = _PLACE.unpack(packed)
+            if not all(map(math.isfinite, numbers)):
+                raise self._damaged()
             origin = Origin(source, tuple(numbers[:4]), tuple(numbers[4:]))
         picture = Fingerprint(
             content, pixels, shape, hues, view, width * height, size, origin, details
