@@ -66,7 +66,8 @@ class Groups:
             pictures = [(kept, "1: {}, kept")]
             for field, each in unsure[: _MEMBERS - 1]:
                 found = each.duplicate
-                what = f"{found.bits} bits" if found.kind == "near-duplicate" else found.kind
+                bits = f"{found.bits} bit{'s' * (found.bits != 1)}"
+                what = bits if found.kind == "near-duplicate" else found.kind
                 pictures.append((each.path, f"{field}: {{}}, {what}"))
             sections.append((f"{number}: {kept}", [*_read(pictures)]))
         if not sections:
