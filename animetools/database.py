@@ -1,9 +1,10 @@
 """SQLite files that survive a kill."""
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from animetools.errors import FatalError
@@ -18,7 +19,7 @@ class Database:
     """One SQLite file, used by any number of threads; without a path it is temporary.
 
     `prepare` makes its tables. Other processes may use it at the same time; one waits `patience`
-    seconds for another.
+    seconds for another. One that is `read_only` is never written to.
 
     Raises FatalError, at any step: the `name` of the file, what SQLite says, and the `cure`.
     """
@@ -31,21 +32,25 @@ class Database:
         name: str = "",
         cure: str = "",
         patience: float = 5,
+        read_only: bool = False,
     ) -> None:
         import sqlite3
+        from urllib.parse import quote
 
         self.name = name or path
         self.cure = cure
         self.guard = threading.Lock()
         self.error = sqlite3.Error
         with self._using():
+            place = f"file:{quote(os.fsencode(path))}?mode=ro" if read_only else path
             self.base = sqlite3.connect(
-                path, patience, isolation_level=None, check_same_thread=False
+                place, patience, isolation_level=None, check_same_thread=False, uri=read_only
             )
-            # A commit then survives kill -9 without waiting for the disk; a power cut may take the
-            # last ones.
-            self._use_wal(patience)
-            self.base.execute("PRAGMA synchronous = NORMAL")
+            if not read_only:
+                # A commit then survives kill -9 without waiting for the disk; a power cut may take
+                # the last ones.
+                self._use_wal(patience)
+                self.base.execute("PRAGMA synchronous = NORMAL")
             prepare(self.base)
 
     def ask(self, query: str, *values: Any) -> list[Any]:
@@ -68,6 +73,20 @@ class Database:
         with self._using():
             self.base.execute("BEGIN IMMEDIATE")
             self.base.executemany(query, rows)
+            self.base.execute("COMMIT")
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """What one thread does in this block is done at once: no other process writes meanwhile."""
+        with self._using():
+            self.base.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            with suppress(self.error), self.guard:
+                self.base.execute("ROLLBACK")
+            raise
+        with self._using():
             self.base.execute("COMMIT")
 
     def close(self) -> None:

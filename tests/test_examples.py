@@ -75,6 +75,10 @@ def test_example(
         )
     if "kept.txt" in line and "> kept.txt" not in line:
         assert shell("find faces/ | animeclean > kept.txt").returncode == 0
+    if "archive.sqlite" in line:
+        assert shell("animeclean --index archive.sqlite raw/").returncode == 0
+    if "different.tsv" in line:
+        shell("find faces -name '*.png' | paste -s > different.tsv")
     for network in re.findall(r"[\w-]+\.(?:pkl|pt|safetensors(?= ))\b|latest|\*\.pkl", line):
         path = {"latest": "results/00000/snapshot-000001.pkl", "*.pkl": "one.pkl"}.get(
             network, network

@@ -51,6 +51,9 @@ def test_every_field_is_printed_by_a_command(shell: Shell, tmp_path: Path) -> No
     shell(
         f"animecrop {lbp} --json it.png | animeclean --min-colors 1 --keep-grey --json > clean.json"
     )
+    shell(
+        "cp it.png it2.png; animeclean it*.png --groups --min-colors 1 --keep-grey --json > groups.json"
+    )
     pack = "animepack --size 16 --captions -o packed --metadata texts - < clean.json"
     (tmp_path / "texts").write_text('{"it.png.0": {"caption": "a square"}}')
     shell(f"{pack}; cp packed/sources.jsonl pack.json")

@@ -62,15 +62,25 @@ def flaw_of(number: int, share: float) -> str:
     return list(FLAWS)[before % len(FLAWS)] if _flaws_before(number + 1, share) > before else ""
 
 
+def source_of(seed: int, number: int, share: float) -> int:
+    """The number of the picture that the file of that number shows: its own, unless it has a flaw."""
+    return _source(seed, number, share)[0]
+
+
+def _source(seed: int, number: int, share: float) -> tuple[int, Generator]:
+    source, rng = number, Generator(PCG64(SeedSequence([seed, number, _FLAW_STREAM])))
+    while flaw_of(source, share):
+        source = int(rng.integers(1, number))
+    return source, rng
+
+
 def make_post(seed: int, number: int, share: float = 0.0, portrait: int | None = None) -> Post:
     """Draw and encode file `number` (from 1) of the booru `seed`, with `share` bad files per good one.
 
     `portrait`: draw square portraits of this side only.
     """
     flaw = flaw_of(number, share)
-    source, rng = number, Generator(PCG64(SeedSequence([seed, number, _FLAW_STREAM])))
-    while flaw_of(source, share):
-        source = int(rng.integers(1, number))
+    source, rng = _source(seed, number, share)
     drawing = draw(seed, source, portrait)
     extension = extension_of(seed, source)
     data = encode(drawing.rgb, extension)

@@ -6,12 +6,12 @@ from typing import Annotated
 
 from animetools.cli.item import Rejected, Result
 from animetools.options import Opt
+from animetools.tsv import line
 
 RejectsFile = Annotated[
     str,
     Opt("Write the path, reason and evidence of each reject to this file, as TSV.", unit="FILE"),
 ]
-_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 def recorded(path: str, results: Iterable[Result]) -> Iterator[Result]:
@@ -27,10 +27,6 @@ def recorded(path: str, results: Iterable[Result]) -> Iterator[Result]:
     with open(path, "wb", buffering=0) as file:
         for result in results:
             if isinstance(result, Rejected):
-                file.write(_line(result))
+                text = line(result.path, result.reason, result.evidence)
+                file.write(os.fsencode(text + "\n"))
             yield result
-
-
-def _line(reject: Rejected) -> bytes:
-    fields = (reject.path, reject.reason, reject.evidence)
-    return os.fsencode("\t".join(field.translate(_ESCAPES) for field in fields) + "\n")

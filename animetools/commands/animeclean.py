@@ -1,49 +1,52 @@
 """animeclean: pass on the images that are worth keeping."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from animetools import atomic
 from animetools.cli import Item, Opt, Output, Rejected, Result, Stream, command
 from animetools.cli.item import FATAL, below, reason_of
 from animetools.cli.rejects import RejectsFile, recorded
-from animetools.errors import FatalError
+from animetools.errors import FatalError, ItemError
+from animetools.images.comparison import Comparison
 from animetools.images.measure import Limits
+from animetools.options import given
 
 if TYPE_CHECKING:
     from animetools.cli.records import Records
-    from animetools.images.gallery import Duplicate
-    from animetools.images.hashes import Fingerprint
+    from animetools.cli.stream import Run
+    from animetools.images.duplicates import Recall
+    from animetools.images.index_file import Listed
 
 LISTED_TWICE = "listed twice"
 UNSUPPORTED = "unsupported"  # such reasons may be of a whole picture
-DUPLICATES = ("same bytes", "same pixels", "near-duplicate")  # their evidence is the other's path
+# Reasons of which the evidence is the other's path.
+DUPLICATES = ("same bytes", "same pixels", "near-duplicate", "mirrored", "cropped")
+_COMPARING = ("mirrored", "cropped", "index", "against", "never_match", "groups", "sheet")
 
 
 @dataclass(frozen=True)
-class CleanOptions(Limits):
+class CleanOptions(Comparison, Limits):
     """The options of animeclean."""
 
-    keep_duplicates: Annotated[bool, Opt("Keep duplicates of all kinds.")] = False
-    near: Annotated[
-        float,
+    groups: Annotated[
+        bool,
         Opt(
-            "Images with at least this share of equal hash bits are near-duplicates; of crops, their"
-            " source pictures are compared. 0 looks for none.",
-            max=1,
+            "Print, instead of the images that are kept, each one that has duplicates and these, as a"
+            " line of paths with tabs between them, escaped as in C; with --json also the reasons."
         ),
-    ] = 0.97
-    keep: Annotated[
-        Literal["first", "largest"] | None,
+    ] = False
+    sheet: Annotated[
+        str,
         Opt(
-            "Which of several duplicates to keep: the first in the list, or the one with the most"
-            " pixels, then bytes. Default: largest with --delete or --move, otherwise first. largest"
-            " prints nothing before the list ends."
+            "Write a contact sheet of 100 groups that are not exact copies, the least alike first; the"
+            " numbers are those of the lines of --groups, and of the fields in a line.",
+            unit="FILE",
         ),
-    ] = None
+    ] = ""
     rejects: RejectsFile = ""
     delete: Annotated[bool, Opt("Delete the rejects; captions and other sidecars stay.")] = False
     move: Annotated[
@@ -52,13 +55,16 @@ class CleanOptions(Limits):
 
     def __post_init__(self) -> None:
         """Refuse options that contradict each other."""
+        super().__post_init__()
         if self.delete and self.move:
             raise ValueError("--delete and --move exclude each other")
-        if self.near and self.near < 0.5:
-            raise ValueError("--near is 0 or at least 50%: unrelated images share half their bits")
+        if self.sheet and (self.delete or self.move):
+            raise ValueError("--sheet is for looking first: run --delete or --move afterwards")
+        if self.keep_duplicates and (used := given(self, _COMPARING)):
+            raise ValueError(f"--keep-duplicates excludes {used[0]}")
 
     @property
-    def which(self) -> Literal["first", "largest"]:
+    def which(self) -> str:
         """Which of several duplicates to keep: the better one where the others are removed."""
         return self.keep or ("largest" if self.delete or self.move else "first")
 
@@ -67,6 +73,8 @@ class CleanOptions(Limits):
     examples=[
         "find faces | animeclean > kept.txt",
         "find faces | animeclean --min-bytes 40k --keep largest --rejects rejects.tsv | wc -l",
+        "find faces | animeclean --index faces.sqlite > new.txt",
+        "find faces | animeclean --mirrored --cropped --sheet groups.png --groups > groups.tsv",
     ]
 )
 def animeclean(options: CleanOptions, stream: Stream) -> int:
@@ -78,6 +86,11 @@ def animeclean(options: CleanOptions, stream: Stream) -> int:
     removed. The file of --rejects is written as the run goes on; tabs, newlines and backslashes in
     it are escaped as in C.
 
+    With --index, images of later runs are compared with those that were kept before, wherever they
+    are now, and a rerun gives the same answers. A file that was moved or renamed is known by its
+    bytes; of one that was deleted, copies are still rejected, but not removed. --groups prints lines
+    of paths that --never-match takes back, where they are no duplicates.
+
     Two crops by animecrop are near-duplicates if they show the same face of two copies of a picture;
     two faces in one picture never are. Captions and other sidecars (x.txt, x.jpg.json and .xmp,
     .caption, .tags of x.jpg) move with their image, except those that another image of that name
@@ -87,17 +100,19 @@ def animeclean(options: CleanOptions, stream: Stream) -> int:
     Images are PNG, JPEG, GIF, WebP, BMP, TIFF and AVIF files, recognized by their content; with
     animetools[formats] also HEIC and JPEG XL.
     """
-    if options.rejects and _is_image(options.rejects):
-        raise FatalError(f"--rejects {options.rejects} is an image, and would be overwritten")
-
-    def through(results: Iterator[Result]) -> Iterator[Result]:
-        if not options.keep_duplicates:
-            results = distinct(options, stream, results)
-        rejects = "" if stream.options.dry_run else options.rejects
-        return dispose(options, stream, recorded(rejects, results))
-
+    _check_files(options)
     work = partial(measured, options, all_colors=stream.options.json)
-    return replace(stream, aside=options.move).fold(work, through)
+    rejects = "" if stream.options.dry_run else options.rejects
+    gone: set[str] = set()
+
+    def gather(items: Iterable[Item], run: "Run") -> Iterator[Result]:
+        if options.keep_duplicates:
+            results = run(items)
+        else:
+            results = distinct(options, stream, items, run, gone)
+        return dispose(options, stream, recorded(rejects, results), gone)
+
+    return replace(stream, aside=options.move).collect(work, gather)
 
 
 def measured(
@@ -106,48 +121,62 @@ def measured(
     """One image with its measurements and fingerprint, or why it is rejected."""
     from animetools.images.measure import Unfit, measure
 
-    with_fingerprint = not options.keep_duplicates
-    found = measure(item.path, options, all_colors=all_colors, with_fingerprint=with_fingerprint)
+    found = item.load or measure(
+        item.path,
+        options,
+        all_colors=all_colors,
+        with_fingerprint=not options.keep_duplicates,
+        with_details=options.keep == "best",
+    )
     if isinstance(found, Unfit):
         yield item.rejected(found.reason, found.evidence)
     else:
         facts = {"width": found.width, "height": found.height, "bytes": found.bytes}
-        yield item.noted(**facts, colors=found.colors).carrying(found.fingerprint)
+        yield item.noted(**facts, colors=found.colors).carrying(found)
 
 
-def distinct(options: CleanOptions, stream: Stream, results: Iterator[Result]) -> Iterator[Result]:
-    """Reject the duplicates."""
-    import sqlite3
-
+def distinct(
+    options: CleanOptions, stream: Stream, items: Iterable[Item], run: "Run", gone: set[str]
+) -> Iterator[Result]:
+    """Work on the items and reject the duplicates; `gone` gets those of images that are not there."""
     from animetools.cli.records import Records
-    from animetools.images.duplicates import first_stays, largest_stays
+    from animetools.images.duplicates import choice, judged
+    from animetools.images.groups import Groups
+    from animetools.images.measure import digest
 
-    stays = largest_stays if options.which == "largest" else first_stays
-    larger = 0
-    try:
-        with Records() as records:
-            fingerprinted = (_fingerprinted(result, records) for result in results)
-            for result, duplicate in stays(options.near, fingerprinted):
-                if duplicate is None:
-                    yield result
-                    continue
-                larger += duplicate.is_larger
-                yield _rejected(result, duplicate)
-    except sqlite3.OperationalError as why:
-        raise FatalError(f"temporary index: {why}; set TMPDIR to another folder") from why
-    if larger:
-        are = "is" if larger == 1 else "are"
-        stream.remark(
-            f"{larger} of the dropped duplicates {are} larger than what was kept (--keep largest)"
-        )
+    made = digest(options, all_colors=stream.options.json)
+    chosen = choice(options, options.which, made, dry=stream.options.dry_run)
+    groups = Groups()
+    with Records() as records:
+        listed = (_listed(result, records) for result in run(_recalled(items, chosen.recall)))
+        for result, duplicate in judged(chosen, listed):
+            if duplicate:
+                gone.update([result.path] if duplicate.is_gone else [])
+                if options.groups or options.sheet:
+                    groups.add(result.path, duplicate)
+                yield Rejected(result.path, duplicate.kind, duplicate.path)
+            elif isinstance(result, Rejected) or not options.groups:
+                yield result
+    chosen.close()
+    for remark in chosen.remarks():
+        stream.remark(remark)
+    if options.groups:
+        yield from groups.lines(as_json=stream.options.json)
+    if options.sheet and not stream.options.dry_run:
+        if data := groups.sheet_file(options.sheet):
+            atomic.write(options.sheet, data)
+        else:
+            stream.note(f"{options.sheet} is not written: there is no group to look at")
 
 
-def dispose(options: CleanOptions, stream: Stream, results: Iterator[Result]) -> Iterator[Result]:
+def dispose(
+    options: CleanOptions, stream: Stream, results: Iterator[Result], gone: set[str]
+) -> Iterator[Result]:
     """Delete or move the rejects, if asked; failing to is a failure of its input."""
     for result in results:
         if isinstance(result, Rejected):
             try:
-                _remove(options, stream, result)
+                _remove(options, stream, result, is_gone=result.path in gone)
             except OSError as why:
                 if why.errno in FATAL:
                     raise
@@ -156,7 +185,7 @@ def dispose(options: CleanOptions, stream: Stream, results: Iterator[Result]) ->
         yield result
 
 
-def _remove(options: CleanOptions, stream: Stream, reject: Rejected) -> None:
+def _remove(options: CleanOptions, stream: Stream, reject: Rejected, *, is_gone: bool) -> None:
     """Delete or move a reject, unless it may be intact, or is the very file that is kept.
 
     Raises OSError, also if the duplicate that is kept is gone, or the new name is taken.
@@ -165,8 +194,8 @@ def _remove(options: CleanOptions, stream: Stream, reject: Rejected) -> None:
         return
     if reject.reason.startswith(UNSUPPORTED) or not os.path.lexists(reject.path):
         return
-    if reject.reason in DUPLICATES:
-        os.stat(reject.evidence)
+    if is_gone or (reject.reason in DUPLICATES and not os.path.exists(reject.evidence)):
+        raise OSError(f"{reject.evidence} was deleted or changed since")
     if options.delete:
         if stream.options.dry_run:
             stream.note(f"{reject.path}: would be deleted")
@@ -183,33 +212,36 @@ def _remove(options: CleanOptions, stream: Stream, reject: Rejected) -> None:
         stream.note(f"{old}: would be moved to {new}")
 
 
-def _fingerprinted(
-    result: Result, records: "Records"
-) -> "tuple[Item | Rejected, Fingerprint | None]":
-    """An image and its fingerprint, with the origin of a crop, from facts or animecrop's journal."""
+def _recalled(items: Iterable[Item], recall: "Recall") -> Iterator[Item]:
+    """The items; those that the index knows carry their measurements."""
+    for item in items:
+        yield item.carrying(recall(item.path, *item.size_and_time)) if item.is_file else item
+
+
+def _listed(result: Result, records: "Records") -> "tuple[Item | Rejected, Listed | None]":
+    """An image as it was measured, with the origin of a crop, from facts or animecrop's journal."""
+    from animetools.images.index_file import Listed
     from animetools.images.origins import Origin
 
     assert not isinstance(result, str)
     if isinstance(result, Rejected):
         return result, None
     origin = Origin.of(result.facts) or Origin.of(records.facts(result.path))
-    return result.carrying(None), replace(result.load, origin=origin)
+    found = replace(result.load, fingerprint=replace(result.load.fingerprint, origin=origin))
+    return result.carrying(None), Listed.of(result.path, result.size_and_time, found)
 
 
-def _rejected(result: Item | Rejected, duplicate: "Duplicate") -> Rejected:
-    """The reject; other names of one file, links too, have a reason of their own."""
-    try:
-        same_file = os.path.samefile(result.path, duplicate.path)
-    except OSError:  # one of them is gone, which `dispose` reports
-        same_file = result.path == duplicate.path
-    reason = LISTED_TWICE if same_file else duplicate.kind
-    return Rejected(result.path, reason, duplicate.path)
+def _check_files(options: CleanOptions) -> None:
+    """Refuse to overwrite images, and what other options name."""
+    from animetools.images.files import is_image
+    from animetools.images.sheet import check_name
 
-
-def _is_image(path: str) -> bool:
-    from animetools.images.containers import HEAD_BYTES, format_by_content
-
-    if not os.path.isfile(path):
-        return False
-    with open(path, "rb") as file:
-        return bool(format_by_content(file.read(HEAD_BYTES)))
+    if options.rejects and is_image(options.rejects):
+        raise FatalError(f"--rejects {options.rejects} is an image, and would be overwritten")
+    if options.rejects and (lost := options.would_lose(options.rejects)):
+        raise FatalError(f"--rejects {options.rejects} would overwrite {lost}")
+    if options.sheet:
+        try:
+            check_name(options.sheet)
+        except ItemError as why:
+            raise FatalError(f"--sheet {why}") from None

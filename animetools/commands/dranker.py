@@ -116,7 +116,7 @@ def dranker(options: RankOptions, stream: Stream) -> int:
     animetools[formats] is installed.
     """
     if options.sheet:
-        from animetools.ranking.tails import check_name
+        from animetools.images.sheet import check_name
 
         try:
             check_name(options.sheet)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from animetools.colors import WHITE, Color
 from animetools.errors import ItemError
-from animetools.images.containers import HEAD_BYTES, MAX_PIXELS, recognize
+from animetools.images.containers import HEAD_BYTES, MAX_PIXELS, format_by_content, recognize
 from animetools.images.errors import EmptyFile, ImageError
 from animetools.images.formats.profiles import transform_to_srgb
 from animetools.images.opening import check_intact
@@ -78,6 +78,17 @@ def check_file(data: bytes, max_pixels: int = MAX_PIXELS) -> str:
     Raises ImageError.
     """
     return check_intact(data, max_pixels).deviation
+
+
+def is_image(path: str) -> bool:
+    """Whether a path is that of a file that begins as an image does.
+
+    Raises OSError if it cannot be read.
+    """
+    if not os.path.isfile(path):
+        return False
+    with open(path, "rb") as file:
+        return bool(format_by_content(file.read(HEAD_BYTES)))
 
 
 def encode_png(pixels: Pixels) -> bytes:

@@ -1,7 +1,8 @@
 """Fingerprints of pictures: exact digests, and hashes that copies still share."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import cv2
 import imagehash
@@ -14,8 +15,11 @@ from animetools.images.quality import is_flat
 
 Pixels = NDArray[np.uint8]
 
+VERSION = 1  # of all below: a stored fingerprint of another version is of no use
+
 HASH_SIDE = 16
 HASH_BITS = HASH_SIDE**2
+COARSE_BITS = 64
 VIEW_SIDE = 32
 COLOR_SIDE = 8
 _COLOR_TOLERANCE = 6  # levels of Cr and Cb
@@ -33,6 +37,24 @@ class Fingerprint:
     area: int = 0  # in pixels
     length: int = 0  # of the file, in bytes
     origin: Origin | None = None  # of a crop, if known
+    details: int = 0  # how much fine detail it has, and 1; 0 if that was not measured
+
+    @property
+    def coarse(self) -> bytes:
+        """A hash of COARSE_BITS bits that a slightly cropped copy nearly shares: phash of the view."""
+        cells = np.frombuffer(self.view, np.uint8).reshape(VIEW_SIDE, VIEW_SIDE)
+        low = cv2.dct(cells.astype(np.float32))[:8, :8]
+        return np.packbits(low > np.median(low)).tobytes()
+
+    def mirrored(self) -> Self:
+        """The fingerprint of the mirrored picture, but for its digests."""
+        return replace(
+            self,
+            shape=mirrored_hash(self.shape),
+            colors=_mirrored(self.colors, COLOR_SIDE),
+            view=_mirrored(self.view, VIEW_SIDE),
+            origin=self.origin and self.origin.mirrored(mirrored_hash(self.origin.shape)),
+        )
 
     @property
     def size(self) -> tuple[int, int]:
@@ -51,7 +73,7 @@ def fingerprint(data: bytes, rgb: Pixels, small: Pixels) -> Fingerprint:
     pixels = hashlib.sha256(repr(rgb.shape).encode())
     pixels.update(np.ascontiguousarray(rgb).data)
     return Fingerprint(
-        hashlib.sha256(data).digest()[:16],
+        content_digest(data),
         pixels.digest()[:16],
         b"" if is_flat(grey) else _average_hash(grey),
         _cells(chroma, COLOR_SIDE),
@@ -61,9 +83,20 @@ def fingerprint(data: bytes, rgb: Pixels, small: Pixels) -> Fingerprint:
     )
 
 
+def content_digest(data: bytes) -> bytes:
+    """The digest of a file's bytes."""
+    return hashlib.sha256(data).digest()[:16]
+
+
 def source_hash(small: Pixels) -> bytes:
     """The hash of a picture that crops are cut from; `small` is quality.shrunk of it."""
     return _average_hash(np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8))
+
+
+def mirrored_hash(shape: bytes) -> bytes:
+    """The hash of the mirrored picture."""
+    bits = np.unpackbits(np.frombuffer(shape, np.uint8)).reshape(-1, HASH_SIDE)
+    return np.packbits(bits[:, ::-1]).tobytes()
 
 
 def has_same_colors(one: Fingerprint, other: Fingerprint) -> bool:
@@ -80,6 +113,10 @@ def _average_hash(grey: Pixels) -> bytes:
     58 and 44 %, whash 90, 82 and 79 %. Different pictures differed in 13 bits or more.
     """
     return np.packbits(imagehash.average_hash(Image.fromarray(grey), HASH_SIDE).hash).tobytes()
+
+
+def _mirrored(cells: bytes, side: int) -> bytes:
+    return np.frombuffer(cells, np.uint8).reshape(side, side, -1)[:, ::-1].tobytes()
 
 
 def _cells(pixels: NDArray[np.generic], side: int) -> bytes:

@@ -1,6 +1,7 @@
 """Whether an image is worth keeping, by itself."""
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Annotated
 
 from animetools.images.containers import MAX_PIXELS
@@ -48,12 +49,25 @@ class Measured:
     fingerprint: "Fingerprint | None"
 
 
+def digest(limits: Limits, *, all_colors: bool) -> int:
+    """A number of 64 bits that tells how images are measured, for what is remembered of them."""
+    values = [getattr(limits, field.name) for field in fields(Limits)]
+    words = repr((values, all_colors)).encode()
+    return int.from_bytes(hashlib.blake2b(words, digest_size=8).digest(), signed=True)
+
+
 def measure(
-    path: str, limits: Limits, *, all_colors: bool, with_fingerprint: bool
+    path: str,
+    limits: Limits,
+    *,
+    all_colors: bool,
+    with_fingerprint: bool,
+    with_details: bool = False,
 ) -> Measured | Unfit:
     """Measure an image file; the cheap checks come first, and the first that fails decides.
 
-    Unless `all_colors`, colors are counted only until there are enough.
+    Unless `all_colors`, colors are counted only until there are enough. Details are counted
+    `with_details`, and belong to the fingerprint.
 
     Raises PassedOver for a file that is not an image by name or content, ItemError for anything but
     a regular file, OSError.
@@ -61,7 +75,7 @@ def measure(
     from animetools.images.errors import EmptyFile, ImageError, TooManyPixels, Unsupported
     from animetools.images.files import check_file, decode_rgb, read_bytes
     from animetools.images.hashes import fingerprint
-    from animetools.images.quality import count_colors, is_grey, shrunk
+    from animetools.images.quality import count_colors, count_details, is_grey, shrunk
 
     try:
         data = read_bytes(path)
@@ -88,5 +102,8 @@ def measure(
     small = shrunk(rgb)
     if not limits.keep_grey and is_grey(small):
         return Unfit("grey")
-    found = fingerprint(data, rgb, small) if with_fingerprint else None
+    found = None
+    if with_fingerprint:
+        details = count_details(rgb) + 1 if with_details else 0
+        found = replace(fingerprint(data, rgb, small), details=details)
     return Measured(width, height, len(data), colors, found)

@@ -45,6 +45,11 @@ class Origin:
             return None
         return cls(shape, box, to_source)
 
+    def mirrored(self, shape: bytes) -> "Origin":
+        """The origin of the mirrored crop, in the mirrored source, which has this hash."""
+        (x, y, w, h), (a, b, c, d, e, f) = self.box, self.affine
+        return Origin(shape, (1 - x - w, y, w, h), (a, -b, 1 - a - c, -d, e, d + f))
+
     def is_same_place(self, other: "Origin") -> bool:
         """Whether both show the same face, given that their sources are copies of each other."""
         (x, y, w, h), (u, v, a, b) = self.box, other.box

@@ -1,4 +1,4 @@
-"""Measures of a picture: number of colors, whether it is grey, whether it is flat."""
+"""Measures of a picture: number of colors, whether it is grey or flat, how much detail it has."""
 
 import cv2
 import numpy as np
@@ -12,6 +12,10 @@ _CELLS = 64  # a side: few enough to average out JPEG noise, and ten times as fa
 _GREY_CHROMA = 16  # levels between the channels of a cell
 _GREY_SHARE = 0.01  # of the cells may exceed that
 _FLAT_DEVIATION = 4.0  # levels
+_BLOCK = 8  # pixels a side, those of JPEG: what it lost is 0 there
+_FINE = 4  # half of the frequencies, which an enlarged copy does not have
+_SEEN = 8.0  # levels; smaller coefficients are noise, also that of the compression
+_BAND = 64  # rows of blocks that are transformed at once
 
 
 def count_colors(rgb: Pixels, enough: int | None = None) -> int:
@@ -48,6 +52,29 @@ def is_flat(grey: NDArray[np.uint8]) -> bool:
     has a standard deviation of 12.6 levels.
     """
     return float(np.std(grey)) < _FLAT_DEVIATION
+
+
+def count_details(rgb: Pixels) -> int:
+    """How much fine detail a picture has: the number of its large coefficients of high frequency.
+
+    rgb is uint8 [H, W, 3]; its brightness goes through JPEG's transform of 8 x 8 blocks. Compression,
+    blur and reduction take such coefficients away, also if the copy was saved as PNG afterwards;
+    enlarging adds none.
+    """
+    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    rows, columns = (length // _BLOCK for length in grey.shape)
+    row, column = np.ogrid[:_BLOCK, :_BLOCK]
+    cosines = np.cos((2 * column + 1) * row * np.pi / (2 * _BLOCK)) / 2
+    cosines[0] /= np.sqrt(2)
+    transform = cosines.astype(np.float32)
+    fine = np.maximum(row, column) >= _FINE
+    count = 0
+    for start in range(0, rows, _BAND):
+        band = grey[start * _BLOCK : min(start + _BAND, rows) * _BLOCK, : columns * _BLOCK]
+        blocks = band.reshape(-1, _BLOCK, columns, _BLOCK).swapaxes(1, 2).astype(np.float32)
+        large = np.abs(transform @ blocks @ transform.T) > _SEEN
+        count += int(np.count_nonzero(large & fine))
+    return count
 
 
 def shrunk(rgb: Pixels) -> Pixels:

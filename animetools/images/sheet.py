@@ -1,5 +1,6 @@
 """Contact sheets: many pictures on one, with labels."""
 
+import os
 from collections.abc import Iterable, Sequence
 from functools import cache
 
@@ -7,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from animetools.errors import ItemError
 from animetools.images.fit import fit
 
 Pixels = NDArray[np.uint8]
@@ -15,6 +17,17 @@ COLUMNS = 8  # of a sheet of thumbnails
 TILE = 128  # pixels a side of a thumbnail
 LINE = 16  # pixels of a line of text, below pictures of up to 16 times that width
 LEFT, CENTER = "l", "m"
+
+
+def check_name(path: str) -> None:
+    """Raise ItemError if no contact sheet can be written to this path."""
+    folder = os.path.dirname(path) or "."
+    if os.path.lexists(path):
+        raise ItemError(f"{path} exists: give another name")
+    if not path.endswith((".png", ".jpg", ".jpeg")):
+        raise ItemError(f"{path}: give the name of a .png or .jpg file")
+    if not (os.path.isdir(folder) and os.access(folder, os.W_OK)):
+        raise ItemError(f"{path}: cannot write to the folder {folder}")
 
 
 def sheet(

@@ -1,6 +1,5 @@
 """The two ends of a ranking to look at, and how its scores are spread."""
 
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -14,17 +13,6 @@ from animetools.images.sheet import contact_sheet
 SHOWN = 32  # images of each end
 BINS = 12
 WIDEST = 40  # characters of a bar
-
-
-def check_name(path: str) -> None:
-    """Raise ItemError if no contact sheet can be written to this path."""
-    folder = os.path.dirname(path) or "."
-    if os.path.lexists(path):
-        raise ItemError(f"{path} exists: give another name")
-    if not path.endswith((".png", ".jpg", ".jpeg")):
-        raise ItemError(f"{path}: give the name of a .png or .jpg file")
-    if not (os.path.isdir(folder) and os.access(folder, os.W_OK)):
-        raise ItemError(f"{path}: cannot write to the folder {folder}")
 
 
 def tails_file(ranked: Sequence[tuple[int, float, str]], name: str) -> bytes:

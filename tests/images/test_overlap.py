@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from animetools.images.crop import Crop
-from animetools.images.files import Pixels, decode_rgb, encode_jpeg, encode_png
-from animetools.images.gallery import Gallery
+from animetools.images.files import Pixels, decode_rgb, encode_jpeg, encode_png, read_rgb
 from animetools.images.hashes import Fingerprint, fingerprint, source_hash
 from animetools.images.nvxs import Box
 from animetools.images.origins import Origin
 from animetools.images.quality import shrunk
+from tests.conftest import REAL
+from tests.images import galleries
 from tests.images.test_hashes import scaled
 from tests.images.test_quality import noise
 
@@ -45,10 +46,7 @@ def cut(rgb: Pixels, face: Box, margin: int = 40, degrees: float = 0.0) -> Finge
 
 def kind(one: Fingerprint, other: Fingerprint, near: float = 0.97) -> str | None:
     """What the other is to the one."""
-    gallery = Gallery(near)
-    gallery.add("one", one)
-    found = gallery.duplicate(other)
-    return found.kind if found else None
+    return galleries.kind(one, other, near)
 
 
 @pytest.mark.parametrize("near", [0.97, 0.9])
@@ -123,3 +121,46 @@ def test_facts_that_make_no_sense_are_no_origin(facts: dict[str, Any]) -> None:
     }
     assert Origin.of(good)
     assert Origin.of(facts and good | facts) is None
+
+
+def whole(rgb: Pixels) -> Fingerprint:
+    """The fingerprint of a picture."""
+    return fingerprint(encode_png(rgb), rgb, shrunk(rgb))
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="no real images here")
+def test_cropped_copies_of_real_images_are_seen_and_no_others() -> None:
+    rng = np.random.default_rng(0)
+    gallery = galleries.empty(0.97, mirrored=True, cropped=True)
+    paths = sorted(REAL.iterdir())[::4]
+    seen = {0.01: 0, 0.02: 0, 0.03: 0}
+    pictures = []
+    for path in paths:
+        rgb = read_rgb(str(path))
+        pictures.append(scaled(rgb, min(1.0, 512 / max(rgb.shape))))
+        assert galleries.first(gallery, whole(pictures[-1])) is None
+        galleries.put(gallery, path.name, whole(pictures[-1]))
+    for path, rgb in zip(paths, pictures, strict=True):
+        for most in seen:
+            height, width = rgb.shape[:2]
+            cut = rng.uniform(0, most, 4)
+            cut[rng.integers(4)] = most
+            top, bottom = round(cut[0] * height), height - round(cut[1] * height)
+            left, right = round(cut[2] * width), width - round(cut[3] * width)
+            copy = decode_rgb(encode_jpeg(rgb[top:bottom, left:right], 85))
+            turned = np.ascontiguousarray(copy[:, ::-1])
+            for each in (copy, turned):
+                found = galleries.first(gallery, whole(each))
+                assert found is None or found[0] == path.name
+                seen[most] += found is not None
+    assert all(count >= 0.9 * 2 * len(paths) for count in seen.values()), seen
+
+
+def test_a_recolored_copy_is_not_a_cropped_one() -> None:
+    rgb = picture()
+    ycc = cv2.cvtColor(rgb, cv2.COLOR_RGB2YCrCb)
+    ycc[:120, :120, 1] = np.clip(ycc[:120, :120, 1].astype(int) + 14, 0, 255)
+    other = np.asarray(cv2.cvtColor(ycc, cv2.COLOR_YCrCb2RGB), np.uint8)
+    assert galleries.kind(whole(rgb), whole(other), 0.97, cropped=True) is None
+    cut = whole(np.ascontiguousarray(rgb[6:, :-6]))
+    assert galleries.kind(whole(rgb), cut, 0.97, cropped=True) in ("cropped", "near-duplicate")

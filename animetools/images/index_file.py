@@ -1,0 +1,418 @@
+"""The file of --index: every picture that was measured, and which of them were kept.
+
+An SQLite file, complete after a kill at any moment, that several processes may use at once. Without
+a path it is a temporary one.
+"""
+
+import math
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
+from dataclasses import dataclass
+from struct import Struct
+from typing import Any, Self
+
+from animetools.database import Database
+from animetools.errors import FatalError
+from animetools.images.containers import format_by_name
+from animetools.images.hashes import (
+    COARSE_BITS,
+    COLOR_SIDE,
+    HASH_BITS,
+    VERSION,
+    VIEW_SIDE,
+    Fingerprint,
+    content_digest,
+)
+from animetools.images.measure import Measured
+from animetools.images.origins import HASH_BYTES, Origin
+
+PATIENCE = 60  # seconds for other processes, each of which needs milliseconds
+
+_BATCH = 1 << 16  # keys that are read at once
+_NAME = 0x616E6978  # the file's application_id, "anix"; its user_version is that of the hashes
+_MAGIC = b"SQLite format 3\0"
+_VERSION_AT, _NAME_AT, _HEADER = 60, 68, 72  # bytes of the file's header, see SQLite's file format
+_PLACE = Struct(f"{HASH_BYTES}s4d6d")  # an Origin
+_SCHEMA = (
+    "CREATE TABLE pictures (number INTEGER PRIMARY KEY AUTOINCREMENT, path BLOB, place BLOB UNIQUE,"
+    " mtime INTEGER, made INTEGER, width INTEGER, height INTEGER, bytes INTEGER, colors INTEGER,"
+    " content BLOB, pixels BLOB, shape BLOB, hues BLOB, details INTEGER, origin BLOB, view BLOB)",
+    "CREATE INDEX by_pixels ON pictures (pixels)",
+    "CREATE TABLE kept (number INTEGER PRIMARY KEY AUTOINCREMENT, picture INTEGER UNIQUE,"
+    " shape BLOB, coarse BLOB, source BLOB)",
+)
+_ROW = (
+    "pictures.number, kept.number, path, place, mtime, width, height, bytes, colors, content, pixels,"
+    " pictures.shape, hues, details, origin, view, made"
+)
+_LENGTHS = {  # of a stored fingerprint
+    "content": {16},
+    "pixels": {16},
+    "shape": {0, HASH_BITS // 8},
+    "hues": {2 * COLOR_SIDE**2},
+    "origin": {0, _PLACE.size},
+    "view": {0, VIEW_SIDE**2},
+}
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A picture of the list: its path, its time in nanoseconds, and what was measured of it."""
+
+    path: str
+    mtime: int
+    measured: Measured
+
+    @classmethod
+    def of(cls, path: str, size_and_time: tuple[int, int], measured: Measured) -> "Listed":
+        """A picture that was listed with this size and time; these may have changed since."""
+        size, mtime = size_and_time
+        return Listed(path, mtime if size == measured.bytes else -1, measured)
+
+    @property
+    def picture(self) -> Fingerprint:
+        """What duplicates of it are recognized by."""
+        assert self.measured.fingerprint
+        return self.measured.fingerprint
+
+    @property
+    def place(self) -> str:
+        """Which file it is, whatever it is called."""
+        return os.path.realpath(self.path)
+
+
+@dataclass(frozen=True)
+class Stored(Listed):
+    """A picture in the index; `kept` is its rank in the order in which pictures were kept."""
+
+    number: int
+    kept: int | None
+    real: str  # where it was, "" in a temporary index
+    made: int  # digest of how it was measured
+
+    @property
+    def place(self) -> str:
+        """Which file it is, or was."""
+        return self.real
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether its file was deleted or changed, if only in its time; a temporary index says no."""
+        if not self.real:
+            return False
+        try:
+            there = os.stat(self.real)
+        except OSError:
+            return True
+        return (there.st_size, there.st_mtime_ns) != (self.measured.bytes, self.mtime)
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether its bytes are not in its file any more; a temporary index says no."""
+        if not self.is_gone:
+            return False
+        try:
+            if not os.path.isfile(self.real) or os.path.getsize(self.real) != self.measured.bytes:
+                return True
+            with open(self.real, "rb") as file:
+                return content_digest(file.read()) != self.picture.content
+        except OSError:
+            return True
+
+    @property
+    def shown(self) -> str:
+        """The path by which it was listed, if that still leads there; otherwise the whole one."""
+        if not self.real or os.path.realpath(self.path) == self.real:
+            return self.path
+        return self.real
+
+
+class Index:
+    """An index, open.
+
+    Raises FatalError, at any step, if the file is not one, cannot be used, or is damaged.
+    """
+
+    def __init__(
+        self, base: Database, *, is_temporary: bool = True, keeps_views: bool = True
+    ) -> None:
+        self.base = base
+        self.is_temporary = is_temporary
+        self.keeps_views = keeps_views
+
+    @classmethod
+    def temporary(cls, *, keeps_views: bool = False, copy_of: str = "") -> Self:
+        """One that ends with the process: empty, or a copy of a file that exists."""
+
+        if copy_of:
+            _check(copy_of)
+
+        def prepare(base: sqlite3.Connection) -> None:
+            base.execute("PRAGMA journal_mode = OFF")
+            base.execute("PRAGMA synchronous = OFF")
+            if copy_of:
+                with closing(sqlite3.connect(_address(copy_of), PATIENCE, uri=True)) as original:
+                    original.backup(base)
+            _lay_out(base, copy_of)
+
+        base = Database("", prepare, name="temporary index", cure="set TMPDIR to another folder")
+        return cls(base, is_temporary=not copy_of, keeps_views=keeps_views or bool(copy_of))
+
+    @classmethod
+    def of(cls, path: str) -> Self:
+        """The index in a file, which is made if it does not exist."""
+        _check(path)
+        folder = os.path.dirname(path) or "."
+        if not os.access(folder, os.W_OK):
+            raise FatalError(f"{path}: cannot write to the folder {folder}")
+        cure = f"delete it, if nothing else helps, and list the images again with --index {path}"
+
+        def prepare(base: sqlite3.Connection) -> None:
+            _lay_out(base, path)
+
+        try:  # before the file is switched to WAL: the header tells what it is from the beginning
+            with closing(sqlite3.connect(_whole(path), PATIENCE, isolation_level=None)) as base:
+                prepare(base)
+        except sqlite3.Error as why:
+            raise FatalError(f"{path}: {why}: {cure}") from None
+        database = Database(_whole(path), prepare, name=path, cure=cure, patience=PATIENCE)
+        return cls(database, is_temporary=False)
+
+    @classmethod
+    def read_only(cls, path: str) -> Self:
+        """The index in a file that exists, which stays as it is."""
+        _check(path)
+        if not os.path.exists(path) or not os.path.getsize(path):
+            raise FatalError(
+                f"{path} does not exist or is empty: make it with animeclean --index {path}"
+            )
+        base = Database(
+            _whole(path),
+            lambda base: _check_tables(base, path),
+            name=path,
+            cure=f"animeclean --index {path} on one image repairs it after a crash",
+            patience=PATIENCE,
+            read_only=True,
+        )
+        return cls(base, is_temporary=False)
+
+    def recall(self, path: str, size: int, mtime: int, made: int) -> Stored | None:
+        """The picture at a path, if it was measured in this way and its file is as it was."""
+        found = self._rows(
+            "place = ? AND bytes = ? AND mtime = ? AND made = ?",
+            *(os.fsencode(os.path.realpath(path)), size, mtime, made),
+        )
+        return next(found, None)
+
+    def at(self, path: str) -> Stored | None:
+        """The picture that is, or was, at a path; a temporary index does not know."""
+        if self.is_temporary:
+            return None
+        return next(self._rows("place = ?", os.fsencode(os.path.realpath(path))), None)
+
+    def kept(self, numbers: list[int]) -> Iterator[Stored]:
+        """Those pictures of which these are the ranks in the order of being kept."""
+        listed = ",".join(map(str, numbers))
+        return self._rows(
+            f"pictures.number IN (SELECT picture FROM kept WHERE number IN ({listed}))"
+        )
+
+    def kept_with_pixels(self, pixels: bytes) -> Iterator[Stored]:
+        """The pictures that were kept and have exactly these pixels."""
+        return self._rows("pixels = ? AND kept.number IS NOT NULL", pixels)
+
+    def remember(self, listed: Listed, made: int) -> Stored:
+        """Enter a picture; one whose file has not changed stays what it was."""
+        place = "" if self.is_temporary else listed.place
+        key = os.fsencode(place) if place else None
+        old = self.at(listed.path)
+        if old and old.picture.content != listed.picture.content:
+            self._forget(old)
+            old = None
+        picture, measured = listed.picture, listed.measured
+        same = (listed.path, listed.mtime, made, measured)
+        if old and (old.path, old.mtime, old.made, old.measured) == same:
+            return old
+        origin = picture.origin
+        row = {
+            "number": old and old.number,
+            "path": os.fsencode(listed.path),
+            "place": key,
+            "mtime": listed.mtime,
+            "made": made,
+            "width": measured.width,
+            "height": measured.height,
+            "bytes": measured.bytes,
+            "colors": measured.colors,
+            "content": picture.content,
+            "pixels": picture.pixels,
+            "shape": picture.shape,
+            "hues": picture.colors,
+            "details": picture.details,
+            "origin": _PLACE.pack(origin.shape, *origin.box, *origin.affine) if origin else b"",
+            "view": picture.view if origin or self.keeps_views else b"",
+        }
+        self.base.do(
+            (
+                f"INSERT OR REPLACE INTO pictures ({','.join(row)})"
+                f" VALUES ({','.join('?' * len(row))})",
+                list(row.values()),
+            )
+        )
+        number = old.number if old else self.base.ask("SELECT last_insert_rowid()")[0][0]
+        kept = old.kept if old else None
+        return Stored(listed.path, listed.mtime, measured, number, kept, place, made)
+
+    def keep(self, stored: Stored) -> int:
+        """Enter a picture among those that are kept; its rank."""
+        picture = stored.picture
+        source = picture.origin.shape if picture.origin else b""
+        coarse = picture.coarse if picture.shape and self.keeps_views else b""
+        row = [stored.number, picture.shape, coarse, source]
+        self.base.do(("INSERT INTO kept (picture, shape, coarse, source) VALUES (?, ?, ?, ?)", row))
+        return int(self.base.ask("SELECT last_insert_rowid()")[0][0])
+
+    def drop(self, stored: Stored) -> None:
+        """Enter that a picture is not kept any more."""
+        self.base.do(("DELETE FROM kept WHERE picture = ?", [stored.number]))
+
+    def replace(self, old: Stored, new: Stored) -> None:
+        """Enter that the file of a picture has moved."""
+        self.base.do(("UPDATE kept SET picture = ? WHERE picture = ?", [new.number, old.number]))
+        self.base.do(("DELETE FROM pictures WHERE number = ?", [old.number]))
+
+    def keys(self, after: int) -> Iterator[tuple[int, bytes, bytes, bytes]]:
+        """The rank, shape, coarse hash and source hash of each that was kept after such a rank."""
+        lengths = ({0, HASH_BITS // 8}, {0, COARSE_BITS // 8}, {0, HASH_BYTES})
+        while True:
+            rows = self.base.ask(
+                "SELECT number, shape, coarse, source FROM kept WHERE number > ?"
+                " ORDER BY number LIMIT ?",
+                after,
+                _BATCH,
+            )
+            for row in rows:
+                if any(
+                    _length(key) not in some for key, some in zip(row[1:], lengths, strict=True)
+                ):
+                    raise self._damaged()
+                yield row
+            if len(rows) < _BATCH:
+                return
+            after = rows[-1][0]
+
+    def whole(self) -> AbstractContextManager[None]:
+        """What one thread does in this block is done at once: no other process writes meanwhile."""
+        return nullcontext() if self.is_temporary else self.base.whole()
+
+    def close(self) -> None:
+        """Close the file and leave it in a state that is read without writing."""
+        if not self.is_temporary:
+            with suppress(FatalError):  # another process uses it
+                self.base.ask("PRAGMA busy_timeout = 0")
+                self.base.ask("PRAGMA journal_mode = DELETE")
+        self.base.close()
+
+    def _forget(self, stored: Stored) -> None:
+        self.drop(stored)
+        self.base.do(("DELETE FROM pictures WHERE number = ?", [stored.number]))
+
+    def _rows(self, where: str, *values: Any) -> Iterator[Stored]:
+        """Pictures, in the order of being kept."""
+        query = (
+            f"SELECT {_ROW} FROM pictures LEFT JOIN kept ON kept.picture = pictures.number"
+            f" WHERE {where} ORDER BY kept.number"
+        )
+        for row in self.base.ask(query, *values):
+            yield self._stored(row)
+
+    def _stored(self, row: tuple[Any, ...]) -> Stored:
+        number, kept, path, place, mtime, width, height, size, colors, *rest = row
+        content, pixels, shape, hues, details, packed, view, made = rest
+        blobs = (content, pixels, shape, hues, packed, view)
+        lengths = all(_length(b) in some for b, some in zip(blobs, _LENGTHS.values(), strict=True))
+        integers = (mtime, width, height, size, colors, details, made)
+        if not (lengths and all(isinstance(value, int) for value in integers)):
+            raise self._damaged()
+        if _length(path) < 1 or _length(place or b"") < 0 or (self.keeps_views and not view):
+            raise self._damaged()
+        if min(width, height) < 1 or details < 0:
+            raise self._damaged()
+        origin = None
+        if packed:
+            source, *numbers = _PLACE.unpack(packed)
+            if not all(map(math.isfinite, numbers)):
+                raise self._damaged()
+            origin = Origin(source, tuple(numbers[:4]), tuple(numbers[4:]))
+        picture = Fingerprint(
+            content, pixels, shape, hues, view, width * height, size, origin, details
+        )
+        measured = Measured(width, height, size, colors, picture)
+        where = os.fsdecode(place or b"")
+        return Stored(os.fsdecode(path), mtime, measured, number, kept, where, made)
+
+    def _damaged(self) -> FatalError:
+        return FatalError(f"{self.base.name} is damaged: {self.base.cure}")
+
+
+def _length(value: Any) -> int:
+    return len(value) if isinstance(value, bytes) else -1
+
+
+def _whole(path: str) -> str:
+    return os.path.abspath(path)  # ":memory:" is a name like others
+
+
+def _address(path: str) -> str:
+    from urllib.parse import quote
+
+    return f"file:{quote(os.fsencode(_whole(path)))}?mode=ro"
+
+
+def _lay_out(base: sqlite3.Connection, path: str) -> None:
+    """Make the tables of an empty file, all or none."""
+    base.execute("BEGIN IMMEDIATE")
+    if not base.execute("SELECT 1 FROM sqlite_schema").fetchone():
+        base.execute(f"PRAGMA application_id = {_NAME}")
+        base.execute(f"PRAGMA user_version = {VERSION}")
+        for statement in _SCHEMA:
+            base.execute(statement)
+    base.execute("COMMIT")
+    _check_tables(base, path)
+
+
+def _check_tables(base: sqlite3.Connection, path: str) -> None:
+    """Refuse tables and triggers of others before they are used."""
+    base.execute("PRAGMA trusted_schema = OFF")
+    query = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name != 'sqlite_sequence'"
+    if [sql for (sql,) in base.execute(query)] != list(_SCHEMA):
+        raise FatalError(f"{path} is not an index of animeclean: choose another file")
+
+
+def _check(path: str) -> None:
+    """Refuse what is not an index of this version, before SQLite touches it."""
+    if format_by_name(path):  # the next run would take it for a broken image
+        raise FatalError(f"{path} has the name of an image: choose another for the index")
+    if os.path.isdir(path):
+        raise FatalError(
+            f"{path} is a folder: name a file for the index, such as {path}/index.sqlite"
+        )
+    if not os.path.exists(path):
+        return
+    if not os.path.isfile(path):
+        raise FatalError(f"{path} is not a regular file: choose another file for the index")
+    with open(path, "rb") as file:
+        header = file.read(_HEADER)
+    if not header:
+        return
+    name = int.from_bytes(header[_NAME_AT:])
+    if not header.startswith(_MAGIC) or name != _NAME:
+        raise FatalError(f"{path} is not an index of animeclean: choose another file")
+    version = int.from_bytes(header[_VERSION_AT : _VERSION_AT + 4])
+    if version != VERSION:
+        raise FatalError(
+            f"{path} holds hashes of version {version}, this animeclean makes version {VERSION}:"
+            f" list the images again with a new --index"
+        )
