@@ -57,7 +57,7 @@ def animenear(options: NearOptions, stream: Stream) -> int:
     of these.
     """
     if options.sheet:
-        from animetools.ranking.tails import check_name
+        from animetools.images.sheet import check_name
 
         try:
             check_name(options.sheet)
