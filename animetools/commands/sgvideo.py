@@ -108,10 +108,12 @@ def sgvideo(options: VideoOptions, stream: Stream) -> int:
     from animetools.networks.devices import devices
 
     studio = Studio.opened(sampler, devices(options.device)[0], count, options.upscale)
-    items = [Item(f"/{each.name}", stamp=stamp_of(each), load=each) for each in wanted]
     if options.frames:
         stream = replace(stream, out=options.frames)
-        return stream.map(save_frame, frames(studio, stream, items))
+        return stream.map(save_frame, frames(studio, stream, wanted))
+    items = [
+        Item(f"/{each.name}.{options.format}", stamp=stamp_of(each), load=each) for each in wanted
+    ]
     stream.expect(len(items))
     one = replace(stream, options=replace(stream.options, jobs=1))  # a film uses all cores
     return one.map(partial(film, studio, stream), items)
@@ -137,14 +139,17 @@ def located(request: Request) -> Request:
     """A film with the paths of its networks and files; FatalError for those that do not exist."""
     from animetools.netfiles.fetch import locate
 
-    if request.kind == "cross":
-        return replace(request, arguments=tuple(map(locate, request.arguments)))
-    if request.kind == "music" and len(request.arguments) != 1:
-        raise FatalError("music takes one sound file")
-    for path in request.arguments if request.kind in ("music", "montage") else ():
-        if not os.path.exists(path):
-            raise FatalError(f"{path} does not exist")
-    return request
+    words = request.arguments
+    if request.kind == "music":
+        if len(words) != 1:
+            raise FatalError("music takes one sound file")
+        if not os.path.isfile(words[0]):
+            raise FatalError(f"{words[0]} is not a file")
+    if request.kind not in NETWORKS:
+        return request
+    cure = "name network files" if request.kind == "cross" else "name a run, images or networks"
+    paths = (word if os.path.exists(word) else locate(word, cure=cure) for word in words)
+    return replace(request, arguments=tuple(paths))
 
 
 def stamp_of(request: Request) -> str:
@@ -162,14 +167,13 @@ def film(studio: "Studio", stream: Stream, item: Item, output: Output) -> Iterat
     from animetools.films.making import recipe_of, write_film
 
     request: Request = item.load
-    suffix = f".{request.options.format}"
     if output.dry:
-        yield item.made(output.write(suffix, bytes), film=request.kind)
+        yield item.made(output.write("", bytes), film=request.kind)
         return
-    if path := output.find(suffix):  # of a run that was killed before it could say so
+    if path := output.find(""):  # of a run that was killed before it could say so
         yield item.made(path, film=request.kind)
         return
-    part = output.open(suffix)
+    part = output.open("")
     scene = studio.scene(request, output.progress)
     facts = studio.facts(request, scene)
     recipe = recipe_of(request, scene, json.dumps(facts))
@@ -180,16 +184,16 @@ def film(studio: "Studio", stream: Stream, item: Item, output: Output) -> Iterat
     yield item.made(part.path, **facts)
 
 
-def frames(studio: "Studio", stream: Stream, items: list[Item]) -> Iterator[Item]:
+def frames(studio: "Studio", stream: Stream, wanted: list[Request]) -> Iterator[Item]:
     """An item for each frame of the films."""
     from animetools.films.making import Frames
 
-    for item in items:
-        scene = studio.scene(item.load, lambda done, total: None)
-        drawn = Frames(scene, studio.facts(item.load, scene))
+    for request in wanted:
+        scene = studio.scene(request, lambda done, total: None)
+        drawn, stamp = Frames(scene, studio.facts(request, scene)), stamp_of(request)
         stream.expect(scene.count)
         for number in range(scene.count):
-            yield Item(f"{item.path}-{number:05}", stamp=item.stamp, load=(drawn, number))
+            yield Item(f"/{request.name}-{number:05}", stamp=stamp, load=(drawn, number))
 
 
 def save_frame(item: Item, output: Output) -> Iterator[Item]:

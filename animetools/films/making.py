@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from animetools.download import sha256_of
 from animetools.errors import FatalError, ItemError
 from animetools.films.encoder import Encoder, Recipe
 from animetools.films.kinds import FILMS
 from animetools.films.montage import listed, pictures
-from animetools.films.networks import Means, cross, snapshots
+from animetools.films.networks import Changing, Means, cross, snapshots
 from animetools.films.options import FilmOptions, Request
 from animetools.films.scenes import Enlarge, Scene, blocks
 from animetools.films.source import Source
@@ -117,10 +118,13 @@ class Studio:
             value = getattr(options, option.name)
             if option.name not in ELSEWHERE and value != option.default:
                 facts[option.name.rstrip("_")] = option.plain(value)
+        if request.kind != "montage" or isinstance(scene, Changing):
+            facts |= {"seed": options.seed, "noise": options.noise}
+        if isinstance(scene, Changing):
+            facts["sha256"] = [sha256_of(path) for path in scene.paths[:MOST_NAMES]]
         if self.sampler:
             psi = options.psi or self.sampler.usual_psi
-            facts |= {"seed": options.seed, "psi": psi[0] if len(psi) == 1 else list(psi)}
-            facts |= {"noise": options.noise, "dtype": self.sampler.dtype}
+            facts |= {"psi": psi[0] if len(psi) == 1 else list(psi), "dtype": self.sampler.dtype}
             facts["network"] = os.path.basename(self.sampler.path)
             facts["sha256"] = self.sampler.network.sha256
         return facts | {

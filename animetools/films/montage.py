@@ -62,7 +62,7 @@ def pictures(paths: Sequence[str], options: FilmOptions, enlarge: Enlarge | None
 def listed(arguments: Sequence[str]) -> tuple[list[str], bool]:
     """The files that are shown, with all sheets of a run's folder, and whether they are pictures.
 
-    Raises FatalError for a folder without sheets, for files of both sorts, or one that is missing.
+    Raises FatalError for a folder without sheets, or files of both sorts.
     """
     found: list[str] = []
     for path in arguments:
@@ -73,10 +73,8 @@ def listed(arguments: Sequence[str]) -> tuple[list[str], bool]:
                     f"{path} has no sheets of samples (fakes*.jpg): name the folder of one run"
                 )
             found += [os.path.join(path, name) for name in names]
-        elif os.path.isfile(path):
-            found.append(path)
         else:
-            raise FatalError(f"{path} does not exist")
+            found.append(path)
     kinds = {bool(format_by_name(path)) for path in found}
     if len(kinds) > 1:
         raise FatalError("montage takes pictures or networks, not both")

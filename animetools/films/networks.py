@@ -150,9 +150,9 @@ def cross(paths: Sequence[str], means: Means) -> Changing:
     first = read(paths[0]).generator.config
     for path in paths[1:]:
         if found := _difference(first, read(path).generator.config):
-            name, one, other = found
+            one, other = found
             raise FatalError(
-                f"cross needs networks of one shape: {name} of {paths[0]} is {one}, of {path} {other}"
+                f"cross needs networks of one shape: {paths[0]} has {one}, {path} {other}"
             )
     return _film(paths, legs(means.options.count(), len(paths)), means)
 
@@ -174,17 +174,21 @@ def _film(paths: Sequence[str], places: Times, means: Means) -> Changing:
     return film
 
 
-def _difference(one: Any, other: Any) -> tuple[str, Any, Any] | None:
-    """The first setting of two networks' shapes that differs, and both of its values."""
+def _difference(one: Any, other: Any) -> tuple[str, str] | None:
+    """What one network has in whose shape they first differ, and what the other has there."""
     if type(one) is not type(other):
-        return "the family", type(one).__name__, type(other).__name__
-    for name in ("image_size", *(field.name for field in fields(one))):
-        was, now = getattr(one, name, None), getattr(other, name, None)
-        if was == now or name == "truncation":
+        return type(one).__name__, type(other).__name__
+    sizes = [getattr(each, "image_size", None) for each in (one, other)]
+    if sizes[0] != sizes[1]:
+        wide, high = (f"{width}x{height}" for height, width in sizes)
+        return f"pictures of {wide}", f"of {high}"
+    for field in fields(one):
+        was, now = getattr(one, field.name), getattr(other, field.name)
+        if was == now or field.name == "truncation":
             continue
         if is_dataclass(was):
             if found := _difference(was, now):
                 return found
             continue
-        return name, was, now
+        return f"{field.name} {was}", f"{now}"
     return None

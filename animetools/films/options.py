@@ -68,14 +68,15 @@ class FilmOptions(NetworkOptions):
         ),
     ] = None
     smooth: Annotated[
-        float,
+        float | None,
         Opt(
-            "Seconds over which a walk is smoothed: more makes it slower.",
+            "Seconds over which a walk is smoothed: more makes it slower [1, or a tenth of a shorter"
+            " film].",
             unit="SECONDS",
             min=0.01,
             max=3600,
         ),
-    ] = 1.0
+    ] = None
     space: Annotated[
         Literal["z", "w"],
         Opt("between: go along a great circle in z, or a straight line in w."),
@@ -131,6 +132,12 @@ class FilmOptions(NetworkOptions):
     def rate(self) -> Fraction:
         """Frames a second."""
         return Fraction(FPS if self.fps is None else self.fps).limit_denominator(1001)
+
+    def sigma(self, frames: int) -> float:
+        """Over how many frames a walk of so many is smoothed."""
+        if self.smooth is None:
+            return min(float(self.rate), frames / 10)
+        return self.smooth * float(self.rate)
 
     def count(self, usual: float = SECONDS) -> int:
         """How many frames a film has that lasts `usual` seconds if none are given.

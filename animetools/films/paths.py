@@ -12,7 +12,7 @@ from animetools.estimate import size
 Floats = NDArray[np.float32]
 Times = NDArray[np.float64]
 
-MOST_BYTES = 1 << 31  # of the latents of a walk
+MOST_BYTES = 1 << 30  # of the latents of a walk
 SLAB = 256  # numbers that are filtered at once: the filter needs no copy of all
 
 

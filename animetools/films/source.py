@@ -68,8 +68,7 @@ class Source:
     def walk(self, frames: int, faces: int, stage: Stage) -> Floats:
         """The walk of so many faces on a stage, [frames, faces, z_dim]."""
         checked(stage.size)
-        sigma = self.options.smooth * float(self.options.rate)
-        return walk(self.options.seed, frames, faces, self.z_dim, sigma)
+        return walk(self.options.seed, frames, faces, self.z_dim, self.options.sigma(frames))
 
     def labels(self, seeds: Sequence[int]) -> Floats | None:
         """The labels [n, c_dim] of the faces of seeds; None for a network without classes."""
