@@ -178,10 +178,9 @@ def _difference(one: Any, other: Any) -> tuple[str, str] | None:
     """What one network has in whose shape they first differ, and what the other has there."""
     if type(one) is not type(other):
         return type(one).__name__, type(other).__name__
-    sizes = [getattr(each, "image_size", None) for each in (one, other)]
-    if sizes[0] != sizes[1]:
-        wide, high = (f"{width}x{height}" for height, width in sizes)
-        return f"pictures of {wide}", f"of {high}"
+    if getattr(one, "image_size", ()) != getattr(other, "image_size", ()):
+        was, now = (f"{width}x{height}" for height, width in (one.image_size, other.image_size))
+        return f"pictures of {was}", f"of {now}"
     for field in fields(one):
         was, now = getattr(one, field.name), getattr(other, field.name)
         if was == now or field.name == "truncation":

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -105,7 +106,7 @@ def test_a_film_is_what_its_record_says(here: Path, kind: str, codec: str) -> No
     assert (record["frames"], record["width"], record["height"]) == (12, 3 * SIZE, 2 * SIZE)
     with av.open(str(path)) as box:
         video = box.streams.video[0]
-        shown = [frame.time + float(video.average_rate**-1) for frame in box.decode(video)]
+        shown = [frame.time + 0.1 for frame in box.decode(video)]
         assert video.codec_context.name == codec
         assert (video.width, video.height, len(shown)) == (3 * SIZE, 2 * SIZE, 12)
         assert shown[-1] == pytest.approx(1.2, abs=0.02)
@@ -115,13 +116,11 @@ def test_a_film_is_what_its_record_says(here: Path, kind: str, codec: str) -> No
             origin = {key.lower(): text for key, text in box.metadata.items()}["comment"]
         elif kind == "apng":
             with Image.open(path) as image:
-                image.load()
                 origin = image.text["Description"]  # type: ignore[attr-defined]
         else:
             origin = re.findall(rb"\x21\xfe.(\{.*)\0;", path.read_bytes(), re.S)[0]
             origin = re.sub(rb"(?<=^.{255}).", b"", origin, flags=re.S).decode()
     assert json.loads(origin) == record
-    assert list(path.parent.iterdir()) == [path] or kind  # no part is left
     if kind == "mp4":
         data = path.read_bytes()
         assert data.index(b"moov") < data.index(b"mdat")  # so that a browser begins at once
@@ -274,7 +273,7 @@ def test_cross_goes_from_network_to_network_and_montage_shows_each(here: Path) -
     frames = pngs(here / "f").astype(int)
     assert len(frames) == 5
     assert np.abs(frames[0] - sheets[0]).max() <= 1 >= np.abs(frames[-1] - sheets[1]).max()
-    assert all((one != other).any() for one, other in zip(frames, frames[1:], strict=False))
+    assert all((one != other).any() for one, other in pairwise(frames))
     quick("sgvideo montage network.pkl other.pkl --seeds 0-1 --seconds 0.2 --frames m", here)
     shown = pngs(here / "m").astype(int)
     assert (shown[0] == shown[1]).all() and (shown[2] == shown[3]).all()
@@ -397,7 +396,7 @@ def test_a_second_run_lists_the_film_and_other_settings_are_named(here: Path) ->
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_film_that_is_interrupted_is_not_there(here: Path, number: signal.Signals) -> None:
-    line = [ROOT / "bin/sgvideo", "walk", *NETWORK.split(), "--seconds", "9000", "--grid", "8x8"]
+    line = [f"{ROOT}/bin/sgvideo", "walk", *NETWORK.split(), "--seconds", "9000", "--grid", "8x8"]
     hidden = here / "videos/.walk-0.mp4.part"
 
     def end() -> float:
@@ -456,7 +455,7 @@ def test_the_length_of_a_film_takes_no_memory(here: Path) -> None:
     code = "import resource, sys, atexit\natexit.register(lambda: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr))\nfrom animetools.commands.sgvideo import sgvideo\nsgvideo()"
     most = []
     for seconds in (5, 40):
-        words = [ROOT / ".venv/bin/python", "-c", code, "walk", *NETWORK.split()]
+        words = [f"{ROOT}/.venv/bin/python", "-c", code, "walk", *NETWORK.split()]
         words += ["--grid", "8x8", "--seconds", str(seconds), "-o", str(seconds)]
         done = subprocess.run(words, cwd=here, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
