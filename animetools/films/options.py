@@ -39,7 +39,7 @@ class FilmOptions(NetworkOptions):
     ] = "const"
     seed: Annotated[
         int,
-        Opt("Seed of the walk or the circle.", "s", min=0, max=LARGEST_SEED, affects=False),
+        Opt("Seed of the walk or the circle.", min=0, max=LARGEST_SEED, affects=False),
     ] = 0
     seeds: Annotated[
         Seeds | None,
