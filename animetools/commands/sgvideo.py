@@ -180,7 +180,12 @@ def film(studio: "Studio", stream: Stream, item: Item, output: Output) -> Iterat
     if recipe.final_size != scene.size:
         wide, high = recipe.final_size
         stream.note(f"{part.path}: made {wide}x{high}, since H.264 and VP9 take even sizes only")
-    write_film(scene, part.name, recipe, output.progress)
+    try:
+        write_film(scene, part.name, recipe, output.progress)
+    except OSError as why:
+        if why.filename in (None, part.name):
+            why.filename = part.path
+        raise
     yield item.made(part.path, **facts)
 
 
