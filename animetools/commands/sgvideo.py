@@ -183,9 +183,9 @@ def film(studio: "Studio", stream: Stream, item: Item, output: Output) -> Iterat
     try:
         write_film(scene, part.name, recipe, output.progress)
     except OSError as why:
-        if why.filename in (None, part.name):
-            why.filename = part.path
-        raise
+        if why.filename not in (None, part.name):
+            raise
+        raise OSError(why.errno, why.strerror, part.path) from None
     yield item.made(part.path, **facts)
 
 
