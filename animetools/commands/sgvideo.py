@@ -48,11 +48,11 @@ class VideoOptions(FilmOptions):
     reads=False,
     arguments=("KIND ...", "The kind of film, and for some kinds what it is made of: see above."),
     examples=[
-        "sgvideo walk --grid 2x2 --seed 404 --seconds 2",
+        "sgvideo walk --grid 2x2 --seed 404 --seconds 1",
         "sgvideo between 5 9 5 --network network.pkl --seconds 1",
-        "sgvideo truncate --seeds 0-3 --psi 1,-1 --seconds 1 --format gif",
+        "sgvideo truncate --network network.pkl --seeds 0-3 --psi 1,-1 --seconds 1 --format gif",
         "sgvideo cross network.pkl model.pkl --seconds 1 --format webm",
-        "sgvideo --preset article --seconds 1",
+        "sgvideo --preset article --network network.pkl --seconds 1",
     ],
 )
 def sgvideo(options: VideoOptions, stream: Stream) -> int:
@@ -164,7 +164,7 @@ def stamp_of(request: Request) -> str:
 
 def film(studio: "Studio", stream: Stream, item: Item, output: Output) -> Iterator[Item]:
     """A film as a file."""
-    from animetools.films.making import recipe_of, write_film
+    from animetools.films.making import recipe_of, saying, write_film
 
     request: Request = item.load
     if output.dry:
@@ -181,7 +181,8 @@ def film(studio: "Studio", stream: Stream, item: Item, output: Output) -> Iterat
         wide, high = recipe.final_size
         stream.note(f"{part.path}: made {wide}x{high}, since H.264 and VP9 take even sizes only")
     try:
-        write_film(scene, part.name, recipe, output.progress)
+        tell = saying(output.progress, lambda text: stream.note(f"{part.path}: {text}"))
+        write_film(scene, part.name, recipe, tell)
     except OSError as why:
         if why.filename not in (None, part.name):
             raise

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,6 +16,7 @@ import torch
 
 from animetools.download import sha256_of
 from animetools.errors import FatalError, ItemError
+from animetools.estimate import duration
 from animetools.films.encoder import Encoder, Recipe
 from animetools.films.kinds import FILMS
 from animetools.films.montage import listed, pictures
@@ -32,6 +34,7 @@ from animetools.upscaling.upscaler import Upscaler
 USUAL_ROUNDS = 5  # in which the frames of a circle are drawn before the film
 AHEAD = 8  # frames that wait for the encoder
 IN_SAMPLE = 16  # frames from which the palette of a GIF is chosen
+LOOK_SECONDS, LONG_SECONDS = 5, 60  # after which the rest is estimated, and what is told
 MOST_NAMES = 100  # of files that an origin lists
 # Options that an origin has elsewhere, or that do not change what a film shows.
 ELSEWHERE = {
@@ -161,6 +164,23 @@ def write_film(scene: Scene, path: str, recipe: Recipe, progress: Progress) -> N
             progress(done, scene.count)
         for each in waiting:
             each.result()
+
+
+def saying(progress: Progress, note: Callable[[str], None]) -> Progress:
+    """The same, which also says once how long the rest of a film will take, if that is long."""
+    began: list[tuple[float, float]] = []  # the time of the first frame, and its number
+
+    def tell(done: float, total: float) -> None:
+        progress(done, total)
+        if not began:
+            began.append((time.monotonic(), done))
+        elif len(began) == 1 and (spent := time.monotonic() - began[0][0]) > LOOK_SECONDS:
+            began.append(began[0])
+            left = (total - done) * spent / (done - began[0][1])
+            if left > LONG_SECONDS:
+                note(f"{total:,.0f} frames, {duration(left)} to go")
+
+    return tell
 
 
 def frames(scene: Scene) -> Iterator[Pixels]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from animetools.errors import FatalError
-from animetools.films import paths, sound
+from animetools.films import making, paths, sound
 from animetools.films.kinds import Point, points
 from animetools.films.origin import comment
 from animetools.films.scenes import blocks, in_rgb
@@ -102,6 +102,17 @@ def test_pictures_that_do_not_change_have_even_steps() -> None:
     grey = np.zeros((4, 4, 3), np.uint8)
     places = even_steps(lambda places: iter([grey] * len(places)), 5, lambda _: None)
     assert places.tolist() == [0, 0.2, 0.4, 0.6, 0.8]
+
+
+def test_a_long_film_says_how_long_the_rest_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, said, told = 0.0, list[str](), list[float]()
+    monkeypatch.setattr(making.time, "monotonic", lambda: now)
+    tell = making.saying(lambda done, total: told.append(done), said.append)
+    for frame in range(1, 30):
+        tell(frame, 1201)
+        now += 1
+    assert said == ["1,201 frames, about 20 minutes to go"]
+    assert told == list(range(1, 30))
 
 
 def test_words_between() -> None:
