@@ -106,7 +106,7 @@ def test_pictures_that_do_not_change_have_even_steps() -> None:
 
 def test_a_long_film_says_how_long_the_rest_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     now, said, told = 0.0, list[str](), list[float]()
-    monkeypatch.setattr(making.time, "monotonic", lambda: now)
+    monkeypatch.setattr("animetools.films.making.time.monotonic", lambda: now)
     tell = making.saying(lambda done, total: told.append(done), said.append)
     for frame in range(1, 30):
         tell(frame, 1201)
