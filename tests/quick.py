@@ -19,6 +19,7 @@ SERVER.set_forkserver_preload(
     [
         "animetools.netfiles.checkpoints",
         "animetools.sampling.pictures",
+        "animetools.films.making",
         "animetools.images.described",
         "animetools.training.learner",
         "torch._dynamo",  # as Adam does

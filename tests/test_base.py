@@ -83,6 +83,7 @@ def test_the_commands_work_by_their_defaults(base: Shell, tmp_path: Path) -> Non
         ("gptsnip --seeds 0 --model llama", "needs transformers: pip install 'animetools[text]'"),
         ("gpttrain a.txt", "pip install 'animetools[text]'"),
         ("sgconvert a.pkl a.onnx", "pip install 'animetools[onnx]'"),
+        ("sgvideo walk --seconds 0.1", "films need PyAV: pip install 'animetools[video]'"),
     ],
 )
 def test_what_an_extra_brings_is_named(base: Shell, tmp_path: Path, line: str, cure: str) -> None:

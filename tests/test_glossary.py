@@ -72,6 +72,7 @@ def test_every_field_is_printed_by_a_command(shell: Shell, tmp_path: Path) -> No
         "sgfig classes --network c.pkl --tags a --json -q",
         "sgfig noise --network c.pkl --count 2 --json -q",
         "sgfig training c.pkl --json -q",
+        "sgvideo between 1 2 --network c.pkl --seconds 0.1 --frames f --json",
         "dranker c.pkl --class a --json images/seed0001.png",
         "gptsnip --seeds 0 --json",
     ]

@@ -49,6 +49,7 @@ ALLOWED = {
     "ranking": GROUND | {"images", "networks", "netfiles"},
     "training": GROUND | {"images", "networks", "netfiles", "dataset", "runs", "tagging"},
     "sampling": GROUND | {"images", "networks", "netfiles", "ranking"},
+    "films": GROUND | {"images", "networks", "netfiles", "sampling", "upscaling"},
 }
 
 

@@ -140,7 +140,7 @@ class Output:
     def find(self, suffix: str) -> str | None:
         """The path of a file that a killed run finished, if there is one; it is kept.
 
-        For work that costs money, or gives another result when it is repeated.
+        For work that takes long, costs money, or gives another result when it is repeated.
         """
         path = fitted(self.stem, suffix)
         if not self.begun or not os.path.isfile(path):
@@ -169,6 +169,16 @@ class Output:
         part.file.write(data)
         return path
 
+    def open(self, suffix: str) -> atomic.Part:
+        """A file for something long, whose parts are never all in memory: fill it, or its `name`.
+
+        Raises ItemError as `write`, before the work.
+        """
+        part = atomic.Part(fitted(self.stem, suffix))
+        self.parts.append(part)
+        self._check_free(part.path)
+        return part
+
     def commit(self) -> list[Written]:
         """Give all files their names."""
         for part in self.parts:
@@ -183,7 +193,7 @@ class Output:
             part.drop()
         self.parts.clear()
 
-    def _check_free(self, path: str, data: bytes | memoryview) -> None:
+    def _check_free(self, path: str, data: bytes | memoryview | None = None) -> None:
         """Accept a name that is free or ours; a file with these bytes is of a run that was killed."""
         try:
             there = Written.now(path)
@@ -192,7 +202,7 @@ class Output:
         if is_same_file(path, self.source):
             raise ItemError("the output would overwrite its input: choose another -o")
         emptied = there.size == 0 and path in (file.path for file in self.owned)  # a power cut
-        if emptied or there in self.owned or atomic.holds(path, data):
+        if emptied or there in self.owned or (data is not None and atomic.holds(path, data)):
             return
         if os.lstat(path).st_ctime_ns >= self.run:  # on some disks x.png is also X.PNG
             raise ItemError(f"{path} was just written for another input: rename one of the two")

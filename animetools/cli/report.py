@@ -137,10 +137,13 @@ class Report:
 
     def _draw(self) -> None:
         if self.bar:
-            done = round(self.done + sum(list(self.parts.values())), 1)
+            done = self.done + sum(list(self.parts.values()))
             task = self.bar.tasks[0]
-            of = f" of {self.total}" if self.total is not None else ""
-            rate = f", {task.speed:.1f}/s" if task.speed else ""
+            place, rate = f"{round(done, 1):g}", f", {task.speed:.1f}/s" if task.speed else ""
+            if self.total == 1:  # of a single long input, how far it is says more than its rate
+                place, rate = f"{done:.0%}", ""
+            elif self.total is not None:
+                place += f" of {self.total}"
             left = task.time_remaining
             eta = f", {left:.0f} s left" if left is not None and not task.finished else ""
             why = "".join(f", {count} {reason}" for reason, count in self.rejects.most_common(3))
@@ -148,7 +151,7 @@ class Report:
                 self.task,
                 completed=done,
                 total=self.total,
-                account=f"{done:g}{of}{rate}{eta}{why}",
+                account=f"{place}{rate}{eta}{why}",
             )
 
     def show(self, line: str) -> bool:

@@ -14,8 +14,8 @@ LEAST_BOUND = 0.01  # of |z|: below, hundreds of redraws find nothing
 
 
 @dataclass(frozen=True)
-class SamplingOptions:
-    """A network, seeds, and how pictures are drawn from them."""
+class NetworkOptions:
+    """A network, and what it draws."""
 
     network: Annotated[
         str,
@@ -25,16 +25,6 @@ class SamplingOptions:
             unit="FILE|URL",
         ),
     ] = "default"
-    seeds: Annotated[
-        Seeds | None,
-        Opt(
-            "Seeds to draw, such as 0-50000,60000; both ends count.",
-            "s",
-            "SEEDS",
-            affects=False,
-            parse=Seeds.parse,
-        ),
-    ] = None
     psi: Annotated[
         Psis | None,
         Opt(
@@ -45,22 +35,7 @@ class SamplingOptions:
             parse=Psis.parse,
         ),
     ] = None
-    latents: Annotated[
-        Literal["z", "w", "w+"] | None,
-        Opt("Kind of the latents in files whose shape fits several; w+ is all rows of w."),
-    ] = None
     cutoff: Annotated[int | None, Opt("Apply psi to the first N rows of w only.", min=0)] = None
-    truncate: Annotated[
-        Literal["w", "z"],
-        Opt("What psi truncates: w, or z, which is drawn again until it is within +-psi."),
-    ] = "w"
-    noise: Annotated[
-        Literal["const", "random", "none", "seed"],
-        Opt(
-            "const: stored in the network; random: different in each picture; seed: as"
-            " run_generator.py drew it."
-        ),
-    ] = "const"
     class_: Annotated[
         str,
         Opt(
@@ -75,6 +50,41 @@ class SamplingOptions:
         """Refuse what makes no sense together."""
         if self.class_ and self.tags:
             raise ValueError("--class and --tags exclude each other")
+
+
+@dataclass(frozen=True)
+class SamplingOptions(NetworkOptions):
+    """A network, seeds, and how pictures are drawn from them."""
+
+    seeds: Annotated[
+        Seeds | None,
+        Opt(
+            "Seeds to draw, such as 0-50000,60000; both ends count.",
+            "s",
+            "SEEDS",
+            affects=False,
+            parse=Seeds.parse,
+        ),
+    ] = None
+    latents: Annotated[
+        Literal["z", "w", "w+"] | None,
+        Opt("Kind of the latents in files whose shape fits several; w+ is all rows of w."),
+    ] = None
+    truncate: Annotated[
+        Literal["w", "z"],
+        Opt("What psi truncates: w, or z, which is drawn again until it is within +-psi."),
+    ] = "w"
+    noise: Annotated[
+        Literal["const", "random", "none", "seed"],
+        Opt(
+            "const: stored in the network; random: different in each picture; seed: as"
+            " run_generator.py drew it."
+        ),
+    ] = "const"
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense together."""
+        super().__post_init__()
         if self.truncate == "z" and min(self.psi or [0]) < LEAST_BOUND:
             raise ValueError(
                 f"--truncate z needs --psi of at least {LEAST_BOUND}, to hold z within"

@@ -1,0 +1,197 @@
+"""The films of one network: each kind is a way of faces through w."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from animetools.errors import FatalError
+from animetools.films.paths import Floats, along, circle, legs, slerp, to_and_fro
+from animetools.films.scenes import Faces, Stage, blocks, checked
+from animetools.films.sound import speeds
+from animetools.films.source import Source, faces_of
+from animetools.films.steps import Places, even_steps
+from animetools.images.files import Pixels
+from animetools.netfiles.classes import lists_of, mean_labels
+from animetools.sampling.latents import Latent, w_of, z_of
+from animetools.sampling.layers import thirds
+from animetools.sampling.seeds import MOST_ON_A_SHEET, Seeds, is_seeds
+
+FIXED = Seeds.parse("700")  # the fixed face of the article's film
+
+
+def film_of_walk(source: Source) -> Faces:
+    """Faces that wander through z, smoothly and in a loop."""
+    seeds, grid = faces_of(source.options)
+    stage, labels = source.in_grid(seeds, grid), source.labels(seeds)
+    z = source.walk(source.options.count(), grid.size, stage)
+    return Faces(stage, len(z), lambda first, end: source.w(z[first:end], labels))
+
+
+def film_of_music(source: Source) -> Faces:
+    """A walk whose speed follows the loudness and the onsets of a sound."""
+    options = source.options
+    speed = speeds(source.request.arguments[0], options.rate, options.seconds)
+    seeds, grid = faces_of(options)
+    stage, labels = source.in_grid(seeds, grid), source.labels(seeds)
+    z = source.walk(len(speed), grid.size, stage)
+    places = np.cumsum(speed) - speed[0]
+    return Faces(
+        stage, len(speed), lambda first, end: source.w(along(z, places[first:end]), labels)
+    )
+
+
+def film_of_styles(source: Source) -> Faces:
+    """Fixed faces, whose coarse or fine layers follow a walk.
+
+    For coarse the fixed faces stand above and the walk to the left, as in the article's film.
+    """
+    options, is_coarse = source.options, source.request.kind == "coarse"
+    try:
+        coarse, _, fine = thirds(source.sampler.generator.num_ws)
+    except ValueError as why:
+        raise FatalError(str(why)) from None
+    chosen = coarse if is_coarse else fine
+    rows = slice(chosen.first, chosen.last + 1)
+    seeds, grid = faces_of(replace(options, seeds=options.seeds or FIXED))
+    faces = list(map(source.face, seeds))
+    if is_coarse:
+        mixed = range(1, len(faces) + 1)
+        stage = source.stage([options.seed, *seeds], [None, *faces, 0, *mixed], len(faces) + 1)
+    else:
+        stage = source.in_grid(seeds, grid)
+    labels, own = source.labels([options.seed]), torch.cat([face.ws for face in faces])
+    z = source.walk(options.count(), 1, stage)
+
+    def ws(first: int, end: int) -> Tensor:
+        way = source.w(z[first:end], labels)
+        mixed = own.repeat(end - first, 1, 1, 1)
+        mixed[:, :, rows] = way[:, :, rows]
+        return torch.cat([way, mixed], 1) if is_coarse else mixed
+
+    return Faces(stage, len(z), ws)
+
+
+def film_of_circle(source: Source) -> Faces:
+    """Faces on a circle in z, where each frame changes the picture by as much."""
+    seeds, grid = faces_of(source.options)
+    stage, labels, count = source.in_grid(seeds, grid), source.labels(seeds), source.options.count()
+    checked(stage.size)
+    one, other = circle(source.options.seed, grid.size, source.z_dim)
+
+    def ws(places: Places) -> Tensor:
+        angle = 2 * np.pi * places[:, None, None]
+        return source.w((np.cos(angle) * one + np.sin(angle) * other).astype(np.float32), labels)
+
+    def film(on: Stage, places: Places) -> Faces:
+        return Faces(on, count, lambda first, end: ws(places[first:end]))
+
+    plain = replace(stage, enlarge=None)
+
+    def draw(places: Places) -> Iterator[Pixels]:
+        for first, end in blocks(count, plain.size):
+            yield from film(plain, places).draw(first, end)
+
+    return film(stage, even_steps(draw, count, source.tell))
+
+
+@dataclass(frozen=True)
+class Point:
+    """A face on the way: its seed, and its tags, or None for those that it has by itself."""
+
+    seed: int
+    tags: str | None
+
+
+def points(words: tuple[str, ...], seed: int) -> list[Point]:
+    """The faces that words name: a seed keeps the tags of the face before, tags keep its seed.
+
+    Raises FatalError for fewer than two, or too many.
+    """
+    found: list[Point] = []
+    for word in words:
+        last = found[-1] if found else Point(seed, None)
+        if not is_seeds(word):
+            found.append(replace(last, tags=word))
+            continue
+        try:
+            seeds = Seeds.parse(word)
+        except ValueError as why:
+            raise FatalError(str(why)) from None
+        if seeds.count > MOST_ON_A_SHEET:
+            raise FatalError(f"{word} are more faces than {MOST_ON_A_SHEET:,}")
+        found += [replace(last, seed=each) for each in seeds]
+    if len(found) < 2:
+        raise FatalError("between needs two faces or more, such as: sgvideo between 5 9")
+    return found
+
+
+def film_between(source: Source) -> Faces:
+    """One face that becomes others, in a straight line in w or on an arc in z, eased at each."""
+    options, generator = source.options, source.sampler.generator
+    stops = points(source.request.arguments, options.seed)
+    stage, count = source.stage([options.seed], [0], 1), options.count()
+    checked(stage.size)
+    labels = [_labels(source, stop) for stop in stops]
+    places = legs(count, len(stops))
+    z = np.stack([z_of(Latent(stop.seed), source.z_dim) for stop in stops])
+    c = None if labels[0] is None else np.stack([each for each in labels if each is not None])
+    if options.space == "z":
+
+        def way(first: int, end: int) -> Tensor:
+            now = places[first:end]
+            below = np.minimum(now.astype(int), len(stops) - 2)
+            share = now - below
+            arcs = [slerp(z[k], z[k + 1], s) for k, s in zip(below, share, strict=True)]
+            mixed = None if c is None else along(c, now)[:, None]
+            return source.w(np.stack(arcs)[:, None], mixed)
+
+        return Faces(stage, count, way)
+    with torch.inference_mode():
+        given = [None if each is None else torch.from_numpy(each)[None] for each in labels]
+        ws = torch.cat(
+            [w_of(generator, Latent(p.seed), label) for p, label in zip(stops, given, strict=True)]
+        )
+    w = source.truncated(ws, source.psi).numpy()
+    return Faces(
+        stage, count, lambda first, end: torch.from_numpy(along(w, places[first:end]))[:, None]
+    )
+
+
+def _labels(source: Source, point: Point) -> Floats | None:
+    """The labels [c_dim] of a face on the way."""
+    if point.tags is not None:
+        return mean_labels(source.sampler.network.classes, lists_of("", [point.tags]))
+    found = source.labels([point.seed])
+    return None if found is None else found[0]
+
+
+def film_of_psi(source: Source) -> Faces:
+    """Faces whose psi goes from the first to the last and back, or from one to its opposite."""
+    options = source.options
+    seeds, grid = faces_of(options)
+    stage, count = source.in_grid(seeds, grid), options.count()
+    checked(stage.size)
+    full = torch.cat([source.face(seed, 1.0).ws for seed in seeds])
+    psis = list(options.psi or [1.0])
+    psis = psis if len(psis) > 1 else [psis[0], -psis[0]]
+    way = np.interp(to_and_fro(count, len(psis)), range(len(psis)), psis).astype(np.float32)
+
+    def ws(first: int, end: int) -> Tensor:
+        psi = torch.from_numpy(way[first:end]).repeat_interleave(len(seeds))[:, None, None]
+        return source.truncated(full.repeat(end - first, 1, 1), psi).view(-1, *full.shape)
+
+    return Faces(stage, count, ws)
+
+
+FILMS: dict[str, Callable[[Source], Faces]] = {
+    "walk": film_of_walk,
+    "coarse": film_of_styles,
+    "fine": film_of_styles,
+    "circular": film_of_circle,
+    "between": film_between,
+    "truncate": film_of_psi,
+    "music": film_of_music,
+}

@@ -1,0 +1,193 @@
+"""Faces that stay, drawn by networks that change: from one to another, or the snapshots of a run."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from animetools.errors import FatalError, ItemError
+from animetools.films.options import FilmOptions
+from animetools.films.paths import Times, legs
+from animetools.films.scenes import WHITE, Enlarge, checked, in_rgb
+from animetools.films.source import faces_of
+from animetools.images.files import Pixels
+from animetools.images.fit import fit
+from animetools.images.sheet import sheet
+from animetools.netfiles import checkpoints
+from animetools.netfiles.classes import classes_of, lists_of, mean_labels, takes_tags
+from animetools.netfiles.networkfile import NetworkFile, SavedNetwork
+from animetools.networks.generator import Generator
+from animetools.sampling.latents import Floats, Latent, synthesis_input
+from animetools.sampling.options import SamplingOptions
+from animetools.sampling.render import to_pixels
+from animetools.sampling.seeds import Grid
+
+KEPT = 3  # networks in memory: those that a block of frames goes from and to
+
+
+@dataclass(frozen=True)
+class Means:
+    """What draws with networks that change, beside these."""
+
+    options: FilmOptions
+    device: torch.device
+    cores: int
+    enlarge: Enlarge | None
+
+
+@dataclass(frozen=True)
+class Changing:
+    """The faces of `seeds` in a grid, as networks draw them, whose weights are mixed in between.
+
+    A frame at place 1.25 is drawn by networks 1 and 2, with a quarter of the latter. `cell` is the
+    width and height of a face; those of another size are fitted into it.
+    """
+
+    paths: tuple[str, ...]
+    places: Times
+    seeds: tuple[int, ...]
+    grid: Grid
+    cell: tuple[int, int]
+    means: Means
+
+    @property
+    def count(self) -> int:
+        """How many frames there are."""
+        return len(self.places)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of a frame."""
+        return self.cell[0] * self.grid.columns, self.cell[1] * self.grid.rows
+
+    def draw(self, first: int, end: int) -> Iterator[Pixels]:
+        """The frames from the first up to the end."""
+        torch.set_num_threads(1)
+        places = sorted(set(self.places[first:end].tolist()))
+        on_cpu = self.means.device.type == "cpu"
+        with ThreadPoolExecutor(self.means.cores if on_cpu else 1) as pool:
+            frame = partial(self._frame, threading.local())
+            drawn = dict(zip(places, pool.map(frame, places), strict=True))
+        for place in self.places[first:end].tolist():
+            yield drawn[place]
+
+    def _frame(self, own: threading.local, place: float) -> Pixels:
+        below = min(int(place), len(self.paths) - 1)
+        file = read(self.paths[below])
+        network, state = file.generator, file.generator.state
+        if share := place - below:
+            other = read(self.paths[below + 1]).generator.state
+            state = {name: value.lerp(other[name], share) for name, value in state.items()}
+        if getattr(own, "config", None) != network.config:
+            own.config, own.generator = network.config, network.build()
+        own.generator.load_state_dict(state, assign=True)
+        labels = self._labels(file, own.generator)
+        faces = (
+            self._face(own.generator, seed, label)
+            for seed, label in zip(self.seeds, labels, strict=True)
+        )
+        white = np.full((self.cell[1], self.cell[0], 3), WHITE, np.uint8)
+        empty = [white] * (self.grid.size - len(self.seeds))
+        return sheet([*faces, *empty], self.grid.size, self.grid.columns)
+
+    @torch.inference_mode()
+    def _face(self, generator: Generator, seed: int, labels: Floats | None) -> Pixels:
+        options, truncation = self.means.options, generator.config.truncation
+        psi = (options.psi or (truncation.psi,))[0]
+        cutoff = truncation.cutoff if options.cutoff is None else options.cutoff
+        how = SamplingOptions(noise=options.noise, cutoff=cutoff)
+        made, device = synthesis_input(generator, Latent(seed), psi, how, labels), self.means.device
+        noise = made.noise
+        if not isinstance(noise, str):
+            noise = [layer.to(device) for layer in noise]
+        image = generator.synthesis.to(device)(made.ws.to(device), noise).float()
+        if not image.isfinite().all():
+            raise ItemError(f"the picture of seed {seed} is not finite")
+        pixels = to_pixels(image)[0].cpu().numpy()
+        rgb = in_rgb(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+        return fit(self.means.enlarge(rgb) if self.means.enlarge else rgb, self.cell)[0]
+
+    def _labels(self, file: NetworkFile, generator: Generator) -> list[Floats | None]:
+        options, c_dim = self.means.options, generator.config.mapping.c_dim
+        lists = lists_of(options.class_, options.tags)
+        if not c_dim and not lists:
+            return [None] * len(self.seeds)
+        if not lists and not takes_tags(file.facts):
+            chosen = [Latent(seed).random_class(c_dim) for seed in self.seeds]
+            return list(np.eye(c_dim, dtype=np.float32)[chosen])
+        return [mean_labels(classes_of(file.facts, c_dim), lists or ((),))] * len(self.seeds)
+
+
+@lru_cache(maxsize=KEPT)
+def read(path: str) -> NetworkFile:
+    """The generator of a file, in float32.
+
+    Raises FatalError for a file that cannot be read, or without a generator.
+    """
+    try:
+        file = checkpoints.read(path)
+        network = file.generator
+        network.build()
+    except ItemError as why:
+        raise FatalError(f"{path}: {why}") from None
+    state = {name: value.float() for name, value in network.state.items()}
+    networks = {"G": SavedNetwork(network.config, state)}
+    return replace(file, networks=networks, training=None)
+
+
+def cross(paths: Sequence[str], means: Means) -> Changing:
+    """A film from the first network through all others.
+
+    Raises FatalError for one alone, or networks of several shapes.
+    """
+    if len(paths) < 2:
+        raise FatalError("cross needs two networks or more, such as: sgvideo cross a.pkl b.pkl")
+    first = read(paths[0]).generator.config
+    for path in paths[1:]:
+        if found := _difference(first, read(path).generator.config):
+            one, other = found
+            raise FatalError(
+                f"cross needs networks of one shape: {paths[0]} has {one}, {path} {other}"
+            )
+    return _film(paths, legs(means.options.count(), len(paths)), means)
+
+
+def snapshots(paths: Sequence[str], means: Means) -> Changing:
+    """A film of what each network draws, one after the other; the last has the frame's size."""
+    count = means.options.count(len(paths) / float(means.options.rate))
+    return _film(paths, (np.arange(count) * len(paths) // count).astype(float), means)
+
+
+def _film(paths: Sequence[str], places: Times, means: Means) -> Changing:
+    seeds, grid = faces_of(means.options)
+    height, width = read(paths[-1]).generator.config.image_size
+    times = 2 if means.enlarge else 1
+    film = Changing(
+        tuple(paths), places, tuple(seeds), grid, (width * times, height * times), means
+    )
+    checked(film.size)
+    return film
+
+
+def _difference(one: Any, other: Any) -> tuple[str, str] | None:
+    """What one network has in whose shape they first differ, and what the other has there."""
+    if type(one) is not type(other):
+        return type(one).__name__, type(other).__name__
+    if getattr(one, "image_size", ()) != getattr(other, "image_size", ()):
+        was, now = (f"{width}x{height}" for height, width in (one.image_size, other.image_size))
+        return f"pictures of {was}", f"of {now}"
+    for field in fields(one):
+        was, now = getattr(one, field.name), getattr(other, field.name)
+        if was == now or field.name == "truncation":
+            continue
+        if is_dataclass(was):
+            if found := _difference(was, now):
+                return found
+            continue
+        return f"{field.name} {was}", f"{now}"
+    return None

@@ -1,0 +1,122 @@
+"""A network and what a film of it is to show."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import ceil, sqrt
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from animetools.errors import FatalError
+from animetools.films.options import FilmOptions, Request
+from animetools.films.paths import Floats, walk
+from animetools.films.scenes import Enlarge, Stage, checked
+from animetools.networks.generator import Noise
+from animetools.sampling.latents import Latent, Picture, SynthesisInput, noise_of
+from animetools.sampling.render import Renderer
+from animetools.sampling.sampler import Sampler
+from animetools.sampling.seeds import LARGEST_SEED, MOST_ON_A_SHEET, Grid
+
+
+@dataclass(frozen=True)
+class Source:
+    """A network on its device, and the film that is wanted of it.
+
+    `tell` hears how many frames were drawn that are not of the film, but measured.
+    """
+
+    sampler: Sampler
+    renderer: Renderer
+    request: Request
+    enlarge: Enlarge | None
+    tell: Callable[[int], None]
+
+    @property
+    def options(self) -> FilmOptions:
+        """Those of the film."""
+        return self.request.options
+
+    @property
+    def psi(self) -> float:
+        """How far w may be from its average."""
+        return (self.options.psi or self.sampler.usual_psi)[0]
+
+    @property
+    def z_dim(self) -> int:
+        """Numbers in a z."""
+        return self.sampler.generator.config.mapping.z_dim
+
+    def w(self, z: Floats, labels: Floats | None) -> Tensor:
+        """Truncated w [n, faces, rows, w_dim] of z [n, faces, z_dim].
+
+        Labels are [faces, c_dim] or [n, faces, c_dim].
+        """
+        frames, faces, width = z.shape
+        c = None
+        if labels is not None:
+            all_labels = np.broadcast_to(labels, (frames, faces, labels.shape[-1]))
+            c = torch.from_numpy(all_labels.reshape(frames * faces, -1).copy())
+        flat = torch.from_numpy(np.ascontiguousarray(z.reshape(-1, width)))
+        ws: Tensor = self.sampler.generator.mapping(flat, c)
+        return self.truncated(ws, self.psi).view(frames, faces, *ws.shape[1:])
+
+    def truncated(self, ws: Tensor, psi: float | Tensor) -> Tensor:
+        """w [n, rows, w_dim] at a psi, or at psi [n, 1, 1]."""
+        return self.sampler.generator.truncate(ws, psi, self.sampler.options.cutoff)
+
+    def walk(self, frames: int, faces: int, stage: Stage) -> Floats:
+        """The walk of so many faces on a stage, [frames, faces, z_dim]."""
+        checked(stage.size)
+        return walk(self.options.seed, frames, faces, self.z_dim, self.options.sigma(frames))
+
+    def labels(self, seeds: Sequence[int]) -> Floats | None:
+        """The labels [n, c_dim] of the faces of seeds; None for a network without classes."""
+        c_dim = self.sampler.generator.config.mapping.c_dim
+        if not c_dim:
+            return None
+        one = self.sampler.labels()
+        if one is not None:
+            return np.repeat(one[None], len(seeds), 0)
+        classes = [Latent(seed).random_class(c_dim) for seed in seeds]
+        return np.eye(c_dim, dtype=np.float32)[classes]
+
+    def face(self, seed: int, psi: float | None = None) -> SynthesisInput:
+        """What the synthesis takes for the face of a seed, as sggen draws it."""
+        made = self.sampler.input(Picture(Latent(seed), self.psi if psi is None else psi))
+        return SynthesisInput(made.ws, self.noise(seed))
+
+    def noise(self, seed: int) -> Noise:
+        """The noise of a face, in all frames."""
+        return noise_of(self.sampler.generator, Latent(seed), self.options.noise)
+
+    def stage(
+        self, seeds: Sequence[int], places: Sequence[int | SynthesisInput | None], columns: int
+    ) -> Stage:
+        """Where faces that move stand; their noise is that of the seeds."""
+        size = self.sampler.generator.width, self.sampler.generator.height
+        noises = tuple(map(self.noise, seeds))
+        return Stage(self.renderer, tuple(places), columns, noises, size, self.enlarge)
+
+    def in_grid(self, seeds: Sequence[int], grid: Grid) -> Stage:
+        """A stage of nothing but faces that move, at most as many as the grid has cells."""
+        empty = [None] * (grid.size - len(seeds))
+        return self.stage(seeds, [*range(len(seeds)), *empty], grid.columns)
+
+
+def faces_of(options: FilmOptions) -> tuple[list[int], Grid]:
+    """The seeds of faces, those of --seeds or --seed and what follows, and the grid they stand in.
+
+    Raises FatalError for more than the grid has cells.
+    """
+    if not options.seeds:
+        grid = options.grid or Grid(1, 1)
+        return [(options.seed + n) % (LARGEST_SEED + 1) for n in range(grid.size)], grid
+    count = options.seeds.count
+    if count > MOST_ON_A_SHEET:
+        raise FatalError(f"--seeds: {count:,} faces are more than {MOST_ON_A_SHEET:,}")
+    columns = ceil(sqrt(count))
+    grid = options.grid or Grid(columns, ceil(count / columns))
+    if count > grid.size:
+        raise FatalError(f"--grid {grid} has {grid.size} cells, too few for {count} --seeds")
+    return list(options.seeds), grid
