@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from animetools.errors import FatalError
-from animetools.films.paths import Floats, along, circle, legs, slerp, to_and_fro
+from animetools.films.paths import Floats, along, circle, legs, to_and_fro
 from animetools.films.scenes import Faces, Stage, blocks, checked
 from animetools.films.sound import speeds
 from animetools.films.source import Source, faces_of
 from animetools.films.steps import Places, even_steps
 from animetools.images.files import Pixels
 from animetools.netfiles.classes import lists_of, mean_labels
-from animetools.sampling.latents import Latent, w_of, z_of
+from animetools.sampling.latents import Latent, slerp, w_of, z_of
 from animetools.sampling.layers import thirds
 from animetools.sampling.seeds import MOST_ON_A_SHEET, Seeds, is_seeds
 

@@ -3,9 +3,8 @@
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +18,7 @@ from animetools.images.files import Pixels
 from animetools.images.fit import fit
 from animetools.images.sheet import sheet
 from animetools.netfiles import checkpoints
+from animetools.netfiles.blend import difference
 from animetools.netfiles.classes import classes_of, lists_of, mean_labels, takes_tags
 from animetools.netfiles.networkfile import NetworkFile, SavedNetwork
 from animetools.networks.generator import Generator
@@ -149,10 +149,9 @@ def cross(paths: Sequence[str], means: Means) -> Changing:
         raise FatalError("cross needs two networks or more, such as: sgvideo cross a.pkl b.pkl")
     first = read(paths[0]).generator.config
     for path in paths[1:]:
-        if found := _difference(first, read(path).generator.config):
-            one, other = found
+        if differs := difference(read(path).generator.config, first):
             raise FatalError(
-                f"cross needs networks of one shape: {paths[0]} has {one}, {path} {other}"
+                f"cross needs networks of one shape: {path} has {differs} as {paths[0]}"
             )
     return _film(paths, legs(means.options.count(), len(paths)), means)
 
@@ -172,22 +171,3 @@ def _film(paths: Sequence[str], places: Times, means: Means) -> Changing:
     )
     checked(film.size)
     return film
-
-
-def _difference(one: Any, other: Any) -> tuple[str, str] | None:
-    """What one network has in whose shape they first differ, and what the other has there."""
-    if type(one) is not type(other):
-        return type(one).__name__, type(other).__name__
-    if getattr(one, "image_size", ()) != getattr(other, "image_size", ()):
-        was, now = (f"{width}x{height}" for height, width in (one.image_size, other.image_size))
-        return f"pictures of {was}", f"of {now}"
-    for field in fields(one):
-        was, now = getattr(one, field.name), getattr(other, field.name)
-        if was == now or field.name == "truncation":
-            continue
-        if is_dataclass(was):
-            if found := _difference(was, now):
-                return found
-            continue
-        return f"{field.name} {was}", f"{now}"
-    return None

@@ -52,19 +52,6 @@ def along(walk: Floats, places: Times) -> Floats:
     return between
 
 
-def slerp(one: Floats, other: Floats, share: float) -> Floats:
-    """The point on the arc from one vector to another.
-
-    Source: Shoemake 1985; White 2016 (Sampling Generative Networks) for latents.
-    """
-    cosine = np.dot(one, other) / (np.linalg.norm(one) * np.linalg.norm(other))
-    angle = math.acos(min(1.0, max(-1.0, float(cosine))))
-    if math.sin(angle) < 1e-6:  # the same, or opposite: there is no one arc
-        return np.asarray(one + share * (other - one), np.float32)
-    first, last = math.sin((1 - share) * angle), math.sin(share * angle)
-    return np.asarray((first * one + last * other) / math.sin(angle), np.float32)
-
-
 def legs(frames: int, points: int) -> Times:
     """Where each frame is on a way through points 0, 1, 2 ..., eased at each; the last is the last."""
     if points == 1 or frames == 1:

@@ -111,7 +111,7 @@ def _sum(
     """The weighted sum of networks, tensor by tensor; one of them at a time is in memory."""
     config = networks[0].config
     for name, network in zip(names, networks, strict=True):
-        if differs := _difference(network.config, config):
+        if differs := difference(network.config, config):
             raise ItemError(f"the {what} of {name} has {differs} as that of {names[0]}")
     made: dict[str, Tensor] = {}
     for place, (name, network) in enumerate(zip(names, networks, strict=True)):
@@ -130,14 +130,18 @@ def _sum(
     return SavedNetwork(config, made)
 
 
-def _difference(config: Config | MappingConfig, other: Config | MappingConfig) -> str:
+def difference(config: Config | MappingConfig, other: Config | MappingConfig) -> str:
     """How the shape of a network differs from another's, or "". What it suggests as psi does not count."""
     if isinstance(config, Config) and isinstance(other, Config) and type(config) is not type(other):
         return f"the family {kind_of(config).family}, not {kind_of(other).family}"
+    if isinstance(config, Config) and isinstance(other, Config):
+        (height, width), (wanted_height, wanted_width) = config.image_size, other.image_size
+        if (height, width) != (wanted_height, wanted_width):
+            return f"pictures of {width}x{height}, not {wanted_width}x{wanted_height}"
     for field in fields(config):  # type: ignore[arg-type]  # each is a dataclass
         own, wanted = getattr(config, field.name), getattr(other, field.name)
         if isinstance(own, MappingConfig) and isinstance(wanted, MappingConfig):
-            if inside := _difference(own, wanted):
+            if inside := difference(own, wanted):
                 return inside
         elif own != wanted and not isinstance(own, Truncation):
             return f"{field.name} {_shown(own)}, not {_shown(wanted)}"

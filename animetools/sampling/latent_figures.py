@@ -15,6 +15,7 @@ from animetools.sampling.latents import (
     Latent,
     Picture,
     SynthesisInput,
+    slerp,
     synthesis_input,
     z_of,
 )
@@ -190,16 +191,6 @@ def between_z(subject: Subject, one: End, other: End, step: float) -> SynthesisI
     still = replace(sampler.options, noise="const")
     made = synthesis_input(sampler.generator, Latent(values=z), psi, still, labels)
     return replace(made, noise=one.given.noise)
-
-
-def slerp(one: Floats, other: Floats, step: float) -> Floats:
-    """The point between two vectors, along a great circle where they are equally long."""
-    a, b = one.astype(np.float64), other.astype(np.float64)
-    angle = np.arccos((a @ b / (np.linalg.norm(a) * np.linalg.norm(b) or 1)).clip(-1, 1))
-    if np.sin(angle) < 1e-6:  # the same direction, or opposite ones, between which all are equal
-        return np.asarray((1 - step) * a + step * b, np.float32)
-    made = (np.sin((1 - step) * angle) * a + np.sin(step * angle) * b) / np.sin(angle)
-    return np.asarray(made, np.float32)
 
 
 def between_w(_: Subject, one: End, other: End, step: float) -> SynthesisInput:

@@ -161,3 +161,16 @@ def _draw_z(seed: int, z_dim: int, bound: float | None) -> tuple[Floats, np.rand
     while bound is not None and (outside := np.abs(z) > bound).any():
         z[outside] = stream.randn(int(outside.sum()))
     return z[0].astype(np.float32), stream
+
+
+def slerp(one: Floats, other: Floats, step: float) -> Floats:
+    """The point between two vectors, along a great circle where they are equally long.
+
+    Source: Shoemake 1985; White 2016 (Sampling Generative Networks) for latents.
+    """
+    a, b = one.astype(np.float64), other.astype(np.float64)
+    angle = np.arccos((a @ b / (np.linalg.norm(a) * np.linalg.norm(b) or 1)).clip(-1, 1))
+    if np.sin(angle) < 1e-6:  # the same direction, or opposite ones, between which all are equal
+        return np.asarray((1 - step) * a + step * b, np.float32)
+    made = (np.sin((1 - step) * angle) * a + np.sin(step * angle) * b) / np.sin(angle)
+    return np.asarray(made, np.float32)

@@ -19,8 +19,8 @@ from animetools.sampling.clusters import k_means, nearest
 from animetools.sampling.figure import MOST_PIXELS, Draw, Figure, check_extent, compose
 from animetools.sampling.figure_options import KINDS, FigureOptions
 from animetools.sampling.figures import MAKERS, facts_of, figure_of, opened
-from animetools.sampling.latent_figures import mixed, slerp
-from animetools.sampling.latents import Latent, Picture, SynthesisInput
+from animetools.sampling.latent_figures import mixed
+from animetools.sampling.latents import Latent, Picture, SynthesisInput, slerp
 from animetools.sampling.layers import Ranges, Rows, fine_from, thirds
 from animetools.sampling.noise_figures import busiest, by_layers, deviation
 from animetools.sampling.pyramid import has_sums, layer_colors, painted, sums
