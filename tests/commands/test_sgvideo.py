@@ -391,7 +391,7 @@ def test_the_films_of_the_article(here: Path) -> None:
         ("between", "between needs arguments: sgvideo between SEED|TAGS"),
         ("between 5", "between needs two faces or more"),
         ("between 9-5 2", "the seeds 9-5 end before they begin"),
-        ("cross network.pkl small.pkl", "network.pkl has pictures of 16x16, small.pkl of 8x8"),
+        ("cross network.pkl small.pkl", "small.pkl has pictures of 8x8, not 16x16 as network.pkl"),
         ("cross network.pkl grey.pkl", "network.pkl has image_channels 3, grey.pkl 1"),
         ("cross network.pkl gone.pkl", "gone.pkl does not exist"),
         ("cross network.pkl text.mp3", "text.mp3: not a network file"),
