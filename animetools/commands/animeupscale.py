@@ -120,6 +120,7 @@ class UpscaleOptions:
 
 @command(
     out=OUT,
+    cluster=True,
     examples=[
         "find faces/ | animeupscale | animepack",
         "animeupscale --model art --tta --noise 1 -o large raw/",
