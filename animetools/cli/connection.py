@@ -1,6 +1,7 @@
 """The connection to a Dask cluster."""
 
 import atexit
+import pickle
 import signal
 import threading
 import time
@@ -11,7 +12,7 @@ from contextlib import suppress
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from animetools.cli.workers import AHEAD, Workers
+from animetools.cli.workers import AHEAD, Workers, silence_tracker
 from animetools.errors import Advice, FatalError, ItemError
 
 if TYPE_CHECKING:
@@ -23,6 +24,19 @@ PATIENCE_SECONDS = 15  # until a scheduler answers
 LOOK_SECONDS = 2.0  # between two looks at how many workers there are
 
 
+class _Call:
+    """A call that is made by unpickling it: within a task, where it may fail.
+
+    A worker that cannot import a function that it is given ends at once.
+    """
+
+    def __init__(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
+        self.call = partial(function, *args, **kwargs)
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[()]]:
+        return self.call, ()
+
+
 class Cluster(Executor):
     """A Dask cluster as an executor, which says in one sentence what is wrong with it."""
 
@@ -32,7 +46,7 @@ class Cluster(Executor):
         self.waiting: set[Future[Any]] = set()
         self.current: Workers | None = None
         self.width = 0
-        self.trouble = ""
+        self.is_lost = False
         self.ended = threading.Event()
         atexit.register(self.ended.set)  # before Dask closes what it has opened
 
@@ -61,25 +75,28 @@ class Cluster(Executor):
         self.waiting.add(result)
         result.add_done_callback(self.waiting.discard)
         try:
-            future = self.executor.submit(fn, *args, **kwargs)
-        except Exception as why:  # noqa: BLE001  its kind depends on when the scheduler went
-            self._lose(f"{type(why).__name__}: {why}")
+            future = self.executor.submit(pickle.loads, pickle.dumps(_Call(fn, args, kwargs)))
+        except Exception:  # noqa: BLE001  its kind depends on when the scheduler went
+            self._lose()
         else:
             future.add_done_callback(partial(self._pass_on, result))
-        if self.trouble:
-            self._lose(self.trouble)
+        if self.is_lost:  # meanwhile
+            self._lose()
         return result
 
     def _pass_on(self, result: "Future[T]", future: "Future[T]") -> None:
         from distributed import KilledWorker
 
         if future.cancelled():
-            return self._lose("the connection is closed")
+            return self._lose()
         why = future.exception()
         with suppress(InvalidStateError):  # it was lost already
             if isinstance(why, KilledWorker):
                 text = "it ended each worker that tried it, perhaps for want of memory"
                 result.set_exception(ItemError(text))
+            elif isinstance(why, ImportError | AttributeError):
+                text = f"a worker of {self.place} has no animetools, or another version ({why})"
+                result.set_exception(FatalError(f"{text}: install the same on all machines"))
             elif why:
                 text = f"the workers of {self.place} cannot run this: {type(why).__name__}: {why}"
                 result.set_exception(FatalError(text))
@@ -87,13 +104,13 @@ class Cluster(Executor):
                 result.set_result(future.result())
         return None
 
-    def _lose(self, trouble: str) -> None:
-        """Fail all that is under way."""
-        self.trouble = trouble
+    def _lose(self) -> None:
+        """Fail all that is under way: the scheduler is gone."""
+        self.is_lost = True
         text = f"the scheduler {self.place} is gone: start it, and run this again to continue"
         for result in list(self.waiting):
             with suppress(InvalidStateError):
-                result.set_exception(FatalError(f"{text} ({trouble})"))
+                result.set_exception(FatalError(text))
 
     def _look(self) -> None:
         """See how many workers there are."""
@@ -102,7 +119,7 @@ class Cluster(Executor):
     def _watch(self) -> None:
         while not self.ended.wait(LOOK_SECONDS):
             if self.client.status != "running":
-                self._lose("the connection is closed")
+                self._lose()
                 return
             with suppress(Exception):  # the next look tells
                 self._look()
@@ -141,6 +158,7 @@ def _client(place: str) -> "Client":
         logging.getLogger(name).setLevel(silence)
     try:
         if place.startswith("local:"):
+            silence_tracker()
             cluster = LocalCluster(
                 n_workers=int(place.removeprefix("local:")),
                 threads_per_worker=1,

@@ -96,13 +96,17 @@ def processes(jobs: int) -> Workers:
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
-    # When a signal ends us, multiprocessing's tracker tidies up after us; it need not say so.
-    silence = "ignore::UserWarning:multiprocessing.resource_tracker"
-    os.environ.setdefault("PYTHONWARNINGS", silence)
+    silence_tracker()
     jobs, context = jobs or cores(), get_context("spawn")
     reader, writer = context.Pipe(duplex=False)
     executor = ProcessPoolExecutor(jobs, context, _begin_process, (writer,))
     return Workers(executor, jobs, channel=_Channel(reader, writer))
+
+
+def silence_tracker() -> None:
+    """When a signal ends us, multiprocessing's tracker tidies up after us; it need not say so."""
+    silence = "ignore::UserWarning:multiprocessing.resource_tracker"
+    os.environ.setdefault("PYTHONWARNINGS", silence)
 
 
 def remote(executor: "Executor", width: int) -> Callable[[int], Workers]:
