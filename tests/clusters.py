@@ -20,12 +20,15 @@ TICKS = os.sysconf("SC_CLK_TCK")
 class Cluster:
     """A scheduler and workers of one thread each, which stand in another folder than the tests."""
 
-    def __init__(self, folder: Path, workers: int, scheduler: Sequence[str] = ()) -> None:
-        """Start it; `folder` is for its files."""
+    def __init__(
+        self, folder: Path, workers: int, *, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """Start it; `folder` is for its files, `environment` is added to that of all."""
         self.folder = folder
+        self.environment = os.environ | {"PYTHONPATH": str(ROOT)} | dict(environment or {})
         folder.mkdir(parents=True)
         self.known = folder / "scheduler.json"
-        options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", *scheduler]
+        options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
         known = ["--scheduler-file", str(self.known)]
         self.scheduler = self.start(["scheduler", *options, *known])
         self.workers: list[subprocess.Popen[bytes]] = []
@@ -42,29 +45,43 @@ class Cluster:
     def __exit__(
         self, kind: type[BaseException] | None, why: BaseException | None, at: TracebackType | None
     ) -> None:
-        for process in (*self.workers, self.scheduler):
-            process.kill()
-            process.wait()
+        self.dismiss()
+        self.scheduler.kill()
+        self.scheduler.wait()
 
     def add(
-        self, options: Sequence[str] = ("--no-nanny",), environment: Mapping[str, str] | None = None
+        self,
+        options: Sequence[str] = ("--no-nanny",),
+        *,
+        prefix: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
     ) -> subprocess.Popen[bytes]:
-        """Start another worker."""
+        """Start another worker, by a command that starts it if there is a `prefix`."""
         known = ["--scheduler-file", str(self.known)]
         places = ["--no-dashboard", "--local-directory", str(self.folder)]
-        worker = ["worker", "--host", "127.0.0.1", "--nthreads", "1", *places, *known, *options]
-        self.workers.append(self.start(worker, environment))
+        words = ["worker", "--host", "127.0.0.1", "--nthreads", "1", *places, *known, *options]
+        self.workers.append(self.start(words, prefix, environment))
         return self.workers[-1]
 
     def start(
-        self, words: Sequence[str], environment: Mapping[str, str] | None = None
+        self,
+        words: Sequence[str],
+        prefix: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
     ) -> subprocess.Popen[bytes]:
         """Start a process of it."""
-        found = {"PYTHONPATH": str(ROOT)} | dict(environment or {})
+        env = self.environment | dict(environment or {})
         with (self.folder / "log").open("ab") as log:
             return subprocess.Popen(
-                [*DASK, *words], stdout=log, stderr=log, cwd="/", env=os.environ | found
+                [*prefix, *DASK, *words], stdout=log, stderr=log, cwd="/", env=env
             )
+
+    def dismiss(self) -> None:
+        """End all workers."""
+        for process in self.workers:
+            process.kill()
+            process.wait()
+        self.workers.clear()
 
     def cpu_seconds(self) -> float:
         """What the processes that live have used so far."""

@@ -1,5 +1,6 @@
 """The connection to a Dask cluster."""
 
+import asyncio
 import atexit
 import pickle
 import signal
@@ -38,11 +39,14 @@ class _Call:
 
 
 class Cluster(Executor):
-    """A Dask cluster as an executor, which says in one sentence what is wrong with it."""
+    """A Dask cluster as an executor, which says in one sentence what is wrong with it.
+
+    That of `Client.get_executor` waits for ever for a result that is lost on its way.
+    """
 
     def __init__(self, client: "Client", place: str) -> None:
-        self.client, self.place = client, place
-        self.executor = client.get_executor(pure=False)  # not the result of an earlier run
+        assert client.loop
+        self.client, self.loop, self.place = client, client.loop, place
         self.waiting: set[Future[Any]] = set()
         self.current: Workers | None = None
         self.width = 0
@@ -74,35 +78,45 @@ class Cluster(Executor):
         result: Future[T] = Future()
         self.waiting.add(result)
         result.add_done_callback(self.waiting.discard)
+        call = pickle.dumps(_Call(fn, args, kwargs))
         try:
-            future = self.executor.submit(pickle.loads, pickle.dumps(_Call(fn, args, kwargs)))
+            future = self.client.submit(pickle.loads, call, pure=False)  # not an earlier result
         except Exception:  # noqa: BLE001  its kind depends on when the scheduler went
             self._lose()
         else:
-            future.add_done_callback(partial(self._pass_on, result))
+            self.loop.add_callback(self._follow, future, result)
         if self.is_lost:  # meanwhile
             self._lose()
         return result
 
-    def _pass_on(self, result: "Future[T]", future: "Future[T]") -> None:
+    async def _follow(self, future: Any, result: "Future[Any]") -> None:
+        """Pass on what comes of a task."""
         from distributed import KilledWorker
 
-        if future.cancelled():
-            return self._lose()
-        why = future.exception()
+        value, why = None, None
+        while not future.cancelled():
+            try:
+                value = await future
+                break
+            except Exception as found:  # noqa: BLE001
+                why = found
+            if future.status == "error":
+                break
+            await asyncio.sleep(LOOK_SECONDS)  # it was done, and did not get here
+        else:
+            self._lose()
         with suppress(InvalidStateError):  # it was lost already
-            if isinstance(why, KilledWorker):
+            if future.status != "error":
+                result.set_result(value)
+            elif isinstance(why, KilledWorker):
                 text = "it ended each worker that tried it, perhaps for want of memory"
                 result.set_exception(ItemError(text))
             elif isinstance(why, ImportError | AttributeError):
                 text = f"a worker of {self.place} has no animetools, or another version ({why})"
                 result.set_exception(FatalError(f"{text}: install the same on all machines"))
-            elif why:
+            else:
                 text = f"the workers of {self.place} cannot run this: {type(why).__name__}: {why}"
                 result.set_exception(FatalError(text))
-            else:
-                result.set_result(future.result())
-        return None
 
     def _lose(self) -> None:
         """Fail all that is under way: the scheduler is gone."""
@@ -154,7 +168,12 @@ def _client(place: str) -> "Client":
     from distributed import Client, LocalCluster
 
     silence = logging.CRITICAL + 1
-    for name in ("distributed", "tornado", "asyncio"):  # what matters is said in our words
+    for name in (
+        "distributed",
+        "tornado",
+        "tornado.application",
+        "asyncio",
+    ):  # what matters is said in our words
         logging.getLogger(name).setLevel(silence)
     try:
         if place.startswith("local:"):

@@ -23,9 +23,9 @@ from animetools.errors import Advice, FatalError, ItemError
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-SECONDS = 0.5  # a task takes about so long, as its way there and back costs some milliseconds
-WINDOW = 16  # items on their way per worker, in tasks, waiting for one, or for their turn
-FEWEST = 32  # for so many workers at least, because others may join
+SECONDS = 1.0  # a task takes about so long, as its way there and back costs Dask 5 to 10 ms
+WINDOW = 32  # items on their way per worker, in tasks, waiting for one, or for their turn
+FEWEST = 16  # for so many workers at least, because others may join
 # A network file system may show a new file late.
 PATIENCE = (0.0, 0.1, 0.4, 1.5, 4.0)  # seconds
 
@@ -41,8 +41,8 @@ class Tasks:
     """Hands items to remote workers.
 
     A worker that is free gets what waits, at most as much as takes SECONDS or fills a batch; it never
-    waits for a second item, and the last ones are shared out among all. An item whose task has ended
-    workers is tried alone; if it does so again, it fails.
+    waits for a second item, and the last ones are shared out among all. The items of tasks that have
+    ended workers are tried again, each while nothing else is on its way: what ends workers then, fails.
     """
 
     def __init__(self, work: Work | Batches, workers: Workers) -> None:
@@ -54,9 +54,10 @@ class Tasks:
         self.events: queue.SimpleQueue[_Order | tuple[list[_Order], Future[bytes]] | None]
         self.events = queue.SimpleQueue()
         self.waiting: deque[_Order] = deque()
-        self.alone: deque[_Order] = deque()
+        self.suspects: deque[_Order] = deque()
+        self.is_alone = False  # a suspect is on its way
         self.busy = 0  # tasks on their way
-        self.pace = SECONDS  # seconds for an item, of late
+        self.pace = SECONDS / 2  # seconds for an item, of late
         threading.Thread(target=self._serve, daemon=True).start()
 
     def submit(self, item: Item, output: Output) -> "Future[Done]":
@@ -81,24 +82,22 @@ class Tasks:
                 self._send()
 
     def _send(self) -> None:
-        from concurrent.futures import BrokenExecutor
-
         while self.busy < self.workers.width * self.workers.ahead:
-            if self.alone:
-                orders = [self.alone.popleft()]
+            if self.suspects or self.is_alone:
+                if self.busy:
+                    return
+                orders, self.is_alone = [self.suspects.popleft()], True
             elif self.waiting:
                 orders = [self.waiting.popleft() for _ in range(self._size())]
             else:
                 return
-            self.busy += 1
             try:
                 packed = pickle.dumps([(order.item, order.output) for order in orders])
                 future = self.workers.executor.submit(done_here, *self.head, packed)
-            except BrokenExecutor:
-                self._fail(orders, FatalError(DEAD_WORKER))
             except Exception as why:  # noqa: BLE001  the main thread raises it
-                self._fail(orders, why)
+                _fail(orders, why)
             else:
+                self.busy += 1
                 future.add_done_callback(partial(self._tell, orders))
 
     def _size(self) -> int:
@@ -109,39 +108,43 @@ class Tasks:
         self.events.put((orders, future))
 
     def _arrived(self, orders: list[_Order], future: "Future[bytes]") -> None:
-        from concurrent.futures import BrokenExecutor
-
+        was_alone, self.is_alone = self.is_alone, False
+        self.busy -= 1
         try:
             report: Report = pickle.loads(future.result())
-        except BrokenExecutor:
-            return self._fail(orders, FatalError(DEAD_WORKER))
         except ItemError as why:
-            if len(orders) == 1:
-                return self._fail(orders, why)
-            self.busy -= 1
-            self.alone.extend(orders)
-            return None
-        except BaseException as why:  # noqa: BLE001  the main thread raises it
-            return self._fail(orders, why)
-        self.busy -= 1
-        self.pace += (max(report.seconds, 1e-6) / len(orders) - self.pace) / 4
-        for text in dict.fromkeys(report.said):
-            warnings.warn(text, Advice, stacklevel=1)
-        for order, outcome in zip(orders, report.outcomes, strict=True):
-            if not isinstance(outcome, Exception):
-                outcome = _unseen(report.host, outcome[1]) or outcome
-            elif isinstance(outcome, OSError):
-                outcome = _blamed(report.host, order.item, outcome)
-            if isinstance(outcome, Exception):
-                order.done.set_exception(outcome)
+            if was_alone:
+                _fail(orders, why)
             else:
-                order.done.set_result(outcome)
-        return None
+                self.suspects.extend(orders)
+        except BaseException as why:  # noqa: BLE001  the main thread raises it
+            _fail(orders, why)
+        else:
+            self.pace += (max(report.seconds, 1e-6) / len(orders) - self.pace) / 4
+            for text in dict.fromkeys(report.said):
+                warnings.warn(text, Advice, stacklevel=1)
+            for order, outcome in zip(orders, report.outcomes, strict=True):
+                _conclude(order, report.host, outcome)
 
-    def _fail(self, orders: list[_Order], why: BaseException) -> None:
-        self.busy -= 1
-        for order in orders:
-            order.done.set_exception(why)
+
+def _conclude(order: _Order, host: str, outcome: Done | Exception) -> None:
+    if not isinstance(outcome, Exception):
+        outcome = _unseen(host, outcome[1]) or outcome
+    elif isinstance(outcome, OSError):
+        outcome = _blamed(host, order.item, outcome)
+    if isinstance(outcome, Exception):
+        order.done.set_exception(outcome)
+    else:
+        order.done.set_result(outcome)
+
+
+def _fail(orders: list[_Order], why: BaseException) -> None:
+    from concurrent.futures import BrokenExecutor
+
+    for order in orders:
+        order.done.set_exception(
+            FatalError(DEAD_WORKER) if isinstance(why, BrokenExecutor) else why
+        )
 
 
 def _blamed(host: str, item: Item, why: OSError) -> Exception:

@@ -25,12 +25,12 @@ from tests.conftest import REAL, ROOT
 CASCADE = f"--cascade {REAL.parent}/lbpcascade_animeface.xml"
 # Options, and how often each of the real images is an input.
 COMMANDS = {
-    "animecrop": (f"--min-size 24 {CASCADE} -o out", 3),
-    "animeclean": ("--keep-duplicates", 40),
-    "animeaug": ("--each 3 -o out", 2),
-    "animetag": ("", 4),
-    "animeupscale": ("--model art --below 400 -o out", 1),
-    "animepack": ("--size 512 -o out", 4),
+    "animecrop": (f"--min-size 24 {CASCADE} -o out", 0.4),
+    "animeclean": ("--keep-duplicates", 4),
+    "animeaug": ("--each 3 -o out", 0.2),
+    "animetag": ("", 0.5),
+    "animeupscale": ("--model art --below 400 -o out", 0.1),
+    "animepack": ("--size 512 -o out", 0.5),
 }
 
 
