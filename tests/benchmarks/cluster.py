@@ -61,6 +61,15 @@ def once(name: str, options: str, raw: Path, cluster: Cluster) -> tuple[float, .
     return tuple(seconds)
 
 
+def folder_of(folder: Path, images: list[Path], count: int) -> Path:
+    """A folder of so many images."""
+    folder.mkdir(parents=True)
+    for n in range(count):
+        source = images[n % len(images)]
+        shutil.copy(source, folder / f"{n:06}{source.suffix}")
+    return folder
+
+
 def main() -> None:
     """Print a line for each command."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -76,12 +85,8 @@ def main() -> None:
             for name in options.commands:
                 line, times = COMMANDS[name]
                 count = max(1, round(len(images) * times * options.scale))
-                raw = place / name
-                raw.mkdir()
-                for n in range(count):
-                    source = images[n % len(images)]
-                    shutil.copy(source, raw / f"{n:06}{source.suffix}")
-                once(name, line, raw, cluster)  # models are loaded, files are cached
+                raw, few = folder_of(place / name, images, count), place / "few" / name
+                once(name, line, folder_of(few, images, 2), cluster)  # which loads the models
                 pairs = [once(name, line, raw, cluster) for _ in range(options.pairs)]
                 walls = [pair[0] / pair[2] for pair in pairs]
                 cpus = [pair[1] / pair[3] for pair in pairs]

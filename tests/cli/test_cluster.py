@@ -163,8 +163,8 @@ def test_a_scheduler_that_dies_ends_the_run_which_resumes(
         printed, said = process.communicate()
     assert process.returncode == 2
     gone = f"the scheduler {cluster.address} is gone: start it, and run this again to continue"
-    assert said.decode() == f"copier: {gone}\n"
-    done = shell(f"{LINE} copier raw")
+    assert said.decode().splitlines()[-1] == f"copier: {gone}"  # it may have waited for the worker
+    done = shell(f"{LINE} copier raw --sleep 0.1")
     assert done.stdout.startswith((first + printed).decode())
     assert (done.returncode, done.stdout.count("\n")) == (0, 20)
     assert len(tree(tmp_path / "copies")) == 20
@@ -277,8 +277,7 @@ def test_a_worker_with_another_version_is_refused(
     empty.add(environment={"PYTHONPATH": str(other.parent)})
     done = shell(f"{LINE} copier raw --cluster {empty.address}")
     assert done.returncode == 2
-    assert reason in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert reason in done.stderr.splitlines()[-1]
 
 
 HIDE = 'mount -t tmpfs none "$0" && exec "$@"'
@@ -306,9 +305,9 @@ def test_a_worker_that_sees_other_files_is_refused(
     empty.add(prefix=prefix)
     done = shell(f"cd work; {LINE} copier raw --cluster {empty.address}")
     assert done.returncode == 2
-    assert reason in done.stderr
-    assert done.stderr.endswith("all machines must see the same files under the same paths\n")
-    assert done.stderr.count("\n") == 1
+    said = done.stderr.splitlines()[-1]  # before it may wait for the worker
+    assert reason in said
+    assert said.endswith("all machines must see the same files under the same paths")
 
 
 def task(folder: str, item: Item) -> Report:
