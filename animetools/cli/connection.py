@@ -165,6 +165,7 @@ def connected(place: str) -> Cluster:
 def _client(place: str) -> "Client":
     import logging
 
+    import dask
     from distributed import Client, LocalCluster
 
     silence = logging.CRITICAL + 1
@@ -178,6 +179,9 @@ def _client(place: str) -> "Client":
     try:
         if place.startswith("local:"):
             silence_tracker()
+            dask.config.set(
+                {"distributed.worker.profile.enabled": False}
+            )  # which costs some percent
             cluster = LocalCluster(
                 n_workers=int(place.removeprefix("local:")),
                 threads_per_worker=1,

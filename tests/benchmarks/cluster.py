@@ -3,9 +3,10 @@
     PYTHONPATH=. .venv/bin/python tests/benchmarks/cluster.py [--pairs N] [--scale N] [COMMAND]...
 
 Both do the same work on this machine, in turn, and the outputs are compared. The efficiency is the
-ratio of wall times, and beside it of CPU seconds, of the scheduler and the workers too; medians of
-the pairs. A command that says nothing for a second only starts: what that takes is in both. It also
-says what an input costs with one thread: the rates of docs/cluster.md.
+ratio of wall times, and beside it of CPU seconds, of the scheduler and the workers too, without what
+these use when there is nothing to do, which a busy machine stretches (it is printed first); medians
+of the pairs. The start of the command is in both. It also says what an input costs with threads: the
+rates of docs/cluster.md.
 """
 
 import argparse
@@ -45,8 +46,18 @@ def spent(words: list[str], cwd: Path) -> tuple[float, float]:
     return time.monotonic() - begun, used
 
 
-def once(name: str, options: str, raw: Path, cluster: Cluster) -> tuple[float, ...]:
-    """The seconds of a pair: of threads, and of the cluster."""
+def idle(cluster: Cluster) -> float:
+    """The CPU seconds that a cluster without work uses in a second."""
+    time.sleep(5)
+    before, begun = cluster.cpu_seconds(), time.monotonic()
+    time.sleep(10)
+    return (cluster.cpu_seconds() - before) / (time.monotonic() - begun)
+
+
+def once(
+    name: str, options: str, raw: Path, cluster: Cluster, waste: float = 0
+) -> tuple[float, ...]:
+    """The seconds of a pair: of threads, and of the cluster, which wastes so much each second."""
     words = [str(ROOT / "bin" / name), *options.split(), str(raw)]
     folders = []
     seconds: list[float] = []
@@ -54,7 +65,8 @@ def once(name: str, options: str, raw: Path, cluster: Cluster) -> tuple[float, .
         folders.append(Path(tempfile.mkdtemp(dir=raw.parent)))
         before = cluster.cpu_seconds()
         wall, cpu = spent(words + more, folders[-1])
-        seconds += [wall, cpu + (cluster.cpu_seconds() - before if "--cluster" in more else 0)]
+        there = cluster.cpu_seconds() - before - waste * wall
+        seconds += [wall, cpu + (there if "--cluster" in more else 0)]
     assert tree(folders[0]) == tree(folders[1])
     for folder in folders:
         shutil.rmtree(folder)
@@ -80,14 +92,17 @@ def main() -> None:
     images = sorted(path for path in REAL.iterdir() if path.suffix in (".jpg", ".png"))
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        with Cluster(place / "dask", 2) as cluster:
+        plain = {"DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False"}
+        with Cluster(place / "dask", 2, environment=plain) as cluster:
+            waste = idle(cluster)
+            print(f"a scheduler and two workers without work: {waste:.3f} CPU s each second")
             print("command       inputs  CPU s each   efficiency: wall  CPU   (each pair)")
             for name in options.commands:
                 line, times = COMMANDS[name]
                 count = max(1, round(len(images) * times * options.scale))
                 raw, few = folder_of(place / name, images, count), place / "few" / name
                 once(name, line, folder_of(few, images, 2), cluster)  # which loads the models
-                pairs = [once(name, line, raw, cluster) for _ in range(options.pairs)]
+                pairs = [once(name, line, raw, cluster, waste) for _ in range(options.pairs)]
                 walls = [pair[0] / pair[2] for pair in pairs]
                 cpus = [pair[1] / pair[3] for pair in pairs]
                 each = statistics.median(pair[1] for pair in pairs) / count
