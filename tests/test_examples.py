@@ -23,7 +23,9 @@ CASCADE = REAL.parent / "lbpcascade_animeface.xml"
 
 def written_examples() -> list[str]:
     """The lines in the documents' sh blocks, without scripts of examples/, which have tests below."""
-    text = "".join((ROOT / name).read_text() for name in ("README.md", "docs/recipes.md", "docs/cluster.md"))
+    text = "".join(
+        (ROOT / name).read_text() for name in ("README.md", "docs/recipes.md", "docs/cluster.md")
+    )
     blocks = re.findall(r"^ *```sh\n(.*?)^ *```", text, re.M | re.S)
     lines = [line.strip() for block in blocks for line in block.splitlines()]
     return [line for line in lines if not line.startswith("./")]

@@ -23,7 +23,7 @@ known=$PWD/.cluster-$SLURM_JOB_ID.json
 rm -f "$known"
 
 stop() {
-    kill "$scheduler" # which tells all workers
+    kill "$scheduler" "$workers"
     wait "$scheduler" "$workers"
     rm -f "$known"
 }
