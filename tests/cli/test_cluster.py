@@ -248,7 +248,7 @@ def test_what_is_an_address(text: str) -> None:
 def test_without_dask_it_says_what_to_install(shell: Shell, raw: Path) -> None:
     (raw.parent / "hidden").mkdir()
     (raw.parent / "hidden/distributed.py").write_text("raise ModuleNotFoundError\n")
-    done = shell(f"PYTHONPATH=hidden {LINE} copier raw --cluster local:1")
+    done = shell(f"{LINE.replace('=', '=hidden:', 1)} copier raw --cluster local:1")
     assert (done.returncode, done.stderr) == (
         2,
         "copier: --cluster needs Dask: pip install 'animetools[cluster]'\n",
