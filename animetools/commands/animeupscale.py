@@ -214,4 +214,5 @@ def opened(options: UpscaleOptions, jobs: int) -> "Upscaler":
     from animetools.upscaling.upscaler import Upscaler
 
     given = (options.model, options.device, options.dtype)
+    jobs = min(jobs, cores())  # a worker of a cluster has fewer than the machine of the command
     return Upscaler(*given, jobs=jobs, side=options.tile or 0, tta=options.tta)
