@@ -269,6 +269,6 @@ def _await_other(name: str) -> None:
 
 
 def _remove_if_dead(name: str) -> None:
-    with suppress(OSError), open(name, "rb") as file:
+    with suppress(OSError), open(name, "r+b") as file:  # NFS locks only what may be written
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.unlink(name)

@@ -1,4 +1,4 @@
-"""Every example of README.md, docs/recipes.md, the man pages and examples/ does what it says."""
+"""Every example of README.md, docs/recipes.md, docs/cluster.md, the man pages and examples/ does what it says."""
 
 import json
 import os
@@ -23,7 +23,9 @@ CASCADE = REAL.parent / "lbpcascade_animeface.xml"
 
 def written_examples() -> list[str]:
     """The lines in the documents' sh blocks, without scripts of examples/, which have tests below."""
-    text = "".join((ROOT / name).read_text() for name in ("README.md", "docs/recipes.md"))
+    text = "".join(
+        (ROOT / name).read_text() for name in ("README.md", "docs/recipes.md", "docs/cluster.md")
+    )
     blocks = re.findall(r"^ *```sh\n(.*?)^ *```", text, re.M | re.S)
     lines = [line.strip() for block in blocks for line in block.splitlines()]
     return [line for line in lines if not line.startswith("./")]
@@ -225,6 +227,31 @@ def test_slurm_starts_torchrun_on_each_machine(shell: Shell, tmp_path: Path) -> 
     assert words[-6:] == [f"{ROOT}/bin/sgtrain", *["--resume", "latest", "d.zip", "--preset", "s2"]]
     assert {"--nnodes=2", "--nproc-per-node=8", "--rdzv-endpoint=a:20007"} < set(words)
     assert all(Path(word).is_file() for word in words if word.startswith("/"))
+
+
+def test_a_line_on_a_cluster(shell: Shell, before: Path) -> None:
+    script = f"WORKERS=1 {ROOT}/examples/cluster/with-cluster.sh"
+    line = f"find {before}/faces -type f | sort | animeclean --cluster $CLUSTER"
+    done = shell(f"{script} -- '{line}; exit 3'")
+    assert done.returncode == 3, done.stderr
+    assert len(done.stdout.splitlines()) == 2
+    assert shell("pgrep -f 'dask worker tcp.*--death-timeout 60'").stdout == ""
+    assert shell(f"{script} {line}").returncode == 2
+
+
+def test_slurm_runs_a_line_on_a_cluster(shell: Shell, before: Path, tmp_path: Path) -> None:
+    (tmp_path / "cluster").mkdir()
+    srun = 'while [ "${1#--}" != "$1" ]; do shift; done; exec "$@"'
+    for name, script in {"srun": srun, "scontrol": 'echo "$@"'}.items():
+        (tmp_path / "cluster" / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "cluster" / name).chmod(0o755)
+    facts = f"SLURM_JOB_ID=7 SLURM_CPUS_PER_TASK=1 ANIMETOOLS={ROOT} PATH=$PWD/cluster:$PATH"
+    # Slurm's signal comes while the line runs.
+    line = f"find {before}/faces -type f | animeclean --cluster $CLUSTER && kill -USR1 $PPID && sleep 9"
+    done = shell(f"{facts} {ROOT}/examples/cluster/slurm.sh '{line}'")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 3
+    assert done.stdout.endswith("requeue 7\n")
 
 
 def test_the_default_language_model_from_nothing(shell: Shell, tmp_path: Path) -> None:

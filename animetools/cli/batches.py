@@ -4,8 +4,8 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from itertools import cycle, islice
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from animetools.cli.item import Done, Item, Output, Result, finish
@@ -31,9 +31,9 @@ class Batches:
     work with the result as its first argument.
 
     Each of the `devices` computes one batch at a time, in a thread of its own in this process; one
-    that is listed twice is loaded once. Remote workers compute themselves: each loads its device in
-    its own process, so `load` must survive pickling (a partial of a module-level function, without
-    a network in it).
+    that is listed twice is loaded once. Remote workers take all three steps (see Tasks): each loads
+    the first device in its own process, so `load` must survive pickling (a partial of a module-level
+    function, without a network in it).
     """
 
     size: int
@@ -51,7 +51,7 @@ class _Decoded:
     done: "Future[Done]"
 
 
-class _Network:
+class Network:
     """A network on one device, loaded when it is first wanted, whichever thread wants it."""
 
     def __init__(self, load: Callable[[Any], Compute], device: Any) -> None:
@@ -77,16 +77,8 @@ class Pipeline:
     def __init__(self, work: Batches, workers: Workers) -> None:
         self.work, self.workers = work, workers
         self.ready: queue.SimpleQueue[_Decoded | None] = queue.SimpleQueue()
-        computes: list[Compute]
-        if workers.are_remote:
-            import pickle  # late: --help does without
-
-            load = pickle.dumps(work.load)
-            devices = islice(cycle(work.devices), workers.width)
-            computes = [partial(self._compute_remotely, load, device) for device in devices]
-        else:
-            networks = {device: _Network(work.load, device) for device in work.devices}
-            computes = [networks[device] for device in work.devices]
+        networks = {device: Network(work.load, device) for device in work.devices}
+        computes = [networks[device] for device in work.devices]
         self.window = AHEAD * work.size * len(computes)  # items besides the workers' own
         self.threads = [
             threading.Thread(target=self._serve, args=[compute], daemon=True)
@@ -100,7 +92,7 @@ class Pipeline:
         from concurrent.futures import Future
 
         done: Future[Done] = Future()
-        decoded = self.workers.submit(_decode, self.work.decode, item)
+        decoded = self.workers.submit(decode_one, self.work.decode, item)
         decoded.add_done_callback(partial(self._arrive, item, output, done))
         return done
 
@@ -125,9 +117,6 @@ class Pipeline:
             done.set_exception(why)
         else:
             self.ready.put(_Decoded(item, output, decoded.result(), done))
-
-    def _compute_remotely(self, load: bytes, device: Any, values: list[Any]) -> Sequence[Any]:
-        return self.workers.submit(_computed_here, load, device, values).result()
 
     def _serve(self, compute: Compute) -> None:
         """One device's life."""
@@ -160,24 +149,11 @@ class Pipeline:
             yield decoded
 
 
-_remembering = threading.Lock()
+def decode_one(decode: Callable[[Item], Any], item: Item) -> Any:
+    """What `decode` gives for an item.
 
-
-@lru_cache(maxsize=4)  # such as one that judges and one that draws
-def _remembered(load: bytes, device: Any) -> _Network:
-    import pickle
-
-    return _Network(pickle.loads(load), device)
-
-
-def _computed_here(load: bytes, device: Any, values: list[Any]) -> list[Any]:
-    """In a remote worker: the results of a batch."""
-    with _remembering:
-        network = _remembered(load, device)
-    return list(network(values))
-
-
-def _decode(decode: Callable[[Item], Any], item: Item) -> Any:
+    Raises ItemError where memory does not suffice.
+    """
     try:
         return decode(item)
     except MemoryError:

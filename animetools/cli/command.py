@@ -15,6 +15,7 @@ from typing import Annotated, Any, NoReturn, get_type_hints
 
 import animetools
 from animetools.cli.aside import NO_MEMORY
+from animetools.cli.cluster import on_same_device, workers_of
 from animetools.cli.cores import limit_libraries
 from animetools.cli.report import Report, usage_error
 from animetools.cli.stream import Stream, StreamOptions, die_of, give_up
@@ -53,6 +54,7 @@ class Command:
     arguments: tuple[str, str] | None = IMAGES
     examples: Sequence[str] = ()
     workers: Callable[[int], Workers] = threads
+    cluster: bool = False
     options: list[Option] = field(init=False)
     shared: list[Option] = field(init=False)
 
@@ -65,6 +67,8 @@ class Command:
             shared.insert(0, Option("out", str, self.out, place))
         else:
             shared = [option for option in shared if option.name != "force"]
+        if not self.cluster:
+            shared = [option for option in shared if option.name != "cluster"]
         object.__setattr__(self, "options", options_of(self.own))
         object.__setattr__(self, "shared", shared)
 
@@ -168,6 +172,8 @@ class Command:
             }
             common = StreamOptions(**shared)
             own = self.own(**values)
+            if common.cluster:
+                own = on_same_device(own)
         except ValueError as why:
             return usage_error(self.name, str(why))
         report = Report(self.name, quiet=common.quiet, verbose=common.verbose)
@@ -181,7 +187,7 @@ class Command:
             Settings.of(self.name, own),
             out=out,
             files=files,
-            workers=self.workers,
+            workers=workers_of(common.cluster) if common.cluster else self.workers,
         )
         return _guarded(lambda: self.main(own, stream), report, debug=common.debug)
 
@@ -207,18 +213,19 @@ def command(
     arguments: tuple[str, str] | None = None,
     examples: Sequence[str] = (),
     workers: Callable[[int], Workers] = threads,
+    cluster: bool = False,
 ) -> Callable[[Main], Command]:
     """Make a console script of a function of options and a Stream.
 
     `out` is the default output folder or file; a filter has none. `reads` is False if the items come
     from options. `arguments` are the placeholder and help of the arguments, if they are not images;
-    `stream.files` holds them.
+    `stream.files` holds them. With `cluster`, --cluster has the workers of others do the work.
     """
 
     def wrap(main: Callable[[Any, Stream], int]) -> Command:
         own = get_type_hints(main)["options"]
         shown = arguments or (IMAGES if reads else None)
-        return Command(main, own, out, reads, shown, examples, workers)
+        return Command(main, own, out, reads, shown, examples, workers, cluster)
 
     return wrap
 

@@ -7,9 +7,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import PurePosixPath
 
+share: int | None = None  # of a worker of a cluster, which others of this machine may stand beside
+
 
 def cores() -> int:
     """The cores of its affinity, or fewer where a container has a share of the time only."""
+    if share:
+        return share
     if sys.platform != "linux":
         return os.cpu_count() or 1
     allowed = len(os.sched_getaffinity(0))

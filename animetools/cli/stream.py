@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Protocol
 
 from animetools import atomic
 from animetools.cli.batches import Batches, Pipeline
+from animetools.cli.cluster import address
 from animetools.cli.inputs import items_of
 from animetools.cli.intake import Entry, Intake
 from animetools.cli.item import (
@@ -37,6 +38,8 @@ from animetools.settings import Settings
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
+
+    from animetools.cli.tasks import Tasks
 
 
 class Run(Protocol):
@@ -62,6 +65,15 @@ class StreamOptions:
     jobs: Annotated[
         int, Opt("Number of inputs to process at once; 0: one per core.", "j", min=0, max=1024)
     ] = 0
+    cluster: Annotated[
+        str,
+        Opt(
+            "Have the workers of a Dask cluster do the work: HOST:PORT of its scheduler, or local:N"
+            " for N processes here. All machines must see the same files under the same paths.",
+            unit="ADDRESS",
+            parse=address,
+        ),
+    ] = ""
     null: Annotated[bool, Opt("Paths end in NUL instead of newline, in input and output.", "0")] = (
         False
     )
@@ -197,7 +209,7 @@ class Stream:
         """
         entries: _Queue = queue.SimpleQueue()
         workers = self.workers(self.options.jobs)
-        pipeline = Pipeline(work, workers) if isinstance(work, Batches) else None
+        pipeline = _pipeline(work, workers)
         begin = pipeline.submit if pipeline else partial(workers.submit, finish, work)
         tell = workers.reach(self.report.advance) if self.report.bar else None
         journal = self._journal if self.out and not self.options.dry_run else None
@@ -289,6 +301,15 @@ class Stream:
 
 
 _Queue = queue.SimpleQueue[Entry | BaseException | int]  # an int is the number of entries
+
+
+def _pipeline(work: Work | Batches, workers: Workers) -> "Tasks | Pipeline | None":
+    """What takes items to the workers, if it is not the workers themselves."""
+    if workers.are_remote:
+        from animetools.cli.tasks import Tasks  # late: --help does without
+
+        return Tasks(work, workers)
+    return Pipeline(work, workers) if isinstance(work, Batches) else None
 
 
 def _arrive(entries: _Queue, entry: Entry, _: "Future[Done]") -> None:

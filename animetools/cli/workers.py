@@ -3,8 +3,8 @@
 import os
 import threading
 import warnings
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,6 +21,7 @@ T = TypeVar("T")
 Tell = Callable[[int, float], None]  # of the item with this number so much is done, 0 to 1
 
 WINDOW = 4  # items on their way per worker: enough that none waits, few enough to stay small
+AHEAD = 2  # tasks of remote workers: one is worked on while the next is on its way
 DEAD_WORKER = "a worker process died, perhaps for want of memory: try fewer --jobs"
 
 
@@ -29,14 +30,15 @@ class Workers:
     """The workers of one run: an executor that works on `width` items at once.
 
     Unless they are threads, what they are given and what they return must survive pickling; what
-    they warn of is warned of here. Remote workers also compute for a network (see Batches); their
-    executor belongs to the caller and goes on after the run.
+    they warn of is warned of here. Remote workers are given `ahead` tasks each (see Tasks); their
+    width may change during a run, and their executor belongs to the caller and goes on after it.
     """
 
     executor: "Executor"
     width: int
     are_threads: bool = False
     are_remote: bool = False
+    ahead: int = 1
     channel: "_Channel | None" = None
     waiting: "set[Future[Any]]" = field(default_factory=set)
 
@@ -72,10 +74,11 @@ class Workers:
 
     def end(self, *, wait: bool) -> None:
         """No more work; what has not begun is canceled."""
+        if self.are_remote:
+            return
         for future in list(self.waiting):
             future.cancel()
-        if not self.are_remote:
-            self.executor.shutdown(wait=wait, cancel_futures=True)
+        self.executor.shutdown(wait=wait, cancel_futures=True)
         if self.channel:
             self.channel.writer.close()
 
@@ -93,18 +96,24 @@ def processes(jobs: int) -> Workers:
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
-    # When a signal ends us, multiprocessing's tracker tidies up after us; it need not say so.
-    silence = "ignore::UserWarning:multiprocessing.resource_tracker"
-    os.environ.setdefault("PYTHONWARNINGS", silence)
+    silence_tracker()
     jobs, context = jobs or cores(), get_context("spawn")
     reader, writer = context.Pipe(duplex=False)
     executor = ProcessPoolExecutor(jobs, context, _begin_process, (writer,))
     return Workers(executor, jobs, channel=_Channel(reader, writer))
 
 
+def silence_tracker() -> None:
+    """When a signal ends us, multiprocessing's tracker tidies up after us; it need not say so."""
+    silence = "ignore::UserWarning:multiprocessing.resource_tracker"
+    os.environ.setdefault("PYTHONWARNINGS", silence)
+
+
 def remote(executor: "Executor", width: int) -> Callable[[int], Workers]:
-    """Any executor, such as dask.distributed's `client.get_executor()`, with so many workers."""
-    return lambda jobs: Workers(executor, jobs or width, are_remote=True)
+    """Any executor with so many workers; `cluster.py` has the one of a Dask cluster."""
+    return lambda jobs: Workers(
+        executor, jobs or width, are_remote=True, ahead=1 if jobs else AHEAD
+    )
 
 
 # In the worker
@@ -116,16 +125,25 @@ _writer: "Connection | None" = None
 
 def _call(caller: str, function: Callable[..., T], *args: Any) -> tuple[T, list[str]]:
     """What the function returns, and what it warned of; an error carries that along."""
+    with hearing(caller) as said:
+        try:
+            return function(*args), said
+        except Exception as why:
+            why.__dict__["advice"] = said
+            raise
+
+
+@contextmanager
+def hearing(caller: str) -> Iterator[list[str]]:
+    """What the block warns of, unless the caller is this process and hears it itself."""
     said: list[str] = []
     if caller == HERE:  # an executor that works in our own process
-        return function(*args), said
+        yield said
+        return
     _hear_warnings()
     _listening[id(said)] = said
     try:
-        return function(*args), said
-    except Exception as why:
-        why.__dict__["advice"] = said
-        raise
+        yield said
     finally:
         del _listening[id(said)]
 

@@ -54,6 +54,7 @@ class AugOptions:
 
 @command(
     out="augmented",
+    cluster=True,
     examples=[
         "find faces/ | animeaug",
         "find faces/ | animeaug --each 3 --seed 1 --originals | animepack",

@@ -70,12 +70,13 @@ class CleanOptions(Comparison, Limits):
 
 
 @command(
+    cluster=True,
     examples=[
         "find faces | animeclean > kept.txt",
         "find faces | animeclean --min-bytes 40k --keep largest --rejects rejects.tsv | wc -l",
         "find faces | animeclean --index faces.sqlite > new.txt",
         "find faces | animeclean --mirrored --cropped --sheet groups.png --groups > groups.tsv",
-    ]
+    ],
 )
 def animeclean(options: CleanOptions, stream: Stream) -> int:
     """Pass on the images that are worth keeping.

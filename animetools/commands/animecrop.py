@@ -106,6 +106,7 @@ class CropOptions:
 
 @command(
     out="faces",
+    cluster=True,
     examples=[
         "find raw/ | animecrop",
         "find raw/ -name '*.png' | animecrop --portrait --one-face -o portraits",

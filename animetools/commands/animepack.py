@@ -29,6 +29,7 @@ SAMPLE = 8  # images encoded before the others, to estimate the size of the data
         "Images, folders of images, or datasets; without any, or with -, a list of paths of images on"
         " standard input.",
     ),
+    cluster=True,
     examples=[
         "find faces/ | animepack --size 256 -o faces.zip",
         "find faces/ | animepack --fit cover --quality 90 -o dataset/",

@@ -119,6 +119,7 @@ class TagOptions:
 
 
 @command(
+    cluster=True,
     examples=[
         "find faces/ | animetag --json > tagged.jsonl",
         "find faces/ | animetag --captions --prepend mywaifu --replace-underscores --prune",

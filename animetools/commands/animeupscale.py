@@ -120,6 +120,7 @@ class UpscaleOptions:
 
 @command(
     out=OUT,
+    cluster=True,
     examples=[
         "find faces/ | animeupscale | animepack",
         "animeupscale --model art --tta --noise 1 -o large raw/",
@@ -213,4 +214,5 @@ def opened(options: UpscaleOptions, jobs: int) -> "Upscaler":
     from animetools.upscaling.upscaler import Upscaler
 
     given = (options.model, options.device, options.dtype)
+    jobs = min(jobs, cores())  # a worker of a cluster has fewer than the machine of the command
     return Upscaler(*given, jobs=jobs, side=options.tile or 0, tta=options.tta)

@@ -9,6 +9,7 @@ complete -c animeaug -l background -r -d 'Color behind transparent images, and o
 complete -c animeaug -l max-pixels -r -d 'Refuse images with more pixels.'
 complete -c animeaug -s o -l out -r -d 'Output folder.'
 complete -c animeaug -s j -l jobs -r -d 'Number of inputs to process at once; 0: one per core.'
+complete -c animeaug -l cluster -r -d 'Have the workers of a Dask cluster do the work: HOST:PORT of its scheduler, or local:N for N processes here. All machines must see the same files under the same paths.'
 complete -c animeaug -s 0 -l null -d 'Paths end in NUL instead of newline, in input and output.'
 complete -c animeaug -l unordered -d 'Print results as they finish instead of in input order.'
 complete -c animeaug -l json -d 'Print a JSON object per line: the path and all facts.'

@@ -18,6 +18,7 @@ complete -c animeclean -l rejects -r -d 'Write the path, reason and evidence of 
 complete -c animeclean -l delete -d 'Delete the rejects; captions and other sidecars stay.'
 complete -c animeclean -l move -r -d 'Move the rejects and their sidecars into this folder.'
 complete -c animeclean -s j -l jobs -r -d 'Number of inputs to process at once; 0: one per core.'
+complete -c animeclean -l cluster -r -d 'Have the workers of a Dask cluster do the work: HOST:PORT of its scheduler, or local:N for N processes here. All machines must see the same files under the same paths.'
 complete -c animeclean -s 0 -l null -d 'Paths end in NUL instead of newline, in input and output.'
 complete -c animeclean -l unordered -d 'Print results as they finish instead of in input order.'
 complete -c animeclean -l json -d 'Print a JSON object per line: the path and all facts.'

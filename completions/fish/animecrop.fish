@@ -17,6 +17,7 @@ complete -c animecrop -l background -r -d 'Color behind transparent images, and 
 complete -c animecrop -l max-pixels -r -d 'Refuse images with more pixels.'
 complete -c animecrop -s o -l out -r -d 'Output folder.'
 complete -c animecrop -s j -l jobs -r -d 'Number of inputs to process at once; 0: one per core.'
+complete -c animecrop -l cluster -r -d 'Have the workers of a Dask cluster do the work: HOST:PORT of its scheduler, or local:N for N processes here. All machines must see the same files under the same paths.'
 complete -c animecrop -s 0 -l null -d 'Paths end in NUL instead of newline, in input and output.'
 complete -c animecrop -l unordered -d 'Print results as they finish instead of in input order.'
 complete -c animecrop -l json -d 'Print a JSON object per line: the path and all facts.'

@@ -16,6 +16,7 @@ complete -c animepack -l append -d 'Add the images to a finished dataset, except
 complete -c animepack -l sidecars -d 'Pack the captions and other sidecars of each image beside it: x.txt and x.jpg.json of x.jpg become img00000000.txt and img00000000.png.json.'
 complete -c animepack -s o -l out -r -d 'Output file or folder.'
 complete -c animepack -s j -l jobs -r -d 'Number of inputs to process at once; 0: one per core.'
+complete -c animepack -l cluster -r -d 'Have the workers of a Dask cluster do the work: HOST:PORT of its scheduler, or local:N for N processes here. All machines must see the same files under the same paths.'
 complete -c animepack -s 0 -l null -d 'Paths end in NUL instead of newline, in input and output.'
 complete -c animepack -l unordered -d 'Print results as they finish instead of in input order.'
 complete -c animepack -l json -d 'Print a JSON object per line: the path and all facts.'

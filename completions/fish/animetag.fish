@@ -20,6 +20,7 @@ complete -c animetag -l batch -r -d 'Images that a GPU computes at once; a CPU t
 complete -c animetag -l device -r -d 'auto, cpu, cuda, cuda:1, mps, or all: every card.'
 complete -c animetag -l max-pixels -r -d 'Refuse images with more pixels.'
 complete -c animetag -s j -l jobs -r -d 'Number of inputs to process at once; 0: one per core.'
+complete -c animetag -l cluster -r -d 'Have the workers of a Dask cluster do the work: HOST:PORT of its scheduler, or local:N for N processes here. All machines must see the same files under the same paths.'
 complete -c animetag -s 0 -l null -d 'Paths end in NUL instead of newline, in input and output.'
 complete -c animetag -l unordered -d 'Print results as they finish instead of in input order.'
 complete -c animetag -l json -d 'Print a JSON object per line: the path and all facts.'

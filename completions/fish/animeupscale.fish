@@ -14,6 +14,7 @@ complete -c animeupscale -l dtype -x -a 'fp32 bf16 fp16' -d 'Precision on a card
 complete -c animeupscale -l max-pixels -r -d 'Refuse images with more pixels.'
 complete -c animeupscale -s o -l out -r -d 'Output folder.'
 complete -c animeupscale -s j -l jobs -r -d 'Number of inputs to process at once; 0: one per core.'
+complete -c animeupscale -l cluster -r -d 'Have the workers of a Dask cluster do the work: HOST:PORT of its scheduler, or local:N for N processes here. All machines must see the same files under the same paths.'
 complete -c animeupscale -s 0 -l null -d 'Paths end in NUL instead of newline, in input and output.'
 complete -c animeupscale -l unordered -d 'Print results as they finish instead of in input order.'
 complete -c animeupscale -l json -d 'Print a JSON object per line: the path and all facts.'

@@ -148,7 +148,7 @@ def every_other(results: Iterator[Result]) -> Iterator[Result]:
             yield Rejected(result.path, "even", "of no account") if n % 2 else result
 
 
-@command(out="copies")
+@command(out="copies", cluster=True)
 def copier(options: Options, stream: Stream) -> int:
     """Copy files."""
     stream = replace(stream, found=os.environ.get("FOUND", ""))
@@ -184,7 +184,7 @@ def counter(options: Options, stream: Stream) -> int:
     return stream.map(partial(number, options), items)
 
 
-@command(out="copies")
+@command(out="copies", cluster=True)
 def shouter(options: Options, stream: Stream) -> int:
     """Copy files through a network."""
     return stream.batches(batches(options, save))
@@ -202,7 +202,7 @@ def grader(options: Options, stream: Stream) -> int:
     return stream.batches(batches(options, told))
 
 
-@command()
+@command(cluster=True)
 def waiter(options: Options, stream: Stream) -> int:
     """Pass paths on."""
     return stream.map(partial(wait, options))
@@ -284,6 +284,12 @@ COMMANDS = [
     inline,
 ]
 
-if __name__ == "__main__":
+
+def run() -> None:
+    """Run the command that the first argument names."""
     name = sys.argv.pop(1)
     next(c for c in COMMANDS if c.name == name)()
+
+
+if __name__ == "__main__":
+    run()
