@@ -1,0 +1,391 @@
+"""Training pictures: drawn people put together in scenes, and made to look like other hands' pictures.
+
+A scene is one person, several, a comic page, or nobody at all: places, things, textures, text, heads
+from behind and bodies without heads.
+"""
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from animetools.artist import patterns, scenery, things
+from animetools.artist.canvas import Canvas
+from animetools.artist.character import pick
+from animetools.artist.colors import WHITE
+from examples.detector.sprites import Pixels, Sprite, Sprites
+
+SMALLEST = 9  # pixels of a face's side; smaller ones count neither way
+HIDDEN = (0.35, 0.6)  # the share of a face that is covered: from the first it counts neither way
+KINDS = {"single": 42.0, "group": 26.0, "comic": 14.0, "nobody": 18.0}
+WORDS = "AaBbEeGgKkMmOoRrSsTtXxYyZz0123456789!?#%&"
+
+Points = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Label:
+    """A face: its middle and side, and landmarks [4, 2], in pixels; or where none is to be learned."""
+
+    x: float
+    y: float
+    side: float
+    landmarks: Points
+    counts: bool
+
+
+@dataclass
+class Scene:
+    """A picture, uint8 [side, side, 3], and its faces."""
+
+    rgb: Pixels
+    labels: list[Label] = field(default_factory=list)
+
+
+def scene_of(sprites: Sprites, side: int, rng: Generator) -> Scene:
+    """A random scene."""
+    kind = pick(rng, KINDS)
+    if kind == "comic":
+        scene = _comic(sprites, side, rng)
+    else:
+        scene = Scene(background(side, side, rng))
+        if kind == "single":
+            _put(scene, sprites, rng, (18, 0.95 * side))
+        elif kind == "group":
+            for _ in range(int(rng.integers(2, 8))):
+                _put(scene, sprites, rng, (9, 0.4 * side))
+        else:
+            for _ in range(int(rng.integers(0, 4))):
+                _decoy(scene, sprites, rng)
+    if rng.random() < 0.12:
+        _write(scene.rgb, rng, int(rng.integers(1, 4)))
+    if rng.random() < 0.12:
+        _clutter(scene.rgb, scene.labels, rng)
+    return scene
+
+
+def background(wide: int, high: int, rng: Generator) -> Pixels:
+    """Something without a face: uint8 [high, wide, 3]."""
+    kind = pick(rng, {"plain": 3, "pattern": 2, "place": 2.2, "thing": 1, "leaves": 3.5, "noise": 2})
+    match kind:
+        case "plain":
+            low, top = rng.integers(0, 256, (2, 3))
+            if rng.random() < 0.5:
+                low = top = rng.choice([0, 255, 255, 128], 1)
+            share = np.linspace(0, 1, high)[:, None, None]
+            shades = np.broadcast_to(low + (top - low) * share, (high, wide, 3))
+            return np.ascontiguousarray(shades, np.uint8)
+        case "leaves":
+            return _leaves(wide, high, rng)
+        case "noise":
+            return _noise(wide, high, rng)
+    canvas = Canvas.blank(wide, high, 1.0, WHITE)
+    drawn = patterns.Scene(canvas, wide, high, rng)
+    if kind == "place":
+        scenery.paint_place(drawn)
+    elif kind == "thing":
+        scenery.paint_background(drawn)
+        things.draw_thing(canvas, wide, high, rng)
+    else:
+        scenery.paint_background(drawn)
+    return canvas.finish(wide, high)
+
+
+def _leaves(wide: int, high: int, rng: Generator) -> Pixels:
+    """Overlapping shapes of all sizes, whose statistics are those of photographs.
+
+    Source: Lee, Mumford and Huang 2001, the dead leaves model.
+    """
+    rgb = np.full((high, wide, 3), rng.integers(0, 256, 3), np.uint8)
+    tones = rng.integers(0, 256, (int(rng.integers(2, 9)), 3))
+    count = int(rng.integers(15, 160))
+    radius = np.minimum(3.0 * rng.power(1.0, count) ** -0.7, 0.4 * max(wide, high))
+    for r in np.sort(radius * rng.uniform(1, 4))[::-1]:
+        at = (int(rng.integers(0, wide)), int(rng.integers(0, high)))
+        noisy = tones[int(rng.integers(len(tones)))] + rng.normal(0, 25, 3)
+        tone = tuple(np.clip(noisy, 0, 255).tolist())
+        kind = rng.random()
+        if kind < 0.4:
+            axes = (max(1, int(r)), max(1, int(r * rng.uniform(0.2, 1))))
+            cv2.ellipse(rgb, at, axes, float(rng.uniform(0, 180)), 0, 360, tone, -1, cv2.LINE_AA)
+        elif kind < 0.85:
+            angle = np.sort(rng.uniform(0, 2 * np.pi, int(rng.integers(3, 7))))
+            corners = at + r * np.stack([np.cos(angle), np.sin(angle)], 1)
+            cv2.fillPoly(rgb, [corners.astype(np.int32)], tone, cv2.LINE_AA)
+        else:
+            to = (at[0] + int(rng.normal(0, 2 * r)), at[1] + int(rng.normal(0, 2 * r)))
+            cv2.line(rgb, at, to, tone, max(1, int(r / 8)), cv2.LINE_AA)
+    if rng.random() < 0.6:
+        grain = _noise(wide, high, rng).astype(np.float32) - 128
+        rgb = np.clip(rgb + grain * rng.uniform(0.1, 0.5), 0, 255).astype(np.uint8)
+    return rgb
+
+
+def _noise(wide: int, high: int, rng: Generator) -> Pixels:
+    """Clouds: noise of many sizes, in two or three colors."""
+    fall = rng.uniform(0.35, 0.8)
+    rgb = np.zeros((high, wide, 3), np.float32)
+    grey = rng.random() < 0.5
+    for level in range(1, 8):
+        cells = 2**level
+        coarse = rng.normal(0, fall**level, (cells, cells, 1 if grey else 3)).astype(np.float32)
+        part = cv2.resize(coarse, (wide, high), interpolation=cv2.INTER_LINEAR)
+        rgb += part.reshape(high, wide, -1)
+    rgb = (rgb - rgb.mean()) / (rgb.std() + 1e-6) * rng.uniform(15, 70) + rng.uniform(40, 215)
+    return np.clip(rgb * np.exp(rng.normal(0, 0.15, 3)), 0, 255).astype(np.uint8)
+
+
+def _comic(sprites: Sprites, side: int, rng: Generator) -> Scene:
+    """A page of panels, each with a person, often in shades of grey."""
+    page = Scene(np.full((side, side, 3), 255 if rng.random() < 0.85 else 0, np.uint8))
+    rows = np.sort(rng.uniform(0.25, 0.75, int(rng.integers(0, 3)))) * side
+    top = 0.0
+    gap = int(rng.integers(2, 8))
+    for low in [*rows, float(side)]:
+        columns = np.sort(rng.uniform(0.3, 0.7, int(rng.integers(0, 2)))) * side
+        left = 0.0
+        for right in [*columns, float(side)]:
+            wide, high = int(right - left) - gap, int(low - top) - gap
+            if min(wide, high) > 24:
+                panel = Scene(_panel(wide, high, rng))
+                if rng.random() < 0.85:
+                    _put(panel, sprites, rng, (12, 1.0 * min(wide, high)))
+                if rng.random() < 0.5:
+                    _bubble(panel, rng)
+                x, y = int(left) + gap // 2, int(top) + gap // 2
+                cv2.rectangle(panel.rgb, (0, 0), (wide - 1, high - 1), (20, 20, 20), 2)
+                page.rgb[y : y + high, x : x + wide] = panel.rgb
+                page.labels += [_moved(label, x, y) for label in panel.labels]
+            left = right
+        top = low
+    if rng.random() < 0.75:
+        grey = cv2.cvtColor(page.rgb, cv2.COLOR_RGB2GRAY)
+        page.rgb = np.repeat(grey[..., None], 3, 2)
+    return page
+
+
+def _panel(wide: int, high: int, rng: Generator) -> Pixels:
+    """A panel's background: white, speed lines, or anything."""
+    chance = rng.random()
+    if chance < 0.35:
+        return np.full((high, wide, 3), 255, np.uint8)
+    if chance < 0.55:
+        rgb = np.full((high, wide, 3), 255, np.uint8)
+        at = rng.uniform(0.2, 0.8, 2) * (wide, high)
+        for angle in rng.uniform(0, 2 * np.pi, int(rng.integers(20, 90))):
+            way = np.array([np.cos(angle), np.sin(angle)]) * (wide + high)
+            near = at + way * rng.uniform(0.15, 0.4)
+            cv2.line(rgb, near.astype(int), (at + way).astype(int), (0, 0, 0), 1, cv2.LINE_AA)
+        return rgb
+    return background(wide, high, rng)
+
+
+def _bubble(panel: Scene, rng: Generator) -> None:
+    high, wide = panel.rgb.shape[:2]
+    at = (int(rng.uniform(0, wide)), int(rng.uniform(0, 0.4) * high))
+    axes = (int(wide * rng.uniform(0.12, 0.3)) + 3, int(high * rng.uniform(0.08, 0.2)) + 3)
+    covered = [label for label in panel.labels if _is_near(label, at, axes)]
+    if covered:
+        return
+    cv2.ellipse(panel.rgb, at, axes, 0, 0, 360, (255, 255, 255), -1, cv2.LINE_AA)
+    cv2.ellipse(panel.rgb, at, axes, 0, 0, 360, (0, 0, 0), 1, cv2.LINE_AA)
+    corner = (at[0] - axes[0] // 2, at[1])
+    _line_of_text(panel.rgb, corner, max(0.2, axes[0] / 120), (0, 0, 0), rng, 6)
+
+
+def _is_near(label: Label, at: tuple[int, int], axes: tuple[int, int]) -> bool:
+    return (
+        abs(label.x - at[0]) < 0.4 * label.side + axes[0]
+        and abs(label.y - at[1]) < 0.4 * label.side + axes[1]
+    )
+
+
+def _put(scene: Scene, sprites: Sprites, rng: Generator, sides: tuple[float, float]) -> None:
+    """One more person, in front of the others; the face's side is within the limits."""
+    high, wide = scene.rgb.shape[:2]
+    goal = float(np.exp(rng.uniform(*np.log(sides))))
+    fills = goal > 0.55 * max(wide, high)
+    sprite = _chosen(sprites, rng, fills)
+    x, y, side = sprite.face if sprite.face else (160.0, 130.0, 110.0)
+    spread = 0.0 if rng.random() < 0.4 else 35.0 if rng.random() < 0.35 else 12.0
+    turn = np.deg2rad(np.clip(rng.normal(0, spread), -60, 60))
+    stretch = np.exp(rng.normal(0, 0.05))
+    scale = goal / side * np.array([stretch, 1 / stretch])
+    if rng.random() < 0.5:
+        scale[0] = -scale[0]
+    if sprite.near and rng.random() < 0.75:
+        to = np.array([wide, high]) * rng.uniform(0.4, 0.6, 2)
+    else:
+        to = np.array([wide, high]) * rng.uniform(0.02, 0.98, 2)
+    spin = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    matrix = np.column_stack([spin * scale, to - spin * scale @ [x, y]])
+    pixels = _restyled(sprite.pixels, rng)
+    cover = _blend(scene.rgb, pixels, matrix)
+    _hide(scene, cover)
+    if sprite.face is None:
+        return
+    marks = np.array(sprite.landmarks) @ matrix[:, :2].T + matrix[:, 2]
+    if scale[0] < 0:
+        marks = marks[[1, 0, 2, 3]]
+    inside = _share(to[0], goal, wide) * _share(to[1], goal, high)
+    is_in = 0 <= to[0] < wide and 0 <= to[1] < high
+    counts = goal >= SMALLEST and inside > 0.55 and is_in
+    scene.labels.append(Label(float(to[0]), float(to[1]), goal, marks, bool(counts)))
+
+
+def _share(middle: float, side: float, limit: int) -> float:
+    return float(max(0.0, min(middle + side / 2, limit) - max(middle - side / 2, 0)) / side)
+
+
+def _chosen(sprites: Sprites, rng: Generator, near: bool | None) -> Sprite:
+    """A random sprite, near or not."""
+    while True:
+        number = int(rng.integers(len(sprites)))
+        if near is None or sprites.facts[number]["near"] == near:
+            return sprites[number]
+
+
+def _blend(rgb: Pixels, pixels: Pixels, matrix: Points) -> Pixels:
+    """Put a sprite over a picture in place; returns its coverage, uint8 [H, W]."""
+    size = (rgb.shape[1], rgb.shape[0])
+    shrink = abs(np.linalg.det(matrix[:, :2])) ** 0.5
+    if shrink < 0.6:  # linear sampling would skip pixels
+        step = 0.5 if shrink > 0.3 else 0.25 if shrink > 0.15 else 0.125
+        pixels = np.asarray(
+            cv2.resize(pixels, None, fx=step, fy=step, interpolation=cv2.INTER_AREA), np.uint8
+        )
+        matrix = np.column_stack([matrix[:, :2] / step, matrix[:, 2]])
+    made = cv2.warpAffine(pixels, matrix, size, flags=cv2.INTER_LINEAR)
+    cover = made[..., 3]
+    below = cv2.multiply(rgb, cv2.merge([255 - cover] * 3), scale=1 / 255)
+    rgb[:] = cv2.add(below, made[..., :3])
+    return np.asarray(cover, np.uint8)
+
+
+def _hide(scene: Scene, cover: Pixels) -> None:
+    """Forget the faces behind something new, or do not count them where only a part is seen."""
+    kept = []
+    for label in scene.labels:
+        half = label.side / 2
+        y, x = max(0, int(label.y - half)), max(0, int(label.x - half))
+        part = cover[y : max(y + 1, int(label.y + half)), x : max(x + 1, int(label.x + half))]
+        hidden = float(part.mean()) / 255 if part.size else 0.0
+        if hidden < HIDDEN[0]:
+            kept.append(label)
+        elif hidden < HIDDEN[1]:
+            kept.append(Label(label.x, label.y, label.side, label.landmarks, False))
+    scene.labels = kept
+
+
+def _moved(label: Label, x: int, y: int) -> Label:
+    return Label(label.x + x, label.y + y, label.side, label.landmarks + (x, y), label.counts)
+
+
+def _restyled(pixels: Pixels, rng: Generator) -> Pixels:
+    """A sprite in other colors, with other lines, or painted."""
+    chance = rng.random()
+    if chance < 0.25:
+        return pixels
+    rgb, cover = pixels[..., :3], pixels[..., 3:]
+    if chance < 0.4:
+        core = np.ones((3, 3), np.uint8)
+        changed = (cv2.erode if rng.random() < 0.5 else cv2.dilate)(rgb, core)
+        rgb = np.asarray(cv2.addWeighted(changed, 0.7, rgb, 0.3, 0), np.uint8)
+    elif chance < 0.52:
+        rgb = np.asarray(cv2.medianBlur(rgb, int(rng.choice([3, 5, 7]))), np.uint8)
+    elif chance < 0.6:
+        rgb = _line_art(rgb, cover, rng)
+    if rng.random() < 0.5:
+        # Mixed channels turn the hue, keep smooth shading and leave white white.
+        mixing = np.eye(3) + rng.normal(0, 0.18, (3, 3))
+        mixing /= mixing.sum(1, keepdims=True)
+        rgb = np.asarray(cv2.transform(rgb, mixing.astype(np.float32)), np.uint8)
+    return np.concatenate([np.minimum(rgb, cover), cover], 2)
+
+
+def _line_art(rgb: Pixels, cover: Pixels, rng: Generator) -> Pixels:
+    """Lines alone, on white, or with some of the tones left.
+
+    Source: Winnemöller, Kyprianidis and Olsen 2012, the extended difference of Gaussians.
+    """
+    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32) + 255 - cover[..., 0]
+    sigma = float(rng.uniform(0.6, 1.4))
+    fine, soft = (cv2.GaussianBlur(grey, (0, 0), s) for s in (sigma, 1.6 * sigma))
+    lines = np.clip(255 + (fine - soft) * rng.uniform(8, 25), 0, 255)
+    tones = rng.uniform(0, 0.7) if rng.random() < 0.5 else 0.0
+    made = lines[..., None] * (1 - tones * (1 - rgb / 255.0))
+    return np.clip(made, 0, 255).astype(np.uint8)
+
+
+def _decoy(scene: Scene, sprites: Sprites, rng: Generator) -> None:
+    """What may be taken for a face: a body without its head, a head from behind, balls, writing."""
+    high, wide = scene.rgb.shape[:2]
+    kind = rng.random()
+    if kind < 0.45:
+        sprite = _chosen(sprites, rng, None)
+        pixels = sprite.pixels
+        if sprite.face:
+            x, y, side = sprite.face
+            pixels = pixels.copy()
+            pixels[: min(len(pixels), int(y + 0.56 * side))] = 0
+        scale = float(np.exp(rng.uniform(np.log(0.25), np.log(2.0))))
+        turn = float(rng.normal(0, 30))
+        at = rng.uniform(0.1, 0.9, 2) * (wide, high)
+        matrix = np.asarray(cv2.getRotationMatrix2D((160, 250 if sprite.face else 130), turn, scale))
+        matrix[:, 2] += at - (160, 250 if sprite.face else 130)
+        _blend(scene.rgb, _restyled(pixels, rng), matrix)
+    elif kind < 0.75:
+        # Pairs and rows of round things.
+        radius = int(np.exp(rng.uniform(np.log(2), np.log(40))))
+        tone, rim = (tuple(rng.integers(0, 256, 3).tolist()) for _ in range(2))
+        x, y = (int(n) for n in rng.uniform(0, 1, 2) * (wide, high))
+        for n in range(int(rng.integers(1, 5))):
+            at = (x + n * int(radius * rng.uniform(1.8, 3)), y + int(rng.normal(0, radius / 2)))
+            cv2.circle(scene.rgb, at, radius, tone, -1, cv2.LINE_AA)
+            cv2.circle(scene.rgb, at, radius, rim, max(1, radius // 6), cv2.LINE_AA)
+            if rng.random() < 0.4:
+                cv2.circle(scene.rgb, at, max(1, radius // 2), rim, -1, cv2.LINE_AA)
+    else:
+        _write(scene.rgb, rng, int(rng.integers(1, 8)))
+
+
+def _write(rgb: Pixels, rng: Generator, lines: int) -> None:
+    """Lines of letters."""
+    high, wide = rgb.shape[:2]
+    x, y = (int(n) for n in rng.uniform(-0.1, 0.8, 2) * (wide, high))
+    size = float(np.exp(rng.uniform(np.log(0.25), np.log(2.5))))
+    tone = tuple(rng.integers(0, 256, 3).tolist())
+    for line in range(lines):
+        _line_of_text(rgb, (x, y + int((line + 1) * 26 * size)), size, tone, rng, 14)
+
+
+def _line_of_text(
+    rgb: Pixels,
+    at: tuple[int, int],
+    size: float,
+    tone: tuple[int, ...],
+    rng: Generator,
+    longest: int,
+) -> None:
+    text = "".join(rng.choice([*WORDS, " "], int(rng.integers(2, longest))))
+    thick = max(1, int(size * rng.uniform(0.8, 3)))
+    font = int(rng.choice([cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_COMPLEX]))
+    cv2.putText(rgb, text, at, font, size, tone, thick, cv2.LINE_AA)
+
+
+def _clutter(rgb: Pixels, labels: list[Label], rng: Generator) -> None:
+    """Things in front of the picture: bars, blots, a hand's width of a face."""
+    high, wide = rgb.shape[:2]
+    for _ in range(int(rng.integers(1, 4))):
+        at = rng.uniform(0, 1, 2) * (wide, high)
+        if labels and rng.random() < 0.6:
+            face = labels[int(rng.integers(len(labels)))]
+            at = np.array([face.x, face.y]) + rng.choice([-1, 1], 2) * rng.uniform(0.3, 0.6) * face.side
+        reach = 0.25 * (labels[0].side if labels else 60)
+        axes = np.maximum(1, rng.uniform(0.2, 1, 2) * reach).astype(int)
+        tone = tuple(rng.integers(0, 256, 3).tolist())
+        cv2.ellipse(
+            rgb, at.astype(int), axes, float(rng.uniform(0, 180)), 0, 360, tone, -1, cv2.LINE_AA
+        )
