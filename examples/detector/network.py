@@ -14,7 +14,7 @@ from examples.detector.people import LANDMARKS
 STRIDE = 8  # pixels of a cell
 COARSEST = 64  # pictures are a multiple of this wide and high
 CHANNELS = (16, 32, 64, 80, 96, 96)  # of each halving
-BLOCKS = (0, 1, 2, 2, 1, 0)  # residual ones after it
+BLOCKS = (0, 0, 1, 2, 1, 1)  # residual ones after it
 PYRAMID = 64
 OUTPUTS = 4 + 2 * len(LANDMARKS)  # a logit; middle; size; landmarks
 UNIT = 32.0  # pixels: the side of a face whose size is 0, the logarithm of its ratio to this
@@ -44,7 +44,6 @@ class Network(nn.Module):
             stages.append(nn.Sequential(*halving, *(Block(after) for _ in range(blocks))))
         self.stages = nn.ModuleList(stages)
         self.lateral = nn.ModuleList(nn.Conv2d(c, PYRAMID, 1) for c in CHANNELS[2:])
-        self.smooth = nn.Conv2d(PYRAMID, PYRAMID, 3, padding=1)
         self.last = nn.Conv2d(PYRAMID, PYRAMID, 3, padding=1)
         self.out = nn.Conv2d(PYRAMID, OUTPUTS, 1)
 
@@ -58,8 +57,7 @@ class Network(nn.Module):
         top = across.pop()
         while across:
             top = across.pop() + functional.interpolate(top, scale_factor=2.0, mode="nearest")
-        hidden = functional.relu(self.smooth(functional.relu(top)))
-        found: Tensor = self.out(functional.relu(self.last(hidden)))
+        found: Tensor = self.out(functional.relu(self.last(functional.relu(top))))
         return found
 
     def init_rare(self) -> None:

@@ -5,10 +5,11 @@ from behind and bodies without heads.
 """
 
 from dataclasses import dataclass, field
+from functools import cache
 
 import cv2
 import numpy as np
-from numpy.random import Generator
+from numpy.random import PCG64, Generator, SeedSequence
 from numpy.typing import NDArray
 
 from animetools.artist import patterns, scenery, things
@@ -20,6 +21,7 @@ from examples.detector.sprites import Pixels, Sprite, Sprites
 SMALLEST = 9  # pixels of a face's side; smaller ones count neither way
 HIDDEN = (0.35, 0.6)  # the share of a face that is covered: from the first it counts neither way
 KINDS = {"single": 42.0, "group": 26.0, "comic": 14.0, "nobody": 18.0}
+DRAWN, DRAWN_SIDE = 150, 288  # how many backgrounds of each kind, and their size
 WORDS = "AaBbEeGgKkMmOoRrSsTtXxYyZz0123456789!?#%&"
 
 Points = NDArray[np.float64]
@@ -81,16 +83,28 @@ def background(wide: int, high: int, rng: Generator) -> Pixels:
             return _leaves(wide, high, rng)
         case "noise":
             return _noise(wide, high, rng)
-    canvas = Canvas.blank(wide, high, 1.0, WHITE)
-    drawn = patterns.Scene(canvas, wide, high, rng)
+    rgb = _drawn(kind, int(rng.integers(DRAWN)))
+    side = int(rng.uniform(0.5, 1) * len(rgb))
+    x, y = (int(n) for n in rng.integers(0, len(rgb) - side + 1, 2))
+    part = rgb[y : y + side, x : x + side]
+    if rng.random() < 0.5:
+        part = part[:, ::-1]
+    return np.asarray(cv2.resize(part, (wide, high), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+@cache
+def _drawn(kind: str, number: int) -> Pixels:
+    """One of animedraw's backgrounds; drawing takes longer than all else, so there are not many."""
+    rng = Generator(PCG64(SeedSequence([ord(kind[1]), number])))
+    canvas = Canvas.blank(DRAWN_SIDE, DRAWN_SIDE, 1.0, WHITE)
+    drawn = patterns.Scene(canvas, DRAWN_SIDE, DRAWN_SIDE, rng)
     if kind == "place":
         scenery.paint_place(drawn)
-    elif kind == "thing":
-        scenery.paint_background(drawn)
-        things.draw_thing(canvas, wide, high, rng)
     else:
         scenery.paint_background(drawn)
-    return canvas.finish(wide, high)
+    if kind == "thing":
+        things.draw_thing(canvas, DRAWN_SIDE, DRAWN_SIDE, rng)
+    return canvas.finish(DRAWN_SIDE, DRAWN_SIDE)
 
 
 def _leaves(wide: int, high: int, rng: Generator) -> Pixels:
@@ -221,8 +235,7 @@ def _put(scene: Scene, sprites: Sprites, rng: Generator, sides: tuple[float, flo
         to = np.array([wide, high]) * rng.uniform(0.02, 0.98, 2)
     spin = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     matrix = np.column_stack([spin * scale, to - spin * scale @ [x, y]])
-    pixels = _restyled(sprite.pixels, rng)
-    cover = _blend(scene.rgb, pixels, matrix)
+    cover = _blend(scene.rgb, sprite.pixels, matrix, rng)
     _hide(scene, cover)
     if sprite.face is None:
         return
@@ -247,17 +260,17 @@ def _chosen(sprites: Sprites, rng: Generator, near: bool | None) -> Sprite:
             return sprites[number]
 
 
-def _blend(rgb: Pixels, pixels: Pixels, matrix: Points) -> Pixels:
-    """Put a sprite over a picture in place; returns its coverage, uint8 [H, W]."""
+def _blend(rgb: Pixels, pixels: Pixels, matrix: Points, rng: Generator) -> Pixels:
+    """Put a restyled sprite over a picture in place; returns its coverage, uint8 [H, W]."""
     size = (rgb.shape[1], rgb.shape[0])
     shrink = abs(np.linalg.det(matrix[:, :2])) ** 0.5
-    if shrink < 0.6:  # linear sampling would skip pixels
-        step = 0.5 if shrink > 0.3 else 0.25 if shrink > 0.15 else 0.125
+    if shrink < 0.56:  # linear sampling would skip pixels
+        step = 0.5 if shrink > 0.28 else 0.25 if shrink > 0.14 else 0.125
         pixels = np.asarray(
             cv2.resize(pixels, None, fx=step, fy=step, interpolation=cv2.INTER_AREA), np.uint8
         )
         matrix = np.column_stack([matrix[:, :2] / step, matrix[:, 2]])
-    made = cv2.warpAffine(pixels, matrix, size, flags=cv2.INTER_LINEAR)
+    made = cv2.warpAffine(_restyled(pixels, rng), matrix, size, flags=cv2.INTER_LINEAR)
     cover = made[..., 3]
     below = cv2.multiply(rgb, cv2.merge([255 - cover] * 3), scale=1 / 255)
     rgb[:] = cv2.add(below, made[..., :3])
@@ -335,7 +348,7 @@ def _decoy(scene: Scene, sprites: Sprites, rng: Generator) -> None:
         at = rng.uniform(0.1, 0.9, 2) * (wide, high)
         matrix = np.asarray(cv2.getRotationMatrix2D((160, 250 if sprite.face else 130), turn, scale))
         matrix[:, 2] += at - (160, 250 if sprite.face else 130)
-        _blend(scene.rgb, _restyled(pixels, rng), matrix)
+        _blend(scene.rgb, pixels, matrix, rng)
     elif kind < 0.75:
         # Pairs and rows of round things.
         radius = int(np.exp(rng.uniform(np.log(2), np.log(40))))

@@ -28,7 +28,7 @@ from examples.detector.scenes import Label, scene_of
 from examples.detector.sprites import Sprites
 from examples.tagger.train import normalized
 
-SIDE = 256
+SIDE = 192
 BATCH = 16
 SEED = 1
 RATE, WARMUP, DECAY = 2e-3, 0.03, 0.02  # learning rate, share of the run, weight decay
