@@ -14,18 +14,23 @@ from animetools.cli import (
     Quality,
     Rejected,
     Result,
+    Sha256,
     Stream,
     command,
 )
 from animetools.colors import WHITE
 from animetools.errors import FatalError, ItemError
 from animetools.images.containers import MAX_PIXELS
-from animetools.tags import of_face, tags_of
+from animetools.tags import Tag, of_any_part, of_face, tags_of
 
 if TYPE_CHECKING:
     from animetools.images.crop import Crop, Fill
     from animetools.images.faces import Detector, Face
     from animetools.images.files import Pixels
+    from animetools.images.yolo import Subject
+
+
+FITTING = {"face": of_face, "figure": list[Tag], "hand": of_any_part}  # the tags that a crop keeps
 
 
 @dataclass(frozen=True)
@@ -33,12 +38,25 @@ class CropOptions:
     """The options of animecrop."""
 
     detector: Annotated[
-        Literal["auto", "lbp", "nvxs"],
+        Literal["auto", "lbp", "nvxs", "onnx"],
         Opt(
-            "Face detector; auto runs both, and then nvxs on the turned image if neither finds a"
-            " face."
+            "Face detector; auto runs lbp and nvxs, and then nvxs on the turned image if neither"
+            " finds a face; onnx is a model of your own, see --weights."
         ),
     ] = "auto"
+    weights: Annotated[
+        str,
+        Opt(
+            "Detector for --detector onnx: an ONNX file with the outputs of YOLOv8, or its URL.",
+            unit="FILE",
+            affects=False,
+        ),
+    ] = ""
+    sha256: Sha256 = ""
+    figure: Annotated[
+        bool, Opt("Cut whole characters instead of faces, with a model that finds them.")
+    ] = False
+    hand: Annotated[bool, Opt("Cut hands instead of faces, with a model that finds them.")] = False
     cascade: Annotated[
         str,
         Opt(
@@ -103,6 +121,28 @@ class CropOptions:
     background: Background = WHITE
     max_pixels: MaxPixels = MAX_PIXELS
 
+    def __post_init__(self) -> None:
+        """Refuse options that do not go together."""
+        if self.weights and self.detector != "onnx":
+            raise ValueError("--weights needs --detector onnx")
+        if self.detector == "onnx" and not self.weights:
+            raise ValueError("--detector onnx needs --weights FILE.onnx")
+        if self.sha256 and not self.weights:
+            raise ValueError("--sha256 belongs to --weights")
+        if self.figure and self.hand:
+            raise ValueError("--figure and --hand exclude each other")
+        if self.subject == "face":
+            return
+        if self.detector != "onnx":
+            raise ValueError(f"--{self.subject} needs --detector onnx and --weights FILE.onnx")
+        if self.portrait or self.align:
+            raise ValueError(f"--portrait and --align are for faces, not for --{self.subject}")
+
+    @property
+    def subject(self) -> "Subject":
+        """What is cut out."""
+        return "figure" if self.figure else "hand" if self.hand else "face"
+
 
 @command(
     out="faces",
@@ -110,6 +150,7 @@ class CropOptions:
         "find raw/ | animecrop",
         "find raw/ -name '*.png' | animecrop --portrait --one-face -o portraits",
         "animecrop -n --json --min-size 64 raw/",
+        "animecrop --detector onnx --weights person.onnx --figure --margin 0.05 -o figures raw/",
     ],
 )
 def animecrop(options: CropOptions, stream: Stream) -> int:
@@ -122,24 +163,35 @@ def animecrop(options: CropOptions, stream: Stream) -> int:
     and, if known, landmarks; of its source's tags it keeps those that speak of a face. With -n,
     faces are detected but nothing is written.
 
+    --detector onnx runs a model in the layout of YOLOv8 (one output [1, 4 + classes, anchors]) with
+    onnxruntime, from animetools[detect]. Of its classes, by the names in the file, it cuts those
+    that are faces or heads, with --figure persons, and with --hand hands. A figure keeps all tags,
+    a hand those of artist, copyright and character.
+
     Images are PNG, JPEG, GIF, WebP, BMP, TIFF and AVIF files, recognized by their content; with
     animetools[formats] also HEIC and JPEG XL.
     """
     from animetools.images import nvxs
     from animetools.images.faces import choose_detector
+    from animetools.images.yolo import choose_yolo
+    from animetools.netfiles.fetch import locate
 
     if options.align and not nvxs.is_installed():
         raise FatalError(
             "--align needs the nvxs detector, which is not installed: pip install animeface==2.0.3"
         )
-    detector = choose_detector(
-        options.detector,
-        cascade=options.cascade,
-        equalize=options.equalize,
-        smallest=0 if options.one_face else options.min_size,  # a second face may be a small one
-    )
+    if options.detector == "onnx":
+        weights = locate(options.weights, options.sha256, "name an ONNX file with --weights")
+        detector: Detector = choose_yolo(weights, options.subject)
+    else:
+        detector = choose_detector(
+            options.detector,
+            cascade=options.cascade,
+            equalize=options.equalize,
+            smallest=0 if options.one_face else options.min_size,  # a second face may be small
+        )
     stream = replace(stream, found=detector.found).keyed(detector=detector.searched)
-    return stream.fold(partial(crop, options, detector), of_faces)
+    return stream.fold(partial(crop, options, detector), partial(of_subjects, options.subject))
 
 
 def crop(
@@ -154,14 +206,15 @@ def crop(
     tags_of(item.facts)  # malformed ones are an error before anything is written
     rgb = read_rgb(item.path, max_pixels=options.max_pixels, background=options.background)
     found = detector(rgb)
+    subject = options.subject
     if not found:
-        yield item.rejected("no face")
+        yield item.rejected(f"no {subject}")
         return
     faces = [face for face in found if min(face.box[2:]) >= options.min_size]
     if not faces:
         side = max(min(face.box[2:]) for face in found)
         yield item.rejected(
-            "face too small (--min-size)", f"{side} px, --min-size {options.min_size}"
+            f"{subject} too small (--min-size)", f"{side} px, --min-size {options.min_size}"
         )
         return
     if options.largest:
@@ -190,15 +243,15 @@ def crop(
         facts = source | {"crop": part.box} | turn | marks
         yield item.made(path, box=face.box, score=score, detector=face.detector, **facts)
     if not made:
-        yield item.rejected("second face in the crop")
+        yield item.rejected(f"second {subject} in the crop")
 
 
-def of_faces(results: Iterable[Result]) -> Iterator[Result]:
-    """The crops, also those of an earlier run, with the tags of their source that fit a face."""
+def of_subjects(subject: "Subject", results: Iterable[Result]) -> Iterator[Result]:
+    """The crops, also those of an earlier run, with the tags of their source that fit the subject."""
     for result in results:
         if isinstance(result, Item) and "tags" in result.facts:
             try:
-                result = result.noted(tags=of_face(tags_of(result.facts)))
+                result = result.noted(tags=FITTING[subject](tags_of(result.facts)))
             except ItemError as why:
                 result = replace(result, trouble=str(why))
         yield result

@@ -84,7 +84,7 @@ class Face:
         return replace(self, box=(x + across, y + down, width, height), landmarks=marks)
 
 
-Stage = Callable[[Pixels], list[Face]]  # of grey uint8 [H, W]
+Stage = Callable[[Pixels], list[Face]]  # of uint8 [H, W], grey, or [H, W, 3]
 
 
 @dataclass(frozen=True)
@@ -162,16 +162,25 @@ def find_faces(rgb: Pixels, stages: tuple[Stage, ...]) -> list[Face]:
     A long picture is searched piece by piece, each with its own first stage.
     """
     grey = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8)
-    pieces = list(_pieces(*grey.shape[::-1]))
+    return in_pieces(grey, partial(_first, stages))
+
+
+def in_pieces(picture: Pixels, search: Stage) -> list[Face]:
+    """The faces that a search finds in a picture, or in the pieces of a long one, highest score first.
+
+    picture uint8, [H, W] or [H, W, 3].
+    """
+    size = picture.shape[1], picture.shape[0]
+    pieces = list(_pieces(*size))
     if len(pieces) == 1:
-        return _ranked(_first(stages, grey))
+        return _ranked(search(picture))
     whole: list[Face] = []
     cut: list[Face] = []
     for piece in pieces:
         x, y, width, height = piece
-        for face in _first(stages, grey[y : y + height, x : x + width]):
+        for face in search(picture[y : y + height, x : x + width]):
             face = face.moved(x, y)
-            (cut if _is_cut(face.box, piece, grey.shape) else whole).append(face)
+            (cut if _is_cut(face.box, piece, picture.shape) else whole).append(face)
     kept: list[Face] = []
     for face in _ranked(whole) + _ranked(cut):
         if not any(_is_same(face.box, other.box) for other in kept):

@@ -58,7 +58,9 @@ def detect(rgb: Pixels, least: float) -> list[Spot]:
 def spots(cells: NDArray[np.float32], least: float) -> list[Spot]:
     """What a network's output [12, rows, columns] says."""
     logits = np.ascontiguousarray(cells[0])
-    peaks = (logits == cv2.dilate(logits, np.ones((3, 3)))) & (logits >= math.log(least / (1 - least)))
+    peaks = (logits == cv2.dilate(logits, np.ones((3, 3)))) & (
+        logits >= math.log(least / (1 - least))
+    )
     found = []
     for row, column in zip(*np.nonzero(peaks), strict=True):
         across, down, size, *marks = cells[1:, row, column].astype(float).tolist()

@@ -185,9 +185,7 @@ def box_of(head: Frame, who: Character) -> tuple[float, float, float]:
     return float(x), float(y), SIDE * head.size
 
 
-def _eye(
-    canvas: Canvas, head: Frame, who: Character, style: Style, hand: Hand, side: int
-) -> None:
+def _eye(canvas: Canvas, head: Frame, who: Character, style: Style, hand: Hand, side: int) -> None:
     eyes = who.eyes
     lid = eyes.lids[0 if side < 0 else 1]
     if not hand.eyes or (lid == "closed" and hand.eyes != "lines"):
@@ -233,7 +231,9 @@ def _eye(
                 at = (eyes.gaze[0], -0.05)
                 inside.fill(moved(ellipse(at, (0.48, 0.9))), mix(eyes.colors[0], dark, 0.45))
                 inside.fill(moved(ellipse(at, (0.24, 0.45))), dark)
-            canvas.fill(moved(ribbon(upper, [0.04, 0.1 * hand.thick, 0.16 * hand.thick, 0.05])), dark)
+            canvas.fill(
+                moved(ribbon(upper, [0.04, 0.1 * hand.thick, 0.16 * hand.thick, 0.05])), dark
+            )
             if eyes.height > 0.7:
                 under = line_of(who.skin, 0.5)
                 canvas.stroke(moved(lower[2:-3]), 0.5 * line * head.size, under)

@@ -70,7 +70,9 @@ def scene_of(sprites: Sprites, side: int, rng: Generator) -> Scene:
 
 def background(wide: int, high: int, rng: Generator) -> Pixels:
     """Something without a face: uint8 [high, wide, 3]."""
-    kind = pick(rng, {"plain": 3, "pattern": 2, "place": 2.2, "thing": 1, "leaves": 3.5, "noise": 2})
+    kind = pick(
+        rng, {"plain": 3, "pattern": 2, "place": 2.2, "thing": 1, "leaves": 3.5, "noise": 2}
+    )
     match kind:
         case "plain":
             low, top = rng.integers(0, 256, (2, 3))
@@ -346,7 +348,9 @@ def _decoy(scene: Scene, sprites: Sprites, rng: Generator) -> None:
         scale = float(np.exp(rng.uniform(np.log(0.25), np.log(2.0))))
         turn = float(rng.normal(0, 30))
         at = rng.uniform(0.1, 0.9, 2) * (wide, high)
-        matrix = np.asarray(cv2.getRotationMatrix2D((160, 250 if sprite.face else 130), turn, scale))
+        matrix = np.asarray(
+            cv2.getRotationMatrix2D((160, 250 if sprite.face else 130), turn, scale)
+        )
         matrix[:, 2] += at - (160, 250 if sprite.face else 130)
         _blend(scene.rgb, pixels, matrix, rng)
     elif kind < 0.75:
@@ -395,7 +399,10 @@ def _clutter(rgb: Pixels, labels: list[Label], rng: Generator) -> None:
         at = rng.uniform(0, 1, 2) * (wide, high)
         if labels and rng.random() < 0.6:
             face = labels[int(rng.integers(len(labels)))]
-            at = np.array([face.x, face.y]) + rng.choice([-1, 1], 2) * rng.uniform(0.3, 0.6) * face.side
+            at = (
+                np.array([face.x, face.y])
+                + rng.choice([-1, 1], 2) * rng.uniform(0.3, 0.6) * face.side
+            )
         reach = 0.25 * (labels[0].side if labels else 60)
         axes = np.maximum(1, rng.uniform(0.2, 1, 2) * reach).astype(int)
         tone = tuple(rng.integers(0, 256, 3).tolist())

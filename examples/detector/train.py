@@ -73,9 +73,7 @@ def targets_of(labels: list[Label], side: int) -> Values:
             continue
         sigma = max(0.55 * STRIDE, 0.1 * label.side)
         bell = np.exp(-(across**2 + down**2) / (2 * sigma**2))
-        row, column = (
-            min(max(int(value / STRIDE), 0), cells - 1) for value in (label.y, label.x)
-        )
+        row, column = (min(max(int(value / STRIDE), 0), cells - 1) for value in (label.y, label.x))
         bell[row, column] = 1.0
         better = bell > np.maximum(target[0], 0.25)
         target[0] = np.maximum(target[0], bell)
