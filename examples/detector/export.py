@@ -53,7 +53,7 @@ class Graph:
             self.half(given),
             kernel_shape=[side, side],
             strides=[step, step],
-            pads=[layer.padding[0]] * 4,  # type: ignore[list-item]
+            pads=[layer.padding[0]] * 4,
         )
 
 
@@ -99,7 +99,8 @@ def onnx_of(network: Network) -> bytes:
     )
     model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     onnx.checker.check_model(model)
-    return model.SerializeToString()
+    data: bytes = model.SerializeToString()
+    return data
 
 
 def network_of(run: str) -> Network:

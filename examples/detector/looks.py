@@ -53,4 +53,4 @@ def _tinted(rgb: Pixels, rng: Generator) -> Pixels:
     lights = rng.uniform(0.2, 1.1, (2, 3)).astype(np.float32)
     share = np.linspace(0, 1, rgb.shape[0], dtype=np.float32)[:, None, None]
     light = lights[0] + (lights[1] - lights[0]) * share
-    return np.clip(rgb * light, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(rgb * light, 0, 255), np.uint8)

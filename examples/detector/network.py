@@ -62,5 +62,6 @@ class Network(nn.Module):
 
     def init_rare(self) -> None:
         """Start with few faces: without this the first steps only learn that they are rare."""
+        assert self.out.bias is not None
         with torch.no_grad():
             self.out.bias[0] = -4.0

@@ -5,24 +5,19 @@ from behind and bodies without heads.
 """
 
 from dataclasses import dataclass, field
-from functools import cache
 
 import cv2
 import numpy as np
-from numpy.random import PCG64, Generator, SeedSequence
+from numpy.random import Generator
 from numpy.typing import NDArray
 
-from animetools.artist import patterns, scenery, things
-from animetools.artist.canvas import Canvas
 from animetools.artist.character import pick
-from animetools.artist.colors import WHITE
+from examples.detector.backgrounds import background, panel_background, write, write_line
 from examples.detector.sprites import Pixels, Sprite, Sprites
 
-SMALLEST = 9  # pixels of a face's side; smaller ones count neither way
+SMALLEST = 11  # pixels of a face's side; smaller ones count neither way
 HIDDEN = (0.35, 0.6)  # the share of a face that is covered: from the first it counts neither way
-KINDS = {"single": 42.0, "group": 26.0, "comic": 14.0, "nobody": 18.0}
-DRAWN, DRAWN_SIDE = 150, 288  # how many backgrounds of each kind, and their size
-WORDS = "AaBbEeGgKkMmOoRrSsTtXxYyZz0123456789!?#%&"
+KINDS = {"single": 44.0, "group": 20.0, "comic": 14.0, "nobody": 22.0}
 
 Points = NDArray[np.float64]
 
@@ -54,103 +49,18 @@ def scene_of(sprites: Sprites, side: int, rng: Generator) -> Scene:
     else:
         scene = Scene(background(side, side, rng))
         if kind == "single":
-            _put(scene, sprites, rng, (18, 0.95 * side))
+            _put(scene, sprites, rng, (16 if rng.random() < 0.3 else 48, 0.95 * side))
         elif kind == "group":
             for _ in range(int(rng.integers(2, 8))):
-                _put(scene, sprites, rng, (9, 0.4 * side))
+                _put(scene, sprites, rng, (11, 0.5 * side))
         else:
             for _ in range(int(rng.integers(0, 4))):
                 _decoy(scene, sprites, rng)
     if rng.random() < 0.12:
-        _write(scene.rgb, rng, int(rng.integers(1, 4)))
+        write(scene.rgb, rng, int(rng.integers(1, 4)))
     if rng.random() < 0.12:
         _clutter(scene.rgb, scene.labels, rng)
     return scene
-
-
-def background(wide: int, high: int, rng: Generator) -> Pixels:
-    """Something without a face: uint8 [high, wide, 3]."""
-    kind = pick(
-        rng, {"plain": 3, "pattern": 2, "place": 2.2, "thing": 1, "leaves": 3.5, "noise": 2}
-    )
-    match kind:
-        case "plain":
-            low, top = rng.integers(0, 256, (2, 3))
-            if rng.random() < 0.5:
-                low = top = rng.choice([0, 255, 255, 128], 1)
-            share = np.linspace(0, 1, high)[:, None, None]
-            shades = np.broadcast_to(low + (top - low) * share, (high, wide, 3))
-            return np.ascontiguousarray(shades, np.uint8)
-        case "leaves":
-            return _leaves(wide, high, rng)
-        case "noise":
-            return _noise(wide, high, rng)
-    rgb = _drawn(kind, int(rng.integers(DRAWN)))
-    side = int(rng.uniform(0.5, 1) * len(rgb))
-    x, y = (int(n) for n in rng.integers(0, len(rgb) - side + 1, 2))
-    part = rgb[y : y + side, x : x + side]
-    if rng.random() < 0.5:
-        part = part[:, ::-1]
-    return np.asarray(cv2.resize(part, (wide, high), interpolation=cv2.INTER_AREA), np.uint8)
-
-
-@cache
-def _drawn(kind: str, number: int) -> Pixels:
-    """One of animedraw's backgrounds; drawing takes longer than all else, so there are not many."""
-    rng = Generator(PCG64(SeedSequence([ord(kind[1]), number])))
-    canvas = Canvas.blank(DRAWN_SIDE, DRAWN_SIDE, 1.0, WHITE)
-    drawn = patterns.Scene(canvas, DRAWN_SIDE, DRAWN_SIDE, rng)
-    if kind == "place":
-        scenery.paint_place(drawn)
-    else:
-        scenery.paint_background(drawn)
-    if kind == "thing":
-        things.draw_thing(canvas, DRAWN_SIDE, DRAWN_SIDE, rng)
-    return canvas.finish(DRAWN_SIDE, DRAWN_SIDE)
-
-
-def _leaves(wide: int, high: int, rng: Generator) -> Pixels:
-    """Overlapping shapes of all sizes, whose statistics are those of photographs.
-
-    Source: Lee, Mumford and Huang 2001, the dead leaves model.
-    """
-    rgb = np.full((high, wide, 3), rng.integers(0, 256, 3), np.uint8)
-    tones = rng.integers(0, 256, (int(rng.integers(2, 9)), 3))
-    count = int(rng.integers(15, 160))
-    radius = np.minimum(3.0 * rng.power(1.0, count) ** -0.7, 0.4 * max(wide, high))
-    for r in np.sort(radius * rng.uniform(1, 4))[::-1]:
-        at = (int(rng.integers(0, wide)), int(rng.integers(0, high)))
-        noisy = tones[int(rng.integers(len(tones)))] + rng.normal(0, 25, 3)
-        tone = tuple(np.clip(noisy, 0, 255).tolist())
-        kind = rng.random()
-        if kind < 0.4:
-            axes = (max(1, int(r)), max(1, int(r * rng.uniform(0.2, 1))))
-            cv2.ellipse(rgb, at, axes, float(rng.uniform(0, 180)), 0, 360, tone, -1, cv2.LINE_AA)
-        elif kind < 0.85:
-            angle = np.sort(rng.uniform(0, 2 * np.pi, int(rng.integers(3, 7))))
-            corners = at + r * np.stack([np.cos(angle), np.sin(angle)], 1)
-            cv2.fillPoly(rgb, [corners.astype(np.int32)], tone, cv2.LINE_AA)
-        else:
-            to = (at[0] + int(rng.normal(0, 2 * r)), at[1] + int(rng.normal(0, 2 * r)))
-            cv2.line(rgb, at, to, tone, max(1, int(r / 8)), cv2.LINE_AA)
-    if rng.random() < 0.6:
-        grain = _noise(wide, high, rng).astype(np.float32) - 128
-        rgb = np.clip(rgb + grain * rng.uniform(0.1, 0.5), 0, 255).astype(np.uint8)
-    return rgb
-
-
-def _noise(wide: int, high: int, rng: Generator) -> Pixels:
-    """Clouds: noise of many sizes, in two or three colors."""
-    fall = rng.uniform(0.35, 0.8)
-    rgb = np.zeros((high, wide, 3), np.float32)
-    grey = rng.random() < 0.5
-    for level in range(1, 8):
-        cells = 2**level
-        coarse = rng.normal(0, fall**level, (cells, cells, 1 if grey else 3)).astype(np.float32)
-        part = cv2.resize(coarse, (wide, high), interpolation=cv2.INTER_LINEAR)
-        rgb += part.reshape(high, wide, -1)
-    rgb = (rgb - rgb.mean()) / (rgb.std() + 1e-6) * rng.uniform(15, 70) + rng.uniform(40, 215)
-    return np.clip(rgb * np.exp(rng.normal(0, 0.15, 3)), 0, 255).astype(np.uint8)
 
 
 def _comic(sprites: Sprites, side: int, rng: Generator) -> Scene:
@@ -165,7 +75,7 @@ def _comic(sprites: Sprites, side: int, rng: Generator) -> Scene:
         for right in [*columns, float(side)]:
             wide, high = int(right - left) - gap, int(low - top) - gap
             if min(wide, high) > 24:
-                panel = Scene(_panel(wide, high, rng))
+                panel = Scene(panel_background(wide, high, rng))
                 if rng.random() < 0.85:
                     _put(panel, sprites, rng, (12, 1.0 * min(wide, high)))
                 if rng.random() < 0.5:
@@ -182,22 +92,6 @@ def _comic(sprites: Sprites, side: int, rng: Generator) -> Scene:
     return page
 
 
-def _panel(wide: int, high: int, rng: Generator) -> Pixels:
-    """A panel's background: white, speed lines, or anything."""
-    chance = rng.random()
-    if chance < 0.35:
-        return np.full((high, wide, 3), 255, np.uint8)
-    if chance < 0.55:
-        rgb = np.full((high, wide, 3), 255, np.uint8)
-        at = rng.uniform(0.2, 0.8, 2) * (wide, high)
-        for angle in rng.uniform(0, 2 * np.pi, int(rng.integers(20, 90))):
-            way = np.array([np.cos(angle), np.sin(angle)]) * (wide + high)
-            near = at + way * rng.uniform(0.15, 0.4)
-            cv2.line(rgb, near.astype(int), (at + way).astype(int), (0, 0, 0), 1, cv2.LINE_AA)
-        return rgb
-    return background(wide, high, rng)
-
-
 def _bubble(panel: Scene, rng: Generator) -> None:
     high, wide = panel.rgb.shape[:2]
     at = (int(rng.uniform(0, wide)), int(rng.uniform(0, 0.4) * high))
@@ -208,7 +102,7 @@ def _bubble(panel: Scene, rng: Generator) -> None:
     cv2.ellipse(panel.rgb, at, axes, 0, 0, 360, (255, 255, 255), -1, cv2.LINE_AA)
     cv2.ellipse(panel.rgb, at, axes, 0, 0, 360, (0, 0, 0), 1, cv2.LINE_AA)
     corner = (at[0] - axes[0] // 2, at[1])
-    _line_of_text(panel.rgb, corner, max(0.2, axes[0] / 120), (0, 0, 0), rng, 6)
+    write_line(panel.rgb, corner, max(0.2, axes[0] / 120), (0, 0, 0), rng, 6)
 
 
 def _is_near(label: Label, at: tuple[int, int], axes: tuple[int, int]) -> bool:
@@ -295,7 +189,9 @@ def _hide(scene: Scene, cover: Pixels) -> None:
 
 
 def _moved(label: Label, x: int, y: int) -> Label:
-    return Label(label.x + x, label.y + y, label.side, label.landmarks + (x, y), label.counts)
+    return Label(
+        label.x + x, label.y + y, label.side, np.add(label.landmarks, (x, y)), label.counts
+    )
 
 
 def _restyled(pixels: Pixels, rng: Generator) -> Pixels:
@@ -331,7 +227,7 @@ def _line_art(rgb: Pixels, cover: Pixels, rng: Generator) -> Pixels:
     lines = np.clip(255 + (fine - soft) * rng.uniform(8, 25), 0, 255)
     tones = rng.uniform(0, 0.7) if rng.random() < 0.5 else 0.0
     made = lines[..., None] * (1 - tones * (1 - rgb / 255.0))
-    return np.clip(made, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(made, 0, 255), np.uint8)
 
 
 def _decoy(scene: Scene, sprites: Sprites, rng: Generator) -> None:
@@ -359,37 +255,13 @@ def _decoy(scene: Scene, sprites: Sprites, rng: Generator) -> None:
         tone, rim = (tuple(rng.integers(0, 256, 3).tolist()) for _ in range(2))
         x, y = (int(n) for n in rng.uniform(0, 1, 2) * (wide, high))
         for n in range(int(rng.integers(1, 5))):
-            at = (x + n * int(radius * rng.uniform(1.8, 3)), y + int(rng.normal(0, radius / 2)))
-            cv2.circle(scene.rgb, at, radius, tone, -1, cv2.LINE_AA)
-            cv2.circle(scene.rgb, at, radius, rim, max(1, radius // 6), cv2.LINE_AA)
+            ball = (x + n * int(radius * rng.uniform(1.8, 3)), y + int(rng.normal(0, radius / 2)))
+            cv2.circle(scene.rgb, ball, radius, tone, -1, cv2.LINE_AA)
+            cv2.circle(scene.rgb, ball, radius, rim, max(1, radius // 6), cv2.LINE_AA)
             if rng.random() < 0.4:
-                cv2.circle(scene.rgb, at, max(1, radius // 2), rim, -1, cv2.LINE_AA)
+                cv2.circle(scene.rgb, ball, max(1, radius // 2), rim, -1, cv2.LINE_AA)
     else:
-        _write(scene.rgb, rng, int(rng.integers(1, 8)))
-
-
-def _write(rgb: Pixels, rng: Generator, lines: int) -> None:
-    """Lines of letters."""
-    high, wide = rgb.shape[:2]
-    x, y = (int(n) for n in rng.uniform(-0.1, 0.8, 2) * (wide, high))
-    size = float(np.exp(rng.uniform(np.log(0.25), np.log(2.5))))
-    tone = tuple(rng.integers(0, 256, 3).tolist())
-    for line in range(lines):
-        _line_of_text(rgb, (x, y + int((line + 1) * 26 * size)), size, tone, rng, 14)
-
-
-def _line_of_text(
-    rgb: Pixels,
-    at: tuple[int, int],
-    size: float,
-    tone: tuple[int, ...],
-    rng: Generator,
-    longest: int,
-) -> None:
-    text = "".join(rng.choice([*WORDS, " "], int(rng.integers(2, longest))))
-    thick = max(1, int(size * rng.uniform(0.8, 3)))
-    font = int(rng.choice([cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_COMPLEX]))
-    cv2.putText(rgb, text, at, font, size, tone, thick, cv2.LINE_AA)
+        write(scene.rgb, rng, int(rng.integers(1, 8)))
 
 
 def _clutter(rgb: Pixels, labels: list[Label], rng: Generator) -> None:
@@ -404,8 +276,7 @@ def _clutter(rgb: Pixels, labels: list[Label], rng: Generator) -> None:
                 + rng.choice([-1, 1], 2) * rng.uniform(0.3, 0.6) * face.side
             )
         reach = 0.25 * (labels[0].side if labels else 60)
-        axes = np.maximum(1, rng.uniform(0.2, 1, 2) * reach).astype(int)
+        wide_high = [max(1, int(n)) for n in rng.uniform(0.2, 1, 2) * reach]
         tone = tuple(rng.integers(0, 256, 3).tolist())
-        cv2.ellipse(
-            rgb, at.astype(int), axes, float(rng.uniform(0, 180)), 0, 360, tone, -1, cv2.LINE_AA
-        )
+        turn = float(rng.uniform(0, 180))
+        cv2.ellipse(rgb, at.astype(int).tolist(), wide_high, turn, 0, 360, tone, -1, cv2.LINE_AA)

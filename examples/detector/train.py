@@ -116,7 +116,7 @@ class Training:
         self.path, self.total, self.step = os.path.join(run, "checkpoint.pt"), total, 0
         self.network = normalized(Network())
         # The output has no normalization.
-        self.network.out = self.network.out[0]  # type: ignore[index,assignment]
+        self.network.out = self.network.out[0]  # type: ignore[index]
         self.network.init_rare()
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.network).eval()
