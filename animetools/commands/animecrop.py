@@ -21,16 +21,13 @@ from animetools.cli import (
 from animetools.colors import WHITE
 from animetools.errors import FatalError, ItemError
 from animetools.images.containers import MAX_PIXELS
-from animetools.tags import Tag, of_any_part, of_face, tags_of
+from animetools.tags import of_any_part, of_face, tags_of
 
 if TYPE_CHECKING:
     from animetools.images.crop import Crop, Fill
-    from animetools.images.faces import Detector, Face
+    from animetools.images.faces import Detector
     from animetools.images.files import Pixels
-    from animetools.images.yolo import Subject
-
-
-FITTING = {"face": of_face, "figure": list[Tag], "hand": of_any_part}  # the tags that a crop keeps
+    from animetools.images.yolo import Subject, YoloDetector
 
 
 @dataclass(frozen=True)
@@ -123,19 +120,15 @@ class CropOptions:
 
     def __post_init__(self) -> None:
         """Refuse options that do not go together."""
-        if self.weights and self.detector != "onnx":
-            raise ValueError("--weights needs --detector onnx")
-        if self.detector == "onnx" and not self.weights:
-            raise ValueError("--detector onnx needs --weights FILE.onnx")
+        if (self.detector == "onnx") != bool(self.weights):
+            raise ValueError("--detector onnx and --weights FILE need each other")
         if self.sha256 and not self.weights:
             raise ValueError("--sha256 belongs to --weights")
         if self.figure and self.hand:
             raise ValueError("--figure and --hand exclude each other")
-        if self.subject == "face":
-            return
-        if self.detector != "onnx":
-            raise ValueError(f"--{self.subject} needs --detector onnx and --weights FILE.onnx")
-        if self.portrait or self.align:
+        if self.subject != "face" and not self.weights:
+            raise ValueError(f"--{self.subject} needs --detector onnx --weights FILE")
+        if self.subject != "face" and (self.portrait or self.align):
             raise ValueError(f"--portrait and --align are for faces, not for --{self.subject}")
 
     @property
@@ -182,7 +175,7 @@ def animecrop(options: CropOptions, stream: Stream) -> int:
         )
     if options.detector == "onnx":
         weights = locate(options.weights, options.sha256, "name an ONNX file with --weights")
-        detector: Detector = choose_yolo(weights, options.subject)
+        detector: Detector | YoloDetector = choose_yolo(weights, options.subject)
     else:
         detector = choose_detector(
             options.detector,
@@ -195,9 +188,11 @@ def animecrop(options: CropOptions, stream: Stream) -> int:
 
 
 def crop(
-    options: CropOptions, detector: "Detector", item: Item, output: Output
+    options: CropOptions, detector: "Detector | YoloDetector", item: Item, output: Output
 ) -> Iterator[Item | Rejected]:
     """Every face of one image, each as a file."""
+    from animetools.images.crop import crop_around, margin, portrait
+    from animetools.images.faces import with_landmarks
     from animetools.images.files import read_rgb
     from animetools.images.hashes import source_hash
     from animetools.images.quality import shrunk
@@ -206,7 +201,7 @@ def crop(
     tags_of(item.facts)  # malformed ones are an error before anything is written
     rgb = read_rgb(item.path, max_pixels=options.max_pixels, background=options.background)
     found = detector(rgb)
-    subject = options.subject
+    subject, size = options.subject, (rgb.shape[1], rgb.shape[0])
     if not found:
         yield item.rejected(f"no {subject}")
         return
@@ -220,15 +215,19 @@ def crop(
     if options.largest:
         faces = [max(faces, key=lambda face: face.box[2] * face.box[3])]
     source = {
-        "source_size": [rgb.shape[1], rgb.shape[0]],
+        "source_size": [*size],
         "source_hash": source_hash(shrunk(rgb)).hex(),
     }
     sidecars = list(sidecars_of(item.path)) if options.sidecars else []
+    square = not options.free
+    frame = portrait(square=square) if options.portrait else margin(options.margin, square=square)
     made = 0
     for face in faces:
         if made and made == options.max_faces:
             break
-        face, part = _planned(options, rgb, face)
+        if options.align:
+            face = with_landmarks(rgb, face)
+        part = crop_around(face, frame, size, options.border, align=options.align)
         if options.one_face and sum(part.holds(other.box) for other in found) > 1:
             continue
         encode = partial(_encoded, options, rgb, part)
@@ -251,26 +250,12 @@ def of_subjects(subject: "Subject", results: Iterable[Result]) -> Iterator[Resul
     for result in results:
         if isinstance(result, Item) and "tags" in result.facts:
             try:
-                result = result.noted(tags=FITTING[subject](tags_of(result.facts)))
+                tags = tags_of(result.facts)
+                fitting = {"face": of_face(tags), "figure": tags, "hand": of_any_part(tags)}
+                result = result.noted(tags=fitting[subject])
             except ItemError as why:
                 result = replace(result, trouble=str(why))
         yield result
-
-
-def _planned(options: CropOptions, rgb: "Pixels", face: "Face") -> "tuple[Face, Crop]":
-    """The face, for --align with its eyes, and the crop around it."""
-    from animetools.images.crop import aligned_crop_of, crop_of, margin, portrait
-    from animetools.images.faces import with_landmarks
-
-    size = rgb.shape[1], rgb.shape[0]
-    square = not options.free
-    frame = portrait(square=square) if options.portrait else margin(options.margin, square=square)
-    if options.align:
-        face = with_landmarks(rgb, face)
-        aligned = aligned_crop_of(face, frame, size, options.border)
-        if aligned:
-            return face, aligned
-    return face, crop_of(face.box, frame, size, options.border)
 
 
 def _encoded(options: CropOptions, rgb: "Pixels", part: "Crop") -> bytes:

@@ -244,10 +244,9 @@ def _decoy(scene: Scene, sprites: Sprites, rng: Generator) -> None:
         scale = float(np.exp(rng.uniform(np.log(0.25), np.log(2.0))))
         turn = float(rng.normal(0, 30))
         at = rng.uniform(0.1, 0.9, 2) * (wide, high)
-        matrix = np.asarray(
-            cv2.getRotationMatrix2D((160, 250 if sprite.face else 130), turn, scale)
-        )
-        matrix[:, 2] += at - (160, 250 if sprite.face else 130)
+        middle = (160, 250 if sprite.face else 130)
+        turned = np.array(cv2.getRotationMatrix2D(middle, turn, scale), np.float64)
+        matrix = np.column_stack([turned[:, :2], turned[:, 2] + at - middle])
         _blend(scene.rgb, pixels, matrix, rng)
     elif kind < 0.75:
         # Pairs and rows of round things.
