@@ -64,17 +64,20 @@ def _leaves(wide: int, high: int, rng: Generator) -> Pixels:
     """
     rgb = np.full((high, wide, 3), rng.integers(0, 256, 3), np.uint8)
     tones = rng.integers(0, 256, (int(rng.integers(2, 9)), 3))
-    count = int(rng.integers(15, 160))
+    # Branches, lights and foliage are many and small.
+    count = int(rng.integers(15, 160) if rng.random() < 0.6 else rng.integers(200, 500))
+    lines = 0.15 if rng.random() < 0.7 else 0.8
+    coarse = rng.uniform(1, 4) if count < 200 else rng.uniform(0.5, 1.5)
     radius = np.minimum(3.0 * rng.power(1.0, count) ** -0.7, 0.4 * max(wide, high))
-    for r in np.sort(radius * rng.uniform(1, 4))[::-1]:
+    for r in np.sort(radius * coarse)[::-1]:
         at = (int(rng.integers(0, wide)), int(rng.integers(0, high)))
         noisy = tones[int(rng.integers(len(tones)))] + rng.normal(0, 25, 3)
         tone = tuple(np.clip(noisy, 0, 255).tolist())
         kind = rng.random()
-        if kind < 0.4:
+        if kind < 0.5 * (1 - lines):
             axes = (max(1, int(r)), max(1, int(r * rng.uniform(0.2, 1))))
             cv2.ellipse(rgb, at, axes, float(rng.uniform(0, 180)), 0, 360, tone, -1, cv2.LINE_AA)
-        elif kind < 0.85:
+        elif kind < 1 - lines:
             angle = np.sort(rng.uniform(0, 2 * np.pi, int(rng.integers(3, 7))))
             corners = at + r * np.stack([np.cos(angle), np.sin(angle)], 1)
             cv2.fillPoly(rgb, [corners.astype(np.int32)], tone, cv2.LINE_AA)

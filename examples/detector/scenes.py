@@ -17,7 +17,7 @@ from examples.detector.sprites import Pixels, Sprite, Sprites
 
 SMALLEST = 11  # pixels of a face's side; smaller ones count neither way
 HIDDEN = (0.35, 0.6)  # the share of a face that is covered: from the first it counts neither way
-KINDS = {"single": 44.0, "group": 20.0, "comic": 14.0, "nobody": 22.0}
+KINDS = {"single": 44.0, "group": 20.0, "comic": 14.0, "nobody": 26.0}
 
 Points = NDArray[np.float64]
 
@@ -248,7 +248,18 @@ def _decoy(scene: Scene, sprites: Sprites, rng: Generator) -> None:
         turned = np.array(cv2.getRotationMatrix2D(middle, turn, scale), np.float64)
         matrix = np.column_stack([turned[:, :2], turned[:, 2] + at - middle])
         _blend(scene.rgb, pixels, matrix, rng)
-    elif kind < 0.75:
+    elif kind < 0.6:
+        # A light patch with dark spots, where eyes and a mouth might be.
+        reach = float(np.exp(rng.uniform(np.log(5), np.log(30))))
+        center = rng.uniform(0, 1, 2) * (wide, high)
+        for n in range(int(rng.integers(3, 9))):
+            spot = (center + rng.normal(0, 0.5 * reach * (n > 0), 2)).astype(int).tolist()
+            half = reach if n == 0 else reach * rng.uniform(0.08, 0.3)
+            axes = [max(1, int(half * rng.uniform(0.5, 1.2))) for _ in range(2)]
+            level = rng.integers(150, 256, 3) if n == 0 else rng.integers(0, 120, 3)
+            shade, turn = tuple(level.tolist()), float(rng.uniform(0, 180))
+            cv2.ellipse(scene.rgb, spot, axes, turn, 0, 360, shade, -1, cv2.LINE_AA)
+    elif kind < 0.8:
         # Pairs and rows of round things.
         radius = int(np.exp(rng.uniform(np.log(2), np.log(40))))
         tone, rim = (tuple(rng.integers(0, 256, 3).tolist()) for _ in range(2))

@@ -84,9 +84,7 @@ def _node(kind: str, takes: str, gives: str, **how: Any) -> Any:
     return helper.make_node(kind, takes.split(), [gives], **how)
 
 
-def squares(
-    size: tuple[int, int], **where: Sequence[tuple[int, int, int]]
-) -> NDArray[np.uint8]:
+def squares(size: tuple[int, int], **where: Sequence[tuple[int, int, int]]) -> NDArray[np.uint8]:
     """A black picture (width, height) with squares (x, y, side) of red, green and blue."""
     rgb = np.zeros((size[1], size[0], 3), np.uint8)
     for name, color in (("red", (255, 0, 0)), ("green", (0, 255, 0)), ("blue", (0, 0, 255))):
