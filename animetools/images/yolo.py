@@ -6,7 +6,6 @@ write the names of the classes and the size into the file.
 """
 
 import ast
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -246,7 +245,7 @@ def _side_of(texts: Mapping[str, str]) -> int:
     found = _literal(texts.get("imgsz", ""))
     sides = found if isinstance(found, list) else [found]
     if sides and all(isinstance(side, int) and SIDES[0] <= side <= SIDES[1] for side in sides):
-        return math.ceil(max(sides) / MULTIPLE) * MULTIPLE
+        return int(-(-max(sides) // MULTIPLE) * MULTIPLE)
     return USUAL_SIDE
 
 

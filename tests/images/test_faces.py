@@ -121,7 +121,7 @@ def test_boxes_in_the_border_of_a_turned_view_are_none() -> None:
 def test_stages_are_asked_until_one_finds() -> None:
     asked: list[str] = []
 
-    def stage(name: str, *found: Face) -> room.Stage:
+    def stage(name: str, *found: Face) -> room.Search:
         def look(grey: Pixels) -> list[Face]:
             asked.append(name)
             assert grey.shape == (20, 30)
