@@ -119,7 +119,7 @@ def _put(scene: Scene, sprites: Sprites, rng: Generator, sides: tuple[float, flo
     fills = goal > 0.55 * max(wide, high)
     sprite = _chosen(sprites, rng, fills)
     x, y, side = sprite.face if sprite.face else (160.0, 130.0, 110.0)
-    spread = 0.0 if rng.random() < 0.4 else 35.0 if rng.random() < 0.35 else 12.0
+    spread = float(rng.choice([0.0, 15.0, 35.0], p=[0.25, 0.35, 0.4]))
     turn = np.deg2rad(np.clip(rng.normal(0, spread), -60, 60))
     stretch = np.exp(rng.normal(0, 0.05))
     scale = goal / side * np.array([stretch, 1 / stretch])
