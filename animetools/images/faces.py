@@ -35,13 +35,17 @@ NVXS_LONGEST = 4096  # the library sums pixels in float32, which is too coarse f
 NVXS_SMALL_LONGEST = 384
 POINTS_LONGEST = (448, 224)  # the network knows faces of 11 to 180 px: small ones, and large ones
 POINTS_LEAST = 0.5  # likelihood
-POINTS_SURE = 0.66  # from here on a face counts that no other detector sees
+# A face that only points sees is looked at twice more, closer, and once mirrored, unless it is this
+# likely already. Texture seldom looks like a face three times.
+POINTS_SURE = 0.8
+POINTS_FAINT = 0.02  # of what is looked at closer
+SURE = 0.5  # score of such a face, from here on it counts
 EYES_LONGEST = 128  # of the area in which the landmarks of a known face are searched
-EYES_LEAST = 0.1
 EYES_ROOM = 0.4  # around the box, in face widths
 # A face that only nvxs finds beside lbp's faces must be found again at a closer look: that keeps
 # 16 of 19 faces on pages made of real pictures, and neither of 2 false positives.
 CLOSER_LONGEST = 192
+POINTS_CLOSER_LONGEST = 160
 CLOSER_ROOM = 0.6
 SAME = 0.4  # boxes of one face overlap by at least this much (intersection over union)
 INSIDE = 0.6  # a box with this share inside another shows a part of the same face
@@ -55,7 +59,7 @@ STEP = 1.0  # from piece to piece at most: the overlap holds a face of half the 
 # real and 150 drawn pictures with known faces (216 of 240 hits of lbp are right, 592 of 608 of nvxs).
 LBP_ODDS = (4.65, -5.59)  # of the logarithm of the number of neighboring windows
 NVXS_ODDS = (0.55, 0.43)  # of nvxs's own log odds
-POINTS_ODDS = (2.5, 0.0)  # of points's own log odds
+POINTS_ODDS = (4.0, -2.5)  # of points's own log odds
 SUREST = 1e-5  # nvxs's likelihood is clipped this far from 0 and 1, about float32's resolution
 
 # There are enough workers already, and one thread gives the hits in a fixed order.
@@ -112,9 +116,8 @@ def choose_detector(
 
     Raises FatalError if no detector is available, or one does not work.
     """
-    spots = partial(_points, least=POINTS_LEAST if name == "auto" else POINTS_SURE)
     if name == "points":
-        return Detector(spots, name)
+        return Detector(_points_alone, name)
     if name == "nvxs":
         nvxs.load()
         return Detector(partial(_nvxs, longest=NVXS_LONGEST), name)
@@ -144,7 +147,7 @@ def choose_detector(
             stacklevel=2,
         )
     older = " and ".join(["lbp"] * bool(cascade) + ["nvxs"] * nvxs.is_installed())
-    together = partial(_together, by_lbp=by_lbp, by_nvxs=by_nvxs, by_points=spots)
+    together = partial(_together, by_lbp=by_lbp, by_nvxs=by_nvxs, by_points=_points)
     return Detector(together, searched, f"points, {older}" if older else "points alone")
 
 
@@ -231,6 +234,21 @@ def _seen_closer(rgb: Pixels, box: Box, room: float, search: Search) -> Face | N
     return best if best and overlap(best.box, box) > SAME else None
 
 
+def _seen_thrice(rgb: Pixels, face: Face) -> Face:
+    """A face of points with the mean score of three looks, by its log odds."""
+    if face.score >= _points_score(POINTS_SURE):
+        return face
+    x, y, width, height = face.box
+    look = partial(_points, least=POINTS_FAINT, sizes=(POINTS_CLOSER_LONGEST,))
+    odds = [_log_odds(face.score)]
+    for seen in (
+        _seen_closer(rgb, face.box, CLOSER_ROOM, look),
+        _seen_closer(rgb[:, ::-1], (rgb.shape[1] - x - width, y, width, height), CLOSER_ROOM, look),
+    ):
+        odds.append(_log_odds(seen.score if seen else _points_score(POINTS_FAINT)))
+    return replace(face, score=_probability((1, 0), sum(odds) / len(odds)))
+
+
 def _nobody(rgb: Pixels) -> list[Face]:
     """What a detector finds that is not there."""
     return []
@@ -239,8 +257,8 @@ def _nobody(rgb: Pixels) -> list[Face]:
 def _together(rgb: Pixels, by_lbp: Search, by_nvxs: Search, by_points: Search) -> list[Face]:
     """The faces of all detectors; of a face that several find, lbp's box, which fits best.
 
-    Those of nvxs count if lbp or points sees them too, or nothing else is found, or at a closer look;
-    those of points that are not sure if nvxs sees them too.
+    What only nvxs or only points sees counts if it is seen at a closer look, too; or, of nvxs, if
+    nothing else is found.
     """
     spots, faces, others = by_points(rgb), by_lbp(rgb), by_nvxs(rgb)
     found: list[Face] = []
@@ -256,8 +274,11 @@ def _together(rgb: Pixels, by_lbp: Search, by_nvxs: Search, by_points: Search) -
             look = partial(_nvxs, longest=CLOSER_LONGEST)
             if not _seen_closer(rgb, face.box, CLOSER_ROOM, look):
                 continue
-        if face.detector == "points" and seen_by == 1 and face.score < _points_score(POINTS_SURE):
-            continue
+        if face.detector == "points" and seen_by == 1:
+            face = _seen_thrice(rgb, face)
+            same[2] = [face]
+            if face.score < SURE:
+                continue
         scores = [max(other.score for other in group) for group in same if group]
         marks = next((group[0].landmarks for group in same[:0:-1] if group), None)
         score = 1 - math.prod(1 - score for score in scores)
@@ -270,12 +291,15 @@ def _lbp_score(neighbors: int) -> float:
 
 
 def _nvxs_score(likelihood: float) -> float:
-    likelihood = min(max(likelihood, SUREST), 1 - SUREST)
-    return _probability(NVXS_ODDS, math.log(likelihood / (1 - likelihood)))
+    return _probability(NVXS_ODDS, _log_odds(min(max(likelihood, SUREST), 1 - SUREST)))
 
 
 def _points_score(likelihood: float) -> float:
-    return _probability(POINTS_ODDS, math.log(likelihood / (1 - likelihood)))
+    return _probability(POINTS_ODDS, _log_odds(likelihood))
+
+
+def _log_odds(probability: float) -> float:
+    return math.log(probability / (1 - probability))
 
 
 def _probability(odds: tuple[float, float], evidence: float) -> float:
@@ -313,7 +337,9 @@ def _nvxs(rgb: Pixels, *, longest: int) -> list[Face]:
     return faces
 
 
-def _points(rgb: Pixels, *, least: float, sizes: tuple[int, ...] = POINTS_LONGEST) -> list[Face]:
+def _points(
+    rgb: Pixels, *, least: float = POINTS_LEAST, sizes: tuple[int, ...] = POINTS_LONGEST
+) -> list[Face]:
     found = []
     for longest in dict.fromkeys(min(size, max(rgb.shape)) for size in sizes):
         view = View.of(rgb, longest)
@@ -330,9 +356,14 @@ def _points(rgb: Pixels, *, least: float, sizes: tuple[int, ...] = POINTS_LONGES
     return kept
 
 
+def _points_alone(rgb: Pixels) -> list[Face]:
+    faces = [_seen_thrice(rgb, face) for face in _points(rgb)]
+    return [face for face in faces if face.score >= SURE]
+
+
 def _eyes(rgb: Pixels) -> list[Face]:
     """The face of which `rgb` shows little more."""
-    return _points(rgb, least=EYES_LEAST, sizes=(EYES_LONGEST,))
+    return _points(rgb, least=POINTS_FAINT, sizes=(EYES_LONGEST,))
 
 
 def _grey(rgb: Pixels) -> Pixels:
