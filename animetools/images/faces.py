@@ -40,8 +40,6 @@ POINTS_LEAST = 0.5  # likelihood
 POINTS_SURE = 0.8
 POINTS_FAINT = 0.02  # of what is looked at closer
 SURE = 0.5  # score of such a face, from here on it counts
-EYES_LONGEST = 128  # of the area in which the landmarks of a known face are searched
-EYES_ROOM = 0.4  # around the box, in face widths
 # A face that only nvxs finds beside lbp's faces must be found again at a closer look: that keeps
 # 16 of 19 faces on pages made of real pictures, and neither of 2 false positives.
 CLOSER_LONGEST = 192
@@ -171,11 +169,14 @@ def in_pieces(rgb: Pixels, search: Search) -> list[Face]:
 
 
 def with_landmarks(rgb: Pixels, face: Face) -> Face:
-    """The face with landmarks: its own, or those that points finds in its box, if any."""
-    if face.landmarks is not None:
+    """The face with the best landmarks: those of nvxs, or of points at a closer look, if any."""
+    if face.landmarks and "chin" in face.landmarks:
         return face
-    seen = _seen_closer(rgb, face.box, EYES_ROOM, _eyes)
-    return replace(face, landmarks=seen.landmarks) if seen else face
+    found = points.landmarks_of(rgb, face.box)
+    if not found:
+        return face
+    marks = {name: (round(x), round(y)) for name, (x, y) in found.items()}
+    return replace(face, landmarks=marks)
 
 
 def overlap(one: Box, other: Box) -> float:
@@ -280,7 +281,7 @@ def _together(rgb: Pixels, by_lbp: Search, by_nvxs: Search, by_points: Search) -
             if face.score < SURE:
                 continue
         scores = [max(other.score for other in group) for group in same if group]
-        marks = next((group[0].landmarks for group in same[:0:-1] if group), None)
+        marks = next((group[0].landmarks for group in same[1:] if group), None)
         score = 1 - math.prod(1 - score for score in scores)
         found.append(replace(face, score=score, landmarks=marks))
     return found
@@ -359,11 +360,6 @@ def _points(
 def _points_alone(rgb: Pixels) -> list[Face]:
     faces = [_seen_thrice(rgb, face) for face in _points(rgb)]
     return [face for face in faces if face.score >= SURE]
-
-
-def _eyes(rgb: Pixels) -> list[Face]:
-    """The face of which `rgb` shows little more."""
-    return _points(rgb, least=POINTS_FAINT, sizes=(EYES_LONGEST,))
 
 
 def _grey(rgb: Pixels) -> Pixels:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from animetools.images.nvxs import Pixels
+from animetools.images.nvxs import Box, Pixels
 
 SHIPPED = os.path.join(os.path.dirname(__file__), "points.onnx")
 
@@ -22,6 +22,16 @@ STRIDE = 8  # pixels of a cell
 MULTIPLE = 64  # pictures are padded to a multiple of this
 UNIT = 32.0  # pixels: the side of a face of size 0; a size is the logarithm of the ratio to it
 LARGEST = math.log(1024)  # of a size: what is beyond it is not a face
+# The look at a known face for its landmarks: a square of this many pixels, with so much room around the
+# box, in box widths. The network underestimates a tilt: by half in 12 drawn portraits at 15 to 45
+# degrees. So the face is turned back by twice what it says, until its eyes are level.
+LOOK = 160
+ROOM = 0.5
+GAIN = 2.0
+LOOKS = 4
+MOST_TURNED = 75  # degrees
+FAINT = 0.1  # likelihood
+
 LANDMARKS = ("left_eye", "right_eye", "nose", "mouth")  # the character's own left
 
 _own = threading.local()
@@ -53,6 +63,42 @@ def detect(rgb: Pixels, least: float) -> list[Spot]:
     network = _network()
     network.setInput(padded.transpose(2, 0, 1)[None].astype(np.float32))
     return spots(np.asarray(network.forward()[0], np.float32), least)
+
+
+def landmarks_of(rgb: Pixels, box: Box) -> dict[str, tuple[float, float]] | None:
+    """The landmarks of the face in a box of a picture uint8 [H, W, 3], or None if there is none."""
+    x, y, wide, high = box
+    side = max(wide, high) * (1 + 2 * ROOM)
+    middle, scale = np.array([x + wide / 2, y + high / 2]), LOOK / side
+    # Sampling at half of the size and less would skip pixels.
+    shrink = min(1.0, 2 * scale)
+    left, top = np.maximum(0, (middle - side).astype(int))
+    near = rgb[top : int(middle[1] + side) + 1, left : int(middle[0] + side) + 1]
+    near = np.asarray(cv2.resize(near, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA))
+    middle, scale, turn = (middle - (left, top)) * shrink, scale / shrink, 0.0
+    found: dict[str, tuple[float, float]] | None = None
+    for _ in range(LOOKS):
+        cosine, sine = math.cos(math.radians(turn)), math.sin(math.radians(turn))
+        linear = scale * np.array([(cosine, sine), (-sine, cosine)])
+        matrix = np.column_stack([linear, LOOK / 2 - linear @ middle])
+        look = cv2.warpAffine(near, matrix, (LOOK, LOOK), borderValue=(255, 255, 255))
+        central = [spot for spot in detect(np.asarray(look, np.uint8), FAINT) if _is_central(spot)]
+        if not central:
+            break
+        marks = {name: np.array(at) for name, at in central[0].landmarks.items()}
+        back = np.linalg.inv(linear)
+        found = {}
+        for name, at in marks.items():
+            across, down = (back @ (at - LOOK / 2) + middle) / shrink + (left, top)
+            found[name] = (float(across), float(down))
+        along = marks["left_eye"] - marks["right_eye"]
+        more = GAIN * math.degrees(math.atan2(along[1], along[0]))
+        turn = min(max(turn + more, -MOST_TURNED), MOST_TURNED)
+    return found
+
+
+def _is_central(spot: Spot) -> bool:
+    return max(abs(spot.x - LOOK / 2), abs(spot.y - LOOK / 2)) < LOOK / 6
 
 
 def spots(cells: NDArray[np.float32], least: float) -> list[Spot]:
