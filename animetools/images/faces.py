@@ -144,9 +144,10 @@ def choose_detector(
             Advice,
             stacklevel=2,
         )
-    older = " and ".join(["lbp"] * bool(cascade) + ["nvxs"] * nvxs.is_installed())
+    names = ["points"] + ["lbp"] * bool(cascade) + ["nvxs"] * nvxs.is_installed()
+    found = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
     together = partial(_together, by_lbp=by_lbp, by_nvxs=by_nvxs, by_points=_points)
-    return Detector(together, searched, f"points, {older}" if older else "points alone")
+    return Detector(together, searched, found)
 
 
 def in_pieces(rgb: Pixels, search: Search) -> list[Face]:
@@ -281,7 +282,7 @@ def _together(rgb: Pixels, by_lbp: Search, by_nvxs: Search, by_points: Search) -
             if face.score < SURE:
                 continue
         scores = [max(other.score for other in group) for group in same if group]
-        marks = next((group[0].landmarks for group in same[1:] if group), None)
+        marks = next((each.landmarks for group in same for each in group if each.landmarks), None)
         score = 1 - math.prod(1 - score for score in scores)
         found.append(replace(face, score=score, landmarks=marks))
     return found

@@ -266,7 +266,7 @@ def test_auto_without_the_others_is_points(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.warns(Advice) as told:
         detector = choose_detector("auto")
     assert ["without" in str(each.message) for each in told] == [True, True]
-    assert detector.found == "points alone"
+    assert detector.found == "points"
     (face,) = detector(real(BY_NVXS[0]))
     assert overlap(face.box, BY_NVXS[1]) > 0.6
     assert face.detector == "points"
