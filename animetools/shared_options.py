@@ -12,7 +12,7 @@ Device = Annotated[
 OneDevice = Annotated[str, Opt("auto, cpu, cuda, cuda:1 or mps.", unit="DEVICE", affects=False)]
 Dtype = Annotated[Literal["fp32", "bf16", "fp16"], Opt("Precision of the network.")]
 Batch = Annotated[int, Opt("Images that a GPU computes at once; a CPU takes one.", min=1, max=1024)]
-Sha256 = Annotated[str, Opt("SHA-256 that the network file must have.", unit="HEX")]
+Sha256 = Annotated[str, Opt("SHA-256 that the network file must have.", unit="HEX", affects=False)]
 Tags = Annotated[
     tuple[str, ...],
     Opt(

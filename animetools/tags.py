@@ -83,6 +83,8 @@ def names_in(caption: str) -> list[str]:
     return list(dict.fromkeys(re.sub(r"\s+", "_", part.strip()) for part in parts if part.strip()))
 
 
+_WHOLE = ("artist", "copyright", "character")  # categories that hold for every part of a picture
+
 # Words in the names of general tags that speak of a face or of what is worn on a head.
 _OF_FACE = re.compile(
     r"(^|[_ -])("
@@ -105,9 +107,13 @@ def of_face(tags: Iterable[Tag]) -> list[Tag]:
 
     These are general tags whose names speak of a face, and its character, artist and copyright.
     """
-    whole = ("artist", "copyright", "character")
     return [
         tag
         for tag in tags
-        if tag.category in whole or (tag.category == GENERAL and _OF_FACE.search(tag.name))
+        if tag.category in _WHOLE or (tag.category == GENERAL and _OF_FACE.search(tag.name))
     ]
+
+
+def of_any_part(tags: Iterable[Tag]) -> list[Tag]:
+    """The tags of a picture that hold for any part of it: its character, artist and copyright."""
+    return [tag for tag in tags if tag.category in _WHOLE]

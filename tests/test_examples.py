@@ -13,6 +13,7 @@ from animetools.dataset.training_set import Images
 from animetools.netfiles import checkpoints
 from animetools.text.models.loading import SHIPPED
 from tests.conftest import REAL, ROOT, Shell, bash
+from tests.images.yolos import write_yolo
 from tests.pages import commands
 from tests.tagging.taggers import write_wd
 from tests.tiny import snapshot
@@ -95,6 +96,8 @@ def test_example(
         checkpoints.write(str(tmp_path / "results/00000-faces/snapshot-000001.pkl"), snapshot())
     if "wd/model.onnx" in line:
         write_wd(tmp_path / "wd")
+    if "person.onnx" in line:
+        write_yolo(tmp_path / "person.onnx")
     if "find images" in line or "images/*" in line or "animenear" in line:
         assert shell("sggen --seeds 0-3").returncode == 0
     done = shell(line.replace("0-50000", "0-4"))  # the same in a second

@@ -36,7 +36,7 @@ ALLOWED = {
     "estimate": set(),
     "cli": GROUND,
     "artist": GROUND,
-    "images": GROUND,
+    "images": GROUND | {"netfiles"},
     "networks": GROUND,
     "runs": GROUND,
     "text": GROUND | {"runs"},

@@ -170,6 +170,14 @@ class Crop:
         return (corners @ to[:, :2].T + to[:, 2] + 0.5).astype(np.float32)
 
 
+def crop_around(
+    face: Face, frame: Frame, size: tuple[int, int], border: Border, *, align: bool
+) -> Crop:
+    """The crop around a face: with `align` rotated so that its eyes, if known, are level."""
+    aligned = aligned_crop_of(face, frame, size, border) if align else None
+    return aligned or crop_of(face.box, frame, size, border)
+
+
 def crop_of(face: Box, frame: Frame, size: tuple[int, int], border: Border = "shift") -> Crop:
     """The crop around a face in a picture of size (width, height).
 

@@ -36,6 +36,11 @@ def augmented(rgb: Pixels, side: int, loose: bool, rng: Generator) -> Augmented:
     rgb = _moved(rgb, side, loose, rng)
     if loose and rng.random() < 0.2:
         rgb = _occluded(rgb, rng)
+    return worn(rgb, rng)
+
+
+def worn(rgb: Pixels, rng: Generator) -> Augmented:
+    """A picture uint8 [side, side, 3] in other light and colors, with grain, blur and compression."""
     x = np.asarray(rgb / np.float32(255), np.float32)
     if rng.random() < 0.35:
         x = _shaded(x, rng)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -46,6 +46,7 @@ SAVE_SECONDS = 60
 WORKERS = 1
 
 Labels = NDArray[np.float32]
+Net = TypeVar("Net", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def _order(epoch: int, count: int) -> NDArray[np.int64]:
     return Generator(PCG64(SeedSequence([SEED, epoch, count]))).permutation(count)
 
 
-def normalized(network: Network) -> Network:
+def normalized(network: Net) -> Net:
     """The network with a batch normalization after each convolution."""
     for block in [*network.modules()]:
         for name, layer in [*block.named_children()]:
@@ -83,7 +84,7 @@ def normalized(network: Network) -> Network:
     return network
 
 
-def plain(network: Network) -> Network:
+def plain(network: Net) -> Net:
     """The network with its batch normalizations inside its convolutions."""
     network = copy.deepcopy(network).float().eval()
     for block in [*network.modules()]:

@@ -27,7 +27,7 @@ import cv2
 import numpy as np
 
 from animetools.errors import Advice
-from animetools.images import nvxs
+from animetools.images import faces, nvxs
 from animetools.images.faces import Face, choose_detector, overlap
 from animetools.images.files import read_rgb
 from animetools.images.nvxs import Box, Pixels
@@ -190,6 +190,12 @@ def without_nvxs(cascade: str) -> Find:
         return choose_detector("auto", cascade=cascade)
 
 
+def without_points(cascade: str) -> Find:
+    """What auto would be without the network that ships."""
+    with mock.patch.object(faces, "_points", faces._nobody):
+        return choose_detector("auto", cascade=cascade)
+
+
 def main() -> None:
     """Measure them all."""
     parser = argparse.ArgumentParser(
@@ -210,8 +216,8 @@ def main() -> None:
     images = {file: read_rgb(os.fspath(told.images / file)) for file in labels}
     if told.strips:
         images, labels = strips(images, labels, told.strips)
-    faces = sum(len(known.faces) for known in labels.values())
-    print(f"{len(images)} images, {faces} faces; recall/precision (right wrong missed)")
+    count = sum(len(known.faces) for known in labels.values())
+    print(f"{len(images)} images, {count} faces; recall/precision (right wrong missed)")
     print(
         f"{'':22} {'all faces':22} mean IoU   {'of 128 px and more':22} {'of 250 px':18} ms/image"
     )
@@ -222,6 +228,8 @@ def main() -> None:
         "lbp --equalize": lambda: choose_detector("lbp", cascade=told.cascade, equalize=True),
         "lbp, 128 px and more": lambda: choose_detector("lbp", cascade=told.cascade, smallest=128),
         "nvxs": lambda: choose_detector("nvxs"),
+        "points": lambda: choose_detector("points"),
+        "auto without points": lambda: without_points(told.cascade),
         "auto without nvxs": lambda: without_nvxs(told.cascade),
         "auto": lambda: choose_detector("auto", cascade=told.cascade),
         "auto, 128 px and more": lambda: choose_detector(

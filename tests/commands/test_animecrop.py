@@ -292,7 +292,7 @@ def test_aligned_eyes_are_level(shell: Shell, tmp_path: Path) -> None:
             "--cascade raw/notes.txt is not a cascade that OpenCV can read",
         ),
         ("--min-size -1", "--min-size is at least 0"),
-        ("--detector cascade", "--detector is one of auto, lbp, nvxs"),
+        ("--detector cascade", "--detector is one of auto, points, lbp, nvxs, onnx"),
         ("--border mirror", "--border is one of shift, pad, reflect, blur, clip"),
         ("--quality 101 --format jpg", "--quality is at most 100"),
     ],
@@ -314,7 +314,7 @@ def test_without_the_network_auto_says_so_once_and_goes_on(shell: Shell, raw: Pa
     assert len(done.stdout.splitlines()) == 3
     advice, account = done.stderr.splitlines()
     assert "cannot be fetched" in advice
-    assert advice.endswith("going on with the nvxs detector alone")
+    assert advice.endswith("going on without the lbp detector")
     assert account.startswith("animecrop: read 4")
 
 
@@ -412,8 +412,8 @@ def test_what_was_made_without_a_detector_stays_and_is_told(shell: Shell, raw: P
     assert done.returncode == 0
     assert set(first.stdout.splitlines()) < set(done.stdout.splitlines())
     assert done.stderr.splitlines()[0] == (
-        "animecrop: faces: outputs made with nvxs stay; new ones are made with lbp and nvxs"
-        " (-f makes all again)"
+        "animecrop: faces: outputs made with points and nvxs stay; new ones are made with points,"
+        " lbp and nvxs (-f makes all again)"
     )
     back = shell(f"rm -r cache; {NO_NETWORK} animecrop raw")
     assert (back.returncode, back.stdout) == (0, done.stdout)
