@@ -153,7 +153,7 @@ def test_torchs_files_hold_w_of_pictures(
 def test_unused_noise_maps_are_said(tmp_path: Path, name: str) -> None:
     content = {"latent": PLUS, "noise": [torch.zeros(1, 1, 4, 4)]}
     torch.save({name: content} if name else content, tmp_path / "x.pt")
-    with pytest.warns(Advice, match="noise maps in files of latents are not used"):
+    with pytest.warns(Advice, match="noise maps in .pt files are not used"):
         assert len(list(read(str(tmp_path / "x.pt"), ALIKE))) == 1
 
 
