@@ -17,6 +17,11 @@ SCALES = 4  # of pixels, each half as fine as the one before
 LEAST_SIDE = 4  # pixels a side of the coarsest
 
 
+def as_shown(images: Tensor, targets: Tensor) -> Tensor:
+    """Images with the pixels cut off that are beyond black or white where the targets are so."""
+    return torch.where((images * targets > 1) & (targets.abs() >= 1), targets, images)
+
+
 def pixel_distance(images: Tensor, targets: Tensor) -> Tensor:
     """The mean square difference [n] of images [n, C, H, W], summed over scales."""
     difference = images - targets
@@ -76,7 +81,7 @@ def of_torchscript(
     try:
         made = features(probe)
         (slope,) = torch.autograd.grad([x.sum() for x in made], probe)
-    except (RuntimeError, TypeError, AttributeError) as why:
+    except (RuntimeError, TypeError, AttributeError, IndexError) as why:
         reason = " ".join(str(why).strip().split("\n")[-1].split())
         raise FatalError(
             f"--features {path} cannot be used for images of {size[1]}x{size[0]} pixels: {reason}"

@@ -16,11 +16,10 @@ from torch import Tensor
 from animetools.errors import FatalError, ItemError
 from animetools.images.files import encode_png
 from animetools.images.sheet import sheet
-from animetools.inversion import loss, noise
+from animetools.inversion import loss, noise, start
 from animetools.inversion.lbfgs import minimize
 from animetools.inversion.options import ProjectionOptions
 from animetools.inversion.pictures import Pixels, psnr
-from animetools.inversion.start import Nearest, measured
 from animetools.netfiles.classes import lists_of, mean_labels
 from animetools.networks.discriminator import Discriminator
 from animetools.sampling.latents import Floats
@@ -145,9 +144,9 @@ class Projector:
         self.is_on_cpu = device.type == "cpu"
         self.group = 1 if self.is_on_cpu else network.group
         own, labels = network.network.generator, network.labels()
-        self.space = measured(own, labels, self.options.seed)
+        self.space = start.measured(own, labels, self.options.seed)
         self.nearest = (
-            Nearest(own, device, labels, self.options.seed)
+            start.Nearest(own, device, labels, self.options.seed, start.COMPARED)
             if self.options.start == "nearest"
             else None
         )
@@ -184,7 +183,7 @@ class Projector:
         def evaluate(x: Tensor) -> tuple[Tensor, Tensor]:
             x = x.detach().requires_grad_()
             latents, maps = self._split(x)
-            images = self._images(latents, maps)
+            images = loss.as_shown(self._images(latents, maps), targets)
             values = loss.pixel_distance(images, targets)
             if self.features and wanted:
                 distance = loss.feature_distance(self.features(images), wanted)
@@ -199,7 +198,7 @@ class Projector:
         x, values = minimize(evaluate, begin, self.options.steps)
         with torch.no_grad():
             latents, maps = self._split(x)
-            images = self._images(latents, maps)
+            images = loss.as_shown(self._images(latents, maps), targets)
             distances = (
                 loss.feature_distance(self.features(images), wanted).tolist()
                 if self.features and wanted
@@ -229,12 +228,12 @@ class Projector:
         for target in targets:
             z, w = self.nearest.of(target) if self.nearest else (self.space.usual, None)
             if self.options.space == "z":
-                start = z
+                first = z
             elif w is None:
-                start = torch.zeros_like(self.space.mean)
+                first = torch.zeros_like(self.space.mean)
             else:
-                start = (w - self.space.mean) / self.space.deviation
-            starts.append(start.repeat(self.rows))
+                first = (w - self.space.mean) / self.space.deviation
+            starts.append(first.repeat(self.rows))
         x = torch.stack(starts).to(self.device)
         if self.options.noise:
             consts: Any = self.generator.synthesis.noise_consts

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
@@ -52,17 +53,15 @@ class Nearest:
         device: torch.device,
         labels: Floats | None,
         seed: int,
-        count: int = COMPARED,
+        count: int,
     ) -> None:
         synthesis = fast.synthesis(generator, device, torch.float32)
         kept: list[tuple[Tensor, Tensor, Tensor]] = []
-        for z, w in _samples(generator, labels, seed, CHUNK):
-            z, w = z[: count - CHUNK * len(kept)], w[: count - CHUNK * len(kept)]
-            if not len(z):
-                break
+        chunks = islice(_samples(generator, labels, seed, CHUNK), -(-count // CHUNK))
+        for z, w in chunks:
             images = synthesis(w[:, None].expand(-1, generator.num_ws, -1), "const")
             kept.append((z, w, _small(images.cpu().clamp(-1, 1))))
-        self.z, self.w, self.small = (torch.cat(parts) for parts in zip(*kept, strict=True))
+        self.z, self.w, self.small = (torch.cat(parts)[:count] for parts in zip(*kept, strict=True))
 
     def of(self, target: Tensor) -> tuple[Tensor, Tensor]:
         """The z [z_dim] and w [w_dim] of the sample that looks most like an image [C, H, W], -1..1."""
