@@ -23,7 +23,7 @@ class ProjectionOptions:
         Opt("Begin at the average w, or at the most similar of 10,000 samples."),
     ] = "mean"
     steps: Annotated[
-        int, Opt("How often each picture is drawn and compared.", "s", min=1, max=100_000)
+        int, Opt("How often each picture is drawn and compared.", min=1, max=100_000)
     ] = 150
     noise: Annotated[
         bool,
