@@ -1,6 +1,6 @@
 complete -c sgproject -l space -x -a 'w+ w z' -d 'Latents to find. w+ has a row per layer and comes closest to any picture; w and z are what the network\'s own pictures are drawn from, and are easier to edit.'
 complete -c sgproject -l start -x -a 'mean nearest' -d 'Begin at the average w, or at the most similar of 10,000 samples.'
-complete -c sgproject -s s -l steps -r -d 'How often each picture is drawn and compared.'
+complete -c sgproject -l steps -r -d 'How often each picture is drawn and compared.'
 complete -c sgproject -l noise -d 'Find noise maps too: finer detail, which does not follow when the latent is edited.'
 complete -c sgproject -l features -r -d 'Network whose features are compared, beside pixels: discriminator (that of the network file), none, or a TorchScript file. It is a program: use only files that you trust.'
 complete -c sgproject -l feature-weight -r -d 'Weight of features; that of pixels is 1.'
