@@ -342,7 +342,7 @@ def test_noise_maps_of_an_npz_belong_to_its_pictures(tmp_path: Path) -> None:
         {"noise0": np.array("text")},
         {"noise0": np.full((4, 4), np.nan, np.float32)},
     ):
-        np.savez(path, w=w, **(maps | broken))  # type: ignore[arg-type]
+        np.savez(path, w=w, **(maps | broken))
         with pytest.raises(ItemError, match="noise map"):
             synthesis_input(network, next(iter(read(path, network))), 1)
 
