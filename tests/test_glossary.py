@@ -73,6 +73,7 @@ def test_every_field_is_printed_by_a_command(shell: Shell, tmp_path: Path) -> No
         "sgfig noise --network c.pkl --count 2 --json -q",
         "sgfig training c.pkl --json -q",
         "sgvideo between 1 2 --network c.pkl --seconds 0.1 --frames f --json",
+        "sgproject --network c.pkl --steps 2 --json images/seed0001.png",
         "dranker c.pkl --class a --json images/seed0001.png",
         "gptsnip --seeds 0 --json",
     ]

@@ -1,7 +1,7 @@
 """What the discriminators of all families have in common."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -118,7 +118,13 @@ class Discriminator(nn.Module):
         )
 
     def through_blocks(self, images: Tensor) -> Tensor:
-        """Through the blocks, from the image side, each one halving the size.
+        """The last of `block_outputs`, which the head takes."""
+        for x in self.block_outputs(images):
+            last = x
+        return last
+
+    def block_outputs(self, images: Tensor) -> Iterator[Tensor]:
+        """The colors' features [n, C, H, W], then each block's, which halves the size.
 
         Only the first has a fromRGB, or all have one, the head included (which is the last of the
         blocks and does not run here). Of those `lod` chooses: at 1.5 the first is skipped, and the
@@ -132,11 +138,12 @@ class Discriminator(nn.Module):
         if larger > 1:
             images = functional.avg_pool2d(images, larger)
         x: Tensor = blocks[first].fromrgb(self.in_precision(images, first))
+        yield x
         for i, block in enumerate(blocks[first:-1], first):
             x = block(self.in_precision(x, i))
             if i < lod:
                 x = x.lerp(blocks[i + 1].fromrgb(functional.avg_pool2d(images, 2)), lod - i)
-        return x
+            yield x
 
     def score(self, features: Tensor, c: Tensor | None = None) -> Tensor:
         """The scores [n] of features [n, C, *base], which the minibatch deviation compares."""

@@ -85,7 +85,7 @@ class ScoringNetwork:
 
         Raises ItemError if it must have classes of its own and the record names none of them.
         """
-        pixels, classes = prepare(rgb, self.discriminator, how), self.own_classes
+        pixels, classes = prepare(rgb, self.discriminator.config, how), self.own_classes
         if not classes:
             return pixels, None
         words = classes_in_record(record, classes)

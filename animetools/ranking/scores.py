@@ -12,6 +12,7 @@ from torch import Tensor
 from animetools.errors import FatalError, ItemError
 from animetools.images.fit import How, fit
 from animetools.networks import fast
+from animetools.networks.config import Config
 from animetools.networks.discriminator import Discriminator
 
 Pixels = NDArray[np.uint8]
@@ -106,10 +107,11 @@ class Scorer:
         return self.discriminator.score(features, labels)
 
 
-def prepare(rgb: Pixels, discriminator: Discriminator, how: How) -> Pixels:
-    """An image uint8 [H, W, 3] as training would show it: uint8 [C, height, width]."""
-    frame, _ = fit(rgb, frame_of(discriminator), how)
-    channels = discriminator.config.image_channels
+def prepare(rgb: Pixels, config: Config, how: How) -> Pixels:
+    """An image uint8 [H, W, 3] as training would show it to a network: uint8 [C, height, width]."""
+    height, width = config.image_size
+    frame, _ = fit(rgb, (width, height), how)
+    channels = config.image_channels
     if channels == 1:  # Rec. 601, as everything that turns a PNG grey
         grey = frame @ np.array([0.299, 0.587, 0.114])
         frame = np.rint(grey).astype(np.uint8)[..., None]

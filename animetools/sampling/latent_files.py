@@ -1,12 +1,13 @@
 """Latents in files of NumPy (.npy, .npz) and torch (.pt); nothing in them is ever executed."""
 
 import os
+import re
 import tokenize
 import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import IO, Any, Literal
 
@@ -25,7 +26,7 @@ from animetools.netfiles.pickles import (
 )
 from animetools.networks.generator import Generator
 from animetools.sampling.latent_kinds import Kind, Numbers, hint_of, recognized
-from animetools.sampling.latents import Latent
+from animetools.sampling.latents import Floats, Latent
 
 LARGEST = 1 << 30  # bytes of an array in an .npz, which may be compressed a thousandfold
 _NO_LATENTS = (
@@ -46,14 +47,19 @@ _DAMAGE = (
 
 @dataclass(frozen=True)
 class Latents:
-    """The latents of a file: z [n, z_dim], w [n, w_dim] or w [n, rows, w_dim]."""
+    """The latents of a file: z [n, z_dim], w [n, w_dim] or w [n, rows, w_dim].
+
+    `noise` are the maps [H, W] of its pictures, one a layer, if it has any.
+    """
 
     kind: Literal["z", "w"]
     values: Sequence[Numbers] | Numbers
+    noise: tuple[Floats, ...] = ()
 
     def __iter__(self) -> Iterator[Latent]:
         for value in self.values:
-            yield Latent(None, self.kind, np.array(value, np.float32, order="C"))
+            row = np.array(value, np.float32, order="C")
+            yield Latent(None, self.kind, row, noise=self.noise)
 
 
 def read(path: str, generator: Generator, wanted: Kind | None = None) -> Latents:
@@ -145,7 +151,7 @@ def _parts(value: Any) -> tuple[list[Any], tuple[Kind, ...]]:
             parts = [part[key] for part, key in zip(parts, keys, strict=True)]
             hint = _KEYS[keys[0]]
     if has_noise:
-        warnings.warn("noise maps in files of latents are not used", Advice, stacklevel=1)
+        warnings.warn("noise maps in .pt files are not used", Advice, stacklevel=1)
     return parts, hint
 
 
@@ -155,8 +161,9 @@ def _key_in(value: Any) -> str | None:
 
 
 def _one_of(path: str, generator: Generator, wanted: Kind | None) -> Latents:
-    """The only array of an .npz that can be latents."""
+    """The only array of an .npz that can be latents, with noise0, noise1 ... as its noise maps."""
     found: dict[str, Latents] = {}
+    noise: dict[str, Floats] = {}
     refused: list[ItemError] = []
     try:
         with zipfile.ZipFile(path) as members:
@@ -167,6 +174,9 @@ def _one_of(path: str, generator: Generator, wanted: Kind | None) -> Latents:
                 if info.flag_bits & 1 or info.compress_type not in _PACKED:
                     raise ItemError("an .npz file compressed in a way that NumPy does not use")
                 with members.open(info) as file:
+                    if re.fullmatch(r"noise\d{1,3}", name, re.ASCII):
+                        noise[name] = _noise_map(_array(file))
+                        continue
                     try:
                         values, hint = _array(file), hint_of(name)
                         found[name] = Latents(
@@ -180,7 +190,27 @@ def _one_of(path: str, generator: Generator, wanted: Kind | None) -> Latents:
         raise ItemError(f"latents in several arrays ({', '.join(found)}): keep one of them")
     if not found:
         raise refused[0] if refused else ItemError("an .npz file without arrays")
-    return next(iter(found.values()))
+    return replace(next(iter(found.values())), noise=_layers(noise, generator))
+
+
+def _noise_map(values: NDArray[np.generic]) -> Floats:
+    """An array as a noise map [H, W]."""
+    if values.dtype.kind not in "fiu" or values.ndim != 2:
+        raise ItemError("a noise map that is not [height, width] numbers")
+    return np.array(values, np.float32, order="C")
+
+
+def _layers(noise: dict[str, Floats], generator: Generator) -> tuple[Floats, ...]:
+    """Noise maps in the order of the layers, if there are any."""
+    if not noise:
+        return ()
+    shapes = generator.noise_shapes
+    maps = [noise.get(f"noise{number}") for number in range(len(shapes))]
+    if len(noise) != len(shapes) or any(
+        one is None or one.shape != shape for one, shape in zip(maps, shapes, strict=True)
+    ):
+        raise ItemError("its noise maps are not those of this network's layers")
+    return tuple(one for one in maps if one is not None)
 
 
 def _array(file: IO[bytes]) -> NDArray[np.generic]:

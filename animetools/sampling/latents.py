@@ -1,6 +1,7 @@
 """What a picture is drawn from: latents, labels and noise, the same numbers for a seed everywhere."""
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,13 +24,15 @@ RANDOM, CLASS = 1, 2  # further streams of a seed: for noise, for the class
 class Latent:
     """Where a picture comes from: a seed, or values from a file or from arithmetic.
 
-    `values` are z [z_dim], or w [w_dim] or [rows, w_dim]. `classes` are its own, if it has any.
+    `values` are z [z_dim], or w [w_dim] or [rows, w_dim]. `classes` are its own, if it has any, and
+    so are maps of `noise` [H, W], one a layer.
     """
 
     seed: int | None = None
     kind: Literal["z", "w"] = "z"
     values: Floats | None = None
     classes: tuple[str, ...] = ()
+    noise: tuple[Floats, ...] = ()
 
     @property
     def entropy(self) -> int:
@@ -55,7 +58,9 @@ class Picture:
     def digest(self) -> int:
         """A number that changes with the picture."""
         latent = self.latent
-        return zlib.crc32(repr((latent.seed, latent.entropy, self.psi, *latent.classes)).encode())
+        noise = [zlib.crc32(layer.tobytes()) for layer in latent.noise]
+        what = (latent.seed, latent.entropy, self.psi, *latent.classes, *noise)
+        return zlib.crc32(repr(what).encode())
 
 
 @dataclass(frozen=True)
@@ -136,11 +141,12 @@ def noise_of(
 ) -> Noise:
     """The noise that a picture is drawn with: a word for the synthesis, or [1, 1, H, W] per layer.
 
-    "seed" continues the stream that gave z, within its `bound`, in stored order; "random" has a
-    stream of its own, so it never changes z.
+    "const" is the latent's own, if it has any. "seed" continues the stream that gave z, within its
+    `bound`, in stored order; "random" has a stream of its own, so it never changes z.
 
-    Raises ItemError for noise "seed" without a seed.
+    Raises ItemError for noise "seed" without a seed, and for noise that is not finite.
     """
+    drawn: Sequence[Floats]
     if kind == "random":
         own = np.random.default_rng([latent.entropy, RANDOM])
         drawn = [own.standard_normal(shape, np.float32) for shape in generator.noise_shapes]
@@ -149,6 +155,10 @@ def noise_of(
             raise ItemError("latents from a file have no seed to draw the noise from")
         _, stream = _draw_z(latent.seed, generator.config.mapping.z_dim, bound)
         drawn = [np.asarray(stream.randn(*shape), np.float32) for shape in generator.noise_shapes]
+    elif kind == "const" and latent.noise:
+        drawn = latent.noise
+        if not all(np.isfinite(layer).all() for layer in drawn):
+            raise ItemError("its noise maps are not finite numbers")
     else:
         return kind
     return [torch.from_numpy(layer)[None, None] for layer in drawn]

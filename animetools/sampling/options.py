@@ -77,7 +77,7 @@ class SamplingOptions(NetworkOptions):
     noise: Annotated[
         Literal["const", "random", "none", "seed"],
         Opt(
-            "const: stored in the network; random: different in each picture; seed: as"
+            "const: stored in the network, or in a file of sgproject; random: different in each picture; seed: as"
             " run_generator.py drew it."
         ),
     ] = "const"

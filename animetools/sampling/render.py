@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import cached_property, partial
 from itertools import islice
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -47,6 +47,8 @@ class Renderer:
     ) -> None:
         torch.set_num_threads(1)
         self.device, self.dtype = device, dtype
+        consts: Any = generator.synthesis.noise_consts
+        self.stored_noise = [const[None, None] for const in consts]
         if device.type == "cpu":
             self.group = 1
             self.batch = batch or min(cores, expected or cores)
@@ -141,12 +143,7 @@ class Renderer:
         self, synthesis: fast.Synthesis, inputs: Sequence[SynthesisInput]
     ) -> Iterator[Pixels | ItemError]:
         full = [*inputs, *[inputs[-1]] * (self.group - len(inputs))]
-        noise: Noise
-        if isinstance(inputs[0].noise, str):
-            noise = inputs[0].noise
-        else:
-            layers = zip(*(each.noise for each in full), strict=True)
-            noise = [torch.cat(layer) for layer in layers]
+        noise = _joined([each.noise for each in full], self.stored_noise)
         images = synthesis(torch.cat([each.ws for each in full]), noise)[: len(inputs)]
         sound = images.flatten(1).isfinite().all(1).tolist()
         for pixels, is_sound in zip(to_pixels(images).cpu().numpy(), sound, strict=True):
@@ -154,6 +151,14 @@ class Renderer:
                 yield pixels[..., 0] if pixels.shape[2] == 1 else pixels
             else:
                 yield ItemError("its pixels are not finite: try fp32, or another network")
+
+
+def _joined(noises: Sequence[Noise], stored: Sequence[Tensor]) -> Noise:
+    """The noise of several images: a word, or [n, 1, H, W] per layer where any has maps of its own."""
+    if isinstance(noises[0], str) and set(map(type, noises)) == {str}:
+        return noises[0]
+    each = [stored if isinstance(noise, str) else noise for noise in noises]
+    return [torch.cat(layer) for layer in zip(*each, strict=True)]
 
 
 def to_pixels(images: Tensor) -> Tensor:

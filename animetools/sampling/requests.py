@@ -12,6 +12,8 @@ from animetools.sampling.naming import Naming
 from animetools.sampling.sampler import Sampler
 from animetools.sampling.seeds import is_seeds
 
+LATENTS = (".npy", ".npz", ".pt")
+
 
 class Source(Protocol):
     """Where latents come from: seeds, such as 0-99, in the place of a path; a file; a record.
@@ -68,7 +70,8 @@ def _latents(sampler: Sampler, source: Source) -> Iterator[tuple[str, dict[str, 
     seeds = source.facts.get("seed", source.facts.get("seeds"))  # of a picture, of a sheet
     if is_seeds(source.path) and not source.stamp:
         seeds = source.path
-    if type(seeds) in (int, str):
+    is_file = source.path.endswith(LATENTS) and source.stamp  # not a picture: sgproject made it
+    if type(seeds) in (int, str) and not is_file:
         for latent in sampler.of_seeds(str(seeds), dict(source.facts)):
             yield f"/seed{latent.seed:04}", {}, latent
         return

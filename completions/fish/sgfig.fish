@@ -6,7 +6,7 @@ complete -c sgfig -l tags -r -d 'Several classes at once, by numbers or names: l
 complete -c sgfig -s s -l seeds -r -d 'Seeds to draw, such as 0-50000,60000; both ends count.'
 complete -c sgfig -l latents -x -a 'z w w+' -d 'Kind of the latents in files whose shape fits several; w+ is all rows of w.'
 complete -c sgfig -l truncate -x -a 'w z' -d 'What psi truncates: w, or z, which is drawn again until it is within +-psi.'
-complete -c sgfig -l noise -x -a 'const random none seed' -d 'const: stored in the network; random: different in each picture; seed: as run_generator.py drew it.'
+complete -c sgfig -l noise -x -a 'const random none seed' -d 'const: stored in the network, or in a file of sgproject; random: different in each picture; seed: as run_generator.py drew it.'
 complete -c sgfig -l rows -r -d 'mixing: seeds of the rows; those of --seeds are above the columns.'
 complete -c sgfig -l ranges -r -d 'mixing: which rows of w each row of pictures takes from its column, such as 0-3,0-3,4-7; one range is for all. The default is coarse, middle and fine ones.'
 complete -c sgfig -l count -r -d 'How many snapshots, classes, clusters, steps of an interpolation or samples of noise the figure shows.'

@@ -90,7 +90,7 @@ def test_pictures_are_prepared_as_training_shows_them(channels: int) -> None:
     red = np.zeros((40, 30, 3), np.uint8)
     red[..., 0] = 255
 
-    shown = prepare(red, stylegan2.Discriminator(config), "pad")
+    shown = prepare(red, config, "pad")
 
     assert shown.shape == (channels, 16, 12)
     expected = {1: [76], 3: [255, 0, 0], 4: [255, 0, 0, 255]}[channels]

@@ -18,6 +18,8 @@ from animetools.networks.config import MappingConfig
 from animetools.networks.stylegan2.config import StyleGAN2GeneratorConfig
 from animetools.networks.stylegan2.modules import Generator
 from animetools.sampling.latent_files import LARGEST, read
+from animetools.sampling.latents import Latent, Picture, synthesis_input
+from animetools.sampling.options import SamplingOptions
 from tests.tiny import generator
 
 G = generator()  # z 12 wide, w 8, 6 rows
@@ -153,7 +155,7 @@ def test_torchs_files_hold_w_of_pictures(
 def test_unused_noise_maps_are_said(tmp_path: Path, name: str) -> None:
     content = {"latent": PLUS, "noise": [torch.zeros(1, 1, 4, 4)]}
     torch.save({name: content} if name else content, tmp_path / "x.pt")
-    with pytest.warns(Advice, match="noise maps in files of latents are not used"):
+    with pytest.warns(Advice, match="noise maps in .pt files are not used"):
         assert len(list(read(str(tmp_path / "x.pt"), ALIKE))) == 1
 
 
@@ -319,3 +321,35 @@ def test_a_damaged_file_is_latents_or_one_sentence(
         assert len(list(read(str(path), G))) >= 1
     except ItemError as why:
         assert "\n" not in str(why)
+
+
+def test_noise_maps_of_an_npz_belong_to_its_pictures(tmp_path: Path) -> None:
+    network, path = generator(), str(tmp_path / "x.npz")
+    maps = {
+        f"noise{n}": np.full(shape, n, np.float32) for n, shape in enumerate(network.noise_shapes)
+    }
+    w = np.zeros((1, 8), np.float32)
+    np.savez(path, w=w, facts=np.array("{}"), **maps)  # type: ignore[arg-type]
+    (latent,) = read(path, network)
+    assert [layer.shape for layer in latent.noise] == network.noise_shapes
+    drawn = synthesis_input(network, latent, 1).noise
+    assert [float(layer.mean()) for layer in drawn] == [0, 1, 2, 3, 4]  # type: ignore[union-attr]
+    assert synthesis_input(network, latent, 1, SamplingOptions(noise="none")).noise == "none"
+    for broken in (
+        {"noise4": np.zeros((8, 8))},
+        {"noise5": np.zeros((16, 16))},
+        {"noise0": np.zeros(16)},
+        {"noise0": np.array("text")},
+        {"noise0": np.full((4, 4), np.nan, np.float32)},
+    ):
+        np.savez(path, w=w, **(maps | broken))
+        with pytest.raises(ItemError, match="noise map"):
+            synthesis_input(network, next(iter(read(path, network))), 1)
+
+
+def test_the_picture_of_a_file_is_not_that_of_another_with_the_same_w() -> None:
+    values = np.zeros(8, np.float32)
+    plain = Latent(None, "w", values)
+    noisy = Latent(None, "w", values, noise=(np.ones((4, 4), np.float32),))
+    assert Picture(plain, 1.0).digest != Picture(noisy, 1.0).digest
+    assert plain.entropy == noisy.entropy

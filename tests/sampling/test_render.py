@@ -121,3 +121,23 @@ def test_the_end_of_a_renderer_waits_for_its_threads() -> None:
         caller.join()
         assert len(set(threading.enumerate()) - before) > 2
     assert set(threading.enumerate()) == before
+
+
+def test_images_with_and_without_noise_of_their_own_are_drawn_together() -> None:
+    network = generator()
+    own = tuple(np.ones(shape, np.float32) for shape in network.noise_shapes)
+    values = np.ones(8, np.float32)
+    inputs = [
+        synthesis_input(network, Latent(None, "w", values, noise=noise), 1.0) for noise in (own, ())
+    ]
+    with Renderer(network, CPU, torch.float32) as renderer:
+        alone = pixels_of(renderer, inputs)
+        renderer.group = 2  # as a card draws them
+        together = [
+            each
+            for each in renderer._together(renderer.synthesis, inputs)
+            if not isinstance(each, ItemError)
+        ]
+    assert (alone[0] != alone[1]).any()
+    for one, other in zip(alone, together, strict=True):
+        assert np.abs(one.astype(int) - other).max() <= 1

@@ -5,7 +5,7 @@ Karras et al. 2020, "Training Generative Adversarial Networks with Limited Data"
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import torch
@@ -194,15 +194,17 @@ class Discriminator(discriminator.Discriminator):
         self.down: Tensor
         self.register_buffer("down", ops.resampling(config.kernel), persistent=False)
 
-    def through_blocks(self, images: Tensor) -> Tensor:
-        """Through the blocks; in a network of skips each takes in the images at its own size."""
+    def block_outputs(self, images: Tensor) -> Iterator[Tensor]:
+        """The outputs of the blocks; in a network of skips each takes in the images at its own size."""
         if self.config.architecture != "skip":
-            return super().through_blocks(images)
+            yield from super().block_outputs(images)
+            return
         x: Tensor = self.blocks[0].fromrgb(self.in_precision(images, 0))
+        yield x
         for i, (block, below) in enumerate(pairwise(self.blocks)):
             images = ops.downsample(images, self.down)
             x = block(self.in_precision(x, i)) + below.fromrgb(self.in_precision(images, i))
-        return x
+            yield x
 
 
 class DiscriminatorBlock(Block):
