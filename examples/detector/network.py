@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from animetools.tagging.network import Block
 from examples.detector.people import LANDMARKS
 
 STRIDE = 8  # pixels of a cell
@@ -18,19 +19,6 @@ BLOCKS = (0, 0, 1, 2, 1, 1)  # residual ones after it
 PYRAMID = 64
 OUTPUTS = 4 + 2 * len(LANDMARKS)  # a logit; middle; size; landmarks
 UNIT = 32.0  # pixels: the side of a face whose size is 0, the logarithm of its ratio to this
-
-
-class Block(nn.Module):
-    """Two convolutions beside the identity. Source: He et al. 2015 (arXiv:1512.03385), figure 2."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x [n, C, H, W] to the same shape."""
-        return functional.relu(x + self.second(functional.relu(self.first(x))))
 
 
 class Network(nn.Module):

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
-from animetools.artist import back_hair, clothes, face, hair, profile, wear
+from animetools.artist import back_hair, clothes, face, hair, wear
+from animetools.artist.artist import draw_character
 from animetools.artist.canvas import Canvas
 from animetools.artist.character import Character, invent, pick
 from animetools.artist.colors import BLACK, WHITE, hue, line_of, mix, skin_shade, vary
@@ -123,19 +124,10 @@ def draw_person(
     canvas: Canvas, head: Frame, who: Character, style: Style, hand: Hand, bottom: float
 ) -> None:
     """Draw a character from back to front, as artist.draw_character does, by this hand."""
+    if who.view in ("profile", "from_behind"):
+        draw_character(canvas, head, who, style, bottom)
+        return
     body = replace(head, y=head.y - 0.2 * head.size, roll=0.0, yaw=0.0, pitch=0.0, pivot=(0.0, 0.0))
-    if who.view == "profile":
-        profile.draw_side_back(canvas, head, who, style)
-        clothes.draw_body(canvas, body, head, who, style, bottom)
-        profile.draw_profile(canvas, head, who, style)
-        return
-    if who.view == "from_behind":
-        clothes.draw_body(canvas, body, head, who, style, bottom)
-        face.draw_ears(canvas, head, who, style)
-        back_hair.draw_back(canvas, head, who, style)
-        profile.draw_behind_head(canvas, head, who, style)
-        wear.draw_on(canvas, head, who, style)
-        return
     wear.draw_behind(canvas, head, who, style)
     if not hand.hairline:
         back_hair.draw_back(canvas, head, who, style)
