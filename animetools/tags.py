@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from animetools.errors import ItemError
 
@@ -17,6 +17,7 @@ CATEGORIES = {
     9: "rating",
 }
 LONGEST_NAME = 500  # characters
+Subject = Literal["face", "figure", "hand"]  # of a crop
 MOST_TAGS = 20_000  # of one picture: taggers know more than 10,000
 
 
@@ -114,6 +115,11 @@ def of_face(tags: Iterable[Tag]) -> list[Tag]:
     ]
 
 
-def of_any_part(tags: Iterable[Tag]) -> list[Tag]:
-    """The tags of a picture that hold for any part of it: its character, artist and copyright."""
-    return [tag for tag in tags if tag.category in _WHOLE]
+def of_subject(tags: Iterable[Tag], subject: Subject) -> list[Tag]:
+    """The tags of a picture that hold for a crop of it: of a figure all, see of_face.
+
+    For a hand these are its character, artist and copyright.
+    """
+    if subject == "face":
+        return of_face(tags)
+    return [tag for tag in tags if subject == "figure" or tag.category in _WHOLE]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from animetools.cli import (
@@ -21,13 +22,13 @@ from animetools.cli import (
 from animetools.colors import WHITE
 from animetools.errors import ItemError
 from animetools.images.containers import MAX_PIXELS
-from animetools.tags import of_any_part, of_face, tags_of
+from animetools.tags import Subject, of_subject, tags_of
 
 if TYPE_CHECKING:
     from animetools.images.crop import Crop, Fill
     from animetools.images.faces import Detector
     from animetools.images.files import Pixels
-    from animetools.images.yolo import Subject, YoloDetector
+    from animetools.images.yolo import YoloDetector
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ class CropOptions:
             raise ValueError(f"--portrait and --align are for faces, not for --{self.subject}")
 
     @property
-    def subject(self) -> "Subject":
+    def subject(self) -> Subject:
         """What is cut out."""
         return "figure" if self.figure else "hand" if self.hand else "face"
 
@@ -187,8 +188,7 @@ def crop(
     options: CropOptions, detector: "Detector | YoloDetector", item: Item, output: Output
 ) -> Iterator[Item | Rejected]:
     """Every face of one image, each as a file."""
-    from animetools.images.crop import crop_around, margin, portrait
-    from animetools.images.faces import with_landmarks
+    from animetools.images.crop import crops, margin, portrait
     from animetools.images.files import read_rgb
     from animetools.images.hashes import source_hash
     from animetools.images.quality import shrunk
@@ -197,38 +197,28 @@ def crop(
     tags_of(item.facts)  # malformed ones are an error before anything is written
     rgb = read_rgb(item.path, max_pixels=options.max_pixels, background=options.background)
     found = detector(rgb)
-    subject, size = options.subject, (rgb.shape[1], rgb.shape[0])
+    subject = options.subject
     if not found:
         yield item.rejected(f"no {subject}")
         return
     faces = [face for face in found if min(face.box[2:]) >= options.min_size]
     if not faces:
-        side = max(min(face.box[2:]) for face in found)
-        yield item.rejected(
-            f"{subject} too small (--min-size)", f"{side} px, --min-size {options.min_size}"
-        )
+        sides = f"{max(min(face.box[2:]) for face in found)} px, --min-size {options.min_size}"
+        yield item.rejected(f"{subject} too small (--min-size)", sides)
         return
     if options.largest:
         faces = [max(faces, key=lambda face: face.box[2] * face.box[3])]
-    source = {
-        "source_size": [*size],
-        "source_hash": source_hash(shrunk(rgb)).hex(),
-    }
+    height, width = rgb.shape[:2]
+    source = {"source_size": [width, height], "source_hash": source_hash(shrunk(rgb)).hex()}
     sidecars = list(sidecars_of(item.path)) if options.sidecars else []
     square = not options.free
     frame = portrait(square=square) if options.portrait else margin(options.margin, square=square)
+    without = found if options.one_face else ()
+    parts = crops(rgb, faces, frame, options.border, align=options.align, without=without)
     made = 0
-    for face in faces:
-        if made and made == options.max_faces:
-            break
-        if options.align:
-            face = with_landmarks(rgb, face)
-        part = crop_around(face, frame, size, options.border, align=options.align)
-        if options.one_face and sum(part.holds(other.box) for other in found) > 1:
-            continue
-        encode = partial(_encoded, options, rgb, part)
+    for face, part in islice(parts, options.max_faces or None):
         name = f".{made}.{options.format}"
-        path = output.write(name, encode)
+        path = output.write(name, partial(_encoded, options, rgb, part))
         for sidecar in sidecars:
             output.write(sidecar.beside(name), sidecar.read)
         made += 1
@@ -241,14 +231,12 @@ def crop(
         yield item.rejected(f"second {subject} in the crop")
 
 
-def of_subjects(subject: "Subject", results: Iterable[Result]) -> Iterator[Result]:
+def of_subjects(subject: Subject, results: Iterable[Result]) -> Iterator[Result]:
     """The crops, also those of an earlier run, with the tags of their source that fit the subject."""
     for result in results:
         if isinstance(result, Item) and "tags" in result.facts:
             try:
-                tags = tags_of(result.facts)
-                fitting = {"face": of_face(tags), "figure": tags, "hand": of_any_part(tags)}
-                result = result.noted(tags=fitting[subject])
+                result = result.noted(tags=of_subject(tags_of(result.facts), subject))
             except ItemError as why:
                 result = replace(result, trouble=str(why))
         yield result

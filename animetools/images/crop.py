@@ -1,6 +1,7 @@
 """Crops around faces: which part of a picture they cover, and their pixels."""
 
 import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from animetools.colors import WHITE, Color
 from animetools.errors import ItemError
 from animetools.images.containers import MAX_PIXELS
-from animetools.images.faces import Face
+from animetools.images.faces import Face, with_landmarks
 from animetools.images.nvxs import Box, Pixels
 
 Border = Literal["shift", "pad", "reflect", "blur", "clip"]
@@ -168,6 +169,27 @@ class Crop:
         corners = np.array([(0, 0), (width, 0), (width, height), (0, height)]) - 0.5
         to = self._to_picture()
         return (corners @ to[:, :2].T + to[:, 2] + 0.5).astype(np.float32)
+
+
+def crops(
+    rgb: Pixels,
+    faces: Iterable[Face],
+    frame: Frame,
+    border: Border,
+    *,
+    align: bool = False,
+    without: Sequence[Face] = (),
+) -> Iterator[tuple[Face, Crop]]:
+    """The crop of each face of a picture uint8 [H, W, 3]; aligned ones also by landmarks sought now.
+
+    Left out are crops that show two of the faces in `without`.
+    """
+    for face in faces:
+        if align:
+            face = with_landmarks(rgb, face)
+        crop = crop_around(face, frame, (rgb.shape[1], rgb.shape[0]), border, align=align)
+        if sum(crop.holds(other.box) for other in without) < 2:
+            yield face, crop
 
 
 def crop_around(

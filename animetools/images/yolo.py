@@ -6,10 +6,12 @@ write the names of the classes and the size into the file.
 """
 
 import ast
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from itertools import chain
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,10 +22,10 @@ from animetools.errors import FatalError
 from animetools.images.faces import Face, in_pieces
 from animetools.images.nvxs import Box, Pixels
 from animetools.netfiles.onnx_session import open_session, reason_of
+from animetools.tags import Subject
 
-Subject = Literal["face", "figure", "hand"]
-
-# Words in the names of the classes that show a subject, the best first.
+# Words in the names of the classes that show a subject, the best first. One counts at the end of a word
+# (animeface, hands; no handbag), and of several the last (human_face).
 WORDS: dict[Subject, tuple[str, ...]] = {
     "face": ("face", "head"),
     "figure": ("person", "figure", "character", "body", "human"),
@@ -200,15 +202,22 @@ class _Model:
     def _wanted(self, count: int) -> list[int]:
         """Which classes show the subject; the only one does whatever it is called."""
         for word in WORDS[self.subject]:
-            fitting = [n for n, name in enumerate(self.names) if word in name.lower()]
+            fitting = [n for n, name in enumerate(self.names) if _shows(name) == word]
             if fitting:
                 return fitting
-        others = [word for words in WORDS.values() for word in words]
-        is_other = any(word in name.lower() for name in self.names for word in others)
-        if count == 1 and not is_other:
+        if count == 1 and not any(map(_shows, self.names)):
             return [0]
         shown = ", ".join(self.names[:8]) or f"{count} without names"
         raise FatalError(f"{self.path} does not find a {self.subject}: its classes are {shown}")
+
+
+def _shows(name: str) -> str:
+    """Which of the WORDS the name of a class says that it shows, if any."""
+    said = re.findall(_ENDINGS, name.lower())
+    return said[-1] if said else ""
+
+
+_ENDINGS = rf"({'|'.join(chain.from_iterable(WORDS.values()))})s?(?![a-z])"
 
 
 def _sizes(shape: Any) -> tuple[int, ...]:

@@ -11,7 +11,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper, save_model
 
 from animetools.errors import FatalError
-from animetools.images.yolo import Subject, choose_yolo
+from animetools.images.yolo import choose_yolo
+from animetools.tags import Subject
 from tests.images.yolos import CELL, F16, F32, FACE, HAND, PERSON, squares, write_yolo
 from tests.upscaling.onnxfiles import model, node
 
@@ -73,6 +74,26 @@ def test_heads_do_where_there_are_no_faces(tmp_path: Path) -> None:
     path = write_yolo(tmp_path / "a.onnx", colors=(FACE, HAND), texts=texts)
     assert choose_yolo(path, "face")(squares((640, 640), green=[(0, 0, 128)]))
     assert not choose_yolo(path, "face")(squares((640, 640), red=[(0, 0, 128)]))
+
+
+@pytest.mark.parametrize(
+    ("subject", "names", "right"),
+    [
+        ("hand", ["handbag", "left_hand", "person"], 1),
+        ("hand", ["handbag", "person head", "hands left"], 2),
+        ("figure", ["human_face", "HumanHand", "human"], 2),
+        ("figure", ["human_face", "handbag", "HalfBody"], 2),
+        ("face", ["faceless", "person", "AnimeFace"], 2),
+    ],
+)
+def test_the_end_of_a_word_and_the_last_one_count(
+    tmp_path: Path, subject: Subject, names: list[str], right: int
+) -> None:
+    path = write_yolo(tmp_path / "a.onnx", texts={"names": repr(names)})
+    detector = choose_yolo(path, subject)
+    for number, color in enumerate(("red", "green", "blue")):
+        found = detector(squares((640, 640), **{color: [(320, 320, 128)]}))
+        assert bool(found) == (number == right)
 
 
 @pytest.mark.parametrize("texts", [{}, {"names": "{0: 'object'}"}, {"names": "]["}])
