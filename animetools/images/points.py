@@ -74,6 +74,8 @@ def landmarks_of(rgb: Pixels, box: Box) -> dict[str, tuple[float, float]] | None
     shrink = min(1.0, 2 * scale)
     left, top = np.maximum(0, (middle - side).astype(int))
     near = rgb[top : int(middle[1] + side) + 1, left : int(middle[0] + side) + 1]
+    if min(near.shape[:2]) * shrink < 1:  # a strip, which shows no face
+        return None
     near = np.asarray(cv2.resize(near, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA))
     middle, scale, turn = (middle - (left, top)) * shrink, scale / shrink, 0.0
     found: dict[str, tuple[float, float]] | None = None

@@ -265,6 +265,13 @@ def test_a_bad_cascade_is_an_error_to_auto_too(tmp_path: object) -> None:
 
 
 @needs_real
+@pytest.mark.parametrize("size", [(5, 4000), (1, 3000), (3000, 1), (1, 1)])
+def test_strips_have_no_landmarks(size: tuple[int, int]) -> None:
+    high, wide = size
+    face = Face((0, 0, wide, high), 0.9, "onnx")
+    assert with_landmarks(np.zeros((high, wide, 3), np.uint8), face) == face
+
+
 def test_auto_without_the_others_is_points(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nvxs, "is_installed", lambda: False)
     monkeypatch.setattr(room, "fetch", no_cascade)
