@@ -1,5 +1,6 @@
 """A file that keeps what is known of reference pictures from one run to the next."""
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,10 @@ if TYPE_CHECKING:
     from sqlite3 import Connection
 
 OURS = 0x616E6E72  # SQLite's application_id
+TABLES = (
+    "CREATE TABLE made (one INTEGER PRIMARY KEY, identity TEXT)",
+    "CREATE TABLE rows (key BLOB PRIMARY KEY, row BLOB)",
+)
 
 
 class Index:
@@ -20,16 +25,20 @@ class Index:
 
     def __init__(self, path: str, identity: str) -> None:
         name = f"--index {path}"
-        self.database = Database(path, _prepare, name=name, cure="give another file")
+        cure = "give another file"
+        if os.path.isfile(path):  # before it is changed in any way
+            Database(path, _refuse_others, name=name, cure=cure, read_only=True).close()
+        self.database = Database(path, _prepare, name=name, cure=cure)
         self.database.do(("INSERT OR IGNORE INTO made VALUES (0, ?)", [identity]))
-        ((made,),) = self.database.ask("SELECT identity FROM made")
+        (made,) = self.database.ask("SELECT identity FROM made WHERE one = 0")[0]
         if made != identity:
             raise FatalError(f"{name} has {made}, not {identity}: give another file")
 
     def rows(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """The rows that it has of these keys, a few hundred at most."""
         marks = ", ".join("?" * len(keys))
-        return dict(self.database.ask(f"SELECT key, row FROM rows WHERE key IN ({marks})", *keys))
+        query = f"SELECT key, row FROM rows WHERE key IN ({marks}) AND typeof(row) = 'blob'"
+        return dict(self.database.ask(query, *keys))
 
     def add(self, rows: Sequence[tuple[bytes, bytes]]) -> None:
         """Keep rows by their keys."""
@@ -40,14 +49,15 @@ class Index:
         self.database.close()
 
 
-def _prepare(base: "Connection") -> None:
+def _refuse_others(base: "Connection") -> None:
+    base.execute("PRAGMA trusted_schema = OFF")
     (owner,) = base.execute("PRAGMA application_id").fetchone()
-    if owner != OURS and base.execute("SELECT 1 FROM sqlite_master").fetchone():
+    found = {sql for (sql,) in base.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
+    if (found and owner != OURS) or not found <= set(TABLES):
         raise base.DatabaseError("a database of another program")
-    base.executescript(
-        f"""
-        PRAGMA application_id = {OURS};
-        CREATE TABLE IF NOT EXISTS made (one INTEGER PRIMARY KEY, identity TEXT);
-        CREATE TABLE IF NOT EXISTS rows (key BLOB PRIMARY KEY, row BLOB);
-        """
-    )
+
+
+def _prepare(base: "Connection") -> None:
+    base.execute(f"PRAGMA application_id = {OURS}")
+    for table in TABLES:
+        base.execute(table.replace("TABLE", "TABLE IF NOT EXISTS", 1))
