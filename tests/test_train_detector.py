@@ -8,13 +8,13 @@ import onnx
 import torch
 
 from animetools.images import points
-from examples.detector.export import onnx_of
+from examples.detector.export import network_of, onnx_of
 from examples.detector.looks import looked
 from examples.detector.network import COARSEST, OUTPUTS, STRIDE, UNIT, Network
 from examples.detector.people import LANDMARKS
 from examples.detector.scenes import Label, scene_of
 from examples.detector.sprites import BYTES, Sprites, grow, sprite_of
-from examples.detector.train import targets_of
+from examples.detector.train import Training, batches, targets_of
 from tests.conftest import ROOT, Shell
 
 PYTHON = ROOT / ".venv/bin/python"
@@ -100,12 +100,17 @@ def test_the_network_and_its_reader_agree() -> None:
     assert Path(points.SHIPPED).stat().st_size < 2_000_000
 
 
-def test_the_detector_from_nothing(shell: Shell, tmp_path: Path) -> None:
+def test_the_script_continues_and_writes_a_file(shell: Shell, tmp_path: Path) -> None:
+    people, run = str(tmp_path / "d/people"), tmp_path / "d/run"
+    grow(people, 31, 5)
+    run.mkdir()
+    stopped = Training(str(run), 2)
+    stopped.learn(*next(iter(batches(Sprites(people), 0, 1))))
+    stopped.save()
     done = shell(f"{ROOT}/examples/train-detector.sh d 6 32")
     assert done.returncode == 0, done.stderr
-    made = tmp_path / "d/points.onnx"
-    first = made.read_bytes()
-    again = shell(f"{ROOT}/examples/train-detector.sh d 6 48")
-    assert again.returncode == 0, again.stderr
-    assert "continuing after 2 of 3" in again.stdout
-    assert made.read_bytes() != first
+    assert "continuing after 1 of 2" in done.stdout
+    assert len(Sprites(people)) == 6
+    trained = network_of(str(run))
+    assert (tmp_path / "d/points.onnx").read_bytes() == onnx_of(trained)
+    assert Training(str(run), 2).step == 2
