@@ -55,7 +55,10 @@ class Cluster(Executor):
         atexit.register(self.ended.set)  # before Dask closes what it has opened
 
     def workers(self, jobs: int) -> Workers:
-        """The workers of a run, when the first of them is there."""
+        """The workers of a run, when the first of them is there.
+
+        Raises FatalError if the scheduler goes before.
+        """
         if not self.current:
             self._look()
             if not self.width:
@@ -121,14 +124,22 @@ class Cluster(Executor):
     def _lose(self) -> None:
         """Fail all that is under way: the scheduler is gone."""
         self.is_lost = True
-        text = f"the scheduler {self.place} is gone: start it, and run this again to continue"
         for result in list(self.waiting):
             with suppress(InvalidStateError):
-                result.set_exception(FatalError(text))
+                result.set_exception(self._gone())
+
+    def _gone(self) -> FatalError:
+        text = f"the scheduler {self.place} is gone: start it, and run this again to continue"
+        return FatalError(text)
 
     def _look(self) -> None:
         """See how many workers there are."""
-        self.width = sum(self.client.nthreads().values())
+        if self.client.status != "running":
+            raise self._gone()
+        try:
+            self.width = sum(self.client.nthreads().values())
+        except Exception:  # noqa: BLE001  its kind depends on when the scheduler went
+            raise self._gone() from None
 
     def _watch(self) -> None:
         while not self.ended.wait(LOOK_SECONDS):

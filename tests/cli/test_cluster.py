@@ -169,6 +169,18 @@ def test_a_scheduler_that_dies_ends_the_run_which_resumes(
     assert len(tree(tmp_path / "copies")) == 20
 
 
+def test_a_scheduler_that_dies_before_there_is_a_worker(raw: Path, tmp_path: Path) -> None:
+    with Cluster(tmp_path / "dask", 0) as cluster:
+        process = start("copier", "raw", "--cluster", cluster.address, cwd=tmp_path)
+        assert process.stderr
+        assert process.stderr.readline().endswith(b": waiting for a worker\n")
+        cluster.scheduler.kill()
+        printed, said = process.communicate()
+    assert (process.returncode, printed) == (2, b"")
+    gone = f"the scheduler {cluster.address} is gone: start it, and run this again to continue"
+    assert said.decode() == f"copier: {gone}\n"
+
+
 def test_workers_that_join_are_used(raw: Path, tmp_path: Path, empty: Cluster) -> None:
     words = ["copier", "raw", "--together", "2", "--cluster", empty.address]
     process = start(*words, cwd=tmp_path)
