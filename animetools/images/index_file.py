@@ -336,7 +336,10 @@ class Index:
         integers = (mtime, width, height, size, colors, details, made)
         if not (lengths and all(isinstance(value, int) for value in integers)):
             raise self._damaged()
-        if _length(path) < 1 or _length(place or b"") < 0 or (self.keeps_views and not view):
+        names = (path, place or b"")
+        if _length(path) < 1 or any(_length(name) < 0 or b"\0" in name for name in names):
+            raise self._damaged()
+        if self.keeps_views and not view:
             raise self._damaged()
         if min(width, height) < 1 or details < 0:
             raise self._damaged()

@@ -241,6 +241,8 @@ def test_what_is_no_index_is_refused_and_left_alone(shell: Shell, raw: Path) -> 
     (raw.parent / "cut.db").write_bytes(data[: len(data) // 2])
     shutil.copy(raw.parent / "good.db", raw.parent / "odd.db")
     change(raw.parent / "odd.db", "UPDATE pictures SET shape = zeroblob(7), width = 'x'")
+    shutil.copy(raw.parent / "good.db", raw.parent / "nul.db")
+    change(raw.parent / "nul.db", "UPDATE pictures SET path = x'6100'")
     said = {
         "raw/a.png": "raw/a.png has the name of an image",
         "image.db": "image.db is not an index of animeclean",
@@ -253,6 +255,7 @@ def test_what_is_no_index_is_refused_and_left_alone(shell: Shell, raw: Path) -> 
         "trap.db": "trap.db is not an index of animeclean",
         "cut.db": "cut.db: database disk image is malformed",
         "odd.db": "odd.db is damaged",
+        "nul.db": "nul.db is damaged",
     }
     for name, sentence in said.items():
         file = raw.parent / name
@@ -260,7 +263,7 @@ def test_what_is_no_index_is_refused_and_left_alone(shell: Shell, raw: Path) -> 
         for opened in (Index.of, Index.read_only):
             with pytest.raises(FatalError, match=re.escape(sentence)):
                 opened(str(file)).at(str(raw / "a.png"))
-            if file.is_file() and name not in ("cut.db", "odd.db"):
+            if file.is_file() and name not in ("cut.db", "odd.db", "nul.db"):
                 assert file.read_bytes() == before
     done = shell("animeclean raw/a.png --index odd.db --json")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
