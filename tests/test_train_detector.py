@@ -17,8 +17,6 @@ from examples.detector.sprites import BYTES, Sprites, grow, sprite_of
 from examples.detector.train import Training, batches, targets_of
 from tests.conftest import ROOT, Shell
 
-PYTHON = ROOT / ".venv/bin/python"
-
 
 def test_people_are_cut_out_and_go_on_where_they_stopped(tmp_path: Path) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut"
