@@ -69,8 +69,8 @@ def clicks(seconds: float = 1.0) -> NDArray[np.float32]:
 
 def write_sound(path: Path, sound: NDArray[np.float32]) -> None:
     with av.open(str(path), "w") as box:
-        stream = box.add_stream("pcm_s16le", rate=SOUND, layout="mono")
-        frame = av.AudioFrame.from_ndarray((sound * 32767).astype(np.int16)[None], "s16", "mono")
+        stream = box.add_stream("pcm_f32le", rate=SOUND, layout="mono")
+        frame = av.AudioFrame.from_ndarray(sound[None], "flt", "mono")
         frame.sample_rate = SOUND
         box.mux(stream.encode(frame))
         box.mux(stream.encode(None))
@@ -320,6 +320,9 @@ def test_montage_of_a_run(here: Path) -> None:
         level = np.full((32, 32, 3), 90 * n, np.uint8)
         (here / f"run/fakes00000{n}.000.jpg").write_bytes(encode_jpeg(level, 95))
     (here / "run/reals.jpg").write_bytes(b"")
+    done = quick("sgvideo montage run --grid 2x2", here)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--grid is for what networks draw, not for pictures" in done.stderr
     frames = decoded(made("montage run --seconds 0.3", here))
     assert np.abs(frames.mean((1, 2, 3)) - [0, 0, 90, 90, 180, 180]).max() < 3
 
@@ -351,7 +354,7 @@ def test_a_grey_network(here: Path) -> None:
 
 
 def test_the_films_of_the_article(here: Path) -> None:
-    done = quick(f"sgvideo --preset article {NETWORK} --seconds 0.2 --json", here)
+    done = quick(f"sgvideo --preset article {NETWORK} --seconds 0.2 --seeds 701 --json", here)
     found = [json.loads(line) for line in done.stdout.splitlines()]
     names = ["random_grid_404.mp4", "interpolate.mp4", "fine_503.mp4"]
     assert [record["path"] for record in found] == [f"videos/{name}" for name in names]
@@ -361,6 +364,7 @@ def test_the_films_of_the_article(here: Path) -> None:
         (SIZE, SIZE, 503),
     ]
     assert {(r["fps"], r["psi"], r["frames"]) for r in found} == {(20, 0.7, 4)}
+    assert [record.get("seeds") for record in found] == [None, "701", "701"]
 
 
 # What goes wrong
@@ -399,6 +403,8 @@ def test_the_films_of_the_article(here: Path) -> None:
         ("music gone.mp3", "gone.mp3 is not a file"),
         ("music sound.wav --format gif", "a gif has no sound: choose --format mp4 or webm"),
         ("montage .", ". has no sheets of samples (fakes*.jpg)"),
+        ("--preset article --psi 0,1", "walk has one --psi; a film through several is"),
+        ("--preset article --space z", "--space is for between, not for walk"),
         ("--preset article walk", "--preset article names its films: leave out walk"),
         ("walk --frames f -o g", "--frames and --out exclude each other"),
     ],
@@ -426,6 +432,26 @@ def test_a_second_run_lists_the_film_and_other_settings_are_named(here: Path) ->
     assert "exists and was not written from this input; -f overwrites it" in done.stderr
     assert quick(f"sgvideo {line} -n -o other", here).stdout == "other/walk-0.mp4\n"
     assert not (here / "other").exists()
+
+
+def test_another_seed_is_another_film(here: Path) -> None:
+    line = "sgvideo between smile hat --network tagged.pkl --seconds 0.1"
+    path = here / quick(line, here).stdout.strip()
+    before = path.read_bytes()
+    done = quick(f"{line} --seed 1", here)
+    assert (done.returncode, path.read_bytes()) == (1, before)
+    assert "was made from something else: choose another name or -o" in done.stderr
+    assert quick(f"{line} --seed 1 -f", here).returncode == 0
+    assert path.read_bytes() != before
+
+
+def test_a_name_that_is_too_long_keeps_its_end(here: Path) -> None:
+    tags = ",".join(["smile", "hat"] * 40)
+    line = f"sgvideo between 5 {tags} --network tagged.pkl -n"
+    assert quick(line, here).stdout.endswith(".mp4\n")
+    names = quick(f"{line} --seconds 0.2 --frames f", here).stdout.split()
+    assert [name[-10:] for name in names] == [f"-{n:05}.png"[-10:] for n in range(4)]
+    assert len({name[:-10] for name in names}) == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
