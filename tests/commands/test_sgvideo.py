@@ -26,7 +26,7 @@ from animetools.netfiles.networkfile import NetworkFile, SavedNetwork
 from animetools.networks.stylegan2 import modules as stylegan2
 from animetools.networks.stylegan2.config import StyleGAN2GeneratorConfig
 from tests.conftest import HANGS, ROOT, Shell, within_a_second
-from tests.quick import quick
+from tests.quick import quick, start
 from tests.tiny import MAPPING, SIZE, snapshot, state
 
 NETWORK = "--network network.pkl"
@@ -456,18 +456,19 @@ def test_a_name_that_is_too_long_keeps_its_end(here: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_film_that_is_interrupted_is_not_there(here: Path, number: signal.Signals) -> None:
-    line = [f"{ROOT}/bin/sgvideo", "walk", *NETWORK.split(), "--seconds", "2000"]
-    hidden = here / "videos/.walk-0.mp4.part"
+    line, hidden = f"sgvideo walk {NETWORK} --seconds 2000", here / "videos/.walk-0.mp4.part"
+    (here / "log").mkdir()
 
     def end() -> float:
-        process = subprocess.Popen(line, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = start(line, here, str(here / "log"))
         while not (hidden.exists() and hidden.stat().st_size):
-            assert process.poll() is None, process.communicate()
+            assert process.is_alive(), (here / "log/2").read_text()
             time.sleep(0.01)
+        assert process.pid
         began = time.monotonic()
-        process.send_signal(number)
-        out, _ = process.communicate()
-        assert (process.returncode, out) == (-number, b"")
+        os.kill(process.pid, number)
+        process.join()
+        assert (process.exitcode, (here / "log/1").read_text()) == (-number, "")
         return time.monotonic() - began
 
     assert within_a_second(end)
@@ -482,18 +483,19 @@ def test_a_film_that_is_interrupted_is_not_there(here: Path, number: signal.Sign
 
 def test_frames_go_on_after_a_kill(here: Path) -> None:
     line = f"walk {NETWORK} --seconds 8 --frames f"
-    process = subprocess.Popen(
-        [ROOT / "bin/sgvideo", *line.split()], cwd=here, stdout=subprocess.PIPE
-    )
-    assert process.stdout
-    first = [process.stdout.readline() for _ in range(5)]
+    (here / "log").mkdir()
+    process, log = start(f"sgvideo {line}", here, str(here / "log")), here / "log/1"
+    while not log.exists() or log.read_bytes().count(b"\n") < 5:
+        assert process.is_alive(), (here / "log/2").read_text()
+        time.sleep(0.01)
     process.kill()
-    process.communicate()
-    kept = (here / first[0].decode().strip()).stat().st_mtime_ns
+    process.join()
+    first = log.read_text().splitlines()[:5]
+    kept = (here / first[0]).stat().st_mtime_ns
     done = quick(f"sgvideo {line}", here)
     assert done.stdout.count("\n") == 160
-    assert done.stdout.startswith(b"".join(first).decode())
-    assert (here / first[0].decode().strip()).stat().st_mtime_ns == kept
+    assert done.stdout.splitlines()[:5] == first
+    assert (here / first[0]).stat().st_mtime_ns == kept
     assert len(list((here / "f").glob("*.png"))) == 160
 
 
