@@ -153,8 +153,8 @@ def located(request: Request) -> Request:
 
 
 def stamp_of(request: Request) -> str:
-    """What a film is made of, besides options: if it changes, the film is another."""
-    facts: list[object] = [request.kind, request.arguments]
+    """What a film is made of, besides options that affect all: if it changes, the film is another."""
+    facts: list[object] = [request.kind, request.arguments, request.options.seed]
     if request.kind != "between":
         for path in request.arguments:
             status = os.stat(path)

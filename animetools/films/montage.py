@@ -12,7 +12,9 @@ from animetools.images.containers import format_by_name
 from animetools.images.files import Pixels, decode_rgb, read_bytes
 from animetools.images.fit import fit
 from animetools.images.picture import size_of
+from animetools.options import given
 
+OF_NETWORKS = {"psi", "cutoff", "class_", "tags", "noise", "seed", "seeds", "grid"}
 SHEET = re.compile(r"fakes[\d.]+\.jpg")  # that sgtrain writes; their numbers have leading zeros
 
 
@@ -45,8 +47,10 @@ class Pictures:
 def pictures(paths: Sequence[str], options: FilmOptions, enlarge: Enlarge | None) -> Pictures:
     """A film of image files, of the size of the largest.
 
-    Raises FatalError for a file that is not a picture, OSError.
+    Raises FatalError for a file that is not a picture, or an option of networks, OSError.
     """
+    if wrong := given(options, OF_NETWORKS):
+        raise FatalError(f"{wrong[0]} is for what networks draw, not for pictures")
     sizes = []
     for path in paths:
         try:

@@ -5,6 +5,7 @@ from fractions import Fraction
 from typing import Annotated, Literal
 
 from animetools.errors import FatalError
+from animetools.names import fitted
 from animetools.options import Opt, given
 from animetools.sampling.options import NetworkOptions
 from animetools.sampling.seeds import LARGEST_SEED, Grid, Psis, Seeds, shown
@@ -12,6 +13,7 @@ from animetools.sampling.seeds import LARGEST_SEED, Grid, Psis, Seeds, shown
 FPS, SECONDS = 20.0, 10.0
 MOST_FRAMES = 1 << 20
 LARGEST_CRF = {"mp4": 51, "webm": 63}  # of libx264 and libvpx
+LONGEST_END = f"-{MOST_FRAMES}.png"  # of the names of a film and its frames
 GIF_FPS = 50  # browsers slow down a shorter delay than 2/100 s to 10/100 s
 
 KINDS = {
@@ -39,7 +41,7 @@ class FilmOptions(NetworkOptions):
     ] = "const"
     seed: Annotated[
         int,
-        Opt("Seed of the walk or the circle.", min=0, max=LARGEST_SEED, affects=False),
+        Opt("Seed of the walk, the circle or the face.", min=0, max=LARGEST_SEED, affects=False),
     ] = 0
     seeds: Annotated[
         Seeds | None,
@@ -195,7 +197,10 @@ def requests(options: FilmOptions, words: tuple[str, ...]) -> list[Request]:
     if options.preset:
         if words:
             raise FatalError(f"--preset {options.preset} names its films: leave out {words[0]}")
-        return [_with(request, options) for request in PRESETS[options.preset]]
+        films = [_with(request, options) for request in PRESETS[options.preset]]
+        for film in films:
+            _check(film.kind, film.options)
+        return films
     if not words:
         raise FatalError(f"name a kind of film: {', '.join(KINDS)}")
     kind, *rest = words
@@ -228,8 +233,9 @@ def _with(request: Request, options: FilmOptions) -> Request:
     chosen = {n: getattr(options, n) for n in names if given(options, {n})}
     if "crf" in chosen or options.format not in LARGEST_CRF:
         chosen.setdefault("bitrate", None)
-    if request.kind not in GRIDS:
-        chosen.pop("grid", None)
+    for name, kinds in (("grid", GRIDS), ("seeds", FACES)):
+        if request.kind not in kinds:
+            chosen.pop(name, None)
     return replace(request, options=replace(request.options, **chosen))
 
 
@@ -243,4 +249,5 @@ def _name(kind: str, rest: list[str], options: FilmOptions) -> str:
         words += [f"psi{shown(psi)}" for psi in options.psi or ()]
     if len(words) > 4:
         words = [words[0], words[-1]]
-    return "-".join([kind, *words])
+    name = "-".join([kind, *words])
+    return fitted(name, LONGEST_END).removesuffix(LONGEST_END)

@@ -22,7 +22,9 @@ Samples = NDArray[np.float32]
 
 
 def samples(path: str) -> Iterator[Samples]:
-    """The sound in a file, float32 [2, n] at RATE, a little at a time.
+    """The sound in a file, float32 [2, n] from -1 to 1 at RATE, a little at a time.
+
+    What is louder is cut off, and what is no number is silence: encoders refuse both.
 
     Raises FatalError for a file without any.
     """
@@ -38,13 +40,17 @@ def samples(path: str) -> Iterator[Samples]:
             for frame in box.decode(box.streams.audio[0]):
                 frame.pts = None
                 for made in to.resample(frame):
-                    yield made.to_ndarray()
+                    yield _bounded(made.to_ndarray())
             for made in to.resample(None):
-                yield made.to_ndarray()
+                yield _bounded(made.to_ndarray())
     except pyav.FFmpegError as why:
         if isinstance(why, OSError):
             raise
         raise FatalError(f"{path} is not a sound file that can be read") from None
+
+
+def _bounded(sound: Samples) -> Samples:
+    return np.clip(np.nan_to_num(sound), -1, 1)
 
 
 def speeds(path: str, fps: Fraction, seconds: float | None) -> NDArray[np.float64]:

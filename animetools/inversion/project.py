@@ -183,13 +183,14 @@ class Projector:
         def evaluate(x: Tensor) -> tuple[Tensor, Tensor]:
             x = x.detach().requires_grad_()
             latents, maps = self._split(x)
-            images = loss.as_shown(self._images(latents, maps), targets)
+            ws = self._ws(latents)
+            images = loss.as_shown(self._images(ws, maps), targets)
             values = loss.pixel_distance(images, targets)
             if self.features and wanted:
                 distance = loss.feature_distance(self.features(images), wanted)
                 values = values + self.options.feature_weight * distance
-            away = latents.square().mean((1, 2))
-            values = values + self.options.realism * away
+            away = (ws - self.mean) / self.space.deviation
+            values = values + self.options.realism * away.square().mean((1, 2))
             if maps:
                 values = values + NOISE_WEIGHT * noise.correlation(maps)
             (slope,) = torch.autograd.grad(values.sum(), x)
@@ -198,7 +199,7 @@ class Projector:
         x, values = minimize(evaluate, begin, self.options.steps)
         with torch.no_grad():
             latents, maps = self._split(x)
-            images = loss.as_shown(self._images(latents, maps), targets)
+            images = loss.as_shown(self._images(self._ws(latents), maps), targets)
             distances = (
                 loss.feature_distance(self.features(images), wanted).tolist()
                 if self.features and wanted
@@ -263,16 +264,18 @@ class Projector:
         ws = self.mean + latents * self.space.deviation
         return ws if self.options.space == "w+" else ws[:, 0]
 
-    def _images(self, latents: Tensor, maps: list[Tensor]) -> Tensor:
-        """What the latents give, as `sggen` draws it from a file."""
+    def _ws(self, latents: Tensor) -> Tensor:
+        """The w [n, num_ws, w_dim] of latents, as `sggen` takes it from a file."""
         generator, stored = self.generator, self._stored(latents)
         if self.options.space == "z":
             labels = None if self.labels is None else self.labels.expand(len(stored), -1)
             truncation = generator.config.truncation
-            ws = generator.truncate(
+            return generator.truncate(
                 generator.mapping(stored, labels), truncation.psi, truncation.cutoff
             )
-        else:
-            ws = stored.reshape(len(stored), self.rows, -1).expand(-1, generator.num_ws, -1)
-        images: Tensor = generator.synthesis(ws, maps or "const")
+        return stored.reshape(len(stored), self.rows, -1).expand(-1, generator.num_ws, -1)
+
+    def _images(self, ws: Tensor, maps: list[Tensor]) -> Tensor:
+        """The images [n, C, H, W] of w and noise maps."""
+        images: Tensor = self.generator.synthesis(ws, maps or "const")
         return images

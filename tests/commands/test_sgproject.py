@@ -123,18 +123,16 @@ def test_bad_pictures_cost_a_line_each(here: Path) -> None:
     assert not (here / "dry").exists()
 
 
-def test_a_face_is_cut_as_animecrop_cuts_it(shell: Shell, here: Path) -> None:
-    done = shell(
-        "animedraw --count 1 --portraits 256 -o raw > raw.txt && "
-        "animecrop --align --largest -o faces $(cat raw.txt) > faces.txt && "
-        f"sgproject {FEW} -o a --align --sheet $(cat raw.txt) && "
-        f"sgproject {FEW} -o b --sheet $(cat faces.txt)"
-    )
-    assert done.returncode == 0, done.stderr
+def test_a_face_is_cut_as_animecrop_cuts_it(here: Path) -> None:
+    raw = quick("animedraw --count 1 --portraits 256 -o raw", here).stdout.strip()
+    face = quick(f"animecrop --align --largest -o faces {raw}", here).stdout.strip()
+    for line in (f"-o a --align --sheet {raw}", f"-o b --sheet {face}"):
+        done = quick(f"sgproject {FEW} {line}", here)
+        assert done.returncode == 0, done.stderr
     one, other = (read_rgb(str(path)) for path in sorted(here.glob("[ab]/**/*.png")))
     assert np.array_equal(one[:, :16], other[:, :16])
     (here / "empty.png").write_bytes(encode_png(np.full((64, 64, 3), 255, np.uint8)))
-    none = shell(f"sgproject {FEW} --align empty.png")
+    none = quick(f"sgproject {FEW} --align empty.png", here)
     assert (none.returncode, none.stdout) == (1, "")
     assert "empty.png: no face found" in none.stderr
 

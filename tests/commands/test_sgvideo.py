@@ -26,7 +26,7 @@ from animetools.netfiles.networkfile import NetworkFile, SavedNetwork
 from animetools.networks.stylegan2 import modules as stylegan2
 from animetools.networks.stylegan2.config import StyleGAN2GeneratorConfig
 from tests.conftest import HANGS, ROOT, Shell, within_a_second
-from tests.quick import quick
+from tests.quick import quick, start
 from tests.tiny import MAPPING, SIZE, snapshot, state
 
 NETWORK = "--network network.pkl"
@@ -69,8 +69,8 @@ def clicks(seconds: float = 1.0) -> NDArray[np.float32]:
 
 def write_sound(path: Path, sound: NDArray[np.float32]) -> None:
     with av.open(str(path), "w") as box:
-        stream = box.add_stream("pcm_s16le", rate=SOUND, layout="mono")
-        frame = av.AudioFrame.from_ndarray((sound * 32767).astype(np.int16)[None], "s16", "mono")
+        stream = box.add_stream("pcm_f32le", rate=SOUND, layout="mono")
+        frame = av.AudioFrame.from_ndarray(sound[None], "flt", "mono")
         frame.sample_rate = SOUND
         box.mux(stream.encode(frame))
         box.mux(stream.encode(None))
@@ -320,6 +320,9 @@ def test_montage_of_a_run(here: Path) -> None:
         level = np.full((32, 32, 3), 90 * n, np.uint8)
         (here / f"run/fakes00000{n}.000.jpg").write_bytes(encode_jpeg(level, 95))
     (here / "run/reals.jpg").write_bytes(b"")
+    done = quick("sgvideo montage run --grid 2x2", here)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--grid is for what networks draw, not for pictures" in done.stderr
     frames = decoded(made("montage run --seconds 0.3", here))
     assert np.abs(frames.mean((1, 2, 3)) - [0, 0, 90, 90, 180, 180]).max() < 3
 
@@ -351,7 +354,7 @@ def test_a_grey_network(here: Path) -> None:
 
 
 def test_the_films_of_the_article(here: Path) -> None:
-    done = quick(f"sgvideo --preset article {NETWORK} --seconds 0.2 --json", here)
+    done = quick(f"sgvideo --preset article {NETWORK} --seconds 0.2 --seeds 701 --json", here)
     found = [json.loads(line) for line in done.stdout.splitlines()]
     names = ["random_grid_404.mp4", "interpolate.mp4", "fine_503.mp4"]
     assert [record["path"] for record in found] == [f"videos/{name}" for name in names]
@@ -361,6 +364,7 @@ def test_the_films_of_the_article(here: Path) -> None:
         (SIZE, SIZE, 503),
     ]
     assert {(r["fps"], r["psi"], r["frames"]) for r in found} == {(20, 0.7, 4)}
+    assert [record.get("seeds") for record in found] == [None, "701", "701"]
 
 
 # What goes wrong
@@ -399,6 +403,8 @@ def test_the_films_of_the_article(here: Path) -> None:
         ("music gone.mp3", "gone.mp3 is not a file"),
         ("music sound.wav --format gif", "a gif has no sound: choose --format mp4 or webm"),
         ("montage .", ". has no sheets of samples (fakes*.jpg)"),
+        ("--preset article --psi 0,1", "walk has one --psi; a film through several is"),
+        ("--preset article --space z", "--space is for between, not for walk"),
         ("--preset article walk", "--preset article names its films: leave out walk"),
         ("walk --frames f -o g", "--frames and --out exclude each other"),
     ],
@@ -428,20 +434,41 @@ def test_a_second_run_lists_the_film_and_other_settings_are_named(here: Path) ->
     assert not (here / "other").exists()
 
 
+def test_another_seed_is_another_film(here: Path) -> None:
+    line = "sgvideo between smile hat --network tagged.pkl --seconds 0.1"
+    path = here / quick(line, here).stdout.strip()
+    before = path.read_bytes()
+    done = quick(f"{line} --seed 1", here)
+    assert (done.returncode, path.read_bytes()) == (1, before)
+    assert "was made from something else: choose another name or -o" in done.stderr
+    assert quick(f"{line} --seed 1 -f", here).returncode == 0
+    assert path.read_bytes() != before
+
+
+def test_a_name_that_is_too_long_keeps_its_end(here: Path) -> None:
+    tags = ",".join(["smile", "hat"] * 40)
+    line = f"sgvideo between 5 {tags} --network tagged.pkl -n"
+    assert quick(line, here).stdout.endswith(".mp4\n")
+    names = quick(f"{line} --seconds 0.2 --frames f", here).stdout.split()
+    assert [name[-10:] for name in names] == [f"-{n:05}.png"[-10:] for n in range(4)]
+    assert len({name[:-10] for name in names}) == 1
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_film_that_is_interrupted_is_not_there(here: Path, number: signal.Signals) -> None:
-    line = [f"{ROOT}/bin/sgvideo", "walk", *NETWORK.split(), "--seconds", "2000"]
-    hidden = here / "videos/.walk-0.mp4.part"
+    line, hidden = f"sgvideo walk {NETWORK} --seconds 2000", here / "videos/.walk-0.mp4.part"
+    (here / "log").mkdir()
 
     def end() -> float:
-        process = subprocess.Popen(line, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = start(line, here, str(here / "log"))
         while not (hidden.exists() and hidden.stat().st_size):
-            assert process.poll() is None, process.communicate()
+            assert process.is_alive(), (here / "log/2").read_text()
             time.sleep(0.01)
+        assert process.pid
         began = time.monotonic()
-        process.send_signal(number)
-        out, _ = process.communicate()
-        assert (process.returncode, out) == (-number, b"")
+        os.kill(process.pid, number)
+        process.join()
+        assert (process.exitcode, (here / "log/1").read_text()) == (-number, "")
         return time.monotonic() - began
 
     assert within_a_second(end)
@@ -456,18 +483,19 @@ def test_a_film_that_is_interrupted_is_not_there(here: Path, number: signal.Sign
 
 def test_frames_go_on_after_a_kill(here: Path) -> None:
     line = f"walk {NETWORK} --seconds 8 --frames f"
-    process = subprocess.Popen(
-        [ROOT / "bin/sgvideo", *line.split()], cwd=here, stdout=subprocess.PIPE
-    )
-    assert process.stdout
-    first = [process.stdout.readline() for _ in range(5)]
+    (here / "log").mkdir()
+    process, log = start(f"sgvideo {line}", here, str(here / "log")), here / "log/1"
+    while not log.exists() or log.read_bytes().count(b"\n") < 5:
+        assert process.is_alive(), (here / "log/2").read_text()
+        time.sleep(0.01)
     process.kill()
-    process.communicate()
-    kept = (here / first[0].decode().strip()).stat().st_mtime_ns
+    process.join()
+    first = log.read_text().splitlines()[:5]
+    kept = (here / first[0]).stat().st_mtime_ns
     done = quick(f"sgvideo {line}", here)
     assert done.stdout.count("\n") == 160
-    assert done.stdout.startswith(b"".join(first).decode())
-    assert (here / first[0].decode().strip()).stat().st_mtime_ns == kept
+    assert done.stdout.splitlines()[:5] == first
+    assert (here / first[0]).stat().st_mtime_ns == kept
     assert len(list((here / "f").glob("*.png"))) == 160
 
 

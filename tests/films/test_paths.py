@@ -146,6 +146,17 @@ def test_a_walk_goes_fast_where_it_is_loud_and_at_each_note(tmp_path: Path) -> N
     assert np.allclose(sound.speeds(str(path), Fraction(25), None), np.ones(25))
 
 
+def test_a_sound_that_is_too_loud_or_no_number_does_not_spoil_a_film(tmp_path: Path) -> None:
+    path = str(tmp_path / "a.wav")
+    damaged = clicks()
+    damaged[30_000:30_003] = np.nan, np.inf, -1e30
+    write_sound(tmp_path / "a.wav", damaged)
+    heard = np.concatenate(list(sound.samples(path)), 1)
+    assert np.abs(heard).max() <= 1
+    speed = sound.speeds(path, Fraction(30), None)
+    assert (len(speed), round(speed.mean(), 6)) == (30, 1)
+
+
 def test_a_long_comment_of_a_gif_is_in_blocks() -> None:
     made = comment("a" * 300)
     assert made == b"\x21\xfe\xff" + b"a" * 255 + b"\x2d" + b"a" * 45 + b"\0"

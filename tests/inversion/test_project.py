@@ -100,13 +100,18 @@ def test_noise_maps_bring_it_nearer_and_stay_noise(tmp_path: Path) -> None:
     assert search.generator.noise_shapes == [layer.shape for layer in result.noise]
 
 
-def test_realism_holds_latents_near_the_average(tmp_path: Path) -> None:
+@pytest.mark.parametrize("space", ["w+", "z"])
+def test_realism_holds_latents_near_the_average(tmp_path: Path, space: str) -> None:
     target = np.random.default_rng(0).integers(0, 256, (3, 16, 16), np.uint8)
     away = []
     for realism in (0.0, 0.1, 10.0):
-        search = projector(tmp_path, steps=30, realism=realism)
+        search = projector(tmp_path, steps=30, realism=realism, space=space)
         (result,) = found(search([target]))
-        away.append(np.square(result.values - search.mean.numpy()).mean())
+        (tmp_path / "x.npz").write_bytes(result.latent_file({}))
+        generator = search.network.network.generator
+        (latent,) = read(str(tmp_path / "x.npz"), generator)
+        ws = synthesis_input(generator, latent, 1.0).ws
+        away.append(float((ws - search.mean).square().mean()))
     assert away[0] > away[1] > away[2]
 
 
