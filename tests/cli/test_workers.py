@@ -98,7 +98,7 @@ def screen(line: str, cwd: Path) -> str:
 def test_a_long_item_moves_the_bar(raw: Path, tmp_path: Path, name: str) -> None:
     filters = " ".join(FILTERS)
     seen = screen(f"{filters} {name} raw/a/00.png --parts 10 --sleep 0.2", tmp_path)
-    assert "0.5 of 1" in seen
+    assert "50%" in seen
 
 
 def test_workers_that_cannot_say_how_far_they_are_work(raw: Path, tmp_path: Path) -> None:

@@ -16,7 +16,18 @@ from numpy.typing import NDArray
 from tests.conftest import ROOT
 
 GOLDEN = ROOT / "tests/golden/augment.npz"
-CONVERT = shutil.which("convert")
+
+
+def _imagemagick() -> str | None:
+    """Its program, unless something else is called convert."""
+    path = shutil.which("convert")
+    if not path:
+        return None
+    done = subprocess.run([path, "-version"], capture_output=True, text=True)
+    return path if "Version: ImageMagick" in done.stdout else None
+
+
+CONVERT = _imagemagick()
 
 # The article has "-deskew 50", of 65,535 levels: hardly any pixel is so dark, and nothing is turned. Its
 # contraster, "+level 5%", gives the same as its lesscontrast.
