@@ -197,7 +197,7 @@ def test_the_next_network_begins_small_and_continues(shell: Shell, tmp_path: Pat
     for path in (script, *(tmp_path / name for name in ("bin/sgtrain", "bin/sgconvert", "setup"))):
         path.chmod(0o755)
     (tmp_path / "d/fail").touch()
-    done = shell("examples/train-next.sh d 40")
+    done = shell("examples/train-next.sh d 40 300 600 default")
     assert done.returncode == 0, done.stderr
     lines = [line.split() for line in (tmp_path / "d/trained.txt").read_text().splitlines()]
     assert [line[-3:] for line in lines] == [
