@@ -12,6 +12,14 @@ Device = Annotated[
 OneDevice = Annotated[str, Opt("auto, cpu, cuda, cuda:1 or mps.", unit="DEVICE", affects=False)]
 Dtype = Annotated[Literal["fp32", "bf16", "fp16"], Opt("Precision of the network.")]
 Batch = Annotated[int, Opt("Images that a GPU computes at once; a CPU takes one.", min=1, max=1024)]
+AutoBatch = Annotated[
+    int,
+    Opt("Pictures that a device draws at once; 0 is automatic.", min=0, max=1024, affects=False),
+]
+NETWORK = (
+    "Network file, its address, latest (the newest snapshot below results/), or default (the one that"
+    " ships with animetools)."
+)
 Sha256 = Annotated[str, Opt("SHA-256 that the network file must have.", unit="HEX", affects=False)]
 Tags = Annotated[
     tuple[str, ...],

@@ -8,6 +8,8 @@ from animetools.cli.workers import processes, threads
 from animetools.options import Opt
 from animetools.shared_options import (
     FORMAT,
+    NETWORK,
+    AutoBatch,
     Background,
     Batch,
     Device,
@@ -21,6 +23,8 @@ from animetools.shared_options import (
 
 __all__ = [
     "FORMAT",
+    "NETWORK",
+    "AutoBatch",
     "Background",
     "Batch",
     "Batches",

@@ -6,9 +6,19 @@ from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from animetools.cli import Batches, Device, Dtype, Item, Opt, Output, Sha256, Stream, command
+from animetools.cli import (
+    AutoBatch,
+    Batches,
+    Device,
+    Dtype,
+    Item,
+    Output,
+    Sha256,
+    Stream,
+    command,
+)
 from animetools.cli.cores import cores
 from animetools.cli.inputs import lines_of_input, look, read_item
 from animetools.cli.item import Result, Work, reason_of
@@ -34,12 +44,7 @@ class GenOptions(FileOptions):
     sha256: Sha256 = ""
     device: Device = "auto"
     dtype: Dtype = "fp32"
-    batch: Annotated[
-        int,
-        Opt(
-            "Pictures that a device draws at once; 0 is automatic.", min=0, max=1024, affects=False
-        ),
-    ] = 0
+    batch: AutoBatch = 0
 
 
 @command(

@@ -5,7 +5,18 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
-from animetools.cli import Batch, Batches, Device, Item, Opt, Output, Sha256, Stream, command
+from animetools.cli import (
+    NETWORK,
+    Batch,
+    Batches,
+    Device,
+    Item,
+    Opt,
+    Output,
+    Sha256,
+    Stream,
+    command,
+)
 from animetools.cli.item import Result, Work, reason_of
 from animetools.errors import FatalError, ItemError
 from animetools.inversion.options import ProjectionOptions
@@ -24,12 +35,7 @@ class ProjectOptions(ProjectionOptions):
 
     network: Annotated[
         str,
-        Opt(
-            "Network file, its address, latest (the newest snapshot below results/), or default (the"
-            " one that ships with animetools).",
-            unit="FILE|URL",
-            affects=False,
-        ),
+        Opt(NETWORK, unit="FILE|URL", affects=False),
     ] = "default"
     sha256: Sha256 = ""
     align: Annotated[
@@ -88,7 +94,11 @@ def sgproject(options: ProjectOptions, stream: Stream) -> int:
     A picture's latents depend neither on the others nor on --jobs.
     """
     network = open_network(options)
-    detector = choose_detector() if options.align else None
+    detector = None
+    if options.align:
+        from animetools.images.faces import choose_detector
+
+        detector = choose_detector("auto")
     opened = network.network
     if options.network == "default":
         stream.note("projecting into the network of animetools; --network names another")
@@ -143,17 +153,6 @@ def open_network(options: ProjectOptions) -> "ProjectingNetwork":
     except (ItemError, OSError) as why:
         raise FatalError(f"{path}: {reason_of(why)}") from None
     return network
-
-
-def choose_detector() -> "Detector":
-    """The face detector of animecrop, with which eyes are found."""
-    from animetools.images import faces, nvxs
-
-    if not nvxs.is_installed():
-        raise FatalError(
-            "--align needs the nvxs detector, which is not installed: pip install animeface==2.0.3"
-        )
-    return faces.choose_detector("auto")
 
 
 def frame_of(options: ProjectOptions) -> "Frame":

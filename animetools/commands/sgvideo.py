@@ -6,9 +6,9 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from animetools.cli import Dtype, Item, OneDevice, Opt, Output, Sha256, Stream, command
+from animetools.cli import AutoBatch, Dtype, Item, OneDevice, Output, Sha256, Stream, command
 from animetools.cli.cores import cores
 from animetools.cli.item import reason_of
 from animetools.errors import FatalError, ItemError
@@ -29,12 +29,7 @@ class VideoOptions(FilmOptions):
     sha256: Sha256 = ""
     device: OneDevice = "auto"
     dtype: Dtype = "fp32"
-    batch: Annotated[
-        int,
-        Opt(
-            "Pictures that a device draws at once; 0 is automatic.", min=0, max=1024, affects=False
-        ),
-    ] = 0
+    batch: AutoBatch = 0
 
     def __post_init__(self) -> None:
         """Refuse contradictions before anything heavy is loaded."""

@@ -8,7 +8,7 @@ from animetools.options import Opt
 from animetools.ranking.choice import Share
 from animetools.sampling.naming import NameTemplate, Naming
 from animetools.sampling.seeds import Grid, Psis, Seeds
-from animetools.shared_options import FORMAT, Quality, Tags
+from animetools.shared_options import FORMAT, NETWORK, Quality, Tags
 
 LEAST_BOUND = 0.01  # of |z|: below, hundreds of redraws find nothing
 
@@ -19,11 +19,7 @@ class NetworkOptions:
 
     network: Annotated[
         str,
-        Opt(
-            "Network file, its address, latest (the newest snapshot below results/), or default (the"
-            " one that ships with animetools).",
-            unit="FILE|URL",
-        ),
+        Opt(NETWORK, unit="FILE|URL"),
     ] = "default"
     psi: Annotated[
         Psis | None,

@@ -16,7 +16,7 @@ from animetools.images.files import encode_png, read_rgb
 from animetools.inversion.pictures import psnr
 from animetools.netfiles import checkpoints
 from animetools.netfiles.networkfile import NetworkFile
-from tests.conftest import Shell
+from tests.conftest import ROOT, Shell
 from tests.quick import quick, start
 from tests.tiny import snapshot
 
@@ -135,6 +135,18 @@ def test_a_face_is_cut_as_animecrop_cuts_it(here: Path) -> None:
     none = quick(f"sgproject {FEW} --align empty.png", here)
     assert (none.returncode, none.stdout) == (1, "")
     assert "empty.png: no face found" in none.stderr
+
+
+def test_faces_are_aligned_without_nvxs(shell: Shell, here: Path) -> None:
+    raw = quick("animedraw --count 1 --portraits 256 -o raw", here).stdout.strip()
+    (here / "run.py").write_text(
+        "from animetools.images import nvxs\n"
+        "nvxs.is_installed = lambda: False\n"
+        "from animetools.commands.sgproject import sgproject\n"
+        "sgproject()\n"
+    )
+    done = shell(f"{ROOT}/.venv/bin/python run.py {FEW} --align -n {raw}")
+    assert done.stdout == f"latents/{raw}.npz\n", done.stderr
 
 
 @pytest.mark.parametrize(
