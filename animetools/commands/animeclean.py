@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from animetools.cli.records import Records
     from animetools.cli.stream import Run
     from animetools.images.duplicates import Recall
-    from animetools.images.index_file import Listed
+    from animetools.images.listed import Listed
 
 LISTED_TWICE = "listed twice"
 UNSUPPORTED = "unsupported"  # such reasons may be of a whole picture
@@ -221,7 +221,7 @@ def _recalled(items: Iterable[Item], recall: "Recall") -> Iterator[Item]:
 
 def _listed(result: Result, records: "Records") -> "tuple[Item | Rejected, Listed | None]":
     """An image as it was measured, with the origin of a crop, from facts or animecrop's journal."""
-    from animetools.images.index_file import Listed
+    from animetools.images.listed import Listed
     from animetools.images.origins import Origin
 
     assert not isinstance(result, str)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 from animetools.database import Database
 from animetools.images.comparison import Comparison
 from animetools.images.gallery import Gallery, Match
-from animetools.images.index_file import Index, Listed, Stored
+from animetools.images.index_file import Index
 from animetools.images.likeness import LOOKS, Different, Kind, Likeness
+from animetools.images.listed import Listed, Stored
 from animetools.images.measure import Measured
 from animetools.images.never_match import different
 

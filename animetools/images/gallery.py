@@ -8,8 +8,9 @@ import numpy as np
 
 from animetools.images.hash_search import HashSearch
 from animetools.images.hashes import COARSE_BITS, HASH_BITS, Fingerprint
-from animetools.images.index_file import Index, Stored
+from animetools.images.index_file import Index
 from animetools.images.likeness import Kind, Likeness, differing
+from animetools.images.listed import Stored
 
 _CROPPED_BITS = 13  # of COARSE_BITS, that a slightly cropped copy changes: see tests/benchmarks
 _PAGE = 1000  # pictures that are read at once

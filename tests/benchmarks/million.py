@@ -27,8 +27,9 @@ from animetools.images.duplicates import Choice
 from animetools.images.gallery import Gallery
 from animetools.images.hash_search import Hashes, HashSearch
 from animetools.images.hashes import HASH_BITS, HASH_SIDE, Fingerprint
-from animetools.images.index_file import Index, Listed
+from animetools.images.index_file import Index
 from animetools.images.likeness import Likeness
+from animetools.images.listed import Listed
 from animetools.images.measure import Measured
 
 NEAR = 0.97

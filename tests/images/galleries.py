@@ -2,8 +2,9 @@
 
 from animetools.images.gallery import Gallery
 from animetools.images.hashes import Fingerprint
-from animetools.images.index_file import Index, Listed
+from animetools.images.index_file import Index
 from animetools.images.likeness import Likeness
+from animetools.images.listed import Listed
 from animetools.images.measure import Measured
 
 
