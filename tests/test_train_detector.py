@@ -14,7 +14,8 @@ from examples.detector.network import COARSEST, OUTPUTS, STRIDE, UNIT, Network
 from examples.detector.people import LANDMARKS
 from examples.detector.scenes import Label, scene_of
 from examples.detector.sprites import BYTES, Sprites, grow, sprite_of
-from examples.detector.train import Training, batches, targets_of
+from examples.detector.train import BATCH, Views, learn, targets_of, training_of
+from examples.training import batches
 from tests.conftest import ROOT, Shell
 
 
@@ -102,8 +103,8 @@ def test_the_script_continues_and_writes_a_file(shell: Shell, tmp_path: Path) ->
     people, run = str(tmp_path / "d/people"), tmp_path / "d/run"
     grow(people, 31, 5)
     run.mkdir()
-    stopped = Training(str(run), 2)
-    stopped.learn(*next(iter(batches(Sprites(people), 0, 1))))
+    stopped = training_of(str(run), 2)
+    learn(stopped, *next(iter(batches(Views(Sprites(people)), BATCH, 0, 1))))
     stopped.save()
     done = shell(f"{ROOT}/examples/train-detector.sh d 6 32")
     assert done.returncode == 0, done.stderr
@@ -111,4 +112,4 @@ def test_the_script_continues_and_writes_a_file(shell: Shell, tmp_path: Path) ->
     assert len(Sprites(people)) == 6
     trained = network_of(str(run))
     assert (tmp_path / "d/points.onnx").read_bytes() == onnx_of(trained)
-    assert Training(str(run), 2).step == 2
+    assert training_of(str(run), 2).step == 2

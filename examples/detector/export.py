@@ -14,8 +14,8 @@ from torch import nn
 
 from animetools import atomic
 from examples.detector.network import Network
-from examples.detector.train import Training
-from examples.tagger.train import plain
+from examples.detector.train import training_of
+from examples.training import plain
 
 
 class Graph:
@@ -105,7 +105,7 @@ def onnx_of(network: Network) -> bytes:
 
 def network_of(run: str) -> Network:
     """The averaged network of a run, its normalizations inside its convolutions."""
-    return plain(Training(run, 1).average)
+    return plain(training_of(run, 1).average)
 
 
 def main() -> None:

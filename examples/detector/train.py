@@ -4,39 +4,28 @@ SCENES is how many pictures it sees. RUN gets checkpoint.pt, from which the same
 interrupted.
 """
 
-import copy
-import math
-import os
 import sys
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.random import PCG64, Generator, SeedSequence
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from animetools import atomic
 from examples.detector.looks import looked
 from examples.detector.network import OUTPUTS, STRIDE, UNIT, Network
 from examples.detector.scenes import Label, scene_of
 from examples.detector.sprites import Sprites
-from examples.tagger.train import normalized
+from examples.training import Pace, Training, batches, normalized
 
 SIDE = 192
 BATCH = 16
 SEED = 1
-RATE, WARMUP, DECAY = 2e-3, 0.03, 0.02  # learning rate, share of the run, weight decay
-EMA = 0.998
+PACE = Pace(rate=2e-3, warmup=0.03, decay=0.02, ema=0.998, clip=10.0)
 BOX, MARKS = 4.0, 1.5  # how much they count in the loss
 SMOOTH = 0.05  # of a face's side: errors below this count less
-SAVE_SECONDS = 60
-WORKERS = 1
 
 Values = NDArray[np.float32]
 
@@ -108,99 +97,37 @@ def loss_of(found: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return middles, each[:3].sum(), each[3:].sum()
 
 
-class Training:
-    """Two networks, the trained one and its moving average, and how far they are."""
-
-    def __init__(self, run: str, total: int) -> None:
-        torch.manual_seed(SEED)
-        self.path, self.total, self.step = os.path.join(run, "checkpoint.pt"), total, 0
-        self.network = normalized(Network())
-        # The output has no normalization.
-        self.network.out = self.network.out[0]  # type: ignore[index]
-        self.network.init_rare()
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = copy.deepcopy(self.network).eval()
-        self.optimizer = torch.optim.AdamW(self.network.parameters(), RATE, weight_decay=DECAY)
-        if os.path.exists(self.path):
-            saved = torch.load(self.path, weights_only=True)
-            self.step = int(saved["step"])
-            for name, part in self._parts().items():
-                part.load_state_dict(saved[name])
-
-    def _parts(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("network", "average", "optimizer")}
-
-    def save(self) -> None:
-        """Write the checkpoint, whole or not at all."""
-        states = {name: part.state_dict() for name, part in self._parts().items()}
-        with atomic.writing(self.path) as file:
-            torch.save({"step": self.step, **states}, file)
-
-    def learn(self, pixels: Tensor, target: Tensor) -> list[float]:
-        """One step; returns the losses."""
-        done = self.step / self.total
-        rate = RATE * min(1.0, done / WARMUP) * (0.5 + 0.5 * math.cos(math.pi * min(1.0, done)))
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.network.train()
-        images = pixels.float().contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
-            found = self.network(images)
-        middles, boxes, marks = loss_of(found, target)
-        self.optimizer.zero_grad(set_to_none=True)
-        (middles + BOX * boxes + MARKS * marks).backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
-        self.optimizer.step()
-        self.step += 1
-        share = 1 - min(EMA, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            average = self.average.state_dict()
-            for name, value in self.network.state_dict().items():
-                if value.is_floating_point():
-                    average[name].lerp_(value, share)
-        return [float(part.detach()) for part in (middles, boxes, marks)]
+def training_of(run: str, total: int) -> Training[Network]:
+    """The training in a folder, which goes on or begins, for so many steps in all."""
+    torch.manual_seed(SEED)
+    network = normalized(Network())
+    network.out = network.out[0]  # type: ignore[index]  # which has no normalization
+    network.init_rare()
+    return Training(network, PACE, run, total)
 
 
-def batches(sprites: Sprites, first: int, total: int) -> Iterator[list[Tensor]]:
-    """The `total` batches from `first` on: pixels, and what is to be said of them."""
-    torch.set_num_threads(1)
-    yield from torch.utils.data.DataLoader(
-        Views(sprites),  # type: ignore[arg-type]
-        BATCH,
-        sampler=range(first * BATCH, total * BATCH),
-        num_workers=WORKERS,
-        worker_init_fn=_alone,
-        prefetch_factor=4,
-    )
-
-
-def _alone(worker: int) -> None:
-    cv2.setNumThreads(0)
+def learn(training: Training[Network], pixels: Tensor, target: Tensor) -> list[float]:
+    """One step; returns the losses."""
+    middles, boxes, marks = loss_of(training.seen(pixels.float()), target)
+    training.learn(middles + BOX * boxes + MARKS * marks)
+    return [float(part.detach()) for part in (middles, boxes, marks)]
 
 
 def main() -> None:
     """Train."""
-    sprites, run, scenes = Sprites(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-    os.makedirs(run, exist_ok=True)
-    training = Training(run, max(1, scenes // BATCH))
-    began, losses = time.monotonic(), list[list[float]]()
-    saved, first = began, training.step
-    if first:
-        print(f"continuing after {first} of {training.total}", flush=True)
-    for batch in batches(sprites, training.step, training.total):
-        losses.append(training.learn(*batch))
-        now = time.monotonic()
+    sprites, run, total = Sprites(sys.argv[1]), sys.argv[2], max(1, int(sys.argv[3]) // BATCH)
+    training, losses = training_of(run, total), list[list[float]]()
+    if training.step:
+        print(f"continuing after {training.step} of {total}", flush=True)
+    for pixels, target in batches(Views(sprites), BATCH, training.step, total):
+        losses.append(learn(training, pixels, target))
         if training.step % 50 == 0:
-            speed = (training.step - first) * BATCH / (now - began)
             shown = " ".join(f"{value:.3f}" for value in np.mean(losses, 0))
             print(
-                f"{training.step} of {training.total}: losses {shown}, {speed:.0f} scenes/s",
+                f"{training.step} of {total}: losses {shown}, {training.speed * BATCH:.0f} scenes/s",
                 flush=True,
             )
             losses.clear()
-        if now - saved > SAVE_SECONDS:
-            training.save()
-            saved = now
     training.save()
 
 
