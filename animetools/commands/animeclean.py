@@ -35,8 +35,9 @@ class CleanOptions(Comparison, Limits):
     groups: Annotated[
         bool,
         Opt(
-            "Print, instead of the images that are kept, each one that has duplicates and these, as a"
-            " line of paths with tabs between them, escaped as in C; with --json also the reasons."
+            "Print a line for each group of duplicates instead of the images that are kept: the one"
+            " that is kept, then the others, with tabs between them, escaped as in C; with --json"
+            " also the reasons."
         ),
     ] = False
     sheet: Annotated[
@@ -89,8 +90,8 @@ def animeclean(options: CleanOptions, stream: Stream) -> int:
 
     With --index, images of later runs are compared with those that were kept before, wherever they
     are now, and a rerun gives the same answers. A file that was moved or renamed is known by its
-    bytes; of one that was deleted, copies are still rejected, but not removed. --groups prints lines
-    of paths that --never-match takes back, where they are no duplicates.
+    bytes; copies of one that was deleted are still rejected, but not removed. Lines of --groups whose
+    images are no duplicates can be collected in a file for --never-match.
 
     Two crops by animecrop are near-duplicates if they show the same face of two copies of a picture;
     two faces in one picture never are. Captions and other sidecars (x.txt, x.jpg.json and .xmp,

@@ -12,7 +12,7 @@ complete -c animeclean -l keep -x -a 'first largest best newest' -d 'Which of se
 complete -c animeclean -l index -r -d 'Remember all images in this file (SQLite), which is made if it does not exist: images of later runs are compared with those kept before, and files that have not changed are not read again. Several processes may use it at once.'
 complete -c animeclean -l against -r -d 'Also reject duplicates of the images in this --index of another collection, which is only read; its images need not be there.'
 complete -c animeclean -l never-match -r -d 'A file with a line for each group of images that are no duplicates of each other: their paths with tabs between them, as --groups prints them. Images are recognized by their bytes, with --index also if they were moved since.'
-complete -c animeclean -l groups -d 'Print, instead of the images that are kept, each one that has duplicates and these, as a line of paths with tabs between them, escaped as in C; with --json also the reasons.'
+complete -c animeclean -l groups -d 'Print a line for each group of duplicates instead of the images that are kept: the one that is kept, then the others, with tabs between them, escaped as in C; with --json also the reasons.'
 complete -c animeclean -l sheet -r -d 'Write a contact sheet of 100 groups that are not exact copies, the least alike first; the numbers are those of the lines of --groups, and of the fields in a line.'
 complete -c animeclean -l rejects -r -d 'Write the path, reason and evidence of each reject to this file, as TSV.'
 complete -c animeclean -l delete -d 'Delete the rejects; captions and other sidecars stay.'
