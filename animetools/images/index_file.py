@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from struct import Struct
 from typing import Any, Self
 
-from animetools.database import Database
+from animetools.database import Database, trouble
 from animetools.errors import FatalError
 from animetools.images.containers import format_by_name
 from animetools.images.hashes import (
@@ -84,7 +84,7 @@ class Index:
                     original.backup(base)
             _lay_out(base, copy_of)
 
-        base = Database("", prepare, name="temporary index", cure="set TMPDIR to another folder")
+        base = Database("", prepare, name="temporary index")
         return cls(base, is_temporary=not copy_of, keeps_views=keeps_views or bool(copy_of))
 
     @classmethod
@@ -103,7 +103,7 @@ class Index:
             with closing(sqlite3.connect(_whole(path), PATIENCE, isolation_level=None)) as base:
                 prepare(base)
         except sqlite3.Error as why:
-            raise FatalError(f"{path}: {why}: {cure}") from None
+            raise trouble(path, why, cure) from None
         database = Database(_whole(path), prepare, name=path, cure=cure, patience=PATIENCE)
         return cls(database, is_temporary=False)
 
