@@ -11,6 +11,7 @@ from animetools import atomic
 from animetools.cli import Batches, Item, Output, Result, Stream, command
 from animetools.cli.cores import cores
 from animetools.cli.stream import Run
+from animetools.cli.workers import threads
 from animetools.errors import FatalError, ItemError
 from animetools.neighbors.options import NearOptions
 
@@ -23,6 +24,7 @@ MANY = 10_000  # references: a minute, by the tagger's features
 
 
 @command(
+    cluster=True,
     arguments=(
         "REFERENCE [FILE ...]",
         "A folder of images or a dataset. Then the images, folders of them or datasets; without any,"
@@ -150,14 +152,14 @@ def gather(
     if not first:
         return
     complete(options, stream, reference, run)
-    work = Batches(
-        AT_ONCE,
-        partial(prepare, options),
-        partial(load_search, options, reference),
-        devices,
-        partial(note, reference),
-    )
-    results = stream.run(work, chain(first, items))
+    decode: Callable[[Item], "Prepared"] = partial(prepare, options)
+    wanted: Iterable[Item] = chain(first, items)
+    here = stream
+    if stream.options.cluster:  # which computes rows; the reference is large and stays here
+        decode, here = computed, replace(stream, workers=threads)
+        wanted = (item for item in run(wanted, counted=False) if isinstance(item, Item))
+    load = partial(load_search, options, reference, decode is computed)
+    results = here.run(Batches(AT_ONCE, decode, load, devices, partial(note, reference)), wanted)
     if options.sheet and not stream.options.dry_run:
         results = shown(options, stream, reference, results)
     yield from (answer(options, stream, result) for result in results)
@@ -217,14 +219,23 @@ def carry(row: "Rows", item: Item, output: Output) -> Iterator[Item]:
     yield item.carrying((item.load, row))
 
 
+def computed(item: Item) -> "Prepared":
+    """The row of an image that a worker of a cluster has computed, and what it is read by."""
+    _, row = item.load
+    return row, (item.path, item.facts)
+
+
 def load_search(
-    options: NearOptions, reference: "Reference", device: str
+    options: NearOptions, reference: "Reference", has_rows: bool, device: str
 ) -> "Callable[[list[Prepared]], list[Found | ItemError]]":
-    """What finds the nearest references of prepared images on a device."""
+    """What finds on a device the nearest references of prepared images, or of those with rows."""
+    import numpy as np
+
     from animetools.neighbors.reference import nearest
 
     comparison = opened(options, device)
-    return partial(nearest, comparison, comparison.search(reference.rows), reference)
+    rows_of = np.stack if has_rows else comparison.rows
+    return partial(nearest, rows_of, comparison.search(reference.rows), reference)
 
 
 def note(reference: "Reference", found: "Found", item: Item, output: Output) -> Iterator[Item]:

@@ -2,7 +2,7 @@
 
 import os
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 from itertools import islice
 from typing import Any
@@ -130,10 +130,13 @@ def rows_of(comparison: Comparison, prepared: Sequence[Prepared]) -> list[Rows]:
 
 
 def nearest(
-    comparison: Comparison, search: Search, reference: Reference, prepared: Sequence[Prepared]
+    rows_of: Callable[[Sequence[NDArray[Any]]], Rows],
+    search: Search,
+    reference: Reference,
+    prepared: Sequence[Prepared],
 ) -> list[Found | ItemError]:
     """The nearest picture of the reference to each prepared one, except that picture itself."""
-    rows = comparison.rows([each for each, _ in prepared])
+    rows = rows_of([each for each, _ in prepared])
     own = [reference.same(*picture) for _, picture in prepared]
     return [
         found or ItemError("it is the only image of the reference") for found in search(rows, own)

@@ -177,6 +177,15 @@ def test_a_reference_that_cannot_be_read(shell: Shell, here: Path) -> None:
     assert (nothing.returncode, nothing.stdout) == (0, "")
 
 
+def test_a_cluster_gives_the_same(shell: Shell, here: Path) -> None:
+    pytest.importorskip("distributed")
+    (here / "new/broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    line = "animenear --by hash --json ref new ref"  # the reference among the images, too
+    alone, shared = shell(line), shell(f"{line} --cluster local:2")
+    assert (alone.returncode, alone.stdout.count("\n")) == (1, 3 + 6)
+    assert (shared.returncode, shared.stdout, shared.stderr) == (1, alone.stdout, alone.stderr)
+
+
 def test_names_may_have_newlines(shell: Shell, here: Path) -> None:
     (here / "ref/2.png").rename(here / "ref/2\n.png")
     (here / "new/a.png").rename(here / "new/a\n\udcff.png")
@@ -222,7 +231,7 @@ def write_network(path: Path, operator: str, attributes: dict[str, Any]) -> None
 
 
 def test_options_that_contradict_each_other(shell: Shell) -> None:
-    for options in ("--embedding e.onnx", "--device cpu"):
+    for options in ("--embedding e.onnx", "--device cuda"):
         done = shell(f"animenear --by hash {options} ref new")
         assert (done.returncode, done.stdout) == (2, "")
         assert f"{options.split()[0]} belongs to --by embedding" in done.stderr
