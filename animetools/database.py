@@ -45,6 +45,8 @@ class Database:
         self.cure = cure or (TEMPORARY if self.is_temporary else "")
         self.guard = threading.Lock()
         self.error = sqlite3.Error
+        if path and not read_only:
+            refuse_unwritable(path, self.name)
         with self._using():
             place = f"file:{quote(os.fsencode(path))}?mode=ro" if read_only else path
             self.base = sqlite3.connect(
@@ -117,6 +119,13 @@ class Database:
                 yield
         except self.error as why:
             raise trouble(self.name, why, self.cure, is_temporary=self.is_temporary) from None
+
+
+def refuse_unwritable(path: str, name: str) -> None:
+    """Raise FatalError if SQLite could not write beside this path."""
+    folder = os.path.dirname(path) or "."
+    if not (os.path.isdir(folder) and os.access(folder, os.W_OK)):
+        raise FatalError(f"{name}: cannot write to the folder {folder}")
 
 
 def trouble(name: str, why: Exception, cure: str, *, is_temporary: bool = False) -> FatalError:

@@ -43,6 +43,11 @@ def test_a_file_that_another_process_uses_is_not_to_be_deleted(tmp_path: Path) -
     assert DELETE not in str(why.value)
 
 
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FatalError, match=r"cannot write to the folder .*/gone$"):
+        Database(str(tmp_path / "gone/a.sqlite"), prepare, cure="give another file")
+
+
 def test_of_a_damaged_file_it_says_what_to_do(tmp_path: Path) -> None:
     place = tmp_path / "a.sqlite"
     place.write_bytes(b"no database, but as long as its header" * 100)

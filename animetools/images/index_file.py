@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from struct import Struct
 from typing import Any, Self
 
-from animetools.database import Database, trouble
+from animetools.database import Database, refuse_unwritable, trouble
 from animetools.errors import FatalError
 from animetools.images.hashes import (
     COARSE_BITS,
@@ -79,9 +79,7 @@ class Index:
     def of(cls, path: str) -> Self:
         """The index in a file, which is made if it does not exist."""
         check(path)
-        folder = os.path.dirname(path) or "."
-        if not os.access(folder, os.W_OK):
-            raise FatalError(f"{path}: cannot write to the folder {folder}")
+        refuse_unwritable(path, path)
         cure = f"delete it, if nothing else helps, and list the images again with --index {path}"
 
         def prepare(base: sqlite3.Connection) -> None:

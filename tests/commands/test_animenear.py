@@ -144,10 +144,12 @@ def test_an_index_is_an_index(shell: Shell, here: Path) -> None:
         base.execute("CREATE TABLE t (a)")
     base.close()
     (here / "text").write_text("a text\n" * 999)
-    for name in ("theirs.sqlite", "text", "missing/i.sqlite"):
+    other = "give another file"
+    gone = "cannot write to the folder missing"
+    for name, cure in (("theirs.sqlite", other), ("text", other), ("missing/i.sqlite", gone)):
         done = shell(f"animenear --by hash --index {name} ref new")
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
-        assert f"--index {name}: " in done.stderr and "give another file" in done.stderr
+        assert f"--index {name}: " in done.stderr and cure in done.stderr
     assert (here / "text").read_text() == "a text\n" * 999
 
 
