@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from animetools.editing.directions import Direction, Directions
-from animetools.editing.edits import Edit, Edits, shift_of
+from animetools.editing.edits import shift_of
+from animetools.editing.grammar import Edit, Edits, Strip
 from animetools.errors import ItemError
 from animetools.sampling.layers import Rows
 
@@ -86,3 +87,11 @@ def test_an_edit_may_be_kept_itself() -> None:
 def test_rows_that_the_network_lacks_are_refused() -> None:
     with pytest.raises(ItemError, match=r"a=1@3-4: this network has the rows 0-3 of w"):
         shift_of(Edits.parse("a=1@3-4"), Directions((direction("a", [1]),)), 4)
+
+
+def test_a_strip_is_numbers_or_a_range() -> None:
+    assert Strip.parse("-3:3:1.5") == (-3, -1.5, 0, 1.5, 3)
+    assert str(Strip.parse("0,2.5")) == "0,2.5"
+    for text in ("", "1,1", "3:1:1", "a"):
+        with pytest.raises(ValueError, match="neither different numbers"):
+            Strip.parse(text)
