@@ -1,11 +1,13 @@
 """Latents in files of NumPy (.npy, .npz) and torch (.pt); nothing in them is ever executed."""
 
+import json
 import os
 import re
 import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from io import BytesIO
 from typing import Any, Literal
 
 import numpy as np
@@ -67,6 +69,15 @@ def read(path: str, generator: Generator, wanted: Kind | None = None) -> Latents
         return _read(path, generator, wanted)
     except FatalError as why:
         raise FatalError(f"{path}: {why}") from None
+
+
+def encode(name: str, values: Floats, noise: Sequence[Floats], facts: dict[str, Any]) -> bytes:
+    """An .npz of latents, named z or w; of noise maps, noise0, noise1 ...; and facts, a text of JSON."""
+    arrays: dict[str, Any] = {name: values, "facts": np.array(json.dumps(facts))}
+    arrays |= {f"noise{number}": one for number, one in enumerate(noise)}
+    file = BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
 
 
 def _read(path: str, generator: Generator, wanted: Kind | None) -> Latents:
