@@ -74,12 +74,19 @@ def test_every_field_is_printed_by_a_command(shell: Shell, tmp_path: Path) -> No
         "sgfig training c.pkl --json -q",
         "sgvideo between 1 2 --network c.pkl --seconds 0.1 --frames f --json",
         "sgproject --network c.pkl --steps 2 --json images/seed0001.png",
+        "sggen --network c.pkl --seeds 0-4 -o with",
+        "sggen --network c.pkl --seeds 5-9 -o without",
+        "sgedit --network c.pkl --learn d.npz --positive with --negative without --json",
+        "sgedit --network c.pkl --learn s.npz --sefa 2",
+        "sgedit --network c.pkl --seeds 1 --directions s.npz --edit sefa0 --keep sefa1 --strip 0,1 --json",
         "dranker c.pkl --class a --json images/seed0001.png",
         "gptsnip --seeds 0 --json",
     ]
     printed = "".join(quick(line, tmp_path).stdout for line in lines)
     printed += "".join(path.read_text() for path in tmp_path.glob("*.json"))
-    fields = {field for line in printed.splitlines() for field in json.loads(line)}
+    fields = {
+        field for line in printed.splitlines() if line[0] == "{" for field in json.loads(line)
+    }
     if nvxs.is_installed():
         done = shell("animecrop --detector nvxs --align --json face.png")
         fields |= json.loads(done.stdout).keys()

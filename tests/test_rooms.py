@@ -50,8 +50,9 @@ ALLOWED = {
     "ranking": GROUND | {"images", "networks", "netfiles"},
     "training": GROUND | {"images", "networks", "netfiles", "dataset", "runs", "tagging"},
     "sampling": GROUND | {"images", "networks", "netfiles", "ranking"},
-    "films": GROUND | {"images", "networks", "netfiles", "sampling", "upscaling"},
     "inversion": GROUND | {"images", "networks", "netfiles", "ranking", "sampling"},
+    "editing": GROUND | {"images", "networks", "netfiles", "tagging", "sampling", "inversion"},
+    "films": GROUND | {"images", "networks", "netfiles", "sampling", "editing", "upscaling"},
 }
 
 

@@ -25,7 +25,7 @@ from animetools.cli.item import Result, Work, reason_of
 from animetools.cli.stream import Run
 from animetools.errors import FatalError, ItemError
 from animetools.ranking.choice import Share, ranks_of
-from animetools.sampling.options import FileOptions
+from animetools.sampling.options import FileOptions, SamplingOptions
 from animetools.sampling.seeds import is_seeds
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def open_sampler(options: GenOptions, files: int | None) -> "Sampler":
     return sampler
 
 
-def sources(options: GenOptions, stream: Stream) -> Iterator[Item]:
+def sources(options: SamplingOptions, stream: Stream) -> Iterator[Item]:
     """Where latents come from: --seeds, then files and the lines of lists."""
     if options.seeds:
         yield Item(str(options.seeds))

@@ -5,9 +5,10 @@ from io import BytesIO
 from PIL import ExifTags, Image
 
 from animetools.errors import ItemError
-from animetools.images.containers import Format, check_side
+from animetools.images.containers import MAX_PIXELS, Format, check_side
 from animetools.images.files import Pixels, encode_jpeg, encode_png
 from animetools.images.formats.png import text_chunk
+from animetools.images.opening import opened
 
 LONGEST = 60_000  # characters: EXIF in a JPEG is limited to one segment of 64 KiB
 
@@ -35,6 +36,18 @@ def encode_described(pixels: Pixels, image_format: Format, quality: int, text: s
         Image.fromarray(pixels).save(file, "WEBP", quality=quality, exif=exif)
         return file.getvalue()
     return add_to_jpeg(encode_jpeg(pixels, quality), exif)
+
+
+def description_of(path: str) -> str:
+    """The description of an image file, "" if it has none.
+
+    Raises ItemError for a file that is not an image, and OSError.
+    """
+    with open(path, "rb") as file:
+        data = file.read()
+    with opened(data, MAX_PIXELS) as image:
+        text = image.info.get("Description") or image.getexif().get(ExifTags.Base.ImageDescription)
+    return text if isinstance(text, str) else ""
 
 
 def exif_text(tag: ExifTags.Base, text: str) -> bytes:

@@ -1,12 +1,10 @@
 """From a picture to the latent that a network draws it from, by gradients."""
 
 import copy
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -22,6 +20,7 @@ from animetools.inversion.options import ProjectionOptions
 from animetools.inversion.pictures import Pixels, psnr
 from animetools.netfiles.classes import lists_of, mean_labels
 from animetools.networks.discriminator import Discriminator
+from animetools.sampling import latent_files
 from animetools.sampling.latents import Floats
 from animetools.sampling.render import to_pixels
 from animetools.sampling.sampler import OpenNetwork, open_network
@@ -53,11 +52,7 @@ class Projection:
 
     def latent_file(self, facts: dict[str, Any]) -> bytes:
         """An .npz of the latents, noise0, noise1 ... and facts, a text of JSON."""
-        arrays: dict[str, Any] = {self.name: self.values, "facts": np.array(json.dumps(facts))}
-        arrays |= {f"noise{number}": one for number, one in enumerate(self.noise)}
-        file = BytesIO()
-        np.savez(file, **arrays)
-        return file.getvalue()
+        return latent_files.encode(self.name, self.values, self.noise, facts)
 
     def sheet(self) -> bytes:
         """A PNG of the target, left, and what was drawn, right."""

@@ -37,7 +37,7 @@ def measured(generator: Generator, labels: Floats | None, seed: int) -> Space:
 
     Without labels the mean is the network's own average.
     """
-    z, w = next(_samples(generator, labels, seed, MEASURED))
+    z, w = next(samples(generator, labels, seed, MEASURED))
     mean = generator.mapping.w_avg if labels is None else w.mean(0)
     away = w - mean
     nearest = int(away.square().sum(1).argmin())
@@ -57,7 +57,7 @@ class Nearest:
     ) -> None:
         synthesis = fast.synthesis(generator, device, torch.float32)
         kept: list[tuple[Tensor, Tensor, Tensor]] = []
-        chunks = islice(_samples(generator, labels, seed, CHUNK), -(-count // CHUNK))
+        chunks = islice(samples(generator, labels, seed, CHUNK), -(-count // CHUNK))
         for z, w in chunks:
             images = synthesis(w[:, None].expand(-1, generator.num_ws, -1), "const")
             kept.append((z, w, _small(images.cpu().clamp(-1, 1))))
@@ -76,7 +76,7 @@ def _small(images: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def _samples(
+def samples(
     generator: Generator, labels: Floats | None, seed: int, chunk: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Chunks of z [chunk, z_dim] and their w [chunk, w_dim], without end, by a CPU's mapping."""

@@ -1,15 +1,14 @@
 """Latents in files of NumPy (.npy, .npz) and torch (.pt); nothing in them is ever executed."""
 
+import json
 import os
 import re
-import tokenize
 import warnings
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import prod
-from typing import IO, Any, Literal
+from io import BytesIO
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -27,8 +26,8 @@ from animetools.netfiles.pickles import (
 from animetools.networks.generator import Generator
 from animetools.sampling.latent_kinds import Kind, Numbers, hint_of, recognized
 from animetools.sampling.latents import Floats, Latent
+from animetools.sampling.npz import DAMAGE, array_of, damage, members
 
-LARGEST = 1 << 30  # bytes of an array in an .npz, which may be compressed a thousandfold
 _NO_LATENTS = (
     "a .pt file without latents, which are a tensor, or a list or dict of tensors; perhaps it is a"
     " network"
@@ -37,12 +36,6 @@ _KEYS: dict[str, tuple[Kind, ...]] = {
     **dict.fromkeys(["latent", "latents", "w", "ws", "w_plus", "dlatents"], ("w", "w+")),
     "z": ("z",),
 }
-_PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-# What NumPy and zipfile raise for damaged files.
-_DAMAGE = (
-    *(ValueError, EOFError, OverflowError, MemoryError, RuntimeError, OSError),
-    *(tokenize.TokenError, zipfile.BadZipFile, zlib.error),
-)
 
 
 @dataclass(frozen=True)
@@ -78,6 +71,15 @@ def read(path: str, generator: Generator, wanted: Kind | None = None) -> Latents
         raise FatalError(f"{path}: {why}") from None
 
 
+def encode(name: str, values: Floats, noise: Sequence[Floats], facts: dict[str, Any]) -> bytes:
+    """An .npz of latents, named z or w; of noise maps, noise0, noise1 ...; and facts, a text of JSON."""
+    arrays: dict[str, Any] = {name: values, "facts": np.array(json.dumps(facts))}
+    arrays |= {f"noise{number}": one for number, one in enumerate(noise)}
+    file = BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
 def _read(path: str, generator: Generator, wanted: Kind | None) -> Latents:
     with open(path, "rb") as file:
         head = file.read(6)
@@ -87,8 +89,8 @@ def _read(path: str, generator: Generator, wanted: Kind | None) -> Latents:
             return Latents(
                 *recognized(values, hint_of(_stem(path)), wanted, generator, z_is_usual=True)
             )
-        except _DAMAGE as why:
-            raise ItemError(_damage(why)) from None
+        except DAMAGE as why:
+            raise ItemError(damage(why)) from None
     if head[:4] == b"PK\x03\x04" and not _is_of_torch(path):
         return _one_of(path, generator, wanted)
     data = mapped(path)
@@ -106,10 +108,10 @@ def _stem(path: str) -> str:
 def _is_of_torch(path: str) -> bool:
     """Whether a zip file is one of torch.save."""
     try:
-        with zipfile.ZipFile(path) as members:
-            return any(f"/{name}".endswith("/data.pkl") for name in members.namelist())
-    except _DAMAGE as why:
-        raise ItemError(_damage(why)) from None
+        with zipfile.ZipFile(path) as archive:
+            return any(f"/{name}".endswith("/data.pkl") for name in archive.namelist())
+    except DAMAGE as why:
+        raise ItemError(damage(why)) from None
 
 
 def _of_torch(value: Any, path: str, generator: Generator, wanted: Kind | None) -> Latents:
@@ -166,26 +168,17 @@ def _one_of(path: str, generator: Generator, wanted: Kind | None) -> Latents:
     noise: dict[str, Floats] = {}
     refused: list[ItemError] = []
     try:
-        with zipfile.ZipFile(path) as members:
-            for info in members.infolist():
-                name = info.filename.removesuffix(".npy")
-                if name == info.filename:
-                    continue
-                if info.flag_bits & 1 or info.compress_type not in _PACKED:
-                    raise ItemError("an .npz file compressed in a way that NumPy does not use")
-                with members.open(info) as file:
-                    if re.fullmatch(r"noise\d{1,3}", name, re.ASCII):
-                        noise[name] = _noise_map(_array(file))
-                        continue
-                    try:
-                        values, hint = _array(file), hint_of(name)
-                        found[name] = Latents(
-                            *recognized(values, hint, wanted, generator, z_is_usual=True)
-                        )
-                    except ItemError as why:
-                        refused.append(ItemError(f"array {name}: {why}"))
-    except _DAMAGE as why:
-        raise ItemError(_damage(why)) from None
+        for name, file in members(path):
+            if re.fullmatch(r"noise\d{1,3}", name, re.ASCII):
+                noise[name] = _noise_map(array_of(file))
+                continue
+            try:
+                values, hint = array_of(file), hint_of(name)
+                found[name] = Latents(*recognized(values, hint, wanted, generator, z_is_usual=True))
+            except ItemError as why:
+                refused.append(ItemError(f"array {name}: {why}"))
+    except DAMAGE as why:
+        raise ItemError(damage(why)) from None
     if len(found) > 1:
         raise ItemError(f"latents in several arrays ({', '.join(found)}): keep one of them")
     if not found:
@@ -211,32 +204,3 @@ def _layers(noise: dict[str, Floats], generator: Generator) -> tuple[Floats, ...
     ):
         raise ItemError("its noise maps are not those of this network's layers")
     return tuple(one for one in maps if one is not None)
-
-
-def _array(file: IO[bytes]) -> NDArray[np.generic]:
-    """An array in an .npz, read only after its header says that it is not too large."""
-    version = np.lib.format.read_magic(file)
-    read = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }.get(version)
-    if read is None:
-        raise ItemError("an array of an unknown version of the format")
-    shape, fortran, dtype = read(file)
-    if dtype.hasobject or min(shape, default=0) < 0:
-        raise ItemError("not an array of numbers")
-    size = prod(shape) * dtype.itemsize
-    if size > LARGEST:
-        raise ItemError(f"an array of {size} bytes, more than {LARGEST}")
-    data = file.read(size)
-    if len(data) < size:
-        raise ItemError("truncated")
-    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
-
-
-def _damage(why: Exception) -> str:
-    """NumPy's and zipfile's words, but for those about pickles, which are refused."""
-    text = " ".join(str(why).split())
-    if "pickle" in text.lower() or "object" in text.lower():
-        return "not an array of numbers"
-    return f"damaged: {text[:1].lower()}{text[1:]}" if text else "damaged"

@@ -17,8 +17,9 @@ from animetools.errors import Advice, FatalError, ItemError
 from animetools.networks.config import MappingConfig
 from animetools.networks.stylegan2.config import StyleGAN2GeneratorConfig
 from animetools.networks.stylegan2.modules import Generator
-from animetools.sampling.latent_files import LARGEST, read
+from animetools.sampling.latent_files import read
 from animetools.sampling.latents import Latent, Picture, synthesis_input
+from animetools.sampling.npz import LARGEST
 from animetools.sampling.options import SamplingOptions
 from tests.tiny import generator
 

@@ -1,0 +1,322 @@
+"""sgedit: change one thing in pictures, along directions in latent space."""
+
+import json
+import os
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
+from operator import attrgetter
+from typing import TYPE_CHECKING, Annotated, Any
+
+from animetools.cli import (
+    FORMAT,
+    AutoBatch,
+    Batches,
+    Device,
+    Dtype,
+    Item,
+    Opt,
+    Output,
+    Quality,
+    Sha256,
+    Stream,
+    command,
+)
+from animetools.cli.cores import cores
+from animetools.cli.inputs import items_of
+from animetools.cli.item import Result, Work, reason_of
+from animetools.cli.stream import Run
+from animetools.commands.sggen import sources
+from animetools.editing.grammar import Edits, Strip
+from animetools.editing.options import LearningOptions
+from animetools.errors import FatalError, ItemError
+from animetools.images.containers import Format
+from animetools.options import given
+from animetools.sampling.naming import Naming
+from animetools.sampling.seeds import MOST_ON_A_SHEET
+
+if TYPE_CHECKING:
+    from animetools.editing.directions import Directions
+    from animetools.editing.pictures import Edited
+    from animetools.sampling.sampler import Sampler
+
+OF_EDITING = ("edit", "keep", "directions", "strip", "sheet", "format", "quality")
+
+
+@dataclass(frozen=True)
+class EditOptions(LearningOptions):
+    """The options of sgedit."""
+
+    directions: Annotated[
+        tuple[str, ...],
+        Opt("File of directions, that --learn made; several may be given.", unit="FILE"),
+    ] = ()
+    edit: Annotated[
+        Edits | None,
+        Opt(
+            "What changes, and by how much: smile=1.5,blue_hair=-2@0-7. Amounts are standard"
+            " deviations of the network's own w; @0-7 are rows of w.",
+            "e",
+            "EDITS",
+            parse=Edits.parse,
+        ),
+    ] = None
+    keep: Annotated[
+        str,
+        Opt(
+            "Directions to which the edits are made orthogonal, such as hat,glasses.", unit="NAMES"
+        ),
+    ] = ""
+    strip: Annotated[
+        Strip | None,
+        Opt(
+            "Draw a row of pictures: the edits multiplied by each of these numbers, such as -3:3:0.5"
+            " or 0,1,2.",
+            unit="FROM:TO:STEP",
+            parse=Strip.parse,
+        ),
+    ] = None
+    sheet: Annotated[
+        bool,
+        Opt("Draw one sheet of all: a row for each, with the original or the --strip."),
+    ] = False
+    format: Annotated[Format | None, FORMAT] = None
+    quality: Quality = 95
+    sha256: Sha256 = ""
+    device: Device = "auto"
+    dtype: Dtype = "fp32"
+    batch: AutoBatch = 0
+
+    def __post_init__(self) -> None:
+        """Refuse options that contradict each other."""
+        super().__post_init__()
+        if self.learn and (useless := given(self, OF_EDITING)):
+            raise ValueError(f"{useless[0]} is not for --learn")
+        if not self.learn and not (self.edit and self.directions):
+            raise ValueError(
+                "give --edit and --directions, or --learn: sgedit --learn FILE --pca 10"
+            )
+
+    @property
+    def image_format(self) -> Format:
+        """The format of the pictures."""
+        return self.format or "png"
+
+    @property
+    def kept(self) -> list[str]:
+        """The names of the directions to keep."""
+        return [name.strip() for name in self.keep.split(",")] if self.keep else []
+
+
+@command(
+    out="edited",
+    reads=False,
+    arguments=(
+        "FILE ...",
+        "Latents in .npy, .npz or .pt files. With -, seeds, names of such files or records of --json,"
+        " one per line of standard input; for --learn --tags, records of pictures with tags.",
+    ),
+    examples=[
+        "sggen --seeds 0-99 --json | animetag --json | sgedit --learn hair.npz --tags swept_bangs -",
+        "sgedit --learn pca.npz --pca 10 --samples 2000",
+        "sgedit --learn sefa.npz --sefa 5 --layers 0-3",
+        "sgedit --learn hat.npz --tags hat --steps 2",
+    ],
+)
+def sgedit(options: EditOptions, stream: Stream) -> int:
+    """Change one thing in pictures, along directions in latent space.
+
+    Draws the pictures of seeds or latents after --edit, and prints their paths. Beside each is an .npz
+    of its latents, which sggen draws, sgproject's noise included; sgedit edits it further.
+
+    --learn makes a file of directions instead. --tags learns one for each tag: from records on
+    standard input, of pictures that the network drew and animetag tagged, or of latents of sgproject;
+    without them, from the tagger that comes with animetools, by gradients. Other ways are folders of
+    sorted pictures (--positive, --negative), principal components (--pca), the weights of the network
+    (--sefa) and mirrored pictures (--mirror).
+
+    Directions also hold for networks that were trained on from theirs, and often for the one that
+    theirs was trained from: learn a rare attribute where it is common, and edit it back.
+    """
+    sampler = open_sampler(options)
+    if options.network == "default":
+        stream.note("editing with the network of animetools; --network names another")
+    if options.learn:
+        return learn(options, stream, sampler)
+    if not options.seeds and not stream.files:
+        raise FatalError("nothing to edit: give --seeds, such as 0-9, or files of latents")
+
+    from animetools.editing.edits import shift_of
+    from animetools.editing.pictures import load_edited, steps_of
+    from animetools.networks.devices import devices
+    from animetools.sampling.pictures import check_size
+    from animetools.sampling.requests import requests
+
+    directions = read_directions(options, sampler)
+    assert options.edit
+    try:
+        shift = shift_of(options.edit, directions, sampler.generator.num_ws, options.kept)
+    except ItemError as why:
+        raise FatalError(f"--edit {options.edit}: {why}") from None
+    check_size(sampler.generator, None, options.image_format)
+    found = devices(options.device)
+    encode = partial(save, options, sampler, shift)
+    load = partial(load_edited, sampler, shift, steps_of(options.strip, options.sheet))
+    work: Work | Batches = Batches(1, attrgetter("load"), load, found, encode)
+    if stream.options.dry_run:
+        work = partial(encode, None)
+    stream = stream.keyed(
+        network=sampler.network.sha256[:16],
+        psi=str(options.psi or sampler.usual_psi),
+        cutoff=sampler.options.cutoff,
+        format=options.image_format,
+        shift=f"{zlib.crc32(shift.tobytes())}",
+    )
+    if options.seeds and not stream.files and not options.sheet:
+        stream.expect(options.seeds.count)
+    items = (
+        Item(each.path, each.facts, each.stamp, each.trouble, load=each.pictures)
+        for each in requests(sampler, Naming(options.psi), sources(options, stream))
+    )
+    return stream.collect(work, partial(gather, options), items)
+
+
+def open_sampler(options: EditOptions) -> "Sampler":
+    """How to draw with the network."""
+    from animetools.netfiles.fetch import locate
+
+    path = locate(options.network, options.sha256 or None)  # before torch is loaded, for seconds
+
+    from animetools.sampling.sampler import Sampler
+
+    try:
+        return Sampler(path, options.drawing, options.dtype, options.batch, cores()).opened()
+    except (ItemError, OSError) as why:
+        raise FatalError(f"{path}: {reason_of(why)}") from None
+
+
+def read_directions(options: EditOptions, sampler: "Sampler") -> "Directions":
+    """The directions of all files, which fit the network."""
+    from animetools.editing.directions import joined, read
+
+    files = []
+    for path in options.directions:
+        try:
+            files.append((path, read(path)))
+            files[-1][1].check(sampler.network)
+        except (ItemError, OSError) as why:
+            raise FatalError(f"{path}: {reason_of(why)}") from None
+    return joined(files)
+
+
+def gather(options: EditOptions, items: Iterable[Item], run: Run) -> Iterator[Result]:
+    """Put all pictures on one sheet, if asked, and draw them."""
+    if not options.sheet:
+        yield from run(items)
+        return
+    columns = len(options.strip or (0, 1))
+    pictures: list[Any] = []
+    for item in items:
+        if item.trouble:
+            yield item
+            continue
+        pictures += item.load
+        if len(pictures) * columns > MOST_ON_A_SHEET:
+            raise FatalError(f"--sheet: more than {MOST_ON_A_SHEET:,} pictures")
+    if pictures:
+        stamp = zlib.crc32(repr([picture.digest for picture in pictures]).encode())
+        yield from run([Item("/sheet", stamp=f"{stamp}", load=tuple(pictures))])
+
+
+def save(
+    options: EditOptions, sampler: "Sampler", shift: Any, made: Any, item: Item, output: Output
+) -> Iterator[Item]:
+    """An edited picture, a strip or a sheet, and its latents; `made` is an Edited.
+
+    It is None in a dry run.
+    """
+    edited: Edited = made
+    facts = sampler.facts(item.load)
+    # The seed would give the picture before the edit.
+    seeds = [facts.pop(name) for name in ("seed", "seeds") if name in facts]
+    facts["of"] = seeds[0] if seeds else item.path
+    facts |= {"edit": str(options.edit)}
+    facts |= {"keep": options.keep} if options.keep else {}
+    facts |= {"strip": str(options.strip)} if options.strip else {}
+    text, kind = json.dumps(facts), options.image_format
+    path = output.write(f".{kind}", lambda: edited.image_file(kind, options.quality, text))
+    facts["w"] = output.write(".npz", lambda: edited.latent_file(facts))
+    known = {key: value for key, value in item.facts.items() if key not in ("seed", "seeds")}
+    yield replace(item, facts=known).made(path, **facts)
+
+
+def learn(options: EditOptions, stream: Stream, sampler: "Sampler") -> int:
+    """Write the file of directions that --learn names."""
+    if os.path.splitext(options.learn)[1] != ".npz" or os.path.isdir(options.learn):
+        raise FatalError(f"--learn {options.learn} is not the name of an .npz file")
+    if os.path.lexists(options.learn) and not stream.options.force:
+        raise FatalError(f"--learn {options.learn} exists: -f overwrites it")
+    if stream.files and not options.tags:
+        raise FatalError(f"--learn takes files and records with --tags only, not {stream.files[0]}")
+    work = partial(learn_of, options, sampler, stream)
+    gathered = partial(gather_examples, options)
+    return replace(stream, out="").collect(work, gathered, examples_of(options, stream))
+
+
+def examples_of(options: EditOptions, stream: Stream) -> Iterator[Item]:
+    """The pictures to learn from, as items that carry themselves; a record may outlive its picture."""
+    found: Iterable[Item] = ()
+    if options.positive:
+        from animetools.editing.learning import name_of
+
+        found = chain(
+            in_folder(options.positive, [[name_of(options.positive), "general", 1.0]]),
+            in_folder(options.negative, []),
+        )
+    elif stream.files:
+        found = sources(options, stream)
+    return (Item(item.path, item.facts, load=item) for item in found)
+
+
+def in_folder(folder: str, tags: list[Any]) -> Iterator[Item]:
+    """The files below a folder, with these tags."""
+    if not os.path.isdir(folder):
+        raise FatalError(f"{folder} is not a folder of pictures")
+    for item in items_of([folder], end=b"\n", out=""):
+        yield replace(item, facts={"tags": tags})
+
+
+def gather_examples(options: EditOptions, items: Iterable[Item], run: Run) -> Iterator[Result]:
+    """Find the latents of all examples, then learn."""
+    examples = [result for result in run(items) if isinstance(result, Item)]
+    yield from run([Item(options.learn, load=examples)], counted=not examples)
+
+
+def learn_of(
+    options: EditOptions, sampler: "Sampler", stream: Stream, item: Item, output: Output
+) -> Iterator[Item]:
+    """The w of an example; or, of them all, the file of directions."""
+    from animetools.atomic import Part
+    from animetools.editing.examples import w_of_picture
+    from animetools.editing.learning import Learner
+    from animetools.networks.devices import devices
+
+    if isinstance(item.load, Item):
+        yield item.carrying(w_of_picture(sampler, item.load))
+        return
+    if (options.positive or stream.files) and not item.load:
+        raise FatalError("no example is left to learn from")
+    if stream.options.dry_run:
+        yield item.made(options.learn)
+        return
+    learner = Learner(sampler, options, devices(options.device)[0], output.progress, stream.note)
+    try:
+        made = learner.directions([(each.load, each.facts) for each in item.load])
+    except ItemError as why:
+        raise FatalError(str(why)) from None
+    part = Part(options.learn)
+    part.file.write(made.encode())
+    part.commit()
+    yield item.made(options.learn, directions=[each.name for each in made.found], **made.facts)

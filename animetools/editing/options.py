@@ -1,0 +1,134 @@
+"""How directions are learned: the options."""
+
+import re
+from dataclasses import dataclass, fields
+from typing import Annotated
+
+from animetools.options import Opt, given
+from animetools.sampling.layers import Ranges, Rows
+from animetools.sampling.options import SamplingOptions
+
+WAYS = ("tags", "positive", "pca", "sefa", "mirror")
+MOST = 512  # components: w rarely has more numbers
+
+
+def rows_of(text: str) -> Rows:
+    """The rows of "0-7" or "3".
+
+    Raises ValueError, in one sentence, for anything else.
+    """
+    if not re.fullmatch(r"\d{1,3}(-\d{1,3})?", text, re.ASCII):
+        raise ValueError(f"'{text}' is not a range of rows of w, such as 0-7")
+    return Ranges.parse(text)[0]
+
+
+@dataclass(frozen=True)
+class LearningOptions(SamplingOptions):
+    """The file of directions to make, and what to learn them from."""
+
+    learn: Annotated[
+        str, Opt("Learn directions and write them to this .npz file.", unit="FILE", affects=False)
+    ] = ""
+    tags: Annotated[
+        tuple[str, ...],
+        Opt(
+            "With --learn, a direction for each of these tags, separated by commas. Without it, the"
+            " classes of all pictures, as for sggen.",
+            unit="TAGS",
+        ),
+    ] = ()
+    positive: Annotated[
+        str,
+        Opt(
+            "Learn from sorted pictures: the folder of those that have something. Its name is that"
+            " of the direction. They are sggen's, or latents of sgproject.",
+            unit="FOLDER",
+            affects=False,
+        ),
+    ] = ""
+    negative: Annotated[
+        str, Opt("The folder of those that have not.", unit="FOLDER", affects=False)
+    ] = ""
+    pca: Annotated[
+        int,
+        Opt("Learn so many principal components, pca0 first (GANSpace).", max=MOST, affects=False),
+    ] = 0
+    of: Annotated[
+        int | None,
+        Opt(
+            "With --pca, components of the features of so many pixels a side, such as 4, instead of w.",
+            unit="PIXELS",
+            min=1,
+            affects=False,
+        ),
+    ] = None
+    sefa: Annotated[
+        int,
+        Opt(
+            "Learn so many directions that change the styles the most, sefa0 first (SeFa).",
+            max=MOST,
+            affects=False,
+        ),
+    ] = 0
+    mirror: Annotated[
+        int,
+        Opt(
+            "Learn so many directions in which mirrored pictures differ, mirror0 first: the turn of"
+            " the head. It takes minutes.",
+            max=MOST,
+            affects=False,
+        ),
+    ] = 0
+    samples: Annotated[
+        int | None,
+        Opt(
+            "How many samples --pca and --mirror take. The default is 100,000, or 100 for --mirror.",
+            min=2,
+            affects=False,
+        ),
+    ] = None
+    steps: Annotated[
+        int,
+        Opt(
+            "With --tags, how often samples are drawn and tagged where there are no records.",
+            min=1,
+            max=100_000,
+            affects=False,
+        ),
+    ] = 150
+    layers: Annotated[
+        Rows | None,
+        Opt(
+            "Rows of w that the directions are for, such as 0-3. The default is all.",
+            unit="ROWS",
+            affects=False,
+            parse=rows_of,
+        ),
+    ] = None
+    seed: Annotated[int, Opt("Seed of the samples.", min=0, affects=False)] = 0
+
+    def __post_init__(self) -> None:
+        """Refuse options that contradict each other."""
+        super().__post_init__()
+        ways = [name for name in WAYS if getattr(self, name)]
+        if not self.learn and (useless := given(self, {*WAYS, "negative", "layers"} - {"tags"})):
+            raise ValueError(f"{useless[0]} is for --learn")
+        if self.learn and len(ways) != 1:
+            flags = ", ".join(f"--{name}" for name in WAYS)
+            raise ValueError(f"--learn takes one of {flags}" + f", not {len(ways)}" * bool(ways))
+        if bool(self.positive) != bool(self.negative):
+            raise ValueError("--positive and --negative belong together")
+        if self.of and not self.pca:
+            raise ValueError("--of is for --pca")
+
+    @property
+    def drawing(self) -> SamplingOptions:
+        """How the pictures are drawn: with --learn, --tags are not their classes."""
+        values = {each.name: getattr(self, each.name) for each in fields(SamplingOptions)}
+        return SamplingOptions(**values | ({"tags": ()} if self.learn else {}))
+
+    @property
+    def wanted(self) -> list[str]:
+        """The tags that directions are learned for."""
+        names = [name.strip() for text in self.tags for name in text.split(",")]
+        return list(dict.fromkeys(filter(None, names)))

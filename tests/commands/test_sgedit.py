@@ -1,0 +1,230 @@
+"""sgedit from outside."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from animetools.editing.directions import Directions, read
+from animetools.images.described import description_of
+from animetools.images.files import read_rgb
+from animetools.netfiles import checkpoints
+from tests.conftest import Shell
+from tests.quick import quick
+from tests.tiny import snapshot
+
+HERE = "--network model.pkl"
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network, its pictures of 40 seeds, their records with a tag, and directions."""
+    folder = tmp_path_factory.mktemp("sgedit")
+    checkpoints.write(str(folder / "model.pkl"), snapshot())
+    assert quick(f"sggen {HERE} --seeds 0-39 --psi 0.7 -o in", folder).returncode == 0
+    pictures = sorted((folder / "in").glob("*.png"))
+    brightness = [float(read_rgb(str(path)).mean()) for path in pictures]
+    middle = float(np.median(brightness))
+    with (folder / "records.jsonl").open("w") as file:
+        for path, bright in zip(pictures, brightness, strict=True):
+            tags = [["bright", "general", 0.9]] * (bright > middle)
+            facts = json.loads(description_of(str(path)))
+            file.write(json.dumps({"path": f"in/{path.name}", "tags": tags, **facts}) + "\n")
+    done = quick(f"sgedit {HERE} --learn pca.npz --pca 3 --samples 500", folder)
+    assert (done.returncode, done.stdout) == (0, "pca.npz\n"), done.stderr
+    return folder
+
+
+@pytest.fixture
+def here(network: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    shutil.copytree(network, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+def directions(path: Path) -> Directions:
+    """Those of a file."""
+    return read(str(path))
+
+
+def brightness(path: Path) -> float:
+    """Of a picture."""
+    return float(read_rgb(str(path)).mean())
+
+
+def test_a_tag_is_learned_from_records_and_makes_pictures_have_it(shell: Shell, here: Path) -> None:
+    done = shell(
+        f"sgedit {HERE} --learn bright.npz --tags bright - < records.jsonl &&"
+        f" sgedit {HERE} --directions bright.npz --edit bright=2 --seeds 90-99 --psi 0.7 &&"
+        f" sggen {HERE} --seeds 90-99 --psi 0.7 -q"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "bright: accuracy " in done.stderr
+    made = directions(here / "bright.npz")
+    assert made.facts["learned"] == "tags"
+    assert made.facts["examples"] == 40
+    (one,) = made.found
+    assert (one.name, one.rows) == ("bright", None)
+    assert one.accuracy is not None
+    assert one.accuracy > 0.5
+    names = [f"seed{n:04}.png" for n in range(90, 100)]
+    assert done.stdout.split()[1:11] == [f"edited/{name}" for name in names]
+    gained = [brightness(here / "edited" / n) - brightness(here / "images" / n) for n in names]
+    assert sum(gain > 0 for gain in gained) >= 8
+
+
+def test_sorted_folders_are_examples_and_others_cost_a_line(here: Path) -> None:
+    for record in map(json.loads, (here / "records.jsonl").read_text().splitlines()):
+        folder = here / ("bright" if record["tags"] else "dark")
+        folder.mkdir(exist_ok=True)
+        shutil.copy(here / record["path"], folder)
+    (here / "dark/notes.txt").write_text("no picture")
+    assert quick(f"sgproject {HERE} --steps 3 in/seed0000.png -o dark", here).returncode == 0
+    line = f"sgedit {HERE} --learn bright.npz --positive bright --negative dark/ --json"
+    done = quick(line, here)
+    assert done.returncode == 1, done.stderr
+    assert "dark/notes.txt: not an image" in done.stderr
+    assert json.loads(done.stdout)["examples"] == 41  # the latents of sgproject too
+    assert [each.name for each in directions(here / "bright.npz").found] == ["bright"]
+    again = quick(line, here)
+    assert (again.returncode, again.stdout) == (2, "")
+    assert "bright.npz exists: -f overwrites it" in again.stderr
+
+
+def test_pictures_of_another_network_are_not_examples(here: Path) -> None:
+    checkpoints.write(str(here / "other.pkl"), snapshot(seed=7))
+    (here / "one").mkdir()
+    shutil.copy(here / "in/seed0000.png", here / "one")
+    done = quick("sgedit --network other.pkl --learn x.npz --positive one --negative one/", here)
+    assert done.returncode == 2
+    assert "drawn by another network, model.pkl" in done.stderr
+    assert not (here / "x.npz").exists()
+
+
+def test_latents_are_written_that_draw_the_picture_and_can_be_edited_on(here: Path) -> None:
+    assert quick(f"sgproject {HERE} --steps 3 --noise in/seed0001.png", here).returncode == 0
+    line = f"sgedit {HERE} --directions pca.npz --edit pca0=2,pca1=-1@0-3"
+    done = quick(f"{line} --json latents/in/seed0001.png.npz", here)
+    record = json.loads(done.stdout)
+    assert record["edit"] == "pca0=2,pca1=-1@0-3"
+    assert record["w"] == "edited/latents/in/seed0001.png.npz.0.npz"
+    with (
+        np.load(here / "latents/in/seed0001.png.npz") as first,
+        np.load(here / record["w"]) as file,
+    ):
+        moved = file["w"] - first["w"]
+        assert np.array_equal(file["noise4"], first["noise4"])
+    pca = directions(here / "pca.npz")
+    both = [pca.named(f"pca{n}") for n in range(2)]
+    wanted = [2 * both[0].spread * both[0].vector] * 6
+    for row in range(4):
+        wanted[row] = wanted[row] - both[1].spread * both[1].vector
+    assert np.allclose(moved[0], wanted, atol=1e-4)
+    assert quick(f"sggen {HERE} {record['w']} -o again", here).returncode == 0
+    drawn = next((here / "again").rglob("*.png"))
+    assert np.array_equal(read_rgb(str(drawn)), read_rgb(str(here / record["path"])))
+    text = json.loads(description_of(str(here / record["path"])))
+    assert text["edit"] == record["edit"]
+    assert "seed" not in text
+    back = quick(
+        f"sgedit {HERE} --directions pca.npz --edit pca0=-2,pca1=1@0-3 {record['w']} -o b", here
+    )
+    with (
+        np.load(next((here / "b").rglob("*.npz"))) as last,
+        np.load(here / "latents/in/seed0001.png.npz") as first,
+    ):
+        assert np.allclose(last["w"], first["w"], atol=1e-4), back.stderr
+
+
+def test_strips_and_sheets_have_a_picture_for_each_amount(here: Path) -> None:
+    line = f"sgedit {HERE} --directions pca.npz --edit pca0 --seeds 0-2"
+    strips = quick(f"{line} --strip -3:3:1.5 -o strips", here)
+    assert strips.stdout.split() == [f"strips/seed000{n}.png" for n in range(3)], strips.stderr
+    sheet = quick(f"{line} --strip -3:3:1.5 --sheet -o sheet", here)
+    assert sheet.stdout == "sheet/sheet.png\n", sheet.stderr
+    rows = [read_rgb(str(here / f"strips/seed000{n}.png")) for n in range(3)]
+    assert rows[0].shape == (16, 5 * 16, 3)
+    assert np.array_equal(np.concatenate(rows), read_rgb(str(here / "sheet/sheet.png")))
+    with np.load(here / "strips/seed0000.npz") as file:
+        assert file["w"].shape == (5, 6, 8)
+    plain = quick(f"sggen {HERE} --seeds 0-2 -o plain", here)
+    assert plain.returncode == 0
+    both = quick(f"{line} --sheet -o both", here)
+    assert both.returncode == 0
+    left = read_rgb(str(here / "both/sheet.png"))[:16, :16]
+    assert np.array_equal(left, read_rgb(str(here / "plain/seed0000.png")))
+    assert np.array_equal(left, rows[0][:, 32:48])  # amount 0
+
+
+def test_other_settings_are_refused_and_the_same_line_is_done(here: Path) -> None:
+    line = f"sgedit {HERE} --directions pca.npz --seeds 0-2"
+    assert quick(f"{line} --edit pca0=1", here).returncode == 0
+    before = (here / "edited/seed0000.png").stat().st_mtime_ns
+    again = quick(f"{line} --edit pca0=1", here)
+    assert again.stdout.count("\n") == 3
+    assert (here / "edited/seed0000.png").stat().st_mtime_ns == before
+    other = quick(f"{line} --edit pca0=2", here)
+    assert (other.returncode, other.stdout) == (2, "")
+    assert "--edit pca0=1" in other.stderr
+    dry = quick(f"{line} --edit pca0=2 -n -o dry", here)
+    assert dry.stdout.count("\n") == 3
+    assert not (here / "dry").exists()
+
+
+def test_each_other_way_makes_directions(here: Path) -> None:
+    ways = {
+        "a": ("--sefa 2 --layers 0-3", ["sefa0", "sefa1"]),
+        "b": ("--pca 2 --of 8 --samples 300", ["pca0", "pca1"]),
+        "c": ("--mirror 1 --samples 4", ["mirror0"]),
+        "d": ("--tags hat,blue_hair --steps 2", ["hat", "blue_hair"]),
+    }
+    for name, (way, names) in ways.items():
+        done = quick(f"sgedit {HERE} --learn {name}.npz {way}", here)
+        assert (done.returncode, done.stdout) == (0, f"{name}.npz\n"), done.stderr
+        assert [each.name for each in directions(here / f"{name}.npz").found] == names
+    assert str(directions(here / "a.npz").found[0].rows) == "0-3"
+    mixed = "--directions a.npz --directions c.npz --edit mirror0=2 --keep sefa0,sefa1"
+    done = quick(f"sgedit {HERE} {mixed} --seeds 0", here)
+    assert done.returncode == 0, done.stderr
+    with np.load(here / "edited/seed0000.npz") as file:
+        assert file["w"].shape == (1, 6, 8)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("--seeds 0", "give --edit and --directions, or --learn"),
+        ("--learn x.npz", "--learn takes one of --tags, --positive"),
+        ("--learn x.npz --pca 2 --sefa 2", "not 2"),
+        ("--learn x.npz --pca 2 --edit a", "--edit is not for --learn"),
+        ("--learn x.npz --positive in", "--positive and --negative belong together"),
+        ("--learn x.npz --positive in --negative gone", "gone is not a folder"),
+        ("--learn x.npz --sefa 1 --layers 5-6", "this network has the rows 0-5"),
+        ("--learn x.npz --pca 1 --of 5", "features of 4, 8, 16 pixels"),
+        ("--learn x.npz --tags nothing", "does not know nothing"),
+        ("--learn x.npz --pca 1 in", "with --tags only"),
+        ("--learn x.npz --tags bright records.jsonl", "no example is left"),
+        ("--learn x.pkl --pca 1", "not the name of an .npz file"),
+        ("--pca 2 --seeds 0", "--pca is for --learn"),
+        ("--edit pca0 --directions pca.npz", "nothing to edit"),
+        ("--edit pca9 --directions pca.npz --seeds 0", "no direction 'pca9' among pca0, pca1"),
+        ("--edit pca0@4-9 --directions pca.npz --seeds 0", "has the rows 0-5"),
+        ("--edit pca0=x@ --directions pca.npz --seeds 0", "no direction 'pca0=x@'"),
+        ("--edit pca0 --keep a --directions pca.npz --seeds 0", "no direction 'a'"),
+        ("--edit pca0 --directions model.pkl --seeds 0", "not a file of directions"),
+        ("--edit pca0 --directions gone.npz --seeds 0", "gone.npz: no such file"),
+        ("--edit pca0 --directions pca.npz --directions pca.npz --seeds 0", "pca0 is in pca.npz"),
+        ("--edit pca0 --directions wide.npz --seeds 0", "this network has 8"),
+        ("--edit pca0 --directions pca.npz --seeds 0 --strip 3:1:1", "neither different numbers"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(network: Path, line: str, words: str) -> None:
+    if "wide" in line:
+        whole = np.load(network / "pca.npz")
+        np.savez(network / "wide.npz", **(dict(whole) | {"vectors": np.eye(3, 9)}))
+    done = quick(f"sgedit {HERE} {line}", network)
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    assert words in done.stderr
+    assert not (network / "x.npz").exists()
