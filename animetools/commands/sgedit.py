@@ -3,7 +3,7 @@
 import json
 import os
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -30,7 +30,7 @@ from animetools.cli.item import Result, Work, reason_of
 from animetools.cli.stream import Run
 from animetools.commands.sggen import sources
 from animetools.editing.grammar import Edits, Strip
-from animetools.editing.options import LearningOptions
+from animetools.editing.options import DirectionFiles, LearningOptions
 from animetools.errors import FatalError, ItemError
 from animetools.images.containers import Format
 from animetools.options import given
@@ -49,10 +49,7 @@ OF_EDITING = ("edit", "keep", "directions", "strip", "sheet", "format", "quality
 class EditOptions(LearningOptions):
     """The options of sgedit."""
 
-    directions: Annotated[
-        tuple[str, ...],
-        Opt("File of directions, that --learn made; several may be given.", unit="FILE"),
-    ] = ()
+    directions: DirectionFiles = ()
     edit: Annotated[
         Edits | None,
         Opt(
@@ -154,7 +151,7 @@ def sgedit(options: EditOptions, stream: Stream) -> int:
     from animetools.sampling.pictures import check_size
     from animetools.sampling.requests import requests
 
-    directions = read_directions(options, sampler)
+    directions = read_directions(options.directions, sampler)
     assert options.edit
     try:
         shift = shift_of(options.edit, directions, sampler.generator.num_ws, options.kept)
@@ -197,12 +194,12 @@ def open_sampler(options: EditOptions) -> "Sampler":
         raise FatalError(f"{path}: {reason_of(why)}") from None
 
 
-def read_directions(options: EditOptions, sampler: "Sampler") -> "Directions":
+def read_directions(paths: Sequence[str], sampler: "Sampler") -> "Directions":
     """The directions of all files, which fit the network."""
     from animetools.editing.directions import joined, read
 
     files = []
-    for path in options.directions:
+    for path in paths:
         try:
             files.append((path, read(path)))
             files[-1][1].check(sampler.network)

@@ -8,6 +8,10 @@ from animetools.options import Opt, given
 from animetools.sampling.layers import Ranges, Rows
 from animetools.sampling.options import SamplingOptions
 
+DirectionFiles = Annotated[
+    tuple[str, ...],
+    Opt("File of directions, that sgedit --learn made; several may be given.", unit="FILE"),
+]
 WAYS = ("tags", "positive", "pca", "sefa", "mirror")
 MOST = 512  # components: w rarely has more numbers
 
