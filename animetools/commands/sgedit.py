@@ -3,7 +3,7 @@
 import json
 import os
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -71,7 +71,7 @@ def sgedit(options: EditOptions, stream: Stream) -> int:
     from animetools.sampling.pictures import check_size
     from animetools.sampling.requests import requests
 
-    directions = read_directions(options, sampler)
+    directions = read_directions(options.directions, sampler)
     assert options.edit
     try:
         shift = shift_of(options.edit, directions, sampler.generator.num_ws, options.kept)
@@ -115,12 +115,12 @@ def open_sampler(options: EditOptions) -> "Sampler":
         raise FatalError(f"{path}: {reason_of(why)}") from None
 
 
-def read_directions(options: EditOptions, sampler: "Sampler") -> "Directions":
+def read_directions(paths: Sequence[str], sampler: "Sampler") -> "Directions":
     """The directions of all files, which fit the network."""
     from animetools.editing.directions import joined, read
 
     files = []
-    for path in options.directions:
+    for path in paths:
         try:
             files.append((path, read(path)))
             files[-1][1].check(sampler.network)

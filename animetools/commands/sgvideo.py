@@ -45,6 +45,8 @@ class VideoOptions(FilmOptions):
     examples=[
         "sgvideo walk --grid 2x2 --seed 404 --seconds 1",
         "sgvideo between 5 9 5 --network network.pkl --seconds 1",
+        "sgedit --learn pca.npz --pca 4 --samples 2000 && "
+        "sgvideo edit pca0=3 --directions pca.npz --seeds 0-3 --seconds 1",
         "sgvideo truncate --network network.pkl --seeds 0-3 --psi 1,-1 --seconds 1 --format gif",
         "sgvideo cross network.pkl model.pkl --seconds 1 --format webm",
         "sgvideo --preset article --network network.pkl --seconds 1",
@@ -61,7 +63,10 @@ def sgvideo(options: VideoOptions, stream: Stream) -> int:
 
     between FACE FACE ...: one face becomes the next. A face is a seed, or tags (or a class) of a
     conditional network; a seed keeps the tags before it, tags keep the seed. Tags that are numbers
-    are written 3:1.
+    are written 3:1. 5+smile=2 is seed 5 after an edit, as sgedit's, along --directions.
+
+    edit EDITS ...: faces (--seeds) go from the first edits to the last and back, or from one to its
+    opposite, along --directions.
 
     montage RUN: the sheets of samples of a run of sgtrain; montage FILE ...: image files, or what
     networks draw, one after the other.
@@ -72,7 +77,8 @@ def sgvideo(options: VideoOptions, stream: Stream) -> int:
 
     cross NETWORK NETWORK ...: the weights go from one network to the next of the same shape.
 
-    Prints the path of the film: videos/walk-404.mp4. walk, coarse, fine, circular and truncate loop.
+    Prints the path of the film: videos/walk-404.mp4. walk, coarse, fine, circular, edit
+    and truncate loop.
     Odd sizes become even for mp4 and webm, by another row or column like the last. The film's metadata
     says where it comes from; --json prints that. A film that is interrupted leaves no file, and
     begins from the start; --frames continues where it was.
@@ -102,7 +108,13 @@ def sgvideo(options: VideoOptions, stream: Stream) -> int:
     from animetools.films.making import Studio
     from animetools.networks.devices import devices
 
-    studio = Studio.opened(sampler, devices(options.device)[0], count, options.upscale)
+    directions = None
+    if options.directions and sampler:
+        from animetools.commands.sgedit import read_directions
+
+        directions = read_directions(options.directions, sampler)
+        stream = stream.keyed(directions=f"{zlib.crc32(directions.encode())}")
+    studio = Studio.opened(sampler, devices(options.device)[0], count, options.upscale, directions)
     if options.frames:
         stream = replace(stream, out=options.frames)
         return stream.map(save_frame, frames(studio, stream, wanted))
@@ -150,7 +162,7 @@ def located(request: Request) -> Request:
 def stamp_of(request: Request) -> str:
     """What a film is made of, besides options that affect all: if it changes, the film is another."""
     facts: list[object] = [request.kind, request.arguments, request.options.seed]
-    if request.kind != "between":
+    if request.kind not in ("between", "edit"):
         for path in request.arguments:
             status = os.stat(path)
             facts.append((status.st_size, status.st_mtime_ns))

@@ -11,6 +11,14 @@ from animetools.sampling.layers import Ranges, Rows
 from animetools.sampling.options import SamplingOptions
 from animetools.shared_options import FORMAT, AutoBatch, Device, Dtype, Quality, Sha256
 
+DirectionFiles = Annotated[
+    tuple[str, ...],
+    Opt(
+        "File of directions, that sgedit --learn made; several may be given.",
+        unit="FILE",
+        affects=False,
+    ),
+]
 WAYS = ("tags", "positive", "pca", "sefa", "mirror")
 OF_EDITING = ("edit", "keep", "directions", "strip", "sheet", "format", "quality")
 MOST = 512  # components: w rarely has more numbers
@@ -142,14 +150,7 @@ class LearningOptions(SamplingOptions):
 class EditOptions(LearningOptions):
     """The options of sgedit."""
 
-    directions: Annotated[
-        tuple[str, ...],
-        Opt(
-            "File of directions, that --learn made; several may be given.",
-            unit="FILE",
-            affects=False,
-        ),
-    ] = ()
+    directions: DirectionFiles = ()
     edit: Annotated[
         Edits | None,
         Opt(

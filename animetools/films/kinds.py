@@ -7,7 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from animetools.editing.grammar import Edits
 from animetools.errors import FatalError
+from animetools.films.options import edits_of
 from animetools.films.paths import Floats, along, circle, legs, to_and_fro
 from animetools.films.scenes import Faces, Stage, blocks, checked
 from animetools.films.sound import speeds
@@ -99,30 +101,33 @@ def film_of_circle(source: Source) -> Faces:
 
 @dataclass(frozen=True)
 class Point:
-    """A face on the way: its seed, and its tags, or None for those that it has by itself."""
+    """A face on the way: its seed, its tags, or None for those that it has by itself, and its edits."""
 
     seed: int
     tags: str | None
+    edits: Edits | None = None
 
 
 def points(words: tuple[str, ...], seed: int) -> list[Point]:
     """The faces that words name: a seed keeps the tags of the face before, tags keep its seed.
 
-    Raises FatalError for fewer than two, or too many.
+    5+smile=2 is edited. Raises FatalError for fewer than two, or too many.
     """
     found: list[Point] = []
     for word in words:
         last = found[-1] if found else Point(seed, None)
-        if not is_seeds(word):
+        seed_of, is_edited, edits = word.partition("+")
+        if not is_seeds(seed_of):
             found.append(replace(last, tags=word))
             continue
         try:
-            seeds = Seeds.parse(word)
+            seeds = Seeds.parse(seed_of)
         except ValueError as why:
             raise FatalError(str(why)) from None
         if seeds.count > MOST_ON_A_SHEET:
             raise FatalError(f"{word} are more faces than {MOST_ON_A_SHEET:,}")
-        found += [replace(last, seed=each) for each in seeds]
+        changed = edits_of(edits) if is_edited else None
+        found += [replace(last, seed=each, edits=changed) for each in seeds]
     if len(found) < 2:
         raise FatalError("between needs two faces or more, such as: sgvideo between 5 9")
     return found
@@ -132,8 +137,11 @@ def film_between(source: Source) -> Faces:
     """One face that becomes others, in a straight line in w or on an arc in z, eased at each."""
     options, generator = source.options, source.sampler.generator
     stops = points(source.request.arguments, options.seed)
+    if any(stop.edits for stop in stops) and not options.directions:
+        raise FatalError("edits need --directions, a file that sgedit --learn makes")
     stage, count = source.stage([options.seed], [0], 1), options.count()
     checked(stage.size)
+    shifts = np.stack([source.shift(stop.edits) for stop in stops])
     labels = [_labels(source, stop) for stop in stops]
     places = legs(count, len(stops))
     z = np.stack([z_of(Latent(stop.seed), source.z_dim) for stop in stops])
@@ -146,7 +154,9 @@ def film_between(source: Source) -> Faces:
             share = now - below
             arcs = [slerp(z[k], z[k + 1], s) for k, s in zip(below, share, strict=True)]
             mixed = None if c is None else along(c, now)[:, None]
-            return source.w(np.stack(arcs)[:, None], mixed)
+            return source.w(np.stack(arcs)[:, None], mixed) + torch.from_numpy(
+                along(shifts, now)[:, None]
+            )
 
         return Faces(stage, count, way)
     with torch.inference_mode():
@@ -154,7 +164,7 @@ def film_between(source: Source) -> Faces:
         ws = torch.cat(
             [w_of(generator, Latent(p.seed), label) for p, label in zip(stops, given, strict=True)]
         )
-    w = source.truncated(ws, source.psi).numpy()
+    w = source.truncated(ws, source.psi).numpy() + shifts
     return Faces(
         stage, count, lambda first, end: torch.from_numpy(along(w, places[first:end]))[:, None]
     )
@@ -166,6 +176,23 @@ def _labels(source: Source, point: Point) -> Floats | None:
         return mean_labels(source.sampler.network.classes, lists_of("", [point.tags]))
     found = source.labels([point.seed])
     return None if found is None else found[0]
+
+
+def film_of_edits(source: Source) -> Faces:
+    """Faces that go from the first edits to the last and back, or from one to its opposite."""
+    options = source.options
+    seeds, grid = faces_of(options)
+    stage, count = source.in_grid(seeds, grid), options.count()
+    checked(stage.size)
+    plain = torch.cat([source.face(seed).ws for seed in seeds])
+    shifts = [source.shift(edits_of(word)) for word in source.request.arguments]
+    stops = np.stack(shifts if len(shifts) > 1 else [shifts[0], -shifts[0]])
+    places = to_and_fro(count, len(stops))
+
+    def ws(first: int, end: int) -> Tensor:
+        return plain + torch.from_numpy(along(stops, places[first:end]))[:, None]
+
+    return Faces(stage, count, ws)
 
 
 def film_of_psi(source: Source) -> Faces:
@@ -192,6 +219,7 @@ FILMS: dict[str, Callable[[Source], Faces]] = {
     "fine": film_of_styles,
     "circular": film_of_circle,
     "between": film_between,
+    "edit": film_of_edits,
     "truncate": film_of_psi,
     "music": film_of_music,
 }

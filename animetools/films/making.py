@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from animetools.download import sha256_of
+from animetools.editing.directions import Directions
 from animetools.errors import FatalError, ItemError
 from animetools.estimate import duration
 from animetools.films.encoder import Encoder, Recipe
@@ -48,6 +49,7 @@ ELSEWHERE = {
     "bitrate",
     "frames",
     "preset",
+    "directions",
 }
 
 Progress = Callable[[float, float], None]
@@ -61,12 +63,18 @@ class Studio:
     device: torch.device
     cores: int
     upscaler: Upscaler | None
+    directions: Directions | None = None
 
     @classmethod
     def opened(
-        cls, sampler: Sampler | None, device: torch.device, cores: int, upscale: bool
+        cls,
+        sampler: Sampler | None,
+        device: torch.device,
+        cores: int,
+        upscale: bool,
+        directions: Directions | None = None,
     ) -> "Studio":
-        """A studio, with the network that enlarges pictures if they are to be.
+        """A studio, with the network that enlarges pictures if they are to be, and directions for edits.
 
         Raises FatalError if that cannot be had.
         """
@@ -74,7 +82,7 @@ class Studio:
         if upscale:
             upscaler = Upscaler("cunet", str(device), "fp16", jobs=cores, side=0, tta=False)
             upscaler.open(upscaler.steps(2, None))
-        return cls(sampler, device, cores, upscaler)
+        return cls(sampler, device, cores, upscaler, directions)
 
     def enlarge(self) -> Enlarge | None:
         """What enlarges a picture, if asked."""
@@ -108,7 +116,8 @@ class Studio:
             progress(min(measured, total * USUAL_ROUNDS // (USUAL_ROUNDS + 1)), total)
 
         renderer = self.sampler.renderer(self.device)
-        return FILMS[request.kind](Source(self.sampler, renderer, request, means.enlarge, tell))
+        source = Source(self.sampler, renderer, request, means.enlarge, tell, self.directions)
+        return FILMS[request.kind](source)
 
     def facts(self, request: Request, scene: Scene) -> dict[str, Any]:
         """Where a film comes from: enough to make it again."""
@@ -117,6 +126,8 @@ class Studio:
         facts: dict[str, Any] = {"film": request.kind}
         if names := [os.path.basename(word.rstrip("/")) for word in request.arguments]:
             facts["of"] = names[:MOST_NAMES]
+        if options.directions:
+            facts["directions"] = [os.path.basename(path) for path in options.directions]
         for option in options_of(FilmOptions):
             value = getattr(options, option.name)
             if option.name not in ELSEWHERE and value != option.default:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Annotated, Literal
 
+from animetools.editing.grammar import Edits
+from animetools.editing.options import DirectionFiles
 from animetools.errors import FatalError
 from animetools.names import fitted
 from animetools.options import Opt, given
@@ -22,13 +24,14 @@ KINDS = {
     "fine": "",
     "circular": "",
     "between": "SEED|TAGS SEED|TAGS ...",
+    "edit": "EDITS ...",
     "montage": "RUN, or FILE ...",
     "truncate": "",
     "music": "FILE",
     "cross": "NETWORK NETWORK ...",
 }
-GRIDS = ("walk", "fine", "circular", "montage", "truncate", "music", "cross")
-FACES = ("coarse", "fine", "montage", "truncate", "cross")
+GRIDS = ("walk", "fine", "circular", "edit", "montage", "truncate", "music", "cross")
+FACES = ("coarse", "fine", "edit", "montage", "truncate", "cross")
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class FilmOptions(NetworkOptions):
     seeds: Annotated[
         Seeds | None,
         Opt(
-            "coarse, fine, montage, truncate, cross: seeds of the faces; the default is 700 for coarse"
+            "coarse, fine, edit, montage, truncate, cross: seeds of the faces; the default is 700 for coarse"
             " and fine, else --seed and those that follow it, as many as --grid holds.",
             unit="SEEDS",
             parse=Seeds.parse,
@@ -83,6 +86,7 @@ class FilmOptions(NetworkOptions):
         Literal["z", "w"],
         Opt("between: go along a great circle in z, or a straight line in w."),
     ] = "w"
+    directions: DirectionFiles = ()
     format: Annotated[
         Literal["mp4", "webm", "gif", "apng"],
         Opt("mp4 is H.264 and webm VP9, which all browsers play; gif has 256 colors."),
@@ -211,18 +215,35 @@ def requests(options: FilmOptions, words: tuple[str, ...]) -> list[Request]:
             raise FatalError(f"{kind} takes no arguments: leave out {rest[0]}")
         raise FatalError(f"{kind} needs arguments: sgvideo {kind} {KINDS[kind]}")
     _check(kind, options)
+    if kind == "edit":
+        for word in rest:
+            edits_of(word)
     return [Request(_name(kind, rest, options), kind, tuple(rest), options)]
+
+
+def edits_of(word: str) -> Edits:
+    """The edits of a keyframe.
+
+    Raises FatalError, in one sentence, if they make no sense.
+    """
+    try:
+        return Edits.parse(word)
+    except ValueError as why:
+        raise FatalError(str(why)) from None
 
 
 def _check(kind: str, options: FilmOptions) -> None:
     """Raise FatalError for an option that a kind does not have."""
     has = {"grid": GRIDS, "seeds": FACES, "space": ("between",)}
+    has["directions"] = ("between", "edit")
     has["smooth"] = ("walk", "coarse", "fine", "music")
     for name, kinds in has.items():
         if kind not in kinds and given(options, {name}):
             raise FatalError(f"--{name} is for {', '.join(kinds)}, not for {kind}")
     if kind != "truncate" and len(options.psi or "1") > 1:
         raise FatalError(f"{kind} has one --psi; a film through several is sgvideo truncate")
+    if kind == "edit" and not options.directions:
+        raise FatalError("edit needs --directions, a file that sgedit --learn makes")
     if kind == "music" and options.format in ("gif", "apng") and not options.frames:
         raise FatalError(f"a {options.format} has no sound: choose --format mp4 or webm")
 
@@ -244,8 +265,8 @@ def _name(kind: str, rest: list[str], options: FilmOptions) -> str:
     words = [word.rstrip("/").rpartition("/")[2] for word in rest]
     if kind in ("walk", "circular", "coarse", "fine", "music"):
         words.append(f"{options.seed}")
-    if kind == "truncate":
-        words = [str(options.seeds or options.seed)]
+    if kind in ("edit", "truncate"):
+        words += [str(options.seeds or options.seed)]
         words += [f"psi{shown(psi)}" for psi in options.psi or ()]
     if len(words) > 4:
         words = [words[0], words[-1]]

@@ -8,6 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from animetools.editing.directions import Directions
+from animetools.editing.edits import shift_of
+from animetools.editing.grammar import Edits
 from animetools.errors import FatalError
 from animetools.films.options import FilmOptions, Request
 from animetools.films.paths import Floats, walk
@@ -21,7 +24,7 @@ from animetools.sampling.seeds import LARGEST_SEED, MOST_ON_A_SHEET, Grid
 
 @dataclass(frozen=True)
 class Source:
-    """A network on its device, and the film that is wanted of it.
+    """A network on its device, and the film that is wanted of it; directions for its edits.
 
     `tell` hears how many frames were drawn that are not of the film, but measured.
     """
@@ -31,6 +34,7 @@ class Source:
     request: Request
     enlarge: Enlarge | None
     tell: Callable[[int], None]
+    directions: Directions | None = None
 
     @property
     def options(self) -> FilmOptions:
@@ -85,6 +89,16 @@ class Source:
         """What the synthesis takes for the face of a seed, as sggen draws it."""
         made = self.sampler.input(Picture(Latent(seed), self.psi if psi is None else psi))
         return SynthesisInput(made.ws, self.noise(seed))
+
+    def shift(self, edits: Edits | None) -> Floats:
+        """What edits add to w, [num_ws, w_dim].
+
+        Raises ItemError for those that are not among the directions.
+        """
+        num_ws, w_dim = self.sampler.generator.num_ws, self.sampler.generator.config.mapping.w_dim
+        if self.directions is None or not edits:
+            return np.zeros((num_ws, w_dim), np.float32)
+        return shift_of(edits, self.directions, num_ws)
 
     def noise(self, seed: int) -> Noise:
         """The noise of a face, in all frames."""

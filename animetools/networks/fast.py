@@ -17,6 +17,9 @@ from torch import Tensor, nn
 from animetools.networks.discriminator import Discriminator
 from animetools.networks.families import kind_of
 from animetools.networks.generator import Generator, Noise
+from animetools.networks.stylegan2 import cpu
+
+GROUP = cpu.GROUP  # images that a CPU draws at once
 
 Synthesis = Callable[[Tensor, Noise], Tensor]
 Features = Callable[[Tensor], Tensor]
@@ -27,8 +30,8 @@ def synthesis(
 ) -> Synthesis:
     """The generator's synthesis: (ws [n, num_ws, w_dim], noise) to float32 images on the device.
 
-    On a CPU an image does not depend on its batch, to the last bit, and the threads of a
-    `thread_pool` share the work on it; bfloat16 is used if the processor multiplies it, and float16
+    On a CPU an image does not depend on its batch, to the last bit, GROUP images at a time are
+    cheapest, and the threads of a `thread_pool` share the work on them; bfloat16 is used if the processor multiplies it, and float16
     is float32.
     """
     if device.type != "cpu":

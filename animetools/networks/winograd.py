@@ -41,50 +41,30 @@ def transform(weight: Tensor) -> Tensor:
     return products.flatten(0, 1).to(weight.dtype).contiguous()
 
 
-def fold_up(weight: Tensor, low_pass: Tensor) -> Tensor:
-    """A stride-2 transposed convolution and the low-pass after it as one plain convolution.
-
-    weight [O, C, 3, 3] as for conv_transpose2d but for the order of its axes; low_pass [4], of one
-    axis, of gain 2. Returns [4 O, C, 3, 3], which gives the four pixels (row, column) of every
-    pixel: `convolve(..., up=True)` shuffles them.
-    """
-    fold = weight.new_zeros(2, 3, 3, dtype=torch.float64)  # phase, tap of the result, tap of weight
-    for phase in range(2):
-        for k, value in enumerate(low_pass.flip(0).tolist()):
-            for tap in range(3):
-                if (phase + k - 1 - tap) % 2 == 0:
-                    fold[phase, (phase + k - 1 - tap) // 2 + 1, tap] += value
-    out = torch.einsum("pia,qjb,ocab->pqocij", fold, fold, weight.double())
-    return out.flatten(0, 2).to(weight.dtype)
-
-
 def convolve(
     x: Tensor,
     products: Tensor,
     y: Tensor,
     *,
     bias: Tensor | None = None,
-    up: bool = False,
     finish: Finish | None = None,
     pool: Executor | None = None,
 ) -> None:
     """Write to y [H, W, O] the convolution of x, and call finish(first, end) for finished rows of y.
 
-    x is contiguous and has its zero border in it: [H + 2, W + 2, C]; with `up`, [H / 2 + 2, W / 2 +
-    2, C], where the products are those of `fold_up`. H and W of what is in x are multiples of 4. y
-    may be the inside of such a tensor. x and y are float32; products come from `transform`, in
-    float32 or bfloat16. A bias [O] is added. The threads of the `pool` share the chunks.
+    x is contiguous and has its zero border in it: [H + 2, W + 2, C]. H and W are multiples of 4. y may
+    be the inside of such a tensor. x and y are float32; products come from `transform`, in float32 or
+    bfloat16. A bias [O] is added. The threads of the `pool` share the chunks.
     """
-    p = 2 if up else 1
-    rows, columns = y.shape[0] // (TILE * p), y.shape[1] // (TILE * p)
+    rows, columns = y.shape[0] // TILE, y.shape[1] // TILE
     height = max(1, min(rows, CHUNK // columns))
 
     @torch.inference_mode()  # each thread has its own
     def chunk(first: int) -> None:
         count = min(height, rows - first)
-        _chunk(x, products, y, bias, first, count, p)
+        _chunk(x, products, y, bias, first, count)
         if finish:
-            finish(first * TILE * p, (first + count) * TILE * p)
+            finish(first * TILE, (first + count) * TILE)
 
     for _ in (pool.map if pool else map)(chunk, range(0, rows, height)):
         pass
@@ -97,12 +77,11 @@ def _chunk(
     bias: Tensor | None,
     first: int,
     count: int,
-    p: int,
 ) -> None:
-    """`count` rows of tiles; p is the scale of y over x."""
-    columns = y.shape[1] // (TILE * p)
+    """`count` rows of tiles."""
+    columns = y.shape[1] // TILE
     width = x.shape[1] * x.shape[2]  # of a row of x
-    c, o = x.shape[2], p * p * y.shape[2]  # of a pixel of x, and of all that it gives
+    c, o = x.shape[2], y.shape[2]
     tiles = count * columns
     first_pass, products_in, products_out, spare = _scratch(
         max(POINTS * count * width, TILE * POINTS * tiles * o),
@@ -129,15 +108,15 @@ def _chunk(
         values.copy_(torch.bmm(few, products))
     if bias is not None:
         # The value at the point 1 goes to all outputs of a tile alike.
-        values[POINTS + 1].view(-1, y.shape[2]).add_(bias)
+        values[POINTS + 1].add_(bias)
 
     # The products of columns, then of rows, to the outputs.
-    parts = (POINTS, POINTS, count, columns, p, p, y.shape[2])
+    parts = (POINTS, POINTS, count, columns, o)
     wide = _part(first_pass, TILE, *parts[1:])
     _from_points(values.view(parts), wide, _part(spare, 4, *parts[1:]))
-    out = y[first * TILE * p : (first + count) * TILE * p]
-    out = torch.unflatten(torch.unflatten(out, 0, (count, TILE, p)), 3, (columns, TILE, p))
-    out = out.permute(1, 4, 0, 3, 2, 5, 6)
+    out = y[first * TILE : (first + count) * TILE]
+    out = torch.unflatten(torch.unflatten(out, 0, (count, TILE)), 2, (columns, TILE))
+    out = out.permute(1, 3, 0, 2, 4)
     _from_points(wide.transpose(0, 1), out, _part(spare, *out.shape))
 
 

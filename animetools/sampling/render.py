@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import cached_property, partial
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Self
 
 import torch
@@ -19,17 +19,18 @@ from animetools.sampling.latents import SynthesisInput
 
 GROUP_PIXELS = 1 << 21  # of a group on a card: eight images of 512 x 512
 LARGEST_GROUP = 64
+NOT_FINITE = "its pixels are not finite: try fp32, or another network"
 LESS = "try a smaller batch, or bf16"
 
 
 class Renderer:
     """The synthesis of a generator on one device.
 
-    A CPU draws each image alone, `batch` of them side by side, and shares its `cores` among them.
-    A GPU draws them in groups whose size follows from the network alone, filled up if there are
-    too few images, since another size may choose other kernels, which round differently; `batch` is
-    how many it takes at once. Batch 0 is what suits the device, if no more than `expected` are to
-    come.
+    On a CPU each of the `cores` draws at most `group` images at a time; where there are fewer images
+    than cores they share the work on an image. A GPU draws them in groups whose size follows from the
+    network alone, filled up if there are too few images, since another size may choose other kernels,
+    which round differently. `batch` is how many images the device takes at once; 0 is what suits it,
+    if no more than `expected` are to come.
 
     From its making on torch uses one thread wherever this process calls it. It is a context
     manager, whose end waits for its threads.
@@ -50,17 +51,18 @@ class Renderer:
         consts: Any = generator.synthesis.noise_consts
         self.stored_noise = [const[None, None] for const in consts]
         if device.type == "cpu":
-            self.group = 1
-            self.batch = batch or min(cores, expected or cores)
-            width, share = self.batch, cores // self.batch
+            self.group = fast.GROUP
+            self.batch = batch or min(self.group * cores, expected or self.group * cores)
+            self.width = min(cores, self.batch)
+            share = cores // self.width
         else:
             pixels = generator.height * generator.width
             self.group = max(1, min(GROUP_PIXELS // pixels, LARGEST_GROUP))
             self.batch = batch or self.group
-            width, share = cores, 1
+            self.width, share = cores, 1
         self.opened = ExitStack()
         pool = self.opened.enter_context(fast.thread_pool(share))
-        self.threads = self.opened.enter_context(ThreadPoolExecutor(width))
+        self.threads = self.opened.enter_context(ThreadPoolExecutor(self.width))
         self._prepare = partial(fast.synthesis, generator, device, dtype, pool)
 
     def __enter__(self) -> Self:
@@ -84,7 +86,10 @@ class Renderer:
         try:
             synthesis = self.synthesis
             if self.device.type == "cpu":
-                return list(self.threads.map(partial(self._alone, synthesis), inputs))
+                size = min(self.group, -(-len(inputs) // self.width))
+                parts = [inputs[at : at + size] for at in range(0, len(inputs), size or 1)]
+                made = self.threads.map(partial(self._together, synthesis), parts)
+                return list(chain.from_iterable(made))
             return list(self._in_groups(synthesis, inputs))
         except RuntimeError as why:
             what = str(why).split("\n", 1)[0]
@@ -111,16 +116,14 @@ class Renderer:
                 yield pixels
             tell(len(some))
 
-    def _alone(self, synthesis: fast.Synthesis, one: SynthesisInput) -> Pixels | ItemError:
-        return next(self._together(synthesis, [one]))
-
     def _in_groups(
         self, synthesis: fast.Synthesis, inputs: Sequence[SynthesisInput]
     ) -> Iterator[Pixels | ItemError]:
         while inputs:
             some = inputs[: self.group]
             try:
-                made = list(self._together(synthesis, some))
+                full = [*some, *[some[-1]] * (self.group - len(some))]
+                made = self._together(synthesis, full)[: len(some)]
             except torch.OutOfMemoryError:
                 self._make_groups_smaller()
             else:
@@ -141,16 +144,19 @@ class Renderer:
     @torch.inference_mode()
     def _together(
         self, synthesis: fast.Synthesis, inputs: Sequence[SynthesisInput]
-    ) -> Iterator[Pixels | ItemError]:
-        full = [*inputs, *[inputs[-1]] * (self.group - len(inputs))]
-        noise = _joined([each.noise for each in full], self.stored_noise)
-        images = synthesis(torch.cat([each.ws for each in full]), noise)[: len(inputs)]
+    ) -> list[Pixels | ItemError]:
+        noise = _joined([each.noise for each in inputs], self.stored_noise)
+        images = synthesis(torch.cat([each.ws for each in inputs]), noise)
         sound = images.flatten(1).isfinite().all(1).tolist()
-        for pixels, is_sound in zip(to_pixels(images).cpu().numpy(), sound, strict=True):
-            if is_sound:
-                yield pixels[..., 0] if pixels.shape[2] == 1 else pixels
-            else:
-                yield ItemError("its pixels are not finite: try fp32, or another network")
+        made = zip(to_pixels(images).cpu().numpy(), sound, strict=True)
+        return [
+            _pixels_of(pixels) if is_sound else ItemError(NOT_FINITE) for pixels, is_sound in made
+        ]
+
+
+def _pixels_of(pixels: Pixels) -> Pixels:
+    """An image [H, W, C]; of one channel, [H, W]."""
+    return pixels[..., 0] if pixels.shape[2] == 1 else pixels
 
 
 def _joined(noises: Sequence[Noise], stored: Sequence[Tensor]) -> Noise:

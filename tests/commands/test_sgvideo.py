@@ -19,6 +19,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from animetools.editing.directions import Direction, Directions
 from animetools.films.steps import step_errors, variation
 from animetools.images.files import encode_jpeg, encode_png
 from animetools.netfiles import checkpoints
@@ -48,6 +49,9 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = StyleGAN2GeneratorConfig(MAPPING, (8, 8))
     network = SavedNetwork(config, state(stylegan2.Generator(config), 0))
     checkpoints.write(str(folder / "small.pkl"), NetworkFile("animetools", {"G_ema": network}, {}))
+    vector = np.eye(1, MAPPING.w_dim, dtype=np.float32)[0]
+    smile = Directions((Direction("smile", vector, 2.0),))
+    (folder / "smile.npz").write_bytes(smile.encode())
     write_sound(folder / "sound.wav", clicks())
     (folder / "text.mp3").write_text("a text")
     return folder
@@ -274,6 +278,43 @@ def test_between_tags(here: Path) -> None:
     assert "there is no class 'sword' among smile, hat" in done.stderr
 
 
+def test_edits_are_those_of_sgedit_and_go_to_and_fro(here: Path) -> None:
+    edit = f"sgedit {NETWORK} --directions smile.npz --seeds 5 --psi 0.7 --edit"
+    for amount in (2, -2):
+        quick(f"{edit} smile={amount} -o {amount}", here)
+    quick(f"sggen {NETWORK} --seeds 5,9 --psi 0.7", here)
+    smiling, opposite, five, nine = (
+        np.asarray(Image.open(here / path)).astype(int)
+        for path in (
+            "2/seed0005.png",
+            "-2/seed0005.png",
+            "images/seed0005.png",
+            "images/seed0009.png",
+        )
+    )
+    assert np.abs(smiling - opposite).max() > 1
+    how = f"{NETWORK} --directions smile.npz --psi 0.7"
+
+    done = quick(f"sgvideo edit smile=2 {how} --seeds 5 --seconds 0.4 --frames f --json", here)
+
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout.splitlines()[0])
+    assert (facts["film"], facts["of"]) == ("edit", ["smile=2"])
+    assert (facts["seeds"], facts["directions"]) == ("5", ["smile.npz"])
+    frames = pngs(here / "f").astype(int)
+    assert len(frames) == 8
+    for at, face in ((0, smiling), (4, opposite)):
+        assert np.abs(frames[at] - face).max() <= 1
+    assert all((frames[n] == frames[-n]).all() for n in range(1, 4))
+
+    for space in ("z", "w"):
+        line = f"sgvideo between 5 5+smile=2 9 {how} --seconds 0.45 --space {space}"
+        quick(f"{line} --frames {space}", here)
+        frames = pngs(here / space).astype(int)
+        for at, face in ((0, five), (4, smiling), (8, nine)):
+            assert np.abs(frames[at] - face).max() <= 1
+
+
 def test_coarse_shows_fixed_faces_a_walk_and_both_in_one(here: Path) -> None:
     quick(f"sgvideo coarse {NETWORK} --seeds 5,9 --seconds 0.3 --frames f", here)
     quick(f"sggen {NETWORK} --seeds 5,9", here)
@@ -388,13 +429,27 @@ def test_the_films_of_the_article(here: Path) -> None:
         ("walk --format gif --bitrate 5M", "--bitrate is for mp4 and webm: gif has no"),
         ("walk --format gif --fps 60", "--format gif has at most 50 frames a second, not 60"),
         ("walk --psi 0,1", "walk has one --psi; a film through several is sgvideo truncate"),
-        ("walk --seeds 3", "--seeds is for coarse, fine, montage, truncate, cross, not for walk"),
+        (
+            "walk --seeds 3",
+            "--seeds is for coarse, fine, edit, montage, truncate, cross, not for walk",
+        ),
         ("fine --seeds 1-5 --grid 2x2", "--grid 2x2 has 4 cells, too few for 5 --seeds"),
         ("truncate --seeds ''", "--seeds: seeds are whole numbers and ranges"),
         ("walk --class 3", "this network has no classes"),
         ("between", "between needs arguments: sgvideo between SEED|TAGS"),
         ("between 5", "between needs two faces or more"),
         ("between 9-5 2", "the seeds 9-5 end before they begin"),
+        ("between 5 5+smile=2", "edits need --directions, a file that sgedit --learn makes"),
+        ("between 5 5+hat --directions smile.npz", "there is no direction 'hat' among smile"),
+        ("edit smile=2", "edit needs --directions, a file that sgedit --learn makes"),
+        ("edit smile=x --directions smile.npz", "there is no direction 'smile=x' among smile"),
+        (
+            "edit smile=9999 --directions smile.npz",
+            "the amount of smile=9999 is beyond 1000 spreads",
+        ),
+        ("edit smile --directions gone.npz", "gone.npz: no such file or directory"),
+        ("edit smile --directions text.mp3", "text.mp3: not a file of directions"),
+        ("walk --directions smile.npz", "--directions is for between, edit, not for walk"),
         ("cross network.pkl small.pkl", "small.pkl has pictures of 8x8, not 16x16 as network.pkl"),
         ("cross network.pkl grey.pkl", "grey.pkl has image_channels 1, not 3 as network.pkl"),
         ("cross network.pkl gone.pkl", "gone.pkl does not exist"),

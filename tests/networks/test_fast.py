@@ -15,7 +15,7 @@ from animetools.networks.stylegan1.config import (
     StyleGAN1DiscriminatorConfig,
     StyleGAN1GeneratorConfig,
 )
-from animetools.networks.stylegan2 import cpu_synthesis, cpu_trunk
+from animetools.networks.stylegan2 import cpu, cpu_synthesis, cpu_trunk
 from animetools.networks.stylegan2 import modules as stylegan2
 from animetools.networks.stylegan2.config import (
     StyleGAN2DiscriminatorConfig,
@@ -24,6 +24,7 @@ from animetools.networks.stylegan2.config import (
 
 CPU = torch.device("cpu")
 SMALL = MappingConfig(z_dim=8, w_dim=8, width=8, layers=2)
+IN_GROUPS = replace(SMALL, w_dim=16)
 PLAIN = StyleGAN2GeneratorConfig(
     SMALL, (8, 8, 6, 6, 4)
 )  # 64 px: layers of every kind but the widest
@@ -38,10 +39,14 @@ def lively(module: nn.Module) -> nn.Module:
     return module.eval().requires_grad_(False)
 
 
-@pytest.fixture(autouse=True, params=[2**14, 2**8], ids=["", "all-winograd"])
-def folded_from(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have small networks take the way of wide layers too."""
-    monkeypatch.setattr(cpu_synthesis, "MANY", request.param)
+@pytest.fixture(autouse=True, params=["", "winograd", "bands"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have small networks take the ways of wide and of large layers too."""
+    if request.param == "winograd":
+        monkeypatch.setattr(cpu, "WIDE", 1)
+    elif request.param == "bands":
+        monkeypatch.setattr(cpu, "BAND", 1)
+        monkeypatch.setattr(cpu, "READS", 1)
 
 
 @pytest.mark.parametrize(
@@ -56,13 +61,14 @@ def folded_from(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
         replace(PLAIN, kernel=(1, 2, 1)),
         replace(PLAIN, architecture="resnet"),
         replace(PLAIN, channels=(8,)),
+        replace(PLAIN, mapping=IN_GROUPS, channels=(16,) * 5),
     ],
 )
 @pytest.mark.parametrize("noise", ["const", "none", "given"])
 def test_images_are_those_of_the_module(config: StyleGAN2GeneratorConfig, noise: str) -> None:
     generator = lively(stylegan2.Generator(config))
     assert isinstance(generator, stylegan2.Generator)
-    ws = torch.randn(3, generator.num_ws, 8)
+    ws = torch.randn(3, generator.num_ws, config.mapping.w_dim)
     given: Any = noise
     if noise == "given":
         given = [torch.randn(3, 1, *shape) for shape in generator.noise_shapes]
@@ -75,20 +81,27 @@ def test_images_are_those_of_the_module(config: StyleGAN2GeneratorConfig, noise:
 
 @pytest.mark.parametrize(
     "config",
-    [PLAIN, replace(PLAIN, architecture="resnet"), replace(PLAIN, channels=(160, 8, 8))],
-    ids=["", "resnet", "deep"],
+    [
+        PLAIN,
+        replace(PLAIN, architecture="resnet"),
+        replace(PLAIN, channels=(160, 8, 8)),
+        replace(PLAIN, mapping=IN_GROUPS, channels=(160, 48, 16, 32, 16)),
+    ],
+    ids=["", "resnet", "deep", "in-groups"],
 )
 def test_an_image_does_not_depend_on_its_batch_or_threads(config: StyleGAN2GeneratorConfig) -> None:
     generator = lively(stylegan2.Generator(config))
     assert isinstance(generator, stylegan2.Generator)
-    ws = torch.randn(5, generator.num_ws, 8)
+    ws = torch.randn(5, generator.num_ws, config.mapping.w_dim)
     noise = [torch.randn(5, 1, *shape) for shape in generator.noise_shapes]
 
     with ThreadPoolExecutor(3) as pool:
         together = fast.synthesis(generator, CPU, torch.float32, pool)(ws, noise)
-    alone = fast.synthesis(generator, CPU, torch.float32)(ws[2:3], [n[2:3] for n in noise])
+    draw = fast.synthesis(generator, CPU, torch.float32)
 
-    assert torch.equal(together[2:3], alone)
+    for n, image in enumerate(together):
+        (alone,) = draw(ws[n : n + 1], [maps[n : n + 1] for maps in noise])
+        assert torch.equal(image, alone)
 
 
 def test_random_noise_is_drawn_anew() -> None:

@@ -36,32 +36,6 @@ def test_any_shape_agrees_with_the_direct_algorithm(
     torch.testing.assert_close(y.permute(2, 0, 1).double(), expected, rtol=1e-4, atol=1e-4)
 
 
-@settings(max_examples=30, deadline=None)
-@given(
-    outputs=sizes,
-    inputs=sizes,
-    rows=tiles,
-    columns=tiles,
-    low_pass=st.lists(st.floats(-2, 2, width=32), min_size=4, max_size=4),
-)
-def test_folded_doubling_agrees_with_the_two_steps_to_the_border(
-    outputs: int, inputs: int, rows: int, columns: int, low_pass: list[float]
-) -> None:
-    torch.manual_seed(rows)
-    image = torch.randn(inputs, 4 * rows, 4 * columns)
-    weight = torch.randn(outputs, inputs, 3, 3) / (9 * inputs) ** 0.5
-    taps = torch.tensor(low_pass)
-    wide = F.conv_transpose2d(image[None].double(), weight.transpose(0, 1).double(), stride=2)
-    kernel = torch.outer(taps, taps).double().flip(0, 1).expand(outputs, 1, 4, 4)
-    expected = F.conv2d(wide, kernel, padding=1, groups=outputs)[0]
-
-    y = torch.empty(8 * rows, 8 * columns, outputs)
-    products = winograd.transform(winograd.fold_up(weight, taps))
-    winograd.convolve(bordered(image), products, y, up=True)
-
-    torch.testing.assert_close(y.permute(2, 0, 1).double(), expected, rtol=1e-4, atol=1e-3)
-
-
 def test_threads_change_no_bit_and_finish_sees_every_row_once() -> None:
     x = bordered(torch.randn(3, 80, 256))
     products = winograd.transform(torch.randn(5, 3, 3, 3))

@@ -39,7 +39,7 @@ def test_floats_become_bytes_as_in_other_programs() -> None:
 
 def wide_network() -> Generator:
     """One with maps large enough for the fast forms, on which cores work together."""
-    config = StyleGAN2GeneratorConfig(MappingConfig(8, 0, 8, 1, 8), (16,) * 6)
+    config = StyleGAN2GeneratorConfig(MappingConfig(8, 0, 16, 1, 8), (16,) * 6)
     network = stylegan2.Generator(config)
     network.load_state_dict(state(network, 3))
     return network.requires_grad_(False).eval()

@@ -1,23 +1,33 @@
 """StyleGAN 2 on a CPU, for sampling and ranking: no autograd, weights prepared once.
 
-The results of the modules (a test compares them) in a form that suits a CPU: images one at a time,
-so that none depends on its batch; [H, W, C] with the border that the next convolution needs; large
-maps by Winograd's algorithm; and everything that follows a convolution done while its rows are in
-the cache. The form of a layer follows from its shape alone, so every run gives the same bits.
+The results of the modules (a test compares them) in a form that suits a CPU: maps are [n, H, W, C]
+with the border that the next convolution needs; convolutions of many channels use Winograd's
+algorithm, others torch's; and everything that follows a convolution is done while its rows are in
+the cache. An image never depends on those beside it: large maps are computed alone, small ones in
+groups of a fixed size. The form of a layer follows from its shape alone, so every run gives the same
+bits.
 """
 
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
 from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from animetools.networks import winograd
+
 GAIN = math.sqrt(2)
 SLOPE = 0.2
-FEW = 16 * 16  # pixels: below that, a convolution reads more weights than pixels
+GROUP = 4  # images whose small maps are computed together
+ALIGNED = 16  # numbers, 64 bytes: the last bits of MKL's sums depend on where images begin
+FEW = 16 * 16  # pixels: up to that, a convolution of one image reads more weights than pixels
+WIDE = 128  # channels: from there on Winograd's algorithm is faster than the direct one
+BAND = 1 << 18  # numbers of a map that are computed at once: they stay in the cache
+READS = 4  # a band has so many times the numbers of the weights, which are reordered for each
 
 State = dict[str, Tensor]
 
@@ -28,13 +38,13 @@ class Space:
     def __init__(self) -> None:
         self.own = threading.local()
 
-    def padded(self, use: str, height: int, width: int, channels: int, border: int = 1) -> Tensor:
-        """A map of this size, whose border is zero and must stay so."""
-        shape = (height + 2 * border, width + 2 * border, channels)
+    def padded(self, use: str, shape: Sequence[int], border: int = 1) -> Tensor:
+        """A map of this shape [n, H, W, C] and around it the border, which is zero and must stay so."""
+        count, height, width, channels = shape
         kept: dict[str, Tensor] = self.own.__dict__
         name = f"{use} {shape}"
         if name not in kept:
-            kept[name] = torch.zeros(shape)
+            kept[name] = torch.zeros(count, height + 2 * border, width + 2 * border, channels)
         return kept[name]
 
 
@@ -53,6 +63,39 @@ def alone() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def by_winograd(weight: Tensor, size: Sequence[int]) -> bool:
+    """Whether Winograd's algorithm suits a convolution [O, I, 3, 3] of a map of this size."""
+    tiles = all(side % winograd.TILE == 0 for side in size)
+    return tiles and math.prod(size) > FEW and min(weight.shape[:2]) >= WIDE
+
+
+def in_bands(
+    work: Callable[[int, int], None], height: int, step: int, pool: Executor | None
+) -> None:
+    """Call work(first, end) for all rows of a map, so many at once; the threads of the pool share them."""
+
+    @torch.inference_mode()  # each thread has its own
+    def band(first: int) -> None:
+        work(first, min(first + step, height))
+
+    for _ in (pool.map if pool else map)(band, range(0, height, step)):
+        pass
+
+
+def rows_in_band(weight: Tensor, rows: int, row: int) -> int:
+    """How many of the rows, of so many numbers each, a convolution computes at once; an even number."""
+    fit = max(BAND, READS * weight.numel()) // row
+    return min(max(2, fit - fit % 2), rows)
+
+
+def products(x: Tensor, matrix: Tensor) -> Tensor:
+    """x [n, rows, I] by a matrix [I, O], each of the n alone.
+
+    In one product of all rows, the last bits of a row may depend on its place.
+    """
+    return torch.bmm(x, matrix.expand(len(x), -1, -1))
+
+
 def low_pass(kernel: tuple[float, ...]) -> Tensor:
     """The low-pass of one axis, of gain 1."""
     taps = torch.tensor(kernel, dtype=torch.float32)
@@ -68,12 +111,16 @@ def activate(x: Tensor, clamp: float | None, gain: float = GAIN) -> Tensor:
 
 
 def planes(x: Tensor) -> Tensor:
-    """[H, W, C] as [1, C, H, W], channels last, for torch's convolutions."""
-    return x.permute(2, 0, 1)[None].contiguous(memory_format=torch.channels_last)
+    """[n, H, W, C] as [n, C, H, W], channels last, for torch's convolutions."""
+    return channels_last(x.permute(0, 3, 1, 2))
 
 
-def blur(x: Tensor, low_pass: Tensor, padding: int) -> Tensor:
-    """Each channel of x [1, C, H, W] by the low-pass [4], along both axes."""
+def channels_last(x: Tensor) -> Tensor:
+    """x in the order in which torch's convolutions are fastest."""
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def blurring(low_pass: Tensor, channels: int) -> Tensor:
+    """The kernel [C, 1, 4, 4] that filters each channel by the low-pass [4] along both axes."""
     taps = low_pass.flip(0)
-    kernel = torch.outer(taps, taps).expand(x.shape[1], 1, 4, 4)
-    return F.conv2d(x, kernel, padding=padding, groups=x.shape[1])
+    return torch.outer(taps, taps).repeat(channels, 1, 1, 1)

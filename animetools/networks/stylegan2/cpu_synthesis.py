@@ -1,22 +1,18 @@
 """A StyleGAN 2 generator's synthesis on a CPU, in the form that `cpu` describes."""
 
 import math
+from collections.abc import Sequence
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from functools import partial
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from animetools.networks import winograd
 from animetools.networks.generator import Noise
 from animetools.networks.stylegan2 import cpu
 from animetools.networks.stylegan2.config import StyleGAN2GeneratorConfig
-
-MANY = (
-    128 * 128
-)  # pixels: from there on, a separate low-pass costs more than one folded into the weights
-SHARE = 128  # channels of a narrow layer, worked on at once
+from animetools.networks.stylegan2.cpu_layers import Layer, ToRGB
 
 
 def of(
@@ -26,6 +22,15 @@ def of(
     known = config.architecture in ("skip", "orig") and config.activation == "lrelu"
     covers = known and len(config.kernel) == 4
     return Synthesis(config, state, dtype, pool) if covers else None
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What a group of images gives each layer, each with the images first."""
+
+    styles: list[tuple[Tensor, Tensor]]
+    noises: list[Tensor | str]
+    colors: dict[int, Tensor]
 
 
 class Synthesis:
@@ -46,19 +51,27 @@ class Synthesis:
         self.pool = pool
         self.space = cpu.Space()
         self.const = state["synthesis.b4.const"].permute(1, 2, 0)
-        self.low_pass = cpu.low_pass(config.kernel) * 2
-        self.layers: list[_Layer] = []
-        self.to_rgb: dict[int, _ToRGB] = {}
+        low_pass = cpu.low_pass(config.kernel) * 2
+        self.layers: list[Layer] = []
+        self.to_rgb: dict[int, ToRGB] = {}
+        self.doubling: dict[Sequence[int], tuple[Tensor, Tensor]] = {}
         row = 0
         for i in range(len(config.channels)):
             block = f"synthesis.b{4 << i}."
             size = tuple(side << i for side in config.base)
             for conv in ("conv0", "conv1")[i == 0 :]:
-                up = self.low_pass if conv == "conv0" else None
-                self.layers.append(_Layer(state, block + conv + ".", row, size, up, dtype))
+                up = low_pass if conv == "conv0" else None
+                self.layers.append(Layer(state, block + conv + ".", row, size, up, dtype))
                 row += 1
+            if i:
+                down, across = (_doubling(side // 2, low_pass) for side in size)
+                self.doubling[size] = down, across.t().contiguous()
             if block + "torgb.weight" in state:
-                self.to_rgb[len(self.layers) - 1] = _ToRGB(state, block + "torgb.", row)
+                self.to_rgb[len(self.layers) - 1] = ToRGB(state, block + "torgb.", row)
+        self.small = sum(layer.is_small for layer in self.layers)
+        numbers = (*config.channels, math.prod(config.base), config.mapping.w_dim)
+        aligned = all(number % cpu.ALIGNED == 0 for number in numbers)
+        self.group = cpu.GROUP if aligned else 1
 
     @torch.inference_mode()
     def __call__(self, ws: Tensor, noise: Noise = "const") -> Tensor:
@@ -66,188 +79,107 @@ class Synthesis:
 
         noise is const, random, none, or a tensor [N or 1, 1, H, W] for each layer.
         """
-        images = []
         with cpu.alone():
-            for n, w in enumerate(ws.float()):
-                given = noise if isinstance(noise, str) else [x[n % len(x), 0] for x in noise]
-                images.append(self._one(w, given))
-        return torch.stack(images)
+            groups = torch.split(torch.arange(len(ws)), self.group)
+            return torch.cat([self._group(ws.float(), noise, group) for group in groups])
 
-    def _one(self, w: Tensor, noise: str | list[Tensor]) -> Tensor:
-        layers = self.layers
-        styles = [layer.style(w) for layer in layers]
-        height, width, channels = self.const.shape
-        x = self.space.padded("const", height, width, channels)
-        torch.mul(self.const, styles[0], out=x[1:-1, 1:-1])
+    def _group(self, ws: Tensor, noise: Noise, members: Tensor) -> Tensor:
+        """Some of the images; there are always cpu.GROUP, since another number may round differently."""
+        count = len(members)
+        members = members[torch.arange(self.group).clamp(max=count - 1)]
+        ws = ws[members]
+        inputs = _Inputs(
+            [layer.styles(ws) for layer in self.layers],
+            [self._noise(n, noise, members) for n in range(len(self.layers))],
+            {n: to_rgb.weights(ws) for n, to_rgb in self.to_rgb.items()},
+        )
+        x = self.space.padded("const", (self.group, *self.const.shape))
+        torch.mul(self.const, inputs.styles[0][0], out=x[:, 1:-1, 1:-1])
         image: Tensor | None = None
-        for i, (layer, style) in enumerate(zip(layers, styles, strict=True)):
-            height, width = layer.size
-            y = self.space.padded(f"conv{i % 2}", height, width, layer.channels)
-            torgb = self.to_rgb.get(i)
-            if torgb:
-                below, image = image, torch.zeros(len(torgb.bias), height, width)
-                if below is not None:
-                    image.copy_(self._double(below))
-            follow = partial(
-                self._follow,
-                y,
-                layer.noise(noise if isinstance(noise, str) else noise[i]),
-                (image, torgb.weights(w), torgb.bias) if torgb and image is not None else None,
-                styles[i + 1] if i + 1 < len(layers) and not layers[i + 1].on_weights else None,
-            )
-            layer.run(x, y, style, follow, self.pool)
-            x = y
-        assert image is not None
-        return image
+        for n in range(self.small):
+            x, image = self._layer(n, x, image, inputs, slice(self.group))
+        images = []
+        for which in range(count):
+            one = slice(which, which + 1)
+            x_one, own = x[one], None if image is None else image[one]
+            for n in range(self.small, len(self.layers)):
+                x_one, own = self._layer(n, x_one, own, inputs, one)
+            images.append(own)
+        return torch.cat([each for each in images if each is not None])
+
+    def _noise(self, n: int, noise: Noise, members: Tensor) -> Tensor | str:
+        layer = self.layers[n]
+        if noise == "random":
+            return layer.scaled(torch.randn(len(members), 1, *layer.size))
+        return noise if isinstance(noise, str) else layer.scaled(noise[n][members % len(noise[n])])
+
+    def _layer(
+        self, n: int, x: Tensor, image: Tensor | None, inputs: _Inputs, some: slice
+    ) -> tuple[Tensor, Tensor | None]:
+        """A layer: some of the group's maps and images below to those above."""
+        layer, noise, colors = self.layers[n], inputs.noises[n], inputs.colors.get(n)
+        y = self.space.padded(f"conv{n % 2}", (len(x), *layer.size, layer.channels))
+        above = self.layers[n + 1 : n + 2]
+        style, scale = inputs.styles[n]
+        next_style = inputs.styles[n + 1][0][some] if above and not above[0].on_weights else None
+        if colors is not None:
+            image = self._doubled(image, layer.size, len(x))
+        follow = partial(
+            self._follow,
+            n,
+            y,
+            scale[some],
+            noise if isinstance(noise, str) else noise[some],
+            None if colors is None or image is None else (image, colors[some]),
+            next_style,
+        )
+        layer.run(x, y, style[some], scale[some], follow, self.pool)
+        return y, image
 
     def _follow(
         self,
+        n: int,
         y: Tensor,
-        noise: Tensor | None,
-        to_rgb: tuple[Tensor, Tensor, Tensor] | None,
+        scale: Tensor,
+        noise: Tensor | str,
+        colored: tuple[Tensor, Tensor] | None,
         next_style: Tensor | None,
-        scale: Tensor | None,
-        bias: Tensor | None,
         first: int,
         end: int,
+        made: Tensor,
     ) -> None:
         """Everything between some rows of a convolution and the next one."""
-        rows = y[first + 1 : end + 1, 1:-1]
-        if scale is not None and bias is not None:
-            torch.addcmul(bias, rows, scale, out=rows)
-        if noise is not None:
-            rows.add_(noise[first:end])
         clamp = self.config.clamp
+        rows = y[:, first + 1 : end + 1, 1:-1]
+        shift = self.layers[n].shift(noise, first, end)
+        if self.layers[n].on_weights:
+            torch.add(made, shift, out=rows)
+        else:
+            torch.addcmul(shift, made, scale, out=rows)
         cpu.activate(rows, clamp)
-        if to_rgb is not None:
-            image, weights, shift = to_rgb
-            whole = y[first + 1 : end + 1]  # with its border: these rows are contiguous
-            rgb = torch.addmm(shift, whole.flatten(0, 1), weights)
+        if colored is not None:
+            image, weights = colored
+            whole = y[:, first + 1 : end + 1]  # with its border, which makes it a matrix
+            rgb = torch.baddbmm(self.to_rgb[n].bias, weights, whole.flatten(1, 2).transpose(1, 2))
             if clamp is not None:
                 rgb.clamp_(-clamp, clamp)
-            rgb = rgb.view(*whole.shape[:2], -1)[:, 1:-1]
-            image[:, first:end].add_(rgb.permute(2, 0, 1))
+            image[:, :, first:end].add_(rgb.view(*rgb.shape[:2], *whole.shape[1:3])[..., 1:-1])
         if next_style is not None:
             rows.mul_(next_style)
 
-    def _double(self, image: Tensor) -> Tensor:
-        """The image of the lower blocks [C, H, W], twice as large (StyleGAN 2, figure 7 b)."""
-        kernel = torch.outer(self.low_pass, self.low_pass)[None, None]
-        return F.conv_transpose2d(image[:, None], kernel, stride=2, padding=1)[:, 0]
+    def _doubled(self, image: Tensor | None, size: Sequence[int], count: int) -> Tensor:
+        """The images of the lower block, twice as large (StyleGAN 2, figure 7 b); of none, zeros."""
+        if image is None:
+            return torch.zeros(count, self.config.image_channels, *size)
+        rows, columns = self.doubling[size]
+        wide = cpu.products(image.flatten(1, 2), columns).view(*image.shape[:3], -1)
+        flat = wide.flatten(0, 1)
+        return torch.bmm(rows.expand(len(flat), -1, -1), flat).view(*image.shape[:2], *size)
 
 
-class _Layer:
-    """A modulated 3x3 convolution; `low_pass` follows if it doubles the size.
-
-    Either the weights are scaled for each image, or input and output: whichever is less work.
-    """
-
-    def __init__(
-        self,
-        state: cpu.State,
-        name: str,
-        row: int,
-        size: tuple[int, ...],
-        low_pass: Tensor | None,
-        dtype: torch.dtype,
-    ) -> None:
-        weight = state[name + "weight"].float()
-        self.channels, inputs = weight.shape[:2]
-        self.row, self.size, self.up = row, size, low_pass is not None
-        self.low_pass = low_pass
-        self.affine = _dense(state, name + "affine")
-        self.squares = weight.square().sum((2, 3)).t().contiguous()
-        self.bias = state[name + "bias"] * cpu.GAIN
-        self.strength = state[name + "noise_strength"] * cpu.GAIN
-        self.stored = state[name + "noise_const"]
-        height, width = (side >> self.up for side in size)
-        tiles = height % winograd.TILE == 0 and width % winograd.TILE == 0
-        self.wide = tiles and height * width >= (MANY if self.up else cpu.FEW)
-        self.on_weights = False
-        if self.wide:
-            full = weight if low_pass is None else winograd.fold_up(weight, low_pass)
-            self.weight = winograd.transform(full).to(dtype)
-            pixels = height * width * inputs + math.prod(size) * self.channels
-            self.on_weights = self.weight.numel() < pixels
-        else:
-            self.shares = [
-                (some if low_pass is None else some.transpose(0, 1))
-                .to(dtype)
-                .contiguous(memory_format=torch.channels_last)
-                for some in torch.split(weight, SHARE)
-            ]
-
-    def style(self, w: Tensor) -> Tensor:
-        """The scale [I] of the input."""
-        return torch.addmv(self.affine[1], self.affine[0], w[self.row])
-
-    def noise(self, kind: str | Tensor) -> Tensor | None:
-        """The noise of every channel, [H, W, 1]."""
-        if isinstance(kind, Tensor):
-            return (kind * self.strength)[..., None]
-        if kind == "none":
-            return None
-        stored = self.stored if kind == "const" else torch.randn(self.size)
-        return (stored * self.strength)[..., None]
-
-    def run(
-        self,
-        x: Tensor,
-        y: Tensor,
-        style: Tensor,
-        follow: "partial[None]",
-        pool: Executor | None,
-    ) -> None:
-        """From x, with its border, to y; `follow` gets the scale and bias of the output."""
-        scale = (style.square() @ self.squares + 1e-8).rsqrt() * cpu.GAIN
-        inside = y[1:-1, 1:-1]
-        if self.on_weights:
-            phases = self.weight.shape[2] // self.channels
-            weight = self.weight * style[:, None] * scale.repeat(phases)
-            weight = weight.to(self.weight.dtype)
-            finish = partial(follow, None, None)
-            winograd.convolve(
-                x, weight, inside, bias=self.bias, up=self.up, finish=finish, pool=pool
-            )
-            return
-        finish = partial(follow, scale, self.bias)
-        if self.wide:
-            winograd.convolve(x, self.weight, inside, up=self.up, finish=finish, pool=pool)
-            return
-        planes = cpu.planes(x if self.low_pass is None else x[1:-1, 1:-1]).to(self.shares[0].dtype)
-
-        @torch.inference_mode()
-        def share(n: int) -> None:
-            if self.low_pass is None:
-                out = F.conv2d(planes, self.shares[n])
-            else:
-                out = F.conv_transpose2d(planes, self.shares[n], stride=2).float()
-                out = cpu.blur(out, self.low_pass, padding=1)
-            some = inside[..., n * SHARE : (n + 1) * SHARE]
-            some.copy_(out[0].permute(1, 2, 0))
-
-        for _ in (pool.map if pool else map)(share, range(len(self.shares))):
-            pass
-        finish(0, y.shape[0] - 2)
-
-
-class _ToRGB:
-    """A modulated 1x1 convolution without demodulation."""
-
-    def __init__(self, state: cpu.State, name: str, row: int) -> None:
-        weight = state[name + "weight"].float()[:, :, 0, 0].t()
-        self.row = row
-        self.weight = weight / math.sqrt(len(weight))
-        self.affine = _dense(state, name + "affine")
-        self.bias = state[name + "bias"].float()
-
-    def weights(self, w: Tensor) -> Tensor:
-        """The weights [I, C] for this w."""
-        style = torch.addmv(self.affine[1], self.affine[0], w[self.row])
-        return self.weight * style[:, None]
-
-
-def _dense(state: cpu.State, name: str) -> tuple[Tensor, Tensor]:
-    """Weight and bias of a dense layer, scaled."""
-    weight = state[name + ".weight"].float()
-    return weight / math.sqrt(weight.shape[1]), state[name + ".bias"].float()
+def _doubling(side: int, low_pass: Tensor) -> Tensor:
+    """The matrix [2 side, side] that doubles a row of pixels: zeros between them, and the low-pass."""
+    matrix = torch.zeros(2 * side + 2, side)
+    for pixel in range(side):
+        matrix[2 * pixel : 2 * pixel + 4, pixel] = low_pass
+    return matrix[1:-1]

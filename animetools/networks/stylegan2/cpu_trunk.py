@@ -43,7 +43,13 @@ class Trunk:
         self.from_rgb = (weight / math.sqrt(weight.shape[1]) * cpu.GAIN).t().contiguous()
         self.from_rgb_bias = state[from_rgb + "bias"].float() * cpu.GAIN
         self.blocks = [
-            _Down(state, f"b{4 << i}.", (config.base[0] << i, config.base[1] << i), dtype)
+            _Down(
+                state,
+                f"b{4 << i}.",
+                (config.base[0] << i, config.base[1] << i),
+                self.low_pass,
+                dtype,
+            )
             for i in range(top, 0, -1)
         ]
 
@@ -55,12 +61,13 @@ class Trunk:
 
     def _one(self, image: Tensor) -> Tensor:
         height, width = image.shape[1:]
-        x = self.space.padded("x0", height, width, len(self.from_rgb_bias))
+        x = self.space.padded("x0", (1, height, width, len(self.from_rgb_bias)))[0]
         self._read(image.permute(1, 2, 0), x[1:-1, 1:-1])
         for i, block in enumerate(self.blocks):
             height, width = block.size
-            y = self.space.padded("y", height, width, block.inner, border=2)
-            last = self.space.padded(f"x{(i + 1) % 2}", height // 2, width // 2, block.channels)
+            y = self.space.padded("y", (1, height, width, block.inner), border=2)[0]
+            half = (1, height // 2, width // 2, block.channels)
+            last = self.space.padded(f"x{(i + 1) % 2}", half)[0]
             self._block(block, x, y, last)
             x = last
         return x[1:-1, 1:-1].permute(2, 0, 1).clone(memory_format=torch.contiguous_format)
@@ -82,16 +89,22 @@ class Trunk:
         if block.wide:
             winograd.convolve(x, block.conv0, inside, bias=block.bias0, finish=finish)
         else:
-            full = F.conv2d(cpu.planes(x).to(block.conv0.dtype), block.conv0)
-            torch.add(full[0].permute(1, 2, 0), block.bias0, out=inside)
-            finish(0, len(inside))
+
+            def band(first: int, end: int) -> None:
+                rows = cpu.planes(x[None, first : end + 2]).to(block.conv0.dtype)
+                full = F.conv2d(rows, block.conv0)
+                torch.add(full[0].permute(1, 2, 0), block.bias0, out=inside[first:end])
+                finish(first, end)
+
+            step = cpu.rows_in_band(block.conv0, len(inside), inside[0].numel())
+            cpu.in_bands(band, len(inside), step, None)
         target = out[1:-1, 1:-1]
 
         def halve(first: int) -> None:
             rows = target[first : first + ROWS]
             above = y[2 * first : 2 * (first + len(rows)) + 4]
-            smooth = cpu.blur(cpu.planes(above), self.low_pass, padding=0).to(block.conv1.dtype)
-            small = F.conv2d(smooth, block.conv1, stride=2)
+            smooth = F.conv2d(cpu.planes(above[None]), block.blurring, groups=block.inner)
+            small = F.conv2d(smooth.to(block.conv1.dtype), block.conv1, stride=2)
             main = small[0].permute(1, 2, 0) + block.bias1
             skip = self._halve(x[2 * first : 2 * (first + len(rows)) + 2])
             torch.add(
@@ -120,7 +133,12 @@ class _Down:
     """A residual block that halves the size; gains and sqrt(1/2) are in its weights."""
 
     def __init__(
-        self, state: cpu.State, name: str, size: tuple[int, int], dtype: torch.dtype
+        self,
+        state: cpu.State,
+        name: str,
+        size: tuple[int, int],
+        low_pass: Tensor,
+        dtype: torch.dtype,
     ) -> None:
         self.size = size
         conv0, self.bias0 = _scaled(state, name + "conv0", cpu.GAIN)
@@ -128,8 +146,8 @@ class _Down:
         skip = state[name + "skip.weight"].float()[:, :, 0, 0]
         self.skip = (skip * math.sqrt(0.5 / skip.shape[1])).t().contiguous()
         self.channels, self.inner = conv1.shape[:2]
-        tiles = all(side % winograd.TILE == 0 for side in size)
-        self.wide = tiles and math.prod(size) >= cpu.FEW
+        self.blurring = cpu.blurring(low_pass, self.inner)
+        self.wide = cpu.by_winograd(conv0, size)
         self.conv0 = (winograd.transform(conv0) if self.wide else conv0).to(dtype)
         self.conv1 = conv1.to(dtype)
 
