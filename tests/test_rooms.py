@@ -51,7 +51,7 @@ ALLOWED = {
     "training": GROUND | {"images", "networks", "netfiles", "dataset", "runs", "tagging"},
     "sampling": GROUND | {"images", "networks", "netfiles", "ranking"},
     "films": GROUND | {"images", "networks", "netfiles", "sampling", "upscaling"},
-    "inversion": GROUND | {"images", "networks", "netfiles", "ranking", "sampling"},
+    "inversion": GROUND | {"runs", "images", "networks", "netfiles", "ranking", "sampling"},
 }
 
 
