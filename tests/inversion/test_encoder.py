@@ -23,11 +23,12 @@ from animetools.inversion.network import ProjectingNetwork
 from animetools.inversion.options import ProjectionOptions
 from animetools.netfiles import checkpoints
 from animetools.netfiles.fetch import SHIPPED
+from animetools.netfiles.networkfile import NetworkFile
 from animetools.networks.config import MappingConfig
 from animetools.networks.normalization import normalized, plain
 from animetools.networks.stylegan2.config import StyleGAN2GeneratorConfig
 from animetools.sampling.sampler import open_network
-from tests.tiny import MAPPING, generator, snapshot
+from tests.tiny import MAPPING, generator, old_snapshot, snapshot
 
 CPU = torch.device("cpu")
 SMALL = EncoderConfig(3, 16, 16, 6, 8, (4, 4), hidden=8, directions=2)
@@ -87,6 +88,48 @@ def test_it_learns_the_latents_of_samples(tmp_path: Path) -> None:
     assert list(terms[50]) == ["w", "pixels"]
     assert list(terms[99]) == ["w", "pixels", "features"]
     assert training.is_sound()
+
+
+@pytest.mark.parametrize(
+    ("network", "options"),
+    [
+        (snapshot(image_channels=1), {}),
+        (snapshot(c_dim=2), {}),
+        (snapshot(c_dim=2), {"class_": "1"}),
+        (old_snapshot(), {"features": "none"}),
+    ],
+)
+def test_networks_of_all_kinds_have_encoders(
+    tmp_path: Path, network: NetworkFile, options: dict[str, str]
+) -> None:
+    checkpoints.write(str(tmp_path / "model.pkl"), network)
+    settings = ProjectionOptions(**options)  # type: ignore[arg-type]
+    training = training_of(ProjectingNetwork(str(tmp_path / "model.pkl"), settings), 0.032, CPU)
+    while training.done < training.total:
+        assert all(torch.isfinite(term) for term in training.step().values())
+    assert training.validate()["psnr"] > 0
+
+
+def test_a_run_that_goes_on_is_the_run_that_did_not_stop(tmp_path: Path) -> None:
+    checkpoints.write(str(tmp_path / "model.pkl"), snapshot())
+    network = ProjectingNetwork(str(tmp_path / "model.pkl"), ProjectionOptions())
+    whole, parts = (training_of(network, 0.096, CPU) for _ in range(2))
+    for _ in range(3):
+        whole.step()
+        parts.step()
+    path = parts.save(str(tmp_path))
+    parts = training_of(network, 0.096, CPU)
+    parts.restore(path)
+    for _ in range(3):
+        whole.step()
+        parts.step()
+    one, other = (each.learner.encoder.state_dict() for each in (whole, parts))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    # Where a run has diverged, it goes on with other random numbers.
+    parts.restore(path)
+    parts.diverge(1)
+    parts.step()
+    assert not torch.equal(one["w.bias"], parts.learner.encoder.state_dict()["w.bias"])
 
 
 def test_changed_pictures_differ_a_little() -> None:
