@@ -11,7 +11,6 @@ from typing import Any, Generic, TypeVar
 import cv2
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from animetools import atomic
 
@@ -19,26 +18,6 @@ SAVE_SECONDS = 60
 WORKERS = 1
 
 Net = TypeVar("Net", bound=nn.Module)
-
-
-def normalized(network: Net) -> Net:
-    """The network with a batch normalization after each convolution."""
-    for block in [*network.modules()]:
-        for name, layer in [*block.named_children()]:
-            if isinstance(layer, nn.Conv2d):
-                setattr(block, name, nn.Sequential(layer, nn.BatchNorm2d(layer.out_channels)))
-    return network
-
-
-def plain(network: Net) -> Net:
-    """The network with its batch normalizations inside its convolutions."""
-    network = copy.deepcopy(network).float().eval()
-    for block in [*network.modules()]:
-        for name, layer in [*block.named_children()]:
-            match [*layer.children()]:
-                case [nn.Conv2d() as convolution, nn.BatchNorm2d() as normalization]:
-                    setattr(block, name, fuse_conv_bn_eval(convolution, normalization))
-    return network
 
 
 @dataclass(frozen=True)

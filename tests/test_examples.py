@@ -94,6 +94,9 @@ def test_example(
     if "results/00000-faces" in line:
         (tmp_path / "results/00000-faces").mkdir(parents=True)
         checkpoints.write(str(tmp_path / "results/00000-faces/snapshot-000001.pkl"), snapshot())
+    if "--encoder encoder/" in line:
+        done = shell("sgproject --train-encoder --network network.pkl --kimg 0.1 -o encoder")
+        assert done.returncode == 0, done.stderr
     if "wd/model.onnx" in line:
         write_wd(tmp_path / "wd")
     if "person.onnx" in line:
@@ -127,6 +130,12 @@ def test_quickstart(shell: Shell, tmp_path: Path) -> None:
 
 
 FAST = "--preset tiny --batch 4 -j 1"
+
+
+def test_an_encoder_from_nothing(shell: Shell, tmp_path: Path) -> None:
+    done = shell(f"{ROOT}/examples/train-encoder.sh d 0.1")
+    assert (done.returncode, done.stdout) == (0, "d/encoder.safetensors\n"), done.stderr
+    assert (tmp_path / "d/encoder.safetensors").stat().st_size < 3_000_000
 
 
 def test_rounds_of_bootstrapping(shell: Shell, before: Path, tmp_path: Path) -> None:

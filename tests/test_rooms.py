@@ -50,7 +50,7 @@ ALLOWED = {
     "ranking": GROUND | {"images", "networks", "netfiles"},
     "training": GROUND | {"images", "networks", "netfiles", "dataset", "runs", "tagging"},
     "sampling": GROUND | {"images", "networks", "netfiles", "ranking"},
-    "inversion": GROUND | {"images", "networks", "netfiles", "ranking", "sampling"},
+    "inversion": GROUND | {"runs", "images", "networks", "netfiles", "ranking", "sampling"},
     "editing": GROUND | {"images", "networks", "netfiles", "tagging", "sampling", "inversion"},
     "films": GROUND | {"images", "networks", "netfiles", "sampling", "editing", "upscaling"},
 }

@@ -22,8 +22,8 @@ from animetools.editing.unsupervised import (
     w_samples,
 )
 from animetools.errors import FatalError, ItemError
+from animetools.inversion.network import ProjectingNetwork
 from animetools.inversion.options import ProjectionOptions
-from animetools.inversion.project import ProjectingNetwork
 from animetools.sampling.latents import Floats
 from animetools.sampling.layers import Rows
 from animetools.sampling.sampler import Sampler

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from animetools.editing.moments import axes, moments
 from animetools.errors import FatalError, ItemError
-from animetools.inversion.project import ProjectingNetwork, Projector
+from animetools.inversion.network import ProjectingNetwork
+from animetools.inversion.project import Projector
 from animetools.inversion.start import samples
 from animetools.networks.generator import Generator
 from animetools.sampling.latents import Floats

@@ -1,16 +1,34 @@
 """How pictures are projected into the latent space of a network: the options."""
 
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal, Self
 
 from animetools.options import Opt
 from animetools.shared_options import Tags
+
+OPTIMIZE, BOTH = 150, 100  # steps
+ENCODER = "encoder.safetensors"  # that a run of --train-encoder writes
 
 
 @dataclass(frozen=True)
 class ProjectionOptions:
     """What is searched for, from where, for how long, and what is compared."""
 
+    way: Annotated[
+        Literal["optimize", "encode", "both"] | None,
+        Opt(
+            "optimize searches for the latents; encode has an encoder guess them, at once; both"
+            " searches from its guess on. The default is both if there is an encoder, else optimize."
+        ),
+    ] = None
+    encoder: Annotated[
+        str,
+        Opt(
+            "Encoder of the network, made by --train-encoder. The network that ships has one.",
+            unit="FILE",
+            affects=False,
+        ),
+    ] = ""
     space: Annotated[
         Literal["w+", "w", "z"],
         Opt(
@@ -20,11 +38,17 @@ class ProjectionOptions:
     ] = "w+"
     start: Annotated[
         Literal["mean", "nearest"],
-        Opt("Begin at the average w, or at the most similar of 10,000 samples."),
+        Opt("Begin to optimize at the average w, or at the most similar of 10,000 samples."),
     ] = "mean"
     steps: Annotated[
-        int, Opt("How often each picture is drawn and compared.", min=1, max=100_000)
-    ] = 150
+        int | None,
+        Opt(
+            f"How often each picture is drawn and compared, by default {OPTIMIZE}, or {BOTH} with"
+            " --way both.",
+            min=1,
+            max=100_000,
+        ),
+    ] = None
     noise: Annotated[
         bool,
         Opt("Find noise maps too: finer detail, which does not follow when the latent is edited."),
@@ -59,3 +83,27 @@ class ProjectionOptions:
         """Refuse options that contradict each other."""
         if self.class_ and self.tags:
             raise ValueError("--class and --tags exclude each other")
+        encodes = f"--way {self.way}" if self.way in ("encode", "both") else "--encoder"
+        if self.way == "optimize" and self.encoder:
+            raise ValueError("--way optimize and --encoder exclude each other")
+        if self.encoder or self.way in ("encode", "both"):
+            if self.space == "z":
+                raise ValueError(f"{encodes} finds w, not z: leave out --space z")
+            if self.start == "nearest":
+                raise ValueError(f"{encodes} and --start nearest exclude each other")
+        if self.way == "encode" and self.noise:
+            raise ValueError("--way encode finds no noise maps: leave out --noise")
+
+    @property
+    def encodes(self) -> bool:
+        """Whether an encoder is to be used, if there is one."""
+        return self.way != "optimize" and self.space != "z" and self.start == "mean"
+
+    def resolved(self, encoder: str) -> Self:
+        """The same with the way and the steps that are meant where none are given.
+
+        `encoder` is the file of the encoder that is used, if any.
+        """
+        way = self.way or ("both" if encoder else "optimize")
+        steps = {"optimize": OPTIMIZE, "both": BOTH, "encode": 0}[way]
+        return replace(self, encoder=encoder, way=way, steps=self.steps or steps)

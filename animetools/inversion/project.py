@@ -1,9 +1,7 @@
-"""From a picture to the latent that a network draws it from, by gradients."""
+"""From a picture to the latent that a network draws it from, by an encoder and by gradients."""
 
 import copy
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -12,111 +10,14 @@ import torch
 from torch import Tensor
 
 from animetools.errors import FatalError, ItemError
-from animetools.images.files import encode_png
-from animetools.images.sheet import sheet
 from animetools.inversion import loss, noise, start
 from animetools.inversion.lbfgs import minimize
-from animetools.inversion.options import ProjectionOptions
-from animetools.inversion.pictures import Pixels, psnr
-from animetools.netfiles.classes import lists_of, mean_labels
-from animetools.networks.discriminator import Discriminator
-from animetools.sampling import latent_files
-from animetools.sampling.latents import Floats
+from animetools.inversion.network import ProjectingNetwork
+from animetools.inversion.pictures import Pixels
+from animetools.inversion.projection import Projection
 from animetools.sampling.render import to_pixels
-from animetools.sampling.sampler import OpenNetwork, open_network
 
 NOISE_WEIGHT = 1.0  # of the correlations in noise maps
-
-
-@dataclass(frozen=True)
-class Projection:
-    """What was found for a picture: latents, and the picture that they give.
-
-    `values` are z [1, z_dim], w [1, w_dim] or all rows of w [1, rows, w_dim]; `noise` are maps
-    [H, W], one a layer, if they were looked for. The `target` and what was `drawn` are uint8
-    [C, H, W]. `features` is the distance by features, if they were compared.
-    """
-
-    name: str
-    values: Floats
-    noise: tuple[Floats, ...]
-    target: Pixels
-    drawn: Pixels
-    features: float | None
-
-    @property
-    def error(self) -> dict[str, float]:
-        """How near it came, as the fields of a record."""
-        found = {"psnr": round(psnr(self.target, self.drawn), 3)}
-        return found if self.features is None else found | {"features": round(self.features, 6)}
-
-    def latent_file(self, facts: dict[str, Any]) -> bytes:
-        """An .npz of the latents, noise0, noise1 ... and facts, a text of JSON."""
-        return latent_files.encode(self.name, self.values, self.noise, facts)
-
-    def sheet(self) -> bytes:
-        """A PNG of the target, left, and what was drawn, right."""
-        both = [one.transpose(1, 2, 0) for one in (self.target, self.drawn)]
-        pixels = sheet(both, 2, 2)
-        return encode_png(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-
-
-@dataclass(frozen=True)
-class ProjectingNetwork:
-    """How pictures are projected with a network file; it survives pickling, without the network.
-
-    A GPU takes `group` pictures at once.
-    """
-
-    path: str
-    options: ProjectionOptions
-    group: int = 1
-
-    @property
-    def network(self) -> OpenNetwork:
-        """What the file holds. Raises as `open_network`."""
-        return open_network(self.path)
-
-    def labels(self) -> Floats | None:
-        """The labels [c_dim] of all pictures, if any are given.
-
-        Raises ItemError for an unknown class, and if z needs one.
-        """
-        lists = lists_of(self.options.class_, self.options.tags)
-        if lists:
-            return mean_labels(self.network.classes, lists)
-        if self.network.classes and self.options.space == "z":
-            raise ItemError("the picture of a z depends on its class: give --class or --tags")
-        return None
-
-    def discriminator(self) -> Discriminator | None:
-        """The discriminator, if it is to be compared and the file has one for these pictures."""
-        file, config = self.network.file, self.network.generator.config
-        if self.options.features != "discriminator" or "D" not in file.networks:
-            return None
-        built = file.discriminator.build()
-        assert isinstance(built, Discriminator)
-        theirs = built.config
-        fits = (theirs.image_size, theirs.image_channels) == (
-            config.image_size,
-            config.image_channels,
-        )
-        return built if fits else None
-
-    def features(self, device: torch.device) -> loss.Features | None:
-        """What pictures are compared by on a device, beside pixels.
-
-        Raises FatalError for a file that cannot be used.
-        """
-        options, config = self.options, self.network.generator.config
-        if not options.feature_weight or options.features == "none":
-            return None
-        if options.features != "discriminator":
-            return loss.of_torchscript(
-                options.features, config.image_channels, config.image_size, device
-            )
-        discriminator = self.discriminator()
-        return discriminator and loss.of_discriminator(discriminator.to(device))
 
 
 def load_projections(
@@ -127,7 +28,7 @@ def load_projections(
 
 
 class Projector:
-    """A network on a device, and the search for latents in it.
+    """A network on a device, with resolved options, and the search for latents in it.
 
     A picture's result does not depend on those beside it. A CPU takes each picture alone; a GPU
     always gets a whole group, filled up, since another number may choose other kernels, which round
@@ -148,6 +49,8 @@ class Projector:
         self.generator = own if self.is_on_cpu else copy.deepcopy(own).to(device)
         self.mean = self.space.mean.to(device)
         self.features = network.features(device)
+        encoder = network.encoder()
+        self.encoder = encoder and encoder.to(device)
         self.labels = None if labels is None else torch.from_numpy(labels).to(device)
 
     def __call__(self, targets: Sequence[Pixels]) -> list[Projection | ItemError]:
@@ -167,9 +70,8 @@ class Projector:
         return found
 
     def _together(self, pictures: Sequence[Pixels]) -> list[Projection | ItemError]:
-        targets = torch.from_numpy(np.stack(pictures)).float() * (2 / 255) - 1
+        targets = torch.from_numpy(np.stack(pictures)).to(self.device).float() * (2 / 255) - 1
         begin = self._begin(targets)
-        targets = targets.to(self.device)
         wanted = None
         if self.features:
             with torch.no_grad():
@@ -191,7 +93,9 @@ class Projector:
             (slope,) = torch.autograd.grad(values.sum(), x)
             return values.detach(), slope
 
-        x, values = minimize(evaluate, begin, self.options.steps)
+        x, values = begin, torch.zeros_like(begin[:, 0])
+        if self.options.steps:
+            x, values = minimize(evaluate, begin, self.options.steps)
         with torch.no_grad():
             latents, maps = self._split(x)
             images = loss.as_shown(self._images(self._ws(latents), maps), targets)
@@ -200,11 +104,12 @@ class Projector:
                 if self.features and wanted
                 else [None] * len(x)
             )
+        is_finite = (values + images.mean((1, 2, 3))).isfinite().tolist()
         made = to_pixels(images).cpu().numpy().transpose(0, 3, 1, 2)
         kept = self._stored(latents).cpu().numpy()
         found: list[Projection | ItemError] = []
         for n, target in enumerate(pictures):
-            if not math.isfinite(float(values[n])):
+            if not is_finite[n]:
                 found.append(ItemError("its pixels are not finite numbers: try another network"))
                 continue
             layers = tuple(one[n, 0].cpu().numpy() for one in maps)
@@ -219,7 +124,24 @@ class Projector:
         return self.generator.num_ws if self.options.space == "w+" else 1
 
     def _begin(self, targets: Tensor) -> Tensor:
-        """Where the search begins, [n, d], for images [n, C, H, W] on the CPU."""
+        """Where the search begins, [n, d], for images [n, C, H, W]."""
+        x = self._encoded(targets) if self.encoder else self._usual(targets.cpu())
+        if self.options.noise:
+            consts: Any = self.generator.synthesis.noise_consts
+            maps = torch.cat([const.flatten() for const in consts])
+            x = torch.cat([x, maps.expand(len(x), -1)], 1)
+        return x
+
+    @torch.no_grad()
+    def _encoded(self, targets: Tensor) -> Tensor:
+        """The guess of the encoder, [n, d]."""
+        assert self.encoder
+        w, ws = self.encoder.ws(targets)
+        found = ws if self.options.space == "w+" else w[:, None]
+        return ((found - self.mean) / self.space.deviation).flatten(1)
+
+    def _usual(self, targets: Tensor) -> Tensor:
+        """The mean, or the nearest sample, [n, d], for images [n, C, H, W] on the CPU."""
         starts = []
         for target in targets:
             z, w = self.nearest.of(target) if self.nearest else (self.space.usual, None)
@@ -230,12 +152,7 @@ class Projector:
             else:
                 first = (w - self.space.mean) / self.space.deviation
             starts.append(first.repeat(self.rows))
-        x = torch.stack(starts).to(self.device)
-        if self.options.noise:
-            consts: Any = self.generator.synthesis.noise_consts
-            maps = torch.cat([const.flatten() for const in consts])
-            x = torch.cat([x, maps.expand(len(x), -1)], 1)
-        return x
+        return torch.stack(starts).to(self.device)
 
     def _split(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """The latents [n, rows, dim], w as deviations from the mean, and noise maps [n, 1, H, W]."""

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from animetools.networks import fast
 from animetools.networks.generator import Generator
+from animetools.networks.layers import Mapping
 from animetools.sampling.latents import Floats
 
 MEASURED = 1000  # samples whose w are measured
@@ -81,13 +82,20 @@ def samples(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Chunks of z [chunk, z_dim] and their w [chunk, w_dim], without end, by a CPU's mapping."""
     stream = np.random.default_rng(seed)
-    config = generator.config.mapping
     while True:
-        z = torch.from_numpy(stream.standard_normal((chunk, config.z_dim), np.float32))
-        c = None
-        if config.c_dim and labels is not None:
-            c = torch.from_numpy(labels).expand(chunk, -1)
-        elif config.c_dim:
-            chosen = torch.from_numpy(stream.integers(config.c_dim, size=chunk))
-            c = functional.one_hot(chosen, config.c_dim).float()
-        yield z, generator.mapping(z, c)[:, 0]
+        yield sampled(generator.mapping, labels, stream, chunk)
+
+
+def sampled(
+    mapping: Mapping, labels: Floats | None, stream: np.random.Generator, count: int
+) -> tuple[Tensor, Tensor]:
+    """Random z [count, z_dim] and their w [count, w_dim], of these labels [c_dim], or of any."""
+    config = mapping.config
+    z = torch.from_numpy(stream.standard_normal((count, config.z_dim), np.float32))
+    c = None
+    if config.c_dim and labels is not None:
+        c = torch.from_numpy(labels).expand(count, -1)
+    elif config.c_dim:
+        chosen = torch.from_numpy(stream.integers(config.c_dim, size=count))
+        c = functional.one_hot(chosen, config.c_dim).float()
+    return z, mapping(z, c)[:, 0]

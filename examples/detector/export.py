@@ -13,9 +13,9 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from animetools import atomic
+from animetools.networks.normalization import plain
 from examples.detector.network import Network
 from examples.detector.train import training_of
-from examples.training import plain
 
 
 class Graph:

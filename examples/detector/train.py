@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from animetools.networks.normalization import normalized
 from examples.detector.looks import looked
 from examples.detector.network import OUTPUTS, STRIDE, UNIT, Network
 from examples.detector.scenes import Label, scene_of
 from examples.detector.sprites import Sprites
-from examples.training import Pace, Training, batches, normalized
+from examples.training import Pace, Training, batches
 
 SIDE = 192
 BATCH = 16

@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from animetools import atomic
 from animetools.images.fit import fit
+from animetools.networks.normalization import normalized, plain
 from animetools.tagging.default import write
 from animetools.tagging.network import Network, NetworkConfig
 from animetools.tags import GENERAL, Tag
@@ -27,7 +28,7 @@ from examples.tagger.figures import Counts, best_thresholds
 from examples.tagger.pictures import Pictures
 from examples.tagger.truth import known_of, labels_of, truth
 from examples.tagger.vocabulary import GROUPS, NAMES
-from examples.training import Pace, Training, batches, normalized, plain
+from examples.training import Pace, Training, batches
 
 BATCH = 64
 SEED = 1

@@ -4,7 +4,7 @@
         [--peer 4] [--faces FOLDER] [--sheet SHEET.png] [OPTION=VALUE,... ...]
 
 The pictures are samples of the network (psi 1) and, with --faces, files that it never saw. Every
-OPTION=VALUE,... is one more way to set sgproject's options, such as space=w,steps=75. Prints for
+OPTION=VALUE,... is one more way to set sgproject's options, such as way=both,space=w. Prints for
 each way the PSNR, the distance by the discriminator's features, of samples also the distance of w
 (root mean square, in units of the deviation of w), and the CPU seconds a picture, on one thread.
 The peer, written from the paper (Karras et al. 2019, appendix D), compares pixels alone: Adam in w
@@ -16,7 +16,6 @@ import argparse
 import math
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +25,21 @@ import torch
 from animetools.images.files import encode_png, read_rgb
 from animetools.images.sheet import sheet
 from animetools.inversion.loss import feature_distance, of_discriminator
+from animetools.inversion.network import ProjectingNetwork
 from animetools.inversion.options import ProjectionOptions
 from animetools.inversion.pictures import Pixels, psnr, target_of
-from animetools.inversion.project import ProjectingNetwork, Projection, Projector
+from animetools.inversion.project import Projector
+from animetools.inversion.projection import Projection
 from animetools.inversion.start import measured
 from animetools.netfiles.fetch import locate
+from animetools.options import options_of
 from animetools.sampling.latents import Latent, w_of
 from animetools.sampling.render import to_pixels
 from animetools.sampling.sampler import open_network
 
 CPU = torch.device("cpu")
 PEER_STEPS = 1000
+WAYS = "way=optimize", "way=encode", "way=both"
 
 
 def plain(path: str, target: Pixels) -> tuple[Pixels, torch.Tensor]:
@@ -119,13 +122,11 @@ def main() -> None:
 
     if told.peer:
         measure(f"peer, Adam {PEER_STEPS}", lambda target: plain(path, target), told.peer)
-    for way in told.ways or ["", "steps=75"]:
-        options = ProjectionOptions()
-        for word in filter(None, way.split(",")):
-            key, _, value = word.partition("=")
-            kind = type(getattr(options, key))
-            options = replace(options, **{key: value == "True" if kind is bool else kind(value)})
-        search = Projector(ProjectingNetwork(path, options), CPU)
+    known = {option.name: option for option in options_of(ProjectionOptions)}
+    for way in told.ways or WAYS:
+        words = [word.partition("=")[::2] for word in way.split(",") if word]
+        options = ProjectionOptions(**{key: known[key].parse(value) for key, value in words})
+        search = Projector(ProjectingNetwork(path, options).resolved(), CPU)
 
         def find(target: Pixels, search: Projector = search) -> tuple[Pixels, Any]:
             (found,) = search([target])

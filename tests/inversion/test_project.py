@@ -11,9 +11,11 @@ import torch
 
 from animetools.errors import ItemError
 from animetools.inversion import start
+from animetools.inversion.network import ProjectingNetwork
 from animetools.inversion.options import ProjectionOptions
 from animetools.inversion.pictures import Pixels, psnr, target_of
-from animetools.inversion.project import ProjectingNetwork, Projection, Projector
+from animetools.inversion.project import Projector
+from animetools.inversion.projection import Projection
 from animetools.netfiles import checkpoints
 from animetools.netfiles.networkfile import NetworkFile
 from animetools.sampling.latent_files import read
@@ -29,7 +31,7 @@ def projector(path: Path, file: NetworkFile | None = None, **options: Any) -> Pr
     name = str(path / f"{len(os.listdir(path))}.pkl")  # a file is opened once
     checkpoints.write(name, file or snapshot())
     settings = ProjectionOptions(**{"steps": 60, "realism": 0, "feature_weight": 0.01} | options)
-    return Projector(ProjectingNetwork(name, settings), CPU)
+    return Projector(ProjectingNetwork(name, settings).resolved(), CPU)
 
 
 def samples(of: Projector, count: int, labels: Any = None) -> list[Pixels]:
