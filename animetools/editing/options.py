@@ -155,8 +155,7 @@ class EditOptions(LearningOptions):
         Opt(
             "What changes, and by how much: smile=1.5,blue_hair=-2@0-7. Amounts are standard"
             " deviations of the network's own w; @0-7 are rows of w.",
-            "e",
-            "EDITS",
+            unit="EDITS",
             parse=Edits.parse,
         ),
     ] = None
