@@ -36,7 +36,7 @@ from animetools.tagging.default import DefaultTagger
 
 CPU = torch.device("cpu")
 CHOSEN_ON, ENOUGH = 48, 0.85
-AMOUNTS = (1, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 8)
+AMOUNTS = (1, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 8, 10, 12)
 OTHERS = ("hat", "glasses", "smile", "open_mouth", "animal_ears", "long_hair", "1boy")
 SHOWN = 6  # pictures of each row of the sheet
 
