@@ -99,7 +99,7 @@ class LearningOptions(SamplingOptions):
             max=100_000,
             affects=False,
         ),
-    ] = 150
+    ] = 500
     layers: Annotated[
         Rows | None,
         Opt(
