@@ -114,7 +114,8 @@ class Learner:
         w = np.array([w for w, _ in examples], np.float32)
         fitted = fit(w, probabilities, names, wanted)
         for name, (_, accuracy) in zip(wanted, fitted, strict=True):
-            self.note(f"{name}: accuracy {accuracy:.3f} on held-out examples (0.5 is chance)")
+            if accuracy is not None:
+                self.note(f"{name}: accuracy {accuracy:.3f} on held-out examples (0.5 is chance)")
         way = "tags" if options.tags else "folders"
         return way, [(name, *one) for name, one in zip(wanted, fitted, strict=True)]
 

@@ -1,5 +1,6 @@
 """Directions from examples: latents whose pictures have a tag, and others."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,7 +19,7 @@ Numbers = NDArray[np.float64]
 
 def fit(
     w: Floats, probabilities: Floats, names: Sequence[str], wanted: Sequence[str]
-) -> list[tuple[Floats, float]]:
+) -> list[tuple[Floats, float | None]]:
     """A unit vector [w_dim] for each wanted name, and its accuracy on held-out examples.
 
     `w` is [n, w_dim]; `probabilities` [n, names], 0 to 1, are those of the tags in the pictures: a
@@ -27,7 +28,7 @@ def fit(
     to one tag would follow all tags that come with it.
 
     Accuracy is the area under the ROC curve: how probably an example with the tag lies further along
-    the vector than one without.
+    the vector than one without; None where none with it, or none without, is held out.
 
     Raises FatalError where too few examples have a wanted tag, or lack it.
     """
@@ -49,10 +50,11 @@ def fit(
     logits = _logits(probabilities[:, others])
     learned = np.arange(len(w)) % HELD_OUT != HELD_OUT - 1
     part, whole = (_vectors(w[rows], logits[rows]) for rows in (learned, slice(None)))
-    found = []
+    found: list[tuple[Floats, float | None]] = []
     for n in at:
         mine = has[~learned][:, others][:, n]
-        found.append((_unit(whole[n]), area_under_curve(w[~learned] @ _unit(part[n]), mine)))
+        area = area_under_curve(w[~learned] @ _unit(part[n]), mine)
+        found.append((_unit(whole[n]), None if math.isnan(area) else area))
     return found
 
 

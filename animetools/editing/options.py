@@ -107,7 +107,7 @@ class LearningOptions(SamplingOptions):
             max=100_000,
             affects=False,
         ),
-    ] = 150
+    ] = 500
     layers: Annotated[
         Rows | None,
         Opt(
@@ -156,8 +156,7 @@ class EditOptions(LearningOptions):
         Opt(
             "What changes, and by how much: smile=1.5,blue_hair=-2@0-7. Amounts are standard"
             " deviations of the network's own w; @0-7 are rows of w.",
-            "e",
-            "EDITS",
+            unit="EDITS",
             parse=Edits.parse,
         ),
     ] = None

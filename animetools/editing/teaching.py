@@ -20,7 +20,7 @@ BATCH = 6  # samples in a step
 RATE = 0.012  # of Adam: how far a number of w moves in a step
 MARGIN = 1.0  # in logits, beyond the threshold of the tag
 KEPT = 0.5  # weight of what changes besides
-MEASURED = 50  # samples among which those with the tag are counted
+MEASURED = 9 * BATCH  # samples among which those with the tag are counted
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,10 @@ def taught(
         tell(1)
     counts = np.zeros(2)
     with torch.no_grad():
-        for _ in range(-(-MEASURED // BATCH)):
+        for _ in range(MEASURED // BATCH):
             ws = next_ws()
             counts += [float((logits(w)[:, k] > 0).sum()) for w in (ws, ws + step * mask)]
-    before_, share = counts / (-(-MEASURED // BATCH) * BATCH)
+    before_, share = counts / MEASURED
     return Taught(step.detach().numpy(), float(share), float(before_))
 
 

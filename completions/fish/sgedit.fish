@@ -19,7 +19,7 @@ complete -c sgedit -l steps -r -d 'With --tags, how often samples are drawn and 
 complete -c sgedit -l layers -r -d 'Rows of w that the directions are for, such as 0-3. The default is all.'
 complete -c sgedit -l seed -r -d 'Seed of the samples.'
 complete -c sgedit -l directions -r -d 'File of directions, that sgedit --learn made; several may be given.'
-complete -c sgedit -s e -l edit -r -d 'What changes, and by how much: smile=1.5,blue_hair=-2@0-7. Amounts are standard deviations of the network\'s own w; @0-7 are rows of w.'
+complete -c sgedit -l edit -r -d 'What changes, and by how much: smile=1.5,blue_hair=-2@0-7. Amounts are standard deviations of the network\'s own w; @0-7 are rows of w.'
 complete -c sgedit -l keep -r -d 'Directions to which the edits are made orthogonal, such as hat,glasses.'
 complete -c sgedit -l strip -r -d 'Draw a row of pictures: the edits multiplied by each of these numbers, such as -3:3:0.5 or 0,1,2.'
 complete -c sgedit -l sheet -d 'Draw one sheet of all: a row for each, with the original or the --strip.'

@@ -1,7 +1,7 @@
 """How often pictures have a tag after an edit, and what else changes.
 
     PYTHONPATH=. .venv/bin/python tests/benchmarks/editing.py [--network FILE] [--psi 0.7] \
-        [--samples 200] [--examples 1500] [--steps 150] [--layers ROWS] [--sheet SHEET.png] [TAG ...]
+        [--samples 200] [--examples 1500] [--steps 500] [--layers ROWS] [--sheet SHEET.png] [TAG ...]
 
 For each tag a direction is learned in two ways: by a linear model from the tags of --examples samples,
 and from the tagger by gradients (--steps). The amount is the smallest of several with which 85% of 48
@@ -36,7 +36,7 @@ from animetools.tagging.default import DefaultTagger
 
 CPU = torch.device("cpu")
 CHOSEN_ON, ENOUGH = 48, 0.85
-AMOUNTS = (1, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 8)
+AMOUNTS = (1, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 8, 10, 12)
 OTHERS = ("hat", "glasses", "smile", "open_mouth", "animal_ears", "long_hair", "1boy")
 SHOWN = 6  # pictures of each row of the sheet
 
@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--psi", type=float, default=0.7)
     parser.add_argument("--samples", type=int, default=200)
     parser.add_argument("--examples", type=int, default=1500)
-    parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--layers", type=rows_of)
     parser.add_argument("--sheet", default="")
     parser.add_argument("tags", nargs="*")
