@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 Statement = tuple[str, Sequence[Any]]
 
+TEMPORARY = "set TMPDIR to another folder"
+_FULL = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")  # the second of the -shm file beside it
+
 
 class Database:
     """One SQLite file, used by any number of threads; without a path it is temporary.
@@ -38,9 +41,12 @@ class Database:
         from urllib.parse import quote
 
         self.name = name or path
-        self.cure = cure
+        self.is_temporary = not path
+        self.cure = cure or (TEMPORARY if self.is_temporary else "")
         self.guard = threading.Lock()
         self.error = sqlite3.Error
+        if path and not read_only:
+            refuse_unwritable(path, self.name)
         with self._using():
             place = f"file:{quote(os.fsencode(path))}?mode=ro" if read_only else path
             self.base = sqlite3.connect(
@@ -112,5 +118,25 @@ class Database:
             with self.guard:
                 yield
         except self.error as why:
-            cure = f": {self.cure}" if self.cure else ""
-            raise FatalError(f"{self.name}: {why}{cure}") from None
+            raise trouble(self.name, why, self.cure, is_temporary=self.is_temporary) from None
+
+
+def refuse_unwritable(path: str, name: str) -> None:
+    """Raise FatalError if SQLite could not write beside this path."""
+    folder = os.path.dirname(path) or "."
+    if not (os.path.isdir(folder) and os.access(folder, os.W_OK)):
+        raise FatalError(f"{name}: cannot write to the folder {folder}")
+
+
+def trouble(name: str, why: Exception, cure: str, *, is_temporary: bool = False) -> FatalError:
+    """What SQLite says of a file, in a sentence, with the cure.
+
+    That of a file that others use, or whose disk is full, is not to delete it.
+    """
+    kind = getattr(why, "sqlite_errorname", "")
+    if kind in _FULL:
+        cure = TEMPORARY if is_temporary else "free some, and run this again to continue"
+        return FatalError(f"{name}: no space left on device: {cure}")
+    if kind.startswith("SQLITE_BUSY"):
+        return FatalError(f"{name}: another process uses it: run this again when that has ended")
+    return FatalError(f"{name}: {why}{cure and ': '}{cure}")

@@ -48,15 +48,16 @@ last() { ls results/*-"faces$1"-*/snapshot-* 2> /dev/null | tail -n 1; }
 # learn SIZE NETWORK KIMG RATES GAMMA EMA-KIMG
 #
 # Half of the labels are incomplete, as lists of tags are that people write. The discriminator learns
-# from labels of other images too, or it would look at tags only when faces are good; and it judges by
-# each tag on its own, or it would refuse the pairs that it never saw.
+# from labels of other images too, or it would look at tags only when faces are good; it tells the tags
+# of images, or it would never look at eyes, which are small; and it judges by each tag on its own, or it
+# would refuse the pairs that it never saw.
 learn() {
     booruselect --where "$chosen" --json drawn/metadata.jsonl |
         nice animepack --size "$1" --labels "$tags" -o "faces$1.zip" -
     local begin=(--transfer "$2")
     until
         [ "$(last "$1")" ] && begin=(--resume latest)
-        nice sgtrain --preset ada --cond --label-dropout 0.5 --mismatch 2 --d-map-layers 0 --mirror \
+        nice sgtrain --preset ada --cond --label-dropout 0.5 --mismatch 2 --classify 1 --d-map-layers 0 --mirror \
             --batch 16 --gamma "$5" --g-lr "$4" --d-lr "$4" --pl-weight 0 --mixing 0 --aug none \
             --ema-kimg "$6" --dtype bf16 --seed 1 --kimg "$3" --keep 3 --jobs 1 "${begin[@]}" "faces$1.zip"
     do

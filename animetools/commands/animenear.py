@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
@@ -11,18 +11,21 @@ from animetools import atomic
 from animetools.cli import Batches, Item, Output, Result, Stream, command
 from animetools.cli.cores import cores
 from animetools.cli.stream import Run
+from animetools.cli.workers import threads
 from animetools.errors import FatalError, ItemError
 from animetools.neighbors.options import NearOptions
 
 if TYPE_CHECKING:
-    from animetools.neighbors.comparison import Comparison, Found, Rows
-    from animetools.neighbors.reference import Prepared, Reference
+    from animetools.neighbors.comparison import Found, Rows
+    from animetools.neighbors.reference import Reference
+    from animetools.neighbors.steps import Prepared
 
 AT_ONCE = 16  # images that are compared together
 MANY = 10_000  # references: a minute, by the tagger's features
 
 
 @command(
+    cluster=True,
     arguments=(
         "REFERENCE [FILE ...]",
         "A folder of images or a dataset. Then the images, folders of them or datasets; without any,"
@@ -63,6 +66,8 @@ def animenear(options: NearOptions, stream: Stream) -> int:
             check_name(options.sheet)
         except ItemError as why:
             raise FatalError(f"--sheet {why}") from None
+    from animetools.neighbors.steps import load_rows
+
     place, *files = stream.files or ("-",)
     if place == "-":
         raise FatalError("name the reference first: a folder of images, or a dataset")
@@ -85,21 +90,11 @@ def located(options: NearOptions, stream: Stream) -> tuple[NearOptions, list[str
             path = locate(path, cure="--embedding takes an .onnx file, or its address")
         devices = devices_of(path, options.device)
         options = replace(options, embedding=path, device=devices[0])
+    from animetools.neighbors.steps import opened
+
     if opened(options, devices[0]).is_on_cpu:
         devices *= stream.options.jobs or cores()
     return options, devices
-
-
-@cache
-def opened(options: NearOptions, device: str) -> "Comparison":
-    """The comparison on a device, loaded once in each process."""
-    if options.by == "hash":
-        from animetools.neighbors.hashes import Hashes
-
-        return Hashes()
-    from animetools.neighbors.features import Features
-
-    return Features(options.embedding, device)
 
 
 def images(stream: Stream, place: str) -> Iterator[Item]:
@@ -146,18 +141,20 @@ def gather(
     run: Run,
 ) -> Iterator[Result]:
     """Compute what is missing of the reference, then find the nearest one of each image."""
+    from animetools.neighbors.steps import load_search
+
     first = list(islice(items, 1))  # without images, or a list of them, there is nothing to compute
     if not first:
         return
     complete(options, stream, reference, run)
-    work = Batches(
-        AT_ONCE,
-        partial(prepare, options),
-        partial(load_search, options, reference),
-        devices,
-        partial(note, reference),
-    )
-    results = stream.run(work, chain(first, items))
+    decode: Callable[[Item], Prepared] = partial(prepare, options)
+    wanted: Iterable[Item] = chain(first, items)
+    here = stream
+    if stream.options.cluster:  # which computes rows; the reference is large and stays here
+        decode, here = computed, replace(stream, workers=threads)
+        wanted = (item for item in run(wanted, counted=False) if isinstance(item, Item))
+    load = partial(load_search, options, reference, decode is computed)
+    results = here.run(Batches(AT_ONCE, decode, load, devices, partial(note, reference)), wanted)
     if options.sheet and not stream.options.dry_run:
         results = shown(options, stream, reference, results)
     yield from (answer(options, stream, result) for result in results)
@@ -169,6 +166,7 @@ def complete(options: NearOptions, stream: Stream, reference: "Reference", run: 
     Raises FatalError if there is none.
     """
     from animetools.neighbors.index import Index
+    from animetools.neighbors.steps import opened
 
     comparison = opened(options, options.device)
     reference.begin(comparison.none)
@@ -200,16 +198,10 @@ def again(reference: "Reference", position: int) -> Item:
 def prepare(options: NearOptions, item: Item) -> "Prepared":
     """An image as it is compared, and what it is read by."""
     from animetools.neighbors.reference import read_rgb
+    from animetools.neighbors.steps import opened
 
     rgb = read_rgb(item.path, item.facts, options.max_pixels)
     return opened(options, options.device).prepare(rgb), (item.path, item.facts)
-
-
-def load_rows(options: NearOptions, device: str) -> "Callable[[list[Prepared]], list[Rows]]":
-    """What computes the rows of references on a device."""
-    from animetools.neighbors.reference import rows_of
-
-    return partial(rows_of, opened(options, device))
 
 
 def carry(row: "Rows", item: Item, output: Output) -> Iterator[Item]:
@@ -217,14 +209,10 @@ def carry(row: "Rows", item: Item, output: Output) -> Iterator[Item]:
     yield item.carrying((item.load, row))
 
 
-def load_search(
-    options: NearOptions, reference: "Reference", device: str
-) -> "Callable[[list[Prepared]], list[Found | ItemError]]":
-    """What finds the nearest references of prepared images on a device."""
-    from animetools.neighbors.reference import nearest
-
-    comparison = opened(options, device)
-    return partial(nearest, comparison, comparison.search(reference.rows), reference)
+def computed(item: Item) -> "Prepared":
+    """The row of an image that a worker of a cluster has computed, and what it is read by."""
+    _, row = item.load
+    return row, (item.path, item.facts)
 
 
 def note(reference: "Reference", found: "Found", item: Item, output: Output) -> Iterator[Item]:

@@ -103,7 +103,7 @@ def inputs(stream: Stream, datasets: dict[str, str], *, labelled: bool) -> Itera
                 yield Item(path, facts, stamp=f"{size}:0")
         else:
             for item in replace(stream, files=(file,)).items():
-                if is_archive_name(item.path):
+                if item.path != file and is_archive_name(item.path):
                     stream.report.once("datasets in a list are not opened: name them as arguments")
                 yield replace(item, facts={k: v for k, v in item.facts.items() if k != PACKED_IN})
 

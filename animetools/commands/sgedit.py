@@ -4,36 +4,20 @@ import json
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from operator import attrgetter
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from animetools.cli import (
-    FORMAT,
-    AutoBatch,
-    Batches,
-    Device,
-    Dtype,
-    Item,
-    Opt,
-    Output,
-    Quality,
-    Sha256,
-    Stream,
-    command,
-)
+from animetools.cli import Batches, Item, Output, Stream, command
 from animetools.cli.cores import cores
 from animetools.cli.inputs import items_of
 from animetools.cli.item import Result, Work, reason_of
 from animetools.cli.stream import Run
 from animetools.commands.sggen import sources
-from animetools.editing.grammar import Edits, Strip
-from animetools.editing.options import DirectionFiles, LearningOptions
+from animetools.editing.options import EditOptions
 from animetools.errors import FatalError, ItemError
-from animetools.images.containers import Format
-from animetools.options import given
 from animetools.sampling.naming import Naming
 from animetools.sampling.seeds import MOST_ON_A_SHEET
 
@@ -41,70 +25,6 @@ if TYPE_CHECKING:
     from animetools.editing.directions import Directions
     from animetools.editing.pictures import Edited
     from animetools.sampling.sampler import Sampler
-
-OF_EDITING = ("edit", "keep", "directions", "strip", "sheet", "format", "quality")
-
-
-@dataclass(frozen=True)
-class EditOptions(LearningOptions):
-    """The options of sgedit."""
-
-    directions: DirectionFiles = ()
-    edit: Annotated[
-        Edits | None,
-        Opt(
-            "What changes, and by how much: smile=1.5,blue_hair=-2@0-7. Amounts are standard"
-            " deviations of the network's own w; @0-7 are rows of w.",
-            "e",
-            "EDITS",
-            parse=Edits.parse,
-        ),
-    ] = None
-    keep: Annotated[
-        str,
-        Opt(
-            "Directions to which the edits are made orthogonal, such as hat,glasses.", unit="NAMES"
-        ),
-    ] = ""
-    strip: Annotated[
-        Strip | None,
-        Opt(
-            "Draw a row of pictures: the edits multiplied by each of these numbers, such as -3:3:0.5"
-            " or 0,1,2.",
-            unit="FROM:TO:STEP",
-            parse=Strip.parse,
-        ),
-    ] = None
-    sheet: Annotated[
-        bool,
-        Opt("Draw one sheet of all: a row for each, with the original or the --strip."),
-    ] = False
-    format: Annotated[Format | None, FORMAT] = None
-    quality: Quality = 95
-    sha256: Sha256 = ""
-    device: Device = "auto"
-    dtype: Dtype = "fp32"
-    batch: AutoBatch = 0
-
-    def __post_init__(self) -> None:
-        """Refuse options that contradict each other."""
-        super().__post_init__()
-        if self.learn and (useless := given(self, OF_EDITING)):
-            raise ValueError(f"{useless[0]} is not for --learn")
-        if not self.learn and not (self.edit and self.directions):
-            raise ValueError(
-                "give --edit and --directions, or --learn: sgedit --learn FILE --pca 10"
-            )
-
-    @property
-    def image_format(self) -> Format:
-        """The format of the pictures."""
-        return self.format or "png"
-
-    @property
-    def kept(self) -> list[str]:
-        """The names of the directions to keep."""
-        return [name.strip() for name in self.keep.split(",")] if self.keep else []
 
 
 @command(
@@ -116,10 +36,10 @@ class EditOptions(LearningOptions):
         " one per line of standard input; for --learn --tags, records of pictures with tags.",
     ),
     examples=[
-        "sggen --seeds 0-99 --json | animetag --json | sgedit --learn hair.npz --tags swept_bangs -",
-        "sgedit --learn pca.npz --pca 10 --samples 2000",
-        "sgedit --learn sefa.npz --sefa 5 --layers 0-3",
-        "sgedit --learn hat.npz --tags hat --steps 2",
+        "sggen --seeds 0-99 --json | animetag --json | sgedit --learn face.npz --tags hat,short_hair -",
+        "sgedit --learn hat.npz --tags hat,blue_hair",
+        "sgedit --learn pca.npz --pca 10 --of 4 --samples 2000",
+        "sgedit --learn s.npz --sefa 5 && sgedit --directions s.npz --edit sefa0 --strip -3:3:1 -s 0-3",
     ],
 )
 def sgedit(options: EditOptions, stream: Stream) -> int:
@@ -161,7 +81,8 @@ def sgedit(options: EditOptions, stream: Stream) -> int:
     found = devices(options.device)
     encode = partial(save, options, sampler, shift)
     load = partial(load_edited, sampler, shift, steps_of(options.strip, options.sheet))
-    work: Work | Batches = Batches(1, attrgetter("load"), load, found, encode)
+    size = sampler.renderer(found[0]).batch
+    work: Work | Batches = Batches(size, attrgetter("load"), load, found, encode)
     if stream.options.dry_run:
         work = partial(encode, None)
     stream = stream.keyed(

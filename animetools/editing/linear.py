@@ -12,7 +12,6 @@ FEWEST = 5  # examples with a tag, and without
 RIDGE = 0.05  # of the variance of a tag
 HELD_OUT = 5  # every so manieth example is left out when accuracies are measured
 SUREST = 0.99  # probability: taggers are never surer, records are
-HOLDS = 0.5  # probability from which an example has a tag
 
 Numbers = NDArray[np.float64]
 
@@ -22,17 +21,17 @@ def fit(
 ) -> list[tuple[Floats, float]]:
     """A unit vector [w_dim] for each wanted name, and its accuracy on held-out examples.
 
-    `w` is [n, w_dim]; `probabilities` [n, names], 0 to 1, are those of the tags in the pictures. All
-    tags are fitted at once, as a ridge regression from their logits to w: a vector is what changes
-    in w with a tag while all others stay. The regression from w to a tag alone would follow every
-    other tag that comes with it.
+    `w` is [n, w_dim]; `probabilities` [n, names], 0 to 1, are those of the tags in the pictures: a
+    picture has those that are not 0. All tags are fitted at once, by a ridge regression from their
+    logits to w: a vector is what changes in w with its tag while the others stay. A regression from w
+    to one tag would follow all tags that come with it.
 
     Accuracy is the area under the ROC curve: how probably an example with the tag lies further along
     the vector than one without.
 
     Raises FatalError where too few examples have a wanted tag, or lack it.
     """
-    has = probabilities >= HOLDS
+    has = probabilities > 0
     counts = has.sum(0)
     for name in wanted:
         count = int(counts[names.index(name)]) if name in names else 0

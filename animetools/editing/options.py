@@ -1,18 +1,26 @@
-"""How directions are learned: the options."""
+"""How directions are learned, and what is changed along them: the options."""
 
 import re
 from dataclasses import dataclass, fields
 from typing import Annotated
 
+from animetools.editing.grammar import Edits, Strip
+from animetools.images.containers import Format
 from animetools.options import Opt, given
 from animetools.sampling.layers import Ranges, Rows
 from animetools.sampling.options import SamplingOptions
+from animetools.shared_options import FORMAT, AutoBatch, Device, Dtype, Quality, Sha256
 
 DirectionFiles = Annotated[
     tuple[str, ...],
-    Opt("File of directions, that sgedit --learn made; several may be given.", unit="FILE"),
+    Opt(
+        "File of directions, that sgedit --learn made; several may be given.",
+        unit="FILE",
+        affects=False,
+    ),
 ]
 WAYS = ("tags", "positive", "pca", "sefa", "mirror")
+OF_EDITING = ("edit", "keep", "directions", "strip", "sheet", "format", "quality")
 MOST = 512  # components: w rarely has more numbers
 
 
@@ -136,3 +144,65 @@ class LearningOptions(SamplingOptions):
         """The tags that directions are learned for."""
         names = [name.strip() for text in self.tags for name in text.split(",")]
         return list(dict.fromkeys(filter(None, names)))
+
+
+@dataclass(frozen=True)
+class EditOptions(LearningOptions):
+    """The options of sgedit."""
+
+    directions: DirectionFiles = ()
+    edit: Annotated[
+        Edits | None,
+        Opt(
+            "What changes, and by how much: smile=1.5,blue_hair=-2@0-7. Amounts are standard"
+            " deviations of the network's own w; @0-7 are rows of w.",
+            "e",
+            "EDITS",
+            parse=Edits.parse,
+        ),
+    ] = None
+    keep: Annotated[
+        str,
+        Opt(
+            "Directions to which the edits are made orthogonal, such as hat,glasses.", unit="NAMES"
+        ),
+    ] = ""
+    strip: Annotated[
+        Strip | None,
+        Opt(
+            "Draw a row of pictures: the edits multiplied by each of these numbers, such as -3:3:0.5"
+            " or 0,1,2.",
+            unit="FROM:TO:STEP",
+            parse=Strip.parse,
+        ),
+    ] = None
+    sheet: Annotated[
+        bool,
+        Opt("Draw one sheet of all: a row for each, with the original or the --strip."),
+    ] = False
+    format: Annotated[Format | None, FORMAT] = None
+    quality: Quality = 95
+    sha256: Sha256 = ""
+    device: Device = "auto"
+    dtype: Dtype = "fp32"
+    batch: AutoBatch = 0
+
+    def __post_init__(self) -> None:
+        """Refuse options that contradict each other."""
+        super().__post_init__()
+        if self.learn and (useless := given(self, OF_EDITING)):
+            raise ValueError(f"{useless[0]} is not for --learn")
+        if not self.learn and not (self.edit and self.directions):
+            raise ValueError(
+                "give --edit and --directions, or --learn: sgedit --learn FILE --pca 10"
+            )
+
+    @property
+    def image_format(self) -> Format:
+        """The format of the pictures."""
+        return self.format or "png"
+
+    @property
+    def kept(self) -> list[str]:
+        """The names of the directions to keep."""
+        return [name.strip() for name in self.keep.split(",")] if self.keep else []

@@ -3,16 +3,19 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from animetools.editing.grammar import Strip
 from animetools.errors import ItemError
+from animetools.images.files import Pixels
 from animetools.images.sheet import sheet
 from animetools.sampling import latent_files
-from animetools.sampling.latents import Floats, Picture
+from animetools.sampling.latents import Floats, Picture, SynthesisInput
 from animetools.sampling.pictures import Rendering
 from animetools.sampling.render import Renderer
 from animetools.sampling.sampler import Sampler
@@ -46,26 +49,44 @@ def load_edited(
 
 def _edited(
     sampler: Sampler,
-    shift: torch.Tensor,
+    shift: Tensor,
     steps: Sequence[float],
     renderer: Renderer,
     lists: Sequence[Sequence[Picture]],
 ) -> list[Edited | ItemError]:
+    each = [_moved(sampler, shift, steps, pictures) for pictures in lists]
+    flat = [one for moved in each if not isinstance(moved, ItemError) for one in moved]
+    chunks = (flat[n : n + renderer.batch] for n in range(0, len(flat), renderer.batch))
+    drawn = chain.from_iterable(map(renderer, chunks))
     made: list[Edited | ItemError] = []
-    for pictures in lists:
-        try:
-            given = [sampler.input(picture) for picture in pictures]
-            moved = [
-                replace(one, ws=one.ws + step * shift) if step else one
-                for one in given
-                for step in steps
-            ]
-            pixels = sheet(renderer.each(moved), len(moved), len(steps))
-        except ItemError as why:
-            made.append(why)
+    for pictures, moved in zip(lists, each, strict=True):
+        if isinstance(moved, ItemError):
+            made.append(moved)
             continue
-        ws = np.concatenate([one.ws.numpy() for one in moved])
+        tiles: list[Pixels] = []
+        failed: list[ItemError] = []
+        for one in islice(drawn, len(moved)):
+            if isinstance(one, ItemError):
+                failed.append(one)
+            else:
+                tiles.append(one)
+        if failed:
+            made.append(failed[0])
+            continue
         # A file of latents has the noise maps of one picture.
-        noise = pictures[0].latent.noise if len(pictures) == 1 else ()
-        made.append(Edited(pixels, ws, noise if sampler.options.noise == "const" else ()))
+        has_noise = len(pictures) == 1 and sampler.options.noise == "const"
+        noise = pictures[0].latent.noise if has_noise else ()
+        ws = np.concatenate([one.ws.numpy() for one in moved])
+        made.append(Edited(sheet(tiles, len(tiles), len(steps)), ws, noise))
     return made
+
+
+def _moved(
+    sampler: Sampler, shift: Tensor, steps: Sequence[float], pictures: Sequence[Picture]
+) -> list[SynthesisInput] | ItemError:
+    """What the synthesis takes for each picture with each part of an edit, or why it cannot."""
+    try:
+        given = [sampler.input(picture) for picture in pictures]
+    except ItemError as why:
+        return why
+    return [replace(one, ws=one.ws + step * shift) for one in given for step in steps]

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from animetools.colors import WHITE, Color
 from animetools.errors import ItemError
 from animetools.images.containers import MAX_PIXELS
-from animetools.images.faces import Face, with_landmarks
+from animetools.images.face import Face
+from animetools.images.faces import with_landmarks
 from animetools.images.nvxs import Box, Pixels
 
 Border = Literal["shift", "pad", "reflect", "blur", "clip"]

@@ -195,7 +195,7 @@ def judged(
         for each, listed in pictures:
             yield each, choice.judge(listed) if listed else None
         return
-    waiting = Database("", _prepare, name="temporary list", cure="set TMPDIR to another folder")
+    waiting = Database("", _prepare, name="temporary list")
     for each, listed in pictures:
         if listed is None:
             yield each, None

@@ -12,17 +12,16 @@ from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from struct import Struct
 from typing import Any, Self
 
-from animetools.database import Database
+from animetools.database import Database, refuse_unwritable, trouble
 from animetools.errors import FatalError
-from animetools.images.containers import format_by_name
 from animetools.images.hashes import (
     COARSE_BITS,
     COLOR_SIDE,
     HASH_BITS,
-    VERSION,
     VIEW_SIDE,
     Fingerprint,
 )
+from animetools.images.index_schema import absolute, address, check, check_tables, lay_out
 from animetools.images.listed import Listed, Stored
 from animetools.images.measure import Measured
 from animetools.images.origins import HASH_BYTES, Origin
@@ -30,18 +29,7 @@ from animetools.images.origins import HASH_BYTES, Origin
 PATIENCE = 60  # seconds for other processes, each of which needs milliseconds
 
 _BATCH = 1 << 16  # keys that are read at once
-_NAME = 0x616E6978  # the file's application_id, "anix"; its user_version is that of the hashes
-_MAGIC = b"SQLite format 3\0"
-_VERSION_AT, _NAME_AT, _HEADER = 60, 68, 72  # bytes of the file's header, see SQLite's file format
 _PLACE = Struct(f"{HASH_BYTES}s4d6d")  # an Origin
-_SCHEMA = (
-    "CREATE TABLE pictures (number INTEGER PRIMARY KEY AUTOINCREMENT, path BLOB, place BLOB UNIQUE,"
-    " mtime INTEGER, made INTEGER, width INTEGER, height INTEGER, bytes INTEGER, colors INTEGER,"
-    " content BLOB, pixels BLOB, shape BLOB, hues BLOB, details INTEGER, origin BLOB, view BLOB)",
-    "CREATE INDEX by_pixels ON pictures (pixels)",
-    "CREATE TABLE kept (number INTEGER PRIMARY KEY AUTOINCREMENT, picture INTEGER UNIQUE,"
-    " shape BLOB, coarse BLOB, source BLOB)",
-)
 _ROW = (
     "pictures.number, kept.number, path, place, mtime, width, height, bytes, colors, content, pixels,"
     " pictures.shape, hues, details, origin, view, made"
@@ -74,50 +62,48 @@ class Index:
         """One that ends with the process: empty, or a copy of a file that exists."""
 
         if copy_of:
-            _check(copy_of)
+            check(copy_of)
 
         def prepare(base: sqlite3.Connection) -> None:
             base.execute("PRAGMA journal_mode = OFF")
             base.execute("PRAGMA synchronous = OFF")
             if copy_of:
-                with closing(sqlite3.connect(_address(copy_of), PATIENCE, uri=True)) as original:
+                with closing(sqlite3.connect(address(copy_of), PATIENCE, uri=True)) as original:
                     original.backup(base)
-            _lay_out(base, copy_of)
+            lay_out(base, copy_of)
 
-        base = Database("", prepare, name="temporary index", cure="set TMPDIR to another folder")
+        base = Database("", prepare, name="temporary index")
         return cls(base, is_temporary=not copy_of, keeps_views=keeps_views or bool(copy_of))
 
     @classmethod
     def of(cls, path: str) -> Self:
         """The index in a file, which is made if it does not exist."""
-        _check(path)
-        folder = os.path.dirname(path) or "."
-        if not os.access(folder, os.W_OK):
-            raise FatalError(f"{path}: cannot write to the folder {folder}")
+        check(path)
+        refuse_unwritable(path, path)
         cure = f"delete it, if nothing else helps, and list the images again with --index {path}"
 
         def prepare(base: sqlite3.Connection) -> None:
-            _lay_out(base, path)
+            lay_out(base, path)
 
         try:  # before the file is switched to WAL: the header tells what it is from the beginning
-            with closing(sqlite3.connect(_whole(path), PATIENCE, isolation_level=None)) as base:
+            with closing(sqlite3.connect(absolute(path), PATIENCE, isolation_level=None)) as base:
                 prepare(base)
         except sqlite3.Error as why:
-            raise FatalError(f"{path}: {why}: {cure}") from None
-        database = Database(_whole(path), prepare, name=path, cure=cure, patience=PATIENCE)
+            raise trouble(path, why, cure) from None
+        database = Database(absolute(path), prepare, name=path, cure=cure, patience=PATIENCE)
         return cls(database, is_temporary=False)
 
     @classmethod
     def read_only(cls, path: str) -> Self:
         """The index in a file that exists, which stays as it is."""
-        _check(path)
+        check(path)
         if not os.path.exists(path) or not os.path.getsize(path):
             raise FatalError(
                 f"{path} does not exist or is empty: make it with animeclean --index {path}"
             )
         base = Database(
-            _whole(path),
-            lambda base: _check_tables(base, path),
+            absolute(path),
+            lambda base: check_tables(base, path),
             name=path,
             cure=f"animeclean --index {path} on one image repairs it after a crash",
             patience=PATIENCE,
@@ -289,60 +275,3 @@ class Index:
 
 def _length(value: Any) -> int:
     return len(value) if isinstance(value, bytes) else -1
-
-
-def _whole(path: str) -> str:
-    return os.path.abspath(path)  # ":memory:" is a name like others
-
-
-def _address(path: str) -> str:
-    from urllib.parse import quote
-
-    return f"file:{quote(os.fsencode(_whole(path)))}?mode=ro"
-
-
-def _lay_out(base: sqlite3.Connection, path: str) -> None:
-    """Make the tables of an empty file, all or none."""
-    base.execute("BEGIN IMMEDIATE")
-    if not base.execute("SELECT 1 FROM sqlite_schema").fetchone():
-        base.execute(f"PRAGMA application_id = {_NAME}")
-        base.execute(f"PRAGMA user_version = {VERSION}")
-        for statement in _SCHEMA:
-            base.execute(statement)
-    base.execute("COMMIT")
-    _check_tables(base, path)
-
-
-def _check_tables(base: sqlite3.Connection, path: str) -> None:
-    """Refuse tables and triggers of others before they are used."""
-    base.execute("PRAGMA trusted_schema = OFF")
-    query = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name != 'sqlite_sequence'"
-    if [sql for (sql,) in base.execute(query)] != list(_SCHEMA):
-        raise FatalError(f"{path} is not an index of animeclean: choose another file")
-
-
-def _check(path: str) -> None:
-    """Refuse what is not an index of this version, before SQLite touches it."""
-    if format_by_name(path):  # the next run would take it for a broken image
-        raise FatalError(f"{path} has the name of an image: choose another for the index")
-    if os.path.isdir(path):
-        raise FatalError(
-            f"{path} is a folder: name a file for the index, such as {path}/index.sqlite"
-        )
-    if not os.path.exists(path):
-        return
-    if not os.path.isfile(path):
-        raise FatalError(f"{path} is not a regular file: choose another file for the index")
-    with open(path, "rb") as file:
-        header = file.read(_HEADER)
-    if not header:
-        return
-    name = int.from_bytes(header[_NAME_AT:])
-    if not header.startswith(_MAGIC) or name != _NAME:
-        raise FatalError(f"{path} is not an index of animeclean: choose another file")
-    version = int.from_bytes(header[_VERSION_AT : _VERSION_AT + 4])
-    if version != VERSION:
-        raise FatalError(
-            f"{path} holds hashes of version {version}, this animeclean makes version {VERSION}:"
-            f" list the images again with a new --index"
-        )

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from animetools.download import sha256_of
 from animetools.errors import FatalError
-from animetools.images.faces import Face, in_pieces
+from animetools.images.face import Face
 from animetools.images.nvxs import Box, Pixels
+from animetools.images.pieces import in_pieces
 from animetools.netfiles.onnx_session import open_session, reason_of
 from animetools.tags import Subject
 

@@ -53,5 +53,6 @@ class NearOptions:
 
     def __post_init__(self) -> None:
         """Refuse contradictions."""
-        if self.by == "hash" and (useless := given(self, ("embedding", "device"))):
+        others = ("embedding",) if self.device == "cpu" else ("embedding", "device")
+        if self.by == "hash" and (useless := given(self, others)):  # hashes are compared on the CPU
             raise ValueError(f"{useless[0]} belongs to --by embedding")

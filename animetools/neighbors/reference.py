@@ -2,10 +2,9 @@
 
 import os
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from hashlib import blake2b
 from itertools import islice
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +13,11 @@ from animetools.colors import WHITE
 from animetools.dataset.labelling import Facts
 from animetools.dataset.members import PACKED_IN
 from animetools.dataset.sources import read_image
-from animetools.errors import ItemError
 from animetools.images.containers import MAX_PIXELS
-from animetools.neighbors.comparison import Comparison, Found, Pixels, Rows, Search
+from animetools.neighbors.comparison import Pixels, Rows
 from animetools.neighbors.index import Index
 
 Picture = tuple[str, Facts]  # its path, and the facts that it is read by
-Prepared = tuple[NDArray[Any], Picture]
 
 FILE = -1  # the number of a picture that is a file of its own
 KEY = 16  # bytes
@@ -122,22 +119,6 @@ class Reference:
 def read_rgb(path: str, facts: Facts, max_pixels: int = MAX_PIXELS) -> Pixels:
     """The pixels of a file, or of an image of a dataset; raises as images.files.read_rgb."""
     return read_image(path, facts, max_pixels=max_pixels, background=WHITE)[0]
-
-
-def rows_of(comparison: Comparison, prepared: Sequence[Prepared]) -> list[Rows]:
-    """The row of each prepared picture."""
-    return list(comparison.rows([each for each, _ in prepared]))
-
-
-def nearest(
-    comparison: Comparison, search: Search, reference: Reference, prepared: Sequence[Prepared]
-) -> list[Found | ItemError]:
-    """The nearest picture of the reference to each prepared one, except that picture itself."""
-    rows = comparison.rows([each for each, _ in prepared])
-    own = [reference.same(*picture) for _, picture in prepared]
-    return [
-        found or ItemError("it is the only image of the reference") for found in search(rows, own)
-    ]
 
 
 def _file(path: str, facts: Facts) -> int:

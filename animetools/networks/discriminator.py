@@ -35,9 +35,14 @@ class Head(Block):
         self.out = Dense(config.dense, outputs, Scheme(equalized=scheme.equalized))
 
     def forward(self, x: Tensor, group: int | None) -> Tensor:
+        x = self.out(self.hidden(x, group))
+        return x
+
+    def hidden(self, x: Tensor, group: int | None) -> Tensor:
+        """What the outputs are computed from, [n, dense]."""
         if self.features:
             x = ops.minibatch_deviation(x, group, self.features)
-        x = self.out(self.fc(self.conv(x).flatten(1)))
+        x = self.fc(self.conv(x).flatten(1))
         return x
 
 

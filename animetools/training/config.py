@@ -138,6 +138,14 @@ class TrainConfig:
             min=0,
         ),
     ] = 0.0
+    classify: Annotated[
+        float,
+        Opt(
+            "Weight with --cond of a classifier beside the discriminator, which learns the labels of"
+            " images; the generator learns to make images that show their labels.",
+            min=0,
+        ),
+    ] = 0.0
     channel_base: Annotated[int, Opt("Channels of a block times its resolution.", min=16)] = 32768
     channel_max: Annotated[int, Opt("Maximum channels of a block.", min=1)] = 512
     map_layers: Annotated[int, Opt("Layers of the mapping network.", min=1, max=64)] = 8

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd import backward
 
 from animetools.errors import FatalError
 from animetools.networks.discriminator import Discriminator
 from animetools.networks.generator import Generator
+from animetools.networks.layers import Dense
 from animetools.networks.ops import enlarge
 from animetools.training import growth, loss
 from animetools.training.config import TrainConfig
@@ -89,10 +90,15 @@ class GAN:
         frozen = set()
         for layer in layers_from_image(discriminator)[: config.freeze_d]:
             frozen |= set(layer.requires_grad_(False).parameters())
-        self.g = Optimizer(generator.parameters(), ranks)
-        self.d = Optimizer((x for x in discriminator.parameters() if x not in frozen), ranks)
         w_avg = generator.mapping.w_avg
         self.device, self.dtype = w_avg.device, w_avg.dtype
+        self.classifier = None
+        if config.classify:
+            self.classifier = Dense(discriminator.config.dense, generator.config.mapping.c_dim)
+            nn.init.zeros_(self.classifier.to(w_avg).weight)
+        learning = [x for x in discriminator.parameters() if x not in frozen]
+        self.g = Optimizer(generator.parameters(), ranks)
+        self.d = Optimizer([*learning, *(self.classifier or nn.Module()).parameters()], ranks)
         self.labels, self.chance = labels, torch.Generator().manual_seed(config.seed)
         self.ranks = ranks
         self.seen, self.iteration = seen, 0  # real images, and iterations
@@ -105,6 +111,7 @@ class GAN:
             discriminator,
             None if augment is None else lambda x: augment(x, float(self.p), self.chance),
             small=config.grows and augment is None,  # augmentation is of whole images
+            classifier=self.classifier,
         )
         self.grow()
 
@@ -229,11 +236,11 @@ class GAN:
 
     def generator_gradients(self, draw: Draw) -> Terms:
         """Add up the gradients of the generator's loss."""
-        ws, top_k = self._ws(draw), self.now(self.config.top_k)
+        ws, top_k, classify = self._ws(draw), self.now(self.config.top_k), self.config.classify
         leaf = ws.detach().requires_grad_()  # the mapping runs once, however many the parts
         parts = []
         for part_ws, noise, c in self._parts(leaf, draw.noise, draw.c):
-            value, terms = loss.generator_loss(self.networks, part_ws, noise, c, top_k)
+            value, terms = loss.generator_loss(self.networks, part_ws, noise, c, top_k, classify)
             backward(value / self._pieces)
             parts.append(terms)
         backward(ws, leaf.grad)
@@ -276,7 +283,7 @@ class GAN:
     ) -> Terms:
         """Add up the gradients of the discriminator's loss.
 
-        `whole` are the labels of the reals before they lost tags, for `mismatch`.
+        `whole` are the labels of the reals before they lost tags, for `mismatch` and `classify`.
         """
         with torch.no_grad():
             ws = self._ws(draw)
@@ -290,7 +297,9 @@ class GAN:
             places = self._places(len(reals) * self.ranks.count)
             wrong = crossed(self._of_all(labels), self.chance)[places]
         for images, own, full, false in self._parts(reals, labels, whole, wrong):
-            value, terms = loss.real_loss(self.networks, images, own, full, false, mismatch)
+            value, terms = loss.real_loss(
+                self.networks, images, own, full, false, mismatch, self.config.classify
+            )
             backward(value / self._pieces)
             of_reals.append(terms)
         fakes = joined(of_fakes)
@@ -335,6 +344,7 @@ class GAN:
             "G": dict(self.generator.state_dict()),
             "D": dict(self.discriminator.state_dict()),
             "G_ema": dict(self.ema.state_dict()),
+            "classifier": dict(self.classifier.state_dict()) if self.classifier else {},
             "G_adam": self.g.state(),
             "D_adam": self.d.state(),
             "path_mean": self.path_mean,
@@ -348,15 +358,23 @@ class GAN:
     def load_state(self, state: dict[str, Any]) -> None:
         """Continue from a state.
 
-        On a CPU, with as many threads, every number is then as if training had never stopped.
+        On a CPU, with as many threads, every number is then as if training had never stopped. A
+        classifier that the state lacks begins anew.
         Raises FatalError for the state of other networks.
         """
         try:
             self.generator.load_state_dict(state["G"])
             self.discriminator.load_state_dict(state["D"])
             self.ema.load_state_dict(state["G_ema"])
+            moments = state["D_adam"]
+            if state.get("classifier"):
+                if self.classifier:
+                    self.classifier.load_state_dict(state["classifier"])
+                else:  # its moments come last
+                    count = len(self.d.parameters)
+                    moments = {number: moments[number] for number in moments if number < count}
             self.g.load(state["G_adam"])
-            self.d.load(state["D_adam"])
+            self.d.load(moments)
             for name in ("path_mean", "p", "signs"):
                 mine = getattr(self, name)
                 setattr(self, name, mine.clone().copy_(state[name].view_as(mine)))

@@ -13,12 +13,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
 from animetools.networks.convolution import weights_fixed
 from animetools.networks.discriminator import Discriminator
 from animetools.networks.generator import Generator, Noise
-from animetools.networks.layers import Mapping
+from animetools.networks.layers import Dense, Mapping
 
 Terms = dict[str, Tensor]
 
@@ -31,13 +31,15 @@ class Networks:
     """Generator and discriminator as every loss runs them.
 
     `augment` changes all images, real or fake, before the discriminator sees them. While networks
-    grow, images are `small`: as large as they have grown, which is faster.
+    grow, images are `small`: as large as they have grown, which is faster. A `classifier` tells
+    labels from what the discriminator's head makes of images.
     """
 
     generator: Generator
     discriminator: Discriminator
     augment: Callable[[Tensor], Tensor] | None = None
     small: bool = False
+    classifier: Dense | None = None
 
     def images(self, ws: Tensor, noise: Tensor | None) -> Tensor:
         """The images [n, C, H, W] of ws [n, num_ws, w_dim].
@@ -51,10 +53,14 @@ class Networks:
 
     def scores(self, images: Tensor, c: Tensor | None) -> Tensor:
         """The scores [n] of images [n, C, H, W] with labels c [n, c_dim]."""
-        return self.discriminator.judge(self.outputs(images), c)
+        return self.judge(self.hidden(images), c)
 
-    def outputs(self, images: Tensor) -> Tensor:
-        """The outputs [n, outputs] of the discriminator's head for images [n, C, H, W].
+    def judge(self, hidden: Tensor, c: Tensor | None) -> Tensor:
+        """The scores [n] of what the head makes of images, [n, dense], with labels c [n, c_dim]."""
+        return self.discriminator.judge(self.discriminator.b4.out(hidden), c)
+
+    def hidden(self, images: Tensor) -> Tensor:
+        """What the discriminator's head makes of images [n, C, H, W] before its outputs, [n, dense].
 
         Neighbors are a minibatch group: they stay one if a batch is split between groups.
         """
@@ -63,8 +69,8 @@ class Networks:
         # The discriminator expects members of a group n / group apart.
         spread = torch.arange(len(seen), device=seen.device).view(-1, group).t().flatten()
         features = self.discriminator.features(seen)[spread]
-        outputs = self.discriminator.outputs(features)
-        return outputs.view(group, len(seen) // group, -1).transpose(0, 1).flatten(0, 1)
+        hidden = self.discriminator.b4.hidden(features, self.discriminator.mbstd_group)
+        return hidden.view(group, len(seen) // group, -1).transpose(0, 1).flatten(0, 1)
 
     def group(self, count: int) -> int:
         """How many of `count` images the discriminator compares with each other."""
@@ -98,22 +104,34 @@ def track_average(mapping: Mapping, mean: Tensor) -> None:
 
 
 def generator_loss(
-    networks: Networks, ws: Tensor, noise: Tensor | None, c: Tensor | None, top_k: float = 1.0
+    networks: Networks,
+    ws: Tensor,
+    noise: Tensor | None,
+    c: Tensor | None,
+    top_k: float = 1.0,
+    classify: float = 0.0,
 ) -> tuple[Tensor, Terms]:
     """The generator's loss.
 
     Only the share `top_k` of each minibatch group counts that has the highest scores, one image at
-    least. Terms: score_fake [n], loss_g.
+    least. A classifier also asks for the tags or class of each label, by the weight `classify`; not
+    for the lack of others, since labels may be incomplete.
+    Terms: score_fake [n], loss_g and perhaps loss_asked, all [n].
     Sources: Goodfellow et al. 2014, section 3 (the non-saturating loss); Sinha et al. 2020
-    (Top-k Training of GANs).
+    (Top-k Training of GANs); Odena et al. 2017 (Auxiliary Classifier GANs), section 3.
     """
-    scores = networks.scores(networks.images(ws, noise), c)
+    hidden = networks.hidden(networks.images(ws, noise))
+    scores = networks.judge(hidden, c)
     group = networks.group(len(scores))
     best = scores
     if (kept := max(1, int(top_k * group))) < group:
         best = scores.view(-1, group).topk(kept, 1).values.flatten()
     losses = softplus(-best)
-    return losses.mean(), {"score_fake": scores.detach(), "loss_g": losses.detach()}
+    value, terms = losses.mean(), {"score_fake": scores.detach(), "loss_g": losses.detach()}
+    if networks.classifier is None or c is None:
+        return value, terms
+    asked = (softplus(-networks.classifier(hidden)) * (c > 0)).sum(1)
+    return value + classify * asked.mean(), terms | {"loss_asked": asked.detach()}
 
 
 def fake_loss(
@@ -137,19 +155,26 @@ def real_loss(
     whole: Tensor | None = None,
     wrong: Tensor | None = None,
     mismatch: float = 0.0,
+    classify: float = 0.0,
 ) -> tuple[Tensor, Terms]:
     """The discriminator's loss for reals [n, C, H, W] with labels c [n, c_dim].
 
     With a `mismatch` reals also count as fakes, by that weight, with `wrong` labels [n, m, c_dim]:
-    the mean of all that have a tag or class which their own `whole` ones [n, c_dim] lack.
-    Terms: score_real, loss_real and perhaps loss_mismatch, all [n].
-    Source: Reed et al. 2016 (Generative Adversarial Text to Image Synthesis), algorithm 1, where
-    each image has one wrong label.
+    the mean of all that have a tag or class which their own `whole` ones [n, c_dim] lack. A
+    classifier learns the whole labels, by the weight `classify`.
+    Terms: score_real, loss_real and perhaps loss_mismatch and loss_classify, all [n].
+    Sources: Reed et al. 2016 (Generative Adversarial Text to Image Synthesis), algorithm 1, where
+    each image has one wrong label; Odena et al. 2017 (Auxiliary Classifier GANs), section 3.
     """
-    outputs = networks.outputs(reals.detach())
+    hidden = networks.hidden(reals.detach())
+    outputs = networks.discriminator.b4.out(hidden)
     scores = networks.discriminator.judge(outputs, c)
     losses = softplus(-scores)
     terms = {"score_real": scores.detach(), "loss_real": losses.detach()}
+    if whole is not None and networks.classifier is not None:
+        found, wanted = networks.classifier(hidden), (whole > 0).to(hidden.dtype)
+        missed = binary_cross_entropy_with_logits(found, wanted, reduction="none").sum(1)
+        losses, terms = losses + classify * missed, terms | {"loss_classify": missed.detach()}
     if whole is None or wrong is None:
         return losses.mean(), terms
     false = ((wrong > 0) & (whole <= 0).unsqueeze(1)).any(2)

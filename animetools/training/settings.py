@@ -85,7 +85,7 @@ def _refuse_unused(config: TrainConfig, given: Mapping[str, Any]) -> None:
             raise FatalError(f"{_flag(name)} is for --preset s1: leave it out")
     if "d_map_layers" in given and (config.grows or not config.cond):
         raise FatalError("--d-map-layers is for --cond, without --preset s1: leave it out")
-    for name in ("label_dropout", "label_noise", "mismatch", *TAGS):
+    for name in ("label_dropout", "label_noise", "mismatch", "classify", *TAGS):
         if name in given and not config.cond:
             raise FatalError(f"{_flag(name)} is for --cond: leave it out")
     if config.grows and config.label_dropout:

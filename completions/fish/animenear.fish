@@ -6,6 +6,7 @@ complete -c animenear -l sheet -r -d 'Write a contact sheet of the 32 closest im
 complete -c animenear -l device -r -d 'auto, cpu, cuda, cuda:1, mps, or all: every card.'
 complete -c animenear -l max-pixels -r -d 'Refuse images with more pixels.'
 complete -c animenear -s j -l jobs -r -d 'Number of inputs to process at once; 0: one per core.'
+complete -c animenear -l cluster -r -d 'Have the workers of a Dask cluster do the work: HOST:PORT of its scheduler, or local:N for N processes here. All machines must see the same files under the same paths.'
 complete -c animenear -s 0 -l null -d 'Paths end in NUL instead of newline, in input and output.'
 complete -c animenear -l unordered -d 'Print results as they finish instead of in input order.'
 complete -c animenear -l json -d 'Print a JSON object per line: the path and all facts.'

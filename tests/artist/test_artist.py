@@ -11,7 +11,8 @@ from animetools.artist.character import EYE_COLORS, HAIR_COLORS, Character, inve
 from animetools.artist.clothes import CUTS
 from animetools.artist.tags import Tag
 from animetools.images import nvxs
-from animetools.images.faces import choose_detector, overlap
+from animetools.images.face import overlap
+from animetools.images.faces import choose_detector
 from tests.conftest import REAL
 
 CASCADE = REAL.parent / "lbpcascade_animeface.xml"

@@ -28,7 +28,8 @@ import numpy as np
 
 from animetools.errors import Advice
 from animetools.images import faces, nvxs
-from animetools.images.faces import Face, choose_detector, overlap
+from animetools.images.face import Face, overlap
+from animetools.images.faces import choose_detector
 from animetools.images.files import read_rgb
 from animetools.images.nvxs import Box, Pixels
 from animetools.images.sheet import sheet
@@ -192,7 +193,7 @@ def without_nvxs(cascade: str) -> Find:
 
 def without_points(cascade: str) -> Find:
     """What auto would be without the network that ships."""
-    with mock.patch.object(faces, "_points", faces._nobody):
+    with mock.patch.object(faces, "hits_of_points", faces._nobody):
         return choose_detector("auto", cascade=cascade)
 
 

@@ -144,10 +144,12 @@ def test_an_index_is_an_index(shell: Shell, here: Path) -> None:
         base.execute("CREATE TABLE t (a)")
     base.close()
     (here / "text").write_text("a text\n" * 999)
-    for name in ("theirs.sqlite", "text", "missing/i.sqlite"):
+    other = "give another file"
+    gone = "cannot write to the folder missing"
+    for name, cure in (("theirs.sqlite", other), ("text", other), ("missing/i.sqlite", gone)):
         done = shell(f"animenear --by hash --index {name} ref new")
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
-        assert f"--index {name}: " in done.stderr and "give another file" in done.stderr
+        assert f"--index {name}: " in done.stderr and cure in done.stderr
     assert (here / "text").read_text() == "a text\n" * 999
 
 
@@ -175,6 +177,15 @@ def test_a_reference_that_cannot_be_read(shell: Shell, here: Path) -> None:
     assert "ref/bad.png: " in done.stderr and "ref/gone.png: no such file" in done.stderr
     nothing = shell("animenear --by hash ref < /dev/null")
     assert (nothing.returncode, nothing.stdout) == (0, "")
+
+
+def test_a_cluster_gives_the_same(shell: Shell, here: Path) -> None:
+    pytest.importorskip("distributed")
+    (here / "new/broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    line = "animenear --by hash --json ref new ref"  # the reference among the images, too
+    alone, shared = shell(line), shell(f"{line} --cluster local:2")
+    assert (alone.returncode, alone.stdout.count("\n")) == (1, 3 + 6)
+    assert (shared.returncode, shared.stdout, shared.stderr) == (1, alone.stdout, alone.stderr)
 
 
 def test_names_may_have_newlines(shell: Shell, here: Path) -> None:
@@ -222,7 +233,7 @@ def write_network(path: Path, operator: str, attributes: dict[str, Any]) -> None
 
 
 def test_options_that_contradict_each_other(shell: Shell) -> None:
-    for options in ("--embedding e.onnx", "--device cpu"):
+    for options in ("--embedding e.onnx", "--device cuda"):
         done = shell(f"animenear --by hash {options} ref new")
         assert (done.returncode, done.stdout) == (2, "")
         assert f"{options.split()[0]} belongs to --by embedding" in done.stderr

@@ -121,6 +121,13 @@ def test_images_of_a_dataset_without_tags_are_told(shell: Shell, classes: Path) 
     assert "no image can be packed: no tags" in done.stderr
 
 
+def test_only_of_a_list_it_says_that_datasets_are_arguments(shell: Shell, classes: Path) -> None:
+    done = shell("animepack gone.zip -o new.zip")
+    assert done.stderr.splitlines()[0] == "animepack: gone.zip: no such file or directory"
+    done = shell("echo gone.zip | animepack -o new.zip")
+    assert "datasets in a list are not opened: name them as arguments" in done.stderr
+
+
 def test_names_in_a_tar_are_not_those_of_files_on_the_disk(shell: Shell, classes: Path) -> None:
     (classes / "secret.txt").write_text("1girl")
     with tarfile.open(classes / "bad.tar", "w", format=tarfile.PAX_FORMAT) as file:

@@ -184,6 +184,7 @@ def test_layers_of_a_network_without_labels_go_over(data: Path, tmp_path: Path) 
         ("e.zip --cond --tag-width 9", "--tag-width is for --tag-embedding bag or doc2vec"),
         ("e.zip --cond --preset s1 --tag-embedding bag", "--tag-embedding is not for --preset s1"),
         ("d.zip --mismatch 1", "--mismatch is for --cond: leave it out"),
+        ("d.zip --classify 1", "--classify is for --cond: leave it out"),
         ("d.zip --d-map-layers 0", "--d-map-layers is for --cond, without --preset s1: leave it"),
         ("d.zip --cond --preset s1 --label-dropout 1", "--label-dropout is not for --preset s1"),
         (f"other.zip --resume {FIRST}", "other labels: 'blue' where the dataset has 'black'"),

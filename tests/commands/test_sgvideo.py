@@ -429,7 +429,10 @@ def test_the_films_of_the_article(here: Path) -> None:
         ("walk --format gif --bitrate 5M", "--bitrate is for mp4 and webm: gif has no"),
         ("walk --format gif --fps 60", "--format gif has at most 50 frames a second, not 60"),
         ("walk --psi 0,1", "walk has one --psi; a film through several is sgvideo truncate"),
-        ("walk --seeds 3", "--seeds is for coarse, fine, edit, montage, truncate, cross, not for walk"),
+        (
+            "walk --seeds 3",
+            "--seeds is for coarse, fine, edit, montage, truncate, cross, not for walk",
+        ),
         ("fine --seeds 1-5 --grid 2x2", "--grid 2x2 has 4 cells, too few for 5 --seeds"),
         ("truncate --seeds ''", "--seeds: seeds are whole numbers and ranges"),
         ("walk --class 3", "this network has no classes"),

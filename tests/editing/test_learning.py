@@ -2,6 +2,7 @@
 
 import math
 import tracemalloc
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from animetools.editing.unsupervised import (
 from animetools.errors import FatalError
 from animetools.images.fit import fit as in_square
 from animetools.networks.generator import Generator
+from animetools.sampling.latents import Floats
 from animetools.sampling.layers import Rows
 from tests.tiny import generator, old_snapshot
 
@@ -39,21 +41,17 @@ def test_other_tags_stay_where_a_tag_changes() -> None:
         assert vector[0] > 0.7
     glasses = np.array([0.8, 1, 0, 0, 0, 0])
     assert alone @ glasses > 0.7
-    assert abs(both @ glasses) < 0.3
+    assert abs(both @ glasses) < 0.6 * (alone @ glasses)  # ones and zeros say less than scores
     assert accuracy > 0.8
 
 
 def test_too_few_examples_are_refused() -> None:
-    w = np.zeros((20, 4), np.float32)
+    w, four = np.zeros((20, 4), np.float32), np.zeros((20, 1), np.float32)
+    four[:4] = 1
     with pytest.raises(FatalError, match="hat is in 4 of 20 examples"):
-        fit(
-            w,
-            np.eye(20, 1).repeat(1, 1) + 0 * w[:, :1] + (np.arange(20) < 4)[:, None],
-            ["hat"],
-            ["hat"],
-        )
+        fit(w, four, ["hat"], ["hat"])
     with pytest.raises(FatalError, match="cap is in 0 of 20"):
-        fit(w, np.zeros((20, 0), np.float32), [], ["cap"])
+        fit(w, four, ["hat"], ["cap"])
 
 
 @given(st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=2, max_size=30))
@@ -104,16 +102,16 @@ def test_components_of_features_change_them_the_most() -> None:
     network = generator()
     vectors = components_of_features(network, None, 0, 2, 500, 4)
 
+    synthesis: Any = network.synthesis
+
     @torch.inference_mode()
-    def change(vector: np.ndarray) -> float:
+    def change(vector: Floats) -> float:
         w = torch.from_numpy(next(w_samples(network, None, 1, 50)))
-        block = network.synthesis.blocks[0]  # type: ignore[union-attr, index]
         both = []
         for moved in (w, w + torch.from_numpy(vector)):
             ws = moved[:, None].expand(-1, network.num_ws, -1)
-            both.append(
-                block(block.const.expand(50, -1, -1, -1), ws, network.synthesis.noise_consts)
-            )  # type: ignore[operator, union-attr]
+            first = synthesis.b4
+            both.append(first(first.const.expand(50, -1, -1, -1), ws, synthesis.noise_consts))
         return float((both[1] - both[0]).square().mean())
 
     others = [change(axis) for axis in np.eye(8, dtype=np.float32)]

@@ -18,7 +18,7 @@ from animetools.images.crop import (
     margin,
     portrait,
 )
-from animetools.images.faces import Face
+from animetools.images.face import Face
 from animetools.images.nvxs import Box
 
 SIZE = (400, 300)

@@ -15,15 +15,12 @@ from hypothesis import strategies as st
 from animetools.artist.artist import draw
 from animetools.errors import Advice, FatalError
 from animetools.images import faces as room
-from animetools.images import nvxs
-from animetools.images.faces import (
-    Face,
-    choose_detector,
-    overlap,
-    with_landmarks,
-)
+from animetools.images import hits, nvxs
+from animetools.images.face import Face, overlap
+from animetools.images.faces import choose_detector, with_landmarks
 from animetools.images.files import read_rgb
 from animetools.images.nvxs import Box, Pixels
+from animetools.images.pieces import _pieces, in_pieces
 from animetools.images.view import View
 from tests.conftest import REAL
 from tests.images.cascades import old_form
@@ -100,7 +97,7 @@ def together(lbp: list[Face], nvxs: list[Face], points: list[Face]) -> list[Face
     """What auto makes of what the detectors find in a white picture."""
     by_lbp, by_nvxs, by_points = (lambda _, found=found: found for found in (lbp, nvxs, points))
     search = partial(room._together, by_lbp=by_lbp, by_nvxs=by_nvxs, by_points=by_points)
-    return room.in_pieces(np.full((90, 160, 3), 255, np.uint8), search)
+    return in_pieces(np.full((90, 160, 3), 255, np.uint8), search)
 
 
 def test_a_face_that_two_detectors_find_is_surer_than_a_hand_that_one_finds() -> None:
@@ -117,7 +114,7 @@ def test_a_face_that_two_detectors_find_is_surer_than_a_hand_that_one_finds() ->
 
 
 def test_of_what_one_detector_finds_alone_only_the_likely_counts() -> None:
-    sure, unsure = room._points_score(0.9), room._points_score(0.55)
+    sure, unsure = hits.points_score(0.9), hits.points_score(0.55)
     face = Face((60, 9, 40, 40), sure, "points")
     doubtful = Face((9, 9, 40, 40), unsure, "points")
     assert together([], [], [face, doubtful]) == [face]
@@ -136,12 +133,12 @@ def test_of_what_one_detector_finds_alone_only_the_likely_counts() -> None:
 def test_scores_are_probabilities_that_grow_with_the_evidence(
     count: int, likelihood: float
 ) -> None:
-    few, many = (room._lbp_score(n) for n in (count, count + 1))
+    few, many = (hits._lbp_score(n) for n in (count, count + 1))
     assert 0 < few <= many <= 1
-    assert 0 < room._nvxs_score(0) <= room._nvxs_score(likelihood) <= room._nvxs_score(1) < 1
+    assert 0 < hits._nvxs_score(0) <= hits._nvxs_score(likelihood) <= hits._nvxs_score(1) < 1
     middle = min(max(likelihood, 0.01), 0.99)
-    assert 0 < room._points_score(middle) <= room._points_score(0.999) < 1
-    assert room._lbp_score(4) < 0.8 < room._lbp_score(5) < room._lbp_score(6)
+    assert 0 < hits.points_score(middle) <= hits.points_score(0.999) < 1
+    assert hits._lbp_score(4) < 0.8 < hits._lbp_score(5) < hits._lbp_score(6)
 
 
 @needs_nvxs
@@ -192,7 +189,7 @@ def test_long_pictures_are_searched_in_pieces(
 def test_pieces_cover_a_picture_and_one_holds_any_face_whole(
     width: int, height: int, side: int, data: st.DataObject
 ) -> None:
-    pieces = list(room._pieces(width, height))
+    pieces = list(_pieces(width, height))
     assert all(x >= 0 and y >= 0 and x + w <= width and y + h <= height for x, y, w, h in pieces)
     assert sum(w * h for _, _, w, h in pieces) <= 2.5 * width * height
     side = min(side, width // 2, height // 2)
@@ -201,7 +198,7 @@ def test_pieces_cover_a_picture_and_one_holds_any_face_whole(
         left <= x and top <= y and x + side <= left + w and y + side <= top + h
         for left, top, w, h in pieces
     )
-    mirrored = [(y, x, h, w) for x, y, w, h in room._pieces(height, width)]
+    mirrored = [(y, x, h, w) for x, y, w, h in _pieces(height, width)]
     assert width == height or pieces == mirrored
 
 

@@ -202,7 +202,10 @@ def test_the_discriminator_may_learn_more_often_than_the_generator() -> None:
 
 @pytest.mark.parametrize(
     ("config", "parts"),
-    [(replace(SMALL, label_noise=0.3), 2), (replace(SMALL, top_k="0.5", mismatch=0.5), 4)],
+    [
+        (replace(SMALL, label_noise=0.3), 2),
+        (replace(SMALL, top_k="0.5", mismatch=0.5, classify=0.3), 4),
+    ],
 )
 def test_a_batch_gives_the_same_in_several_parts(config: TrainConfig, parts: int) -> None:
     at_once = gan_of(config, group=2, dtype=torch.float64)
@@ -232,7 +235,10 @@ def test_groups_that_are_cut_would_show() -> None:
 
 @pytest.mark.parametrize(
     ("config", "bag"),
-    [(SMALL, 0), (replace(SMALL, label_dropout=0.5, label_noise=0.3, d_repeats=2), 2)],
+    [
+        (SMALL, 0),
+        (replace(SMALL, label_dropout=0.5, label_noise=0.3, classify=0.3, d_repeats=2), 2),
+    ],
 )
 def test_a_resumed_run_is_the_same_to_the_last_bit(config: TrainConfig, bag: int) -> None:
     whole = gan_of(config, bag=bag)
@@ -250,6 +256,18 @@ def test_a_resumed_run_is_the_same_to_the_last_bit(config: TrainConfig, bag: int
             resumed.load_state(state)
             run(resumed, number, 6)
             assert_same(whole, resumed)
+
+
+def test_a_classifier_may_come_and_go() -> None:
+    without, with_one = gan_of(), gan_of(replace(SMALL, classify=0.3))
+    run(without, 0, 2)
+    with_one.load_state(without.state())  # and the classifier begins anew
+    assert with_one.classifier is not None
+    assert not with_one.classifier.weight.any()
+    terms = run(with_one, 2, 4)
+    assert terms[1]["loss_classify"] < terms[0]["loss_classify"]
+    without.load_state(with_one.state())
+    run(without, 4, 5)
 
 
 def test_a_state_of_other_networks_is_refused() -> None:
@@ -367,7 +385,7 @@ def test_the_share_of_the_best_fakes_follows_a_schedule(monkeypatch: pytest.Monk
     asked: list[float] = []
 
     def generator_loss(*given: Any) -> tuple[Tensor, dict[str, Tensor]]:
-        asked.append(given[-1])
+        asked.append(given[4])
         return loss.generator_loss(*given)
 
     watched = SimpleNamespace(**vars(loss) | {"generator_loss": generator_loss})

@@ -1,7 +1,7 @@
 """The losses of the four phases."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.autograd import backward, gradcheck
 from torch.nn.functional import one_hot, softplus
 
+from animetools.networks.layers import Dense
 from animetools.training import augment, loss
 from animetools.training.loss import Networks
 from tests.conftest import ROOT
@@ -143,6 +144,31 @@ def test_images_with_wrong_labels_count_as_fakes(d_labels: str) -> None:
     wrong = torch.stack([empty, c[[0] * 4]], 1)
     value, terms = loss.real_loss(pair, images, empty, c, wrong, 0.5)
     assert terms["loss_mismatch"].tolist() == [0, *softplus(pair.scores(images, c[[0] * 4]))[1:]]
+
+
+def test_a_classifier_learns_whole_labels_and_asks_for_given_ones() -> None:
+    generator, discriminator = pairs.small_pair(c_dim=3, dtype=torch.float64)
+    classifier = Dense(discriminator.config.dense, 3).double()
+    plain = Networks(generator, discriminator)
+    pair = replace(plain, classifier=classifier)
+    images, whole = reals_for(pair, 4), torch.tensor([[1, 1, 0], [0, 0, 0], [0, 0, 1], [1, 1, 1]])
+    some = whole * torch.tensor([1, 1, 0])  # what a label has left
+    found = classifier(pair.hidden(images)).detach()
+    value, terms = loss.real_loss(pair, images, some.double(), whole.double(), classify=0.5)
+    missed = torch.where(whole > 0, softplus(-found), softplus(found)).sum(1)
+    torch.testing.assert_close(terms["loss_classify"], missed)
+    torch.testing.assert_close(
+        value, loss.real_loss(plain, images, some.double())[0] + 0.5 * missed.mean()
+    )
+
+    ws = generator.mapping(pairs.normal(5, 4, generator.config.mapping.z_dim), some.double())
+    found = classifier(pair.hidden(pair.images(ws, None))).detach()
+    value, terms = loss.generator_loss(pair, ws, None, some.double(), classify=0.5)
+    asked = (softplus(-found) * some).sum(1)
+    torch.testing.assert_close(terms["loss_asked"], asked)
+    torch.testing.assert_close(
+        value, loss.generator_loss(plain, ws, None, some.double())[0] + 0.5 * asked.mean()
+    )
 
 
 def test_r1_is_the_originals(golden: Golden) -> None:

@@ -30,7 +30,7 @@ from tests.training.groups import environments
 LABELS = torch.eye(3, dtype=torch.float64)[[0, 0, 1, 2, 2, 2]]
 EVERYTHING = TrainConfig(
     batch="16", accumulate=2, gamma=1.0, ema_kimg=0.1, aug="ada", p=0.4, target=-1.0, ada_kimg=0.2,
-    top_k="1,0.048:0.5", cond=True, label_dropout=0.5, label_noise=0.2, mismatch=0.5, d_repeats=2,
+    top_k="1,0.048:0.5", cond=True, label_dropout=0.5, label_noise=0.2, mismatch=0.5, classify=0.3, d_repeats=2,
 )  # fmt: skip
 GROWING = replace(
     preset("s1", 16), channel_base=64, latent=8, map_layers=2, batch="8,16px:4", mbstd=2, gamma=1.0,
