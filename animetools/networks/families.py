@@ -13,6 +13,7 @@ from animetools.networks.stylegan2 import config as stylegan2_configs
 from animetools.networks.stylegan2 import cpu_synthesis, cpu_trunk
 from animetools.networks.stylegan2 import modules as stylegan2
 from animetools.networks.stylegan3 import config as stylegan3_configs
+from animetools.networks.stylegan3 import cpu_synthesis as stylegan3_cpu
 from animetools.networks.stylegan3 import modules as stylegan3
 
 
@@ -40,7 +41,7 @@ KINDS = (
     Kind("StyleGAN2Discriminator", "StyleGAN 2",
          stylegan2_configs.StyleGAN2DiscriminatorConfig, stylegan2.Discriminator, cpu_trunk.of),
     Kind("StyleGAN3Generator", "StyleGAN 3",
-         stylegan3_configs.StyleGAN3GeneratorConfig, stylegan3.Generator),
+         stylegan3_configs.StyleGAN3GeneratorConfig, stylegan3.Generator, stylegan3_cpu.of),
 )
 # fmt: on
 
