@@ -68,11 +68,13 @@ def sgvideo(options: VideoOptions, stream: Stream) -> int:
 
     truncate: psi goes from the first of --psi to the last and back, or from one to its opposite.
 
+    turn, drift: faces of a StyleGAN 3 turn once counter-clockwise, or drift to the sides and back.
+
     music FILE: a walk whose speed follows the loudness and the beats of a sound, which is in the film.
 
     cross NETWORK NETWORK ...: the weights go from one network to the next of the same shape.
 
-    Prints the path of the film: videos/walk-404.mp4. walk, coarse, fine, circular and truncate loop.
+    Prints the path of the film: videos/walk-404.mp4. All loop but between, montage, music and cross.
     Odd sizes become even for mp4 and webm, by another row or column like the last. The film's metadata
     says where it comes from; --json prints that. A film that is interrupted leaves no file, and
     begins from the start; --frames continues where it was.

@@ -144,7 +144,9 @@ class Renderer:
     ) -> Iterator[Pixels | ItemError]:
         full = [*inputs, *[inputs[-1]] * (self.group - len(inputs))]
         noise = _joined([each.noise for each in full], self.stored_noise)
-        images = synthesis(torch.cat([each.ws for each in full]), noise)[: len(inputs)]
+        moved = [each.transform for each in full if each.transform is not None]  # of all, or none
+        more = [torch.cat(moved)] if moved else []
+        images = synthesis(torch.cat([each.ws for each in full]), noise, *more)[: len(inputs)]
         sound = images.flatten(1).isfinite().all(1).tolist()
         for pixels, is_sound in zip(to_pixels(images).cpu().numpy(), sound, strict=True):
             if is_sound:

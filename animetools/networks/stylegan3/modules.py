@@ -26,6 +26,7 @@ SLOPE = SLOPES["lrelu"]
 class Generator(generator.Generator):
     """From z and labels to images."""
 
+    moves = True
     config: StyleGAN3GeneratorConfig
     synthesis: "Synthesis"
 
@@ -59,7 +60,7 @@ class Synthesis(nn.Module):
         """ws [n, num_ws, w_dim] to images [n, C, H, W], float32 at least, not clipped.
 
         There is no noise: its word is accepted and changes nothing. `transform` [n or 1, 3, 3] is
-        the inverse of what happens to the image (see `transforms`); None is the stored one.
+        the inverse of what happens to the image (see `transform_of`); None is the stored one.
         Raises ValueError if a shape is wrong.
         """
         check_rows(ws, len(self.config.layers) + 1, self.config.mapping.w_dim)
