@@ -46,6 +46,7 @@ class VideoOptions(FilmOptions):
         "sgvideo walk --grid 2x2 --seed 404 --seconds 1",
         "sgvideo between 5 9 5 --network network.pkl --seconds 1",
         "sgvideo truncate --network network.pkl --seeds 0-3 --psi 1,-1 --seconds 1 --format gif",
+        "sgvideo turn --network stylegan3.pkl --seeds 0-3 --seconds 1",
         "sgvideo cross network.pkl model.pkl --seconds 1 --format webm",
         "sgvideo --preset article --network network.pkl --seconds 1",
     ],

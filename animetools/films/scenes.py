@@ -86,10 +86,13 @@ class Stage:
 
     def draw(self, ws: Tensor, transforms: Tensor | None = None) -> Iterator[Pixels]:
         """A frame of each row of ws [n, faces, num_ws, w_dim], moved by its transform [n, 3, 3]."""
-        moved = [None] * len(ws) if transforms is None else transforms.split(1)
         faces = self._faces(
             [
-                SynthesisInput(ws[frame, face][None], noise, transform=moved[frame])
+                SynthesisInput(
+                    ws[frame, face][None],
+                    noise,
+                    transform=None if transforms is None else transforms[frame, None],
+                )
                 for frame in range(len(ws))
                 for face, noise in enumerate(self.noises)
             ]

@@ -157,7 +157,7 @@ def difference(config: Config | MappingConfig, other: Config | MappingConfig) ->
         if isinstance(own, MappingConfig) and isinstance(wanted, MappingConfig):
             if inside := difference(own, wanted):
                 return inside
-        elif own != wanted and field.name == "layers":
+        elif own != wanted and field.name == "layers" and isinstance(own, tuple):
             return "other sizes, rates or filters of layers, not the same"
         elif own != wanted and not isinstance(own, Truncation):
             return f"{field.name} {_shown(own)}, not {_shown(wanted)}"

@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from animetools.netfiles import arguments
+from animetools.netfiles.foreign import refuse_foreign
 from animetools.netfiles.machine import refuse
 from animetools.netfiles.modules import Modules, mapping_of
 from animetools.networks.stylegan3.config import LayerConfig, StyleGAN3GeneratorConfig
@@ -68,8 +69,11 @@ def _layers(modules: Modules) -> list[str]:
     for name in found:
         if match := re.fullmatch(r"L(\d{1,2})_\d{1,5}_\d{1,6}", name, re.ASCII):
             layers[int(match[1])] = name
-    if len(layers) < 2 or set(layers) != set(range(len(layers))) or len(layers) > MOST_LAYERS:
-        refuse("the network lacks the layers of a StyleGAN3")
+    lacking = "the network lacks the layers of a StyleGAN3"
+    if len(layers) < 2:
+        refuse_foreign(modules.file, lacking)
+    if set(layers) != set(range(len(layers))) or len(layers) > MOST_LAYERS:
+        refuse(lacking)
     return [layers[i] for i in range(len(layers))]
 
 

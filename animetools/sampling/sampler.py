@@ -190,7 +190,8 @@ class Sampler:
         options = self.options
         if options.translate is None and options.rotate is None:
             return made
-        moved = transform_of(*(options.translate or (0, 0)), options.rotate or 0)
+        x, y = options.translate or (0, 0)
+        moved = transform_of(x, y, options.rotate or 0)
         return replace(made, transform=moved[None])
 
     def facts(self, pictures: Sequence[Picture]) -> dict[str, Any]:

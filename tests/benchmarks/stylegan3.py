@@ -26,14 +26,15 @@ from animetools.networks.stylegan3.modules import Generator, Layer
 
 def plain(generator: Generator, ws: Tensor) -> Tensor:
     """An image by torch's operations, one after the other."""
-    x = generator.synthesis.input(ws[:, 0])
+    x: Tensor = generator.synthesis.input(ws[:, 0])
     for i, layer in enumerate(generator.synthesis.layers):
         x = _layer(layer, x, ws[:, i + 1], generator.config.clamp)
     return x * generator.config.output_scale
 
 
 def _layer(layer: Layer, x: Tensor, w: Tensor, clamp: float | None) -> Tensor:
-    style, weight = layer.affine(w), layer.weight
+    style: Tensor = layer.affine(w)
+    weight: Tensor = layer.weight
     if layer.is_to_rgb:
         weight = weight * (style[0] / math.sqrt(style.shape[1]))[:, None, None]
     else:

@@ -178,7 +178,7 @@ class Layer(nn.Module):
         if self.is_to_rgb:
             style = style / math.sqrt(style.shape[1])
             x = functional.conv2d(scaled(x, style), self.weight.to(x.dtype))
-            scale = gain.expand(len(x), len(self.bias))
+            scale = gain.expand(x.shape[0], len(self.bias))
             return activate(x, self.bias, "linear", clamp=self.clamp, scale=scale)
         # Demodulation undoes these scales, which keep numbers in half precision finite.
         weight = self.weight * self.weight.square().mean((1, 2, 3), keepdim=True).rsqrt()

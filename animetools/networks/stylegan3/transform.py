@@ -14,4 +14,5 @@ def transform_of(x: float, y: float, degrees: float) -> Tensor:
     """
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     placed = torch.tensor([[cos, sin, x], [-sin, cos, y], [0, 0, 1]], dtype=torch.float64)
-    return torch.linalg.inv(placed).float()
+    inverse: Tensor = torch.linalg.inv(placed)
+    return inverse.float()

@@ -5,8 +5,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from animetools.networks import fast
 from animetools.networks.config import MappingConfig
+from animetools.networks.stylegan3 import cpu_synthesis
 from animetools.networks.stylegan3.config import LayerConfig, StyleGAN3GeneratorConfig
+from animetools.networks.stylegan3.design import config_of
 from animetools.networks.stylegan3.filters import low_pass
 from animetools.networks.stylegan3.modules import Generator, Input
 from tests.netfiles import sg3
@@ -41,6 +44,49 @@ def test_filters_are_designed_as_the_originals_were(name: str) -> None:
     for key, value in file.generator.state.items():
         if key.endswith("_filter"):
             assert error(g.state_dict()[key], value) < 2e-7, key
+
+
+@pytest.mark.parametrize("name", ["t32x", "m32", "r64"])
+def test_the_fast_form_is_the_modules(name: str) -> None:
+    file, _, wanted = sg3.read(name)
+    g = file.generator.build()
+    assert isinstance(g, Generator)
+    ws = g.mapping(wanted["z"])[:2]
+    moved = torch.eye(3).repeat(len(ws), 1, 1)
+    moved[-1, 0, 2] = 0.3
+    with fast.thread_pool(3) as pool:
+        draw = fast.synthesis(g, torch.device("cpu"), torch.float32, pool)
+        found = draw(ws, "const", moved)
+    assert error(found, g.synthesis(ws, transform=moved)) < CLOSE
+    alone = fast.synthesis(g, torch.device("cpu"), torch.float32)
+    assert torch.equal(alone(ws[1:], "none", moved[1:]), found[1:])
+
+
+def test_bfloat16_stays_close() -> None:
+    file, _, wanted = sg3.read("m32")
+    g = file.generator.build()
+    assert isinstance(g, Generator)
+    ws = g.mapping(wanted["z"][:1])
+    rough = cpu_synthesis.Synthesis(g.config, g.state_dict(), torch.bfloat16)(ws)
+    assert error(rough, g.synthesis(ws)) < 0.1
+
+
+@pytest.mark.parametrize("size", [128, 256, 512, 1024])
+@pytest.mark.parametrize("radial", [False, True])
+def test_a_new_design_is_the_papers(size: int, radial: bool) -> None:
+    config = config_of(size, MappingConfig(layers=2), radial=radial)
+    assert config.contradiction() == ""
+    assert config.image_size == (size, size)
+    with torch.device("meta"):
+        count = sum(p.numel() for p in Generator(config).parameters())
+    known = {
+        256: (28_472_133, 18_816_387),
+        512: (24_873_519, 16_665_594),
+        1024: (22_313_167, 15_093_151),
+    }
+    assert count == known.get(size, (count, count))[radial]
+    sides = [36, 36, 36, 52, 52, 84, 84, 148, 148, 148, 276, 276, 276, 256, 256]
+    assert size != 256 or [layer.size for layer in config.layers[:0:-1]] == sides[:0:-1]
 
 
 def small(**changes: object) -> StyleGAN3GeneratorConfig:
