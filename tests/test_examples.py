@@ -14,6 +14,7 @@ from animetools.netfiles import checkpoints
 from animetools.text.models.loading import SHIPPED
 from tests.conftest import REAL, ROOT, Shell, bash
 from tests.images.yolos import write_yolo
+from tests.netfiles import sg3
 from tests.pages import commands
 from tests.tagging.taggers import write_wd
 from tests.tiny import snapshot
@@ -91,6 +92,8 @@ def test_example(
         if network == "tagged.pkl":
             made = snapshot(c_dim=2, labels=["long_hair", "smile"])
         checkpoints.write(str(tmp_path / path), made)
+        if network == "stylegan3.pkl":
+            (tmp_path / path).write_bytes(sg3.path("m32").read_bytes())
     if "results/00000-faces" in line:
         (tmp_path / "results/00000-faces").mkdir(parents=True)
         checkpoints.write(str(tmp_path / "results/00000-faces/snapshot-000001.pkl"), snapshot())

@@ -59,13 +59,14 @@ class GenOptions(FileOptions):
         "sggen --seeds 0-9 --psi 0.8",
         "sggen --network network.pkl --seeds 0-8 --psi 0.5,1 --name 'psi{psi}/{seed}.jpg'",
         "sggen --network network.pkl --seeds 0-199 --grid 10x10 --accept 50%",
+        "sggen --network stylegan3.pkl --seeds 0-9 --rotate 30 --translate 0.1,0",
         "seq 5 7 | sggen --network latest -",
     ],
 )
 def sggen(options: GenOptions, stream: Stream) -> int:
     """Draw pictures with a StyleGAN.
 
-    Reads the files of StyleGAN 1, 2, 2-ADA and 2-ext and never runs what is in them. Seeds mean
+    Reads the files of StyleGAN 1, 2, 2-ADA, 2-ext and 3 and never runs what is in them. Seeds mean
     what they always meant: an old seed on an old network gives the old picture, and the same file
     whatever else is drawn beside it.
 

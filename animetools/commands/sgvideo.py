@@ -48,6 +48,7 @@ class VideoOptions(FilmOptions):
         "sgedit --learn pca.npz --pca 4 --samples 2000 && "
         "sgvideo edit pca0=3 --directions pca.npz --seeds 0-3 --seconds 1",
         "sgvideo truncate --network network.pkl --seeds 0-3 --psi 1,-1 --seconds 1 --format gif",
+        "sgvideo turn --network stylegan3.pkl --seeds 0-3 --seconds 1",
         "sgvideo cross network.pkl model.pkl --seconds 1 --format webm",
         "sgvideo --preset article --network network.pkl --seconds 1",
     ],
@@ -73,12 +74,13 @@ def sgvideo(options: VideoOptions, stream: Stream) -> int:
 
     truncate: psi goes from the first of --psi to the last and back, or from one to its opposite.
 
+    turn, drift: faces of a StyleGAN 3 turn once counter-clockwise, or drift to the sides and back.
+
     music FILE: a walk whose speed follows the loudness and the beats of a sound, which is in the film.
 
     cross NETWORK NETWORK ...: the weights go from one network to the next of the same shape.
 
-    Prints the path of the film: videos/walk-404.mp4. walk, coarse, fine, circular, edit
-    and truncate loop.
+    Prints the path of the film: videos/walk-404.mp4. All loop but between, montage, music and cross.
     Odd sizes become even for mp4 and webm, by another row or column like the last. The film's metadata
     says where it comes from; --json prints that. A film that is interrupted leaves no file, and
     begins from the start; --frames continues where it was.

@@ -10,13 +10,15 @@ from torch import Tensor
 from animetools.editing.grammar import Edits
 from animetools.errors import FatalError
 from animetools.films.options import edits_of
-from animetools.films.paths import Floats, along, circle, legs, to_and_fro
+from animetools.films.paths import Floats, along, circle, eight, legs, to_and_fro
 from animetools.films.scenes import Faces, Stage, blocks, checked
 from animetools.films.sound import speeds
 from animetools.films.source import Source, faces_of
 from animetools.films.steps import Places, even_steps
 from animetools.images.files import Pixels
 from animetools.netfiles.classes import lists_of, mean_labels
+from animetools.networks.families import kind_of
+from animetools.networks.stylegan3.transform import transform_of
 from animetools.sampling.latents import Latent, slerp, w_of, z_of
 from animetools.sampling.layers import thirds
 from animetools.sampling.seeds import MOST_ON_A_SHEET, Seeds, is_seeds
@@ -213,6 +215,26 @@ def film_of_psi(source: Source) -> Faces:
     return Faces(stage, count, ws)
 
 
+def film_of_plane(source: Source) -> Faces:
+    """Faces of a StyleGAN 3 that turn once, or drift along an eight, on the plane that they are on."""
+    options, generator = source.options, source.sampler.generator
+    if not generator.moves:
+        family = kind_of(generator.config).family
+        raise FatalError(f"{source.request.kind} is for StyleGAN 3, and this is a {family}")
+    seeds, grid = faces_of(options)
+    stage, count = source.in_grid(seeds, grid), options.count()
+    checked(stage.size)
+    faces = torch.cat([source.face(seed).ws for seed in seeds])
+    shares = [number / count for number in range(count)]
+    if source.request.kind == "turn":
+        moved = [transform_of(0, 0, 360 * share) for share in shares]
+    else:
+        moved = [transform_of(*eight(share), 0) for share in shares]
+    return Faces(
+        stage, count, lambda first, end: faces.expand(end - first, -1, -1, -1), torch.stack(moved)
+    )
+
+
 FILMS: dict[str, Callable[[Source], Faces]] = {
     "walk": film_of_walk,
     "coarse": film_of_styles,
@@ -221,5 +243,7 @@ FILMS: dict[str, Callable[[Source], Faces]] = {
     "between": film_between,
     "edit": film_of_edits,
     "truncate": film_of_psi,
+    "turn": film_of_plane,
+    "drift": film_of_plane,
     "music": film_of_music,
 }

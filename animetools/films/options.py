@@ -27,11 +27,24 @@ KINDS = {
     "edit": "EDITS ...",
     "montage": "RUN, or FILE ...",
     "truncate": "",
+    "turn": "",
+    "drift": "",
     "music": "FILE",
     "cross": "NETWORK NETWORK ...",
 }
-GRIDS = ("walk", "fine", "circular", "edit", "montage", "truncate", "music", "cross")
-FACES = ("coarse", "fine", "edit", "montage", "truncate", "cross")
+GRIDS = (
+    "walk",
+    "fine",
+    "circular",
+    "edit",
+    "montage",
+    "truncate",
+    "turn",
+    "drift",
+    "music",
+    "cross",
+)
+FACES = ("coarse", "fine", "edit", "montage", "truncate", "turn", "drift", "cross")
 
 
 @dataclass(frozen=True)
@@ -49,7 +62,7 @@ class FilmOptions(NetworkOptions):
     seeds: Annotated[
         Seeds | None,
         Opt(
-            "coarse, fine, edit, montage, truncate, cross: seeds of the faces; the default is 700 for coarse"
+            "coarse, fine, edit, montage, truncate, turn, drift, cross: seeds of the faces; the default is 700 for coarse"
             " and fine, else --seed and those that follow it, as many as --grid holds.",
             unit="SEEDS",
             parse=Seeds.parse,
@@ -265,8 +278,9 @@ def _name(kind: str, rest: list[str], options: FilmOptions) -> str:
     words = [word.rstrip("/").rpartition("/")[2] for word in rest]
     if kind in ("walk", "circular", "coarse", "fine", "music"):
         words.append(f"{options.seed}")
-    if kind in ("edit", "truncate"):
+    if kind in ("edit", "truncate", "turn", "drift"):
         words += [str(options.seeds or options.seed)]
+    if kind == "truncate":
         words += [f"psi{shown(psi)}" for psi in options.psi or ()]
     if len(words) > 4:
         words = [words[0], words[-1]]

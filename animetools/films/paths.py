@@ -13,6 +13,7 @@ Floats = NDArray[np.float32]
 Times = NDArray[np.float64]
 
 MOST_BYTES = 1 << 30  # of the latents of a walk
+FARTHEST = 0.25  # widths of a picture that it drifts to each side
 SLAB = 256  # numbers that are filtered at once: the filter needs no copy of all
 
 
@@ -77,3 +78,9 @@ def circle(seed: int, cells: int, z_dim: int) -> tuple[Floats, Floats]:
     other /= np.linalg.norm(other, axis=1, keepdims=True)
     length = np.float32(math.sqrt(z_dim))
     return one * length, other * length
+
+
+def eight(share: float) -> tuple[float, float]:
+    """A place on an eight around the middle, after a `share` of the way, in widths of a picture."""
+    angle = 2 * math.pi * share
+    return FARTHEST * math.sin(angle), FARTHEST / 2 * math.sin(2 * angle)

@@ -84,11 +84,15 @@ class Stage:
         times = 2 if self.enlarge else 1
         return width * times * self.columns, height * times * (len(self.places) // self.columns)
 
-    def draw(self, ws: Tensor) -> Iterator[Pixels]:
-        """A frame of each row of ws [n, faces, num_ws, w_dim]."""
+    def draw(self, ws: Tensor, transforms: Tensor | None = None) -> Iterator[Pixels]:
+        """A frame of each row of ws [n, faces, num_ws, w_dim], moved by its transform [n, 3, 3]."""
         faces = self._faces(
             [
-                SynthesisInput(ws[frame, face][None], noise)
+                SynthesisInput(
+                    ws[frame, face][None],
+                    noise,
+                    transform=None if transforms is None else transforms[frame, None],
+                )
                 for frame in range(len(ws))
                 for face, noise in enumerate(self.noises)
             ]
@@ -122,11 +126,15 @@ class Stage:
 
 @dataclass(frozen=True)
 class Faces:
-    """Faces that move through w: `ws` gives [n, faces, num_ws, w_dim] for frames first to end."""
+    """Faces that move through w: `ws` gives [n, faces, num_ws, w_dim] for frames first to end.
+
+    `transforms` [count, 3, 3] move the plane that they are on.
+    """
 
     stage: Stage
     count: int
     ws: Callable[[int, int], Tensor]
+    transforms: Tensor | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -137,7 +145,8 @@ class Faces:
         """The frames from the first up to the end."""
         with torch.inference_mode():
             ws = self.ws(first, end)
-        return self.stage.draw(ws)
+        moved = None if self.transforms is None else self.transforms[first:end]
+        return self.stage.draw(ws, moved)
 
 
 def in_rgb(pixels: Pixels) -> Pixels:

@@ -14,6 +14,7 @@ from animetools.netfiles.classes import names_of, takes_tags
 from animetools.netfiles.networkfile import NetworkFile, SavedNetwork
 from animetools.networks.config import Config, MappingConfig, Truncation
 from animetools.networks.families import kind_of
+from animetools.networks.stylegan3.config import StyleGAN3GeneratorConfig
 
 Shares = Sequence[float]
 """How much of each file there is in a tensor; they add up to 1."""
@@ -81,25 +82,38 @@ def generator(
     Raises ItemError as `blended`.
     """
     config = networks[0].config
-    base = max(config.base)  # of a picture's longer side; blocks are called as if it were 4
+    sizes = sizes_of(config)
+    layers = config.layers if isinstance(config, StyleGAN3GeneratorConfig) else ()
 
     def shares(name: str) -> Shares:
         if name.startswith("mapping."):
             return mapping
         if not isinstance(synthesis, Swap):
             return synthesis
+        if layer := re.match(r"synthesis\.L(\d+)_", name):
+            return synthesis(layers[int(layer[1])].rate)
+        if name.startswith("synthesis.input."):
+            return synthesis(sizes[0])
         block = re.match(r"synthesis\.b(\d+)\.", name)
         assert block  # as all tensors but the level of detail
-        return synthesis(int(block[1]) * base // 4)
+        return synthesis(int(block[1]) * sizes[0] // 4)  # called as if the lowest were 4
 
-    if isinstance(synthesis, Swap):
-        sizes = [base << block for block in range(1, len(config.channels))]
-        if synthesis.size not in sizes:
-            raise ItemError(
-                f"{names[0]} has no layers that begin at {synthesis.size} pixels, but at"
-                f" {', '.join(map(str, sizes))}"
-            )
+    if isinstance(synthesis, Swap) and synthesis.size not in sizes[1:]:
+        raise ItemError(
+            f"{names[0]} has no layers that begin at {synthesis.size} pixels, but at"
+            f" {', '.join(map(str, sizes[1:]))}"
+        )
     return _sum("generator", names, networks, shares)
+
+
+def sizes_of(config: Config) -> list[int]:
+    """How many pixels a picture's longer side has in each block of a generator, from the lowest.
+
+    A StyleGAN 3 has no blocks: its layers are counted by their sampling rates.
+    """
+    if isinstance(config, StyleGAN3GeneratorConfig):
+        return sorted({layer.rate for layer in config.layers})
+    return [max(config.base) << block for block in range(len(config.channels))]
 
 
 def _sum(
@@ -143,6 +157,8 @@ def difference(config: Config | MappingConfig, other: Config | MappingConfig) ->
         if isinstance(own, MappingConfig) and isinstance(wanted, MappingConfig):
             if inside := difference(own, wanted):
                 return inside
+        elif own != wanted and field.name == "layers" and isinstance(own, tuple):
+            return "other sizes, rates or filters of layers, not the same"
         elif own != wanted and not isinstance(own, Truncation):
             return f"{field.name} {_shown(own)}, not {_shown(wanted)}"
     return ""

@@ -8,7 +8,7 @@ from animetools.netfiles.machine import refuse
 from animetools.networks.config import MOST, Config
 from animetools.networks.families import kind_named, kind_of
 
-LONGEST = 16  # blocks, or taps of a filter
+LONGEST = 32  # blocks, layers, or taps of a filter
 
 
 def config_to_json(config: Config) -> dict[str, Any]:

@@ -24,7 +24,7 @@ STYLEGANS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("a StyleGAN 1 in lernapparat's layout", (r"\bblocks\.4x4\.",)),
     ("a StyleGAN-T", (r"\bsynthesis\.", r"\b(clip|dino)\.")),
     ("a StyleGAN-XL", (r"\bsynthesis\.input\.", r"\b(feature_networks?|embed_proj)\b")),
-    ("a StyleGAN3", (r"\bsynthesis\.(input\.|L\d+_\d+)",)),
+    ("the tensors of a StyleGAN3 without its settings", (r"\bsynthesis\.(input\.|L\d+_\d+)",)),
     ("an EG3D", (r"\bbackbone\.synthesis\.", r"\bsuperresolution\.")),
     ("the tensors of a StyleGAN2-ADA without its settings", (r"\bsynthesis\.b4\.const$",)),
     ("a part of a StyleGAN2 in rosinality's layout", (r"\bto_rgbs?\d?\.(\d+\.)?conv\.modulation",)),

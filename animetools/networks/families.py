@@ -12,6 +12,9 @@ from animetools.networks.stylegan1 import modules as stylegan1
 from animetools.networks.stylegan2 import config as stylegan2_configs
 from animetools.networks.stylegan2 import cpu_synthesis, cpu_trunk
 from animetools.networks.stylegan2 import modules as stylegan2
+from animetools.networks.stylegan3 import config as stylegan3_configs
+from animetools.networks.stylegan3 import cpu_synthesis as stylegan3_cpu
+from animetools.networks.stylegan3 import modules as stylegan3
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ KINDS = (
          stylegan2_configs.StyleGAN2GeneratorConfig, stylegan2.Generator, cpu_synthesis.of),
     Kind("StyleGAN2Discriminator", "StyleGAN 2",
          stylegan2_configs.StyleGAN2DiscriminatorConfig, stylegan2.Discriminator, cpu_trunk.of),
+    Kind("StyleGAN3Generator", "StyleGAN 3",
+         stylegan3_configs.StyleGAN3GeneratorConfig, stylegan3.Generator, stylegan3_cpu.of),
 )
 # fmt: on
 

@@ -21,7 +21,7 @@ from animetools.networks.stylegan2 import cpu
 
 GROUP = cpu.GROUP  # images that a CPU draws at once
 
-Synthesis = Callable[[Tensor, Noise], Tensor]
+Synthesis = Callable[..., Tensor]  # a network that `moves` takes a transform too
 Features = Callable[[Tensor], Tensor]
 
 
@@ -112,10 +112,11 @@ def _on_gpu(module: nn.Module, device: torch.device, dtype: torch.dtype) -> Call
         return x.to(device, dtype) if isinstance(x, Tensor) else x
 
     @torch.inference_mode()
-    def run(x: Tensor, noise: Noise | None = None) -> Tensor:
+    def run(x: Tensor, noise: Noise | None = None, *more: Tensor) -> Tensor:
         given = [there(x)]
         if noise is not None:
             given.append(noise if isinstance(noise, str) else [there(layer) for layer in noise])
+        given += map(there, more)
         if len(ways) > 1:
             try:
                 out: Tensor = ways[0]()(*given).float()

@@ -18,6 +18,8 @@ class Generator(nn.Module):
     `truncated` is how many rows of w a truncation changes without a cutoff.
     """
 
+    moves = False  # whether its synthesis takes a transform that moves and turns images
+
     def __init__(
         self, config: GeneratorConfig, mapping: Mapping, synthesis: nn.Module, truncated: int
     ) -> None:

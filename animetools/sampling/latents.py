@@ -67,12 +67,14 @@ class Picture:
 class SynthesisInput:
     """What the synthesis takes for one picture: ws [1, num_ws, w_dim] float32, truncated, and noise.
 
-    `labels` [1, c_dim] are those that the mapping took, if any.
+    `labels` [1, c_dim] are those that the mapping took, if any; `transform` [1, 3, 3] is of a network
+    that moves its images, None being its own.
     """
 
     ws: Tensor
     noise: Noise = "const"
     labels: Tensor | None = None
+    transform: Tensor | None = None
 
 
 @torch.inference_mode()

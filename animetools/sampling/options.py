@@ -7,7 +7,7 @@ from animetools.images.containers import Format
 from animetools.options import Opt
 from animetools.ranking.choice import Share
 from animetools.sampling.naming import NameTemplate, Naming
-from animetools.sampling.seeds import Grid, Psis, Seeds
+from animetools.sampling.seeds import Grid, Psis, Seeds, Shift
 from animetools.shared_options import FORMAT, NETWORK, Quality, Tags
 
 LEAST_BOUND = 0.01  # of |z|: below, hundreds of redraws find nothing
@@ -77,6 +77,24 @@ class SamplingOptions(NetworkOptions):
             " run_generator.py drew it."
         ),
     ] = "const"
+    translate: Annotated[
+        Shift | None,
+        Opt(
+            "StyleGAN 3: move what is drawn to the right and down, in widths of the picture, such as"
+            " 0.25,-0.1; its plane has no border.",
+            unit="X,Y",
+            parse=Shift.parse,
+        ),
+    ] = None
+    rotate: Annotated[
+        float | None,
+        Opt(
+            "StyleGAN 3: turn what is drawn counter-clockwise, before --translate moves it.",
+            unit="DEGREES",
+            min=-3600,
+            max=3600,
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense together."""

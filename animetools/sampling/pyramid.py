@@ -61,6 +61,8 @@ def has_sums(generator: Generator) -> bool:
 
 def painted(generator: Generator) -> list[tuple[int, int]]:
     """Height and width of each resolution that paints colors, from the lowest upwards."""
+    if not hasattr(generator.synthesis, "blocks"):
+        return []
     high, wide = generator.config.base
     blocks = enumerate(_blocks(generator))
     return [(high << i, wide << i) for i, block in blocks if hasattr(block, "torgb")]

@@ -146,7 +146,9 @@ class Renderer:
         self, synthesis: fast.Synthesis, inputs: Sequence[SynthesisInput]
     ) -> list[Pixels | ItemError]:
         noise = _joined([each.noise for each in inputs], self.stored_noise)
-        images = synthesis(torch.cat([each.ws for each in inputs]), noise)
+        moved = [each.transform for each in inputs if each.transform is not None]  # of all, or none
+        more = [torch.cat(moved)] if moved else []
+        images = synthesis(torch.cat([each.ws for each in inputs]), noise, *more)
         sound = images.flatten(1).isfinite().all(1).tolist()
         made = zip(to_pixels(images).cpu().numpy(), sound, strict=True)
         return [

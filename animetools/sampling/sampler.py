@@ -22,7 +22,10 @@ from animetools.netfiles.classes import (
 )
 from animetools.netfiles.networkfile import NetworkFile
 from animetools.networks.devices import DTYPES
+from animetools.networks.families import kind_of
 from animetools.networks.generator import Generator
+from animetools.networks.stylegan3.transform import transform_of
+from animetools.options import given
 from animetools.sampling import latent_files
 from animetools.sampling.latents import (
     Floats,
@@ -80,9 +83,14 @@ class Sampler:
     def opened(self) -> Self:
         """The same with the network's own cutoff where none is given.
 
-        Raises OSError and ItemError as `open_network`, and ItemError for an unknown class.
+        Raises OSError and ItemError as `open_network`, and ItemError for an unknown class, and for a
+        transform that the network does not take.
         """
         self.labels()
+        moved = given(self.options, {"translate", "rotate"})
+        if moved and not self.generator.moves:
+            family = kind_of(self.generator.config).family
+            raise ItemError(f"{moved[0]} is for StyleGAN 3, and this is a {family}")
         if self.options.cutoff is not None:
             return self
         cutoff = self.generator.config.truncation.cutoff
@@ -178,7 +186,13 @@ class Sampler:
         """
         words = picture.latent.classes
         labels = labels_of_record(self.network.classes, words) if words else self.labels()
-        return synthesis_input(self.generator, picture.latent, picture.psi, self.options, labels)
+        made = synthesis_input(self.generator, picture.latent, picture.psi, self.options, labels)
+        options = self.options
+        if options.translate is None and options.rotate is None:
+            return made
+        x, y = options.translate or (0, 0)
+        moved = transform_of(x, y, options.rotate or 0)
+        return replace(made, transform=moved[None])
 
     def facts(self, pictures: Sequence[Picture]) -> dict[str, Any]:
         """Where a picture, or a sheet of them, comes from: enough to draw it again."""
@@ -205,6 +219,8 @@ class Sampler:
             facts["truncate"] = "z"
         elif options.cutoff is not None:
             facts["cutoff"] = options.cutoff
+        facts |= {"translate": [*options.translate]} if options.translate else {}
+        facts |= {"rotate": options.rotate} if options.rotate is not None else {}
         facts |= {"noise": options.noise, "dtype": self.dtype}
         return facts | {"network": os.path.basename(self.path), "sha256": self.network.sha256}
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 LARGEST_SEED = 2**32 - 1  # that numpy's RandomState takes
 MOST_PSI = 1000
 LARGEST_PSI, DECIMALS = 10**6, 6  # of a psi, as names of files show it
+FARTHEST = 1000  # widths of a picture that it is moved
 MOST_ON_A_SHEET = 4096  # so that a sheet's file can list the seeds of all
 
 
@@ -69,6 +70,33 @@ class Psis(tuple[float, ...]):
 
     def __str__(self) -> str:
         return ",".join(map(shown, self))
+
+
+class Shift(NamedTuple):
+    """How far a picture is moved to the right and down, in its widths."""
+
+    x: float
+    y: float
+
+    @classmethod
+    def parse(cls, text: str) -> "Shift":
+        """The shift of "0.25,-0.1".
+
+        Raises ValueError, in one sentence, for anything else, and beyond FARTHEST.
+        """
+        found = re.fullmatch(r"\s*([-+]?[\d.]{1,12})\s*,\s*([-+]?[\d.]{1,12})\s*", text, re.ASCII)
+        try:
+            x, y = (float(part) for part in found.groups()) if found else (FARTHEST + 1, 0)
+        except ValueError:
+            x, y = FARTHEST + 1, 0
+        if max(abs(x), abs(y)) > FARTHEST:
+            raise ValueError(
+                f"a shift is two numbers of at most {FARTHEST}, such as 0.25,-0.1, not '{text}'"
+            )
+        return cls(x, y)
+
+    def __str__(self) -> str:
+        return f"{self.x:g},{self.y:g}"
 
 
 def shown(psi: float) -> str:

@@ -16,6 +16,7 @@ from animetools.networks.devices import DTYPES
 from animetools.networks.families import kind_of
 from animetools.networks.fast import native
 from animetools.networks.stylegan1.config import StyleGAN1GeneratorConfig
+from animetools.networks.stylegan3.config import StyleGAN3GeneratorConfig
 from animetools.training import growth
 from animetools.training.augment import FILTER, PIPES, SIDE, Ada
 from animetools.training.config import Configs, DConfig, Dtype, GConfig, TrainConfig, networks
@@ -235,10 +236,14 @@ def _same_family(wanted: Configs, theirs: tuple[Config, Config], path: str) -> C
     """
     for their, our in zip(theirs, wanted, strict=True):
         if type(their) is not type(our):
-            is_old = isinstance(their, StyleGAN1GeneratorConfig)
+            family, cure = kind_of(their).family, "pass another --preset"
+            if isinstance(their, StyleGAN1GeneratorConfig):
+                cure = "pass --preset s1"
+            elif isinstance(their, StyleGAN3GeneratorConfig):
+                cure = f"no --preset trains a {family}"
             raise FatalError(
-                f"{path}: a {kind_of(their).family}, while the networks of this run are"
-                f" {kind_of(our).family}: pass {'--preset s1' if is_old else 'another --preset'}"
+                f"{path}: a {family}, while the networks of this run are"
+                f" {kind_of(our).family}: {cure}"
             )
     generator, discriminator = theirs
     assert isinstance(generator, GConfig)

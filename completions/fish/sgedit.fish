@@ -7,6 +7,8 @@ complete -c sgedit -s s -l seeds -r -d 'Seeds to draw, such as 0-50000,60000; bo
 complete -c sgedit -l latents -x -a 'z w w+' -d 'Kind of the latents in files whose shape fits several; w+ is all rows of w.'
 complete -c sgedit -l truncate -x -a 'w z' -d 'What psi truncates: w, or z, which is drawn again until it is within +-psi.'
 complete -c sgedit -l noise -x -a 'const random none seed' -d 'const: stored in the network, or in a file of sgproject; random: different in each picture; seed: as run_generator.py drew it.'
+complete -c sgedit -l translate -r -d 'StyleGAN 3: move what is drawn to the right and down, in widths of the picture, such as 0.25,-0.1; its plane has no border.'
+complete -c sgedit -l rotate -r -d 'StyleGAN 3: turn what is drawn counter-clockwise, before --translate moves it.'
 complete -c sgedit -l learn -r -d 'Learn directions and write them to this .npz file.'
 complete -c sgedit -l positive -r -d 'Learn from sorted pictures: the folder of those that have something. Its name is that of the direction. They are sggen\'s, or latents of sgproject.'
 complete -c sgedit -l negative -r -d 'The folder of those that have not.'

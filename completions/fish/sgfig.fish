@@ -7,6 +7,8 @@ complete -c sgfig -s s -l seeds -r -d 'Seeds to draw, such as 0-50000,60000; bot
 complete -c sgfig -l latents -x -a 'z w w+' -d 'Kind of the latents in files whose shape fits several; w+ is all rows of w.'
 complete -c sgfig -l truncate -x -a 'w z' -d 'What psi truncates: w, or z, which is drawn again until it is within +-psi.'
 complete -c sgfig -l noise -x -a 'const random none seed' -d 'const: stored in the network, or in a file of sgproject; random: different in each picture; seed: as run_generator.py drew it.'
+complete -c sgfig -l translate -r -d 'StyleGAN 3: move what is drawn to the right and down, in widths of the picture, such as 0.25,-0.1; its plane has no border.'
+complete -c sgfig -l rotate -r -d 'StyleGAN 3: turn what is drawn counter-clockwise, before --translate moves it.'
 complete -c sgfig -l rows -r -d 'mixing: seeds of the rows; those of --seeds are above the columns.'
 complete -c sgfig -l ranges -r -d 'mixing: which rows of w each row of pictures takes from its column, such as 0-3,0-3,4-7; one range is for all. The default is coarse, middle and fine ones.'
 complete -c sgfig -l count -r -d 'How many snapshots, classes, clusters, steps of an interpolation or samples of noise the figure shows.'

@@ -7,6 +7,8 @@ complete -c sggen -s s -l seeds -r -d 'Seeds to draw, such as 0-50000,60000; bot
 complete -c sggen -l latents -x -a 'z w w+' -d 'Kind of the latents in files whose shape fits several; w+ is all rows of w.'
 complete -c sggen -l truncate -x -a 'w z' -d 'What psi truncates: w, or z, which is drawn again until it is within +-psi.'
 complete -c sggen -l noise -x -a 'const random none seed' -d 'const: stored in the network, or in a file of sgproject; random: different in each picture; seed: as run_generator.py drew it.'
+complete -c sggen -l translate -r -d 'StyleGAN 3: move what is drawn to the right and down, in widths of the picture, such as 0.25,-0.1; its plane has no border.'
+complete -c sggen -l rotate -r -d 'StyleGAN 3: turn what is drawn counter-clockwise, before --translate moves it.'
 complete -c sggen -l accept -r -d 'Keep the pictures that the discriminator scores best: a share, such as 10%, or a number.'
 complete -c sggen -l grid -r -d 'Write sheets of so many columns and rows, not single pictures.'
 complete -c sggen -l format -x -a 'png jpg webp' -d 'Format of the image files; by default png.'

@@ -5,7 +5,7 @@ complete -c sgvideo -l class -r -d 'Class, by number or name. The default is a r
 complete -c sgvideo -l tags -r -d 'Several classes at once, by numbers or names: long_hair,smile:0.5. The number behind a class, 0 to 1, weakens it; --tags given again goes halfway between both.'
 complete -c sgvideo -l noise -x -a 'const random none' -d 'const: stored in the network; random: drawn for each face. No frame changes it.'
 complete -c sgvideo -l seed -r -d 'Seed of the walk, the circle or the face.'
-complete -c sgvideo -l seeds -r -d 'coarse, fine, edit, montage, truncate, cross: seeds of the faces; the default is 700 for coarse and fine, else --seed and those that follow it, as many as --grid holds.'
+complete -c sgvideo -l seeds -r -d 'coarse, fine, edit, montage, truncate, turn, drift, cross: seeds of the faces; the default is 700 for coarse and fine, else --seed and those that follow it, as many as --grid holds.'
 complete -c sgvideo -l grid -r -d 'Show so many columns and rows of faces.'
 complete -c sgvideo -l fps -r -d 'Frames a second [20].'
 complete -c sgvideo -l seconds -r -d 'Length of the film; by default 10, that of the sound for music, and for montage one frame per picture.'

@@ -13,7 +13,7 @@ import torch
 
 from animetools.netfiles import checkpoints, pytorch, rosinality
 from animetools.netfiles.pickles import load_pickle
-from tests.netfiles import files, goldens
+from tests.netfiles import files, goldens, sg3
 
 CODES = [ord(opcode.code) for opcode in pickletools.opcodes]
 EXTREME = [b"\x00", b"\xff", b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\x00\x00\x00\x80", b"\x80"]
@@ -54,6 +54,7 @@ ORIGINALS: dict[str, Callable[[], bytes]] = {
     "stylegan2-ext": lambda: goldens.tf_file("ext_32"),
     "protocol 2": lambda: goldens.tf_file("s2f_32", protocol=2),
     "ada": lambda: files.ada_file("s2-orig-32-G", "s2-skip-32-D"),
+    "stylegan3": lambda: sg3.path("m32").read_bytes(),
     "ours": lambda: _written(".pkl"),
     "safetensors": lambda: _written(".safetensors"),
     "rosinality": lambda: _written(".pt"),

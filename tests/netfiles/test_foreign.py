@@ -115,7 +115,7 @@ def test_pickles_of_related_networks_are_told_apart(tmp_path: Path) -> None:
     judge = nested("feature_networks.x.weight")
     g_ema, d = files.ada_module(three, {}), files.ada_module(judge, {})
     for data, layout in [
-        (files.ada_pickle(G_ema=g_ema), "a StyleGAN3, which"),
+        (files.ada_pickle(G_ema=g_ema), "a StyleGAN3"),
         (files.ada_pickle(G_ema=g_ema, D=d), "a StyleGAN-XL, which is not supported yet"),
         (pickle.dumps({"weights": np.zeros(3)}), "it has 1 tensor, such as 'weights'"),
     ]:

@@ -112,7 +112,7 @@ def test_other_pickles_are_refused() -> None:
     broken = {**network, "mapping.w_avg": torch.full_like(network["mapping.w_avg"], torch.nan)}
     cases: list[tuple[str, Any]] = [
         ("without G, D and G_ema", {"a": 1}),
-        ("StyleGAN3", {"G_ema": files.ada_module(stylegan3, {})}),
+        ("a StyleGAN3 without its settings", {"G_ema": files.ada_module(stylegan3, {})}),
         ("not one of PyTorch's", {"G_ema": {"state": {}}}),
         ("lacks the tensor synthesis.b8.conv0.weight", {"G": files.ada_module(missing, {})}),
         ("lacks the blocks", {"G": files.ada_module(missing_block, {})}),

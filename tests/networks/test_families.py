@@ -107,5 +107,6 @@ def test_names_of_kinds_in_files_stay() -> None:
         "StyleGAN1Discriminator",
         "StyleGAN2Generator",
         "StyleGAN2Discriminator",
+        "StyleGAN3Generator",
     ]
     assert all(kind_of(kind.config.__new__(kind.config)) is kind for kind in KINDS)
