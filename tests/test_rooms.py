@@ -52,6 +52,7 @@ ALLOWED = {
     "sampling": GROUND | {"images", "networks", "netfiles", "ranking"},
     "films": GROUND | {"images", "networks", "netfiles", "sampling", "upscaling"},
     "inversion": GROUND | {"images", "networks", "netfiles", "ranking", "sampling"},
+    "site": GROUND | {"images", "networks", "netfiles", "text"},
 }
 
 
