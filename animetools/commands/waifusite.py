@@ -108,6 +108,11 @@ class SiteOptions:
         """Refuse what cannot be before anything is read."""
         if self.snippets and not os.path.isdir(self.snippets):
             raise ValueError(f"--snippets {self.snippets} is not a folder")
+        for name in ("title", "url"):
+            try:
+                getattr(self, name).encode()
+            except UnicodeEncodeError:
+                raise ValueError(f"--{name} is not UTF-8") from None
         if self.url and not self.url.startswith(("https://", "http://")):
             raise ValueError(f"--url begins with https://, not as {self.url}")
 

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from animetools.atomic import claim
 from animetools.images.described import encode_described
 from animetools.site.texts import script
 from tests.conftest import ROOT, Shell
@@ -177,6 +178,7 @@ def test_bad_input_costs_a_line_each(shell: Shell, faces: Path) -> None:
         ("waifusite -o in/0.png/ in/", "in/0.png is not a folder"),
         ("waifusite --widths 9 in/", "--widths: a width is at least 16 pixels"),
         ("waifusite --url ftp://x in/", "--url begins with https://"),
+        ("waifusite --title $'\\xff' in/", "--title is not UTF-8"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(shell: Shell, faces: Path, line: str, reason: str) -> None:
@@ -206,6 +208,14 @@ def test_files_of_others_stay(shell: Shell, faces: Path) -> None:
     done = shell("find site in -type f | waifusite")
     assert "in the site already" in done.stderr
     assert json.loads((faces / "site/manifest.json").read_text())["faces"] == 5
+
+
+def test_one_run_at_a_time_writes_a_site(shell: Shell, faces: Path) -> None:
+    lock = claim(str(faces / "site"), folder=True)
+    done = shell("waifusite in/")
+    os.close(lock)
+    reason = "waifusite: site: another waifusite is writing it: wait for it\n"
+    assert (done.returncode, done.stderr) == (2, reason)
 
 
 def test_a_dry_run_writes_nothing(shell: Shell, faces: Path) -> None:
