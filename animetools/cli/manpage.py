@@ -19,7 +19,7 @@ STREAM = (
 )
 ACCOUNT = "The last line on standard error says what happened to the inputs."
 JOURNAL = (
-    "The output folder has a journal (.animetools.sqlite) of inputs, settings and outputs. The same "
+    "The output folder has a hidden journal of inputs, settings and outputs. The same "
     "command run again, after a crash or with more inputs, does only what is missing and prints all "
     "paths. Without --force, outputs of other settings and files of others are never overwritten."
 )

@@ -14,14 +14,18 @@ from animetools.netfiles.networkfile import SavedNetwork
 from animetools.networks.generator import Generator
 
 MOST = 1 << 20  # images in a batch
+SMALL = 256  # numbers of a constant that is not worth halving
 CLOSE = 1e-3  # of the largest number: rounding grows where nearly equal pixels are normalized
 
 
-def encode(network: SavedNetwork, start: Literal["z", "w"] = "z") -> bytes:
+Part = Literal["z", "w", "mapping"]
+
+
+def encode(network: SavedNetwork, start: Part = "z") -> bytes:
     """The bytes of a model from z [n, z_dim], labels c [n, c_dim] and psi [] to images.
 
     A network without labels has no c. A model that starts at w takes w [n, rows, w_dim] and
-    nothing else. Images are float32 [n, C, H, W], about -1..1 and not clipped; the noise is
+    nothing else; the mapping alone takes z and c to that w, before any truncation. Images are float32 [n, C, H, W], about -1..1 and not clipped; the noise is
     constant, and psi applies to the rows of w that the file's own truncation names. onnxruntime
     ran the model for one image and for three, and agreed with torch.
 
@@ -35,7 +39,7 @@ def encode(network: SavedNetwork, start: Literal["z", "w"] = "z") -> bytes:
         raise FatalError("ONNX needs more libraries: pip install 'animetools[onnx]'") from None
     generator = without_bag(network).build()
     assert isinstance(generator, Generator)
-    module = _Whole(generator)
+    module = _Whole(generator, start)
     model = _translated(module, _inputs(generator, start, 3))
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     for count in (1, 3):
@@ -50,11 +54,12 @@ def encode(network: SavedNetwork, start: Literal["z", "w"] = "z") -> bytes:
 
 
 class _Whole(nn.Module):
-    """The generator with its own truncation, from z or from w."""
+    """The generator with its own truncation, from z or from w, or its mapping alone."""
 
-    def __init__(self, generator: Generator) -> None:
+    def __init__(self, generator: Generator, start: Part) -> None:
         super().__init__()
         self.generator = generator
+        self.start = start
         synthesis = generator.synthesis
         if isinstance(lod := getattr(synthesis, "lod", None), Tensor):
             del synthesis.lod  # which blocks run depends on it: torch.export can follow a number
@@ -71,12 +76,15 @@ class _Whole(nn.Module):
         generator = self.generator
         if w is not None:
             return generator.synthesis(w, "const")  # type: ignore[no-any-return]
+        assert z is not None
+        if self.start == "mapping":
+            return generator.mapping(z, c).contiguous()  # type: ignore[no-any-return]
         images: Tensor = generator(z, c, psi, generator.config.truncation.cutoff)
         return images
 
 
 @torch.no_grad()
-def _inputs(generator: Generator, start: Literal["z", "w"], count: int) -> dict[str, Tensor]:
+def _inputs(generator: Generator, start: Part, count: int) -> dict[str, Tensor]:
     mapping = generator.config.mapping
     z = torch.randn(count, mapping.z_dim, generator=torch.Generator().manual_seed(0))
     given = {"z": z, "psi": torch.tensor(0.7)}
@@ -85,7 +93,33 @@ def _inputs(generator: Generator, start: Literal["z", "w"], count: int) -> dict[
         given["c"][range(count), [i % mapping.c_dim for i in range(count)]] = 1
     if start == "w":
         return {"w": generator.mapping(z, given.get("c")).contiguous()}
+    if start == "mapping":
+        del given["psi"]
     return given
+
+
+def halved(model: bytes) -> bytes:
+    """The same model, whose larger constants are stored in half precision: half of the bytes.
+
+    It computes in single precision. Numbers that half precision does not have are rounded.
+    """
+    import onnx
+
+    proto = onnx.load_from_string(model)
+    casts = []
+    for constant in proto.graph.initializer:
+        if constant.data_type != onnx.TensorProto.FLOAT or np.prod(constant.dims) < SMALL:
+            continue
+        name, numbers = constant.name, onnx.numpy_helper.to_array(constant)
+        if not np.abs(numbers).max() < np.finfo(np.float16).max:
+            continue
+        half = onnx.numpy_helper.from_array(numbers.astype(np.float16), f"{name}.half")
+        constant.CopyFrom(half)
+        casts.append(onnx.helper.make_node("Cast", [half.name], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *proto.graph.node]
+    del proto.graph.node[:]
+    proto.graph.node.extend(nodes)
+    return bytes(proto.SerializeToString())
 
 
 def _translated(module: _Whole, given: dict[str, Tensor]) -> bytes:

@@ -97,14 +97,15 @@ class Resampling:
     def __call__(self, x: Tensor) -> Tensor:
         """x [size, C, size] to [out, C, out], which is valid until the thread's next call."""
         count, inner, out = x.shape[1], self.inner, self.out
-        wide = self.space.padded("wide", (len(x), count, inner), 0)
+        wide = self.space.padded("wide", (1, len(x), count, inner), 0)[0]
         low = [
-            self.space.padded(f"low {n}", (inner, count, out), 0) for n in range(len(self.downs))
+            self.space.padded(f"low {n}", (1, inner, count, out), 0)[0]
+            for n in range(len(self.downs))
         ]
-        made = self.space.padded("made", (out, count, out), 0)
+        made = self.space.padded("made", (1, out, count, out), 0)[0]
         _along_x(self.up, x, wide)
         for block in self.up:
-            rows = self.space.padded("rows", (block.end - block.first, count, inner), 0)
+            rows = self.space.padded("rows", (1, block.end - block.first, count, inner), 0)[0]
             flat = wide[block.start : block.stop].flatten(1)
             torch.mm(block.matrix, flat, out=rows.flatten(1))
             functional.leaky_relu_(rows, SLOPES["lrelu"])

@@ -1,0 +1,66 @@
+"""Where a face comes from: the facts that its file and its record have of it."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+LONGEST = 200  # characters of a fact
+_SHOWN = ("seed", "psi", "class", "network")
+# What images of one face at several psi have in common.
+_SAME = ("seed", "class", "labels", "cutoff", "noise", "truncate", "dtype", "network", "sha256")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What may be known of a face: the facts that are shown, and what sets of several psi need.
+
+    `kin` is equal for images that differ in psi alone, and empty if that is not known.
+    """
+
+    shown: dict[str, str | int | float]
+    kin: bytes = b""
+
+    @classmethod
+    def of(cls, *sources: Mapping[str, Any]) -> "Origin":
+        """From facts of any kind, those in the last mapping first."""
+        facts: dict[str, Any] = {}
+        for source in sources:
+            facts |= source
+        shown = {name: facts[name] for name in _SHOWN if _is_plain(facts.get(name))}
+        if not (isinstance(shown.get("seed"), int) and isinstance(shown.get("psi"), int | float)):
+            return cls(shown)
+        same = json.dumps([facts.get(name) for name in _SAME], sort_keys=True)
+        return cls(shown, hashlib.sha256(same.encode()).digest()[:16])
+
+    @property
+    def seed(self) -> int | None:
+        """The seed, if it is known."""
+        seed = self.shown.get("seed")
+        return seed if isinstance(seed, int) else None
+
+    @property
+    def psi(self) -> float | None:
+        """Psi, if it is one number."""
+        psi = self.shown.get("psi")
+        return float(psi) if isinstance(psi, int | float) else None
+
+
+def facts_in(description: str) -> dict[str, Any]:
+    """The facts in the description of an image file, as sggen writes it; of any other text none."""
+    try:
+        facts = json.loads(description)
+    except (ValueError, RecursionError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a fact can be shown: a short text, or a number that JSON has."""
+    if isinstance(value, str):
+        return 0 < len(value) <= LONGEST
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value) and abs(value) < 1 << 53

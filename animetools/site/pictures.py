@@ -1,0 +1,147 @@
+"""The image files of a site: those that were given, or others made of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Literal
+
+import numpy as np
+from PIL import ExifTags, Image
+
+from animetools.images.containers import HEAD_BYTES, check_side, format_by_content
+from animetools.images.errors import ImageError
+from animetools.images.files import (
+    Pixels,
+    check_file,
+    decode_rgb,
+    encode_jpeg,
+    encode_png,
+    read_bytes,
+)
+from animetools.images.fit import fit, resized
+from animetools.images.opening import opened
+
+Format = Literal["jpg", "webp", "avif", "png"]
+
+# What browsers show, by the names of `format_by_content`.
+_IN_BROWSERS: dict[str | None, Format] = {
+    "AVIF": "avif",
+    "JPEG": "jpg",
+    "PNG": "png",
+    "WEBP": "webp",
+}
+_ICON = 96  # pixels a side
+_CARD = (1200, 630)  # pixels of the picture that other sites show of a link
+_ACROSS, _DOWN = 4, 2
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """A picture of the site: files by width (0: the only one); none if the given file is used."""
+
+    description: str
+    files: dict[int, bytes] = field(default_factory=dict)
+
+
+def format_to_show(path: str) -> Format | None:
+    """The format of an image file if browsers show it, png for others, None if it is not an image."""
+    try:
+        with open(path, "rb") as file:
+            found = format_by_content(file.read(HEAD_BYTES))
+    except OSError:
+        return None
+    return _IN_BROWSERS.get(found, "png") if found else None
+
+
+def portrait(
+    path: str, image_format: Format, quality: int, widths: Sequence[int], *, again: bool
+) -> Portrait:
+    """The picture in a file for a site of this format; with `again` it is encoded in any case.
+
+    With widths there is a file of each, of which none is larger than the picture.
+
+    Raises PassedOver, ItemError and OSError as read_rgb does.
+    """
+    data = read_bytes(path)
+    description = description_of(data)
+    is_same = _IN_BROWSERS.get(format_by_content(data[:HEAD_BYTES])) == image_format
+    if is_same and not again and not widths:
+        check_file(data)
+        return Portrait(description)
+    rgb = decode_rgb(data)
+    files = {}
+    for width in widths or (0,):
+        files[width] = encode(narrowed(rgb, width), image_format, quality)
+    return Portrait(description, files)
+
+
+def narrowed(rgb: Pixels, width: int) -> Pixels:
+    """The picture uint8 [H, W, 3], shrunk to a width if that is not 0 and it is wider."""
+    high, wide = rgb.shape[:2]
+    if not width or wide <= width:
+        return rgb
+    return resized(rgb, width, max(1, round(high * width / wide)))
+
+
+def encode(rgb: Pixels, image_format: Format, quality: int) -> bytes:
+    """An image file of uint8 [H, W, 3]; the same bytes each time.
+
+    Raises ItemError if the format cannot hold so large a picture.
+    """
+    if image_format == "png":
+        return encode_png(rgb)
+    check_side("jpg" if image_format == "jpg" else "webp", rgb.shape[1], rgb.shape[0])
+    if image_format == "jpg":
+        return encode_jpeg(rgb, quality)
+    file = BytesIO()
+    image = Image.fromarray(rgb)
+    if image_format == "webp":
+        image.save(file, "WEBP", quality=quality)
+    else:
+        image.save(file, "AVIF", quality=quality, max_threads=1)
+    return file.getvalue()
+
+
+def description_of(data: bytes) -> str:
+    """The description in an image file, as `encode_described` writes it, or "".
+
+    Raises ImageError.
+    """
+    with opened(data) as image:
+        if image.format == "PNG":
+            found = image.info.get("Description")
+        else:
+            found = image.getexif().get(ExifTags.Base.ImageDescription)
+    return found if isinstance(found, str) else ""
+
+
+def icon(path: str) -> bytes:
+    """A small PNG of a picture, for the tab of a browser.
+
+    Raises as read_rgb does.
+    """
+    return encode_png(fit(_pixels(path), _ICON, "top")[0])
+
+
+def card(paths: Sequence[str]) -> bytes:
+    """A JPEG of the first few pictures, side by side; there is at least one.
+
+    Raises as read_rgb does.
+    """
+    tiles = [fit(_pixels(path), _tile(), "top")[0] for path in paths[: _ACROSS * _DOWN]]
+    if len(tiles) < _ACROSS * _DOWN:
+        wide, high = _CARD
+        return encode_jpeg(fit(tiles[0], (wide, high), "cover")[0], 85)
+    rows = [np.hstack(tiles[row * _ACROSS :][:_ACROSS]) for row in range(_DOWN)]
+    return encode_jpeg(np.vstack(rows), 85)
+
+
+def _tile() -> tuple[int, int]:
+    return _CARD[0] // _ACROSS, _CARD[1] // _DOWN
+
+
+def _pixels(path: str) -> Pixels:
+    try:
+        return decode_rgb(read_bytes(path))
+    except ImageError as why:
+        raise ImageError(f"{path}: {why}") from why
