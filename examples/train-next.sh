@@ -57,7 +57,7 @@ learn() {
     local begin=(--transfer "$2")
     until
         [ "$(last "$1")" ] && begin=(--resume latest)
-        nice sgtrain --preset ada --cond --label-dropout 0.5 --mismatch 2 --classify 1 --d-map-layers 0 --mirror \
+        nice sgtrain --preset ada --cond --label-dropout 0.5 --mismatch 2 --classify 0.2 --d-map-layers 0 --mirror \
             --batch 16 --gamma "$5" --g-lr "$4" --d-lr "$4" --pl-weight 0 --mixing 0 --aug none \
             --ema-kimg "$6" --dtype bf16 --seed 1 --kimg "$3" --keep 3 --jobs 1 "${begin[@]}" "faces$1.zip"
     do

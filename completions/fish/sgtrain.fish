@@ -24,7 +24,7 @@ complete -c sgtrain -l label-noise -r -d 'Standard deviation of noise that is ad
 complete -c sgtrain -l tag-embedding -x -a 'none bag doc2vec' -d 'How --cond embeds tags: none, by one matrix; bag, by learning --tag-width numbers for each tag first, which is small for many thousands of them; doc2vec, by numbers that gensim learns from the lists of tags beforehand.'
 complete -c sgtrain -l tag-width -r -d 'Numbers that --tag-embedding bag or doc2vec reduces tags to.'
 complete -c sgtrain -l mismatch -r -d 'Weight with --cond of what the discriminator learns from images with labels of others, in part or whole, which it should refuse: with 1 or 2 a network obeys its tags sooner.'
-complete -c sgtrain -l classify -r -d 'Weight with --cond of a classifier beside the discriminator, which learns the labels of images; the generator learns to make images that show their labels.'
+complete -c sgtrain -l classify -r -d 'Weight with --cond of a classifier on the discriminator\'s features: it learns to name the tags of images, and the generator to show them. 0.2 teaches small things, such as eyes.'
 complete -c sgtrain -l channel-base -r -d 'Channels of a block times its resolution.'
 complete -c sgtrain -l channel-max -r -d 'Maximum channels of a block.'
 complete -c sgtrain -l map-layers -r -d 'Layers of the mapping network.'
