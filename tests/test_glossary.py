@@ -13,6 +13,7 @@ from animetools.netfiles import checkpoints
 from tests.commands.test_animecrop import picture
 from tests.conftest import ROOT, Shell
 from tests.images.cascades import old_form
+from tests.netfiles import sg3
 from tests.pages import commands
 from tests.quick import quick
 from tests.test_rooms import ALLOWED
@@ -65,6 +66,7 @@ def test_every_field_is_printed_by_a_command(shell: Shell, tmp_path: Path) -> No
         "animeaug --only red --mirror --json it.png",
         "animenear --by hash --json raw it.png",
         "sggen --network c.pkl --seeds 1 --class a --cutoff 2 --save-w --json",
+        f"sggen --network {sg3.path('m32')} --seeds 0 --rotate 9 --translate 1,0 -o moved --json",
         "sggen --network c.pkl --seeds 2 --tags a,b:0.5 --json",
         "sggen --network c.pkl --seeds 0-3 --grid 2x2 --json",
         "sggen --network c.pkl --json -o again images/seed0001.npy",

@@ -12,6 +12,7 @@ from animetools.networks.config import MappingConfig
 from animetools.networks.families import kind_of
 from animetools.networks.generator import Generator
 from animetools.networks.stylegan1.config import StyleGAN1GeneratorConfig
+from tests.netfiles import sg3
 
 MAPPING = MappingConfig(z_dim=6, w_dim=5, layers=2, width=7, c_dim=2, labels="concat")
 
@@ -42,3 +43,16 @@ def test_the_model_gives_the_images_of_the_network() -> None:
         (found,) = session.run(None, given)
         wanted = generator(z, c, psi, config.truncation.cutoff)
         torch.testing.assert_close(torch.from_numpy(found), wanted, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_a_stylegan_3_keeps_its_transform() -> None:
+    network = sg3.read("m32")[0].generator
+    network.state["synthesis.input.transform"][0, 2] = 0.25
+    generator = network.build()
+    assert isinstance(generator, Generator)
+    model = encode(network)
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    z = torch.randn(2, generator.config.mapping.z_dim)
+    (found,) = session.run(None, {"z": z.numpy(), "psi": np.asarray(1, np.float32)})
+    torch.testing.assert_close(torch.from_numpy(found), generator(z), rtol=1e-3, atol=1e-3)
