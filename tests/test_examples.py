@@ -179,6 +179,16 @@ def test_a_rare_attribute(shell: Shell, before: Path, tmp_path: Path) -> None:
         assert len([name for name in made.namelist() if name.endswith(".png")]) == 2
 
 
+def test_people_in_another_style(shell: Shell, before: Path, tmp_path: Path) -> None:
+    checkpoints.write(str(tmp_path / "small.pkl"), snapshot())
+    done = shell(f"{ROOT}/examples/toonify.sh {before}/faces small.pkl 0.008 {FAST}")
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(tmp_path / "toonify/drawn.zip") as made:
+        rows = len([name for name in made.namelist() if name.endswith(".png")]) // 10
+    assert rows == 2 + len([*(tmp_path / "toonify").glob("*.pkl")])
+    assert (tmp_path / "toonify/sheet.jpg").exists()
+
+
 def one_has(metadata: Path) -> str:
     """A tag that one of two pictures has, and the other does not."""
     records = [json.loads(line) for line in metadata.read_text().splitlines()]
