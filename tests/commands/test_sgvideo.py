@@ -447,7 +447,7 @@ def test_the_films_of_the_article(here: Path) -> None:
             "edit smile=9999 --directions smile.npz",
             "the amount of smile=9999 is beyond 1000 spreads",
         ),
-        ("edit smile --directions gone.npz", "gone.npz: no such file or directory"),
+        ("edit smile --directions gone.npz", "gone.npz cannot be read: No such file"),
         ("edit smile --directions text.mp3", "text.mp3: not a file of directions"),
         ("walk --directions smile.npz", "--directions is for between, edit, not for walk"),
         ("cross network.pkl small.pkl", "small.pkl has pictures of 8x8, not 16x16 as network.pkl"),
