@@ -431,7 +431,7 @@ def test_the_films_of_the_article(here: Path) -> None:
         ("walk --psi 0,1", "walk has one --psi; a film through several is sgvideo truncate"),
         (
             "walk --seeds 3",
-            "--seeds is for coarse, fine, edit, montage, truncate, cross, not for walk",
+            "--seeds is for coarse, fine, edit, montage, truncate, turn, drift, cross, not for walk",
         ),
         ("fine --seeds 1-5 --grid 2x2", "--grid 2x2 has 4 cells, too few for 5 --seeds"),
         ("truncate --seeds ''", "--seeds: seeds are whole numbers and ranges"),
