@@ -3,7 +3,7 @@
 import json
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -22,7 +22,6 @@ from animetools.sampling.naming import Naming
 from animetools.sampling.seeds import MOST_ON_A_SHEET
 
 if TYPE_CHECKING:
-    from animetools.editing.directions import Directions
     from animetools.editing.pictures import Edited
     from animetools.sampling.sampler import Sampler
 
@@ -59,19 +58,21 @@ def sgedit(options: EditOptions, stream: Stream) -> int:
     """
     sampler = open_sampler(options)
     if options.network == "default":
-        stream.note("editing with the network of animetools; --network names another")
+        doing = "learning" if options.learn else "editing"
+        stream.note(f"{doing} with the network of animetools; --network names another")
     if options.learn:
         return learn(options, stream, sampler)
     if not options.seeds and not stream.files:
         raise FatalError("nothing to edit: give --seeds, such as 0-9, or files of latents")
 
+    from animetools.editing.directions import read_all
     from animetools.editing.edits import shift_of
     from animetools.editing.pictures import load_edited, steps_of
     from animetools.networks.devices import devices
     from animetools.sampling.pictures import check_size
     from animetools.sampling.requests import requests
 
-    directions = read_directions(options.directions, sampler)
+    directions = read_all(options.directions, sampler.network)
     assert options.edit
     try:
         shift = shift_of(options.edit, directions, sampler.generator.num_ws, options.kept)
@@ -113,20 +114,6 @@ def open_sampler(options: EditOptions) -> "Sampler":
         return Sampler(path, options.drawing, options.dtype, options.batch, cores()).opened()
     except (ItemError, OSError) as why:
         raise FatalError(f"{path}: {reason_of(why)}") from None
-
-
-def read_directions(paths: Sequence[str], sampler: "Sampler") -> "Directions":
-    """The directions of all files, which fit the network."""
-    from animetools.editing.directions import joined, read
-
-    files = []
-    for path in paths:
-        try:
-            files.append((path, read(path)))
-            files[-1][1].check(sampler.network)
-        except (ItemError, OSError) as why:
-            raise FatalError(f"{path}: {reason_of(why)}") from None
-    return joined(files)
 
 
 def gather(options: EditOptions, items: Iterable[Item], run: Run) -> Iterator[Result]:
@@ -216,7 +203,7 @@ def learn_of(
     options: EditOptions, sampler: "Sampler", stream: Stream, item: Item, output: Output
 ) -> Iterator[Item]:
     """The w of an example; or, of them all, the file of directions."""
-    from animetools.atomic import Part
+    from animetools.atomic import writing
     from animetools.editing.examples import w_of_picture
     from animetools.editing.learning import Learner
     from animetools.networks.devices import devices
@@ -230,11 +217,10 @@ def learn_of(
         yield item.made(options.learn)
         return
     learner = Learner(sampler, options, devices(options.device)[0], output.progress, stream.note)
-    try:
-        made = learner.directions([(each.load, each.facts) for each in item.load])
-    except ItemError as why:
-        raise FatalError(str(why)) from None
-    part = Part(options.learn)
-    part.file.write(made.encode())
-    part.commit()
+    with writing(options.learn) as file:  # opened first: learning takes minutes
+        try:
+            made = learner.directions([(each.load, each.facts) for each in item.load])
+        except ItemError as why:
+            raise FatalError(str(why)) from None
+        file.write(made.encode())
     yield item.made(options.learn, directions=[each.name for each in made.found], **made.facts)

@@ -2,26 +2,15 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from animetools.cli import (
-    NETWORK,
-    Batch,
-    Batches,
-    Device,
-    Item,
-    Opt,
-    Output,
-    Sha256,
-    Stream,
-    command,
-)
+from animetools.cli import Batches, Item, Output, Stream, command
 from animetools.cli.aside import until_interrupted
 from animetools.cli.item import Result, Work, reason_of
 from animetools.errors import FatalError, ItemError
-from animetools.inversion.options import ENCODER, ProjectionOptions
+from animetools.inversion.options import ENCODER, ProjectOptions
 from animetools.settings import Settings
 
 LESS_MEMORY = "train on another --device"
@@ -31,67 +20,6 @@ if TYPE_CHECKING:
     from animetools.images.faces import Detector
     from animetools.images.files import Pixels
     from animetools.inversion.network import ProjectingNetwork
-
-
-@dataclass(frozen=True)
-class ProjectOptions(ProjectionOptions):
-    """The options of sgproject."""
-
-    network: Annotated[
-        str,
-        Opt(NETWORK, unit="FILE|URL", affects=False),
-    ] = "default"
-    sha256: Sha256 = ""
-    train_encoder: Annotated[
-        bool,
-        Opt(
-            "Train an encoder of the network with its own samples instead of projecting pictures:"
-            f" {ENCODER} in the output folder. Run again, it continues.",
-            affects=False,
-        ),
-    ] = False
-    kimg: Annotated[
-        float,
-        Opt(
-            "With --train-encoder, thousands of samples to learn from.",
-            min=0.001,
-            max=1e6,
-            affects=False,
-        ),
-    ] = 64
-    align: Annotated[
-        bool,
-        Opt("Project the largest face of each picture, cut as animecrop --align --largest does."),
-    ] = False
-    margin: Annotated[
-        float,
-        Opt(
-            "With --align, margin on each side of the face, in face widths.",
-            "m",
-            "RATIO",
-            min=0,
-            max=10,
-            affects=lambda options: options.align and not options.portrait,
-        ),
-    ] = 0.25
-    portrait: Annotated[
-        bool,
-        Opt("With --align, include hair, ears, hats and neckline instead of a margin."),
-    ] = False
-    sheet: Annotated[
-        bool,
-        Opt("Also write a picture of each original (left) and of what its latents give (right)."),
-    ] = False
-    batch: Batch = 16
-    device: Device = "auto"
-
-    def __post_init__(self) -> None:
-        """Refuse options that contradict each other."""
-        super().__post_init__()
-        if self.portrait and not self.align:
-            raise ValueError("--portrait needs --align")
-        if self.train_encoder and (self.encoder or self.way):
-            raise ValueError("--train-encoder makes an encoder: leave out --encoder and --way")
 
 
 @command(

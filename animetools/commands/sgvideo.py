@@ -112,9 +112,9 @@ def sgvideo(options: VideoOptions, stream: Stream) -> int:
 
     directions = None
     if options.directions and sampler:
-        from animetools.commands.sgedit import read_directions
+        from animetools.editing.directions import read_all
 
-        directions = read_directions(options.directions, sampler)
+        directions = read_all(options.directions, sampler.network)
         stream = stream.keyed(directions=f"{zlib.crc32(directions.encode())}")
     studio = Studio.opened(sampler, devices(options.device)[0], count, options.upscale, directions)
     if options.frames:

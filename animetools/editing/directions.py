@@ -139,6 +139,24 @@ def read(path: str) -> Directions:
     )
 
 
+def read_all(paths: Iterable[str], network: OpenNetwork) -> Directions:
+    """The directions of several files, which fit a network.
+
+    Raises FatalError for a file that does not, and as `joined`.
+    """
+    files = []
+    for path in paths:
+        try:
+            directions = read(path)
+            directions.check(network)
+        except ItemError as why:
+            raise FatalError(f"{path}: {why}") from None
+        except OSError as why:
+            raise FatalError(f"{path} cannot be read: {why.strerror}") from None
+        files.append((path, directions))
+    return joined(files)
+
+
 def joined(files: Iterable[tuple[str, Directions]]) -> Directions:
     """The directions of several files, each behind its path; facts are those of the first.
 

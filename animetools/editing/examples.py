@@ -1,8 +1,7 @@
 """Examples to learn from: the w of pictures, and what is in them."""
 
 import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,13 +30,14 @@ class Pictured:
 def w_of_picture(sampler: Sampler, source: Source) -> Floats:
     """The w [w_dim] that a picture was drawn from, the mean of its rows.
 
-    Its record, or else the description in its file, has the seed and psi, or names a file of latents.
+    Its record, or else the description in its file, has the seed and psi, or names a file of latents:
+    a record may outlive its picture.
 
     Raises ItemError where neither is known, and for pictures of another network.
     """
-    if source.trouble:
-        raise ItemError(source.trouble)
     facts = dict(source.facts)
+    if source.trouble and not facts.keys() & {"seed", "w"}:
+        raise ItemError(source.trouble)
     is_file = source.path.endswith(LATENTS)
     if not is_file and not facts.keys() & {"seed", "w"} and not is_seeds(source.path):
         facts |= _described(source.path)
@@ -90,14 +90,3 @@ def probabilities_of(records: Sequence[Mapping[str, Any]]) -> tuple[list[str], F
         for tag in tags:
             made[row, column[tag.name]] = tag.probability
     return names, made
-
-
-def pictures_in(folder: str) -> Iterator[Pictured]:
-    """The files of a folder, in order of name, without hidden ones.
-
-    Raises OSError.
-    """
-    for name in sorted(os.listdir(folder)):
-        path = os.path.join(folder, name)
-        if not name.startswith(".") and os.path.isfile(path):
-            yield Pictured(path, {}, "file")

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -94,7 +94,8 @@ class Learner:
             return "sefa", numbered("sefa", factors(generator, rows, self._count(options.sefa)))
         if options.mirror:
             of = options.samples or OF_MIRROR
-            network = ProjectingNetwork(self.sampler.path, PROJECTED)
+            how_found = replace(PROJECTED, class_=options.class_, seed=options.seed)
+            network = ProjectingNetwork(self.sampler.path, how_found)
             done = self._counter(of)
             count = self._count(options.mirror)
             return "mirror", numbered("mirror", mirrored(network, self.device, count, of, done))

@@ -21,6 +21,7 @@ DirectionFiles = Annotated[
 ]
 WAYS = ("tags", "positive", "pca", "sefa", "mirror")
 OF_EDITING = ("edit", "keep", "directions", "strip", "sheet", "format", "quality")
+NOT_LEARNED_FROM = ("seeds", "truncate", "noise", "translate", "rotate")
 MOST = 512  # components: w rarely has more numbers
 
 
@@ -123,15 +124,26 @@ class LearningOptions(SamplingOptions):
         """Refuse options that contradict each other."""
         super().__post_init__()
         ways = [name for name in WAYS if getattr(self, name)]
-        if not self.learn and (useless := given(self, {*WAYS, "negative", "layers"} - {"tags"})):
+        of_learning = {each.name for each in fields(LearningOptions)} - {
+            each.name for each in fields(SamplingOptions)
+        }
+        if not self.learn and (useless := given(self, of_learning)):
             raise ValueError(f"{useless[0]} is for --learn")
+        if self.learn and (useless := given(self, NOT_LEARNED_FROM)):
+            raise ValueError(f"{useless[0]} is not for --learn")
         if self.learn and len(ways) != 1:
             flags = ", ".join(f"--{name}" for name in WAYS)
             raise ValueError(f"--learn takes one of {flags}" + f", not {len(ways)}" * bool(ways))
         if bool(self.positive) != bool(self.negative):
             raise ValueError("--positive and --negative belong together")
+        if self.learn and self.tags and not self.wanted:
+            raise ValueError("--tags names no tag")
         if self.of and not self.pca:
             raise ValueError("--of is for --pca")
+        if self.samples and not (self.pca or self.mirror):
+            raise ValueError("--samples is for --pca and --mirror")
+        if given(self, {"steps"}) and not self.tags:
+            raise ValueError("--steps is for --tags")
 
     @property
     def drawing(self) -> SamplingOptions:

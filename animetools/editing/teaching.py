@@ -20,6 +20,24 @@ BATCH = 6  # samples in a step
 RATE = 0.012  # of Adam: how far a number of w moves in a step
 MARGIN = 1.0  # in logits, beyond the threshold of the tag
 KEPT = 0.5  # weight of what changes besides
+COLORS = frozenset(
+    [
+        "aqua",
+        "black",
+        "blonde",
+        "blue",
+        "brown",
+        "green",
+        "grey",
+        "orange",
+        "pink",
+        "purple",
+        "red",
+        "silver",
+        "white",
+        "yellow",
+    ]
+)
 MEASURED = 9 * BATCH  # samples among which those with the tag are counted
 
 
@@ -96,26 +114,6 @@ def taught(
 def _excludes(name: str, other: str) -> bool:
     """Whether a tag is the other, or rules it out: another color of the same thing."""
     return name == other or (_color_of(name) != "" and _color_of(name) == _color_of(other))
-
-
-COLORS = set(
-    [
-        "aqua",
-        "black",
-        "blonde",
-        "blue",
-        "brown",
-        "green",
-        "grey",
-        "orange",
-        "pink",
-        "purple",
-        "red",
-        "silver",
-        "white",
-        "yellow",
-    ]
-)
 
 
 def _color_of(name: str) -> str:

@@ -6,6 +6,7 @@ import os
 import pickle
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
 import torch
@@ -28,6 +29,15 @@ from animetools.runs.view import Unit, View
 KIMG = Unit("kimg", 1000)
 BATCH = 16  # samples a step
 PACE = Pace(every=1, keep=1)
+DAMAGE = (  # what torch.load raises, and what is missing in another file
+    OSError,
+    EOFError,
+    RuntimeError,
+    KeyError,
+    TypeError,
+    ValueError,
+    pickle.UnpicklingError,
+)
 
 
 @dataclass
@@ -79,16 +89,22 @@ class EncoderTraining:
         return found | {"rate": self.learner.rate}
 
     def save(self, folder: str) -> str:
-        """Write the encoder, then the snapshot from which the run continues."""
+        """Write the snapshot from which the run continues, then the encoder."""
         learner = self.learner
-        with atomic.writing(os.path.join(folder, ENCODER)) as file:
-            encoder_file.write(plain(learner.encoder), self.facts["network"], file)
         path = os.path.join(folder, f"snapshot-{self.done / KIMG.size:010.3f}.pkl")
         state = {"facts": self.facts, "done": learner.done, "divergences": learner.divergences}
         state |= {"encoder": learner.encoder.state_dict(), "adam": learner.adam.state_dict()}
         with atomic.writing(path) as file:
             torch.save(state, file)
+        self.write(os.path.join(folder, ENCODER))
         return path
+
+    def write(self, path: str) -> None:
+        """Write the encoder as it is now, unless the file holds it already."""
+        file = BytesIO()
+        encoder_file.write(plain(self.learner.encoder), self.facts["network"], file)
+        if not os.path.lexists(path) or not atomic.holds(path, file.getvalue()):
+            atomic.write(path, file.getvalue())
 
     def restore(self, path: str) -> None:
         """Go back to a snapshot.
@@ -107,7 +123,7 @@ class EncoderTraining:
             learner.encoder.load_state_dict(saved["encoder"])
             learner.adam.load_state_dict(saved["adam"])
             learner.done, learner.divergences = int(saved["done"]), int(saved["divergences"])
-        except (OSError, RuntimeError, KeyError, TypeError, ValueError, pickle.UnpicklingError):
+        except DAMAGE:
             raise FatalError(
                 f"{path} is not the snapshot of an encoder: --force starts over"
             ) from None
@@ -175,6 +191,7 @@ def trained(
     if old and not force:
         training.restore(old[-1])
         if training.done >= training.total:
+            training.write(path)  # it may be missing: it is written after the snapshot
             kimg = KIMG.words(training.done)
             note(f"{path} has learned from {kimg} kimg: raise --kimg to continue")
     if training.done < training.total:

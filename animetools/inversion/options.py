@@ -3,11 +3,23 @@
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal, Self
 
-from animetools.options import Opt
-from animetools.shared_options import Tags
+from animetools.options import Opt, given
+from animetools.shared_options import NETWORK, Batch, Device, Sha256, Tags
 
 OPTIMIZE, BOTH = 150, 100  # steps
 ENCODER = "encoder.safetensors"  # that a run of --train-encoder writes
+# What training an encoder does not depend on.
+OF_PROJECTING = [
+    "space",
+    "start",
+    "steps",
+    "noise",
+    "realism",
+    "align",
+    "margin",
+    "portrait",
+    "sheet",
+]
 
 
 @dataclass(frozen=True)
@@ -93,6 +105,8 @@ class ProjectionOptions:
                 raise ValueError(f"{encodes} and --start nearest exclude each other")
         if self.way == "encode" and self.noise:
             raise ValueError("--way encode finds no noise maps: leave out --noise")
+        if self.way == "encode" and self.steps:
+            raise ValueError("--way encode takes no steps: leave out --steps, or give --way both")
 
     @property
     def encodes(self) -> bool:
@@ -107,3 +121,68 @@ class ProjectionOptions:
         way = self.way or ("both" if encoder else "optimize")
         steps = {"optimize": OPTIMIZE, "both": BOTH, "encode": 0}[way]
         return replace(self, encoder=encoder, way=way, steps=self.steps or steps)
+
+
+@dataclass(frozen=True)
+class ProjectOptions(ProjectionOptions):
+    """The options of sgproject."""
+
+    network: Annotated[
+        str,
+        Opt(NETWORK, unit="FILE|URL", affects=False),
+    ] = "default"
+    sha256: Sha256 = ""
+    train_encoder: Annotated[
+        bool,
+        Opt(
+            "Train an encoder of the network with its own samples instead of projecting pictures:"
+            f" {ENCODER} in the output folder. Run again, it continues.",
+            affects=False,
+        ),
+    ] = False
+    kimg: Annotated[
+        float,
+        Opt(
+            "With --train-encoder, thousands of samples to learn from.",
+            min=0.001,
+            max=1e6,
+            affects=False,
+        ),
+    ] = 64
+    align: Annotated[
+        bool,
+        Opt("Project the largest face of each picture, cut as animecrop --align --largest does."),
+    ] = False
+    margin: Annotated[
+        float,
+        Opt(
+            "With --align, margin on each side of the face, in face widths.",
+            "m",
+            "RATIO",
+            min=0,
+            max=10,
+            affects=lambda options: options.align and not options.portrait,
+        ),
+    ] = 0.25
+    portrait: Annotated[
+        bool,
+        Opt("With --align, include hair, ears, hats and neckline instead of a margin."),
+    ] = False
+    sheet: Annotated[
+        bool,
+        Opt("Also write a picture of each original (left) and of what its latents give (right)."),
+    ] = False
+    batch: Batch = 16
+    device: Device = "auto"
+
+    def __post_init__(self) -> None:
+        """Refuse options that contradict each other."""
+        super().__post_init__()
+        if self.portrait and not self.align:
+            raise ValueError("--portrait needs --align")
+        if self.train_encoder and (self.encoder or self.way):
+            raise ValueError("--train-encoder makes an encoder: leave out --encoder and --way")
+        if self.train_encoder and (useless := given(self, OF_PROJECTING)):
+            raise ValueError(f"{useless[0]} is not for --train-encoder")
+        if not self.train_encoder and given(self, {"kimg"}):
+            raise ValueError("--kimg is for --train-encoder")

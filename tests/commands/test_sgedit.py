@@ -55,6 +55,7 @@ def brightness(path: Path) -> float:
 
 
 def test_a_tag_is_learned_from_records_and_makes_pictures_have_it(shell: Shell, here: Path) -> None:
+    (here / "in/seed0003.png").unlink()  # its record says what it was drawn from
     done = shell(
         f"sgedit {HERE} --learn bright.npz --tags bright - < records.jsonl &&"
         f" sgedit {HERE} --directions bright.npz --edit bright=2 --seeds 90-99 --psi 0.7 &&"
@@ -178,6 +179,7 @@ def test_each_other_way_makes_directions(here: Path) -> None:
         "a": ("--sefa 2 --layers 0-3", ["sefa0", "sefa1"]),
         "b": ("--pca 2 --of 8 --samples 300", ["pca0", "pca1"]),
         "c": ("--mirror 1 --samples 4", ["mirror0"]),
+        "other": ("--mirror 1 --samples 4 --seed 9", ["mirror0"]),
         "d": ("--tags hat,blue_hair --steps 2", ["hat", "blue_hair"]),
     }
     for name, (way, names) in ways.items():
@@ -185,6 +187,8 @@ def test_each_other_way_makes_directions(here: Path) -> None:
         assert (done.returncode, done.stdout) == (0, f"{name}.npz\n"), done.stderr
         assert [each.name for each in directions(here / f"{name}.npz").found] == names
     assert str(directions(here / "a.npz").found[0].rows) == "0-3"
+    one, other = (directions(here / f"{name}.npz").found[0].vector for name in ("c", "other"))
+    assert not np.array_equal(one, other)
     mixed = "--directions a.npz --directions c.npz --edit mirror0=2 --keep sefa0,sefa1"
     done = quick(f"sgedit {HERE} {mixed} --seeds 0", here)
     assert done.returncode == 0, done.stderr
@@ -208,13 +212,19 @@ def test_each_other_way_makes_directions(here: Path) -> None:
         ("--learn x.npz --tags bright records.jsonl", "no example is left"),
         ("--learn x.pkl --pca 1", "not the name of an .npz file"),
         ("--pca 2 --seeds 0", "--pca is for --learn"),
+        ("--edit pca0 --directions pca.npz --seeds 0 --seed 3", "--seed is for --learn"),
+        ("--learn x.npz --pca 1 --seeds 0-3", "--seeds is not for --learn"),
+        ("--learn x.npz --pca 1 --noise random", "--noise is not for --learn"),
+        ("--learn x.npz --sefa 1 --samples 9", "--samples is for --pca and --mirror"),
+        ("--learn x.npz --sefa 1 --steps 9", "--steps is for --tags"),
+        ("--learn x.npz --tags ,", "--tags names no tag"),
         ("--edit pca0 --directions pca.npz", "nothing to edit"),
         ("--edit pca9 --directions pca.npz --seeds 0", "no direction 'pca9' among pca0, pca1"),
         ("--edit pca0@4-9 --directions pca.npz --seeds 0", "has the rows 0-5"),
         ("--edit pca0=x@ --directions pca.npz --seeds 0", "no direction 'pca0=x@'"),
         ("--edit pca0 --keep a --directions pca.npz --seeds 0", "no direction 'a'"),
         ("--edit pca0 --directions model.pkl --seeds 0", "not a file of directions"),
-        ("--edit pca0 --directions gone.npz --seeds 0", "gone.npz: no such file"),
+        ("--edit pca0 --directions gone.npz --seeds 0", "gone.npz cannot be read: No such file"),
         ("--edit pca0 --directions pca.npz --directions pca.npz --seeds 0", "pca0 is in pca.npz"),
         ("--edit pca0 --directions wide.npz --seeds 0", "this network has 8"),
         ("--edit pca0 --directions pca.npz --seeds 0 --strip 3:1:1", "neither different numbers"),

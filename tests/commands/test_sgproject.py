@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from animetools.commands.sgproject import ProjectOptions, open_network
+from animetools.commands.sgproject import open_network
 from animetools.errors import FatalError
 from animetools.images.files import encode_png, read_rgb
+from animetools.inversion.options import ProjectOptions
 from animetools.inversion.pictures import psnr
 from animetools.netfiles import checkpoints
 from animetools.netfiles.networkfile import NetworkFile

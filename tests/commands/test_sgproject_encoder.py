@@ -107,16 +107,21 @@ def test_a_finished_encoder_is_kept(here: Path) -> None:
     assert (again.returncode, again.stdout) == (0, "enc/encoder.safetensors\n"), again.stderr
     assert (here / "enc/encoder.safetensors").stat().st_mtime_ns == before
     assert "has learned from 2.4 kimg: raise --kimg to continue" in again.stderr
+    whole = (here / "enc/encoder.safetensors").read_bytes()
+    (here / "enc/encoder.safetensors").unlink()  # as a run leaves it that is killed just before
+    assert quick(f"{TRAIN} {KIMG} -o enc", here).returncode == 0
+    assert (here / "enc/encoder.safetensors").read_bytes() == whole
     other = quick(f"{TRAIN} {KIMG} -o enc --seed 5", here)
     assert (other.returncode, other.stdout) == (2, "")
     assert "is of a run with seed 0, not 5: --force starts over" in other.stderr
     longer = quick(f"{TRAIN} 2.6 -o enc", here)
     assert longer.returncode == 0, longer.stderr
     assert "continuing from enc/snapshot-000002.400.pkl" in longer.stderr
-    (here / "enc/snapshot-000002.608.pkl").write_bytes(b"cut off")
-    damaged = quick(f"{TRAIN} 2.8 -o enc", here)
-    assert (damaged.returncode, damaged.stdout) == (2, "")
-    assert "is not the snapshot of an encoder: --force starts over" in damaged.stderr
+    for data in (b"cut off", b""):
+        (here / "enc/snapshot-000002.608.pkl").write_bytes(data)
+        damaged = quick(f"{TRAIN} 2.8 -o enc", here)
+        assert (damaged.returncode, damaged.stdout) == (2, "")
+        assert "is not the snapshot of an encoder: --force starts over" in damaged.stderr
     shorter = quick(f"{TRAIN} 0.1 -o enc --force", here)
     assert shorter.returncode == 0, shorter.stderr
     assert (here / "enc/encoder.safetensors").stat().st_mtime_ns > before
@@ -140,6 +145,10 @@ def test_a_finished_encoder_is_kept(here: Path) -> None:
         ("--encoder enc/encoder.safetensors --space z", "finds w, not z"),
         ("--way both --start nearest", "exclude each other"),
         ("--way encode --noise", "finds no noise maps"),
+        ("--way encode --steps 5", "--way encode takes no steps"),
+        ("--kimg 5", "--kimg is for --train-encoder"),
+        ("--train-encoder --align", "--align is not for --train-encoder"),
+        ("--train-encoder --steps 5", "--steps is not for --train-encoder"),
         ("--way optimize --encoder enc/encoder.safetensors", "exclude each other"),
         ("--train-encoder --way both", "leave out --encoder and --way"),
         ("--train-encoder", "--train-encoder takes no pictures"),

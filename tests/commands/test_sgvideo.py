@@ -431,7 +431,7 @@ def test_the_films_of_the_article(here: Path) -> None:
         ("walk --psi 0,1", "walk has one --psi; a film through several is sgvideo truncate"),
         (
             "walk --seeds 3",
-            "--seeds is for coarse, fine, edit, montage, truncate, cross, not for walk",
+            "--seeds is for coarse, fine, edit, montage, truncate, turn, drift, cross, not for walk",
         ),
         ("fine --seeds 1-5 --grid 2x2", "--grid 2x2 has 4 cells, too few for 5 --seeds"),
         ("truncate --seeds ''", "--seeds: seeds are whole numbers and ranges"),
@@ -447,7 +447,7 @@ def test_the_films_of_the_article(here: Path) -> None:
             "edit smile=9999 --directions smile.npz",
             "the amount of smile=9999 is beyond 1000 spreads",
         ),
-        ("edit smile --directions gone.npz", "gone.npz: no such file or directory"),
+        ("edit smile --directions gone.npz", "gone.npz cannot be read: No such file"),
         ("edit smile --directions text.mp3", "text.mp3: not a file of directions"),
         ("walk --directions smile.npz", "--directions is for between, edit, not for walk"),
         ("cross network.pkl small.pkl", "small.pkl has pictures of 8x8, not 16x16 as network.pkl"),
