@@ -431,7 +431,7 @@ def test_the_films_of_the_article(here: Path) -> None:
         ("walk --psi 0,1", "walk has one --psi; a film through several is sgvideo truncate"),
         (
             "walk --seeds 3",
-            "--seeds is for coarse, fine, edit, montage, truncate, cross, not for walk",
+            "--seeds is for coarse, fine, edit, montage, truncate, turn, drift, cross, not for walk",
         ),
         ("fine --seeds 1-5 --grid 2x2", "--grid 2x2 has 4 cells, too few for 5 --seeds"),
         ("truncate --seeds ''", "--seeds: seeds are whole numbers and ranges"),
@@ -439,6 +439,7 @@ def test_the_films_of_the_article(here: Path) -> None:
         ("between", "between needs arguments: sgvideo between SEED|TAGS"),
         ("between 5", "between needs two faces or more"),
         ("between 9-5 2", "the seeds 9-5 end before they begin"),
+        ("between 5 9 --directions smile.npz", "--directions is for edited faces, such as"),
         ("between 5 5+smile=2", "edits need --directions, a file that sgedit --learn makes"),
         ("between 5 5+hat --directions smile.npz", "there is no direction 'hat' among smile"),
         ("edit smile=2", "edit needs --directions, a file that sgedit --learn makes"),
