@@ -139,8 +139,11 @@ def film_between(source: Source) -> Faces:
     """One face that becomes others, in a straight line in w or on an arc in z, eased at each."""
     options, generator = source.options, source.sampler.generator
     stops = points(source.request.arguments, options.seed)
-    if any(stop.edits for stop in stops) and not options.directions:
+    is_edited = any(stop.edits for stop in stops)
+    if is_edited and not options.directions:
         raise FatalError("edits need --directions, a file that sgedit --learn makes")
+    if options.directions and not is_edited:
+        raise FatalError("--directions is for edited faces, such as 5+smile=2: leave it out")
     stage, count = source.stage([options.seed], [0], 1), options.count()
     checked(stage.size)
     shifts = np.stack([source.shift(stop.edits) for stop in stops])

@@ -31,8 +31,8 @@ def synthesis(
     """The generator's synthesis: (ws [n, num_ws, w_dim], noise) to float32 images on the device.
 
     On a CPU an image does not depend on its batch, to the last bit, GROUP images at a time are
-    cheapest, and the threads of a `thread_pool` share the work on them; bfloat16 is used if the processor multiplies it, and float16
-    is float32.
+    cheapest, and the threads of a `thread_pool` share the work on them; bfloat16 is used if the
+    processor multiplies it, and float16 is float32.
     """
     if device.type != "cpu":
         return _on_gpu(generator.synthesis, device, dtype)
@@ -76,15 +76,19 @@ def thread_pool(threads: int) -> Iterator[Executor | None]:
 
 @torch.inference_mode()
 def _one_by_one(run: Callable[..., Tensor], x: Tensor, noise: Noise | None = None) -> Tensor:
-    """Each image alone: torch's convolutions may round differently in another batch."""
+    """Each image alone: torch's convolutions may round differently in another batch.
+
+    And its products elsewhere in memory, so that each begins in memory of its own.
+    """
     images = []
     for i in range(len(x)):
+        own = x[i : i + 1].clone()
         if noise is None:
-            images.append(run(x[i : i + 1]))
+            images.append(run(own))
         elif isinstance(noise, str):
-            images.append(run(x[i : i + 1], noise))
+            images.append(run(own, noise))
         else:
-            images.append(run(x[i : i + 1], [layer[i % len(layer)][None] for layer in noise]))
+            images.append(run(own, [layer[i % len(layer)][None] for layer in noise]))
     return torch.cat(images).float()
 
 

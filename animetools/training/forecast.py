@@ -40,12 +40,14 @@ class Leg:
 def needs(config: TrainConfig, configs: Configs, ranks: int = 1) -> Needs:
     """What each of the ranks of a run needs of networks of these configs, in float32.
 
-    Memory is for the weights, their average, gradients and Adam's moments, what the largest of the
+    A classifier counts too. Memory is for the weights, their average, gradients and Adam's moments, what the largest of the
     losses holds for its gradient, and a snapshot that is being written.
     """
-    generator, _ = configs
+    generator, discriminator = configs
     with torch.device("meta"):
         g, d = map(_count, new_networks(*configs, 0))
+    if config.classify:
+        d += (discriminator.dense + 1) * generator.mapping.c_dim
     saved = FLOAT * (4 * g + 3 * d)  # G_ema too, and two moments of each weight
     held = max(_held(config, generator, stage) for stage in _stages(config, generator, 0))
     least = saved + FLOAT * (g + d)

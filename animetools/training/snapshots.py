@@ -112,9 +112,9 @@ def _renumbered(
         fixed = {parameter for layer in layers for parameter in layer.parameters()}
         return [parameter for parameter in discriminator.parameters() if parameter not in fixed]
 
-    numbers = {parameter: number for number, parameter in enumerate(learning(now))}
-    return {
-        numbers[parameter]: adam[number]
-        for number, parameter in enumerate(learning(before))
-        if number in adam and parameter in numbers
-    }
+    then, later = learning(before), learning(now)
+    places = {parameter: number for number, parameter in enumerate(later)}
+    numbers = {n: places[parameter] for n, parameter in enumerate(then) if parameter in places}
+    # Weight and bias of a classifier, if there is one, come last.
+    numbers |= {len(then) + n: len(later) + n for n in range(2)}
+    return {new: adam[old] for old, new in numbers.items() if old in adam}

@@ -439,6 +439,7 @@ def test_the_films_of_the_article(here: Path) -> None:
         ("between", "between needs arguments: sgvideo between SEED|TAGS"),
         ("between 5", "between needs two faces or more"),
         ("between 9-5 2", "the seeds 9-5 end before they begin"),
+        ("between 5 9 --directions smile.npz", "--directions is for edited faces, such as"),
         ("between 5 5+smile=2", "edits need --directions, a file that sgedit --learn makes"),
         ("between 5 5+hat --directions smile.npz", "there is no direction 'hat' among smile"),
         ("edit smile=2", "edit needs --directions, a file that sgedit --learn makes"),

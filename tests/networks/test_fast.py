@@ -25,6 +25,7 @@ from animetools.networks.stylegan2.config import (
 CPU = torch.device("cpu")
 SMALL = MappingConfig(z_dim=8, w_dim=8, width=8, layers=2)
 IN_GROUPS = replace(SMALL, w_dim=16)
+ODD = replace(SMALL, w_dim=17)
 PLAIN = StyleGAN2GeneratorConfig(
     SMALL, (8, 8, 6, 6, 4)
 )  # 64 px: layers of every kind but the widest
@@ -61,6 +62,8 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
         replace(PLAIN, kernel=(1, 2, 1)),
         replace(PLAIN, architecture="resnet"),
         replace(PLAIN, channels=(8,)),
+        replace(PLAIN, channels=(1, 8, 1)),
+        replace(PLAIN, channels=(8, 8), base=(17, 16)),  # no map is small
         replace(PLAIN, mapping=IN_GROUPS, channels=(16,) * 5),
     ],
 )
@@ -83,7 +86,7 @@ def test_images_are_those_of_the_module(config: StyleGAN2GeneratorConfig, noise:
     "config",
     [
         PLAIN,
-        replace(PLAIN, architecture="resnet"),
+        replace(PLAIN, architecture="resnet", mapping=ODD, channels=(33, 7, 20)),
         replace(PLAIN, channels=(160, 8, 8)),
         replace(PLAIN, mapping=IN_GROUPS, channels=(160, 48, 16, 32, 16)),
     ],
@@ -100,7 +103,7 @@ def test_an_image_does_not_depend_on_its_batch_or_threads(config: StyleGAN2Gener
     draw = fast.synthesis(generator, CPU, torch.float32)
 
     for n, image in enumerate(together):
-        (alone,) = draw(ws[n : n + 1], [maps[n : n + 1] for maps in noise])
+        (alone,) = draw(ws[[n]], [maps[[n]] for maps in noise])  # elsewhere in memory too
         assert torch.equal(image, alone)
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from animetools.training import forecast
-from animetools.training.config import TrainConfig
+from animetools.training.config import TrainConfig, networks
 from animetools.training.forecast import Leg
 from animetools.training.gan import GAN
 from tests.training.pairs import small_pair
@@ -23,6 +23,17 @@ def test_the_length_is_said() -> None:
     assert "that is long: --preset tiny is faster; with --transfer default, which" in long
     _, long = forecast.length(replace(CONFIG, preset="tiny"), [Leg(16, 10**5, 36)])
     assert "that is long: a smaller --channel-base is faster; with" in long
+
+
+def test_a_classifier_of_many_tags_counts() -> None:
+    plain = replace(CONFIG, cond=True, tag_embedding="bag", channel_base=256)
+    learned = replace(plain, classify=1.0)
+    few, more = (
+        forecast.needs(each, networks(each, 16, 16, 3, 10**5)) for each in (plain, learned)
+    )
+    numbers = (64 + 1) * 10**5  # 64 channels at 4 px
+    assert more.parameters - few.parameters == numbers
+    assert more.memory - few.memory >= 4 * 4 * numbers  # gradients and moments too
 
 
 @pytest.mark.parametrize(("limit", "repeats"), [(0.0, 1), (1e9, 1), (1e9, 3)])

@@ -4,6 +4,7 @@ import copy
 import io
 import json
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from animetools.errors import FatalError
-from animetools.training import loss
+from animetools.training import loss, snapshots
 from animetools.training.config import Aug, TrainConfig
 from animetools.training.gan import GAN, Draw, adapted, ema_decay
 from animetools.training.loss import Terms
@@ -268,6 +269,20 @@ def test_a_classifier_may_come_and_go() -> None:
     assert terms[1]["loss_classify"] < terms[0]["loss_classify"]
     without.load_state(with_one.state())
     run(without, 4, 5)
+
+
+def test_a_classifier_learns_on_where_other_layers_are_frozen(tmp_path: Path) -> None:
+    config = replace(SMALL, classify=0.3)
+    for before, now in [(0, 2), (2, 0)]:
+        frozen = replace(config, freeze_d=before)
+        first, other = gan_of(frozen), replace(config, freeze_d=now)
+        run(first, 0, 1)
+        second = gan_of(other)
+        saved = snapshots.read(snapshots.write(str(tmp_path), first, frozen, {}))
+        snapshots.restore(second, saved, other)
+        for mine, theirs in zip(second.d.parameters[-2:], first.d.parameters[-2:], strict=True):
+            moments = second.d.adam.state[mine], first.d.adam.state[theirs]
+            assert torch.equal(*(each["exp_avg_sq"] for each in moments))
 
 
 def test_a_state_of_other_networks_is_refused() -> None:

@@ -40,7 +40,8 @@ class Layer:
         self.bias = state[name + "bias"].float() * cpu.GAIN
         self.strength = state[name + "noise_strength"] * cpu.GAIN
         self.stored = self.scaled(state[name + "noise_const"][None, None])
-        if self.stored.numel() * self.channels <= cpu.BAND:
+        self.biased = self.stored.numel() * self.channels <= cpu.BAND
+        if self.biased:
             self.stored = self.stored + self.bias
         self.is_small = math.prod(size) <= cpu.FEW
         self.wide = not self.up and cpu.by_winograd(weight, size)
@@ -75,7 +76,7 @@ class Layer:
         if noise == "none":
             return self.bias
         rows = (self.stored if isinstance(noise, str) else noise)[:, first:end]
-        return rows if rows.shape[-1] == self.channels > 1 else rows + self.bias
+        return rows if self.biased and isinstance(noise, str) else rows + self.bias
 
     def run(
         self,

@@ -84,7 +84,7 @@ class Synthesis:
             return torch.cat([self._group(ws.float(), noise, group) for group in groups])
 
     def _group(self, ws: Tensor, noise: Noise, members: Tensor) -> Tensor:
-        """Some of the images; there are always cpu.GROUP, since another number may round differently."""
+        """Some of the images; always as many are drawn, since another number may round differently."""
         count = len(members)
         members = members[torch.arange(self.group).clamp(max=count - 1)]
         ws = ws[members]
@@ -94,7 +94,8 @@ class Synthesis:
             {n: to_rgb.weights(ws) for n, to_rgb in self.to_rgb.items()},
         )
         x = self.space.padded("const", (self.group, *self.const.shape))
-        torch.mul(self.const, inputs.styles[0][0], out=x[:, 1:-1, 1:-1])
+        style = 1.0 if self.layers[0].on_weights else inputs.styles[0][0]
+        x[:, 1:-1, 1:-1] = self.const * style
         image: Tensor | None = None
         for n in range(self.small):
             x, image = self._layer(n, x, image, inputs, slice(self.group))
