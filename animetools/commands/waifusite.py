@@ -238,6 +238,6 @@ def gather(
                 yield Item(item.path, trouble=str(why))
     if site.count:
         yield from map(Item, site.publish())
-        stream.remark(f"the site has {site.count} faces")
+        stream.remark(f"the site has {site.count} face{'s' * (site.count != 1)}")
     if options.snippets and site.without_text:
         stream.remark(f"{site.without_text} of the new ones have no text")

@@ -203,6 +203,6 @@ def _is_site(folder: str, path: str) -> bool:
 
 def _claimed(folder: str) -> int:
     try:
-        return claim(folder, folder=True)
+        return claim(os.path.realpath(folder), folder=True)
     except BlockingIOError:
         raise FatalError(f"{folder}: another waifusite is writing it: wait for it") from None

@@ -39,22 +39,29 @@ def exported(path: str, name: str, sha256: str) -> Live | None:
     file = checkpoints.read(path)
     network = file.generator
     count = sum(value.numel() for value in network.state.values())
-    if 2 * count > MOST_BYTES:
-        warnings.warn(
-            f"{name} would be {size(2 * count)} in a page, more than {size(MOST_BYTES)}: the site"
-            " is made without live.html",
-            Advice,
-            stacklevel=1,
-        )
+    if _is_too_large(name, 2 * count):  # in half precision
         return None
     generator = network.build()
     assert isinstance(generator, Generator)
     if generator.config.image_channels not in (1, 3):
         raise ItemError(f"{name} draws {generator.config.image_channels} channels: a page shows 3")
     mapping, synthesis = _models(network, generator)
+    if _is_too_large(name, len(mapping) + len(synthesis)):
+        return None
     facts = _facts(generator, file.facts.get("labels"))
     facts |= {"network": name, "sha256": sha256}
     return Live(mapping, synthesis, json.dumps(facts).encode())
+
+
+def _is_too_large(name: str, count: int) -> bool:
+    if count > MOST_BYTES:
+        warnings.warn(
+            f"{name} would be {size(count)} in a page, more than {size(MOST_BYTES)}: the site"
+            " is made without live.html",
+            Advice,
+            stacklevel=1,
+        )
+    return count > MOST_BYTES
 
 
 def _models(network: SavedNetwork, generator: Generator) -> tuple[bytes, bytes]:

@@ -210,6 +210,14 @@ def test_files_of_others_stay(shell: Shell, faces: Path) -> None:
     assert json.loads((faces / "site/manifest.json").read_text())["faces"] == 5
 
 
+def test_the_folder_may_be_a_link_to_one(shell: Shell, faces: Path) -> None:
+    (faces / "www").mkdir()
+    (faces / "site").symlink_to("www")
+    done = shell("waifusite in/0.png")
+    assert (done.returncode, "the site has 1 face\n" in done.stderr) == (0, True)
+    assert (faces / "www/index.html").exists()
+
+
 def test_one_run_at_a_time_writes_a_site(shell: Shell, faces: Path) -> None:
     lock = claim(str(faces / "site"), folder=True)
     done = shell("waifusite in/")

@@ -108,6 +108,19 @@ def test_two_seeds_are_mixed(page: Browser) -> None:
     assert (half != one).any() and (half != other).any()
 
 
+def test_what_is_no_seed_becomes_one(page: Browser) -> None:
+    drawn(page, a=5e9, b=-3, share=0, mix=0)
+    page.ask("$('story').dispatchEvent(new Event('change'))")
+    assert page.ask("[$('a').value, $('b').value, drawn.a]") == ["4294967295", "0", 4294967295]
+
+
+def test_letters_choose_in_a_list(page: Browser) -> None:
+    page.ask("$('class').focus()")
+    page.press("s")
+    assert not page.ask("going")
+    page.ask("$('class').blur()")
+
+
 def test_a_walk_goes_on_until_it_is_stopped(page: Browser) -> None:
     before = page.ask("JSON.stringify(drawn)")
     page.press("s")
@@ -152,6 +165,18 @@ def test_a_later_run_keeps_the_network(folder: Path) -> None:
     assert done.stdout.startswith("site/live.html\n")
     assert sorted(path.name for path in (folder / "site/assets").iterdir()) == files
     assert "Another" in (folder / "site/live.html").read_text()
+
+
+def test_a_network_that_half_precision_would_spoil_is_too_large_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = snapshot()
+    checkpoints.write(str(tmp_path / "n.pkl"), network)
+    count = sum(value.numel() for value in network.generator.state.values())
+    monkeypatch.setattr(live, "MOST_BYTES", 2 * count)
+    monkeypatch.setattr(live, "CLOSE", -1)
+    with pytest.warns(Advice, match=r"n\.pkl would be [\d.]+ kB in a page"):
+        assert live.exported(str(tmp_path / "n.pkl"), "n.pkl", "0") is None
 
 
 def test_a_network_that_is_too_large_is_left_out(

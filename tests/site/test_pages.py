@@ -205,6 +205,30 @@ def test_a_wall_has_no_end_and_no_more_rows(browser: Browser, site: Path) -> Non
     assert sorted(order) == list(range(12))
 
 
+def test_a_wall_stays_where_it_is_when_the_bars_of_a_phone_come_and_go(
+    browser: Browser, site: Path
+) -> None:
+    browser.show(390, 700, still=True, mobile=True)
+    opened(browser, site, "scroll")
+    browser.ask("window.kept = wall.firstElementChild")
+    browser.show(390, 760, still=True, mobile=True)
+    browser.until("innerHeight === 760")
+    browser.wait(0.1)
+    assert browser.ask("kept.isConnected")
+    browser.show(500, 760, still=True, mobile=True)
+    browser.until("!kept.isConnected")
+
+
+@pytest.mark.parametrize("page", ["index", "psi"])
+def test_a_phone_on_its_side_shows_words_beside_the_face(
+    browser: Browser, site: Path, page: str
+) -> None:
+    browser.show(844, 390, still=True, mobile=True)
+    opened(browser, site, page)
+    box = "%s.getBoundingClientRect()"
+    assert browser.ask(f"{box % '$(`story`)'}.left >= {box % '$(`stage`)'}.right")
+
+
 def test_a_slider_over_psi(browser: Browser, site: Path) -> None:
     browser.show(still=True)
     opened(browser, site, "psi")
@@ -215,6 +239,8 @@ def test_a_slider_over_psi(browser: Browser, site: Path) -> None:
         assert browser.ask("$('value').textContent") == f"{psi:.2f}"
         shown = browser.ask(opacity)
         assert shown[1] == wanted[1] and (psi == 0.5 or shown[0] == 1)
+    browser.press("ArrowLeft")
+    assert browser.ask("$('value').textContent") == "0.99"
     first = browser.ask("steps[0].number")
     browser.ask("another()")
     assert browser.ask("steps[0].number") != first

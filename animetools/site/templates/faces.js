@@ -43,10 +43,10 @@ function told(folder, n) {
   });
 }
 
-/** Have keys press buttons: {n: button}. */
+/** Have keys press buttons: {n: button}; a list takes letters itself, to choose by them. */
 function keys(table) {
   addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    if (event.ctrlKey || event.altKey || event.metaKey || event.target.matches?.("select")) return;
     const button = table[event.key.toLowerCase()];
     if (!button) return;
     event.preventDefault();

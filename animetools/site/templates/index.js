@@ -34,7 +34,7 @@ async function another() {
   const face = await next;
   if (mine !== turn) return; // the button was pressed again meanwhile
   if (face) show(face);
-  else $("text").textContent = "The pictures are not to be had just now.";
+  else if (shown < 0) $("text").textContent = "The pictures are not to be had just now.";
   next = load();
   wait();
 }
@@ -78,8 +78,8 @@ $("larger").addEventListener("click", () => {
 });
 addEventListener("keydown", (event) => {
   if (event.key === "Escape" && document.body.classList.contains("large")) $("larger").click();
-  if (event.key.toLowerCase() === "i" && !event.ctrlKey && !event.metaKey) $("about").open = !$("about").open;
 });
-keys({ n: $("another"), arrowright: $("another"), s: $("stop"), l: $("larger") });
+const table = { n: $("another"), arrowright: $("another"), s: $("stop"), l: $("larger") };
+keys({ ...table, i: document.querySelector("summary") });
 document.addEventListener("visibilitychange", wait);
 another();

@@ -2,6 +2,7 @@
 {% include "faces.js" %}
 
 const FILES = JSON.parse(document.querySelector("main").dataset.live);
+const MOST = 2 ** 32 - 1; // the largest seed
 const STEP = 3000; // milliseconds from face to face of a walk
 const address = (name) => new URL(name, location.href).href;
 
@@ -17,12 +18,9 @@ let going = false;
 let begun = 0;
 
 function load() {
-  if (location.protocol === "file:") {
-    say("A browser lets a network draw only on a page from a web server: copy the folder to one.");
-    return;
-  }
   $("load").disabled = true;
   say("Loading ...");
+  worker?.terminate(); // one that could not load
   worker = new Worker(address(FILES.worker.name));
   worker.onmessage = ({ data }) => hear(data);
   worker.onerror = () => hear({ trouble: "the engine did not load" });
@@ -39,6 +37,7 @@ function load() {
 
 function hear(message) {
   if (message.trouble) {
+    busy = false;
     say(`It does not work here: ${message.trouble}`);
     $("load").disabled = false;
   } else if (message.load) {
@@ -66,6 +65,7 @@ function begin(loaded) {
   $("before").hidden = true;
   $("poster").hidden = true;
   $("controls").hidden = false;
+  $("bar").hidden = false;
   for (const id of ["another", "stop", "save"]) $(id).disabled = false;
   say("");
   $("a").value = chance(1e6);
@@ -76,10 +76,11 @@ function begin(loaded) {
 /** What the controls say. */
 function wish() {
   const number = (id) => Number($(id).value);
+  const seed = (id) => Math.min(MOST, Math.max(0, Math.floor(number(id))));
   return {
     kind: "draw",
-    a: number("a") >>> 0,
-    b: number("b") >>> 0,
+    a: seed("a"),
+    b: seed("b"),
     share: number("share"),
     mix: number("mix"),
     psi: number("psi"),
@@ -162,6 +163,11 @@ function chunk(kind, text) {
 $("load").addEventListener("click", load);
 $("story").addEventListener("submit", (event) => event.preventDefault());
 $("story").addEventListener("input", () => facts && draw());
+$("story").addEventListener("change", () => {
+  const { a, b } = wish(); // not what was typed, if that is no seed
+  $("a").value = a;
+  $("b").value = b;
+});
 for (const [button, field] of [["randoma", "a"], ["randomb", "b"], ["another", "a"]]) {
   $(button).addEventListener("click", () => {
     $(field).value = chance(1e6);
@@ -175,3 +181,7 @@ stopper($("stop"), false, (now) => {
 });
 $("save").addEventListener("click", save);
 keys({ n: $("another"), s: $("stop"), d: $("save") });
+if (location.protocol === "file:") {
+  $("load").disabled = true;
+  say("A browser lets a network draw only on a page from a web server: copy the folder to one.");
+}

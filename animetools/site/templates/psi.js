@@ -13,7 +13,7 @@ let begun = 0;
 
 /** The pictures of a set that are there, in order of psi. */
 async function load(n) {
-  const [{ steps: listed = [] }] = [await told("psi", n)];
+  const { steps: listed = [] } = await told("psi", n);
   const loaded = await Promise.all(
     listed.map(async ([psi, number]) => {
       const img = new Image();
@@ -49,6 +49,7 @@ async function another() {
 
 /** Show the pictures on both sides of psi, the upper one as opaque as psi is near to it. */
 function draw() {
+  if (!steps.length) return;
   const psi = Number(slider.value);
   const above = Math.max(0, steps.findIndex((step) => step.psi >= psi));
   const below = Math.max(0, above - 1);
@@ -67,12 +68,19 @@ function frame(now) {
   const phase = ((now - begun) / SWEEP) % 2;
   const share = phase < 1 ? phase : 2 - phase;
   slider.value = Number(slider.min) + share * (slider.max - slider.min);
-  if (steps.length) draw();
+  draw();
 }
 
 slider.addEventListener("input", () => {
   if (going) $("stop").click();
   draw();
+});
+// Arrows move the slider also when it does not have the focus.
+addEventListener("keydown", (event) => {
+  const way = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (!way || event.target === slider || event.ctrlKey || event.altKey || event.metaKey) return;
+  slider.stepUp(way);
+  slider.dispatchEvent(new Event("input"));
 });
 $("another").addEventListener("click", another);
 stopper($("stop"), !STILL, (now) => {

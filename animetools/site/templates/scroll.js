@@ -13,6 +13,7 @@ const wall = $("wall");
 const rows = [];
 let columns = 1;
 let side = 1;
+let width = 0; // of the window that the rows were made for
 let base = 0; // number of the row at the top of the wall
 let speed = 1;
 let going = !STILL;
@@ -26,13 +27,15 @@ while (common(step, COUNT) > 1) step += 1;
 const face = (k) => Number((BigInt(k) * BigInt(step)) % BigInt(COUNT));
 
 function lay() {
+  width = innerWidth;
   const target = Math.min(280, Math.max(96, innerWidth / 8));
   columns = Math.max(3, Math.round(innerWidth / target));
   side = Math.ceil(document.documentElement.clientWidth / columns);
   wall.style.height = `${HEIGHT}px`;
   wall.replaceChildren();
   rows.length = 0;
-  const count = Math.ceil((innerHeight + 2 * MARGIN) / side) + 1;
+  const height = Math.max(innerHeight, screen.height);
+  const count = Math.ceil((height + 2 * MARGIN) / side) + 1;
   for (let n = 0; n < count; n += 1) {
     const row = document.createElement("div");
     row.className = "row";
@@ -94,7 +97,8 @@ addEventListener("scroll", () => {
   center();
   fill();
 });
-addEventListener("resize", lay);
+// A phone's window grows and shrinks with the bars of its browser while it is scrolled.
+addEventListener("resize", () => (innerWidth === width ? fill() : lay()));
 stopper($("stop"), going, (now) => {
   going = now;
   before = performance.now();
