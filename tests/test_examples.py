@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import zipfile
 from pathlib import Path
 
@@ -115,6 +116,8 @@ def test_example(
         assert shell("sggen --seeds 0-3").returncode == 0
     line = line.replace("0-50000", "0-4").replace("hat,blue_hair", "hat --steps 2")
     done = shell(line)  # the same in a second
+    if "| head" in line and done.returncode == 128 + signal.SIGPIPE:  # head may end first
+        return
     assert done.returncode == (1 if "--flaws" in line else 0), done.stderr
     assert "Traceback" not in done.stderr
 
