@@ -30,6 +30,6 @@ for ((pixels = size / 2; pixels >= 8; pixels /= 2)); do
     blends+=("toonify/$pixels.pkl")
 done
 for each in "$network" "${blends[@]}" "$trained"; do
-    sggen --network "$each" --seeds 0-9 --psi 0.8 -o "toonify/drawn/$(basename "${each%.*}")"
+    sggen --network "$each" --seeds 0-9 --psi 0.8 --force -o "toonify/drawn/$(basename "${each%.*}")"
 done | animepack --size "$size" --force -o toonify/drawn.zip - >&2
 PYTHONPATH="$root" "$root/.venv/bin/python" "$root/examples/sheet.py" toonify/drawn.zip toonify/sheet.jpg
