@@ -1,5 +1,6 @@
 """How directions are learned, and what is changed along them: the options."""
 
+import os
 import re
 from dataclasses import dataclass, fields
 from typing import Annotated
@@ -21,7 +22,7 @@ DirectionFiles = Annotated[
 ]
 WAYS = ("tags", "positive", "pca", "sefa", "mirror")
 OF_EDITING = ("edit", "keep", "directions", "strip", "sheet", "format", "quality")
-NOT_LEARNED_FROM = ("seeds", "truncate", "noise", "translate", "rotate")
+NOT_LEARNED_FROM = ("seeds", "cutoff", "truncate", "noise", "translate", "rotate")
 MOST = 512  # components: w rarely has more numbers
 
 
@@ -136,6 +137,10 @@ class LearningOptions(SamplingOptions):
             raise ValueError(f"--learn takes one of {flags}" + f", not {len(ways)}" * bool(ways))
         if bool(self.positive) != bool(self.negative):
             raise ValueError("--positive and --negative belong together")
+        if self.positive and os.path.realpath(self.positive) == os.path.realpath(self.negative):
+            raise ValueError("--positive and --negative are one folder")
+        if self.learn and not self.tags and given(self, {"psi"}):
+            raise ValueError("--psi is for --learn --tags, not for the other ways")
         if self.learn and self.tags and not self.wanted:
             raise ValueError("--tags names no tag")
         if self.of and not self.pca:
