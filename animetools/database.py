@@ -22,7 +22,7 @@ class Database:
     """One SQLite file, used by any number of threads; without a path it is temporary.
 
     `prepare` makes its tables. Other processes may use it at the same time; one waits `patience`
-    seconds for another. One that is `read_only` is never written to.
+    seconds for another. One that is `read_only` is never written to. ":memory:" is a name like others.
 
     Raises FatalError, at any step: the `name` of the file, what SQLite says, and the `cure`.
     """
@@ -38,7 +38,6 @@ class Database:
         read_only: bool = False,
     ) -> None:
         import sqlite3
-        from urllib.parse import quote
 
         self.name = name or path
         self.is_temporary = not path
@@ -46,18 +45,18 @@ class Database:
         self.guard = threading.Lock()
         self.error = sqlite3.Error
         if path and not read_only:
-            refuse_unwritable(path, self.name)
+            _refuse_unwritable(path, self.name)
         with self._using():
-            place = f"file:{quote(os.fsencode(path))}?mode=ro" if read_only else path
+            place = address(path) if read_only else path and os.path.abspath(path)
             self.base = sqlite3.connect(
                 place, patience, isolation_level=None, check_same_thread=False, uri=read_only
             )
-            if not read_only:
+            prepare(self.base)  # first: from the beginning the file's header tells what it is
+            if path and not read_only:
                 # A commit then survives kill -9 without waiting for the disk; a power cut may take
                 # the last ones.
                 self._use_wal(patience)
                 self.base.execute("PRAGMA synchronous = NORMAL")
-            prepare(self.base)
 
     def ask(self, query: str, *values: Any) -> list[Any]:
         """The rows that answer a query."""
@@ -118,17 +117,24 @@ class Database:
             with self.guard:
                 yield
         except self.error as why:
-            raise trouble(self.name, why, self.cure, is_temporary=self.is_temporary) from None
+            raise _trouble(self.name, why, self.cure, is_temporary=self.is_temporary) from None
 
 
-def refuse_unwritable(path: str, name: str) -> None:
+def address(path: str) -> str:
+    """The URI of a file that is not written to."""
+    from urllib.parse import quote
+
+    return f"file:{quote(os.fsencode(os.path.abspath(path)))}?mode=ro"
+
+
+def _refuse_unwritable(path: str, name: str) -> None:
     """Raise FatalError if SQLite could not write beside this path."""
     folder = os.path.dirname(path) or "."
     if not (os.path.isdir(folder) and os.access(folder, os.W_OK)):
         raise FatalError(f"{name}: cannot write to the folder {folder}")
 
 
-def trouble(name: str, why: Exception, cure: str, *, is_temporary: bool = False) -> FatalError:
+def _trouble(name: str, why: Exception, cure: str, *, is_temporary: bool = False) -> FatalError:
     """What SQLite says of a file, in a sentence, with the cure.
 
     That of a file that others use, or whose disk is full, is not to delete it.

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from struct import Struct
 from typing import Any, Self
 
-from animetools.database import Database, refuse_unwritable, trouble
+from animetools.database import Database, address
 from animetools.errors import FatalError
 from animetools.images.hashes import (
     COARSE_BITS,
@@ -21,7 +21,7 @@ from animetools.images.hashes import (
     VIEW_SIDE,
     Fingerprint,
 )
-from animetools.images.index_schema import absolute, address, check, check_tables, lay_out
+from animetools.images.index_schema import check, check_tables, lay_out
 from animetools.images.listed import Listed, Stored
 from animetools.images.measure import Measured
 from animetools.images.origins import HASH_BYTES, Origin
@@ -79,19 +79,13 @@ class Index:
     def of(cls, path: str) -> Self:
         """The index in a file, which is made if it does not exist."""
         check(path)
-        refuse_unwritable(path, path)
-        cure = f"delete it, if nothing else helps, and list the images again with --index {path}"
-
-        def prepare(base: sqlite3.Connection) -> None:
-            lay_out(base, path)
-
-        try:  # before the file is switched to WAL: the header tells what it is from the beginning
-            with closing(sqlite3.connect(absolute(path), PATIENCE, isolation_level=None)) as base:
-                prepare(base)
-        except sqlite3.Error as why:
-            raise trouble(path, why, cure) from None
-        database = Database(absolute(path), prepare, name=path, cure=cure, patience=PATIENCE)
-        return cls(database, is_temporary=False)
+        base = Database(
+            path,
+            lambda base: lay_out(base, path),
+            cure=f"delete it, if nothing else helps, and list the images again with --index {path}",
+            patience=PATIENCE,
+        )
+        return cls(base, is_temporary=False)
 
     @classmethod
     def read_only(cls, path: str) -> Self:
@@ -102,9 +96,8 @@ class Index:
                 f"{path} does not exist or is empty: make it with animeclean --index {path}"
             )
         base = Database(
-            absolute(path),
+            path,
             lambda base: check_tables(base, path),
-            name=path,
             cure=f"animeclean --index {path} on one image repairs it after a crash",
             patience=PATIENCE,
             read_only=True,

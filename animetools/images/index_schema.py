@@ -20,18 +20,6 @@ _SCHEMA = (
 )
 
 
-def absolute(path: str) -> str:
-    """The path as SQLite takes it."""
-    return os.path.abspath(path)  # ":memory:" is a name like others
-
-
-def address(path: str) -> str:
-    """The URI of a file that is not written to."""
-    from urllib.parse import quote
-
-    return f"file:{quote(os.fsencode(absolute(path)))}?mode=ro"
-
-
 def lay_out(base: sqlite3.Connection, path: str) -> None:
     """Make the tables of an empty file, all or none."""
     base.execute("BEGIN IMMEDIATE")

@@ -152,12 +152,7 @@ class Discriminator(nn.Module):
 
     def score(self, features: Tensor, c: Tensor | None = None) -> Tensor:
         """The scores [n] of features [n, C, *base], which the minibatch deviation compares."""
-        return self.judge(self.outputs(features), c)
-
-    def outputs(self, features: Tensor) -> Tensor:
-        """The head's outputs [n, outputs] of features [n, C, *base], which are compared there."""
-        outputs: Tensor = self.b4(features, self.mbstd_group)
-        return outputs
+        return self.judge(self.b4(features, self.mbstd_group), c)
 
     def judge(self, outputs: Tensor, c: Tensor | None = None) -> Tensor:
         """The scores [n] of the head's outputs [n, outputs], each with its label."""

@@ -70,7 +70,7 @@ class Ledger:
         if not dry:
             self.lock = _claimed(folder)
         self.base = Database(
-            path if is_there or not dry else ":memory:",
+            path if is_there or not dry else "",
             _prepare,
             cure="choose another -o",
             read_only=dry and is_there,

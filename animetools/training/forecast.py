@@ -40,8 +40,8 @@ class Leg:
 def needs(config: TrainConfig, configs: Configs, ranks: int = 1) -> Needs:
     """What each of the ranks of a run needs of networks of these configs, in float32.
 
-    A classifier counts too. Memory is for the weights, their average, gradients and Adam's moments, what the largest of the
-    losses holds for its gradient, and a snapshot that is being written.
+    A classifier counts too. Memory is for the weights, their average, gradients and Adam's moments,
+    what the largest of the losses holds for its gradient, and a snapshot that is being written.
     """
     generator, discriminator = configs
     with torch.device("meta"):

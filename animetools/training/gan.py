@@ -92,13 +92,13 @@ class GAN:
             frozen |= set(layer.requires_grad_(False).parameters())
         w_avg = generator.mapping.w_avg
         self.device, self.dtype = w_avg.device, w_avg.dtype
+        learning = [x for x in discriminator.parameters() if x not in frozen]
         self.classifier = None
         if config.classify:
             self.classifier = Dense(discriminator.config.dense, generator.config.mapping.c_dim)
             nn.init.zeros_(self.classifier.to(w_avg).weight)
-        learning = [x for x in discriminator.parameters() if x not in frozen]
-        self.g = Optimizer(generator.parameters(), ranks)
-        self.d = Optimizer([*learning, *(self.classifier or nn.Module()).parameters()], ranks)
+            learning += self.classifier.parameters()
+        self.g, self.d = Optimizer(generator.parameters(), ranks), Optimizer(learning, ranks)
         self.labels, self.chance = labels, torch.Generator().manual_seed(config.seed)
         self.ranks = ranks
         self.seen, self.iteration = seen, 0  # real images, and iterations
@@ -367,12 +367,11 @@ class GAN:
             self.discriminator.load_state_dict(state["D"])
             self.ema.load_state_dict(state["G_ema"])
             moments = state["D_adam"]
-            if state.get("classifier"):
-                if self.classifier:
-                    self.classifier.load_state_dict(state["classifier"])
-                else:  # its moments come last
-                    count = len(self.d.parameters)
-                    moments = {number: moments[number] for number in moments if number < count}
+            if self.classifier and state.get("classifier"):
+                self.classifier.load_state_dict(state["classifier"])
+            elif state.get("classifier"):  # its moments come last
+                count = len(self.d.parameters)
+                moments = {number: moments[number] for number in moments if number < count}
             self.g.load(state["G_adam"])
             self.d.load(moments)
             for name in ("path_mean", "p", "signs"):
