@@ -11,8 +11,9 @@ from typing import Any
 
 from animetools import atomic
 from animetools.errors import FatalError, ItemError
+from animetools.images.described import facts_in
 from animetools.site.ledger import Known, Ledger, digest_of
-from animetools.site.origin import Origin, facts_in
+from animetools.site.origin import Origin
 from animetools.site.pages import SHOWN_FIRST, Contents, LiveFiles, rendered
 from animetools.site.pictures import Format, Portrait
 from animetools.site.texts import Snippets, script, story

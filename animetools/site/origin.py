@@ -48,15 +48,6 @@ class Origin:
         return float(psi) if isinstance(psi, int | float) else None
 
 
-def facts_in(description: str) -> dict[str, Any]:
-    """The facts in the description of an image file, as sggen writes it; of any other text none."""
-    try:
-        facts = json.loads(description)
-    except (ValueError, RecursionError):
-        return {}
-    return facts if isinstance(facts, dict) else {}
-
-
 def _is_plain(value: Any) -> bool:
     """Whether a fact can be shown: a short text, or a number that JSON has."""
     if isinstance(value, str):
