@@ -46,6 +46,7 @@ class Site:
         widths: tuple[int, ...],
         snippets: Snippets,
         titles: Titles,
+        live: tuple[LiveFiles, dict[str, bytes]] | None = None,
         *,
         force: bool,
     ) -> None:
@@ -57,7 +58,7 @@ class Site:
         self.titles = titles
         self.force = force
         self.count = ledger.count()
-        self.live: tuple[LiveFiles, dict[str, bytes]] | None = None
+        self.live = live
         self.without_text = 0
         if not ledger.dry:
             ledger.keep_word("format", image_format)
