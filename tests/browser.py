@@ -138,11 +138,11 @@ class Browser:
         ]
         self.call("Emulation.setEmulatedMedia", features=features)
 
-    def open(self, address: str, *, clock: bool = False, script: str = "") -> None:
+    def open(self, address: str, *, clock: bool = False) -> None:
         """Open a page; with `clock` its timers run only in `pass_time`."""
         if self.clock:
             self.call("Page.removeScriptToEvaluateOnNewDocument", identifier=self.clock)
-        before = (CLOCK if clock else "") + script
+        before = CLOCK if clock else ""
         added = self.call("Page.addScriptToEvaluateOnNewDocument", source=before)
         self.clock = added["identifier"]
         self.call("Network.setCacheDisabled", cacheDisabled=True)

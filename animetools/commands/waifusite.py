@@ -168,9 +168,9 @@ def waifusite(options: SiteOptions, stream: Stream) -> int:
             options.widths,
             Snippets(options.snippets),
             Titles(options.title, options.url and f"{options.url.rstrip('/')}/"),
+            drawing,
             force=stream.options.force,
         )
-        site.live = drawing
         work = partial(prepare, options, site)
         return listed.collect(work, partial(gather, options, stream, site), chain(seen, items))
     finally:

@@ -1,6 +1,5 @@
 """Examples to learn from: the w of pictures, and what is in them."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from animetools.errors import ItemError
-from animetools.images.described import description_of
+from animetools.images.described import description_of, facts_in
 from animetools.sampling.latents import Floats
 from animetools.sampling.naming import Naming
 from animetools.sampling.requests import LATENTS, Source, requests
@@ -69,12 +68,10 @@ def _psis(facts: Mapping[str, Any], sampler: Sampler) -> Psis | None:
 
 def _described(path: str) -> dict[str, Any]:
     try:
-        facts = json.loads(description_of(path))
-    except (ValueError, RecursionError):
-        return {}
+        with open(path, "rb") as file:
+            return facts_in(description_of(file.read()))
     except OSError as why:
         raise ItemError(f"cannot be read: {why.strerror}") from None
-    return facts if isinstance(facts, dict) else {}
 
 
 def probabilities_of(records: Sequence[Mapping[str, Any]]) -> tuple[list[str], Floats]:

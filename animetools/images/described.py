@@ -1,6 +1,8 @@
 """Image files with a description: PNG's Description, EXIF's ImageDescription."""
 
+import json
 from io import BytesIO
+from typing import Any
 
 from PIL import ExifTags, Image
 
@@ -9,6 +11,7 @@ from animetools.images.containers import MAX_PIXELS, Format, check_side
 from animetools.images.files import Pixels, encode_jpeg, encode_png
 from animetools.images.formats.png import text_chunk
 from animetools.images.opening import opened
+from animetools.images.picture import text_in
 
 LONGEST = 60_000  # characters: EXIF in a JPEG is limited to one segment of 64 KiB
 
@@ -38,16 +41,22 @@ def encode_described(pixels: Pixels, image_format: Format, quality: int, text: s
     return add_to_jpeg(encode_jpeg(pixels, quality), exif)
 
 
-def description_of(path: str) -> str:
-    """The description of an image file, "" if it has none.
+def description_of(data: bytes) -> str:
+    """The description in an image file, as `encode_described` writes it, or "".
 
-    Raises ItemError for a file that is not an image, and OSError.
+    Raises ImageError.
     """
-    with open(path, "rb") as file:
-        data = file.read()
     with opened(data, MAX_PIXELS) as image:
-        text = image.info.get("Description") or image.getexif().get(ExifTags.Base.ImageDescription)
-    return text if isinstance(text, str) else ""
+        return text_in(image, "Description", ExifTags.Base.ImageDescription)
+
+
+def facts_in(description: str) -> dict[str, Any]:
+    """The facts in a description, as sggen writes it; in any other text there are none."""
+    try:
+        facts = json.loads(description)
+    except (ValueError, RecursionError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
 
 
 def exif_text(tag: ExifTags.Base, text: str) -> bytes:

@@ -138,11 +138,13 @@ def software_of(data: bytes) -> str:
     Raises ImageError.
     """
     with opened(data) as image:
-        if image.format == "PNG":
-            name = image.info.get("Software")
-        else:
-            name = image.getexif().get(ExifTags.Base.Software)
-    return str(name) if isinstance(name, str) else ""
+        return text_in(image, "Software", ExifTags.Base.Software)
+
+
+def text_in(image: ImageFile.ImageFile, keyword: str, tag: ExifTags.Base) -> str:
+    """The text of an open image that PNG has under a keyword, and EXIF under a tag, or ""."""
+    found = image.info.get(keyword) if image.format == "PNG" else image.getexif().get(tag)
+    return str(found) if isinstance(found, str) else ""
 
 
 def _passes(image: ImageFile.ImageFile) -> list[tuple[str, _Take]]:

@@ -17,7 +17,6 @@ MOST = 1 << 20  # images in a batch
 SMALL = 256  # numbers of a constant that is not worth halving
 CLOSE = 1e-3  # of the largest number: rounding grows where nearly equal pixels are normalized
 
-
 Part = Literal["z", "w", "mapping"]
 
 
@@ -25,9 +24,10 @@ def encode(network: SavedNetwork, start: Part = "z") -> bytes:
     """The bytes of a model from z [n, z_dim], labels c [n, c_dim] and psi [] to images.
 
     A network without labels has no c. A model that starts at w takes w [n, rows, w_dim] and
-    nothing else; the mapping alone takes z and c to that w, before any truncation. Images are float32 [n, C, H, W], about -1..1 and not clipped; the noise is
-    constant, and psi applies to the rows of w that the file's own truncation names. onnxruntime
-    ran the model for one image and for three, and agreed with torch.
+    nothing else; the mapping alone takes z and c to that w, before any truncation. Images are
+    float32 [n, C, H, W], about -1..1 and not clipped; the noise is constant, and psi applies to
+    the rows of w that the file's own truncation names. onnxruntime ran the model for one image and
+    for three, and agreed with torch.
 
     Raises FatalError if the libraries for it are missing, ItemError if the two disagree.
     """

@@ -11,8 +11,9 @@ from typing import Any
 
 from animetools import atomic
 from animetools.errors import FatalError, ItemError
+from animetools.images.described import facts_in
 from animetools.site.ledger import Known, Ledger, digest_of
-from animetools.site.origin import Origin, facts_in
+from animetools.site.origin import Origin
 from animetools.site.pages import SHOWN_FIRST, Contents, LiveFiles, rendered
 from animetools.site.pictures import Format, Portrait
 from animetools.site.texts import Snippets, script, story
@@ -45,6 +46,7 @@ class Site:
         widths: tuple[int, ...],
         snippets: Snippets,
         titles: Titles,
+        live: tuple[LiveFiles, dict[str, bytes]] | None = None,
         *,
         force: bool,
     ) -> None:
@@ -56,7 +58,7 @@ class Site:
         self.titles = titles
         self.force = force
         self.count = ledger.count()
-        self.live: tuple[LiveFiles, dict[str, bytes]] | None = None
+        self.live = live
         self.without_text = 0
         if not ledger.dry:
             ledger.keep_word("format", image_format)

@@ -1,16 +1,20 @@
 """Where a face comes from: the facts that its file and its record have of it."""
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from animetools.site.ledger import digest_of
+
 LONGEST = 200  # characters of a fact
 _SHOWN = ("seed", "psi", "class", "network")
-# What images of one face at several psi have in common.
-_SAME = ("seed", "class", "labels", "cutoff", "noise", "truncate", "dtype", "network", "sha256")
+# What images of one face at several psi have in common, by sggen or saved from live.html.
+_SAME = (
+    *("seed", "class", "labels", "cutoff", "noise", "truncate", "dtype", "network", "sha256"),
+    *("translate", "rotate", "other_seed", "share", "fine_rows"),
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Origin:
         if not (isinstance(shown.get("seed"), int) and isinstance(shown.get("psi"), int | float)):
             return cls(shown)
         same = json.dumps([facts.get(name) for name in _SAME], sort_keys=True)
-        return cls(shown, hashlib.sha256(same.encode()).digest()[:16])
+        return cls(shown, digest_of(same.encode()))
 
     @property
     def seed(self) -> int | None:
@@ -46,15 +50,6 @@ class Origin:
         """Psi, if it is one number."""
         psi = self.shown.get("psi")
         return float(psi) if isinstance(psi, int | float) else None
-
-
-def facts_in(description: str) -> dict[str, Any]:
-    """The facts in the description of an image file, as sggen writes it; of any other text none."""
-    try:
-        facts = json.loads(description)
-    except (ValueError, RecursionError):
-        return {}
-    return facts if isinstance(facts, dict) else {}
 
 
 def _is_plain(value: Any) -> bool:

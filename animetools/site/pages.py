@@ -108,20 +108,22 @@ def rendered(contents: Contents) -> dict[str, bytes]:
 
 
 def _pages(environment: "Environment", contents: Contents) -> Iterator[tuple[str, bytes]]:
-    style = _text(environment, "site.css")
-    style_name = _named(style, "site", "css")
-    yield style_name, style
+    style = _asset(environment, "site", "css")
+    worker = _asset(environment, "worker", "js")
+    yield style
+    if contents.live:
+        yield worker
     for page in reversed(contents.pages):
-        script = _text(environment, f"{page.name}.js")
-        script_name = _named(script, page.name, "js")
-        yield script_name, script
+        script = _asset(environment, page.name, "js")
+        yield script
         text = environment.get_template(f"{page.name}.html").render(
             site=contents,
             page=page,
             title=contents.title or page.title,
             policy=LIVE_POLICY if page.name == "live" else POLICY,
-            style=style_name,
-            script=script_name,
+            style=style[0],
+            script=script[0],
+            worker=worker[0],
         )
         yield f"{page.name}.html", text.encode()
 
@@ -130,15 +132,19 @@ def _text(environment: "Environment", name: str) -> bytes:
     return environment.get_template(name).render().encode()
 
 
+def _asset(environment: "Environment", name: str, ending: str) -> tuple[str, bytes]:
+    """A file that pages load, and what is in it."""
+    data = _text(environment, f"{name}.{ending}")
+    return _named(data, name, ending), data
+
+
 def _named(data: bytes, name: str, ending: str) -> str:
     return f"assets/{name}.{hashlib.sha256(data).hexdigest()[:12]}.{ending}"
 
 
 def with_network(live: "Live", engine: dict[str, bytes]) -> tuple[LiveFiles, dict[str, bytes]]:
     """The files of a network in the page, by name, and what the page knows of them."""
-    with open(os.path.join(_TEMPLATES, "worker.js"), "rb") as file:
-        parts = {"worker": file.read(), **engine}
-    parts |= {"mapping": live.mapping, "synthesis": live.synthesis, "facts": live.facts}
+    parts = {**engine, "mapping": live.mapping, "synthesis": live.synthesis, "facts": live.facts}
     endings = {"loader": "mjs", "program": "wasm", "facts": "json"}
     endings |= {"mapping": "onnx", "synthesis": "onnx"}
     files = {}

@@ -6,9 +6,10 @@ from io import BytesIO
 from typing import Literal
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import Image
 
 from animetools.images.containers import HEAD_BYTES, check_side, format_by_content
+from animetools.images.described import description_of, encode_described
 from animetools.images.errors import ImageError
 from animetools.images.files import (
     Pixels,
@@ -19,7 +20,6 @@ from animetools.images.files import (
     read_bytes,
 )
 from animetools.images.fit import fit, resized
-from animetools.images.opening import opened
 
 Format = Literal["jpg", "webp", "avif", "png"]
 
@@ -88,31 +88,12 @@ def encode(rgb: Pixels, image_format: Format, quality: int) -> bytes:
 
     Raises ItemError if the format cannot hold so large a picture.
     """
-    if image_format == "png":
-        return encode_png(rgb)
-    check_side("jpg" if image_format == "jpg" else "webp", rgb.shape[1], rgb.shape[0])
-    if image_format == "jpg":
-        return encode_jpeg(rgb, quality)
+    if image_format != "avif":
+        return encode_described(rgb, image_format, quality)
+    check_side("webp", rgb.shape[1], rgb.shape[0])
     file = BytesIO()
-    image = Image.fromarray(rgb)
-    if image_format == "webp":
-        image.save(file, "WEBP", quality=quality)
-    else:
-        image.save(file, "AVIF", quality=quality, max_threads=1)
+    Image.fromarray(rgb).save(file, "AVIF", quality=quality, max_threads=1)
     return file.getvalue()
-
-
-def description_of(data: bytes) -> str:
-    """The description in an image file, as `encode_described` writes it, or "".
-
-    Raises ImageError.
-    """
-    with opened(data) as image:
-        if image.format == "PNG":
-            found = image.info.get("Description")
-        else:
-            found = image.getexif().get(ExifTags.Base.ImageDescription)
-    return found if isinstance(found, str) else ""
 
 
 def icon(path: str) -> bytes:

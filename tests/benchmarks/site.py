@@ -13,7 +13,6 @@ import argparse
 import json
 import os
 import resource
-import shutil
 import socket
 import subprocess
 import sys
@@ -27,8 +26,9 @@ import numpy as np
 from animetools.images.described import encode_described
 from tests.browser import PROGRAM, Browser
 from tests.conftest import ROOT
+from tests.site.test_serving import NGINX
+from tests.training.groups import free_port
 
-NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 CONNECTIONS = 4
 SECONDS = 3
 HANDSHAKE = 0.5  # seconds until a server listens
@@ -170,13 +170,6 @@ def look(address: str) -> None:
             f"endless wall, 20 pixels a frame: {frames / 5:.0f} frames a second, of which each takes"
             f" {1000 * spent / frames:.1f} ms of computing"
         )
-
-
-def free_port() -> int:
-    """A port that nobody uses."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (folder / "records.jsonl").open("w") as file:
         for path, bright in zip(pictures, brightness, strict=True):
             tags = [["bright", "general", 0.9]] * (bright > middle)
-            facts = json.loads(description_of(str(path)))
+            facts = json.loads(description_of(path.read_bytes()))
             file.write(json.dumps({"path": f"in/{path.name}", "tags": tags, **facts}) + "\n")
     done = quick(f"sgedit {HERE} --learn pca.npz --pca 3 --samples 500", folder)
     assert (done.returncode, done.stdout) == (0, "pca.npz\n"), done.stderr
@@ -126,7 +126,7 @@ def test_latents_are_written_that_draw_the_picture_and_can_be_edited_on(here: Pa
     assert quick(f"sggen {HERE} {record['w']} -o again", here).returncode == 0
     drawn = next((here / "again").rglob("*.png"))
     assert np.array_equal(read_rgb(str(drawn)), read_rgb(str(here / record["path"])))
-    text = json.loads(description_of(str(here / record["path"])))
+    text = json.loads(description_of((here / record["path"]).read_bytes()))
     assert text["edit"] == record["edit"]
     assert "seed" not in text
     back = quick(

@@ -21,10 +21,12 @@ from animetools.site.texts import script
 from tests.conftest import ROOT, Shell
 
 
-def face(path: Path, seed: int | None = None, psi: float = 0.7, side: int = 24) -> None:
+def face(
+    path: Path, seed: int | None = None, psi: float = 0.7, side: int = 24, **more: object
+) -> None:
     """A flat picture, with what sggen says of itself if it has a seed."""
     level = (7 * (seed or 0) + round(100 * psi) + len(path.name)) % 256
-    facts = {"seed": seed, "psi": psi, "network": "n.pkl", "sha256": "0"}
+    facts = {"seed": seed, "psi": psi, "network": "n.pkl", "sha256": "0", **more}
     text = "" if seed is None else json.dumps(facts)
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.full((side, side, 3), level, np.uint8)
@@ -127,6 +129,13 @@ def test_a_slider_needs_a_seed_at_several_psi(shell: Shell, tmp_path: Path) -> N
     text = (tmp_path / "site/psi/0/0.js").read_text()
     assert text == 'tell(0,{"steps":[[0.5,0],[1.0,2]]});\n'
     assert 'data-sets="1"' in (tmp_path / "site/psi.html").read_text()
+
+
+@pytest.mark.parametrize("more", [{"translate": [0.1, 0]}, {"rotate": 30}, {"share": 0.5}])
+def test_a_slider_changes_psi_alone(shell: Shell, tmp_path: Path, more: dict[str, object]) -> None:
+    face(tmp_path / "in/a.png", 3, 0.5)
+    face(tmp_path / "in/b.png", 3, 1, **more)  # type: ignore[arg-type]
+    assert "site/psi.html" not in shell("waifusite in/").stdout
 
 
 @pytest.mark.parametrize("kind", ["jpg", "webp", "avif"])

@@ -7,7 +7,6 @@ const GAP = 4;
 
 const wall = $("wall");
 let size = innerWidth < 600 ? 1 : 2;
-let going = !STILL;
 let timer = 0;
 let columns = 1;
 
@@ -60,7 +59,7 @@ function resize(step) {
 $("another").addEventListener("click", () => [...wall.children].forEach(fill));
 $("larger").addEventListener("click", () => resize(1));
 $("smaller").addEventListener("click", () => resize(-1));
-stopper($("stop"), going, (now) => {
+stopper($("stop"), !STILL, (now) => {
   clearInterval(timer);
   if (now) timer = setInterval(change, EVERY);
 });

@@ -1,7 +1,8 @@
 "use strict";
 {% include "faces.js" %}
 
-const FILES = JSON.parse(document.querySelector("main").dataset.live);
+const PARTS = document.querySelector("main").dataset;
+const FILES = JSON.parse(PARTS.live);
 const MOST = 2 ** 32 - 1; // the largest seed
 const STEP = 3000; // milliseconds from face to face of a walk
 const address = (name) => new URL(name, location.href).href;
@@ -21,18 +22,11 @@ function load() {
   $("load").disabled = true;
   say("Loading ...");
   worker?.terminate(); // one that could not load
-  worker = new Worker(address(FILES.worker.name));
+  worker = new Worker(address(PARTS.worker));
   worker.onmessage = ({ data }) => hear(data);
   worker.onerror = () => hear({ trouble: "the engine did not load" });
-  const of = (part) => address(FILES[part].name);
-  const files = { facts: of("facts"), mapping: of("mapping"), synthesis: of("synthesis") };
-  worker.postMessage({
-    kind: "load",
-    engine: of("engine"),
-    loader: of("loader"),
-    program: of("program"),
-    files,
-  });
+  const places = Object.entries(FILES).map(([part, { name }]) => [part, address(name)]);
+  worker.postMessage({ kind: "load", files: Object.fromEntries(places) });
 }
 
 function hear(message) {

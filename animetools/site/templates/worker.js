@@ -48,9 +48,9 @@ function randn(seed, count) {
   return made;
 }
 
-async function load({ engine, loader, program, files }) {
-  importScripts(engine);
-  ort.env.wasm.wasmPaths = { mjs: loader, wasm: program };
+async function load({ files }) {
+  importScripts(files.engine);
+  ort.env.wasm.wasmPaths = { mjs: files.loader, wasm: files.program };
   ort.env.wasm.numThreads = 1; // more need headers that a static host does not send
   facts = await (await fetch(files.facts)).json();
   const how = { executionProviders: ["wasm"] };
