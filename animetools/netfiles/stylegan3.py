@@ -34,7 +34,7 @@ def generator(modules: Modules) -> StyleGAN3GeneratorConfig:
     names = _layers(modules)
     paths = [f"synthesis.{name}" for name in names]
     shapes = [modules.shape(f"{path}.weight", 4) for path in paths]
-    clamps = {_clamp(modules.states[path]) for path in paths}
+    clamps = {arguments.clamp(modules.states[path]) for path in paths}
     sizes = {shape[2] for shape in shapes[:-1]}
     if len(clamps) > 1 or len(sizes) > 1 or shapes[-1][2] != 1:
         refuse("the network's layers have different clamps or kernels, which is not supported")
@@ -122,7 +122,3 @@ def _rounded(state: dict[str, Any], name: str) -> int:
     if value != round(value):
         refuse(f"the network's {name} is not a whole number")
     return round(value)
-
-
-def _clamp(state: dict[str, Any]) -> float | None:
-    return None if state.get("conv_clamp") is None else arguments.number(state, "conv_clamp", 0)
