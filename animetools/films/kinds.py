@@ -17,7 +17,6 @@ from animetools.films.source import Source, faces_of
 from animetools.films.steps import Places, even_steps
 from animetools.images.files import Pixels
 from animetools.netfiles.classes import lists_of, mean_labels
-from animetools.networks.families import kind_of
 from animetools.networks.stylegan3.transform import transform_of
 from animetools.sampling.latents import Latent, slerp, w_of, z_of
 from animetools.sampling.layers import thirds
@@ -216,10 +215,8 @@ def film_of_psi(source: Source) -> Faces:
 
 def film_of_plane(source: Source) -> Faces:
     """Faces of a StyleGAN 3 that turn once, or drift along an eight, on the plane that they are on."""
-    options, generator = source.options, source.sampler.generator
-    if not generator.moves:
-        family = kind_of(generator.config).family
-        raise FatalError(f"{source.request.kind} is for StyleGAN 3, and this is a {family}")
+    options = source.options
+    source.sampler.must_move(source.request.kind)
     seeds, grid = faces_of(options)
     stage, count = source.in_grid(seeds, grid), options.count()
     faces = torch.cat([source.face(seed).ws for seed in seeds])
