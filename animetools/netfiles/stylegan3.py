@@ -11,13 +11,14 @@ import numpy as np
 from torch import Tensor
 
 from animetools.netfiles import arguments
+from animetools.netfiles.configs import LONGEST
 from animetools.netfiles.foreign import refuse_foreign
 from animetools.netfiles.machine import refuse
 from animetools.netfiles.modules import Modules, mapping_of
 from animetools.networks.stylegan3.config import LayerConfig, StyleGAN3GeneratorConfig
 from animetools.networks.stylegan3.modules import layer_names
 
-INPUT, MOST_LAYERS = "synthesis.input", 32
+INPUT = "synthesis.input"
 
 
 def is_of(modules: Modules) -> bool:
@@ -72,7 +73,7 @@ def _layers(modules: Modules) -> list[str]:
     lacking = "the network lacks the layers of a StyleGAN3"
     if len(layers) < 2:
         refuse_foreign(modules.file, lacking)
-    if set(layers) != set(range(len(layers))) or len(layers) > MOST_LAYERS:
+    if set(layers) != set(range(len(layers))) or len(layers) > LONGEST:
         refuse(lacking)
     return [layers[i] for i in range(len(layers))]
 
