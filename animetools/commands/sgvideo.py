@@ -12,14 +12,13 @@ from animetools.cli import AutoBatch, Dtype, Item, OneDevice, Output, Sha256, St
 from animetools.cli.cores import cores
 from animetools.cli.item import reason_of
 from animetools.errors import FatalError, ItemError
-from animetools.films.options import FilmOptions, Request, requests
+from animetools.films.options import NETWORKS, FilmOptions, Request, requests
 
 if TYPE_CHECKING:
     from animetools.films.making import Frames, Studio
     from animetools.sampling.sampler import Sampler
 
 OUT = "videos"
-NETWORKS = ("cross", "montage")  # kinds whose arguments name what draws
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,12 @@ from animetools.editing.grammar import Edits
 from animetools.errors import FatalError
 from animetools.films.options import edits_of
 from animetools.films.paths import Floats, along, circle, eight, legs, to_and_fro
-from animetools.films.scenes import Faces, Stage, blocks, checked
+from animetools.films.scenes import Faces, Stage, blocks
 from animetools.films.sound import speeds
 from animetools.films.source import Source, faces_of
 from animetools.films.steps import Places, even_steps
 from animetools.images.files import Pixels
 from animetools.netfiles.classes import lists_of, mean_labels
-from animetools.networks.families import kind_of
 from animetools.networks.stylegan3.transform import transform_of
 from animetools.sampling.latents import Latent, slerp, w_of, z_of
 from animetools.sampling.layers import thirds
@@ -30,7 +29,7 @@ def film_of_walk(source: Source) -> Faces:
     """Faces that wander through z, smoothly and in a loop."""
     seeds, grid = faces_of(source.options)
     stage, labels = source.in_grid(seeds, grid), source.labels(seeds)
-    z = source.walk(source.options.count(), grid.size, stage)
+    z = source.walk(source.options.count(), grid.size)
     return Faces(stage, len(z), lambda first, end: source.w(z[first:end], labels))
 
 
@@ -40,7 +39,7 @@ def film_of_music(source: Source) -> Faces:
     speed = speeds(source.request.arguments[0], options.rate, options.seconds)
     seeds, grid = faces_of(options)
     stage, labels = source.in_grid(seeds, grid), source.labels(seeds)
-    z = source.walk(len(speed), grid.size, stage)
+    z = source.walk(len(speed), grid.size)
     places = np.cumsum(speed) - speed[0]
     return Faces(
         stage, len(speed), lambda first, end: source.w(along(z, places[first:end]), labels)
@@ -67,7 +66,7 @@ def film_of_styles(source: Source) -> Faces:
     else:
         stage = source.in_grid(seeds, grid)
     labels, own = source.labels([options.seed]), torch.cat([face.ws for face in faces])
-    z = source.walk(options.count(), 1, stage)
+    z = source.walk(options.count(), 1)
 
     def ws(first: int, end: int) -> Tensor:
         way = source.w(z[first:end], labels)
@@ -82,7 +81,6 @@ def film_of_circle(source: Source) -> Faces:
     """Faces on a circle in z, where each frame changes the picture by as much."""
     seeds, grid = faces_of(source.options)
     stage, labels, count = source.in_grid(seeds, grid), source.labels(seeds), source.options.count()
-    checked(stage.size)
     one, other = circle(source.options.seed, grid.size, source.z_dim)
 
     def ws(places: Places) -> Tensor:
@@ -145,7 +143,6 @@ def film_between(source: Source) -> Faces:
     if options.directions and not is_edited:
         raise FatalError("--directions is for edited faces, such as 5+smile=2: leave it out")
     stage, count = source.stage([options.seed], [0], 1), options.count()
-    checked(stage.size)
     shifts = np.stack([source.shift(stop.edits) for stop in stops])
     labels = [_labels(source, stop) for stop in stops]
     places = legs(count, len(stops))
@@ -188,7 +185,6 @@ def film_of_edits(source: Source) -> Faces:
     options = source.options
     seeds, grid = faces_of(options)
     stage, count = source.in_grid(seeds, grid), options.count()
-    checked(stage.size)
     plain = torch.cat([source.face(seed).ws for seed in seeds])
     shifts = [source.shift(edits_of(word)) for word in source.request.arguments]
     stops = np.stack(shifts if len(shifts) > 1 else [shifts[0], -shifts[0]])
@@ -205,7 +201,6 @@ def film_of_psi(source: Source) -> Faces:
     options = source.options
     seeds, grid = faces_of(options)
     stage, count = source.in_grid(seeds, grid), options.count()
-    checked(stage.size)
     full = torch.cat([source.face(seed, 1.0).ws for seed in seeds])
     psis = list(options.psi or [1.0])
     psis = psis if len(psis) > 1 else [psis[0], -psis[0]]
@@ -220,13 +215,10 @@ def film_of_psi(source: Source) -> Faces:
 
 def film_of_plane(source: Source) -> Faces:
     """Faces of a StyleGAN 3 that turn once, or drift along an eight, on the plane that they are on."""
-    options, generator = source.options, source.sampler.generator
-    if not generator.moves:
-        family = kind_of(generator.config).family
-        raise FatalError(f"{source.request.kind} is for StyleGAN 3, and this is a {family}")
+    options = source.options
+    source.sampler.must_move(source.request.kind)
     seeds, grid = faces_of(options)
     stage, count = source.in_grid(seeds, grid), options.count()
-    checked(stage.size)
     faces = torch.cat([source.face(seed).ws for seed in seeds])
     shares = [number / count for number in range(count)]
     if source.request.kind == "turn":

@@ -44,6 +44,7 @@ GRIDS = (
     "music",
     "cross",
 )
+NETWORKS = ("cross", "montage")  # kinds whose arguments name what draws
 FACES = ("coarse", "fine", "edit", "montage", "truncate", "turn", "drift", "cross")
 
 
@@ -282,7 +283,7 @@ def _name(kind: str, rest: list[str], options: FilmOptions) -> str:
         words += [str(options.seeds or options.seed)]
     if kind == "truncate":
         words += [f"psi{shown(psi)}" for psi in options.psi or ()]
-    if len(words) > 4:
+    if kind in NETWORKS and len(words) > 4:  # of files there may be thousands
         words = [words[0], words[-1]]
     name = "-".join([kind, *words])
     return fitted(name, LONGEST_END).removesuffix(LONGEST_END)

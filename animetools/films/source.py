@@ -69,9 +69,8 @@ class Source:
         """w [n, rows, w_dim] at a psi, or at psi [n, 1, 1]."""
         return self.sampler.generator.truncate(ws, psi, self.sampler.options.cutoff)
 
-    def walk(self, frames: int, faces: int, stage: Stage) -> Floats:
-        """The walk of so many faces on a stage, [frames, faces, z_dim]."""
-        checked(stage.size)
+    def walk(self, frames: int, faces: int) -> Floats:
+        """The walk of so many faces, [frames, faces, z_dim]."""
         return walk(self.options.seed, frames, faces, self.z_dim, self.options.sigma(frames))
 
     def labels(self, seeds: Sequence[int]) -> Floats | None:
@@ -107,10 +106,15 @@ class Source:
     def stage(
         self, seeds: Sequence[int], places: Sequence[int | SynthesisInput | None], columns: int
     ) -> Stage:
-        """Where faces that move stand; their noise is that of the seeds."""
+        """Where faces that move stand; their noise is that of the seeds.
+
+        Raises FatalError for a frame that is too large.
+        """
         size = self.sampler.generator.width, self.sampler.generator.height
         noises = tuple(map(self.noise, seeds))
-        return Stage(self.renderer, tuple(places), columns, noises, size, self.enlarge)
+        stage = Stage(self.renderer, tuple(places), columns, noises, size, self.enlarge)
+        checked(stage.size)
+        return stage
 
     def in_grid(self, seeds: Sequence[int], grid: Grid) -> Stage:
         """A stage of nothing but faces that move, at most as many as the grid has cells."""

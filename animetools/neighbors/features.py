@@ -11,7 +11,7 @@ from animetools.download import sha256_of
 from animetools.errors import FatalError
 from animetools.images.fit import fit
 from animetools.neighbors.comparison import DIGITS, Found, Pixels, Rows, Search
-from animetools.networks.stylegan2.cpu import alone
+from animetools.networks.cpu import alone
 from animetools.tagging.default import SHIPPED, DefaultTagger
 from animetools.tagging.embedding import AT_ONCE, Embed, Embedding
 

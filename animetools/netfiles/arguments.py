@@ -23,6 +23,11 @@ def number(settings: Settings, name: str, default: float) -> float:
     return float(value)
 
 
+def clamp(settings: Settings) -> float | None:
+    """How large PyTorch's layers let numbers become; None is any size."""
+    return None if settings.get("conv_clamp") is None else number(settings, "conv_clamp", 0)
+
+
 def whole(settings: Settings, name: str, default: int) -> int:
     """A whole number, not negative."""
     value = settings.get(name, default)

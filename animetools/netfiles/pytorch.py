@@ -8,7 +8,6 @@ import math
 from typing import Any
 
 from animetools.netfiles import arguments, stylegan3
-from animetools.netfiles.arguments import Settings
 from animetools.netfiles.foreign import refuse_foreign
 from animetools.netfiles.machine import refuse
 from animetools.netfiles.modules import Modules, mapping_of, plain_dict
@@ -60,7 +59,7 @@ def _generator(modules: Modules) -> StyleGAN2GeneratorConfig:
         architecture=modules.architecture(blocks, "torgb"),
         kernel=modules.kernel(),
         activation=arguments.activation(settings, "activation"),
-        clamp=_clamp(settings),
+        clamp=arguments.clamp(settings),
     )
 
 
@@ -81,19 +80,13 @@ def _discriminator(modules: Modules, base: tuple[int, int]) -> StyleGAN2Discrimi
         architecture=modules.architecture(blocks, "fromrgb"),
         kernel=modules.kernel(),
         activation=arguments.activation(settings, "activation"),
-        clamp=_clamp(settings),
+        clamp=arguments.clamp(settings),
         dense=modules.shape("b4.fc.bias", 1)[0],
         c_dim=modules.shape("mapping.embed.weight", 2)[1] if projected else 0,
         mapping=mapping_of(modules) if projected else None,
         mbstd_group=group,
         mbstd_features=inputs - below,
     )
-
-
-def _clamp(settings: Settings) -> float | None:
-    if settings.get("conv_clamp") is None:
-        return None
-    return arguments.number(settings, "conv_clamp", 0)
 
 
 def _facts(value: dict[Any, Any], modules: Modules) -> dict[str, Any]:

@@ -11,13 +11,14 @@ import numpy as np
 from torch import Tensor
 
 from animetools.netfiles import arguments
+from animetools.netfiles.configs import LONGEST
 from animetools.netfiles.foreign import refuse_foreign
 from animetools.netfiles.machine import refuse
 from animetools.netfiles.modules import Modules, mapping_of
 from animetools.networks.stylegan3.config import LayerConfig, StyleGAN3GeneratorConfig
 from animetools.networks.stylegan3.modules import layer_names
 
-INPUT, MOST_LAYERS = "synthesis.input", 32
+INPUT = "synthesis.input"
 
 
 def is_of(modules: Modules) -> bool:
@@ -34,7 +35,7 @@ def generator(modules: Modules) -> StyleGAN3GeneratorConfig:
     names = _layers(modules)
     paths = [f"synthesis.{name}" for name in names]
     shapes = [modules.shape(f"{path}.weight", 4) for path in paths]
-    clamps = {_clamp(modules.states[path]) for path in paths}
+    clamps = {arguments.clamp(modules.states[path]) for path in paths}
     sizes = {shape[2] for shape in shapes[:-1]}
     if len(clamps) > 1 or len(sizes) > 1 or shapes[-1][2] != 1:
         refuse("the network's layers have different clamps or kernels, which is not supported")
@@ -72,7 +73,7 @@ def _layers(modules: Modules) -> list[str]:
     lacking = "the network lacks the layers of a StyleGAN3"
     if len(layers) < 2:
         refuse_foreign(modules.file, lacking)
-    if set(layers) != set(range(len(layers))) or len(layers) > MOST_LAYERS:
+    if set(layers) != set(range(len(layers))) or len(layers) > LONGEST:
         refuse(lacking)
     return [layers[i] for i in range(len(layers))]
 
@@ -122,7 +123,3 @@ def _rounded(state: dict[str, Any], name: str) -> int:
     if value != round(value):
         refuse(f"the network's {name} is not a whole number")
     return round(value)
-
-
-def _clamp(state: dict[str, Any]) -> float | None:
-    return None if state.get("conv_clamp") is None else arguments.number(state, "conv_clamp", 0)

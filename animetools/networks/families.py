@@ -41,7 +41,7 @@ KINDS = (
     Kind("StyleGAN2Discriminator", "StyleGAN 2",
          stylegan2_configs.StyleGAN2DiscriminatorConfig, stylegan2.Discriminator, cpu_trunk.of),
     Kind("StyleGAN3Generator", "StyleGAN 3",
-         stylegan3_configs.StyleGAN3GeneratorConfig, stylegan3.Generator, stylegan3_cpu.of),
+         stylegan3_configs.StyleGAN3GeneratorConfig, stylegan3.Generator, stylegan3_cpu.Synthesis),
 )
 # fmt: on
 

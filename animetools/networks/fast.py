@@ -17,9 +17,6 @@ from torch import Tensor, nn
 from animetools.networks.discriminator import Discriminator
 from animetools.networks.families import kind_of
 from animetools.networks.generator import Generator, Noise
-from animetools.networks.stylegan2 import cpu
-
-GROUP = cpu.GROUP  # images that a CPU draws at once
 
 Synthesis = Callable[..., Tensor]  # a network that `moves` takes a transform too
 Features = Callable[[Tensor], Tensor]
@@ -30,7 +27,7 @@ def synthesis(
 ) -> Synthesis:
     """The generator's synthesis: (ws [n, num_ws, w_dim], noise) to float32 images on the device.
 
-    On a CPU an image does not depend on its batch, to the last bit, GROUP images at a time are
+    On a CPU an image does not depend on its batch, to the last bit, `cpu.GROUP` at a time are
     cheapest, and the threads of a `thread_pool` share the work on them; bfloat16 is used if the
     processor multiplies it, and float16 is float32.
     """

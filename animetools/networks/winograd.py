@@ -15,6 +15,8 @@ from concurrent.futures import Executor
 import torch
 from torch import Tensor
 
+from animetools.networks.cpu import each
+
 TILE = 4  # outputs of a tile along an axis
 POINTS = 6  # products of a tile along an axis
 CHUNK = 256  # tiles worked on at once: their products fill the cache and no more
@@ -59,15 +61,13 @@ def convolve(
     rows, columns = y.shape[0] // TILE, y.shape[1] // TILE
     height = max(1, min(rows, CHUNK // columns))
 
-    @torch.inference_mode()  # each thread has its own
     def chunk(first: int) -> None:
         count = min(height, rows - first)
         _chunk(x, products, y, bias, first, count)
         if finish:
             finish(first * TILE, (first + count) * TILE)
 
-    for _ in (pool.map if pool else map)(chunk, range(0, rows, height)):
-        pass
+    each(chunk, range(0, rows, height), pool)
 
 
 def _chunk(

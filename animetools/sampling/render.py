@@ -14,6 +14,7 @@ from torch import Tensor
 from animetools.errors import Advice, FatalError, ItemError
 from animetools.images.files import Pixels
 from animetools.networks import fast
+from animetools.networks.cpu import GROUP
 from animetools.networks.generator import Generator, Noise
 from animetools.sampling.latents import SynthesisInput
 
@@ -51,7 +52,7 @@ class Renderer:
         consts: Any = generator.synthesis.noise_consts
         self.stored_noise = [const[None, None] for const in consts]
         if device.type == "cpu":
-            self.group = fast.GROUP
+            self.group = GROUP
             self.batch = batch or min(self.group * cores, expected or self.group * cores)
             self.width = min(cores, self.batch)
             share = cores // self.width

@@ -87,14 +87,18 @@ class Sampler:
         transform that the network does not take.
         """
         self.labels()
-        moved = given(self.options, {"translate", "rotate"})
-        if moved and not self.generator.moves:
-            family = kind_of(self.generator.config).family
-            raise ItemError(f"{moved[0]} is for StyleGAN 3, and this is a {family}")
+        if moved := given(self.options, {"translate", "rotate"}):
+            self.must_move(moved[0])
         if self.options.cutoff is not None:
             return self
         cutoff = self.generator.config.truncation.cutoff
         return replace(self, options=replace(self.options, cutoff=cutoff))
+
+    def must_move(self, what: str) -> None:
+        """Raise ItemError if the network does not move its images, which `what` asks for."""
+        if not self.generator.moves:
+            family = kind_of(self.generator.config).family
+            raise ItemError(f"{what} is for StyleGAN 3, and this is a {family}")
 
     @property
     def network(self) -> OpenNetwork:

@@ -17,7 +17,7 @@ from animetools.errors import FatalError, ItemError
 from animetools.images.fit import fit
 from animetools.netfiles.configs import read_fields
 from animetools.netfiles.safetensors import begins
-from animetools.networks.stylegan2.cpu import alone
+from animetools.networks.cpu import alone
 from animetools.tagging.network import Network, NetworkConfig
 from animetools.tags import Tag, tags_of
 

@@ -4,8 +4,8 @@
 
 A network of random weights and the paper's channels draws one image in both ways; the second is the
 arithmetic of the paper as it is written: weights scaled for the image, zeros between the samples,
-the filters as depthwise convolutions. Prints the CPU seconds of each, their ratio, where the first
-spends its time, and the largest difference as a share of the largest value.
+the filters as depthwise convolutions. Prints the CPU seconds of each and of the module, their ratios,
+and the largest difference as a share of the largest value.
 """
 
 import argparse

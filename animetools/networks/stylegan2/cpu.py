@@ -9,58 +9,23 @@ bits.
 """
 
 import math
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from animetools.networks import winograd
+from animetools.networks.cpu import channels_last, each
 
 GAIN = math.sqrt(2)
 SLOPE = 0.2
-GROUP = 4  # images whose small maps are computed together
 ALIGNED = 16  # numbers, 64 bytes: the last bits of MKL's sums depend on where images begin
 FEW = 16 * 16  # pixels: up to that, a convolution of one image reads more weights than pixels
 WIDE = 128  # channels: from there on Winograd's algorithm is faster than the direct one
 BAND = 1 << 18  # numbers of a map that are computed at once: they stay in the cache
 READS = 4  # a band has so many times the numbers of the weights, which are reordered for each
-
-State = dict[str, Tensor]
-
-
-class Space:
-    """Zero-bordered maps that each thread reuses: new memory is slow."""
-
-    def __init__(self) -> None:
-        self.own = threading.local()
-
-    def padded(self, use: str, shape: Sequence[int], border: int = 1) -> Tensor:
-        """A map of this shape [n, H, W, C] and around it the border, which is zero and must stay so."""
-        count, height, width, channels = shape
-        kept: dict[str, Tensor] = self.own.__dict__
-        name = f"{use} {shape}"
-        if name not in kept:
-            kept[name] = torch.zeros(count, height + 2 * border, width + 2 * border, channels)
-        return kept[name]
-
-
-@contextmanager
-def alone() -> Iterator[None]:
-    """Have torch's operations run in the calling thread only.
-
-    Such small ones lose more by synchronizing than they gain, and their last bits depend on how
-    many threads share the sums.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def by_winograd(weight: Tensor, size: Sequence[int]) -> bool:
@@ -73,13 +38,7 @@ def in_bands(
     work: Callable[[int, int], None], height: int, step: int, pool: Executor | None
 ) -> None:
     """Call work(first, end) for all rows of a map, so many at once; the threads of the pool share them."""
-
-    @torch.inference_mode()  # each thread has its own
-    def band(first: int) -> None:
-        work(first, min(first + step, height))
-
-    for _ in (pool.map if pool else map)(band, range(0, height, step)):
-        pass
+    each(lambda first: work(first, min(first + step, height)), range(0, height, step), pool)
 
 
 def rows_in_band(weight: Tensor, rows: int, row: int) -> int:
@@ -113,11 +72,6 @@ def activate(x: Tensor, clamp: float | None, gain: float = GAIN) -> Tensor:
 def planes(x: Tensor) -> Tensor:
     """[n, H, W, C] as [n, C, H, W], channels last, for torch's convolutions."""
     return channels_last(x.permute(0, 3, 1, 2))
-
-
-def channels_last(x: Tensor) -> Tensor:
-    """x in the order in which torch's convolutions are fastest."""
-    return x.contiguous(memory_format=torch.channels_last)
 
 
 def blurring(low_pass: Tensor, channels: int) -> Tensor:

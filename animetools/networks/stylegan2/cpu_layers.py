@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from animetools.networks import winograd
+from animetools.networks.cpu import State, channels_last, each
 from animetools.networks.stylegan2 import cpu
 
 SHARE = 128  # channels of a small map, computed at once
@@ -25,7 +26,7 @@ class Layer:
 
     def __init__(
         self,
-        state: cpu.State,
+        state: State,
         name: str,
         row: int,
         size: tuple[int, ...],
@@ -55,10 +56,10 @@ class Layer:
         self.step = cpu.rows_in_band(weight, size[0], size[1] * self.channels)
         kept = torch.split(weight, SHARE, int(self.up)) if self.is_small else [weight]
         self.weights = [
-            (each if self.wide else cpu.channels_last(each)).to(
+            (some if self.wide else channels_last(some)).to(
                 torch.float32 if self.on_weights else dtype
             )
-            for each in kept
+            for some in kept
         ]
 
     def styles(self, ws: Tensor) -> tuple[Tensor, Tensor]:
@@ -124,7 +125,6 @@ class Layer:
         """All of the output [n, H, W, O]; weights are for so many shares of its channels."""
         maps = cpu.planes(x[:, 1:-1, 1:-1] if self.up else x).to(self.dtype)
 
-        @torch.inference_mode()  # each thread has its own
         def share(weight: Tensor) -> Tensor:
             if not self.up:
                 return F.conv2d(maps, weight).float()
@@ -132,7 +132,7 @@ class Layer:
             channels = wide.shape[1]
             return F.conv2d(wide, self.blurring[:channels], padding=1, groups=channels)
 
-        parts = list((pool.map if pool else map)(share, weights))
+        parts = each(share, weights, pool)
         made = parts[0] if len(parts) == 1 else torch.cat(parts, 1)
         return made.permute(0, 2, 3, 1)
 
@@ -150,7 +150,7 @@ class Layer:
 class ToRGB:
     """A modulated 1x1 convolution without demodulation."""
 
-    def __init__(self, state: cpu.State, name: str, row: int) -> None:
+    def __init__(self, state: State, name: str, row: int) -> None:
         weight = state[name + "weight"].float()[:, :, 0, 0]
         self.row = row
         self.weight = weight / math.sqrt(weight.shape[1])
@@ -162,7 +162,7 @@ class ToRGB:
         return self.weight * _dense(ws[:, self.row, None], *self.affine)
 
 
-def _affine(state: cpu.State, name: str) -> tuple[Tensor, Tensor]:
+def _affine(state: State, name: str) -> tuple[Tensor, Tensor]:
     """Weight [I, O] and bias of a dense layer, scaled."""
     weight = state[name + ".weight"].float()
     return (weight / math.sqrt(weight.shape[1])).t().contiguous(), state[name + ".bias"].float()

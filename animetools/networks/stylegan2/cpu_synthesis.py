@@ -9,6 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from animetools.networks.cpu import GROUP, Space, State, alone
 from animetools.networks.generator import Noise
 from animetools.networks.stylegan2 import cpu
 from animetools.networks.stylegan2.config import StyleGAN2GeneratorConfig
@@ -16,7 +17,7 @@ from animetools.networks.stylegan2.cpu_layers import Layer, ToRGB
 
 
 def of(
-    config: StyleGAN2GeneratorConfig, state: cpu.State, dtype: torch.dtype, pool: Executor | None
+    config: StyleGAN2GeneratorConfig, state: State, dtype: torch.dtype, pool: Executor | None
 ) -> "Synthesis | None":
     """The synthesis of a generator, if `Synthesis` covers its config."""
     known = config.architecture in ("skip", "orig") and config.activation == "lrelu"
@@ -43,13 +44,13 @@ class Synthesis:
     def __init__(
         self,
         config: StyleGAN2GeneratorConfig,
-        state: cpu.State,
+        state: State,
         dtype: torch.dtype = torch.float32,
         pool: Executor | None = None,
     ) -> None:
         self.config = config
         self.pool = pool
-        self.space = cpu.Space()
+        self.space = Space()
         self.const = state["synthesis.b4.const"].permute(1, 2, 0)
         low_pass = cpu.low_pass(config.kernel) * 2
         self.layers: list[Layer] = []
@@ -71,7 +72,7 @@ class Synthesis:
         self.small = sum(layer.is_small for layer in self.layers)
         numbers = (*config.channels, math.prod(config.base), config.mapping.w_dim)
         aligned = all(number % cpu.ALIGNED == 0 for number in numbers)
-        self.group = cpu.GROUP if aligned else 1
+        self.group = GROUP if aligned else 1
 
     @torch.inference_mode()
     def __call__(self, ws: Tensor, noise: Noise = "const") -> Tensor:
@@ -79,7 +80,7 @@ class Synthesis:
 
         noise is const, random, none, or a tensor [N or 1, 1, H, W] for each layer.
         """
-        with cpu.alone():
+        with alone():
             groups = torch.split(torch.arange(len(ws)), self.group)
             return torch.cat([self._group(ws.float(), noise, group) for group in groups])
 

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from animetools.networks import winograd
+from animetools.networks.cpu import Space, State, alone, channels_last
 from animetools.networks.stylegan2 import cpu
 from animetools.networks.stylegan2.config import StyleGAN2DiscriminatorConfig
 
@@ -14,7 +15,7 @@ ROWS = 16  # of a map, worked on at once: they fit in the cache
 
 
 def of(
-    config: StyleGAN2DiscriminatorConfig, state: cpu.State, dtype: torch.dtype, _: object
+    config: StyleGAN2DiscriminatorConfig, state: State, dtype: torch.dtype, _: object
 ) -> "Trunk | None":
     """The trunk of a discriminator, if `Trunk` covers its config."""
     known = config.architecture == "resnet" and config.activation == "lrelu"
@@ -31,11 +32,11 @@ class Trunk:
     def __init__(
         self,
         config: StyleGAN2DiscriminatorConfig,
-        state: cpu.State,
+        state: State,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self.config = config
-        self.space = cpu.Space()
+        self.space = Space()
         self.low_pass = cpu.low_pass(config.kernel)
         top = len(config.channels) - 1
         from_rgb = f"b{4 << top}.fromrgb."
@@ -56,7 +57,7 @@ class Trunk:
     @torch.inference_mode()
     def __call__(self, images: Tensor) -> Tensor:
         """images [N, C, H, W] in -1..1 to features [N, O, h, w], float32."""
-        with cpu.alone():
+        with alone():
             return torch.stack([self._one(image) for image in images.float()])
 
     def _one(self, image: Tensor) -> Tensor:
@@ -134,7 +135,7 @@ class _Down:
 
     def __init__(
         self,
-        state: cpu.State,
+        state: State,
         name: str,
         size: tuple[int, int],
         low_pass: Tensor,
@@ -152,7 +153,7 @@ class _Down:
         self.conv1 = conv1.to(dtype)
 
 
-def _scaled(state: cpu.State, name: str, gain: float) -> tuple[Tensor, Tensor]:
+def _scaled(state: State, name: str, gain: float) -> tuple[Tensor, Tensor]:
     weight = state[name + ".weight"].float()
     weight = weight * (gain / math.sqrt(weight[0].numel()))
-    return weight.contiguous(memory_format=torch.channels_last), state[name + ".bias"] * gain
+    return channels_last(weight), state[name + ".bias"] * gain

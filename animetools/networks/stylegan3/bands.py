@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from animetools.networks.activation import SLOPES
-from animetools.networks.stylegan2.cpu import Space
+from animetools.networks.cpu import Space
 
 BLOCK = 64  # samples of the higher rate along an axis
 WORKED = 1 << 17  # numbers at the higher rate that are worked on at once
@@ -97,15 +97,12 @@ class Resampling:
     def __call__(self, x: Tensor) -> Tensor:
         """x [size, C, size] to [out, C, out], which is valid until the thread's next call."""
         count, inner, out = x.shape[1], self.inner, self.out
-        wide = self.space.padded("wide", (1, len(x), count, inner), 0)[0]
-        low = [
-            self.space.padded(f"low {n}", (1, inner, count, out), 0)[0]
-            for n in range(len(self.downs))
-        ]
-        made = self.space.padded("made", (1, out, count, out), 0)[0]
+        wide = self.space.map("wide", (len(x), count, inner))
+        low = [self.space.map(f"low {n}", (inner, count, out)) for n in range(len(self.downs))]
+        made = self.space.map("made", (out, count, out))
         _along_x(self.up, x, wide)
         for block in self.up:
-            rows = self.space.padded("rows", (1, block.end - block.first, count, inner), 0)[0]
+            rows = self.space.map("rows", (block.end - block.first, count, inner))
             flat = wide[block.start : block.stop].flatten(1)
             torch.mm(block.matrix, flat, out=rows.flatten(1))
             functional.leaky_relu_(rows, SLOPES["lrelu"])

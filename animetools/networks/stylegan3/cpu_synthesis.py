@@ -11,20 +11,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from animetools.networks.cpu import State, alone, channels_last, each
 from animetools.networks.generator import Noise, check_rows
-from animetools.networks.stylegan2 import cpu
 from animetools.networks.stylegan3.bands import Resampling, lowering, raising, separated
 from animetools.networks.stylegan3.config import StyleGAN3GeneratorConfig
 from animetools.networks.stylegan3.modules import GAIN, Input, layer_names
 
 SHARE = 64  # output channels of a convolution
-
-
-def of(
-    config: StyleGAN3GeneratorConfig, state: cpu.State, dtype: torch.dtype, pool: Executor | None
-) -> "Synthesis":
-    """The synthesis of a generator."""
-    return Synthesis(config, state, dtype, pool)
 
 
 class Synthesis:
@@ -37,7 +30,7 @@ class Synthesis:
     def __init__(
         self,
         config: StyleGAN3GeneratorConfig,
-        state: cpu.State,
+        state: State,
         dtype: torch.dtype = torch.float32,
         pool: Executor | None = None,
     ) -> None:
@@ -71,7 +64,7 @@ class Synthesis:
         """
         check_rows(ws, len(self.config.layers) + 1, self.config.mapping.w_dim)
         images = []
-        with cpu.alone():
+        with alone():
             for n, w in enumerate(ws.float()):
                 moved = None if transform is None else transform[n % len(transform)][None]
                 images.append(self._one(w, moved))
@@ -81,7 +74,7 @@ class Synthesis:
         styles = [layer.style(w[i]) for i, layer in enumerate(self.layers, 1)]
         styles.append(torch.addmv(self.affine[1], self.affine[0], w[-1]))
         x = self.input(w[:1], transform) * styles[0][:, None, None]
-        x = x.contiguous(memory_format=torch.channels_last)
+        x = channels_last(x)
         for i, layer in enumerate(self.layers):
             x = layer.run(x, styles[i], styles[i + 1], self.pool)
         rgb = torch.addmm(self.bias, x[0].permute(1, 2, 0).flatten(0, 1), self.to_rgb.T)
@@ -101,7 +94,7 @@ class _Layer:
         self,
         config: StyleGAN3GeneratorConfig,
         i: int,
-        state: cpu.State,
+        state: State,
         name: str,
         dtype: torch.dtype,
         known: dict[bytes, Resampling],
@@ -112,10 +105,7 @@ class _Layer:
         self.squares = weight.square().sum((2, 3))
         self.gain = state[name + "magnitude_ema"].float().rsqrt()
         self.bias = state[name + "bias"].float()
-        self.shares = [
-            some.to(dtype).contiguous(memory_format=torch.channels_last)
-            for some in torch.split(weight, SHARE)
-        ]
+        self.shares = [channels_last(some.to(dtype)) for some in torch.split(weight, SHARE)]
         self.resampling = _resampling(config, i, state, name, known)
 
     def style(self, w: Tensor) -> Tensor:
@@ -132,7 +122,6 @@ class _Layer:
         side, some = self.resampling.out, self.resampling.channels
         out = torch.empty(1, self.outputs, side, side, memory_format=torch.channels_last)
 
-        @torch.inference_mode()
         def share(n: int) -> None:
             full = functional.conv2d(x, self.shares[n], padding=self.padding)[0].float()
             first = n * SHARE
@@ -143,15 +132,14 @@ class _Layer:
                 made = self.resampling(part.contiguous())
                 torch.mul(made.transpose(0, 1), following[few, None, None], out=out[0, few])
 
-        for _ in (pool.map if pool else map)(share, range(len(self.shares))):
-            pass
+        each(share, range(len(self.shares)), pool)
         return out
 
 
 def _resampling(
     config: StyleGAN3GeneratorConfig,
     i: int,
-    state: cpu.State,
+    state: State,
     name: str,
     known: dict[bytes, Resampling],
 ) -> Resampling:
@@ -173,7 +161,7 @@ def _resampling(
     return known[key]
 
 
-def _dense(state: cpu.State, name: str) -> tuple[Tensor, Tensor]:
+def _dense(state: State, name: str) -> tuple[Tensor, Tensor]:
     """Weight and bias of a dense layer, scaled."""
     weight = state[name + ".weight"].float()
     return weight / math.sqrt(weight.shape[1]), state[name + ".bias"].float()

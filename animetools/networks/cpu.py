@@ -1,0 +1,66 @@
+"""What the forms of networks on a CPU share: memory that stays, and threads."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+GROUP = 4  # images that are cheapest to draw together
+
+State = dict[str, Tensor]
+Part = TypeVar("Part")
+Made = TypeVar("Made")
+
+
+class Space:
+    """Maps that each thread reuses: new memory is slow."""
+
+    def __init__(self) -> None:
+        self.own = threading.local()
+
+    def map(self, use: str, shape: Sequence[int]) -> Tensor:
+        """A map of this shape: zeros, or what the thread left in it."""
+        kept: dict[str, Tensor] = self.own.__dict__
+        name = f"{use} {shape}"
+        if name not in kept:
+            kept[name] = torch.zeros(*shape)
+        return kept[name]
+
+    def padded(self, use: str, shape: Sequence[int], border: int = 1) -> Tensor:
+        """A map of this shape [n, H, W, C] and around it the border, which is zero and must stay so."""
+        count, height, width, channels = shape
+        return self.map(use, (count, height + 2 * border, width + 2 * border, channels))
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Have torch's operations run in the calling thread only.
+
+    Such small ones lose more by synchronizing than they gain, and their last bits depend on how
+    many threads share the sums.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def each(work: Callable[[Part], Made], parts: Iterable[Part], pool: Executor | None) -> list[Made]:
+    """What the work makes of each part; the threads of the pool share them."""
+
+    @torch.inference_mode()  # each thread has its own
+    def one(part: Part) -> Made:
+        return work(part)
+
+    return list((pool.map if pool else map)(one, parts))
+
+
+def channels_last(x: Tensor) -> Tensor:
+    """x in the order in which torch's convolutions are fastest."""
+    return x.contiguous(memory_format=torch.channels_last)
