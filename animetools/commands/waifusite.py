@@ -136,10 +136,12 @@ def waifusite(options: SiteOptions, stream: Stream) -> int:
     host. Later runs keep it.
 
     Images are hard links to the given files, or copies on another disk. A site has one format:
-    --format, or else that of the first image; others are encoded. A face with a seed has the text
-    snippet-SEED.txt of --snippets, else x.png.txt or x.txt for x.png, and a face without a seed else
-    that of its number in the site. Without any of these it has no text. Seed, psi and network come
-    from records and from the images of sggen, and can be shown.
+    --format, or else that of the first image; others are encoded.
+
+    In --snippets, the text of a face with a seed is snippet-SEED.txt. If that is missing it is
+    x.png.txt or x.txt, for x.png. For a face without a seed it is these, or else snippet-N.txt, where N
+    is its number in the site. A face may have no text. Seed, psi and network come from records and
+    from the images of sggen, and can be shown.
 
     The next run adds what is new, and replaces what has changed; nothing is removed. Visitors see the
     old site until the new one is complete, also if the run is killed. Only what waifusite wrote is
