@@ -126,7 +126,7 @@ class Learner:
         done = self._counter(options.steps * len(options.wanted))
         for name in options.wanted:
             how = options.steps, options.seed, psi, done
-            made = taught(generator, self._labels, name, rows, *how)
+            made = taught(generator, self._labels, self.device, name, rows, *how)
             length = float(np.linalg.norm(made.step))
             vector = made.step / np.float32(max(length, 1e-12))
             self.note(

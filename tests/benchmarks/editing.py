@@ -113,7 +113,7 @@ def main() -> None:
                 print(f"| {tag} | records | {why} |")
         if told.steps:
             how = told.steps, 0, told.psi, lambda _: None
-            step = taught(generator, labels, tag, rows, *how).step
+            step = taught(generator, labels, CPU, tag, rows, *how).step
             vectors["tagger"] = step / np.linalg.norm(step)
         for way, vector in vectors.items():
             shift = np.zeros((generator.num_ws, len(vector)), np.float32)
