@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,6 @@ class Learner:
                 f"--layers {rows}: this network has the rows 0-{generator.num_ws - 1} of w"
             )
         way, found = self._found(examples, rows)
-        space = moments(w_samples(generator, self._labels, options.seed, SPREAD_OF))
         facts: dict[str, Any] = {"learned": way}
         if examples:
             facts["examples"] = len(examples)
@@ -69,7 +69,7 @@ class Learner:
                 Direction(
                     checked_name(name),
                     vector,
-                    _spread(space, name, vector),
+                    self._spread(name, vector),
                     options.layers,
                     accuracy,
                 )
@@ -124,17 +124,28 @@ class Learner:
         options, generator = self.options, self.sampler.generator
         psi = (options.psi or self.sampler.usual_psi)[0]
         done = self._counter(options.steps * len(options.wanted))
-        space = moments(w_samples(generator, self._labels, options.seed, SPREAD_OF))
         for name in options.wanted:
             how = options.steps, options.seed, psi, done
-            made = taught(generator, self._labels, name, rows, *how)
+            made = taught(generator, self._labels, self.device, name, rows, *how)
             length = float(np.linalg.norm(made.step))
             vector = made.step / np.float32(max(length, 1e-12))
             self.note(
-                f"{name}={length / _spread(space, name, vector):.2f}: {made.share:.0%} of"
+                f"{name}={length / self._spread(name, vector):.2f}: {made.share:.0%} of"
                 f" {MEASURED} samples have it, {made.before:.0%} did"
             )
             yield name, vector, None
+
+    @cached_property
+    def _space(self) -> Moments:
+        """The network's own w."""
+        generator, options = self.sampler.generator, self.options
+        return moments(w_samples(generator, self._labels, options.seed, SPREAD_OF))
+
+    def _spread(self, name: str, vector: Floats) -> float:
+        spread = self._space.spread(vector)
+        if not spread > 0:
+            raise FatalError(f"{name}: the network's w do not differ along it")
+        return spread
 
     @property
     def _labels(self) -> Floats | None:
@@ -162,10 +173,3 @@ def numbered(name: str, vectors: Sequence[Floats]) -> Found:
 def name_of(folder: str) -> str:
     """The name of a direction that is learned from a folder."""
     return os.path.basename(os.path.normpath(folder))
-
-
-def _spread(space: Moments, name: str, vector: Floats) -> float:
-    spread = space.spread(vector)
-    if not spread > 0:
-        raise FatalError(f"{name}: the network's w do not differ along it")
-    return spread

@@ -1,5 +1,6 @@
 """Directions that a tagger teaches: by its gradients, through pictures that a network draws."""
 
+import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,6 +54,7 @@ class Taught:
 def taught(
     generator: Generator,
     labels: Floats | None,
+    device: torch.device,
     name: str,
     rows: Rows,
     steps: int,
@@ -64,31 +66,35 @@ def taught(
 
     The same step for all pictures; it is found by gradients, so that the tag holds, and all other
     tags stay as they are, those excepted that exclude it: colors, if it is a color. `tell` hears of
-    each of the `steps` of the search.
+    each of the `steps` of the search, which runs on the device.
 
     Raises FatalError for a tag that the tagger does not know.
     Source: Goetschalckx et al. 2019 (GANalyze), section 3.1, with a tagger for their assessor.
     """
-    tagger = DefaultTagger()
+    if device.type == "mps":  # where torch has no gradient of an antialiased resize
+        device = torch.device("cpu")
+    tagger = DefaultTagger(str(device))
     names = [known for known, _ in tagger.names]
     if name not in names:
         raise FatalError(f"the tagger of animetools does not know {name}: give records of another")
     k = names.index(name)
-    kept = torch.tensor([not _excludes(name, other) for other in names])
-    thresholds = torch.tensor([math.log(p / (1 - p)) for p in tagger.thresholds])
-    mask = torch.zeros(generator.num_ws, 1)
+    kept = torch.tensor([not _excludes(name, other) for other in names], device=device)
+    thresholds = torch.tensor([math.log(p / (1 - p)) for p in tagger.thresholds], device=device)
+    mask = torch.zeros(generator.num_ws, 1, device=device)
     mask[rows.first : rows.last + 1] = 1
     chunks = samples(generator, labels, seed, BATCH)
+    moved = generator if device.type == "cpu" else copy.deepcopy(generator).to(device)
 
     def logits(ws: Tensor) -> Tensor:
-        found: Tensor = tagger.network(_seen(generator.synthesis(ws), tagger.side))
+        found: Tensor = tagger.network(_seen(moved.synthesis(ws), tagger.side))
         return found - thresholds
 
     def next_ws() -> Tensor:
         _, w = next(chunks)
-        return generator.truncate(w.clone()[:, None].expand(-1, generator.num_ws, -1), psi)
+        w = w.clone().to(device)[:, None].expand(-1, generator.num_ws, -1)
+        return moved.truncate(w, psi)
 
-    step = torch.zeros(generator.config.mapping.w_dim, requires_grad=True)
+    step = torch.zeros(generator.config.mapping.w_dim, device=device, requires_grad=True)
     adam = torch.optim.Adam([step], betas=(0.9, 0.99))
     for number in range(steps):
         adam.param_groups[0]["lr"] = RATE * (0.5 + 0.5 * math.cos(math.pi * number / steps))
@@ -108,7 +114,7 @@ def taught(
             ws = next_ws()
             counts += [float((logits(w)[:, k] > 0).sum()) for w in (ws, ws + step * mask)]
     before_, share = counts / MEASURED
-    return Taught(step.detach().numpy(), float(share), float(before_))
+    return Taught(step.detach().cpu().numpy(), float(share), float(before_))
 
 
 def _excludes(name: str, other: str) -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -92,8 +91,9 @@ def w_samples(
 ) -> Iterator[Floats]:
     """Chunks [n, w_dim] of `count` random w in all."""
     chunks = samples(generator, labels, seed, min(CHUNK, count))
-    for _, w in islice(chunks, -(-count // CHUNK)):
-        yield w.numpy()
+    for first in range(0, count, CHUNK):
+        _, w = next(chunks)
+        yield w[: count - first].numpy()
 
 
 @torch.inference_mode()

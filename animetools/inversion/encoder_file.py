@@ -7,19 +7,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import BinaryIO
 
-import safetensors
 import safetensors.torch
-import torch
 
 from animetools.errors import FatalError, ItemError
 from animetools.inversion.encoder import Encoder, EncoderConfig, config_for
 from animetools.netfiles.configs import read_fields
-from animetools.netfiles.safetensors import begins
+from animetools.netfiles.safetensors import module_of, opened
 from animetools.networks.generator import Generator
 
 SHIPPED = os.path.join(os.path.dirname(__file__), "default.safetensors")  # docs/default-encoder.md
 FORMAT = "animetools encoder 1"
-LARGEST = 1 << 28  # bytes of a file; in memory it takes twice as much
 
 
 @dataclass(frozen=True)
@@ -59,31 +56,21 @@ def read(path: str) -> EncoderFile:
 
     Raises FatalError, one sentence, for another or a damaged file.
     """
-    try:
-        with open(path, "rb") as named:
-            if not begins(named.read(9)):
-                raise ItemError("not a safetensors file")
-            if os.fstat(named.fileno()).st_size > LARGEST:
-                raise ItemError(f"more than {LARGEST:,} bytes")
-            # The library takes names in UTF-8 only; /dev/fd stands for a file of any name.
-            with safetensors.safe_open(f"/dev/fd/{named.fileno()}", "pt") as file:
-                config, network = _facts(file.metadata() or {})
-                with torch.device("meta"):
-                    encoder = Encoder(config)
-                shapes = {name: [*value.shape] for name, value in encoder.state_dict().items()}
-                if {name: file.get_slice(name).get_shape() for name in [*file.keys()]} != shapes:
-                    raise ItemError("its tensors are not those of its encoder")
-                state = {name: file.get_tensor(name).float() for name in shapes}
-    except OSError as why:
-        raise FatalError(f"{path} cannot be read: {why.strerror}") from why
-    except safetensors.SafetensorError:
-        raise FatalError(f"{path} is a broken or truncated safetensors file") from None
-    except ItemError as why:
-        raise FatalError(f"{path} is not an encoder of animetools: {why}") from None
-    if not all(value.isfinite().all() for value in state.values()):
+    with opened(path, "an encoder") as file:
+        config, network = _facts(file.metadata() or {})
+        encoder = module_of(file, lambda: Encoder(config), "encoder")
+    if not all(value.isfinite().all() for value in encoder.state_dict().values()):
         raise FatalError(f"{path} holds numbers that are not finite")
-    encoder.load_state_dict(state, assign=True)
-    return EncoderFile(encoder.requires_grad_(False).eval(), network)
+    return EncoderFile(encoder, network)
+
+
+def network_of(path: str) -> str:
+    """The SHA-256 of the network file that the encoder in a file is for, as its header says.
+
+    Raises FatalError as `read`.
+    """
+    with opened(path, "an encoder") as file:
+        return _facts(file.metadata() or {})[1]
 
 
 def _facts(metadata: Mapping[str, str]) -> tuple[EncoderConfig, str]:

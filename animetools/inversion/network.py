@@ -52,7 +52,7 @@ class ProjectingNetwork:
         """
         path = self.options.encoder
         if not path and self.options.encodes:
-            is_shipped = encoder_file.read(encoder_file.SHIPPED).network == self.network.sha256
+            is_shipped = encoder_file.network_of(encoder_file.SHIPPED) == self.network.sha256
             path = encoder_file.SHIPPED if is_shipped else ""
         if not path and self.options.way in ("encode", "both"):
             raise FatalError(

@@ -1,16 +1,21 @@
 """Safetensors files: ours, with tensors named G.mapping.w_avg and so on, or rosinality's layout.
 
-The metadata of ours holds the rest of what `own` writes, as JSON.
+The metadata of ours holds the rest of what `own` writes, as JSON. Small networks of other kinds have
+files of their own, which are read with `opened` and `module_of`.
 """
 
 import json
-from typing import Any, BinaryIO
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO, TypeVar
 
 import safetensors
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from animetools.errors import FatalError, ItemError
 from animetools.netfiles import own, rosinality
 from animetools.netfiles.configs import config_to_json
 from animetools.netfiles.foreign import refuse_foreign
@@ -18,6 +23,9 @@ from animetools.netfiles.machine import refuse
 from animetools.netfiles.networkfile import NetworkFile
 
 LONGEST_HEADER = 1 << 20  # bytes; in memory it takes many times as much
+LARGEST = 1 << 28  # bytes of the file of a small network; in memory it takes twice as much
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 def begins(head: bytes) -> bool:
@@ -38,11 +46,7 @@ def read(path: str) -> NetworkFile:
     Raises OSError if it cannot be opened, ItemError for a file without a StyleGAN.
     """
     try:
-        # The library takes names in UTF-8 only; /dev/fd stands for a file of any name.
-        with (
-            open(path, "rb") as named,
-            safetensors.safe_open(f"/dev/fd/{named.fileno()}", "pt") as file,
-        ):
+        with open(path, "rb") as named, _opened(named) as file:
             metadata, names = file.metadata() or {}, [*file.keys()]
             is_ours = metadata.get("format") == own.FORMAT
             if not is_ours and not rosinality.is_of(dict.fromkeys(names)):
@@ -54,6 +58,49 @@ def read(path: str) -> NetworkFile:
     if is_ours:
         return own.read(_content(metadata, tensors), "safetensors")
     return rosinality.read(tensors)
+
+
+def _opened(file: BinaryIO) -> safetensors.safe_open:
+    # The library takes names in UTF-8 only; /dev/fd stands for a file of any name.
+    return safetensors.safe_open(f"/dev/fd/{file.fileno()}", "pt")
+
+
+@contextmanager
+def opened(path: str, kind: str) -> Iterator[Any]:
+    """A file of one small network of a `kind`, such as "an encoder", for the time of a with block.
+
+    It is what the library opens; that has no types. Whatever is wrong with it, for the block too, is
+    a FatalError, one sentence.
+    """
+    try:
+        with open(path, "rb") as named:
+            if not begins(named.read(9)):
+                refuse("not a safetensors file")
+            if os.fstat(named.fileno()).st_size > LARGEST:
+                refuse(f"more than {LARGEST:,} bytes")
+            with _opened(named) as file:
+                yield file
+    except OSError as why:
+        raise FatalError(f"{path} cannot be read: {why.strerror}") from why
+    except safetensors.SafetensorError:
+        raise FatalError(f"{path} is a broken or truncated safetensors file") from None
+    except ItemError as why:
+        raise FatalError(f"{path} is not {kind} of animetools: {why}") from None
+
+
+def module_of(file: Any, make: Callable[[], Module], name: str) -> Module:
+    """What `make` makes, with the numbers of an open file, in single precision, to be used, not trained.
+
+    Raises ItemError, with the name of what is made, if the file has other tensors than that.
+    """
+    with torch.device("meta"):
+        module = make()
+    shapes = {key: [*value.shape] for key, value in module.state_dict().items()}
+    if {key: file.get_slice(key).get_shape() for key in [*file.keys()]} != shapes:
+        refuse(f"its tensors are not those of its {name}")
+    state = {key: file.get_tensor(key).float() for key in shapes}
+    module.load_state_dict(state, assign=True)
+    return module.requires_grad_(False).eval()
 
 
 def _content(metadata: dict[str, str], tensors: dict[str, Tensor]) -> dict[str, Any]:

@@ -84,16 +84,14 @@ class Shift(NamedTuple):
 
         Raises ValueError, in one sentence, for anything else, and beyond FARTHEST.
         """
-        found = re.fullmatch(r"\s*([-+]?[\d.]{1,12})\s*,\s*([-+]?[\d.]{1,12})\s*", text, re.ASCII)
-        try:
-            x, y = (float(part) for part in found.groups()) if found else (FARTHEST + 1, 0)
-        except ValueError:
-            x, y = FARTHEST + 1, 0
-        if max(abs(x), abs(y)) > FARTHEST:
+        number = r"\s*([-+]?(?:\d{1,12}\.?\d{0,12}|\.\d{1,12}))\s*"
+        found = re.fullmatch(f"{number},{number}", text, re.ASCII)
+        shift = found and cls(float(found[1]), float(found[2]))
+        if not shift or max(map(abs, shift)) > FARTHEST:
             raise ValueError(
                 f"a shift is two numbers of at most {FARTHEST}, such as 0.25,-0.1, not '{text}'"
             )
-        return cls(x, y)
+        return shift
 
     def __str__(self) -> str:
         return f"{self.x:g},{self.y:g}"

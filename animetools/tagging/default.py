@@ -7,16 +7,15 @@ from dataclasses import asdict
 from typing import Any, BinaryIO
 
 import numpy as np
-import safetensors
 import safetensors.torch
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from animetools.errors import FatalError, ItemError
+from animetools.errors import ItemError
 from animetools.images.fit import fit
 from animetools.netfiles.configs import read_fields
-from animetools.netfiles.safetensors import begins
+from animetools.netfiles.safetensors import module_of, opened
 from animetools.networks.cpu import alone
 from animetools.tagging.network import Network, NetworkConfig
 from animetools.tags import Tag, tags_of
@@ -85,27 +84,9 @@ def read(path: str) -> tuple[Network, list[Tag]]:
 
     Raises FatalError, one sentence, for another or a damaged file.
     """
-    try:
-        with open(path, "rb") as named:
-            if not begins(named.read(9)):
-                raise ItemError("not a safetensors file")
-            # The library takes names in UTF-8 only; /dev/fd stands for a file of any name.
-            with safetensors.safe_open(f"/dev/fd/{named.fileno()}", "pt") as file:
-                config, tags = _facts(file.metadata() or {})
-                with torch.device("meta"):
-                    network = Network(config)
-                shapes = {name: [*value.shape] for name, value in network.state_dict().items()}
-                if {name: file.get_slice(name).get_shape() for name in [*file.keys()]} != shapes:
-                    raise ItemError("its tensors are not those of its network")
-                state = {name: file.get_tensor(name).float() for name in shapes}
-    except OSError as why:
-        raise FatalError(f"{path} cannot be read: {why.strerror}") from why
-    except safetensors.SafetensorError:
-        raise FatalError(f"{path} is a broken or truncated safetensors file") from None
-    except ItemError as why:
-        raise FatalError(f"{path} is not a tagger of animetools: {why}") from None
-    network.load_state_dict(state, assign=True)
-    return network.requires_grad_(False), tags
+    with opened(path, "a tagger") as file:
+        config, tags = _facts(file.metadata() or {})
+        return module_of(file, lambda: Network(config), "network"), tags
 
 
 def _facts(metadata: Mapping[str, str]) -> tuple[NetworkConfig, list[Tag]]:

@@ -20,7 +20,7 @@ import torch
 from animetools.editing.linear import fit
 from animetools.editing.moments import moments
 from animetools.editing.options import rows_of
-from animetools.editing.teaching import taught
+from animetools.editing.teaching import COLORS, taught
 from animetools.editing.unsupervised import w_samples
 from animetools.errors import FatalError
 from animetools.images.files import encode_png
@@ -113,7 +113,7 @@ def main() -> None:
                 print(f"| {tag} | records | {why} |")
         if told.steps:
             how = told.steps, 0, told.psi, lambda _: None
-            step = taught(generator, labels, tag, rows, *how).step
+            step = taught(generator, labels, CPU, tag, rows, *how).step
             vectors["tagger"] = step / np.linalg.norm(step)
         for way, vector in vectors.items():
             shift = np.zeros((generator.num_ws, len(vector)), np.float32)
@@ -145,23 +145,6 @@ def main() -> None:
     if told.sheet:
         Path(told.sheet).write_bytes(encode_png(sheet(tiles, len(tiles), SHOWN)))
 
-
-COLORS = [
-    "blonde",
-    "brown",
-    "black",
-    "blue",
-    "aqua",
-    "green",
-    "pink",
-    "purple",
-    "red",
-    "silver",
-    "white",
-    "grey",
-    "orange",
-    "yellow",
-]
 
 if __name__ == "__main__":
     main()

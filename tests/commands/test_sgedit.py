@@ -96,9 +96,10 @@ def test_sorted_folders_are_examples_and_others_cost_a_line(here: Path) -> None:
 
 def test_pictures_of_another_network_are_not_examples(here: Path) -> None:
     checkpoints.write(str(here / "other.pkl"), snapshot(seed=7))
-    (here / "one").mkdir()
-    shutil.copy(here / "in/seed0000.png", here / "one")
-    done = quick("sgedit --network other.pkl --learn x.npz --positive one --negative one/", here)
+    for folder in ("one", "two"):
+        (here / folder).mkdir()
+        shutil.copy(here / "in/seed0000.png", here / folder)
+    done = quick("sgedit --network other.pkl --learn x.npz --positive one --negative two", here)
     assert done.returncode == 2
     assert "drawn by another network, model.pkl" in done.stderr
     assert not (here / "x.npz").exists()

@@ -89,6 +89,13 @@ def test_components_of_w_are_those_of_all_samples_at_once() -> None:
         assert one[np.abs(one).argmax()] > 0
 
 
+def test_as_many_samples_are_drawn_as_are_asked_for() -> None:
+    whole = np.concatenate(list(w_samples(generator(), None, 0, 500)))
+    for count in (7, 250, 300):
+        assert len(np.concatenate(list(w_samples(generator(), None, 0, count)))) == count
+    assert np.array_equal(np.concatenate(list(w_samples(generator(), None, 0, 300))), whole[:300])
+
+
 def test_memory_does_not_grow_with_the_samples() -> None:
     network, peaks = generator(), []
     for count in (1000, 8000):

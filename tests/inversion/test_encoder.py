@@ -184,6 +184,7 @@ HUGE = json.dumps({"mean": {"dtype": "F16", "shape": [1 << 60], "data_offsets": 
         (changed(sizes={"hidden": 9}), "tensors are not those of its encoder"),
         (changed(sizes={"channels": []}), "it has no layers"),
         (changed(sizes={"channels": [131072] * 16}), "tensors are not those of its encoder"),
+        (changed(sizes={"channels": [4] * 33}), "invalid channels"),
         (changed(sizes={"hidden": 1 << 40}), "invalid hidden"),
         (changed(sizes={"more": 1}), "unknown field 'more'"),
         (not_finite(), "not finite"),
