@@ -64,6 +64,6 @@ learn() {
         [ $? != 2 ] || exit 2
     done
 }
-learn 64 "$network" "$kimg64" 0.005,250:0.0025 0.1 1
+learn 64 "$network" "$kimg64" 0.003,250:0.0015 0.1 4
 learn 128 "$(last 64)" "$kimg128" 0.004,400:0.002,550:0.001 4 4
 sgconvert --small --force latest next.pkl
