@@ -5,11 +5,14 @@ import re
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from animetools.cli.stream import Stream, die_of
 from animetools.errors import FatalError
 
 NO_MEMORY = "out of memory|(can't|not) allocate|not enough memory"  # torch's words, and others'
+
+AWAKE = 1.0  # seconds between two looks for signals
 
 SAVING = {
     signal.SIGINT: "saving; press Ctrl-C again to stop at once",
@@ -30,7 +33,7 @@ def until_interrupted(
     Raises what the work raises; FatalError, with the cure, if memory runs out.
     """
     can_save, interrupted = threading.Event(), threading.Event()
-    done: queue.SimpleQueue[str | signal.Signals | BaseException | None] = queue.SimpleQueue()
+    done: _Queue = queue.SimpleQueue()
     last: signal.Signals | None = None
 
     def is_stopping() -> bool:
@@ -58,7 +61,7 @@ def until_interrupted(
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     try:
-        while (entry := done.get()) is not None:
+        while (entry := _next(done)) is not None:
             if isinstance(entry, BaseException):
                 raise entry
             if isinstance(entry, signal.Signals):
@@ -77,3 +80,17 @@ def until_interrupted(
     stream.report.end()
     if last:
         die_of(last)
+
+
+_Queue = queue.SimpleQueue[str | signal.Signals | BaseException | None]
+
+
+def _next(done: _Queue) -> str | signal.Signals | BaseException | None:
+    """What comes next.
+
+    A signal does not wake the main thread if the kernel gives it to another one, or just before the
+    main thread begins to wait; so it wakes by itself, and Python handles signals then.
+    """
+    while True:
+        with suppress(queue.Empty):
+            return done.get(timeout=AWAKE)

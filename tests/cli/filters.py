@@ -3,11 +3,12 @@
 import atexit
 import hashlib
 import os
+import signal
 import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,6 +16,7 @@ from glob import glob
 from typing import Annotated, Any
 
 from animetools.cli import Batches, Item, Opt, Output, Rejected, Result, Stream, command, processes
+from animetools.cli.aside import until_interrupted
 from animetools.cli.stream import Run
 from animetools.cli.workers import remote
 from animetools.errors import Advice, FatalError, ItemError, PassedOver
@@ -249,6 +251,23 @@ def lingerer(options: Options, stream: Stream) -> int:
     return stream.map(partial(wait, options))
 
 
+@command()
+def saver(options: Options, stream: Stream) -> int:
+    """Save when it is interrupted; the signal goes to another thread than the main one."""
+
+    def work(is_stopping: Callable[[], bool]) -> Iterator[str]:
+        is_stopping()
+        time.sleep(1)  # the main thread waits by now
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+        while not is_stopping():
+            time.sleep(0.01)
+        yield "saved"
+
+    for path in until_interrupted(work, stream, "wait a day"):
+        stream.print(path)
+    return 0
+
+
 class Inline(Executor):
     """An executor that is neither threads nor processes."""
 
@@ -281,6 +300,7 @@ COMMANDS = [
     scout,
     fatal,
     lingerer,
+    saver,
     inline,
 ]
 
