@@ -9,7 +9,6 @@ from torch import Tensor
 
 from animetools.errors import FatalError
 from animetools.images.files import Pixels
-from animetools.networks import ops
 from animetools.networks.generator import Generator
 from animetools.sampling.figure import Draw, Figure, sized
 from animetools.sampling.latents import SynthesisInput
@@ -103,8 +102,8 @@ def sums(generator: Generator, colors: list[Tensor]) -> list[Tensor]:
 
     Source: Karras et al. 2019 (StyleGAN2), figure 7 b.
     """
-    up: Any = generator.synthesis.up
+    synthesis: Any = generator.synthesis
     made = colors[:1]
     for rgb in colors[1:]:
-        made.append(ops.upsample(made[-1], up) + rgb)
+        made.append(synthesis.upsampled(made[-1]) + rgb)
     return made
