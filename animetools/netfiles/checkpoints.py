@@ -10,6 +10,7 @@ import torch
 
 from animetools import atomic
 from animetools.netfiles import (
+    genforce,
     lucidrains,
     own,
     pickles,
@@ -59,6 +60,8 @@ def _from_torch(path: str, value: Any) -> NetworkFile:
         return lucidrains.read(value, os.path.dirname(path))
     if rosinality.is_of(value):
         return rosinality.read(value)
+    if genforce.is_of(value):
+        return genforce.read(value)
     refuse_foreign(value, "a PyTorch checkpoint without a StyleGAN")
 
 
