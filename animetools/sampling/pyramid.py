@@ -9,6 +9,7 @@ from torch import Tensor
 
 from animetools.errors import FatalError
 from animetools.images.files import Pixels
+from animetools.networks.families import kind_of
 from animetools.networks.generator import Generator
 from animetools.sampling.figure import Draw, Figure, sized
 from animetools.sampling.latents import SynthesisInput
@@ -25,9 +26,10 @@ def pyramid(subject: Subject) -> Figure:
     generator = subject.sampler.generator
     sizes = painted(generator)
     if len(sizes) < 2:
+        family = kind_of(generator.config).family
         raise FatalError(
-            "only the last layer of this network paints colors: a pyramid is for those of StyleGAN 2"
-            " with skip connections, or for those that grew"
+            f"only the last layer of this {family} paints colors: a pyramid is for networks of"
+            " StyleGAN 2 with skip connections, or for those that grew"
         )
     rows = ("layer", "sum") if has_sums(generator) else ("picture",)
     count = len(rows) * len(sizes) * len(subject.latents)

@@ -40,6 +40,11 @@ class Generator(generator.Generator):
         mapping = StyleNetwork(config.mapping, rows, BENT)
         super().__init__(config, mapping, Synthesis(config), truncated=rows)
 
+    @property
+    def row_sizes(self) -> list[int]:
+        """As of all families; one row is for a whole resolution."""
+        return [4 << row for row in range(self.num_ws)]
+
 
 class StyleNetwork(Mapping):
     """A mapping of the unit vector in the direction of z."""
