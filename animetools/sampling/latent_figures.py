@@ -19,7 +19,7 @@ from animetools.sampling.latents import (
     synthesis_input,
     z_of,
 )
-from animetools.sampling.layers import Ranges, Rows, thirds
+from animetools.sampling.layers import LAYERS, Ranges, Rows, thirds
 from animetools.sampling.layouts import grid
 from animetools.sampling.seeds import shown
 from animetools.sampling.subject import Subject
@@ -144,7 +144,8 @@ def _ranges(subject: Subject) -> list[Rows]:
                 known += f": {names[0]}, {names[1]} to {names[-1]}"
             elif each.named:
                 known += ", and layers have names in a StyleGAN 3 only"
-            raise FatalError(f"--ranges {each}: this network has {known}")
+            typed = each.called(LAYERS) if each.named else each
+            raise FatalError(f"--ranges {typed}: this network has {known}")
     return list(given) * (rows if len(given) == 1 else 1)
 
 

@@ -67,6 +67,7 @@ class Ranges(tuple[Rows, ...]):
         return ",".join(map(str, self))
 
 
+LAYERS = ("input", *(f"L{n}" for n in range(100)))  # of a StyleGAN 3, by their rows of w
 _LAYER = r"input|L\d{1,2}"
 
 
