@@ -213,8 +213,9 @@ def _discriminator(left: State, *, grows: bool) -> SavedNetwork:
     }
     if grows:
         return SavedNetwork(StyleGAN1DiscriminatorConfig(**shared), state)
-    config = StyleGAN2DiscriminatorConfig(**shared, architecture=architecture, labels="output")
-    return SavedNetwork(config, state)
+    if outputs > 1:
+        shared["labels"] = "output"
+    return SavedNetwork(StyleGAN2DiscriminatorConfig(**shared, architecture=architecture), state)
 
 
 def _discriminator_names(blocks: int, architecture: Architecture) -> Iterator[Renamed]:

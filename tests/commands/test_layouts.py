@@ -56,3 +56,12 @@ def test_a_network_of_genforce_is_drawn_and_converted(tmp_path: Path) -> None:
     quick("sggen --network b.pt --seeds 1 --noise none -o b", tmp_path)
     one, other = (np.asarray(Image.open(tmp_path / f"{n}/seed0001.png"), int) for n in "ab")
     assert abs(one - other).max() <= 1
+
+
+def test_nothing_trains_a_network_of_lucidrains(tmp_path: Path) -> None:
+    lucid.written(tmp_path, "plain")
+    quick("sggen --network model_1.pt --seeds 0-3 -o i", tmp_path)
+    quick("animepack i -o d.zip --size 32", tmp_path)
+    done = quick("sgtrain d.zip --transfer model_1.pt --dry-run", tmp_path)
+    assert done.returncode == 2
+    assert "no --preset trains a StyleGAN 2 of lucidrains" in done.stderr
