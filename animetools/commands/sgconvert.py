@@ -47,7 +47,8 @@ def sgconvert(options: ConvertOptions, stream: Stream) -> int:
     """Convert a network file to another format, or describe it.
 
     Reads the .pkl files of StyleGAN 1, StyleGAN 2 and StyleGAN2-ext for TensorFlow, the .pkl files
-    of StyleGAN2-ADA for PyTorch, the .pt files of GANSpace, e4e and StyleCLIP, and its own files.
+    of StyleGAN2-ADA and StyleGAN3 for PyTorch, the .pt files of GANSpace, e4e and StyleCLIP,
+    lucidrains' model_N.pt, GenForce's .pth files, and its own files.
     Nothing inside a file is executed. The suffix of OUT chooses its format: .pkl and .safetensors
     hold all networks and facts, .pt a StyleGAN 2 for those programs, .onnx the generator alone.
     Prints OUT's path.

@@ -13,6 +13,7 @@ from animetools.errors import FatalError, ItemError
 from animetools.inversion.network import ProjectingNetwork
 from animetools.inversion.project import Projector
 from animetools.inversion.start import samples
+from animetools.networks.families import kind_of
 from animetools.networks.generator import Generator
 from animetools.sampling.latents import Floats
 from animetools.sampling.layers import Rows
@@ -46,10 +47,14 @@ def components_of_features(
     The features are those of the network's block of so many pixels a side; each component's w is
     the linear regression from its coordinate.
 
-    Raises FatalError for pixels of no block, and for features that are too many.
+    Raises FatalError for pixels of no block, for features that are too many, and for a StyleGAN 3,
+    whose layers are wider than its images.
     Source: Härkönen et al. 2020 (GANSpace), section 3.1, the BigGAN variant.
     """
     synthesis: Any = generator.synthesis
+    if not hasattr(synthesis, "blocks"):
+        family = kind_of(generator.config).family
+        raise FatalError(f"--of {pixels}: a {family} has no resolutions to choose features of")
     sizes = [max(generator.config.base) << n for n in range(len(synthesis.blocks))]
     if pixels not in sizes:
         raise FatalError(

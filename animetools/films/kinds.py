@@ -53,7 +53,7 @@ def film_of_styles(source: Source) -> Faces:
     """
     options, is_coarse = source.options, source.request.kind == "coarse"
     try:
-        coarse, _, fine = thirds(source.sampler.generator.num_ws)
+        coarse, _, fine = thirds(source.sampler.generator.row_sizes)
     except ValueError as why:
         raise FatalError(str(why)) from None
     chosen = coarse if is_coarse else fine

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from animetools.errors import FatalError
-from animetools.networks.discriminator import Discriminator
+from animetools.networks.discriminator import AnyDiscriminator
 
 Features = Callable[[Tensor], Sequence[Tensor]]
 
@@ -46,7 +46,7 @@ def feature_distance(features: Sequence[Tensor], others: Sequence[Tensor]) -> Te
     return torch.stack(each).mean(0)
 
 
-def of_discriminator(discriminator: Discriminator) -> Features:
+def of_discriminator(discriminator: AnyDiscriminator) -> Features:
     """The features of all blocks of a discriminator for images [n, C, H, W], -1..1."""
 
     def features(images: Tensor) -> list[Tensor]:

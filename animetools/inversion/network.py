@@ -10,7 +10,7 @@ from animetools.inversion import encoder_file, loss
 from animetools.inversion.encoder import Encoder
 from animetools.inversion.options import ProjectionOptions
 from animetools.netfiles.classes import lists_of, mean_labels
-from animetools.networks.discriminator import Discriminator
+from animetools.networks.discriminator import AnyDiscriminator
 from animetools.sampling.latents import Floats
 from animetools.sampling.sampler import OpenNetwork, open_network
 
@@ -85,13 +85,13 @@ class ProjectingNetwork:
         file.check(self.options.encoder, self.path, opened.sha256, opened.generator)
         return file.encoder
 
-    def discriminator(self) -> Discriminator | None:
+    def discriminator(self) -> AnyDiscriminator | None:
         """The discriminator, if it is to be compared and the file has one for these pictures."""
         file, config = self.network.file, self.network.generator.config
         if self.options.features != "discriminator" or "D" not in file.networks:
             return None
         built = file.discriminator.build()
-        assert isinstance(built, Discriminator)
+        assert isinstance(built, AnyDiscriminator)
         theirs = built.config
         fits = (theirs.image_size, theirs.image_channels) == (
             config.image_size,

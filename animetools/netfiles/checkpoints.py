@@ -9,7 +9,16 @@ from typing import Any, BinaryIO
 import torch
 
 from animetools import atomic
-from animetools.netfiles import own, pickles, pytorch, rosinality, safetensors, tensorflow
+from animetools.netfiles import (
+    genforce,
+    lucidrains,
+    own,
+    pickles,
+    pytorch,
+    rosinality,
+    safetensors,
+    tensorflow,
+)
 from animetools.netfiles.foreign import refuse_foreign
 from animetools.netfiles.machine import refuse
 from animetools.netfiles.networkfile import NetworkFile
@@ -33,9 +42,9 @@ def read(path: str) -> NetworkFile:
 def _read(path: str, data: memoryview) -> NetworkFile:
     head = bytes(data[:9])
     if head.startswith(b"PK\x03\x04"):
-        return _from_torch(pickles.load_torch_zip(data))
+        return _from_torch(path, pickles.load_torch_zip(data))
     if pickles.is_torch_legacy(data):
-        return _from_torch(pickles.load_torch_legacy(data))
+        return _from_torch(path, pickles.load_torch_legacy(data))
     if safetensors.begins(head):
         return safetensors.read(path)
     if not head.startswith(b"\x80"):  # as all pickles of StyleGANs
@@ -44,11 +53,15 @@ def _read(path: str, data: memoryview) -> NetworkFile:
     return pytorch.read(value) if type(value) is dict else tensorflow.read(value)
 
 
-def _from_torch(value: Any) -> NetworkFile:
+def _from_torch(path: str, value: Any) -> NetworkFile:
     if own.is_of(value):
         return own.read(value)
+    if lucidrains.is_of(value):
+        return lucidrains.read(value, os.path.dirname(path))
     if rosinality.is_of(value):
         return rosinality.read(value)
+    if genforce.is_of(value):
+        return genforce.read(value)
     refuse_foreign(value, "a PyTorch checkpoint without a StyleGAN")
 
 

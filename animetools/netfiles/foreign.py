@@ -16,10 +16,13 @@ LONGEST, SHOWN = 300, 80  # characters of a name, at all and in a sentence
 
 # What a file is, and patterns that show it: each is in the name of some tensor.
 STYLEGANS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("a StyleGAN2 in lucidrains' layout", (r"\bblocks\.\d+\.to_style1\.",)),
+    ("a part of a StyleGAN2 of lucidrains", (r"\bblocks\.\d+\.to_style1\.",)),
     ("a StyleGAN2 in the layout of BasicSR and GFPGAN", (r"\bstyle_mlp\.", r"\bconstant_input\.")),
     ("a StyleGAN in the layout of MMGeneration", (r"\bstyle_mapping\.",)),
-    ("a StyleGAN in GenForce's layout", (r"\bmapping\.dense0\.", r"\bsynthesis\.\w*layer")),
+    (
+        "a StyleGAN in another layout than the usual of GenForce",
+        (r"\bmapping\.dense0\.", r"\bsynthesis\.\w*layer"),
+    ),
     ("a StyleGAN 1 in rosinality's layout", (r"\bprogression\.\d+\.conv",)),
     ("a StyleGAN 1 in lernapparat's layout", (r"\bblocks\.4x4\.",)),
     ("a StyleGAN-T", (r"\bsynthesis\.", r"\b(clip|dino)\.")),
@@ -40,6 +43,7 @@ OTHERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("a Progressive GAN", (r"\b(scaleLayers|toRGBLayers|formatLayer)\.",)),
     ("a BigGAN", (r"\bblocks\.\d+\.\d+\.(conv1|bn1)\.", r"\b(shared|linear\d?)\.weight")),
     ("a BigGAN", (r"\bgen_z\.",)),
+    ("an R3GAN", (r"\bMainLayers\.\d+\.",)),
     ("a DCGAN", (r"\bmain\.0\.weight$", r"\bmain\.\d+\.running_mean$")),
     ("a CycleGAN or pix2pix", (r"\bmodel\.\d+\.conv_block\.|\bmodel\.model\.1\.model\.",)),
     ("an ESRGAN upscaler, for animeupscale --model", (r"\b(RDB1|rdb1)\.conv1\.|\bRRDB_trunk\.",)),

@@ -7,6 +7,7 @@ a record (`Call`), bytes stay where they are in the file, and the work and the m
 can cost are bounded.
 """
 
+import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -70,6 +71,12 @@ PROGRAMS = {
     "basicsr": "a model of BasicSR",
     "fastai": "a learner of fastai",
     "sklearn": "a model of scikit-learn",
+    "R3GAN": "an R3GAN",
+}
+# The same of those that name modules which many programs have first: these words are all in them.
+WORDS = {
+    "an R3GAN": (b"R3GAN.Networks",),
+    "a StyleGAN-XL": (b"_reconstruct_persistent_obj", b"embed_proj"),
 }
 
 _NAMES = {ord(opcode.code): opcode.name for opcode in opcodes}
@@ -221,8 +228,13 @@ class _Machine:
     def named(self, module: str, name: str) -> None:
         if (path := f"{module}.{name}") not in KNOWN:
             shown = path if path.isascii() and path.isprintable() else ascii(path)
-            kinds = (kind for name, kind in PROGRAMS.items() if path.startswith(f"{name}."))
-            kind = next((f"{kind}: " for kind in kinds), "")
+            kinds = [
+                kind
+                for kind, words in WORDS.items()
+                if all(re.search(re.escape(word), self.data) for word in words)
+            ]
+            kinds += [kind for name, kind in PROGRAMS.items() if path.startswith(f"{name}.")]
+            kind = f"{kinds[0]}: " if kinds else ""
             refuse(
                 f"{kind}the pickle names {shown:.{LONG_NAME}}, which no network file needs: refused"
             )

@@ -9,10 +9,12 @@ from torch import Tensor, nn
 from animetools.errors import ItemError
 from animetools.netfiles.configs import config_from_json, config_to_json
 from animetools.netfiles.pickles import refuse_shared
-from animetools.networks.config import Config
+from animetools.networks.config import Config, GeneratorConfig
 from animetools.networks.families import kind_of
 
-Layout = Literal["tensorflow", "pytorch", "animetools", "safetensors", "rosinality"]
+Layout = Literal[
+    "tensorflow", "pytorch", "animetools", "safetensors", "rosinality", "lucidrains", "genforce"
+]
 
 
 @dataclass(frozen=True)
@@ -112,3 +114,15 @@ def shape_of(
     if len(shape) != axes:
         raise ItemError(f"the {kind} {name} has {len(shape)} axes, not {axes}")
     return shape
+
+
+def average_w(config: GeneratorConfig, state: dict[str, Tensor], samples: int) -> Tensor:
+    """The average w [w_dim] of so many seeds, the same every time, for a state that lacks it.
+
+    Raises ItemError as `SavedNetwork.build`.
+    """
+    zeros = {"mapping.w_avg": torch.zeros(config.mapping.w_dim)}
+    mapping = SavedNetwork(config, state | zeros).build().get_submodule("mapping")
+    z = torch.randn(samples, config.mapping.z_dim, generator=torch.Generator().manual_seed(0))
+    mean: Tensor = mapping(z)[:, 0].mean(0)
+    return mean

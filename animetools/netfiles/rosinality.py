@@ -5,7 +5,6 @@
 the skip generator and the resnet discriminator, both square and without labels, exist there.
 """
 
-import re
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -14,9 +13,15 @@ import torch
 from torch import Tensor
 
 from animetools.errors import Advice, ItemError
-from animetools.netfiles.foreign import refuse_foreign
 from animetools.netfiles.machine import refuse
-from animetools.netfiles.networkfile import NetworkFile, SavedNetwork, shape_of
+from animetools.netfiles.networkfile import NetworkFile, SavedNetwork, average_w, shape_of
+from animetools.netfiles.renaming import (
+    Renamed,
+    check_all_tensors,
+    check_none_left,
+    counted,
+    taken,
+)
 from animetools.networks.config import MappingConfig
 from animetools.networks.families import kind_of
 from animetools.networks.stylegan2.config import (
@@ -26,12 +31,8 @@ from animetools.networks.stylegan2.config import (
 
 KERNEL = (1.0, 3.0, 3.0, 1.0)
 LRMUL = 0.01
-MOST_PARTS = 64  # blocks, or layers of a mapping network
 SAMPLES = 4096  # for an average w that the file lacks
 MOST_DRAWN = 10  # blocks whose noise is drawn where the file lacks it: 2048 pixels a side
-
-# A tensor's name there and here, and how many more axes of 1 it has there, before and after its own.
-Renamed = tuple[str, str, int, int]
 
 
 def read(value: Any) -> NetworkFile:
@@ -44,11 +45,9 @@ def read(value: Any) -> NetworkFile:
     """
     networks = {}
     for name, left in _states(value).items():
-        if not all(isinstance(part, Tensor) for part in left.values()):
-            refuse("the file has a network that is not a dict of tensors")
+        check_all_tensors(left)
         networks[name] = _discriminator(left) if name == "D" else _generator(left, value)
-        if left:
-            refuse(f"the network has the tensor {next(iter(left))!a:.80}, which its layout lacks")
+        check_none_left(left)
     return NetworkFile("rosinality", networks, {})
 
 
@@ -116,11 +115,11 @@ _MARKS = {"G_ema": "input.input", "D": "final_linear.0.weight"}  # tensors that 
 
 def _generator(left: dict[str, Tensor], value: dict[Any, Any]) -> SavedNetwork:
     """The network of the tensors, which are taken out of `left`."""
-    blocks = 1 + _count(left, r"to_rgbs\.\d+\.bias")
-    layers = _count(left, r"style\.\d+\.weight")
+    blocks = 1 + counted(left, r"to_rgbs\.\d+\.bias")
+    layers = counted(left, r"style\.\d+\.weight")
     if blocks <= MOST_DRAWN and not any(name.startswith("noises.") for name in left):
         left |= _drawn_noises(blocks)
-    state = _taken(left, _generator_names(blocks, layers))
+    state = taken(left, _generator_names(blocks, layers))
     _take_filters(left, _generator_filters(blocks), gain=4)
     width, z_dim = shape_of(state, "mapping.fc0.weight", 2)
     if z_dim != width:
@@ -134,10 +133,7 @@ def _generator(left: dict[str, Tensor], value: dict[Any, Any]) -> SavedNetwork:
     else:
         text = f"the file lacks the average w: it is computed from {SAMPLES} seeds"
         warnings.warn(text, Advice, stacklevel=2)
-        state["mapping.w_avg"] = torch.zeros(width)
-        module = SavedNetwork(config, state).build()
-        z = torch.randn(SAMPLES, z_dim, generator=torch.Generator().manual_seed(0))
-        state["mapping.w_avg"] = module.get_submodule("mapping")(z)[:, 0].mean(0)
+        state["mapping.w_avg"] = average_w(config, state, SAMPLES)
     return SavedNetwork(config, state)
 
 
@@ -151,8 +147,8 @@ def _drawn_noises(blocks: int) -> dict[str, Tensor]:
 
 
 def _discriminator(left: dict[str, Tensor]) -> SavedNetwork:
-    blocks = 1 + _count(left, r"convs\.\d+\.conv1\.0\.weight")
-    state = _taken(left, _discriminator_names(blocks))
+    blocks = 1 + counted(left, r"convs\.\d+\.conv1\.0\.weight")
+    state = taken(left, _discriminator_names(blocks))
     _take_filters(left, _discriminator_filters(blocks), gain=1)
     channels = [shape_of(state, "b4.conv.bias", 1)[0]]
     channels += [shape_of(state, f"b{4 << i}.conv0.bias", 1)[0] for i in range(1, blocks)]
@@ -270,21 +266,6 @@ def _discriminator_filters(blocks: int) -> list[str]:
     return [f"convs.{i}.{place}.0.kernel" for i in range(1, blocks) for place in ("conv2", "skip")]
 
 
-def _taken(left: dict[str, Tensor], names: Iterator[Renamed]) -> dict[str, Tensor]:
-    """The tensors by their names here, taken out of `left`."""
-    state = {}
-    for theirs, ours, before, behind in names:
-        if theirs not in left:
-            refuse(f"the network lacks the tensor {theirs}")
-        value = left.pop(theirs)
-        shape = tuple(value.shape)
-        inner = shape[before : len(shape) - behind]
-        if shape != (1,) * before + inner + (1,) * behind:
-            refuse(f"the tensor {theirs} is {shape}, which its layout does not allow")
-        state[ours] = value.reshape(inner)
-    return state
-
-
 def _take_filters(left: dict[str, Tensor], names: list[str], gain: float) -> None:
     taps = torch.tensor(KERNEL)
     usual = torch.outer(taps, taps) / 64 * gain
@@ -295,11 +276,3 @@ def _take_filters(left: dict[str, Tensor], names: list[str], gain: float) -> Non
                 refuse(
                     "the network has a resample filter other than [1, 3, 3, 1], which is not supported"
                 )
-
-
-def _count(left: dict[str, Tensor], pattern: str) -> int:
-    """How many tensors there are of a kind."""
-    found = sum(1 for name in left if re.fullmatch(pattern, name))
-    if not 0 < found <= MOST_PARTS:
-        refuse_foreign(left, "a PyTorch checkpoint without a StyleGAN")
-    return found

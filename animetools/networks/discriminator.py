@@ -46,14 +46,70 @@ class Head(Block):
         return x
 
 
-class Discriminator(nn.Module):
+class AnyDiscriminator(nn.Module):
     """Any discriminator: from images, and labels, to scores.
 
-    `upper` are the blocks above the head, from the highest resolution downwards. Labels select one of
-    the outputs, of which there are `classes`, or their `mapping` is multiplied with the outputs.
     `mbstd_group` is how many images the minibatch deviation compares (None: all of them); 1 scores
     every image as if it were alone. `precision` is that of the upper blocks in training; None is
     that of the weights.
+    """
+
+    def __init__(self, config: DiscriminatorConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.mbstd_group: int | None = config.mbstd_group
+        self.precision: torch.dtype | None = None
+
+    @property
+    def c_dim(self) -> int:
+        """How wide the labels are that a score depends on; 0 if it depends on none."""
+        return 0
+
+    @property
+    def skipped(self) -> int:
+        """Blocks that are still to grow, from the image side."""
+        return 0
+
+    def forward(self, images: Tensor, c: Tensor | None = None) -> Tensor:
+        """images [n, C, H, W] in -1..1, labels [n, c_dim] (None: zeros) to scores [n].
+
+        Raises ValueError if a shape is wrong, or the batch not a multiple of the minibatch group.
+        """
+        return self.score(self.features(images), c)
+
+    def features(self, images: Tensor) -> Tensor:
+        """images [n, C, H, W] to the head's input [n, C, *base]; each image independent of the others.
+
+        Where it grows they may also be as large as it has grown.
+        """
+        channels, (height, width) = self.config.image_channels, self.config.image_size
+        sizes = [[channels, height >> halved, width >> halved] for halved in (0, self.skipped)]
+        if images.dim() != 4 or list(images.shape[1:]) not in sizes:
+            raise ValueError(
+                f"images of shape {list(images.shape)}: the network takes [n, *{sizes[0]}]"
+            )
+        return ops.in_precision(self.through_blocks(images), self.precision, False)
+
+    def through_blocks(self, images: Tensor) -> Tensor:
+        """The last of `block_outputs`, which the head takes."""
+        for x in self.block_outputs(images):
+            last = x
+        return last
+
+    def block_outputs(self, images: Tensor) -> Iterator[Tensor]:
+        """Features [n, C, H, W] at every size, from the highest downwards."""
+        raise NotImplementedError
+
+    def score(self, features: Tensor, c: Tensor | None = None) -> Tensor:
+        """The scores [n] of features [n, C, *base], which the minibatch deviation compares."""
+        raise NotImplementedError
+
+
+class Discriminator(AnyDiscriminator):
+    """A discriminator of NVIDIA's StyleGANs.
+
+    `upper` are the blocks above the head, from the highest resolution downwards. Labels select one of
+    the outputs, of which there are `classes`, or their `mapping` is multiplied with the outputs.
     """
 
     def __init__(
@@ -65,10 +121,7 @@ class Discriminator(nn.Module):
         classes: int,
         mapping: Mapping | None = None,
     ) -> None:
-        super().__init__()
-        self.config = config
-        self.mbstd_group: int | None = config.mbstd_group
-        self.precision: torch.dtype | None = None
+        super().__init__(config)
         for i, block in enumerate(upper):
             self.add_module(f"b{4 << len(upper) - i}", block)
         self.classes, self.mapping = classes, mapping
@@ -96,37 +149,11 @@ class Discriminator(nn.Module):
         """Blocks that are still to grow, from the image side."""
         return max(0, min(int(self.lod), len(self.config.channels) - 1)) if self.grows else 0
 
-    def forward(self, images: Tensor, c: Tensor | None = None) -> Tensor:
-        """images [n, C, H, W] in -1..1, labels [n, c_dim] (None: zeros) to scores [n].
-
-        Raises ValueError if a shape is wrong, or the batch not a multiple of the minibatch group.
-        """
-        return self.score(self.features(images), c)
-
-    def features(self, images: Tensor) -> Tensor:
-        """images [n, C, H, W] to the head's input [n, C, *base]; each image independent of the others.
-
-        Where it grows they may also be as large as it has grown.
-        """
-        channels, (height, width) = self.config.image_channels, self.config.image_size
-        sizes = [[channels, height >> halved, width >> halved] for halved in (0, self.skipped)]
-        if images.dim() != 4 or list(images.shape[1:]) not in sizes:
-            raise ValueError(
-                f"images of shape {list(images.shape)}: the network takes [n, *{sizes[0]}]"
-            )
-        return ops.in_precision(self.through_blocks(images), self.precision, False)
-
     def in_precision(self, x: Tensor, i: int) -> Tensor:
         """x in the precision of block i, from the image side."""
         return ops.in_precision(
             x, self.precision, i < min(ops.HALVED, len(self.config.channels) - 1)
         )
-
-    def through_blocks(self, images: Tensor) -> Tensor:
-        """The last of `block_outputs`, which the head takes."""
-        for x in self.block_outputs(images):
-            last = x
-        return last
 
     def block_outputs(self, images: Tensor) -> Iterator[Tensor]:
         """The colors' features [n, C, H, W], then each block's, which halves the size.

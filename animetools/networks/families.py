@@ -7,6 +7,8 @@ from typing import Any
 from torch import nn
 
 from animetools.networks.config import Config
+from animetools.networks.lucidrains import config as lucidrains_configs
+from animetools.networks.lucidrains import modules as lucidrains
 from animetools.networks.stylegan1 import config as stylegan1_configs
 from animetools.networks.stylegan1 import modules as stylegan1
 from animetools.networks.stylegan2 import config as stylegan2_configs
@@ -42,6 +44,10 @@ KINDS = (
          stylegan2_configs.StyleGAN2DiscriminatorConfig, stylegan2.Discriminator, cpu_trunk.of),
     Kind("StyleGAN3Generator", "StyleGAN 3",
          stylegan3_configs.StyleGAN3GeneratorConfig, stylegan3.Generator, stylegan3_cpu.Synthesis),
+    Kind("LucidrainsGenerator", "StyleGAN 2 of lucidrains",
+         lucidrains_configs.LucidrainsGeneratorConfig, lucidrains.Generator),
+    Kind("LucidrainsDiscriminator", "StyleGAN 2 of lucidrains",
+         lucidrains_configs.LucidrainsDiscriminatorConfig, lucidrains.Discriminator),
 )
 # fmt: on
 

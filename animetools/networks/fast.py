@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from animetools.networks.discriminator import Discriminator
+from animetools.networks.discriminator import AnyDiscriminator
 from animetools.networks.families import kind_of
 from animetools.networks.generator import Generator, Noise
 
@@ -38,7 +38,7 @@ def synthesis(
     return form or functools.partial(_one_by_one, generator.synthesis)
 
 
-def features(discriminator: Discriminator, device: torch.device, dtype: torch.dtype) -> Features:
+def features(discriminator: AnyDiscriminator, device: torch.device, dtype: torch.dtype) -> Features:
     """The discriminator's features: images [n, C, H, W] in -1..1 to float32 on the device.
 
     The discriminator's `judge` takes them, together or each alone. On a CPU an image's features do
@@ -92,7 +92,7 @@ def _one_by_one(run: Callable[..., Tensor], x: Tensor, noise: Noise | None = Non
 class _Features(nn.Module):
     """A discriminator without its head."""
 
-    def __init__(self, discriminator: Discriminator) -> None:
+    def __init__(self, discriminator: AnyDiscriminator) -> None:
         super().__init__()
         self.discriminator = discriminator
 

@@ -34,6 +34,17 @@ class Generator(nn.Module):
         return self.mapping.rows
 
     @property
+    def row_sizes(self) -> list[int]:
+        """The pixels of a picture's longer side where each row of w takes part, from the lowest."""
+        base = max(self.config.base)
+        return [base << row // 2 for row in range(self.num_ws)]
+
+    @property
+    def row_names(self) -> list[str]:
+        """What the rows of w are called beside their numbers, where a family has names for them."""
+        return []
+
+    @property
     def height(self) -> int:
         """Of an image, in pixels."""
         return self.config.image_size[0]

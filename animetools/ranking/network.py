@@ -18,12 +18,12 @@ from animetools.netfiles.classes import (
     takes_tags,
 )
 from animetools.networks.devices import DTYPES
-from animetools.networks.discriminator import Discriminator
+from animetools.networks.discriminator import AnyDiscriminator
 from animetools.ranking.scores import Pixels, Prepared, Scored, Scorer, prepare
 
 
 @cache
-def open_discriminator(path: str) -> tuple[Discriminator, tuple[str, ...], bool]:
+def open_discriminator(path: str) -> tuple[AnyDiscriminator, tuple[str, ...], bool]:
     """The discriminator of a network file, the classes that it knows, and whether they are tags.
 
     Once in a process.
@@ -33,7 +33,7 @@ def open_discriminator(path: str) -> tuple[Discriminator, tuple[str, ...], bool]
     """
     file = checkpoints.read(path)
     discriminator = file.discriminator.build()
-    assert isinstance(discriminator, Discriminator)
+    assert isinstance(discriminator, AnyDiscriminator)
     channels = discriminator.config.image_channels
     if channels not in (1, 3, 4):
         raise ItemError(f"its discriminator takes images of {channels} channels: no file has that")
@@ -55,7 +55,7 @@ class ScoringNetwork:
     group: int = 1
 
     @property
-    def discriminator(self) -> Discriminator:
+    def discriminator(self) -> AnyDiscriminator:
         """The discriminator, on the CPU. Raises as `open_discriminator`."""
         return open_discriminator(self.path)[0]
 

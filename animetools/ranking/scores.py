@@ -13,7 +13,7 @@ from animetools.errors import FatalError, ItemError
 from animetools.images.fit import How, fit
 from animetools.networks import fast
 from animetools.networks.config import Config
-from animetools.networks.discriminator import Discriminator
+from animetools.networks.discriminator import AnyDiscriminator
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -39,7 +39,7 @@ class Scorer:
 
     def __init__(
         self,
-        discriminator: Discriminator,
+        discriminator: AnyDiscriminator,
         device: torch.device,
         dtype: torch.dtype,
         labels: Floats | None = None,
@@ -120,7 +120,7 @@ def prepare(rgb: Pixels, config: Config, how: How) -> Pixels:
     return np.ascontiguousarray(frame.transpose(2, 0, 1))
 
 
-def frame_of(discriminator: Discriminator) -> tuple[int, int]:
+def frame_of(discriminator: AnyDiscriminator) -> tuple[int, int]:
     """Width and height of the images that it takes."""
     height, width = discriminator.config.image_size
     return width, height

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from animetools.errors import FatalError, ItemError
-from animetools.networks.discriminator import Discriminator
+from animetools.networks.discriminator import AnyDiscriminator
 from animetools.ranking.scores import Scored, Scorer
 
 
@@ -85,7 +85,7 @@ def _orders(count: int, shuffles: int, seed: int) -> Iterator[NDArray[np.int64]]
         yield stream.permutation(count)
 
 
-def check_minibatch(discriminator: Discriminator, minibatch: int) -> None:
+def check_minibatch(discriminator: AnyDiscriminator, minibatch: int) -> None:
     """Raise ItemError if such a minibatch does not divide into the network's groups."""
     group = discriminator.mbstd_group
     if group and minibatch > group and minibatch % group:

@@ -63,9 +63,10 @@ class FigureOptions(SamplingOptions):
         Ranges | None,
         Opt(
             "mixing: which rows of w each row of pictures takes from its column, such as"
-            " 0-3,0-3,4-7; one range is for all. The default is coarse, middle and fine ones.",
+            " 0-3,0-3,4-7, or of a StyleGAN 3 also input-L3,L4-L7,L8; one range is for all. The"
+            " default is coarse, middle and fine ones.",
             unit="RANGES",
-            parse=Ranges.parse,
+            parse=Ranges.parse_layers,
         ),
     ] = None
     count: Annotated[

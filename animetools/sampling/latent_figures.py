@@ -19,7 +19,7 @@ from animetools.sampling.latents import (
     synthesis_input,
     z_of,
 )
-from animetools.sampling.layers import Ranges, Rows, thirds
+from animetools.sampling.layers import LAYERS, Ranges, Rows, thirds
 from animetools.sampling.layouts import grid
 from animetools.sampling.seeds import shown
 from animetools.sampling.subject import Subject
@@ -81,7 +81,9 @@ def mixing(subject: Subject) -> Figure:
     ranges = _ranges(subject)
     columns, rows = 1 + len(subject.latents), 1 + len(subject.rows)
     across = ("", *subject.names)
-    down = [f"{each.name}\nw {rows}" for each, rows in zip(subject.rows, ranges, strict=True)]
+    names = subject.sampler.generator.row_names
+    named = [rows.called(names) for rows in ranges]
+    down = [f"{each.name}\n{rows}" for each, rows in zip(subject.rows, named, strict=True)]
 
     def inputs() -> Iterator[SynthesisInput]:
         sources = [subject.input(each.latent) for each in subject.latents]
@@ -122,11 +124,11 @@ def _ranges(subject: Subject) -> list[Rows]:
 
     Raises FatalError for ranges that do not fit.
     """
-    rows, num_ws = len(subject.rows), subject.sampler.generator.num_ws
+    rows, generator = len(subject.rows), subject.sampler.generator
     given = subject.options.ranges
     if given is None:
         try:
-            coarse, middle, fine = thirds(num_ws)
+            coarse, middle, fine = thirds(generator.row_sizes)
         except ValueError as why:
             raise FatalError(str(why)) from None
         halves, thirds_ = -(-rows // 2), -(-rows // 3)  # as 3, 2 and 1 of the paper's six
@@ -136,8 +138,14 @@ def _ranges(subject: Subject) -> list[Rows]:
             f"--ranges has {len(given)} ranges for {rows} rows of pictures: give one for all, or {rows}"
         )
     for each in given:
-        if each.last >= num_ws:
-            raise FatalError(f"--ranges {each}: this network has the rows 0-{num_ws - 1} of w")
+        if each.last >= generator.num_ws or (each.named and not generator.row_names):
+            known = f"the rows 0-{generator.num_ws - 1} of w"
+            if names := generator.row_names:
+                known += f": {names[0]}, {names[1]} to {names[-1]}"
+            elif each.named:
+                known += ", and layers have names in a StyleGAN 3 only"
+            typed = each.called(LAYERS) if each.named else each
+            raise FatalError(f"--ranges {typed}: this network has {known}")
     return list(given) * (rows if len(given) == 1 else 1)
 
 

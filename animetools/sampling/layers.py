@@ -1,7 +1,8 @@
 """Coarse, middle and fine layers of a network, as StyleGAN's figures divide them."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 # Of the nine resolutions of 1024 pixels 4 and 8 are coarse, 16 and 32 middle, the others fine.
 # Source: Karras et al. 2018 (StyleGAN), figure 3.
@@ -10,13 +11,21 @@ COARSE_END, MIDDLE_END, BLOCKS = 2, 4, 9
 
 @dataclass(frozen=True)
 class Rows:
-    """Some rows of w, from the first to the last."""
+    """Some rows of w, from the first to the last; `named` if they were typed as layers of a StyleGAN 3."""
 
     first: int
     last: int
+    named: bool = field(default=False, compare=False, kw_only=True)
 
     def __str__(self) -> str:
         return f"{self.first}-{self.last}" if self.last > self.first else f"{self.first}"
+
+    def called(self, names: Sequence[str]) -> str:
+        """The rows by the names that a network has for them, or by their numbers."""
+        if not names:
+            return f"w {self}"
+        first, last = names[self.first], names[self.last]
+        return f"{first}-{last}" if self.last > self.first else first
 
 
 class Ranges(tuple[Rows, ...]):
@@ -36,24 +45,58 @@ class Ranges(tuple[Rows, ...]):
             raise ValueError(f"'{text}' is not ranges of rows of w, such as 0-3,4-7,8-9")
         return cls(ranges)
 
+    @classmethod
+    def parse_layers(cls, text: str) -> "Ranges":
+        """The same, where rows may also be layers of a StyleGAN 3: "input-L3,L4-L7".
+
+        Raises ValueError as `parse`.
+        """
+        made: list[Rows] = []
+        for part in text.split(","):
+            match = re.fullmatch(rf"({_LAYER})(?:-({_LAYER}))?", part, re.ASCII)
+            if not match:
+                made += cls.parse(part)
+                continue
+            first, last = _row_of(match[1]), _row_of(match[2] or match[1])
+            if last < first:
+                raise ValueError(f"'{text}' has a range that ends before it begins")
+            made.append(Rows(first, last, named=True))
+        return cls(made)
+
     def __str__(self) -> str:
         return ",".join(map(str, self))
 
 
-def thirds(count: int) -> tuple[Rows, Rows, Rows]:
-    """The coarse, middle and fine ones of `count` rows of w; two belong to a resolution.
+LAYERS = ("input", *(f"L{n}" for n in range(100)))  # of a StyleGAN 3, by their rows of w
+_LAYER = r"input|L\d{1,2}"
 
-    A smaller network than the paper's has proportionally fewer of each kind, but at least one.
+
+def _row_of(layer: str) -> int:
+    return 0 if layer == "input" else int(layer[1:]) + 1
+
+
+def thirds(sizes: Sequence[int]) -> tuple[Rows, Rows, Rows]:
+    """The coarse, middle and fine ones of the rows of w, of whose layers these are the sizes.
+
+    A smaller network than the paper's has proportionally fewer sizes of each kind, but at least one;
+    of fewer than three sizes each row counts as one.
 
     Raises ValueError below three rows.
     """
+    count = len(sizes)
     if count < 3:
         raise ValueError("a network with fewer than three rows of w has no ranges of them")
-    of_block = 2 if count >= 6 else 1
-    coarse = of_block * up(COARSE_END * (count // of_block), BLOCKS)
-    middle = of_block * up(MIDDLE_END * (count // of_block), BLOCKS)
-    middle = max(middle, coarse + 1)
-    return Rows(0, coarse - 1), Rows(coarse, middle - 1), Rows(middle, count - 1)
+    blocks = sorted(set(sizes))
+    if len(blocks) < 3:
+        sizes = blocks = list(range(count))
+    coarse = up(COARSE_END * len(blocks), BLOCKS)
+    middle = max(up(MIDDLE_END * len(blocks), BLOCKS), coarse + 1)
+    first_middle, first_fine = sizes.index(blocks[coarse]), sizes.index(blocks[middle])
+    return (
+        Rows(0, first_middle - 1),
+        Rows(first_middle, first_fine - 1),
+        Rows(first_fine, count - 1),
+    )
 
 
 def fine_from(sizes: list[int]) -> int:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from animetools.errors import FatalError
 from animetools.images.files import Pixels
+from animetools.networks.families import kind_of
 from animetools.networks.generator import Generator
 from animetools.sampling.figure import Draw, Figure, sized
 from animetools.sampling.latents import RANDOM, SynthesisInput
@@ -154,4 +155,5 @@ def by_layers(generator: Generator) -> list[list[Tensor]]:
 
 def _check(generator: Generator) -> None:
     if not generator.noise_shapes:
-        raise FatalError("this network has no noise inputs: there is no figure of them")
+        family = kind_of(generator.config).family
+        raise FatalError(f"this {family} has no noise inputs: there is no figure of them")

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from animetools.errors import FatalError
 from animetools.images.files import Pixels
-from animetools.networks import ops
+from animetools.networks.families import kind_of
 from animetools.networks.generator import Generator
 from animetools.sampling.figure import Draw, Figure, sized
 from animetools.sampling.latents import SynthesisInput
@@ -26,9 +26,10 @@ def pyramid(subject: Subject) -> Figure:
     generator = subject.sampler.generator
     sizes = painted(generator)
     if len(sizes) < 2:
+        family = kind_of(generator.config).family
         raise FatalError(
-            "only the last layer of this network paints colors: a pyramid is for those of StyleGAN 2"
-            " with skip connections, or for those that grew"
+            f"only the last layer of this {family} paints colors: a pyramid is for networks of"
+            " StyleGAN 2 with skip connections, or for those that grew"
         )
     rows = ("layer", "sum") if has_sums(generator) else ("picture",)
     count = len(rows) * len(sizes) * len(subject.latents)
@@ -103,8 +104,8 @@ def sums(generator: Generator, colors: list[Tensor]) -> list[Tensor]:
 
     Source: Karras et al. 2019 (StyleGAN2), figure 7 b.
     """
-    up: Any = generator.synthesis.up
+    synthesis: Any = generator.synthesis
     made = colors[:1]
     for rgb in colors[1:]:
-        made.append(ops.upsample(made[-1], up) + rgb)
+        made.append(synthesis.upsampled(made[-1]) + rgb)
     return made

@@ -8,21 +8,21 @@ import numpy as np
 import torch
 
 from animetools.errors import ItemError
-from animetools.networks.discriminator import Discriminator
+from animetools.networks.discriminator import AnyDiscriminator
 from animetools.ranking.scores import Scorer, frame_of
 from animetools.sampling.latents import SynthesisInput
 from animetools.sampling.render import Renderer
 from animetools.sampling.sampler import Sampler
 
 
-def discriminator_of(sampler: Sampler) -> Discriminator:
+def discriminator_of(sampler: Sampler) -> AnyDiscriminator:
     """The discriminator in a sampler's file.
 
     Raises ItemError if it has none for its pictures.
     """
     network = sampler.network
     discriminator = network.file.discriminator.build()
-    assert isinstance(discriminator, Discriminator)
+    assert isinstance(discriminator, AnyDiscriminator)
     if frame_of(discriminator) != (network.generator.width, network.generator.height):
         raise ItemError("the discriminator in this file is for pictures of another size")
     return discriminator

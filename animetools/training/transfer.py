@@ -15,6 +15,7 @@ from animetools.networks.config import Config
 from animetools.networks.devices import DTYPES
 from animetools.networks.families import kind_of
 from animetools.networks.fast import native
+from animetools.networks.lucidrains.config import LucidrainsGeneratorConfig
 from animetools.networks.stylegan1.config import StyleGAN1GeneratorConfig
 from animetools.networks.stylegan3.config import StyleGAN3GeneratorConfig
 from animetools.training import growth
@@ -239,7 +240,7 @@ def _same_family(wanted: Configs, theirs: tuple[Config, Config], path: str) -> C
             family, cure = kind_of(their).family, "pass another --preset"
             if isinstance(their, StyleGAN1GeneratorConfig):
                 cure = "pass --preset s1"
-            elif isinstance(their, StyleGAN3GeneratorConfig):
+            elif isinstance(their, StyleGAN3GeneratorConfig | LucidrainsGeneratorConfig):
                 cure = f"no --preset trains a {family}"
             raise FatalError(
                 f"{path}: a {family}, while the networks of this run are"

@@ -10,7 +10,7 @@ complete -c sgfig -l noise -x -a 'const random none seed' -d 'const: stored in t
 complete -c sgfig -l translate -r -d 'StyleGAN 3: move what is drawn to the right and down, in widths of the picture, such as 0.25,-0.1; its plane has no border.'
 complete -c sgfig -l rotate -r -d 'StyleGAN 3: turn what is drawn counter-clockwise, before --translate moves it.'
 complete -c sgfig -l rows -r -d 'mixing: seeds of the rows; those of --seeds are above the columns.'
-complete -c sgfig -l ranges -r -d 'mixing: which rows of w each row of pictures takes from its column, such as 0-3,0-3,4-7; one range is for all. The default is coarse, middle and fine ones.'
+complete -c sgfig -l ranges -r -d 'mixing: which rows of w each row of pictures takes from its column, such as 0-3,0-3,4-7, or of a StyleGAN 3 also input-L3,L4-L7,L8; one range is for all. The default is coarse, middle and fine ones.'
 complete -c sgfig -l count -r -d 'How many snapshots, classes, clusters, steps of an interpolation or samples of noise the figure shows.'
 complete -c sgfig -l size -r -d 'Longer side of each picture in the figure; the default is that of the network\'s pictures, or a multiple that is legible.'
 complete -c sgfig -l sha256 -r -d 'SHA-256 that the network file must have.'

@@ -1,6 +1,6 @@
 """Break ten thousand network files and read them: no hang, no crash, no memory for nothing.
 
-    python -m tests.benchmarks.mutants [COUNT]
+    python -m tests.benchmarks.mutants [COUNT [KIND ...]]
 
 A child process reads them, with its address space limited to what it has after its imports plus
 twice the file, the network and a constant; a file that takes longer than SECONDS ends it.
@@ -12,6 +12,7 @@ import sys
 import time
 import warnings
 from collections import Counter
+from collections.abc import Sequence
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -57,11 +58,11 @@ def address_space() -> int:
         return int(file.read().split()[0]) * resource.getpagesize()
 
 
-def main(count: int) -> None:
+def main(count: int, kinds: Sequence[str]) -> None:
     """Print, for each kind of file, how its mutants ended and how long the slowest took."""
-    for kind in ORIGINALS:
+    for kind in kinds:
         there, here = (context := get_context("spawn")).Pipe()
-        process = context.Process(target=child, args=(kind, count // len(ORIGINALS), here))
+        process = context.Process(target=child, args=(kind, count // len(kinds), here))
         process.start()
         here.close()
         ends: Counter[str] = Counter()
@@ -79,4 +80,4 @@ def main(count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000, sys.argv[2:] or [*ORIGINALS])

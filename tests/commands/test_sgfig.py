@@ -220,7 +220,10 @@ def test_what_cannot_be_drawn_is_one_sentence(here: Path, words: str, said: str)
         ("training text.pkl", "text.pkl: not a network file"),
         ("classes --network conditional.pkl --tags hat --tags cat", "no class 'cat' among"),
         ("truncation --network clear.pkl --format jpg", "opacity, which JPEG cannot hold"),
-        ("pyramid --network s2_orig_32.pkl", "only the last layer of this network paints colors"),
+        (
+            "pyramid --network s2_orig_32.pkl",
+            "only the last layer of this StyleGAN 2 paints colors",
+        ),
         ("truncation --network gone.pkl", "gone.pkl does not exist"),
     ],
 )

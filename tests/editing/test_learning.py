@@ -24,6 +24,7 @@ from animetools.images.fit import fit as in_square
 from animetools.networks.generator import Generator
 from animetools.sampling.latents import Floats
 from animetools.sampling.layers import Rows
+from tests.netfiles import sg3
 from tests.tiny import generator, old_snapshot
 
 SEED = np.random.default_rng(0)
@@ -104,6 +105,13 @@ def test_memory_does_not_grow_with_the_samples() -> None:
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.2 * peaks[0]
+
+
+def test_a_stylegan_3_has_no_features_of_a_resolution() -> None:
+    network = sg3.read("m32")[0].generator.build()
+    assert isinstance(network, Generator)
+    with pytest.raises(FatalError, match=r"--of 8: a StyleGAN 3 has no resolutions"):
+        components_of_features(network, None, 0, 2, 500, 8)
 
 
 def test_components_of_features_change_them_the_most() -> None:

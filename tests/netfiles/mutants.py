@@ -13,7 +13,7 @@ import torch
 
 from animetools.netfiles import checkpoints, pytorch, rosinality
 from animetools.netfiles.pickles import load_pickle
-from tests.netfiles import files, goldens, sg3
+from tests.netfiles import files, genforce_files, goldens, lucid, sg3
 
 CODES = [ord(opcode.code) for opcode in pickletools.opcodes]
 EXTREME = [b"\x00", b"\xff", b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\x00\x00\x00\x80", b"\x80"]
@@ -40,6 +40,13 @@ def _written(end: str) -> bytes:
         return Path(path).read_bytes()
 
 
+def _saved(content: object) -> bytes:
+    """A file of torch.save."""
+    file = io.BytesIO()
+    torch.save(content, file)
+    return file.getvalue()
+
+
 def _legacy() -> bytes:
     """A .pt as torch wrote it before 1.6."""
     snapshot = pytorch.read(load_pickle(files.ada_file("s2-configf-32-G", "s2-configf-32-D")))
@@ -59,6 +66,8 @@ ORIGINALS: dict[str, Callable[[], bytes]] = {
     "safetensors": lambda: _written(".safetensors"),
     "rosinality": lambda: _written(".pt"),
     "old torch": _legacy,
+    "genforce": lambda: _saved(genforce_files.content("s1_lod1.5")),
+    "lucidrains": lambda: _saved(lucid.content("rich")),
 }
 
 

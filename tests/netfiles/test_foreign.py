@@ -34,8 +34,8 @@ OPTIMIZER = {"state": {0: nested("step", "exp_avg", "exp_avg_sq")}, "param_group
     ("content", "layout"),
     [
         (
-            {"GAN": nested("S.net.0.weight", "G.blocks.0.to_style1.weight"), "version": "1.8.9"},
-            "a StyleGAN2 in lucidrains' layout, which is not supported yet",
+            {"params": nested("blocks.0.to_style1.weight")},
+            "a part of a StyleGAN2 of lucidrains, which is not supported yet",
         ),
         (
             {"GAN": nested("G.initial_conv.0.weight", "G.layers.0.0.2.1.weight")},
@@ -54,8 +54,8 @@ OPTIMIZER = {"state": {0: nested("step", "exp_avg", "exp_avg_sq")}, "param_group
             "a StyleGAN in the layout of MMGeneration",
         ),
         (
-            {"generator_smooth": nested("mapping.dense0.weight", "synthesis.layer0.weight")},
-            "a StyleGAN in GenForce's layout",
+            {"generator": nested("mapping.dense0.linear.weight", "synthesis.layer0.conv.weight")},
+            "a StyleGAN in another layout than the usual of GenForce, which is not supported yet",
         ),
         (nested("g_synthesis.blocks.4x4.const"), "a StyleGAN 1 in lernapparat's layout"),
         (
@@ -75,6 +75,7 @@ OPTIMIZER = {"state": {0: nested("step", "exp_avg", "exp_avg_sq")}, "param_group
         (nested("module.layers.0.conv_1.weight", "module.rgb_converters.0.weight"), "an MSG-GAN"),
         (nested("scaleLayers.0.0.module.weight"), "a Progressive GAN"),
         (nested("shared.weight", "blocks.0.0.conv1.weight"), "a BigGAN"),
+        (nested("Model.MainLayers.0.Layers.0.weight"), "an R3GAN, not a StyleGAN"),
         (nested("main.0.weight", "main.1.running_mean"), "a DCGAN"),
         (
             {
@@ -130,6 +131,35 @@ def test_the_program_of_a_pickled_module_is_named(tmp_path: Path) -> None:
         "a whole module of PyTorch, not its state_dict: the pickle names torch.nn"
     )
     assert said.endswith("which no network file needs: refused")
+
+
+class Generator:
+    """A network of R3GAN's own classes; the inner one is of the class that names it."""
+
+    __module__ = "training.networks"
+
+    def __init__(self, model: Any) -> None:
+        self.Model = model
+
+
+class Networks:
+    __module__ = "R3GAN.Networks"
+
+
+def test_pickles_of_classes_are_called_what_they_are(tmp_path: Path) -> None:
+    for value, said in (
+        (Generator(Networks()), "an R3GAN: the pickle names training.networks.Generator, which"),
+        (Networks(), "an R3GAN: the pickle names R3GAN.Networks.Networks, which no"),
+        (
+            files.ada_module(
+                {"mapping.embed_proj.weight": torch.zeros(2)}, {"embed": torch.nn.Embedding(2, 2)}
+            ),
+            "a StyleGAN-XL: the pickle names torch.nn.modules.sparse.Embedding, which no",
+        ),
+    ):
+        with files.pretended(Generator, Networks):
+            (tmp_path / "x.pkl").write_bytes(files.ada_pickle(G_ema=value))
+        assert said_of(tmp_path / "x.pkl").startswith(said)
 
 
 def test_a_file_of_lists_within_lists_is_refused_at_once(tmp_path: Path) -> None:

@@ -108,5 +108,7 @@ def test_names_of_kinds_in_files_stay() -> None:
         "StyleGAN2Generator",
         "StyleGAN2Discriminator",
         "StyleGAN3Generator",
+        "LucidrainsGenerator",
+        "LucidrainsDiscriminator",
     ]
     assert all(kind_of(kind.config.__new__(kind.config)) is kind for kind in KINDS)

@@ -27,6 +27,7 @@ from animetools.sampling.pyramid import has_sums, layer_colors, painted, sums
 from animetools.sampling.sampler import Sampler
 from animetools.sampling.seeds import Psis, Seeds
 from animetools.sampling.training_figure import evenly, in_order, stage_of
+from tests.netfiles import lucid, sg3
 from tests.netfiles.goldens import tf_file
 from tests.tiny import SIZE, old_snapshot, snapshot
 
@@ -150,9 +151,64 @@ def test_mixing_leaves_its_arguments_alone() -> None:
     [(18, (3, 7)), (16, (3, 7)), (14, (3, 7)), (10, (3, 5)), (6, (1, 3)), (4, (0, 1)), (3, (0, 1))],
 )
 def test_ranges_scale_with_the_network(count: int, ends: tuple[int, int]) -> None:
-    coarse, middle, fine = thirds(count)
+    coarse, middle, fine = thirds([4 << row // 2 for row in range(count)])
     assert (coarse, middle) == (Rows(0, ends[0]), Rows(ends[0] + 1, ends[1]))
     assert fine == Rows(ends[1] + 1, count - 1)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "wanted"),
+    [
+        ([4, 8, 16, 32, 64], "0-1,2,3-4"),  # one row a resolution: lucidrains
+        ([16, 16, 32, 32, 64, 64, 128, 256, 256], "0-3,4-5,6-8"),  # rates of a StyleGAN 3
+        ([16, 16, 32, 32], "0,1,2-3"),
+    ],
+)
+def test_ranges_follow_the_sizes_of_layers(sizes: list[int], wanted: str) -> None:
+    assert f"{Ranges(thirds(sizes))}" == wanted
+
+
+def test_layers_of_a_stylegan_3_have_names() -> None:
+    path = str(sg3.path("m32"))
+    figure, sampler = made("mixing", path, rows=Seeds.parse("3-5"))
+    assert sampler.generator.row_names == ["input", *(f"L{n}" for n in range(7))]
+    assert sampler.generator.row_sizes == [*sampler.generator.row_sizes][:1] + [
+        layer.rate
+        for layer in sampler.generator.config.layers  # type: ignore[attr-defined]
+    ]
+    ranges = [label.partition("\n")[2] for label in figure.down[1:]]
+    assert ranges[0].startswith("input")
+    assert not any(name.startswith("w ") for name in ranges)
+    typed = Ranges.parse_layers("input-L2,L3,4-7")
+    figure, _ = made("mixing", path, rows=Seeds.parse("3-5"), ranges=typed)
+    assert typed == Ranges.parse("0-3,4,4-7")
+    assert [label.partition("\n")[2] for label in figure.down[1:]] == ["input-L2", "L3", "L3-L6"]
+
+
+def test_ranges_of_layers_must_be_those_of_the_network(tmp_path: Path) -> None:
+    with pytest.raises(FatalError, match=r"--ranges L7: .* the rows 0-7 of w: input, L0 to L6"):
+        made("mixing", str(sg3.path("m32")), ranges=Ranges.parse_layers("L7"))
+    with pytest.raises(FatalError, match="0-5 of w, and layers have names in a StyleGAN 3 only"):
+        made("mixing", saved(tmp_path, snapshot()), ranges=Ranges.parse_layers("L1"))
+    for text in ("L3-L1", "L3-input", "L", "L3-4", "0-L2", "input-", "L100"):
+        with pytest.raises(ValueError, match="range"):
+            Ranges.parse_layers(text)
+
+
+@pytest.mark.parametrize("kind", ["noise", "noise-layers", "pyramid"])
+def test_what_a_stylegan_3_does_not_have_is_refused_by_its_name(kind: str) -> None:
+    with pytest.raises(FatalError, match=r"this StyleGAN 3 (has no noise inputs|paints colors)"):
+        made(kind, str(sg3.path("m32")))
+
+
+def test_the_sums_of_lucidrains_colors_are_its_picture(tmp_path: Path) -> None:
+    sampler = Sampler(lucid.written(tmp_path, "rich"), FigureOptions()).opened()
+    generator = sampler.generator
+    given = sampler.input(Picture(Latent(3), 0.7))
+    colors = layer_colors(generator, given)
+    assert painted(generator) == [(4, 4), (8, 8), (16, 16)]
+    assert has_sums(generator)
+    torch.testing.assert_close(sums(generator, colors)[-1], generator.synthesis(given.ws))
 
 
 def test_the_paper_s_six_rows_have_its_ranges(tmp_path: Path) -> None:

@@ -85,13 +85,17 @@ class Synthesis(nn.Module):
             x = block(ops.in_precision(x, self.precision, i > 0 and left < ops.HALVED), ws, noises)
             if self.config.architecture == "skip":
                 rgb = block.rgb(x, ws)
-                image = rgb if image is None else ops.upsample(image, self.up.to(image)) + rgb
+                image = rgb if image is None else self.upsampled(image) + rgb
             elif lod - left > -1:
                 image = ops.fade(image, block.rgb(x, ws), lod - left)
             if left <= lod:
                 break
         assert image is not None
         return ops.enlarge(image, 2**left)
+
+    def upsampled(self, image: Tensor) -> Tensor:
+        """Twice as high and wide, as each block of a network of skips adds its colors to those below."""
+        return ops.upsample(image, self.up.to(image))
 
 
 class SynthesisBlock(nn.Module):

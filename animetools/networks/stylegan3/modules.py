@@ -36,6 +36,17 @@ class Generator(generator.Generator):
         mapping = Mapping(config.mapping, rows, scheme)
         super().__init__(config, mapping, Synthesis(config), truncated=rows)
 
+    @property
+    def row_sizes(self) -> list[int]:
+        """As of all families: the sampling rates of the layers; the input is the first's."""
+        rates = [layer.rate for layer in self.config.layers]
+        return [rates[0], *rates]
+
+    @property
+    def row_names(self) -> list[str]:
+        """The input, and the layers by their numbers: L0 has the second row of w."""
+        return ["input", *(f"L{i}" for i in range(len(self.config.layers)))]
+
 
 class Synthesis(nn.Module):
     """From rows of w to images: the first row is the input's, and each layer has one."""
