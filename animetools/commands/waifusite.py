@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from animetools.cli import Item, Opt, Output, Stream, command
 from animetools.cli.item import reason_of
 from animetools.cli.stream import Run
+from animetools.editing.options import DirectionFiles
 from animetools.errors import FatalError, ItemError, PassedOver
 from animetools.names import is_inside
 
@@ -97,15 +98,18 @@ class SiteOptions:
     live: Annotated[
         str,
         Opt(
-            "Network that draws in the page: a file, its address, latest or default. It takes 15 MB for"
-            " the engine (onnxruntime-web), which is downloaded once, and the network.",
+            "Network that draws in the page: a file, its address, latest or default. Visitors load it,"
+            " and 14 or 17 MB of engine (onnxruntime-web), of which both are downloaded here once.",
             unit="NETWORK",
             affects=False,
         ),
     ] = ""
+    directions: DirectionFiles = ()
 
     def __post_init__(self) -> None:
         """Refuse what cannot be before anything is read."""
+        if self.directions and not self.live:
+            raise ValueError("--directions is for --live")
         if self.snippets and not os.path.isdir(self.snippets):
             raise ValueError(f"--snippets {self.snippets} is not a folder")
         for name in ("title", "url"):
@@ -181,7 +185,6 @@ def waifusite(options: SiteOptions, stream: Stream) -> int:
 
 def network(options: SiteOptions, stream: Stream) -> "tuple[LiveFiles, dict[str, bytes]] | None":
     """The files of --live; None if the network is too large, or in a dry run."""
-    from animetools.download import sha256_of
     from animetools.netfiles.fetch import locate
     from animetools.site.engine import engine
 
@@ -194,7 +197,7 @@ def network(options: SiteOptions, stream: Stream) -> "tuple[LiveFiles, dict[str,
     from animetools.site.pages import with_network
 
     try:
-        made = exported(path, os.path.basename(path), sha256_of(path))
+        made = exported(path, options.directions)
     except (ItemError, OSError) as why:
         raise FatalError(f"{path}: {reason_of(why)}") from None
     return with_network(made, program) if made else None
