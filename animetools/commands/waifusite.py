@@ -126,6 +126,7 @@ class SiteOptions:
     examples=[
         "sggen --seeds 0-9 | waifusite",
         "gptsnip --seeds 0-9 && sggen --seeds 0-9 --psi 0.5,1 | waifusite --snippets snippets/ --title 'My Waifus'",
+        "sgedit --learn s.npz --sefa 5 && sgedit --directions s.npz --edit sefa0 --strip -3:3:1 -s 0-3 | waifusite",
         "find faces/ | waifusite --format webp --quality 25 --widths 64,256 -o small/",
     ],
 )
@@ -134,10 +135,11 @@ def waifusite(options: SiteOptions, stream: Stream) -> int:
 
     Reads image paths and prints the paths of the pages: index.html shows a face and its text, and
     another one every 15 seconds; grid.html a wall of faces that keeps changing; scroll.html one
-    without end; psi.html, where there are images of a seed at several psi, a slider from one to the
-    other. They need no server: open site/index.html, or copy the folder to any web host. With --live,
-    live.html has the network itself, which draws in the visitor's browser; this page does need a web
-    host. Later runs keep it.
+    without end; psi.html, where there are images of a seed at several psi or edits, a slider for each;
+    a row of sgedit --strip is cut into such images. They need no server: open site/index.html, or copy
+    the folder to any web host. With --live, live.html has the network itself, which draws in the
+    visitor's browser; this page does need a web host. Later runs keep it. Directions of sgedit, in
+    --directions, are sliders of it.
 
     Images are hard links to the given files, or copies on another disk. A site has one format:
     --format, or else that of the first image; others are encoded.
@@ -216,8 +218,8 @@ def first_image(items: Iterator[Item]) -> "tuple[list[Item], Format | None]":
 
 
 def prepare(options: SiteOptions, site: "Site", item: Item, output: Output) -> Iterator[Item]:
-    """An image that carries its files; one that the site has carries nothing."""
-    from animetools.site.pictures import portrait
+    """An image that carries its pictures; one that the site has carries nothing."""
+    from animetools.site.pictures import portraits
 
     if is_inside(item.path, site.folder):
         raise PassedOver("in the site already")
@@ -225,9 +227,8 @@ def prepare(options: SiteOptions, site: "Site", item: Item, output: Output) -> I
         yield item
         return
     again = options.format is not None
-    yield item.carrying(
-        portrait(item.path, site.format, options.quality, options.widths, again=again)
-    )
+    how = site.format, options.quality, options.widths
+    yield item.carrying(portraits(item.path, item.facts, *how, again=again))
 
 
 def gather(
@@ -238,7 +239,7 @@ def gather(
         assert isinstance(item, Item)
         if item.load:
             try:
-                site.add(item.path, item.stamp, item.facts, item.load)
+                site.add(item.path, item.stamp, item.load)
             except ItemError as why:
                 yield Item(item.path, trouble=str(why))
     if site.count:
