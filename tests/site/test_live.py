@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from animetools.editing.directions import Direction, Directions
 from animetools.errors import Advice, FatalError
 from animetools.estimate import size
 from animetools.netfiles import checkpoints
@@ -236,6 +237,15 @@ def test_tags_are_found_chosen_and_removed_by_keys_alone(page: Browser) -> None:
     page.ask("document.activeElement.blur()")
 
 
+def test_a_network_of_classes_has_one_until_others_are_chosen(page: Browser) -> None:
+    untagged(page)
+    page.ask("facts.tags = false; put(1, 1)")
+    assert page.ask("labelsInRecord(labels())") == {"class": "smile"}
+    typed(page, "plain:0.5")
+    assert page.ask("labelsInRecord(labels())")["labels"] == {"plain": 0.5, "smile": 1}
+    page.ask("facts.tags = true; document.activeElement.blur()")
+
+
 def test_a_walk_goes_on_until_it_is_stopped(page: Browser) -> None:
     before = page.ask("JSON.stringify(drawn)")
     page.press("s")
@@ -371,6 +381,36 @@ def test_a_network_that_is_too_large_is_left_out(
     monkeypatch.setattr(live, "MOST_BYTES", 1000)
     with pytest.warns(Advice, match=r"n\.pkl would be [\d.]+ kB in a page, more than 1.0 kB"):
         assert live.exported(str(tmp_path / "n.pkl")) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ("--directions d.npz", "--directions is for --live"),
+        (
+            "--live n.pkl --directions wide.npz",
+            "wide.npz: directions in w of 9 numbers; this network has 8",
+        ),
+        (
+            "--live n.pkl --directions many.npz",
+            "--directions has 101 directions, and a page has sliders for 100",
+        ),
+        ("--live n.pkl --directions n.pkl", "n.pkl: not a file of directions"),
+    ],
+)
+def test_directions_that_cannot_be_are_one_sentence(
+    folder: Path, tmp_path: Path, options: str, reason: str
+) -> None:
+    for name in ("n.pkl", "d.npz", "images"):
+        (tmp_path / name).symlink_to(folder / name)
+    for name, count, width in (("wide", 1, 9), ("many", 101, 8)):
+        vector = np.eye(width, dtype=np.float32)[0]
+        made = Directions(tuple(Direction(f"d{n}", vector, 1.0) for n in range(count)))
+        (tmp_path / f"{name}.npz").write_bytes(made.encode())
+    done = quick(f"waifusite {options} images", tmp_path)
+    assert done.returncode == 2
+    assert reason in done.stderr
+    assert not (tmp_path / "site").exists()
 
 
 def test_an_engine_that_cannot_be_had_is_one_sentence(tmp_path: Path) -> None:
