@@ -15,7 +15,8 @@ from animetools.names import beginning, fitted
 _parts: set["Part"] = set()
 _guard = threading.RLock()  # re-entrant: abandon() may run in a signal handler of the same thread
 _leaving = False
-_NO_LINKS = (errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP)  # FAT and others
+# FAT and others have no hard links, a file has so many at most, and none leads to another disk.
+_NO_LINKS = (errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP, errno.EXDEV)
 
 
 class Part:
@@ -110,8 +111,11 @@ def is_backup(path: str) -> bool:
 
 
 @contextmanager
-def writing(path: str) -> Iterator[BinaryIO]:
-    """A binary file that becomes `path`, on disk, when the block succeeds; deleted otherwise."""
+def writing(path: str, *, durable: bool = True) -> Iterator[BinaryIO]:
+    """A binary file that becomes `path` when the block succeeds; deleted otherwise.
+
+    It is on disk then, unless it need not be `durable`: one of very many that can be made again.
+    """
     part = Part(path)
     try:
         yield part.file
@@ -120,13 +124,18 @@ def writing(path: str) -> Iterator[BinaryIO]:
         if isinstance(why, OSError) and why.errno and not why.filename:
             why.filename = path  # errors of write() do not name the file
         raise
-    part.commit(durable=True)
+    part.commit(durable=durable)
 
 
-def write(path: str, data: bytes) -> None:
-    """Write `data` to `path`, replacing what is there."""
-    with writing(path) as file:
+def write(path: str, data: bytes, *, durable: bool = True) -> None:
+    """Write `data` to `path`, replacing what is there, as `writing` does."""
+    with writing(path, durable=durable) as file:
         file.write(data)
+
+
+def cannot_link(why: OSError) -> bool:
+    """Whether making a hard link failed because there can be none, so that a copy must do."""
+    return why.errno in _NO_LINKS
 
 
 def replace(path: str, data: bytes | memoryview, *, backup: bool) -> None:
@@ -230,7 +239,7 @@ def _keep(path: str, status: os.stat_result) -> None:
         try:
             os.link(path, kept)
         except OSError as why:
-            if why.errno not in _NO_LINKS:
+            if not cannot_link(why):
                 raise
             with open(path, "rb") as old, writing(kept) as copy:
                 _own_as(status, copy)

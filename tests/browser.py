@@ -53,12 +53,21 @@ CLOCK = """
 
 
 class Browser:
-    """One browser with one page; `troubles` and `requests` are what happened since `open`."""
+    """One browser with one page; `troubles` and `requests` are what happened since `open`.
 
-    def __init__(self, profile: Path) -> None:
+    Also in the workers of the page.
+    """
+
+    def __init__(self, profile: Path, *options: str) -> None:
         to_it, ours = os.pipe()
         theirs, from_it = os.pipe()
-        words = [PROGRAM, *OPTIONS, f"--user-data-dir={profile}", "--remote-debugging-pipe"]
+        words = [
+            PROGRAM,
+            *OPTIONS,
+            *options,
+            f"--user-data-dir={profile}",
+            "--remote-debugging-pipe",
+        ]
         self.process = subprocess.Popen(
             ["bash", "-c", f'exec "$@" 3<&{to_it} 4>&{from_it}', "bash", *words],
             pass_fds=(to_it, from_it),
@@ -81,6 +90,8 @@ class Browser:
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
         self.call("Performance.enable", timeDomain="threadTicks")
+        how = {"waitForDebuggerOnStart": True, "flatten": True}
+        self.call("Target.setAutoAttach", autoAttach=True, **how)
         self.clock = ""
 
     def __enter__(self) -> Self:
@@ -102,15 +113,11 @@ class Browser:
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """What the browser answers; events that come meanwhile are noted."""
-        self.sent += 1
-        message = {"id": self.sent, "method": method, "params": parameters}
-        if self.session:
-            message["sessionId"] = self.session
-        os.write(self.sending, json.dumps(message).encode() + b"\0")
+        number = self._send(self.session, method, parameters)
         end = time.monotonic() + HANGS
         while True:
             answer = self._receive(end - time.monotonic())
-            if answer.get("id") == self.sent:
+            if answer.get("id") == number:
                 if "error" in answer:
                     raise RuntimeError(f"{method}: {answer['error']['message']}")
                 return answer["result"]  # type: ignore[no-any-return]
@@ -183,7 +190,10 @@ class Browser:
 
     def press(self, key: str) -> None:
         """Type one key."""
-        text = {"text": key} if len(key) == 1 else {}
+        text: dict[str, Any] = {"text": key} if len(key) == 1 else {}
+        text |= (
+            {"windowsVirtualKeyCode": 8} if key == "Backspace" else {}
+        )  # without it nothing goes
         self.call("Input.dispatchKeyEvent", type="keyDown", key=key, **text)
         self.call("Input.dispatchKeyEvent", type="keyUp", key=key)
 
@@ -198,6 +208,14 @@ class Browser:
         """A PNG of the window."""
         data = self.call("Page.captureScreenshot", format="png")["data"]
         path.write_bytes(base64.b64decode(data))
+
+    def _send(self, session: str, method: str, parameters: dict[str, Any]) -> int:
+        self.sent += 1
+        message = {"id": self.sent, "method": method, "params": parameters}
+        if session:
+            message["sessionId"] = session
+        os.write(self.sending, json.dumps(message).encode() + b"\0")
+        return self.sent
 
     def _receive(self, seconds: float) -> dict[str, Any]:
         while b"\0" not in self.rest:
@@ -216,6 +234,9 @@ class Browser:
     def _note(self, event: str, facts: dict[str, Any]) -> None:
         if event == "Page.loadEventFired":
             self.loaded = True
+        elif event == "Target.attachedToTarget" and facts["targetInfo"]["type"] == "worker":
+            for method in ("Network.enable", "Runtime.enable", "Runtime.runIfWaitingForDebugger"):
+                self._send(facts["sessionId"], method, {})
         elif event == "Network.requestWillBeSent":
             self.requests.append(facts["request"]["url"])
         elif event == "Network.loadingFinished":

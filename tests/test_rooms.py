@@ -53,7 +53,7 @@ ALLOWED = {
     "inversion": GROUND | {"runs", "images", "networks", "netfiles", "ranking", "sampling"},
     "editing": GROUND | {"images", "networks", "netfiles", "tagging", "sampling", "inversion"},
     "films": GROUND | {"images", "networks", "netfiles", "sampling", "editing", "upscaling"},
-    "site": GROUND | {"images", "networks", "netfiles", "text"},
+    "site": GROUND | {"images", "networks", "netfiles", "text", "sampling", "editing"},
 }
 
 

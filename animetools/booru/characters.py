@@ -1,6 +1,5 @@
 """The characters with the most images, and a folder of images for each."""
 
-import errno
 import json
 import os
 import tempfile
@@ -9,11 +8,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, Self
 
+from animetools.atomic import cannot_link
 from animetools.booru.images import folder_name
 from animetools.errors import Advice, ItemError
-
-# FAT and others have no hard links, a file has so many at most, and they do not cross disks.
-_NO_LINKS = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP)
 
 
 def ranked(counts: Counter[str]) -> list[tuple[str, int]]:
@@ -69,7 +66,7 @@ def link(image: str, path: str) -> None:
         if not (os.path.exists(path) and os.path.samefile(image, path)):
             raise ItemError(f"{path} exists and is another file") from None
     except OSError as why:
-        if why.errno not in _NO_LINKS:
+        if not cannot_link(why):
             raise OSError(why.errno, why.strerror, path) from None
         try:
             os.symlink(image, path)

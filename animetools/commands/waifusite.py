@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from animetools.cli import Item, Opt, Output, Stream, command
 from animetools.cli.item import reason_of
 from animetools.cli.stream import Run
+from animetools.editing.options import DirectionFiles
 from animetools.errors import FatalError, ItemError, PassedOver
 from animetools.names import is_inside
 
@@ -97,15 +98,18 @@ class SiteOptions:
     live: Annotated[
         str,
         Opt(
-            "Network that draws in the page: a file, its address, latest or default. It takes 15 MB for"
-            " the engine (onnxruntime-web), which is downloaded once, and the network.",
+            "Network that draws in the page: a file, its address, latest or default. Visitors load it,"
+            " and 14 or 17 MB of engine (onnxruntime-web), of which both are downloaded here once.",
             unit="NETWORK",
             affects=False,
         ),
     ] = ""
+    directions: DirectionFiles = ()
 
     def __post_init__(self) -> None:
         """Refuse what cannot be before anything is read."""
+        if self.directions and not self.live:
+            raise ValueError("--directions is for --live")
         if self.snippets and not os.path.isdir(self.snippets):
             raise ValueError(f"--snippets {self.snippets} is not a folder")
         for name in ("title", "url"):
@@ -122,6 +126,7 @@ class SiteOptions:
     examples=[
         "sggen --seeds 0-9 | waifusite",
         "gptsnip --seeds 0-9 && sggen --seeds 0-9 --psi 0.5,1 | waifusite --snippets snippets/ --title 'My Waifus'",
+        "sgedit --learn s.npz --sefa 5 && sgedit --directions s.npz --edit sefa0 --strip -3:3:1 -s 0-3 | waifusite",
         "find faces/ | waifusite --format webp --quality 25 --widths 64,256 -o small/",
     ],
 )
@@ -130,10 +135,11 @@ def waifusite(options: SiteOptions, stream: Stream) -> int:
 
     Reads image paths and prints the paths of the pages: index.html shows a face and its text, and
     another one every 15 seconds; grid.html a wall of faces that keeps changing; scroll.html one
-    without end; psi.html, where there are images of a seed at several psi, a slider from one to the
-    other. They need no server: open site/index.html, or copy the folder to any web host. With --live,
-    live.html has the network itself, which draws in the visitor's browser; this page does need a web
-    host. Later runs keep it.
+    without end; psi.html, where there are images of a seed at several psi or edits, a slider for each;
+    a row of sgedit --strip is cut into such images. They need no server: open site/index.html, or copy
+    the folder to any web host. With --live, live.html has the network itself, which draws in the
+    visitor's browser; this page does need a web host. Later runs keep it. Directions of sgedit, in
+    --directions, are sliders of it.
 
     Images are hard links to the given files, or copies on another disk. A site has one format:
     --format, or else that of the first image; others are encoded.
@@ -181,7 +187,6 @@ def waifusite(options: SiteOptions, stream: Stream) -> int:
 
 def network(options: SiteOptions, stream: Stream) -> "tuple[LiveFiles, dict[str, bytes]] | None":
     """The files of --live; None if the network is too large, or in a dry run."""
-    from animetools.download import sha256_of
     from animetools.netfiles.fetch import locate
     from animetools.site.engine import engine
 
@@ -194,7 +199,7 @@ def network(options: SiteOptions, stream: Stream) -> "tuple[LiveFiles, dict[str,
     from animetools.site.pages import with_network
 
     try:
-        made = exported(path, os.path.basename(path), sha256_of(path))
+        made = exported(path, options.directions)
     except (ItemError, OSError) as why:
         raise FatalError(f"{path}: {reason_of(why)}") from None
     return with_network(made, program) if made else None
@@ -213,8 +218,8 @@ def first_image(items: Iterator[Item]) -> "tuple[list[Item], Format | None]":
 
 
 def prepare(options: SiteOptions, site: "Site", item: Item, output: Output) -> Iterator[Item]:
-    """An image that carries its files; one that the site has carries nothing."""
-    from animetools.site.pictures import portrait
+    """An image that carries its pictures; one that the site has carries nothing."""
+    from animetools.site.pictures import portraits
 
     if is_inside(item.path, site.folder):
         raise PassedOver("in the site already")
@@ -222,9 +227,8 @@ def prepare(options: SiteOptions, site: "Site", item: Item, output: Output) -> I
         yield item
         return
     again = options.format is not None
-    yield item.carrying(
-        portrait(item.path, site.format, options.quality, options.widths, again=again)
-    )
+    how = site.format, options.quality, options.widths
+    yield item.carrying(portraits(item.path, item.facts, *how, again=again))
 
 
 def gather(
@@ -235,7 +239,7 @@ def gather(
         assert isinstance(item, Item)
         if item.load:
             try:
-                site.add(item.path, item.stamp, item.facts, item.load)
+                site.add(item.path, item.stamp, item.load)
             except ItemError as why:
                 yield Item(item.path, trouble=str(why))
     if site.count:

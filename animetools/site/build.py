@@ -1,25 +1,22 @@
 """A site that grows: faces and texts get numbers and files, and then the pages know of them."""
 
-import errno
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from animetools import atomic
 from animetools.errors import FatalError, ItemError
-from animetools.images.described import facts_in
 from animetools.site.ledger import Known, Ledger, digest_of
 from animetools.site.origin import Origin
 from animetools.site.pages import SHOWN_FIRST, Contents, LiveFiles, rendered
 from animetools.site.pictures import Format, Portrait
+from animetools.site.sets import sliders
 from animetools.site.texts import Snippets, script, story
 
 PER_FOLDER = 1000
-_NO_LINKS = (errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP, errno.EXDEV)
 
 
 @dataclass(frozen=True)
@@ -71,37 +68,40 @@ class Site:
         text = self.snippets.path_of(path, known.seed, known.number)
         return known.text_stamp == _stamp(text)
 
-    def add(self, path: str, stamp: str, facts: Mapping[str, Any], picture: Portrait) -> int:
-        """Make the files of a face, and return its number; if it is known, they are replaced.
+    def add(self, path: str, stamp: str, pictures: Sequence[Portrait]) -> None:
+        """Make the files of the faces of a file; of those that are known, they are replaced.
 
-        Raises ItemError if its text cannot be read: then nothing is added.
+        Raises ItemError if a text cannot be read: then `has` goes on to say no.
         """
-        key = _key(path)
+        for part in reversed(range(len(pictures))):  # the first stands for all of them
+            self._add(path, part, stamp, pictures[part])
+
+    def _add(self, path: str, part: int, stamp: str, picture: Portrait) -> None:
+        key = _key(path, part)
         known = self.ledger.known(key)
         number = known.number if known else self.count
-        origin = Origin.of(facts_in(picture.description), facts)
+        origin = Origin.of(picture.facts)
         text = self.snippets.path_of(path, origin.seed, number)
         told = origin.shown | story(text)
         self.without_text += not text
         if self.ledger.dry:
             self.count += not known
-            return number
+            return
         if not known:
             self._check_free(number)
             self.ledger.begin(number)
         for width in self.widths or (0,):
             place = self.image(number, width)
             if picture.files:
-                _put(place, picture.files[width])
+                atomic.write(place, picture.files[width], durable=False)
             else:
                 _link_or_copy(path, place)
-        _put(self._script("pairs", number), script(number, told))
+        atomic.write(self._script("pairs", number), script(number, told), durable=False)
         made = Known(number, stamp, _stamp(text), origin.seed, origin.kin)
-        self.ledger.finish(key, made, origin.psi)
+        self.ledger.finish(key, made, origin.place)
         self.count += not known
         for kin in {origin.kin, known.kin if known else b""} - {b""}:
             self._write_set(kin)
-        return number
 
     def publish(self) -> list[str]:
         """Write the pages for the faces that are there now; returns their paths, the first first.
@@ -132,7 +132,7 @@ class Site:
             self.ledger.announce(name, digests[name])
             place = os.path.join(self.folder, name)
             if not (os.path.lexists(place) and atomic.holds(place, data)):
-                _put(place, data)
+                atomic.write(place, data, durable=False)
         kept = {str(each["name"]) for each in contents.live.files.values()} if contents.live else ()
         for name, digest in self.ledger.settle(digests, kept):
             place = os.path.join(self.folder, name)
@@ -161,10 +161,10 @@ class Site:
         return os.path.join(self.folder, folder, str(number // PER_FOLDER), name)
 
     def _write_set(self, kin: bytes) -> None:
-        steps = self.ledger.kin(kin)
-        if len(steps) > 1:
+        found = sliders(self.ledger.kin(kin))
+        if found:
             number = self.ledger.set_number(kin)
-            _put(self._script("psi", number), script(number, {"steps": steps}))
+            atomic.write(self._script("psi", number), script(number, found), durable=False)
 
     def _check_free(self, number: int) -> None:
         """Raise FatalError if somebody else's files have the names of a new face."""
@@ -201,7 +201,7 @@ def _link_or_copy(source: str, place: str) -> None:
     except FileNotFoundError as why:
         raise ItemError("it was removed meanwhile") from why
     except OSError as why:
-        if why.errno not in _NO_LINKS:
+        if not atomic.cannot_link(why):
             raise
         shutil.copyfile(source, link)
     os.replace(link, place)
@@ -209,20 +209,9 @@ def _link_or_copy(source: str, place: str) -> None:
         os.unlink(link)  # if both were names of one file, rename left them as they were
 
 
-def _put(path: str, data: bytes) -> None:
-    part = atomic.Part(path)
-    try:
-        part.file.write(data)
-        part.commit()
-    except BaseException as why:
-        part.drop()
-        if isinstance(why, OSError) and not why.filename:
-            why.filename = path  # errors of write() do not name the file
-        raise
-
-
-def _key(path: str) -> bytes:
-    return digest_of(os.fsencode(os.path.abspath(path)))
+def _key(path: str, part: int = 0) -> bytes:
+    """What the ledger knows a face by: its file, and in a row of several its place there."""
+    return digest_of(os.fsencode(os.path.abspath(path)) + (b"\0%d" % part if part else b""))
 
 
 def _stamp(path: str) -> str:

@@ -12,6 +12,7 @@ from animetools.atomic import claim
 from animetools.database import Database
 from animetools.errors import FatalError
 from animetools.settings import Settings
+from animetools.site.place import Place
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
@@ -33,6 +34,11 @@ CREATE TABLE IF NOT EXISTS faces (
     psi REAL
 );
 CREATE INDEX IF NOT EXISTS by_kin ON faces (kin, psi) WHERE kin != x'';
+CREATE TABLE IF NOT EXISTS edits (
+    number INTEGER PRIMARY KEY,  -- of a face
+    edit TEXT NOT NULL,
+    amount REAL NOT NULL
+);
 CREATE TABLE IF NOT EXISTS sets (number INTEGER PRIMARY KEY, kin BLOB NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS files (
     name TEXT NOT NULL,
@@ -126,22 +132,27 @@ class Ledger:
         self.keep_word("begun", str(number))
         self.begun = number
 
-    def finish(self, key: bytes, face: Known, psi: float | None) -> None:
+    def finish(self, key: bytes, face: Known, place: Place) -> None:
         """Record a face whose files are there."""
         self.base.do(
             (
                 "INSERT OR REPLACE INTO faces VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (face.number, key, face.stamp, face.text_stamp, face.seed, face.kin, psi),
-            )
+                (face.number, key, face.stamp, face.text_stamp, face.seed, face.kin, place.psi),
+            ),
+            (
+                "INSERT OR REPLACE INTO edits VALUES (?, ?, ?)",
+                (face.number, place.edit, place.amount),
+            ),
         )
 
-    def kin(self, kin: bytes) -> list[tuple[float, int]]:
-        """Psi and number of the faces that differ in psi alone, by psi, each once."""
-        return self.base.ask(
-            "SELECT psi, min(number) FROM faces WHERE kin = ? AND kin != x''"
-            " GROUP BY psi ORDER BY psi",
+    def kin(self, kin: bytes) -> list[tuple[Place, int]]:
+        """Place and number of the faces of one kin, the first of each place."""
+        rows = self.base.ask(
+            "SELECT psi, edit, amount, min(number) FROM faces JOIN edits USING (number)"
+            " WHERE kin = ? AND kin != x'' GROUP BY psi, edit, amount",
             kin,
         )
+        return [(Place(psi, edit, amount), number) for psi, edit, amount, number in rows]
 
     def set_number(self, kin: bytes) -> int:
         """The number of the set of these faces, from now on if they had none."""

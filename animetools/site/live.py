@@ -1,20 +1,27 @@
 """A network for a page: as ONNX in two parts, and what a page must know to draw with them."""
 
 import json
+import os
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
-from animetools.errors import Advice, ItemError
+from animetools.editing.directions import Direction, read_all
+from animetools.errors import Advice, FatalError, ItemError
 from animetools.estimate import size
-from animetools.netfiles import checkpoints, onnx
+from animetools.netfiles import onnx
 from animetools.netfiles.networkfile import SavedNetwork
 from animetools.networks.generator import Generator
+from animetools.sampling.latents import Floats
+from animetools.sampling.layers import Rows
+from animetools.sampling.sampler import OpenNetwork, open_network
 
 MOST_BYTES = 200_000_000  # that a visitor may wait for
+MOST_DIRECTIONS = 100  # sliders that a person may look through
 USUAL_PSI = 0.7  # where the file suggests none
 LEVELS = 127.5  # grey levels of a unit of an image
 CLOSE = 1.0  # grey level: how far half precision may change a picture
@@ -29,27 +36,38 @@ class Live:
     facts: bytes
 
 
-def exported(path: str, name: str, sha256: str) -> Live | None:
+def exported(path: str, directions: Sequence[str] = ()) -> Live | None:
     """The generator in a network file, in half precision if that keeps its pictures.
 
-    None, after a warning, if it is too large for a page.
+    The page edits along the directions in the files of `sgedit --learn`. None, after a warning, if
+    the network is too large for a page.
 
-    Raises FatalError if libraries for ONNX are missing; ItemError, OSError.
+    Raises FatalError if libraries for ONNX are missing, and as `directions.read_all`; ItemError,
+    OSError.
     """
-    file = checkpoints.read(path)
-    network = file.generator
+    name = os.path.basename(path)
+    opened = open_network(path)
+    network = opened.file.generator
     count = sum(value.numel() for value in network.state.values())
     if _is_too_large(name, 2 * count):  # in half precision
         return None
-    generator = network.build()
-    assert isinstance(generator, Generator)
+    generator = opened.generator
     if generator.config.image_channels not in (1, 3):
         raise ItemError(f"{name} draws {generator.config.image_channels} channels: a page shows 3")
+    found = read_all(directions, opened).found
+    if len(found) > MOST_DIRECTIONS:
+        raise FatalError(
+            f"--directions has {len(found):,} directions, and a page has sliders for"
+            f" {MOST_DIRECTIONS}: learn fewer"
+        )
     mapping, synthesis = _models(network, generator)
     if _is_too_large(name, len(mapping) + len(synthesis)):
         return None
-    facts = _facts(generator, file.facts.get("labels"))
-    facts |= {"network": name, "sha256": sha256}
+    facts = _facts(opened) | {
+        "directions": [_along(each, generator.num_ws) for each in found],
+        "network": name,
+        "sha256": opened.sha256,
+    }
     return Live(mapping, synthesis, json.dumps(facts).encode())
 
 
@@ -90,14 +108,13 @@ def _difference(generator: Generator, mapping: bytes, synthesis: bytes) -> float
     return float(np.abs(found.clip(-1, 1) - wanted.clip(-1, 1)).max() * LEVELS)
 
 
-def _facts(generator: Generator, labels: Any) -> dict[str, Any]:
+def _facts(network: OpenNetwork) -> dict[str, Any]:
     """Sizes, the average w, the truncation that the file suggests, and names of classes."""
+    generator = network.generator
     config = generator.config
     rows = generator.truncated if config.truncation.cutoff is None else config.truncation.cutoff
     average = generator.mapping.w_avg
     assert isinstance(average, torch.Tensor)
-    count = config.mapping.c_dim
-    names = labels if isinstance(labels, list) and len(labels) == count else range(count)
     return {
         "height": generator.height,
         "width": generator.width,
@@ -107,6 +124,19 @@ def _facts(generator: Generator, labels: Any) -> dict[str, Any]:
         "rows": generator.num_ws,
         "truncated": rows,
         "psi": USUAL_PSI if config.truncation.psi == 1 else config.truncation.psi,
-        "average": average.flatten()[: config.mapping.w_dim].tolist(),
-        "classes": [str(name) for name in names],
+        "average": _numbers(average.flatten()[: config.mapping.w_dim].numpy()),
+        "classes": network.classes,
+        "tags": network.takes_tags,
     }
+
+
+def _along(direction: Direction, num_ws: int) -> dict[str, Any]:
+    """A direction by its name, its rows of w, and what one of its spreads adds to them."""
+    rows = direction.rows or Rows(0, num_ws - 1)
+    step = _numbers(direction.spread * direction.vector)
+    return {"name": direction.name, "first": rows.first, "last": rows.last, "step": step}
+
+
+def _numbers(values: Floats) -> list[float]:
+    """Float32 numbers with no more digits than they need."""
+    return [float(str(value)) for value in values]

@@ -1,61 +1,47 @@
 """Where a face comes from: the facts that its file and its record have of it."""
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from animetools.site.ledger import digest_of
+from animetools.site.place import WHOLE, Place, edit_of, is_number, is_plain, place_of
 
-LONGEST = 200  # characters of a fact
-_SHOWN = ("seed", "psi", "class", "network")
-# What images of one face at several psi have in common, by sggen or saved from live.html.
+_SHOWN = ("seed", "psi", "class", "edit", "network")
+# What images of one face at several psi or edits have in common, by sggen, sgedit or live.html.
 _SAME = (
-    *("seed", "class", "labels", "cutoff", "noise", "truncate", "dtype", "network", "sha256"),
-    *("translate", "rotate", "other_seed", "share", "fine_rows"),
+    *("class", "tags", "labels", "cutoff", "noise", "truncate", "dtype", "network", "sha256"),
+    *("translate", "rotate", "other_seed", "share", "fine_rows", "keep"),
 )
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What may be known of a face: the facts that are shown, and what sets of several psi need.
+    """What may be known of a face: the facts that are shown, and what sets of several need.
 
-    `kin` is equal for images that differ in psi alone, and empty if that is not known.
+    `kin` is equal for images that differ in their `place` alone, and empty if that is not known.
     """
 
     shown: dict[str, str | int | float]
     kin: bytes = b""
+    place: Place = WHOLE
 
     @classmethod
-    def of(cls, *sources: Mapping[str, Any]) -> "Origin":
-        """From facts of any kind, those in the last mapping first."""
-        facts: dict[str, Any] = {}
-        for source in sources:
-            facts |= source
-        shown = {name: facts[name] for name in _SHOWN if _is_plain(facts.get(name))}
-        if not (isinstance(shown.get("seed"), int) and isinstance(shown.get("psi"), int | float)):
+    def of(cls, facts: Mapping[str, Any]) -> "Origin":
+        """From facts of any kind."""
+        # What sgedit drew is of a seed, which alone would give the image before the edit, or of a file.
+        source = facts.get("seed", facts.get("of"))
+        known = {**facts, "seed": source if is_number(source) else None, "edit": edit_of(facts)}
+        shown = {name: known[name] for name in _SHOWN if is_plain(known.get(name))}
+        place = place_of(facts)
+        if place is None or place.psi is None or not is_plain(source):
             return cls(shown)
-        same = json.dumps([facts.get(name) for name in _SAME], sort_keys=True)
-        return cls(shown, digest_of(same.encode()))
+        same = json.dumps([source, *(facts.get(name) for name in _SAME)], sort_keys=True)
+        return cls(shown, digest_of(same.encode()), place)
 
     @property
     def seed(self) -> int | None:
         """The seed, if it is known."""
         seed = self.shown.get("seed")
         return seed if isinstance(seed, int) else None
-
-    @property
-    def psi(self) -> float | None:
-        """Psi, if it is one number."""
-        psi = self.shown.get("psi")
-        return float(psi) if isinstance(psi, int | float) else None
-
-
-def _is_plain(value: Any) -> bool:
-    """Whether a fact can be shown: a short text, or a number that JSON has."""
-    if isinstance(value, str):
-        return 0 < len(value) <= LONGEST
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return math.isfinite(value) and abs(value) < 1 << 53

@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from animetools.estimate import size
 from animetools.site.pictures import card, icon
@@ -40,21 +40,25 @@ PAGES = (
     Page("index", "One", "This Waifu Does Not Exist"),
     Page("grid", "Many", "These Waifus Do Not Exist"),
     Page("scroll", "Endless", "These Waifus Do Not End"),
-    Page("psi", "Psi", "This Anime Does Not Exist"),
+    Page("psi", "Sliders", "This Anime Does Not Exist"),
     Page("live", "Live", "This Network Draws Here"),
 )
 
 
 @dataclass(frozen=True)
 class LiveFiles:
-    """The files of a network in the page: name and bytes of each part, and its size in words."""
+    """The files of a network in the page: name and bytes of each part.
+
+    Parts of the engine are there twice, those that also compute on a GPU with "gpu_" before them.
+    """
 
     files: dict[str, dict[str, str | int]]
 
-    @property
-    def size(self) -> str:
-        """All that a visitor loads."""
-        return size(sum(int(each["bytes"]) for each in self.files.values()))
+    def size(self, kind: Literal["", "gpu_"]) -> str:
+        """All that a visitor loads, with the engine of this kind, in words."""
+        engine = [f"{kind}{part}" for part in ("engine", "loader", "program")]
+        parts = ["mapping", "synthesis", "facts", *engine]
+        return size(sum(int(self.files[part]["bytes"]) for part in parts if part in self.files))
 
 
 @dataclass(frozen=True)
@@ -145,12 +149,13 @@ def _named(data: bytes, name: str, ending: str) -> str:
 def with_network(live: "Live", engine: dict[str, bytes]) -> tuple[LiveFiles, dict[str, bytes]]:
     """The files of a network in the page, by name, and what the page knows of them."""
     parts = {**engine, "mapping": live.mapping, "synthesis": live.synthesis, "facts": live.facts}
-    endings = {"loader": "mjs", "program": "wasm", "facts": "json"}
-    endings |= {"mapping": "onnx", "synthesis": "onnx"}
+    endings = {"engine": "js", "loader": "mjs", "program": "wasm"}
+    endings |= {f"gpu_{part}": ending for part, ending in endings.items()}
+    endings |= {"mapping": "onnx", "synthesis": "onnx", "facts": "json"}
     files = {}
     known: dict[str, dict[str, str | int]] = {}
     for part, data in parts.items():
-        name = _named(data, part, endings.get(part, "js"))
+        name = _named(data, part, endings[part])
         files[name] = data
         known[part] = {"name": name, "bytes": len(data)}
     return LiveFiles(known), files

@@ -1,15 +1,15 @@
 """The image files of a site: those that were given, or others made of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
 
 from animetools.images.containers import HEAD_BYTES, check_side, format_by_content
-from animetools.images.described import description_of, encode_described
+from animetools.images.described import description_of, encode_described, facts_in
 from animetools.images.errors import ImageError
 from animetools.images.files import (
     Pixels,
@@ -20,6 +20,7 @@ from animetools.images.files import (
     read_bytes,
 )
 from animetools.images.fit import fit, resized
+from animetools.site.place import steps_of
 
 Format = Literal["jpg", "webp", "avif", "png"]
 
@@ -37,9 +38,12 @@ _ACROSS, _DOWN = 4, 2
 
 @dataclass(frozen=True)
 class Portrait:
-    """A picture of the site: files by width (0: the only one); none if the given file is used."""
+    """A picture of the site, what is known of it, and its files by width (0: the only one).
 
-    description: str
+    There are no files if the given one is used.
+    """
+
+    facts: Mapping[str, Any]
     files: dict[int, bytes] = field(default_factory=dict)
 
 
@@ -53,26 +57,47 @@ def format_to_show(path: str) -> Format | None:
     return _IN_BROWSERS.get(found, "png") if found else None
 
 
-def portrait(
-    path: str, image_format: Format, quality: int, widths: Sequence[int], *, again: bool
-) -> Portrait:
-    """The picture in a file for a site of this format; with `again` it is encoded in any case.
+def portraits(
+    path: str,
+    facts: Mapping[str, Any],
+    image_format: Format,
+    quality: int,
+    widths: Sequence[int],
+    *,
+    again: bool,
+) -> list[Portrait]:
+    """The pictures in a file for a site of this format; with `again` they are encoded in any case.
 
-    With widths there is a file of each, of which none is larger than the picture.
+    There is one, or each of a row that sgedit --strip drew. With widths there is a file of each, of
+    which none is larger than the picture. `facts` are of a record.
 
     Raises PassedOver, ItemError and OSError as read_rgb does.
     """
     data = read_bytes(path)
-    description = description_of(data)
+    own = facts_in(description_of(data))
+    # The tags that it was drawn with; a tagger's, in the record, differ from picture to picture.
+    known = {**own, **facts, "tags": own.get("tags")}
+    steps = steps_of(own)
+    is_row = len(steps) > 1
     is_same = _IN_BROWSERS.get(format_by_content(data[:HEAD_BYTES])) == image_format
-    if is_same and not again and not widths:
+    if is_same and not (again or widths or is_row):
         check_file(data)
-        return Portrait(description)
+        return [Portrait(known)]
     rgb = decode_rgb(data)
-    files = {}
-    for width in widths or (0,):
-        files[width] = encode(narrowed(rgb, width), image_format, quality)
-    return Portrait(description, files)
+    tiles = [(rgb, known)]
+    if is_row and rgb.shape[1] % len(steps) == 0:
+        parts = np.split(rgb, len(steps), axis=1)
+        tiles = [
+            (part, known | {"strip": f"{step:.6f}"})
+            for part, step in zip(parts, steps, strict=True)
+        ]
+    return [
+        Portrait(
+            facts,
+            {w: encode(narrowed(tile, w), image_format, quality) for w in widths or (0,)},
+        )
+        for tile, facts in tiles
+    ]
 
 
 def narrowed(rgb: Pixels, width: int) -> Pixels:

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
@@ -127,15 +128,100 @@ def test_a_slider_needs_a_seed_at_several_psi(shell: Shell, tmp_path: Path) -> N
     done = shell("waifusite in/")
     assert "site/psi.html" in done.stdout
     text = (tmp_path / "site/psi/0/0.js").read_text()
-    assert text == 'tell(0,{"steps":[[0.5,0],[1.0,2]]});\n'
+    assert text == 'tell(0,{"fields":["psi"],"steps":[[[0.5],0],[[1.0],2]]});\n'
     assert 'data-sets="1"' in (tmp_path / "site/psi.html").read_text()
 
 
-@pytest.mark.parametrize("more", [{"translate": [0.1, 0]}, {"rotate": 30}, {"share": 0.5}])
-def test_a_slider_changes_psi_alone(shell: Shell, tmp_path: Path, more: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    "more",
+    [
+        *({"translate": [0.1, 0]}, {"rotate": 30}, {"share": 0.5}, {"pictures": 2}),
+        *({"tags": [["hat", "general", 1.0]]}, {"edit": "smile=2"}, {"edit": 5}, {"keep": "hat"}),
+    ],
+)
+def test_a_slider_changes_one_thing_alone(
+    shell: Shell, tmp_path: Path, more: dict[str, object]
+) -> None:
     face(tmp_path / "in/a.png", 3, 0.5)
     face(tmp_path / "in/b.png", 3, 1, **more)  # type: ignore[arg-type]
     assert "site/psi.html" not in shell("waifusite in/").stdout
+
+
+def strip(path: Path, edit: object, steps: str, **more: object) -> None:
+    """A row of flat pictures of 8 pixels, with what sgedit says of it."""
+    count = len(steps.split(","))
+    facts = {"of": 3, "psi": 0.5, "network": "n.pkl", "sha256": "0", "edit": edit, "strip": steps}
+    pixels = np.repeat(np.arange(count, dtype=np.uint8) * 20, 8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = np.broadcast_to(pixels[None, :, None], (8, 8 * count, 3))
+    path.write_bytes(encode_described(np.array(rows), "png", 90, json.dumps(facts | more)))
+
+
+def the_set(folder: Path, number: int = 0) -> dict[str, object]:
+    """What the page of sliders knows of a set."""
+    text = (folder / f"psi/0/{number}.js").read_text()
+    return json.loads(text.partition(",")[2][:-3])  # type: ignore[no-any-return]
+
+
+def test_a_strip_is_cut_into_faces_that_sliders_lead_to(shell: Shell, tmp_path: Path) -> None:
+    strip(tmp_path / "in/a.png", "smile=2", "-1,0,1.5")
+    strip(tmp_path / "in/b.png", "hat=1@0-3", "0,1")
+    face(tmp_path / "in/c.png", 3, 1.0)
+    done = shell("waifusite in/ && waifusite in/")
+    assert "the site has 6 faces" in done.stderr.splitlines()[-1]
+    site = tmp_path / "site"
+    assert the_set(site) == {
+        "fields": ["psi", "hat@0-3", "smile"],
+        "steps": [
+            *([[0.5, 0, -2], 2], [[0.5, 0, 0], 1], [[0.5, 0, 3], 0], [[0.5, 1, 0], 3]),
+            [[1, 0, 0], 5],
+        ],
+    }
+    assert told(site, 0) == {"seed": 3, "psi": 0.5, "network": "n.pkl", "edit": "smile=3"}
+    assert told(site, 1) == {"seed": 3, "psi": 0.5, "network": "n.pkl"}
+    with Image.open(site / "images/0/0.png") as image:
+        assert (image.size, image.getpixel((4, 4))) == ((8, 8), (40, 40, 40))
+
+
+def test_a_strip_of_several_edits_has_one_slider(shell: Shell, tmp_path: Path) -> None:
+    strip(tmp_path / "in/a.png", "smile=2,hat=-1", "-1,1")
+    assert shell("waifusite in/").returncode == 0
+    assert the_set(tmp_path / "site") == {
+        "fields": ["smile=2,hat=-1"],
+        "steps": [[[-1], 1], [[1], 0]],
+    }
+    assert told(tmp_path / "site", 1)["edit"] == "smile=-2,hat=1"
+
+
+def test_tags_of_a_tagger_do_not_part_a_set(shell: Shell, tmp_path: Path) -> None:
+    face(tmp_path / "a.png", 3, 0.5)
+    face(tmp_path / "b.png", 3, 1)
+    tags = [[["hat", "general", 0.9]], [["smile", "general", 0.8]]]
+    lines = [json.dumps({"path": f"{n}.png", "tags": t}) for n, t in zip("ab", tags, strict=True)]
+    (tmp_path / "records").write_text("\n".join(lines))
+    assert "site/psi.html" in shell("waifusite < records").stdout
+
+
+@pytest.mark.parametrize(
+    ("edit", "more"),
+    [("a", {}), ("a", {"strip": "0:1"}), ("a", {"strip": 3}), ("a", {"pictures": 2}), (",", {})],
+)
+def test_a_row_that_says_nothing_sound_of_itself_is_one_face(
+    shell: Shell, tmp_path: Path, edit: str, more: dict[str, object]
+) -> None:
+    strip(tmp_path / "in/a.png", edit, "0,1,2,3", **{"strip": "0,1,2"} | more)  # 32 pixels wide
+    assert "the site has 1 face" in shell("waifusite in/").stderr
+
+
+def test_a_run_that_is_killed_within_a_strip_is_completed(shell: Shell, tmp_path: Path) -> None:
+    strip(tmp_path / "in/a.png", "smile=1", "0,1,2")
+    assert shell("waifusite in/").returncode == 0
+    with sqlite3.connect(tmp_path / "site/.waifusite.sqlite") as ledger:
+        ledger.execute("DELETE FROM faces WHERE number = 2")
+    (tmp_path / "site/images/0/2.png").unlink()
+    assert shell("waifusite in/").returncode == 0
+    assert (tmp_path / "site/images/0/2.png").exists()
+    assert len(the_set(tmp_path / "site")["steps"]) == 3  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", ["jpg", "webp", "avif"])

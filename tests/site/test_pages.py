@@ -8,7 +8,7 @@ import pytest
 
 from animetools.images.files import encode_png
 from tests.browser import PROGRAM, Browser
-from tests.commands.test_waifusite import face
+from tests.commands.test_waifusite import face, strip
 from tests.conftest import ROOT, bash
 
 AXE = ROOT / ".venv/node_modules/axe-core/axe.min.js"  # .ci/run puts it there
@@ -233,17 +233,39 @@ def test_a_slider_over_psi(browser: Browser, site: Path) -> None:
     browser.show(still=True)
     opened(browser, site, "psi")
     browser.until("steps.length === 2 && $('seed').textContent")
+    browser.ask("slider = sliders[0]; 0")
     opacity = "[...$('stage').children].map((one) => Number(one.style.opacity))"
     for psi, wanted in ((0.5, [1, 0]), (0.75, [1, 0.5]), (1, [1, 1])):
         browser.ask(f"slider.value = {psi}; slider.dispatchEvent(new Event('input'))")
-        assert browser.ask("$('value').textContent") == f"{psi:.2f}"
+        assert browser.ask("slider.previousSibling.textContent") == f"{psi:.2f}"
         shown = browser.ask(opacity)
         assert shown[1] == wanted[1] and (psi == 0.5 or shown[0] == 1)
     browser.press("ArrowLeft")
-    assert browser.ask("$('value').textContent") == "0.99"
+    assert browser.ask("slider.previousSibling.textContent") == "0.99"
     first = browser.ask("steps[0].number")
     browser.ask("another()")
     assert browser.ask("steps[0].number") != first
+    assert browser.troubles == []
+
+
+def test_a_slider_for_each_edit_goes_where_pictures_are(browser: Browser, tmp_path: Path) -> None:
+    strip(tmp_path / "in/a.png", "smile=1", "-2,0,2")
+    strip(tmp_path / "in/b.png", "hat=1", "0,1")
+    assert bash("waifusite in/", tmp_path).returncode == 0
+    browser.show(390, 844, still=True, mobile=True)
+    opened(browser, tmp_path / "site", "psi")
+    browser.until("$('seed').textContent === 'This is seed 3.'")
+    assert browser.ask("[$('psi').hidden, $('edit').hidden]") == [True, False]
+    assert browser.ask("fields") == ["hat", "smile"]
+    at = "sliders.map((one) => Number(one.value))"
+    images = "[...$('stage').children].map((one) => Number(one.src.match(/(\\d+).png/)[1]))"
+    assert browser.ask(f"[{at}, {images}]") == [[0, 0], [1, 3]]
+    move = "(async () => { sliders[%d].value = %s; active = %d; await draw(); return %s; })()"
+    assert browser.ask(move % (1, -1, 1, f"[{at}, {images}]")) == [[0, -1], [2, 1, 0]]
+    assert browser.ask("[...$('stage').children].map((one) => one.alt).join('')") == (
+        "A drawn face at hat 0, smile -1"
+    )
+    assert browser.ask(move % (0, 1, 0, at)) == [1, 0]  # no picture has a hat and a smile
     assert browser.troubles == []
 
 
@@ -275,4 +297,4 @@ def test_one_face_is_a_site(browser: Browser, tmp_path: Path) -> None:
     for page in PAGES[:3]:
         opened(browser, tmp_path / "site", page, clock=True)
         assert browser.troubles == []
-    assert browser.ask("document.querySelector('nav').innerText.includes('Psi')") is False
+    assert browser.ask("document.querySelector('nav').innerText.includes('Sliders')") is False

@@ -43,10 +43,11 @@ function told(folder, n) {
   });
 }
 
-/** Have keys press buttons: {n: button}; a list takes letters itself, to choose by them. */
+/** Have keys press buttons: {n: button}; a field for text takes letters itself. */
 function keys(table) {
   addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.altKey || event.metaKey || event.target.matches?.("select")) return;
+    const isTyped = event.target.matches?.("[type=search]");
+    if (event.ctrlKey || event.altKey || event.metaKey || isTyped) return;
     const button = table[event.key.toLowerCase()];
     if (!button) return;
     event.preventDefault();

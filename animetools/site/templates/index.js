@@ -46,7 +46,7 @@ function show({ n, img, facts }) {
   $("name").textContent = facts.title ?? "";
   $("text").textContent = facts.text ?? "";
   document.body.classList.toggle("silent", !facts.text);
-  const rows = ["seed", "psi", "class", "network"].filter((name) => name in facts);
+  const rows = ["seed", "psi", "class", "edit", "network"].filter((name) => name in facts);
   $("facts").replaceChildren(...rows.flatMap((name) => [cell("dt", name), cell("dd", facts[name])]));
   $("about").hidden = !rows.length;
 }

@@ -1,13 +1,21 @@
 "use strict";
 {% include "faces.js" %}
+{% include "slider.js" %}
+{% include "tags.js" %}
+{% include "png.js" %}
 
 const PARTS = document.querySelector("main").dataset;
 const FILES = JSON.parse(PARTS.live);
 const MOST = 2 ** 32 - 1; // the largest seed
 const STEP = 3000; // milliseconds from face to face of a walk
-const address = (name) => new URL(name, location.href).href;
+const SPREADS = 10; // to which an edit goes, as far as pictures of most networks still have faces
+const CLOSE = 2; // grey levels between the pictures of two engines
+const address = ({ name }) => new URL(name, location.href).href;
 
 const canvas = $("canvas");
+const edits = []; // sliders, in the order of facts.directions
+let gpu = false; // whether this browser may compute on a GPU
+let engine = "wasm"; // that draws, or "webgpu"
 let worker;
 let facts;
 let busy = false;
@@ -18,30 +26,74 @@ let took = 0; // milliseconds
 let going = false;
 let begun = 0;
 
+/** Look for a GPU before the page says how much it loads: what computes there is larger. */
+async function look() {
+  if (!FILES.gpu_program || !navigator.gpu || !WebAssembly.Suspending) return;
+  const found = await navigator.gpu.requestAdapter().catch(() => null);
+  if (found && !found.info.isFallbackAdapter && !worker) use(true); // not one in software
+}
+
+function use(card) {
+  gpu = card;
+  for (const each of document.querySelectorAll(".size")) {
+    each.textContent = gpu ? PARTS.gpuSize : PARTS.size;
+  }
+}
+
 function load() {
   $("load").disabled = true;
   say("Loading ...");
   worker?.terminate(); // one that could not load
-  worker = new Worker(address(PARTS.worker));
+  worker = new Worker(PARTS.worker);
   worker.onmessage = ({ data }) => hear(data);
   worker.onerror = () => hear({ trouble: "the engine did not load" });
-  const places = Object.entries(FILES).map(([part, { name }]) => [part, address(name)]);
-  worker.postMessage({ kind: "load", files: Object.fromEntries(places) });
+  const places = {};
+  for (const part of ["mapping", "synthesis", "facts", "engine", "loader", "program"]) {
+    places[part] = address((gpu && FILES[`gpu_${part}`]) || FILES[part]);
+  }
+  worker.postMessage({ kind: "load", files: places, gpu });
 }
 
 function hear(message) {
+  busy = false;
   if (message.trouble) {
-    busy = false;
-    say(`It does not work here: ${message.trouble}`);
-    $("load").disabled = false;
+    trouble(message.trouble);
   } else if (message.load) {
     begin(message.load);
+  } else if ("attempt" in message) {
+    choose(message.attempt);
   } else {
+    const isFirst = !took;
     took = performance.now() - sent;
     paint(message.draw);
-    busy = false;
-    if (wanted) ask(wanted);
+    if (isFirst && gpu) {
+      busy = true;
+      worker.postMessage({ ...drawn, kind: "attempt" });
+    }
   }
+  if (!busy && wanted) ask(wanted);
+}
+
+/** Go on without the GPU if it is what fails. */
+function trouble(why) {
+  if (gpu && !facts) {
+    use(false);
+    load();
+  } else if (engine === "webgpu") {
+    engine = "wasm";
+    ask(wish());
+  } else {
+    say(`It does not work here: ${why}`);
+    $("load").disabled = false;
+  }
+}
+
+/** Draw on the GPU from now on if it has drawn the same picture, and faster. */
+function choose(attempt) {
+  if (!attempt) return;
+  const shown = canvas.getContext("2d").getImageData(0, 0, facts.width, facts.height).data;
+  const isSame = shown.every((level, n) => Math.abs(level - attempt.pixels[n]) <= CLOSE);
+  if (isSame && attempt.webgpu < attempt.wasm) engine = "webgpu";
 }
 
 function say(text) {
@@ -54,8 +106,16 @@ function begin(loaded) {
   canvas.height = facts.height;
   $("mix").max = facts.rows;
   $("psi").value = facts.psi;
-  facts.classes.forEach((name, n) => $("class").append(new Option(name, n)));
-  $("classes").hidden = !facts.classes.length;
+  for (const [n, { name }] of facts.directions.entries()) {
+    const line = document.createElement("p");
+    edits.push(sliderOf(line, `edit${n}`, name, { min: -SPREADS, max: SPREADS, step: 0.1 }));
+    edits[n].value = 0;
+    $("editing").append(line);
+  }
+  $("editing").hidden = !edits.length;
+  $("tagging").hidden = !facts.classes.length;
+  $("tag").placeholder = `Add a tag, such as ${facts.classes[0]}:0.5`;
+  if (facts.classes.length && !facts.tags) put(0, 1); // its label is one class, never none
   $("before").hidden = true;
   $("poster").hidden = true;
   $("controls").hidden = false;
@@ -73,19 +133,19 @@ function wish() {
   const seed = (id) => Math.min(MOST, Math.max(0, Math.floor(number(id))));
   return {
     kind: "draw",
+    engine,
     a: seed("a"),
     b: seed("b"),
     share: number("share"),
     mix: number("mix"),
     psi: number("psi"),
-    label: facts.classes.length ? number("class") : -1,
+    labels: labels(),
+    edits: edits.map((slider, n) => [n, Number(slider.value)]).filter(([, amount]) => amount),
   };
 }
 
 function draw() {
-  $("psivalue").textContent = Number($("psi").value).toFixed(2);
-  $("sharevalue").textContent = `${Math.round($("share").value * 100)}%`;
-  $("mixvalue").textContent = $("mix").value;
+  for (const slider of $("controls").querySelectorAll("input[type=range]")) show(slider);
   ask(wish());
 }
 
@@ -120,43 +180,30 @@ function frame(now) {
   draw();
 }
 
-/** A PNG with a text chunk that says where it comes from.
- *  Source: PNG third edition, sections 5.3 (chunks) and 11.3.3 (text). */
+/** Where the picture comes from, in the words of sggen and sgedit. */
+function origin() {
+  const { a, b, share, mix, psi, labels, edits } = drawn;
+  const edit = edits.map(([n, amount]) => `${facts.directions[n].name}=${amount}`).join();
+  const record = edit ? { of: a, edit } : { seed: a }; // a seed alone gives the picture without
+  Object.assign(record, { psi, network: facts.network, sha256: facts.sha256 });
+  if (share > 0 || mix > 0) Object.assign(record, { other_seed: b, share, fine_rows: mix });
+  if (facts.classes.length) Object.assign(record, labelsInRecord(labels));
+  return record;
+}
+
 async function save() {
-  const { a, b, share, mix, psi, label } = drawn;
-  const origin = { seed: a, psi, network: facts.network, sha256: facts.sha256 };
-  if (share > 0 || mix > 0) Object.assign(origin, { other_seed: b, share, fine_rows: mix });
-  if (label >= 0) origin.class = facts.classes[label];
+  const record = origin();
   const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
-  const png = new Uint8Array(await blob.arrayBuffer());
-  const head = 33; // signature and IHDR
-  const ascii = JSON.stringify(origin).replace(/[^ -~]/g, "?");
-  const parts = [png.slice(0, head), chunk("tEXt", `Description\0${ascii}`), png.slice(head)];
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob(parts, { type: "image/png" }));
-  link.download = `seed${a}.png`;
+  link.href = URL.createObjectURL(described(new Uint8Array(await blob.arrayBuffer()), record));
+  link.download = `seed${drawn.a}.png`;
   link.click();
   URL.revokeObjectURL(link.href);
 }
 
-function chunk(kind, text) {
-  const body = new TextEncoder().encode(kind + text);
-  const made = new Uint8Array(body.length + 8);
-  const view = new DataView(made.buffer);
-  view.setUint32(0, body.length - 4);
-  made.set(body, 4);
-  let check = ~0;
-  for (const byte of body) {
-    check ^= byte;
-    for (let bit = 0; bit < 8; bit += 1) check = (check >>> 1) ^ (check & 1 ? 0xedb88320 : 0);
-  }
-  view.setUint32(made.length - 4, ~check);
-  return made;
-}
-
 $("load").addEventListener("click", load);
 $("story").addEventListener("submit", (event) => event.preventDefault());
-$("story").addEventListener("input", () => facts && draw());
+$("story").addEventListener("input", (event) => facts && event.target !== $("tag") && draw());
 $("story").addEventListener("change", () => {
   const { a, b } = wish(); // not what was typed, if that is no seed
   $("a").value = a;
@@ -168,6 +215,10 @@ for (const [button, field] of [["randoma", "a"], ["randomb", "b"], ["another", "
     draw();
   });
 }
+$("unedited").addEventListener("click", () => {
+  for (const slider of edits) slider.value = 0;
+  draw();
+});
 stopper($("stop"), false, (now) => {
   going = now;
   begun = performance.now() - $("share").value * STEP;
@@ -178,4 +229,6 @@ keys({ n: $("another"), s: $("stop"), d: $("save") });
 if (location.protocol === "file:") {
   $("load").disabled = true;
   say("A browser lets a network draw only on a page from a web server: copy the folder to one.");
+} else {
+  look();
 }

@@ -3,7 +3,8 @@
 
 let facts;
 let mapping;
-let synthesis;
+let model; // the synthesis as ONNX, until it has been tried on a GPU
+const synthesis = {}; // by engine
 
 /** The numbers of numpy.random.RandomState(seed).randn(count): MT19937, then the polar method.
  *  Source: Matsumoto and Nishimura 1998; Marsaglia and Bray 1964. */
@@ -48,29 +49,35 @@ function randn(seed, count) {
   return made;
 }
 
-async function load({ files }) {
+async function load({ files, gpu }) {
   importScripts(files.engine);
   ort.env.wasm.wasmPaths = { mjs: files.loader, wasm: files.program };
   ort.env.wasm.numThreads = 1; // more need headers that a static host does not send
   facts = await (await fetch(files.facts)).json();
-  const how = { executionProviders: ["wasm"] };
-  mapping = await ort.InferenceSession.create(files.mapping, how);
-  synthesis = await ort.InferenceSession.create(files.synthesis, how);
+  mapping = await session(files.mapping, "wasm");
+  const bytes = new Uint8Array(await (await fetch(files.synthesis)).arrayBuffer());
+  synthesis.wasm = await session(bytes, "wasm");
+  if (gpu) model = bytes;
   return facts;
 }
 
-const known = new Map(); // the last few w, by seed and class
+function session(from, engine) {
+  const how = { executionProviders: [engine], logSeverityLevel: 3 }; // errors only
+  return ort.InferenceSession.create(from, how);
+}
+
+const known = new Map(); // the last few w, by seed and labels
 
 /** The w of a seed, truncated: [rows, w_dim]. */
-async function latent(seed, label, psi) {
-  const key = `${seed} ${label}`;
+async function latent(seed, labels, psi) {
+  const key = `${seed} ${labels}`;
   if (!known.has(key)) {
     const given = { z: new ort.Tensor("float32", randn(seed, facts.z_dim), [1, facts.z_dim]) };
     const count = facts.classes.length;
     if (count) {
-      const labels = new Float32Array(count);
-      if (label >= 0) labels[label] = 1;
-      given.c = new ort.Tensor("float32", labels, [1, count]);
+      const c = new Float32Array(count);
+      for (const [n, weight] of labels) c[n] = weight;
+      given.c = new ort.Tensor("float32", c, [1, count]);
     }
     const [w] = Object.values(await mapping.run(given));
     if (known.size > 8) known.delete(known.keys().next().value);
@@ -85,19 +92,31 @@ async function latent(seed, label, psi) {
   });
 }
 
-/** The picture as RGBA, rounded as sggen does. */
-async function draw({ a, b, share, mix, label, psi }) {
-  const one = await latent(a, label, psi);
+/** The w of a wish: of one seed, or between two, then moved along directions. */
+async function latentOf({ a, b, share, mix, labels, psi, edits }) {
+  const one = await latent(a, labels, psi);
   const w = Float32Array.from(one);
   if (share > 0 || mix > 0) {
-    const other = await latent(b, label, psi);
+    const other = await latent(b, labels, psi);
     const fine = (facts.rows - mix) * facts.w_dim;
     for (let n = 0; n < w.length; n += 1) {
       w[n] = n >= fine ? other[n] : one[n] + share * (other[n] - one[n]);
     }
   }
+  for (const [n, amount] of edits) {
+    const { first, last, step } = facts.directions[n];
+    for (let row = first; row <= last; row += 1) {
+      for (let k = 0; k < facts.w_dim; k += 1) w[row * facts.w_dim + k] += amount * step[k];
+    }
+  }
+  return w;
+}
+
+/** The picture as RGBA, rounded as sggen does. */
+async function draw(wish) {
+  const w = await latentOf(wish);
   const given = { w: new ort.Tensor("float32", w, [1, facts.rows, facts.w_dim]) };
-  const [image] = Object.values(await synthesis.run(given));
+  const [image] = Object.values(await synthesis[wish.engine].run(given));
   const { width, height, channels } = facts;
   const size = width * height;
   const pixels = new Uint8ClampedArray(4 * size).fill(255);
@@ -110,9 +129,30 @@ async function draw({ a, b, share, mix, label, psi }) {
   return pixels;
 }
 
+/** The picture as the GPU draws it, and how many milliseconds each engine takes; null if it fails. */
+async function attempt(wish) {
+  const took = async (engine) => {
+    const begun = performance.now();
+    const pixels = await draw({ ...wish, engine });
+    return [performance.now() - begun, pixels];
+  };
+  try {
+    synthesis.webgpu = await session(model, "webgpu");
+    model = undefined;
+    await took("webgpu"); // its shaders are compiled
+    const [webgpu, pixels] = await took("webgpu");
+    const [wasm] = await took("wasm");
+    return { pixels, webgpu, wasm };
+  } catch {
+    return null;
+  }
+}
+
+const WORK = { load, draw, attempt };
+
 onmessage = async ({ data }) => {
   try {
-    postMessage({ [data.kind]: await (data.kind === "load" ? load(data) : draw(data)) });
+    postMessage({ [data.kind]: await WORK[data.kind](data) });
   } catch (why) {
     postMessage({ trouble: String(why.message ?? why) });
   }
