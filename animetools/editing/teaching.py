@@ -20,7 +20,7 @@ from animetools.tagging.default import DefaultTagger
 BATCH = 6  # samples in a step
 RATE = 0.012  # of Adam: how far a number of w moves in a step
 MARGIN = 1.0  # in logits, beyond the threshold of the tag
-KEPT = 0.5  # weight of what changes besides
+KEPT = 2.0  # weight of what changes besides
 COLORS = frozenset(
     [
         "aqua",
