@@ -248,6 +248,15 @@ def test_a_slider_over_psi(browser: Browser, site: Path) -> None:
     assert browser.troubles == []
 
 
+def test_another_set_comes_while_the_slider_moves(browser: Browser, site: Path) -> None:
+    opened(browser, site, "psi")
+    assert browser.ask("going")
+    first = browser.until("steps.length && shown + 1")
+    browser.press("n")
+    browser.until(f"shown + 1 !== {first} && $('stage').querySelector('[alt^=A]') !== null")
+    assert browser.ask("going") and browser.troubles == []
+
+
 def test_a_slider_for_each_edit_goes_where_pictures_are(browser: Browser, tmp_path: Path) -> None:
     strip(tmp_path / "in/a.png", "smile=1", "-2,0,2")
     strip(tmp_path / "in/b.png", "hat=1", "0,1")

@@ -11,7 +11,8 @@ let sliders = []; // one for each field
 let active = 0; // the number of the field that moves
 let images = new Map(); // by number of a face: a promise of its image, or null if it is missing
 let going = false;
-let turn = 0;
+let turn = 0; // the set that was asked for last
+let drawing = 0; // the picture that was
 let shown = -1;
 let begun = 0;
 
@@ -80,10 +81,10 @@ function image({ number }) {
 /** Show the pictures on both sides of the slider, the upper one as opaque as it is near. */
 async function draw() {
   if (!steps.length) return;
-  const mine = (turn += 1);
+  const mine = (drawing += 1);
   const row = line(active);
   const loaded = await Promise.all(row.map(image));
-  if (mine !== turn) return;
+  if (mine !== drawing) return;
   const there = row.map(({ at }, n) => ({ at: at[active], img: loaded[n] })).filter(({ img }) => img);
   if (!there.length) return;
   sliders.forEach((slider, k) => {
