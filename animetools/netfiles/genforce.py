@@ -21,7 +21,7 @@ from animetools.netfiles.renaming import (
     counted,
     taken,
 )
-from animetools.networks.config import Architecture, MappingConfig
+from animetools.networks.config import MOST, Architecture, MappingConfig
 from animetools.networks.stylegan1.config import (
     StyleGAN1DiscriminatorConfig,
     StyleGAN1GeneratorConfig,
@@ -58,7 +58,10 @@ def read(value: Any) -> NetworkFile:
         else:
             networks[name] = _stylegan1(left)
         check_none_left(left)
-    return NetworkFile("genforce", networks, {})
+    done = value.get("running_metadata")
+    seen = done.get("seen_img") if type(done) is dict else None
+    facts = {"kimg": seen / 1000} if type(seen) is int and 0 <= seen <= MOST else {}
+    return NetworkFile("genforce", networks, facts)
 
 
 def _states(value: Any) -> dict[str, dict[str, Any]]:

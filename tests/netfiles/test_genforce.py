@@ -53,7 +53,10 @@ def test_networks_compute_what_their_programs_computed(tmp_path: Path, name: str
 @pytest.mark.parametrize(
     ("form", "networks"),
     [
-        (lambda states: {"models": states, "running_metadata": {"iter": 3}}, {"G_ema", "G", "D"}),
+        (
+            lambda states: {"models": states, "running_metadata": {"seen_img": 3000}},
+            {"G_ema", "G", "D"},
+        ),
         (lambda states: {"generator": states["generator"]}, {"G"}),
         (lambda states: {"discriminator": states["discriminator"]}, {"D"}),
         (lambda states: states["generator"], {"G_ema"}),
@@ -63,6 +66,7 @@ def test_networks_compute_what_their_programs_computed(tmp_path: Path, name: str
 def test_the_forms_of_a_file(tmp_path: Path, form: Any, networks: set[str]) -> None:
     file = saved(tmp_path, form(genforce_files.content("s2")))
     assert set(file.networks) == networks
+    assert file.facts == ({"kimg": 3} if len(networks) == 3 else {})
     for network in file.networks.values():
         network.build()
 
