@@ -101,7 +101,8 @@ class _Activate(Function):
                 functional.leaky_relu_(goal, slope)
             if cut is not None:
                 goal.clamp_(-cut, cut)
-        ctx.save_for_backward(x, scale, noise, out)
+        # Where nothing scales x, its own value is not needed, and the gradient holds one image less.
+        ctx.save_for_backward(out if scale is None else x, scale, noise, out)
         ctx.shape = slope, gain, cut
         return out
 

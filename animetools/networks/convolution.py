@@ -22,15 +22,25 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class Steps:
-    """Stride and padding, the same along both axes, and groups."""
+    """Stride and padding, of both axes or of y and x, and groups."""
 
-    stride: int = 1
-    padding: int = 0
+    stride: int | tuple[int, int] = 1
+    padding: int | tuple[int, int] = 0
     groups: int = 1  # 1, or the number of channels
+
+    @property
+    def strides(self) -> tuple[int, int]:
+        """Along y and x."""
+        return self.stride if isinstance(self.stride, tuple) else (self.stride, self.stride)
+
+    @property
+    def paddings(self) -> tuple[int, int]:
+        """Along y and x."""
+        return self.padding if isinstance(self.padding, tuple) else (self.padding, self.padding)
 
 
 def convolve(x: Tensor, weight: Tensor, steps: Steps) -> Tensor:
-    """x [n, I, H, W] through weight [O, I / groups, k, k]: [n, O, h, w]."""
+    """x [n, I, H, W] through weight [O, I / groups, k, l]: [n, O, h, w]."""
     out: Tensor = _Convolve.apply(ordered(x), ordered(weight), steps)  # type: ignore[no-untyped-call]
     return out
 
@@ -68,15 +78,15 @@ def ordered(x: Tensor) -> Tensor:
 class _Convolve(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, steps: Steps) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        ctx.steps = steps
+        ctx.save_for_backward(x if ctx.needs_input_grad[1] else None, weight)
+        ctx.steps, ctx.size = steps, x.shape[2:]
         return functional.conv2d(x, weight, None, steps.stride, steps.padding, 1, steps.groups)
 
     @staticmethod
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         return (
-            spread(slope, weight, ctx.steps, x.shape[2:]) if ctx.needs_input_grad[0] else None,
+            spread(slope, weight, ctx.steps, ctx.size) if ctx.needs_input_grad[0] else None,
             _correlate(x, slope, ctx.steps, weight) if ctx.needs_input_grad[1] else None,
             None,
         )
@@ -85,7 +95,7 @@ class _Convolve(Function):
 class _Spread(Function):
     @staticmethod
     def forward(ctx: Any, y: Tensor, weight: Tensor, steps: Steps, size: tuple[int, int]) -> Tensor:
-        ctx.save_for_backward(y, weight)
+        ctx.save_for_backward(y if ctx.needs_input_grad[1] else None, weight)
         ctx.steps = steps
         return _transposed(y, weight, steps, size)
 
@@ -127,10 +137,10 @@ def _correlate(x: Tensor, y: Tensor, steps: Steps, weight: Tensor) -> Tensor | N
 
 
 def _transposed(y: Tensor, weight: Tensor, steps: Steps, size: tuple[int, int]) -> Tensor:
-    kernel, stride, padding = weight.shape[-1], steps.stride, steps.padding
-    if steps.groups > 1 and stride == 1:  # the same, and faster
-        around, turned = kernel - 1 - padding, weight.flip(2, 3)
-        return functional.conv2d(y, turned, None, 1, around, 1, steps.groups)
+    kernel, strides, paddings = weight.shape[2:], steps.strides, steps.paddings
+    if steps.groups > 1 and strides == (1, 1):  # the same, and faster
+        around = [length - 1 - zeros for length, zeros in zip(kernel, paddings, strict=True)]
+        return functional.conv2d(y, weight.flip(2, 3), None, 1, around, 1, steps.groups)
     if y.dtype == torch.bfloat16 and not y.is_cuda:  # oneDNN is slow at conv_transpose2d
         if steps.groups > 1:  # and at grouped ones in bfloat16
             return _transposed(y.float(), weight.float(), steps, size).to(y.dtype)
@@ -139,18 +149,21 @@ def _transposed(y: Tensor, weight: Tensor, steps: Steps, size: tuple[int, int]) 
         )
         return _gradients(y, like, weight, steps, (True, False))[0]
     more = [
-        full - (part - 1) * stride - kernel + 2 * padding
-        for full, part in zip(size, y.shape[2:], strict=True)
+        full - (part - 1) * stride - length + 2 * zeros
+        for full, part, length, stride, zeros in zip(
+            size, y.shape[2:], kernel, strides, paddings, strict=True
+        )
     ]
-    return functional.conv_transpose2d(y, weight, None, stride, padding, more, steps.groups)
+    return functional.conv_transpose2d(y, weight, None, strides, paddings, more, steps.groups)
 
 
 def _gradients(
     y: Tensor, x: Tensor, weight: Tensor, steps: Steps, which: tuple[bool, bool]
 ) -> list[Tensor]:
     """torch's gradients of x and weight, where `which` is true."""
-    stride, padding = [steps.stride] * 2, [steps.padding] * 2
+    groups = steps.groups
     found: list[Tensor] = torch.ops.aten.convolution_backward(
-        y, x, weight, None, stride, padding, [1, 1], False, [0, 0], steps.groups, (*which, False)
-    )
+        y, x, weight, None, steps.strides, steps.paddings, [1, 1], False, [0, 0], groups,
+        (*which, False),
+    )  # fmt: skip
     return found

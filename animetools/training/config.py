@@ -1,35 +1,18 @@
 """The settings of a training run and their presets. No torch."""
 
-import math
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
-from animetools.errors import FatalError
-from animetools.networks.config import MappingConfig
-from animetools.networks.stylegan1.config import (
-    StyleGAN1DiscriminatorConfig,
-    StyleGAN1GeneratorConfig,
-)
-from animetools.networks.stylegan2.config import (
-    StyleGAN2DiscriminatorConfig,
-    StyleGAN2GeneratorConfig,
-)
 from animetools.options import Opt
-from animetools.training.schedules import counts, lengths, rates, shares, values
+from animetools.training.schedules import counts, lengths, rates, shares, value_at
 
-Preset = Literal["s2", "ada", "paper256", "s2ext", "s1", "tiny", "auto"]
+Preset = Literal["s2", "ada", "paper256", "s2ext", "s3t", "s3r", "s1", "tiny", "auto"]
 Aug = Literal["ada", "diffaug", "fixed", "none"]
 Augpipe = Literal[
     "blit", "geom", "color", "filter", "noise", "cutout", "bg", "bgc", "bgcf", "bgcfn", "bgcfnc"
 ]
 Dtype = Literal["fp32", "bf16", "fp16"]
 TagEmbedding = Literal["none", "bag", "doc2vec"]
-
-GConfig = StyleGAN1GeneratorConfig | StyleGAN2GeneratorConfig
-DConfig = StyleGAN1DiscriminatorConfig | StyleGAN2DiscriminatorConfig
-Configs = tuple[GConfig, DConfig]
-
-CLAMP = 256.0  # of activations that may be half precision
 
 
 @dataclass(frozen=True)
@@ -180,7 +163,17 @@ class TrainConfig:
             parse=lengths,
         ),
     ] = "600"
-    grows: bool = False  # a StyleGAN 1; else a StyleGAN 2
+    blur_kimg: Annotated[
+        float,
+        Opt(
+            "Kimg in which a blur of all that the discriminator sees fades, from the start: it begins"
+            " with coarse forms. Of --preset s3r; 0 does without.",
+            min=0,
+        ),
+    ] = 0.0
+    grows: bool = False  # a StyleGAN 1
+    alias_free: bool = False  # a StyleGAN 3; if it does not grow either, a StyleGAN 2
+    radial: bool = False  # config R of StyleGAN 3; else T
     latent: int = 512  # z_dim and w_dim
     mbstd: Annotated[
         int, Opt("Images that the discriminator compares with each other, at most.", min=1)
@@ -188,10 +181,23 @@ class TrainConfig:
     mbstd_features: int = 1  # maps of deviations that it gets
     d_channels: float = 1.0  # of the discriminator, as a share of the generator's
     normalize: bool = True  # z, before the mapping
+    w_decay: float = 0.995  # of the average w
     lazy: bool = True  # regularization at intervals, as a step of its own; else in every step
     ema_ramp: float | None = None  # the half-life is at most this share of the images seen so far
     ada_kimg: float = 500.0  # in which p moves by 1
 
+
+# Karras et al. 2021 (StyleGAN3, arXiv:2106.12423), appendix G, and what `preset` computes.
+S3T = TrainConfig(
+    alias_free=True,
+    map_layers=2,
+    g_lr="0.0025",
+    pl_weight=0.0,
+    mixing=0.0,
+    w_decay=0.998,
+    ema_ramp=0.05,
+    aug="ada",
+)
 
 # Source of all but tiny: Karras et al. 2019 (StyleGAN2), appendix B; Karras et al. 2020
 # (StyleGAN2-ADA), appendix C and table 5.
@@ -229,6 +235,8 @@ PRESETS: dict[Preset, TrainConfig] = {
         top_k="1,73600:0.5",
         kimg=170000.0,
     ),
+    "s3t": S3T,
+    "s3r": replace(S3T, radial=True, channel_base=65536, channel_max=1024, d_channels=0.5),
     # Karras et al. 2018 (StyleGAN), appendix C, with the batches of one GPU in its published program.
     "s1": TrainConfig(
         grows=True,
@@ -261,120 +269,31 @@ PRESETS: dict[Preset, TrainConfig] = {
 PRESETS["auto"] = PRESETS["ada"]
 
 
-def preset(name: Preset, resolution: int) -> TrainConfig:
-    """A preset for images of this resolution, which `ada` depends on."""
+def preset(name: Preset, resolution: int, batch: str = "") -> TrainConfig:
+    """A preset for images of this resolution, which some depend on, and StyleGAN 3's on the batch.
+
+    A batch that is not given is the preset's own.
+    """
     config = replace(PRESETS[name], preset=name)
+    if config.alias_free:
+        count = value_at(batch or config.batch, 0, resolution)
+        return replace(
+            config,
+            gamma=2 * (resolution / 256) ** 2,
+            ema_kimg=count * 10 / 32,
+            blur_kimg=count * 200 / 32 if config.radial else 0.0,
+        )
     if name not in ("ada", "auto"):
         return config
-    batch = max(min(min(4096 // resolution, 32), 64), 1)
+    most = max(min(min(4096 // resolution, 32), 64), 1)
     rate = "0.002" if resolution >= 1024 else "0.0025"
     return replace(
         config,
         channel_base=32768 if resolution >= 512 else 16384,
-        mbstd=min(batch, 4),
-        batch=f"{batch}",
+        mbstd=min(most, 4),
+        batch=f"{most}",
         g_lr=rate,
         d_lr=rate,
-        gamma=0.0002 * resolution**2 / batch,
-        ema_kimg=batch * 10 / 32,
+        gamma=0.0002 * resolution**2 / most,
+        ema_kimg=most * 10 / 32,
     )
-
-
-def networks(
-    config: TrainConfig, height: int, width: int, image_channels: int, c_dim: int
-) -> Configs:
-    """The configs of networks trained from scratch.
-
-    Raises FatalError if doubling cannot make images of that size, or a batch cannot be split.
-    """
-    base, count = doublings(height, width)
-    channels, judging = (
-        tuple(
-            int(share * min(config.channel_base // (4 << i), config.channel_max))
-            for i in range(count)
-        )
-        for share in (1.0, config.d_channels)
-    )
-    if not all(channels + judging):
-        raise FatalError(
-            f"--channel-base {config.channel_base} leaves no channels at {height} px: raise it"
-        )
-    clamp = CLAMP if config.dtype == "fp16" else None
-    latent = config.latent
-    mapping = MappingConfig(
-        latent,
-        c_dim,
-        latent,
-        config.map_layers,
-        latent,
-        normalize=config.normalize,
-        bag=config.tag_width if c_dim and config.tag_embedding != "none" else 0,
-        bag_learns=config.tag_embedding != "doc2vec",
-    )
-    group = minibatch_group(config, min(height, width))
-    if config.grows:
-        old = StyleGAN1GeneratorConfig(
-            replace(mapping, labels="concat"), channels, base, image_channels
-        )
-        return old, StyleGAN1DiscriminatorConfig(
-            judging,
-            base,
-            image_channels,
-            dense=judging[0],
-            c_dim=c_dim,
-            mbstd_group=group,
-            mbstd_features=config.mbstd_features,
-        )
-    generator = StyleGAN2GeneratorConfig(mapping, channels, base, image_channels, clamp=clamp)
-    discriminator = StyleGAN2DiscriminatorConfig(
-        judging,
-        base,
-        image_channels,
-        clamp=clamp,
-        dense=judging[0],
-        c_dim=c_dim,
-        mapping=replace(mapping, z_dim=0, layers=config.d_map_layers) if c_dim else None,
-        mbstd_group=group,
-        mbstd_features=config.mbstd_features,
-    )
-    return generator, discriminator
-
-
-def minibatch_group(config: TrainConfig, resolution: int) -> int:
-    """How many images the discriminator compares: the most, up to `mbstd`, that divide all parts.
-
-    Raises FatalError if a batch cannot be split into `accumulate` parts.
-    """
-    together = math.gcd(*parts(config, resolution))
-    most = min(config.mbstd, together)
-    return max(count for count in range(1, most + 1) if together % count == 0)
-
-
-def parts(config: TrainConfig, resolution: int) -> list[int]:
-    """The sizes that a part of a batch may have.
-
-    Raises FatalError if a batch cannot be split into `accumulate` parts.
-    """
-    batches = [int(batch) for batch in values(config.batch, resolution)]
-    if odd := next((batch for batch in batches if batch % config.accumulate), None):
-        raise FatalError(
-            f"--batch {odd} cannot be split into {config.accumulate} equal parts: "
-            "choose another --accumulate"
-        )
-    return [batch // config.accumulate for batch in batches]
-
-
-def doublings(height: int, width: int) -> tuple[tuple[int, int], int]:
-    """The size of the lowest block, whose sides are 4 or a little more, and the number of blocks.
-
-    Raises FatalError if doubling cannot give height and width.
-    """
-    count = max(1, min(height, width).bit_length() - 2)
-    base = (height >> count - 1, width >> count - 1)
-    if (base[0] << count - 1, base[1] << count - 1) != (height, width) or count < 2:
-        side = 1 << max(3, (min(height, width) - 1).bit_length())
-        raise FatalError(
-            f"images of {width} x {height} pixels cannot be doubled from 4 x 4 or so: "
-            f"animepack --size {side} makes them fit"
-        )
-    return base, count

@@ -1,13 +1,13 @@
 """One iteration of training: four phases, two optimizers, the moving averages.
 
 Karras et al. 2019 (StyleGAN2, arXiv:1912.04958), appendix B; Karras et al. 2020 (StyleGAN2-ADA,
-arXiv:2006.06676), section 3 and appendix B.
+arXiv:2006.06676), section 3 and appendix B; Karras et al. 2021 (StyleGAN3, arXiv:2106.12423),
+appendix G.
 """
 
 import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -20,8 +20,17 @@ from animetools.networks.generator import Generator
 from animetools.networks.layers import Dense
 from animetools.networks.ops import enlarge
 from animetools.training import growth, loss
+from animetools.training.averages import (
+    adapted,
+    ema_decay,
+    follow,
+    magnitude_decay,
+    track_average,
+)
+from animetools.training.blurring import blurred, sigma_at
 from animetools.training.config import TrainConfig
-from animetools.training.labels import Labels, crossed, lose_tags
+from animetools.training.draw import Draw, RandomNumbers
+from animetools.training.labels import Labels, crossed
 from animetools.training.loss import Networks, Terms
 from animetools.training.networks import layers_from_image
 from animetools.training.optimizer import Optimizer
@@ -34,23 +43,6 @@ Augment = Callable[[Tensor, float, torch.Generator], Tensor]
 G_INTERVAL = 4  # steps of the generator between two of its regularizations
 D_INTERVAL = 16  # and of the discriminator
 ADA_INTERVAL = 4  # iterations between two adjustments of p
-
-
-@dataclass(frozen=True)
-class Draw:
-    """The random numbers of a batch of fakes."""
-
-    z: Tensor  # [n, z_dim]
-    c: Tensor | None = None  # labels [n, c_dim]
-    blur: Tensor | None = None  # of the embedded labels [n, embedded]
-    noise: Tensor | None = None  # of the layers in a row [n, pixels]; None: the stored noise
-    mixed: tuple[Tensor, int] | None = None  # another z, and the first row of w that it gives
-
-    def at(self, places: Tensor) -> "Draw":
-        """That of some of the fakes."""
-        c, blur, noise = (x if x is None else x[places] for x in (self.c, self.blur, self.noise))
-        mixed = None if self.mixed is None else (self.mixed[0][places], self.mixed[1])
-        return Draw(self.z[places], c, blur, noise, mixed)
 
 
 class GAN:
@@ -100,7 +92,8 @@ class GAN:
             learning += self.classifier.parameters()
         self.g, self.d = Optimizer(generator.parameters(), ranks), Optimizer(learning, ranks)
         self.labels, self.chance = labels, torch.Generator().manual_seed(config.seed)
-        self.ranks = ranks
+        self.random = RandomNumbers(self.chance, self.device, self.dtype)
+        self.augment, self.ranks = augment, ranks
         self.seen, self.iteration = seen, 0  # real images, and iterations
         self.rates = 0.0, 0.0  # learning rates of the last iteration: generator, discriminator
         self.path_mean = w_avg.new_zeros(())
@@ -109,7 +102,7 @@ class GAN:
         self.networks = Networks(
             generator,
             discriminator,
-            None if augment is None else lambda x: augment(x, float(self.p), self.chance),
+            self.shown,
             small=config.grows and augment is None,  # augmentation is of whole images
             classifier=self.classifier,
         )
@@ -177,7 +170,8 @@ class GAN:
             reals = enlarge(reals, 2 ** int(self.lod))
         self.rates = self.now(config.g_lr), self.now(config.d_lr)
         g_interval, d_interval = self.intervals
-        self.g.tune(self.rates[0], g_interval if config.lazy else None)
+        regular = bool(config.pl_weight) or not config.alias_free  # StyleGAN 3's has one loss
+        self.g.tune(self.rates[0], g_interval if config.lazy and regular else None)
         self.d.tune(self.rates[1], d_interval if config.lazy else None)
 
         terms: Terms = {}
@@ -212,27 +206,19 @@ class GAN:
     def draw(self, count: int) -> Draw:
         """New latents, labels and noise for so many fakes, of which it gives this rank's share."""
         unused = 2 * int(self.lod)  # of the layers, those that are still to grow
-        rows, z_dim = self.generator.num_ws - unused, self.generator.config.mapping.z_dim
-        z, c, blur, mixed = self._normal(count, z_dim), None, None, None
-        if self.labels is not None:
-            chosen = torch.randint(len(self.labels), (count,), generator=self.chance)
-            c = self._learned(self.labels[chosen])
-            if self.config.label_noise:
-                blur = self._normal(count, self.generator.mapping.embedded)
-                blur *= self.config.label_noise
-        if torch.rand((), generator=self.chance) < self.config.mixing:
-            cutoff = int(torch.randint(1, rows, (), generator=self.chance))
-            mixed = self._normal(count, z_dim), cutoff
-        shapes = self.generator.noise_shapes
-        pixels = sum(height * width for height, width in shapes[: len(shapes) - unused])
-        draw = Draw(z, c, blur, self._normal(count, pixels), mixed)
+        draw = self.random.fakes(count, self.generator, self.config, self.labels, unused)
         return draw if self.ranks.count == 1 else draw.at(self._places(count))
 
     def directions(self, count: int) -> Tensor:
         """Directions in the space of images, for so many path lengths of all ranks."""
         config, halved = self.generator.config, int(self.lod) if self.networks.small else 0
         height, width = (side >> halved for side in config.image_size)
-        return self._normal(count, config.image_channels, height, width)
+        return self.random.normal(count, config.image_channels, height, width)
+
+    def shown(self, images: Tensor) -> Tensor:
+        """Images as the discriminator sees them: blurred for a while, and augmented."""
+        images = blurred(images, sigma_at(self.config, self.seen / 1000))
+        return images if self.augment is None else self.augment(images, float(self.p), self.chance)
 
     def generator_gradients(self, draw: Draw) -> Terms:
         """Add up the gradients of the generator's loss."""
@@ -285,11 +271,9 @@ class GAN:
 
         `whole` are the labels of the reals before they lost tags, for `mismatch` and `classify`.
         """
-        with torch.no_grad():
-            ws = self._ws(draw)
         of_fakes, of_reals = [], []
-        for part_ws, noise, c in self._parts(ws, draw.noise, draw.c):
-            value, terms = loss.fake_loss(self.networks, part_ws, noise, c)
+        for fakes, (c,) in zip(self.fakes(draw), self._parts(draw.c), strict=True):
+            value, terms = loss.fake_loss(self.networks, fakes, c)
             backward(value / self._pieces)
             of_fakes.append(terms)
         mismatch, wrong = self.config.mismatch, None
@@ -302,9 +286,25 @@ class GAN:
             )
             backward(value / self._pieces)
             of_reals.append(terms)
-        fakes = joined(of_fakes)
-        signs = {"sign_fake": fakes["score_fake"].sign()}
-        return fakes | signs | self._watched(joined(of_reals))
+        known = joined(of_fakes)
+        signs = {"sign_fake": known["score_fake"].sign()}
+        return known | signs | self._watched(joined(of_reals))
+
+    @torch.no_grad()
+    def fakes(self, draw: Draw) -> Iterator[Tensor]:
+        """The images of a draw that the discriminator learns from, a part at a time.
+
+        Those of a StyleGAN 3 are all drawn first, since its average magnitudes follow the whole batch.
+        """
+        ws = self._ws(draw, follows=True)
+        parts = self._parts(ws, draw.noise)
+        if not self.config.alias_free:
+            for part, noise in parts:
+                yield self.networks.images(part, noise)
+            return
+        synthesis: Any = self.generator.synthesis
+        decay = magnitude_decay(len(ws) * self.ranks.count)
+        yield from synthesis.following([part for part, _ in parts], decay, self.ranks.mean)
 
     def r1_gradients(self, reals: Tensor, labels: Tensor | None) -> Terms:
         """Add up the gradients of R1."""
@@ -320,12 +320,7 @@ class GAN:
         """After the phases: move the average generator, the counters and p."""
         config = self.config
         decay = ema_decay(self.seen, batch, config.ema_kimg, config.ema_ramp)
-        with torch.no_grad():
-            torch._foreach_lerp_(
-                list(self.ema.parameters()), list(self.generator.parameters()), 1 - decay
-            )
-        for average, value in zip(self.ema.buffers(), self.generator.buffers(), strict=True):
-            average.copy_(value)
+        follow(self.ema, self.generator, decay)
         self.seen += batch
         self.iteration += 1
         if self.iteration % ADA_INTERVAL == 0:
@@ -399,34 +394,27 @@ class GAN:
             optimizer.step()
             optimizer.begin()
 
-    def _learned(self, labels: Tensor) -> Tensor:
-        """Labels [n, c_dim] on the CPU as the networks get them."""
-        if self.config.label_dropout:
-            labels = lose_tags(labels, self.config.label_dropout, self.chance)
-        return labels.to(self.device, self.dtype)
-
     def _learned_share(self, labels: Tensor, batch: int) -> Tensor:
-        """The same of this rank's share of a batch."""
+        """Labels of this rank's share of a batch as the networks get them."""
         if not self.config.label_dropout:
-            return self._learned(labels)
-        return self._learned(self._of_all(labels))[self._places(batch)]
+            return self.random.learned(labels, self.config)
+        return self.random.learned(self._of_all(labels), self.config)[self._places(batch)]
 
     def _of_all(self, labels: Tensor) -> Tensor:
         """The labels of all ranks, of which these are this rank's."""
         batch = len(labels) * self.ranks.count
         return self.ranks.whole(labels, self._places(batch), batch)
 
-    def _normal(self, *shape: int) -> Tensor:
-        """Normally distributed numbers, drawn on the device: there may be many."""
-        seed = int(torch.randint(1 << 62, (), generator=self.chance))
-        source = torch.Generator(self.device).manual_seed(seed)
-        return torch.randn(shape, generator=source, device=self.device, dtype=self.dtype)
+    def _ws(self, draw: Draw, *, follows: bool = False) -> Tensor:
+        """The rows of w of a draw, mixed; moves the average w towards the unmixed ones.
 
-    def _ws(self, draw: Draw) -> Tensor:
-        """The rows of w of a draw, mixed; moves the average w towards the unmixed ones."""
+        That of a StyleGAN 3 `follows` the discriminator's fakes only.
+        """
         mapping = self.generator.mapping
         ws: Tensor = mapping(draw.z, draw.c, draw.blur)
-        loss.track_average(mapping, self.ranks.mean(ws[:, 0].detach()))
+        if follows or not self.config.alias_free:
+            mean = self.ranks.mean(ws[:, 0].detach())
+            track_average(mapping, mean, self.config.w_decay)
         if draw.mixed is None:
             return ws
         z, cutoff = draw.mixed
@@ -450,20 +438,3 @@ class GAN:
 def joined(parts: Sequence[Terms]) -> Terms:
     """The terms of several parts as those of one batch."""
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-
-
-def ema_decay(seen: int, batch: int, kimg: float, ramp: float | None) -> float:
-    """The share of the average generator that a batch leaves, after `seen` images.
-
-    The half-life is `kimg`, or the share `ramp` of what was seen, whichever is less.
-    """
-    images = kimg * 1000 if ramp is None else min(kimg * 1000, seen * ramp)
-    return float(0.5 ** (batch / max(images, 1e-8)))
-
-
-def adapted(p: Tensor, sign: Tensor, target: float, change: float) -> Tensor:
-    """p, up by `change` where the mean sign of the reals' scores is over its target, else down.
-
-    Source: Karras et al. 2020 (StyleGAN2-ADA), section 3.
-    """
-    return (p + (sign - target).sign() * change).clamp_min(0)

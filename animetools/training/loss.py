@@ -18,11 +18,10 @@ from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 from animetools.networks.convolution import weights_fixed
 from animetools.networks.discriminator import Discriminator
 from animetools.networks.generator import Generator, Noise
-from animetools.networks.layers import Dense, Mapping
+from animetools.networks.layers import Dense
 
 Terms = dict[str, Tensor]
 
-W_DECAY = 0.995  # of the average w
 PATH_DECAY = 0.99  # of the average path length
 
 
@@ -95,14 +94,6 @@ def mix(ws: Tensor, others: Tensor, cutoff: int) -> Tensor:
     return torch.cat([ws[:, :cutoff], others[:, cutoff:]], 1)
 
 
-def track_average(mapping: Mapping, mean: Tensor) -> None:
-    """Move the average w towards the mean [w_dim] of a batch, which is not mixed.
-
-    Source: Karras et al. 2018 (StyleGAN), appendix B.
-    """
-    mapping.w_avg.copy_(mean.lerp(mapping.w_avg, W_DECAY))
-
-
 def generator_loss(
     networks: Networks,
     ws: Tensor,
@@ -134,16 +125,12 @@ def generator_loss(
     return value + classify * asked.mean(), terms | {"loss_asked": asked.detach()}
 
 
-def fake_loss(
-    networks: Networks, ws: Tensor, noise: Tensor | None, c: Tensor | None
-) -> tuple[Tensor, Terms]:
-    """The discriminator's loss for fakes; no gradient reaches the generator.
+def fake_loss(networks: Networks, fakes: Tensor, c: Tensor | None) -> tuple[Tensor, Terms]:
+    """The discriminator's loss for fakes [n, C, H, W]; no gradient reaches the generator.
 
     Terms: score_fake, loss_fake, both [n].
     """
-    with torch.no_grad():
-        images = networks.images(ws, noise)
-    scores = networks.scores(images, c)
+    scores = networks.scores(fakes.detach(), c)
     losses = softplus(scores)
     return losses.mean(), {"score_fake": scores.detach(), "loss_fake": losses.detach()}
 

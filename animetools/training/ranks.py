@@ -29,7 +29,8 @@ from torch import Tensor, nn
 from animetools.errors import FatalError
 from animetools.networks.devices import devices
 from animetools.runs.loop import Training
-from animetools.training.config import TrainConfig, parts
+from animetools.training.architecture import parts
+from animetools.training.config import TrainConfig
 from animetools.training.rendezvous import GiveUp, Watch, meet
 
 ORDER = 8192  # bytes, at most

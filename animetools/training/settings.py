@@ -7,6 +7,7 @@ from typing import Any
 from animetools.errors import FatalError
 from animetools.netfiles.networkfile import NetworkFile
 from animetools.networks.config import Config, GeneratorConfig
+from animetools.networks.stylegan3.config import StyleGAN3GeneratorConfig
 from animetools.runs.settings import held
 from animetools.training.config import TrainConfig, preset
 
@@ -33,7 +34,7 @@ def settings(
         before.setdefault("tag_embedding", "none")
         before.setdefault("d_map_layers", 8)
     name = given.get("preset") or before.get("preset", "ada")
-    config = preset(name, resolution)
+    config = preset(name, resolution, given.get("batch", ""))
     for key in (*ARCHITECTURE, *TAGS):
         if key in before and given.get(key, before[key]) != before[key]:
             raise FatalError(
@@ -43,9 +44,11 @@ def settings(
     if name != before.get("preset"):  # another preset replaces all but the networks
         kept = (*ARCHITECTURE, *UNNAMED, *TAGS, "cond", "mirror")
         before = {key: before[key] for key in kept if key in before}
-    # Source: StyleGAN2-ADA's settings for transfer learning.
+    # Source: StyleGAN2-ADA's settings for transfer learning, and StyleGAN3's.
     if transfer or (saved and saved.facts.get("transfer")):
-        config = replace(config, ema_ramp=None, ada_kimg=min(ADA_KIMG, config.ada_kimg))
+        config = replace(
+            config, ema_ramp=None, ada_kimg=min(ADA_KIMG, config.ada_kimg), blur_kimg=0.0
+        )
     made = replace(config, **before | dict(given))
     _refuse_unused(made, given)
     return made
@@ -59,6 +62,8 @@ def refuse_architecture(
         return
     count = len(wanted.channels)
     grows = len(theirs.channels) < count  # and new blocks are as they were asked for
+    if isinstance(wanted, StyleGAN3GeneratorConfig):  # and the layers are those of the size
+        grows = theirs.image_size != wanted.image_size
     agree = {
         "map_layers": wanted.mapping.layers == theirs.mapping.layers,
         "d_map_layers": True,  # the mapping of labels is never theirs
@@ -98,6 +103,8 @@ def _refuse_unused(config: TrainConfig, given: Mapping[str, Any]) -> None:
         )
     if "tag_width" in given and config.tag_embedding == "none":
         raise FatalError("--tag-width is for --tag-embedding bag or doc2vec: leave it out")
+    if given.get("blur_kimg") and not config.alias_free:
+        raise FatalError("--blur-kimg is for --preset s3t and s3r: leave it out")
     if config.grows and config.dtype != "fp32":
         raise FatalError(f"--dtype {config.dtype}: a StyleGAN 1 trains in fp32: leave it out")
     if given.get("aug") == "fixed" and "p" not in given and not config.p:

@@ -12,7 +12,8 @@ from animetools.errors import FatalError
 from animetools.netfiles.fetch import locate
 from animetools.netfiles.networkfile import NetworkFile
 from animetools.training import resume, snapshots, transfer
-from animetools.training.config import Configs, TrainConfig
+from animetools.training.architecture import Configs
+from animetools.training.config import TrainConfig
 from animetools.training.gan import GAN
 from animetools.training.loader import LabelTable
 from animetools.training.ranks import ALONE, Ranks

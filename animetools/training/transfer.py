@@ -15,11 +15,13 @@ from animetools.networks.config import Config
 from animetools.networks.devices import DTYPES
 from animetools.networks.families import kind_of
 from animetools.networks.fast import native
+from animetools.networks.generator import Generator
 from animetools.networks.stylegan1.config import StyleGAN1GeneratorConfig
 from animetools.networks.stylegan3.config import StyleGAN3GeneratorConfig
 from animetools.training import growth
+from animetools.training.architecture import Configs, DConfig, GConfig, networks
 from animetools.training.augment import FILTER, PIPES, SIDE, Ada
-from animetools.training.config import Configs, DConfig, Dtype, GConfig, TrainConfig, networks
+from animetools.training.config import Dtype, TrainConfig
 from animetools.training.diffaugment import diffaugment
 from animetools.training.doubling import draw_enlarged, score_reduced
 from animetools.training.gan import GAN, Augment
@@ -80,6 +82,8 @@ def gan_of(
     if source:
         names = names_of(source.facts), labels.images.label_names if labels else ()
         ours = with_labels(with_tags(source.generator, generator, *names), generator)
+        if source.generator.config.image_size != generator.config.image_size:
+            ours |= _filters(generator)
         left = [f"G.{name}" for name in take(generator, ours)]
         theirs = source.networks.get("D")
         other = with_tags(theirs, discriminator, *names) if theirs else {}
@@ -155,18 +159,7 @@ def configs_like(wanted: Configs, source: NetworkFile, path: str) -> Configs:
         raise FatalError(
             f"{path}: a StyleGAN 1 without styles or without growing: sgtrain trains no such"
         )
-    generator = replace(
-        theirs,
-        mapping=replace(
-            theirs.mapping,
-            c_dim=generator.mapping.c_dim,
-            bag=generator.mapping.bag,
-            bag_learns=generator.mapping.bag_learns,
-        ),
-        channels=_grown(theirs.channels, generator.channels),
-        base=generator.base,
-        image_channels=generator.image_channels,
-    )
+    generator = _like(theirs, generator)
     if has_other:
         kept = {
             name: getattr(discriminator, name)
@@ -175,10 +168,36 @@ def configs_like(wanted: Configs, source: NetworkFile, path: str) -> Configs:
         }
         channels = _grown(other.channels, discriminator.channels)
         discriminator = replace(other, channels=channels, **kept)
-    else:
+    elif not isinstance(generator, StyleGAN3GeneratorConfig):
         discriminator = replace(discriminator, channels=generator.channels)
     assert generator.image_size == discriminator.image_size
     return generator, discriminator
+
+
+def _like(theirs: GConfig, ours: GConfig) -> GConfig:
+    """The config of a new generator, as similar to theirs as the size of the images allows.
+
+    The layers of a StyleGAN 3 belong to one size: for another they are ours.
+    """
+    mapping = replace(
+        theirs.mapping,
+        c_dim=ours.mapping.c_dim,
+        bag=ours.mapping.bag,
+        bag_learns=ours.mapping.bag_learns,
+    )
+    if isinstance(ours, StyleGAN3GeneratorConfig):
+        if theirs.image_size != ours.image_size:
+            return replace(ours, mapping=mapping)
+        channels = (*theirs.channels[:-1], ours.image_channels)
+        return replace(theirs, mapping=mapping, channels=channels, image_channels=channels[-1])
+    assert not isinstance(theirs, StyleGAN3GeneratorConfig)
+    return replace(
+        theirs,
+        mapping=mapping,
+        channels=_grown(theirs.channels, ours.channels),
+        base=ours.base,
+        image_channels=ours.image_channels,
+    )
 
 
 def seen_before(
@@ -240,7 +259,7 @@ def _same_family(wanted: Configs, theirs: tuple[Config, Config], path: str) -> C
             if isinstance(their, StyleGAN1GeneratorConfig):
                 cure = "pass --preset s1"
             elif isinstance(their, StyleGAN3GeneratorConfig):
-                cure = f"no --preset trains a {family}"
+                cure = "pass --preset s3t or s3r"
             raise FatalError(
                 f"{path}: a {family}, while the networks of this run are"
                 f" {kind_of(our).family}: {cure}"
@@ -249,6 +268,12 @@ def _same_family(wanted: Configs, theirs: tuple[Config, Config], path: str) -> C
     assert isinstance(generator, GConfig)
     assert isinstance(discriminator, DConfig)
     return generator, discriminator
+
+
+def _filters(generator: Generator) -> dict[str, Tensor]:
+    """The filters of a StyleGAN 3, which belong to the size of its images and are not learned."""
+    state = generator.state_dict()
+    return {name: value for name, value in state.items() if name.endswith("_filter")}
 
 
 def _layer(name: str) -> str:

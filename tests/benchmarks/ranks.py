@@ -19,8 +19,9 @@ from multiprocessing.connection import Connection
 import torch
 
 from animetools.cli.cores import limit_libraries
+from animetools.training.architecture import networks
 from animetools.training.augment import Ada
-from animetools.training.config import networks, preset
+from animetools.training.config import preset
 from animetools.training.gan import GAN
 from animetools.training.networks import new_networks
 from animetools.training.ranks import Ranks, joined

@@ -46,7 +46,7 @@ def _layer(layer: Layer, x: Tensor, w: Tensor, clamp: float | None) -> Tensor:
     if layer.is_to_rgb:
         return x if clamp is None else x.clamp(-clamp, clamp)
     n, channels, side, _ = x.shape
-    up, (before, after) = layer.layer.up, layer.padding
+    up, (before, after) = layer.layer.up, _padding(layer)
     spread = x.new_zeros(n, channels, side, up, side, up)
     spread[:, :, :, 0, :, 0] = x
     x = functional.pad(spread.view(n, channels, side * up, -1), (before, after) * 2)
@@ -55,6 +55,13 @@ def _layer(layer: Layer, x: Tensor, w: Tensor, clamp: float | None) -> Tensor:
     x = x if clamp is None else x.clamp(-clamp, clamp)
     x = _filtered(x, layer.down_filter)
     return x[:, :, :: layer.layer.down, :: layer.layer.down]
+
+
+def _padding(layer: Layer) -> tuple[int, int]:
+    """Zeros before and after the spread samples."""
+    shape = layer.shape
+    taps = 1 if layer.up_filter is None else len(layer.up_filter)
+    return shape.before, shape.inner + taps - 1 - shape.size * shape.up - shape.before
 
 
 def _filtered(x: Tensor, taps: Tensor | None, gain: float = 1) -> Tensor:

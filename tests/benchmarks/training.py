@@ -16,8 +16,9 @@ from dataclasses import replace
 import torch
 from torch.nn import functional
 
+from animetools.training.architecture import networks
 from animetools.training.augment import Ada
-from animetools.training.config import networks, preset
+from animetools.training.config import preset
 from animetools.training.gan import GAN
 from animetools.training.networks import new_networks
 

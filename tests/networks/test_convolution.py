@@ -8,7 +8,15 @@ from torch.nn import functional
 
 from animetools.networks.convolution import Steps, convolve, spread, weights_fixed
 
-STEPS = [Steps(), Steps(padding=1), Steps(2), Steps(2, 1), Steps(1, 1, 4), Steps(2, 1, 4)]
+STEPS = [
+    Steps(),
+    Steps(padding=1),
+    Steps(2),
+    Steps(2, 1),
+    Steps(1, 1, 4),
+    Steps(2, 1, 4),
+    Steps((1, 2), (0, 1), 4),
+]
 
 
 def given(steps: Steps, kernel: int = 3, size: tuple[int, int] = (6, 5)) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from animetools.training import forecast
-from animetools.training.config import TrainConfig, networks
+from animetools.training.architecture import networks
+from animetools.training.config import TrainConfig
 from animetools.training.forecast import Leg
 from animetools.training.gan import GAN
 from tests.training.pairs import small_pair

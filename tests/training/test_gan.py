@@ -16,8 +16,10 @@ from torch import Tensor, nn
 
 from animetools.errors import FatalError
 from animetools.training import loss, snapshots
+from animetools.training.averages import adapted, ema_decay
 from animetools.training.config import Aug, TrainConfig
-from animetools.training.gan import GAN, Draw, adapted, ema_decay
+from animetools.training.draw import Draw
+from animetools.training.gan import GAN
 from animetools.training.loss import Terms
 from animetools.training.networks import layers_from_image, new_networks
 from tests.conftest import ROOT

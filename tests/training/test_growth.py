@@ -15,7 +15,8 @@ from animetools.networks.stylegan1.config import (
     StyleGAN1DiscriminatorConfig,
     StyleGAN1GeneratorConfig,
 )
-from animetools.training.config import TrainConfig, networks, preset
+from animetools.training.architecture import networks
+from animetools.training.config import TrainConfig, preset
 from animetools.training.gan import GAN
 from animetools.training.growth import faded, kimg_at, lod_at, setback, size_at, stages
 from animetools.training.networks import new_networks

@@ -18,7 +18,8 @@ from animetools.runs.loop import train
 from animetools.runs.pace import Pace
 from animetools.runs.view import View
 from animetools.training import snapshots
-from animetools.training.config import TrainConfig, minibatch_group
+from animetools.training.architecture import minibatch_group
+from animetools.training.config import TrainConfig
 from animetools.training.gan import GAN
 from animetools.training.learner import KIMG, StyleGANTraining
 from animetools.training.networks import layers_from_image

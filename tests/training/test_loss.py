@@ -14,6 +14,7 @@ from torch.nn.functional import one_hot, softplus
 
 from animetools.networks.layers import Dense
 from animetools.training import augment, loss
+from animetools.training.averages import track_average
 from animetools.training.loss import Networks
 from tests.conftest import ROOT
 from tests.training import pairs
@@ -82,7 +83,7 @@ def golden(request: pytest.FixtureRequest) -> Golden:
 def test_the_generators_loss_is_the_originals(golden: Golden, mixed: bool) -> None:
     wanted = golden.wanted["Gmain_mix" if mixed else "Gmain"]
     ws = golden.ws()
-    loss.track_average(golden.pair.generator.mapping, ws[:, 0].detach().mean(0))
+    track_average(golden.pair.generator.mapping, ws[:, 0].detach().mean(0), 0.995)
     if mixed:
         ws = loss.mix(ws, golden.ws(1001), 3)
     golden.pair.discriminator.requires_grad_(False)
@@ -98,7 +99,7 @@ def test_the_path_lengths_loss_is_the_originals(golden: Golden) -> None:
     directions = pairs.normal(3000, 2, 3, 64, 64)
     for wanted in (golden.wanted["Greg"], golden.wanted["Greg"]["second"]):
         ws = golden.ws(count=2)
-        loss.track_average(golden.pair.generator.mapping, ws[:, 0].detach().mean(0))
+        track_average(golden.pair.generator.mapping, ws[:, 0].detach().mean(0), 0.995)
         lengths = loss.path_lengths(golden.pair, ws, None, directions)
         value, mean, terms = loss.path_loss(lengths, mean, 2.0)
         backward(value)
@@ -113,8 +114,9 @@ def test_the_path_lengths_loss_is_the_originals(golden: Golden) -> None:
 def test_the_discriminators_loss_is_the_originals(golden: Golden) -> None:
     wanted = golden.wanted["Dmain"]
     ws = golden.ws()
-    loss.track_average(golden.pair.generator.mapping, ws[:, 0].detach().mean(0))
-    fake, terms = loss.fake_loss(golden.pair, ws, None, golden.c)
+    track_average(golden.pair.generator.mapping, ws[:, 0].detach().mean(0), 0.995)
+    fakes = golden.pair.images(ws, None)
+    fake, terms = loss.fake_loss(golden.pair, fakes, golden.c)
     real, more = loss.real_loss(golden.pair, golden.reals, golden.labels)
     backward(fake)
     backward(real)
@@ -247,8 +249,11 @@ def test_every_fake_has_the_noise_that_it_is_given(small: Networks) -> None:
         scores = small.scores(images, None)
         (slopes,) = torch.autograd.grad((images * directions).sum(), ws)
         lengths = (slopes.square().sum(2).mean(1) / images[0, 0].numel()).sqrt()
-        for play in (loss.generator_loss, loss.fake_loss):
-            torch.testing.assert_close(play(small, ws, given_noise, None)[1]["score_fake"], scores)
+        for _, terms in (
+            loss.generator_loss(small, ws, given_noise, None),
+            loss.fake_loss(small, images, None),
+        ):
+            torch.testing.assert_close(terms["score_fake"], scores)
         found = loss.path_lengths(small, ws, given_noise, directions, learn=False)
         torch.testing.assert_close(found, lengths)
 
@@ -275,7 +280,7 @@ def test_everything_works_with_one_image(small: Networks) -> None:
     lengths = loss.path_lengths(small, ws, None, reals_for(small, 1))
     values = [
         loss.generator_loss(small, ws, None, None, 0.5)[0],
-        loss.fake_loss(small, ws, None, None)[0],
+        loss.fake_loss(small, small.images(ws, None), None)[0],
         loss.real_loss(small, reals_for(small, 1), None)[0],
         loss.r1_loss(small, reals_for(small, 1), None, 1.0)[0],
         loss.path_loss(lengths, torch.zeros((), dtype=torch.float64), 2.0)[0],

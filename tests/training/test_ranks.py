@@ -16,8 +16,9 @@ from torch import distributed as dist
 from torch._C._distributed_c10d import TCPStore
 
 from animetools.errors import FatalError
+from animetools.training.architecture import networks
 from animetools.training.augment import PIPES, Ada
-from animetools.training.config import TrainConfig, networks, preset
+from animetools.training.config import TrainConfig, preset
 from animetools.training.diffaugment import diffaugment
 from animetools.training.gan import GAN, Augment
 from animetools.training.networks import new_networks

@@ -8,7 +8,8 @@ import torch
 
 from animetools.errors import FatalError
 from animetools.netfiles.networkfile import NetworkFile
-from animetools.training.config import TrainConfig, networks, preset
+from animetools.training.architecture import networks
+from animetools.training.config import TrainConfig, preset
 from animetools.training.networks import new_networks
 from animetools.training.settings import settings
 

@@ -40,6 +40,21 @@ class LayerConfig:
 
 
 @dataclass(frozen=True)
+class Resampled:
+    """How the maps of a layer are resampled around its activation: sides, and steps of samples.
+
+    `before` is how far the spread samples are padded, or cropped if it is below 0.
+    """
+
+    size: int
+    inner: int  # at the higher rate, where the activation is
+    out: int
+    up: int
+    down: int
+    before: int
+
+
+@dataclass(frozen=True)
 class StyleGAN3GeneratorConfig(GeneratorConfig):
     """A generator. The last of its layers is the ToRGB, which has no filters.
 
@@ -116,3 +131,10 @@ class StyleGAN3GeneratorConfig(GeneratorConfig):
         total = self.inner_size(i) - spread + layer.up_taps - 1
         before = (total + layer.up) // 2
         return before, total - before
+
+    def resampled(self, i: int) -> Resampled:
+        """How the maps of layer i are resampled, once they are convolved."""
+        layer, (_, size) = self.layers[i], self.inputs(i)
+        size += self.kernel_size(i) - 1
+        inner, (before, _) = self.inner_size(i), self.padding(i)
+        return Resampled(size, inner, layer.size, layer.up, layer.down, before)

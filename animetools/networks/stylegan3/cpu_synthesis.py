@@ -6,6 +6,7 @@ convolved, and each few channels of it resampled, activated and scaled for the n
 
 import math
 from concurrent.futures import Executor
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -15,7 +16,8 @@ from animetools.networks.cpu import State, alone, channels_last, each
 from animetools.networks.generator import Noise, check_rows
 from animetools.networks.stylegan3.bands import Resampling, lowering, raising, separated
 from animetools.networks.stylegan3.config import StyleGAN3GeneratorConfig
-from animetools.networks.stylegan3.modules import GAIN, Input, layer_names
+from animetools.networks.stylegan3.modules import Input, layer_names
+from animetools.networks.stylegan3.nonlinearity import GAIN
 
 SHARE = 64  # output channels of a convolution
 
@@ -144,20 +146,16 @@ def _resampling(
     known: dict[bytes, Resampling],
 ) -> Resampling:
     """A layer's resampling; layers of one shape share it."""
-    layer, (_, size) = config.layers[i], config.inputs(i)
-    size += config.kernel_size(i) - 1
-    inner, (before, _) = config.inner_size(i), config.padding(i)
+    shape = config.resampled(i)
     one = torch.ones(1)
     up, down = (state.get(f"{name}{way}_filter", one).float() for way in ("up", "down"))
-    key = repr((layer.up, layer.down, size, inner, layer.size, before)).encode()
-    key += up.numpy().tobytes() + b"|" + down.numpy().tobytes()
+    key = repr(shape).encode() + up.numpy().tobytes() + b"|" + down.numpy().tobytes()
     if key not in known:
-        raised = raising(up, layer.up, before, size, inner) * math.sqrt(GAIN)  # along two axes
-        pairs = [
-            (lowering(y, layer.down, inner, layer.size), lowering(x, layer.down, inner, layer.size))
-            for y, x in separated(down)
-        ]
-        known[key] = Resampling(raised, pairs, config.clamp)
+        raised = raising(up, shape.up, shape.before, shape.size, shape.inner)
+        lower = partial(lowering, down=shape.down, inner=shape.inner, size=shape.out)
+        pairs = [(lower(y), lower(x)) for y, x in separated(down)]
+        along = math.sqrt(GAIN)  # one of two axes
+        known[key] = Resampling(raised * along, pairs, config.clamp)
     return known[key]
 
 

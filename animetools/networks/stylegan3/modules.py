@@ -6,6 +6,7 @@ the input moves or turns the image.
 """
 
 import math
+from collections.abc import Callable, Sequence
 from itertools import islice
 
 import torch
@@ -13,14 +14,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from animetools.networks import generator, ops
-from animetools.networks.activation import SLOPES, activate, scaled
+from animetools.networks.activation import activate, scaled
+from animetools.networks.convolution import Steps, convolve
 from animetools.networks.generator import Noise, check_rows, noises_of
 from animetools.networks.layers import Dense, Mapping, Scheme, normal
 from animetools.networks.stylegan3.config import StyleGAN3GeneratorConfig
 from animetools.networks.stylegan3.filters import low_pass
-
-GAIN = math.sqrt(2)  # of every activation
-SLOPE = SLOPES["lrelu"]
+from animetools.networks.stylegan3.nonlinearity import GAIN, filtered
 
 
 class Generator(generator.Generator):
@@ -38,13 +38,17 @@ class Generator(generator.Generator):
 
 
 class Synthesis(nn.Module):
-    """From rows of w to images: the first row is the input's, and each layer has one."""
+    """From rows of w to images: the first row is the input's, and each layer has one.
+
+    `precision` is that of the layers at high rates in training; None is that of the weights.
+    """
 
     noise_consts = ()
 
     def __init__(self, config: StyleGAN3GeneratorConfig) -> None:
         super().__init__()
         self.config = config
+        self.precision: torch.dtype | None = None
         self.input = Input(config)
         for i, name in enumerate(layer_names(config)):
             self.add_module(name, Layer(config, i))
@@ -67,8 +71,27 @@ class Synthesis(nn.Module):
         noises_of(noise, self.noise_consts, ws.shape[0])
         x = self.input(ws[:, 0], transform)
         for layer, w in zip(self.layers, ws.unbind(1)[1:], strict=True):
-            x = layer(x, w)
+            x = layer(ops.in_precision(x, self.precision, layer.is_fine), w)
         return ops.in_float32(x) * self.config.output_scale
+
+    @torch.no_grad()
+    def following(
+        self, parts: Sequence[Tensor], decay: float, mean: Callable[[Tensor], Tensor]
+    ) -> list[Tensor]:
+        """The images of the parts [n, num_ws, w_dim] of a batch; average magnitudes follow it.
+
+        All parts go through a layer before the next one: its input's mean square, of the whole batch,
+        moves the average, of which `decay` stays, and the images are made with that. `mean` is that
+        of rows [n, 1], of all processes that share a batch.
+        Source: appendix B of the paper.
+        """
+        maps = [self.input(ws[:, 0]) for ws in parts]
+        for i, layer in enumerate(self.layers, 1):
+            maps = [ops.in_precision(x, self.precision, layer.is_fine) for x in maps]
+            squares = torch.cat([ops.in_float32(x).square().mean((1, 2, 3)) for x in maps])
+            layer.magnitude_ema.lerp_(mean(squares[:, None])[0], 1 - decay)
+            maps = [layer(x, ws[:, i]) for x, ws in zip(maps, parts, strict=True)]
+        return [ops.in_float32(x) * self.config.output_scale for x in maps]
 
 
 def layer_names(config: StyleGAN3GeneratorConfig) -> list[str]:
@@ -148,7 +171,8 @@ class Layer(nn.Module):
         super().__init__()
         self.layer, self.clamp = config.layers[i], config.clamp
         self.is_to_rgb = i == len(config.layers) - 1
-        self.padding, self.inner_size = config.padding(i), config.inner_size(i)
+        self.is_fine = self.layer.rate << ops.HALVED > config.image_size[0]
+        self.shape = config.resampled(i)
         self.kernel_size = config.kernel_size(i)
         inputs, _ = config.inputs(i)
         outputs = config.channels[i]
@@ -183,33 +207,10 @@ class Layer(nn.Module):
         # Demodulation undoes these scales, which keep numbers in half precision finite.
         weight = self.weight * self.weight.square().mean((1, 2, 3), keepdim=True).rsqrt()
         style = style * style.square().mean(1, keepdim=True).rsqrt()
-        x = functional.conv2d(scaled(x, style), weight.to(x.dtype), padding=self.kernel_size - 1)
+        x = scaled(x, style)
+        if around := self.kernel_size - 1:  # a weight's gradient is slow with so much padding
+            x = functional.pad(x, (around, around, around, around))
+        x = convolve(x, weight.to(x.dtype), Steps())
         power = style.square() @ weight.square().sum((2, 3)).T
         x = activate(x, self.bias, "linear", scale=(power + 1e-8).rsqrt() * gain)
-        x = functional.leaky_relu(self._raised(x), SLOPE) * GAIN
-        return self._lowered(x if self.clamp is None else x.clamp(-self.clamp, self.clamp))
-
-    def _raised(self, x: Tensor) -> Tensor:
-        """At the higher rate: samples spread among zeros, padded or cropped, and filtered."""
-        before, after = self.padding
-        if self.up_filter is not None:
-            up, taps, channels = self.layer.up, len(self.up_filter), x.shape[1]
-            kernel = (self.up_filter * up).to(x.dtype).expand(channels, 1, 1, taps)
-            for side, stride in ((kernel, (1, up)), (kernel.transpose(2, 3), (up, 1))):
-                x = functional.conv_transpose2d(x, side, stride=stride, groups=channels)
-            before -= taps - 1
-            after = self.inner_size - x.shape[3] - before
-        return functional.pad(x, (before, after, before, after))
-
-    def _lowered(self, x: Tensor) -> Tensor:
-        """At the output's rate: filtered, then every down-th sample."""
-        if self.down_filter is None:
-            return x
-        down, taps, channels = self.layer.down, len(self.down_filter), x.shape[1]
-        kernel = self.down_filter.to(x.dtype)
-        if kernel.dim() == 2:
-            kernel = kernel.expand(channels, 1, taps, taps)
-            return functional.conv2d(x, kernel, stride=down, groups=channels)
-        kernel = kernel.expand(channels, 1, 1, taps)
-        x = functional.conv2d(x, kernel, stride=(1, down), groups=channels)
-        return functional.conv2d(x, kernel.transpose(2, 3), stride=(down, 1), groups=channels)
+        return filtered(x, self.shape, self.up_filter, self.down_filter, self.clamp)
