@@ -5,12 +5,15 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import Tensor
 
 from animetools.training import forecast
 from animetools.training.architecture import networks
-from animetools.training.config import TrainConfig
+from animetools.training.config import TrainConfig, preset
 from animetools.training.forecast import Leg
 from animetools.training.gan import GAN
+from animetools.training.growth import stages
+from animetools.training.networks import new_networks
 from tests.training.pairs import small_pair
 
 CONFIG = TrainConfig(kimg=100)
@@ -49,3 +52,25 @@ def test_the_time_of_a_kimg_is_measured(
     gan.step(torch.zeros(8, 3, 16, 16))
     truly = (time.perf_counter() - start) / 8 * 1000
     assert truly / 50 < measured < truly * 50  # the machine may be busy
+
+
+def test_what_a_stylegan_3_holds_is_counted() -> None:
+    config = replace(preset("s3r", 32), channel_base=256, channel_max=8, latent=8, batch="4")
+    configs = networks(config, 32, 32, 3, 0)
+    gan = GAN(*new_networks(*configs, 0), config)
+    held: dict[int, int] = {}
+
+    def keep(x: Tensor) -> Tensor:
+        held[x.untyped_storage().data_ptr()] = x.untyped_storage().nbytes()
+        return x
+
+    gan.g.begin()
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
+        gan.generator_gradients(gan.draw(4))
+    fixed = sum(
+        p.numel() for network in (gan.generator, gan.discriminator) for p in network.parameters()
+    )
+    (stage,) = stages(config, 32)
+    counted = 4 * forecast._held(config, configs, stage)
+    # What is held, and what backward needs for a moment beside it.
+    assert 0.4 * counted < sum(held.values()) - 4 * fixed < counted

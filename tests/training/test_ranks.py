@@ -37,6 +37,10 @@ GROWING = replace(
     preset("s1", 16), channel_base=64, latent=8, map_layers=2, batch="8,16px:4", mbstd=2, gamma=1.0,
     stable_kimg="0.016", fade_kimg="0.016",
 )  # fmt: skip
+ALIAS_FREE = replace(
+    preset("s3r", 16), channel_base=32, channel_max=2, latent=8, batch="8", accumulate=2, mbstd=2, gamma=1.0,
+    blur_kimg=0.1, aug="none",
+)  # fmt: skip
 RUNS = {
     "everything": EVERYTHING,
     "uneven path lengths": replace(EVERYTHING, batch="6", mbstd=3, accumulate=1, aug="diffaug"),
@@ -44,6 +48,7 @@ RUNS = {
         EVERYTHING, batch="2", mbstd=1, accumulate=1, aug="none", lazy=False
     ),
     "growing": GROWING,
+    "alias-free": ALIAS_FREE,
 }
 STEPS = 8
 
@@ -54,7 +59,7 @@ def gan_of(config: TrainConfig, ranks: Ranks) -> GAN:
         "ada": Ada((*PIPES["bgc"], "noise", "cutout"), ranks),
         "diffaug": partial(diffaugment, ranks=ranks),
     }
-    if config.grows:
+    if config.grows or config.alias_free:
         generator, discriminator = new_networks(*networks(config, 16, 16, 3, 3), 0)
         generator, discriminator = generator.double(), discriminator.double()
     else:
@@ -76,7 +81,7 @@ def learn(ranks: Ranks) -> dict[str, Any]:
     states = {}
     for name, config in RUNS.items():
         gan, terms = gan_of(config, ranks), []
-        for step in range(STEPS):
+        for step in range(2 if config.alias_free else STEPS):
             batch = int(gan.now(config.batch))
             mine = ranks.places(batch, config.accumulate)
             reals = pairs.uniform(step, batch, 3, gan.generator.height, gan.generator.width)
