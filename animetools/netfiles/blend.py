@@ -145,7 +145,10 @@ def _sum(
 
 
 def difference(config: Config | MappingConfig, other: Config | MappingConfig) -> str:
-    """How the shape of a network differs from another's, or "". What it suggests as psi does not count."""
+    """How the shape of a network differs from another's, or "".
+
+    What it suggests as psi does not count, nor how it would take labels if it has none.
+    """
     if isinstance(config, Config) and isinstance(other, Config) and type(config) is not type(other):
         return f"the family {kind_of(config).family}, not {kind_of(other).family}"
     if isinstance(config, Config) and isinstance(other, Config):
@@ -153,6 +156,8 @@ def difference(config: Config | MappingConfig, other: Config | MappingConfig) ->
         if (height, width) != (wanted_height, wanted_width):
             return f"pictures of {width}x{height}, not {wanted_width}x{wanted_height}"
     for field in fields(config):  # type: ignore[arg-type]  # each is a dataclass
+        if field.name == "labels" and not getattr(config, "c_dim", 0):
+            continue
         own, wanted = getattr(config, field.name), getattr(other, field.name)
         if isinstance(own, MappingConfig) and isinstance(wanted, MappingConfig):
             if inside := difference(own, wanted):

@@ -12,7 +12,10 @@ from animetools.netfiles.blend import Swap, blended
 from animetools.netfiles.networkfile import NetworkFile, SavedNetwork
 from animetools.networks.config import Truncation
 from animetools.networks.stylegan2 import modules as stylegan2
-from animetools.networks.stylegan2.config import StyleGAN2GeneratorConfig
+from animetools.networks.stylegan2.config import (
+    StyleGAN2DiscriminatorConfig,
+    StyleGAN2GeneratorConfig,
+)
 from tests import tiny
 
 HALVES = (0.5, 0.5)
@@ -48,6 +51,15 @@ def test_a_swap_has_coarse_layers_of_the_first_and_fine_ones_of_the_second() -> 
     for key, value in made.generator.state.items():
         source = A if key.startswith(("mapping.", "synthesis.b4.")) else B
         assert torch.equal(value, source.generator.state[key]), key
+
+
+def test_how_labels_are_taken_does_not_count_without_labels() -> None:
+    judge = B.discriminator
+    assert isinstance(judge.config, StyleGAN2DiscriminatorConfig)
+    as_tensorflow = replace(judge.config, labels="output")
+    other = replace(judge, config=as_tensorflow)
+    files = [A, replace(B, networks=B.networks | {"D": other})]
+    assert "D" in blended("ab", files, HALVES, HALVES, HALVES).networks
 
 
 @given(st.integers(3, 10), st.integers(0, 9))
