@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 GROUP = 4  # images that are cheapest to draw together
+LOT = 4 * GROUP  # small ones that are cheapest to ask for at once
 
 State = dict[str, Tensor]
 Part = TypeVar("Part")
@@ -54,9 +55,9 @@ def alone() -> Iterator[None]:
 def each(work: Callable[[Part], Made], parts: Iterable[Part], pool: Executor | None) -> list[Made]:
     """What the work makes of each part; the threads of the pool share them."""
 
-    @torch.inference_mode()  # each thread has its own
     def one(part: Part) -> Made:
-        return work(part)
+        with torch.inference_mode():  # each thread has its own
+            return work(part)
 
     return list((pool.map if pool else map)(one, parts))
 

@@ -44,8 +44,9 @@ class Layer:
         self.biased = self.stored.numel() * self.channels <= cpu.BAND
         if self.biased:
             self.stored = self.stored + self.bias
-        self.is_small = math.prod(size) <= cpu.FEW
         self.wide = not self.up and cpu.by_winograd(weight, size)
+        self.at_once = 1 if self.wide else cpu.at_once(size, self.channels)
+        self.is_small = self.at_once > 1
         if low_pass is not None:
             self.blurring = cpu.blurring(low_pass, self.channels)
             weight = weight.transpose(0, 1)  # the order of transposed convolutions
