@@ -19,6 +19,7 @@ from animetools.networks.cpu import each
 
 TILE = 4  # outputs of a tile along an axis
 POINTS = 6  # products of a tile along an axis
+PART = 64  # outputs whose weights are transformed at once
 CHUNK = 256  # tiles worked on at once: their products fill the cache and no more
 
 # From three taps to the values at the points 0, 1, -1, 2, -2 and infinity.
@@ -39,8 +40,11 @@ Finish = Callable[[int, int], None]
 def transform(weight: Tensor) -> Tensor:
     """The weights [O, C, 3, 3] as `convolve` takes them: [36, C, O], columns' points first."""
     points = torch.tensor(_WEIGHTS, dtype=torch.float64, device=weight.device)
-    products = torch.einsum("ia,ocab,jb->jico", points, weight.double(), points)
-    return products.flatten(0, 1).to(weight.dtype).contiguous()
+    products = weight.new_empty(POINTS, POINTS, *weight.shape[1::-1])
+    for first in range(0, len(weight), PART):  # in float64 all of them would take much memory
+        some = weight[first : first + PART].double()
+        products[..., first : first + PART] = torch.einsum("ia,ocab,jb->jico", points, some, points)
+    return products.flatten(0, 1)
 
 
 def convolve(

@@ -10,6 +10,7 @@ from torch import nn
 
 from animetools.networks import fast
 from animetools.networks.config import MappingConfig
+from animetools.networks.cpu import Space
 from animetools.networks.stylegan1 import modules as stylegan1
 from animetools.networks.stylegan1.config import (
     StyleGAN1DiscriminatorConfig,
@@ -107,6 +108,15 @@ def test_an_image_does_not_depend_on_its_batch_or_threads(config: StyleGAN2Gener
     for n, image in enumerate(together):
         (alone,) = draw(ws[[n]], [maps[[n]] for maps in noise])  # elsewhere in memory too
         assert torch.equal(image, alone)
+
+
+def test_maps_of_one_use_share_memory_and_have_an_empty_border() -> None:
+    space = Space()
+    large = space.padded("map", (1, 5, 4, 3), border=2).fill_(7)
+    small = space.padded("map", (1, 3, 6, 2))
+    assert small.data_ptr() == large.data_ptr()
+    assert small[:, 1:-1, 1:-1].fill_(0).count_nonzero() == small.count_nonzero() == 0
+    assert space.padded("map", (2, 3, 6, 2)).data_ptr() != small.data_ptr()
 
 
 def test_random_noise_is_drawn_anew() -> None:

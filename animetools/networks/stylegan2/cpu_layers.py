@@ -83,7 +83,7 @@ class Layer:
     def run(
         self,
         x: Tensor,
-        y: Tensor,
+        y: Tensor | None,
         style: Tensor,
         scale: Tensor,
         follow: Follow,
@@ -91,11 +91,12 @@ class Layer:
     ) -> None:
         """From x to rows of y, both with their border, by way of `follow`; the pool shares the work.
 
-        Unless the scales go `on_weights`, x is scaled and `follow` scales. There is one map if it is
+        Only a `wide` layer needs y here. Unless the scales go `on_weights`, x is scaled and `follow` scales. There is one map if it is
         not small.
         """
         weights = [self._scaled_weight(style, scale)] if self.on_weights else self.weights
         if self.wide:
+            assert y is not None
             inside = y[:, 1:-1, 1:-1]
 
             def finish(first: int, end: int) -> None:

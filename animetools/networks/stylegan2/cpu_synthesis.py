@@ -131,8 +131,10 @@ class Synthesis:
     ) -> tuple[Tensor, Tensor | None]:
         """A layer: some of the group's maps and images below to those above."""
         layer, noise, colors = self.layers[n], inputs.noises[n], inputs.colors.get(n)
-        y = self.space.padded(f"conv{n % 2}", (len(x), *layer.size, layer.channels))
         above = self.layers[n + 1 : n + 2]
+        y: Tensor | None = None  # nothing reads the last map again
+        if above or layer.wide:
+            y = self.space.padded(f"conv{n % 2}", (len(x), *layer.size, layer.channels))
         style, scale = inputs.styles[n]
         next_style = inputs.styles[n + 1][0][some] if above and not above[0].on_weights else None
         if colors is not None:
@@ -147,12 +149,12 @@ class Synthesis:
             next_style,
         )
         layer.run(x, y, style[some], scale[some], follow, self.pool)
-        return y, image
+        return x if y is None else y, image
 
     def _follow(
         self,
         n: int,
-        y: Tensor,
+        y: Tensor | None,
         scale: Tensor,
         noise: Tensor | str,
         colored: tuple[Tensor, Tensor] | None,
@@ -161,9 +163,13 @@ class Synthesis:
         end: int,
         made: Tensor,
     ) -> None:
-        """Everything between some rows of a convolution and the next one."""
+        """Everything between some rows of a convolution and the next one; without y they are not kept."""
         clamp = self.config.clamp
-        rows = y[:, first + 1 : end + 1, 1:-1]
+        if y is None:
+            whole, inside = made, slice(None)
+        else:
+            whole, inside = y[:, first + 1 : end + 1], slice(1, -1)
+        rows = whole[:, :, inside]
         shift = self.layers[n].shift(noise, first, end)
         if self.layers[n].on_weights:
             torch.add(made, shift, out=rows)
@@ -172,11 +178,11 @@ class Synthesis:
         cpu.activate(rows, clamp)
         if colored is not None:
             image, weights = colored
-            whole = y[:, first + 1 : end + 1]  # with its border, which makes it a matrix
+            # With its border, which makes it a matrix.
             rgb = torch.baddbmm(self.to_rgb[n].bias, weights, whole.flatten(1, 2).transpose(1, 2))
             if clamp is not None:
                 rgb.clamp_(-clamp, clamp)
-            image[:, :, first:end].add_(rgb.view(*rgb.shape[:2], *whole.shape[1:3])[..., 1:-1])
+            image[:, :, first:end].add_(rgb.view(*rgb.shape[:2], *whole.shape[1:3])[..., inside])
         if next_style is not None:
             rows.mul_(next_style)
 
