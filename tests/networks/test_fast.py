@@ -139,13 +139,14 @@ def test_random_noise_is_drawn_anew() -> None:
         replace(HEAD, architecture="skip"),
         replace(HEAD, architecture="orig"),
         replace(HEAD, channels=(8,)),
+        replace(HEAD, channels=(48, 16, 32, 16, 16)),  # in groups
     ],
 )
 def test_features_are_those_of_the_module(config: StyleGAN2DiscriminatorConfig) -> None:
     discriminator = lively(stylegan2.Discriminator(config))
     assert isinstance(discriminator, stylegan2.Discriminator)
     scale = 1 << len(config.channels) - 1
-    images = torch.rand(3, config.image_channels, config.base[0] * scale, config.base[1] * scale)
+    images = torch.rand(4, config.image_channels, config.base[0] * scale, config.base[1] * scale)
     look = fast.features(discriminator, CPU, torch.float32)
 
     found = look(images)
