@@ -53,7 +53,12 @@ class Layer:
         if self.wide:
             weight = winograd.transform(weight)
         pixels = math.prod(side >> self.up for side in size)
-        self.on_weights = not self.is_small and weight.numel() < pixels * inputs
+        self.packed: winograd.Packed | None = None
+        if self.wide and dtype == torch.float32 and winograd.Packed.here:
+            self.packed = winograd.Packed(weight)
+            weight = torch.empty(0)  # not held twice
+        few = weight.numel() < pixels * inputs
+        self.on_weights = few and not self.is_small and not self.packed
         self.step = cpu.rows_in_band(weight, size[0], size[1] * self.channels)
         kept = torch.split(weight, SHARE, int(self.up)) if self.is_small else [weight]
         self.weights = [
@@ -102,7 +107,8 @@ class Layer:
             def finish(first: int, end: int) -> None:
                 follow(first, end, inside[:, first:end])
 
-            winograd.convolve(x[0], weights[0], inside[0], finish=finish, pool=pool)
+            products = self.packed or weights[0]
+            winograd.convolve(x[0], products, inside[0], finish=finish, pool=pool)
         elif self.is_small or self.step == self.size[0]:
             follow(0, self.size[0], self._whole(x, weights, pool))
         else:
