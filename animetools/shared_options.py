@@ -11,7 +11,9 @@ Device = Annotated[
 ]
 OneDevice = Annotated[str, Opt("auto, cpu, cuda, cuda:1 or mps.", unit="DEVICE", affects=False)]
 Dtype = Annotated[Literal["fp32", "bf16", "fp16"], Opt("Precision of the network.")]
-Batch = Annotated[int, Opt("Images that a GPU computes at once; a CPU takes one.", min=1, max=1024)]
+Batch = Annotated[
+    int, Opt("Images that a GPU computes at once; a CPU has a number of its own.", min=1, max=1024)
+]
 AutoBatch = Annotated[
     int,
     Opt("Pictures that a device draws at once; 0 is automatic.", min=0, max=1024, affects=False),

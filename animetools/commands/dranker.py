@@ -132,13 +132,14 @@ def dranker(options: RankOptions, stream: Stream) -> int:
 
     import torch
 
+    from animetools.networks.cpu import GROUP
     from animetools.networks.devices import devices
     from animetools.ranking.network import load_scores
 
     found = devices(options.device)
     is_on_cpu = found[0].type == "cpu"
     work = Batches(
-        1 if is_on_cpu else options.batch,
+        GROUP if is_on_cpu else options.batch,
         partial(decode, network, options.fit),
         partial(load_scores, network, bool(options.shuffles)),
         found * torch.get_num_threads() if is_on_cpu else found,  # a thread per core

@@ -6,13 +6,13 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from animetools.cli import AutoBatch, Dtype, Item, OneDevice, Output, Sha256, Stream, command
+from animetools.cli import AutoBatch, Item, OneDevice, Opt, Output, Sha256, Stream, command
 from animetools.cli.cores import cores
 from animetools.cli.item import reason_of
 from animetools.errors import FatalError, ItemError
-from animetools.films.options import NETWORKS, FilmOptions, Request, requests
+from animetools.films.options import LARGEST_CRF, NETWORKS, FilmOptions, Request, requests
 
 if TYPE_CHECKING:
     from animetools.films.making import Frames, Studio
@@ -27,7 +27,12 @@ class VideoOptions(FilmOptions):
 
     sha256: Sha256 = ""
     device: OneDevice = "auto"
-    dtype: Dtype = "fp32"
+    dtype: Annotated[
+        Literal["auto", "fp32", "bf16", "fp16"],
+        Opt(
+            "Precision of the network; auto: bf16 for mp4 and webm on CPUs that have it, else fp32."
+        ),
+    ] = "auto"
     batch: AutoBatch = 0
 
     def __post_init__(self) -> None:
@@ -101,7 +106,10 @@ def sgvideo(options: VideoOptions, stream: Stream) -> int:
             stream.note("drawing with the network of animetools; --network names another")
         psi = str(options.psi or sampler.usual_psi)
         stream = stream.keyed(
-            network=sampler.network.sha256[:16], psi=psi, cutoff=sampler.options.cutoff
+            network=sampler.network.sha256[:16],
+            psi=psi,
+            cutoff=sampler.options.cutoff,
+            dtype=sampler.dtype,
         )
     else:
         stream = stream.keyed(psi=str(options.psi or ""))
@@ -138,9 +146,24 @@ def open_sampler(options: VideoOptions, count: int) -> "Sampler":
 
     how = SamplingOptions(options.network, None, options.cutoff, options.class_, options.tags)
     try:
-        return Sampler(path, how, options.dtype, options.batch, count).opened()
+        return Sampler(path, how, dtype_of(options), options.batch, count).opened()
     except (ItemError, OSError) as why:
         raise FatalError(f"{path}: {reason_of(why)}") from None
+
+
+def dtype_of(options: VideoOptions) -> Literal["fp32", "bf16", "fp16"]:
+    """The precision of the network: a lossy film loses far more than bfloat16 does in convolutions."""
+    if options.dtype != "auto":
+        return options.dtype
+
+    import torch
+
+    from animetools.networks.devices import devices
+    from animetools.networks.fast import native
+
+    lossy = options.format in LARGEST_CRF and not options.frames
+    fits = devices(options.device)[0].type == "cpu" and native(torch.bfloat16) == torch.bfloat16
+    return "bf16" if lossy and fits else "fp32"
 
 
 def located(request: Request) -> Request:

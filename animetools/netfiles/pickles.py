@@ -225,6 +225,7 @@ class _Values:
             found = np.frombuffer(raw, np.uint8)
             if found.ctypes.data % ALIGNED or not found.flags.writeable:
                 found = _aligned_copy(found)
+                _give_back(raw)
             self.copies[id(raw)] = found
         return found
 
@@ -320,6 +321,18 @@ def _aligned_copy(raw: NDArray[np.uint8]) -> NDArray[np.uint8]:
     copy = room[start : start + len(raw)]
     copy[:] = raw
     return copy
+
+
+def _give_back(raw: memoryview) -> None:
+    """Free the memory of a part of a mapped file that was copied; who reads it maps it again."""
+    file = raw.obj
+    if not isinstance(file, mmap.mmap) or not hasattr(mmap, "MADV_DONTNEED"):
+        return
+    start = np.frombuffer(raw, np.uint8).ctypes.data - np.frombuffer(file, np.uint8).ctypes.data
+    first = -(-start // mmap.PAGESIZE) * mmap.PAGESIZE
+    last = (start + len(raw)) // mmap.PAGESIZE * mmap.PAGESIZE
+    if first < last:
+        file.madvise(mmap.MADV_DONTNEED, first, last - first)
 
 
 def _latin1(text: str | Text) -> bytearray:

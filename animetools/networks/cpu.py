@@ -1,5 +1,6 @@
 """What the forms of networks on a CPU share: memory that stays, and threads."""
 
+import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 GROUP = 4  # images that are cheapest to draw together
+LOT = 4 * GROUP  # small ones that are cheapest to ask for at once
 
 State = dict[str, Tensor]
 Part = TypeVar("Part")
@@ -31,9 +33,31 @@ class Space:
         return kept[name]
 
     def padded(self, use: str, shape: Sequence[int], border: int = 1) -> Tensor:
-        """A map of this shape [n, H, W, C] and around it the border, which is zero and must stay so."""
+        """A map of this shape [n, H, W, C] and around it the border, which is zero and must stay so.
+
+        The next one of the same use and n takes its memory.
+        """
         count, height, width, channels = shape
-        return self.map(use, (count, height + 2 * border, width + 2 * border, channels))
+        full = (count, height + 2 * border, width + 2 * border, channels)
+        kept: dict[str, tuple[Tensor, Tensor]] = self.own.__dict__
+        name = f"{use} {count}"
+        memory, last = kept.get(name, (torch.empty(0), torch.empty(0)))
+        if last.shape == full:
+            return last
+        if len(memory) < math.prod(full):
+            del memory, last
+            kept.pop(name, None)
+            memory = torch.empty(math.prod(full))
+        made = memory[: math.prod(full)].view(full)
+        for edge in (
+            made[:, :border],
+            made[:, -border:],
+            made[:, :, :border],
+            made[:, :, -border:],
+        ):
+            edge.zero_()
+        kept[name] = memory, made
+        return made
 
 
 @contextmanager
@@ -54,9 +78,9 @@ def alone() -> Iterator[None]:
 def each(work: Callable[[Part], Made], parts: Iterable[Part], pool: Executor | None) -> list[Made]:
     """What the work makes of each part; the threads of the pool share them."""
 
-    @torch.inference_mode()  # each thread has its own
     def one(part: Part) -> Made:
-        return work(part)
+        with torch.inference_mode():  # each thread has its own
+            return work(part)
 
     return list((pool.map if pool else map)(one, parts))
 

@@ -13,6 +13,7 @@ from animetools.errors import FatalError, ItemError
 from animetools.images.fit import How, fit
 from animetools.networks import fast
 from animetools.networks.config import Config
+from animetools.networks.cpu import GROUP
 from animetools.networks.discriminator import AnyDiscriminator
 
 Pixels = NDArray[np.uint8]
@@ -33,8 +34,8 @@ class Scorer:
     """A discriminator on one device.
 
     `labels` [c_dim] go with every image. A card always gets `group` images at once, since another
-    number may choose other kernels, which round otherwise; a CPU takes each image alone. Several
-    threads may call it at once.
+    number may choose other kernels, which round otherwise; on a CPU `cpu.GROUP` at a time are
+    cheapest. Several threads may call it at once.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Scorer:
     ) -> None:
         self.is_on_cpu = device.type == "cpu"
         self.device = device
-        self.group = 1 if self.is_on_cpu else group
+        self.group = GROUP if self.is_on_cpu else group
         self.discriminator = discriminator
         self.trunk = fast.features(discriminator, device, dtype)
         self.labels = None if labels is None else torch.from_numpy(labels)[None]
@@ -74,7 +75,8 @@ class Scorer:
         """What the discriminator's head takes for images of `prepare`: float32 on the CPU."""
         if self.is_on_cpu:
             torch.set_num_threads(1)  # of this thread: there is one per core
-        full = images + images[-1:] * (-len(images) % self.group)
+        missing = 0 if self.is_on_cpu else -len(images) % self.group
+        full = images + images[-1:] * missing
         x = torch.from_numpy(np.stack(full)).float() * (2 / 255) - 1
         try:
             parts = [self.trunk(some) for some in torch.split(x, self.group)]

@@ -14,12 +14,13 @@ from torch import Tensor
 from animetools.errors import Advice, FatalError, ItemError
 from animetools.images.files import Pixels
 from animetools.networks import fast
-from animetools.networks.cpu import GROUP
+from animetools.networks.cpu import GROUP, LOT
 from animetools.networks.generator import Generator, Noise
 from animetools.sampling.latents import SynthesisInput
 
 GROUP_PIXELS = 1 << 21  # of a group on a card: eight images of 512 x 512
 LARGEST_GROUP = 64
+LOT_PIXELS = 1 << 18  # that a CPU's core draws at once
 NOT_FINITE = "its pixels are not finite: try fp32, or another network"
 LESS = "try a smaller batch, or bf16"
 
@@ -27,11 +28,11 @@ LESS = "try a smaller batch, or bf16"
 class Renderer:
     """The synthesis of a generator on one device.
 
-    On a CPU each of the `cores` draws at most `group` images at a time; where there are fewer images
-    than cores they share the work on an image. A GPU draws them in groups whose size follows from the
-    network alone, filled up if there are too few images, since another size may choose other kernels,
-    which round differently. `batch` is how many images the device takes at once; 0 is what suits it,
-    if no more than `expected` are to come.
+    On a CPU each of the `cores` draws at most a `lot` of images at a time, which is some groups; where
+    there are fewer images than cores they share the work on an image. A GPU draws them in groups whose
+    size follows from the network alone, filled up if there are too few images, since another size may
+    choose other kernels, which round differently. `batch` is how many images the device takes at once;
+    0 is what suits it, if no more than `expected` are to come.
 
     From its making on torch uses one thread wherever this process calls it. It is a context
     manager, whose end waits for its threads.
@@ -53,6 +54,8 @@ class Renderer:
         self.stored_noise = [const[None, None] for const in consts]
         if device.type == "cpu":
             self.group = GROUP
+            fit = LOT_PIXELS // (generator.height * generator.width)
+            self.lot = min(max(GROUP, fit - fit % GROUP), LOT)
             self.batch = batch or min(self.group * cores, expected or self.group * cores)
             self.width = min(cores, self.batch)
             share = cores // self.width
@@ -87,8 +90,8 @@ class Renderer:
         try:
             synthesis = self.synthesis
             if self.device.type == "cpu":
-                size = min(self.group, -(-len(inputs) // self.width))
-                parts = [inputs[at : at + size] for at in range(0, len(inputs), size or 1)]
+                size = self._in_lot(len(inputs))
+                parts = [inputs[at : at + size] for at in range(0, len(inputs), size)]
                 made = self.threads.map(partial(self._together, synthesis), parts)
                 return list(chain.from_iterable(made))
             return list(self._in_groups(synthesis, inputs))
@@ -116,6 +119,13 @@ class Renderer:
                     raise pixels
                 yield pixels
             tell(len(some))
+
+    def _in_lot(self, count: int) -> int:
+        """How many of so many images a core draws at once: its share, in whole groups."""
+        share = max(1, -(-count // self.width))
+        if share > self.group:
+            share += -share % self.group
+        return min(share, self.lot)
 
     def _in_groups(
         self, synthesis: fast.Synthesis, inputs: Sequence[SynthesisInput]

@@ -41,16 +41,21 @@ from animetools.sampling.seeds import Psis, Seeds, compact
 
 @dataclass(frozen=True)
 class OpenNetwork:
-    """What a network file holds. `classes` are the names of its labels, or their numbers.
+    """The generator of a network file. `classes` are the names of its labels, or their numbers.
 
     With `takes_tags` a label is a list of them.
     """
 
-    file: NetworkFile
+    path: str
     generator: Generator
     classes: tuple[str, ...]
     takes_tags: bool
     sha256: str
+
+    @property
+    def file(self) -> NetworkFile:
+        """All that is in the file, read again: samplers do not keep other networks in memory."""
+        return checkpoints.read(self.path)
 
 
 @lru_cache(2)  # not all: of a long run's snapshots each is opened in turn
@@ -63,7 +68,7 @@ def open_network(path: str) -> OpenNetwork:
     generator = file.generator.build()
     assert isinstance(generator, Generator)
     classes = classes_of(file.facts, generator.config.mapping.c_dim)
-    return OpenNetwork(file, generator, classes, takes_tags(file.facts), sha256_of(path))
+    return OpenNetwork(path, generator, classes, takes_tags(file.facts), sha256_of(path))
 
 
 @dataclass(frozen=True)

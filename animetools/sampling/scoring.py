@@ -56,6 +56,7 @@ def _score(
         features = scorer.features([planes[n] for n in some])
         return scorer.alone(features, [inputs[n].labels for n in some])
 
-    groups = [[n] for n in planes] if scorer.is_on_cpu or not planes else [list(planes)]
+    step = scorer.group if scorer.is_on_cpu else max(1, len(planes))
+    groups = [list(planes)[at : at + step] for at in range(0, len(planes), step)]
     scores = chain.from_iterable(renderer.threads.map(score, groups))
     return [each if isinstance(each, ItemError) else next(scores) for each in made]

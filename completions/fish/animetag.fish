@@ -16,7 +16,7 @@ complete -c animetag -l replace-underscores -d 'Write spaces for underscores in 
 complete -c animetag -l order -x -a 'probability training' -d 'Order of the tags in captions; training begins with the number of people, characters and copyrights, and ends with the rating.'
 complete -c animetag -s o -l out -r -d 'Folder for the captions, instead of beside the images.'
 complete -c animetag -s f -l force -d 'Overwrite captions that exist.'
-complete -c animetag -l batch -r -d 'Images that a GPU computes at once; a CPU takes one.'
+complete -c animetag -l batch -r -d 'Images that a GPU computes at once; a CPU has a number of its own.'
 complete -c animetag -l device -r -d 'auto, cpu, cuda, cuda:1, mps, or all: every card.'
 complete -c animetag -l max-pixels -r -d 'Refuse images with more pixels.'
 complete -c animetag -s j -l jobs -r -d 'Number of inputs to process at once; 0: one per core.'

@@ -9,7 +9,7 @@ complete -c dranker -l class -r -d 'Class of all images, by number or name, if t
 complete -c dranker -l tags -r -d 'Several classes at once, by numbers or names: long_hair,smile:0.5. The number behind a class, 0 to 1, weakens it; --tags given again goes halfway between both.'
 complete -c dranker -l fit -x -a 'pad cover top stretch' -d 'How an image of another shape is made to fit, as in animepack.'
 complete -c dranker -l sheet -r -d 'Write a contact sheet of the best and the worst images.'
-complete -c dranker -l batch -r -d 'Images that a GPU computes at once; a CPU takes one.'
+complete -c dranker -l batch -r -d 'Images that a GPU computes at once; a CPU has a number of its own.'
 complete -c dranker -l device -r -d 'auto, cpu, cuda, cuda:1, mps, or all: every card.'
 complete -c dranker -l dtype -x -a 'fp32 bf16 fp16' -d 'Precision of the network.'
 complete -c dranker -l sha256 -r -d 'SHA-256 that the network file must have.'

@@ -18,7 +18,7 @@ complete -c sgproject -l align -d 'Project the largest face of each picture, cut
 complete -c sgproject -s m -l margin -r -d 'With --align, margin on each side of the face, in face widths.'
 complete -c sgproject -l portrait -d 'With --align, include hair, ears, hats and neckline instead of a margin.'
 complete -c sgproject -l sheet -d 'Also write a picture of each original (left) and of what its latents give (right).'
-complete -c sgproject -l batch -r -d 'Images that a GPU computes at once; a CPU takes one.'
+complete -c sgproject -l batch -r -d 'Images that a GPU computes at once; a CPU has a number of its own.'
 complete -c sgproject -l device -r -d 'auto, cpu, cuda, cuda:1, mps, or all: every card.'
 complete -c sgproject -s o -l out -r -d 'Output folder.'
 complete -c sgproject -s j -l jobs -r -d 'Number of inputs to process at once; 0: one per core.'

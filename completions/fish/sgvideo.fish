@@ -20,7 +20,7 @@ complete -c sgvideo -l frames -r -d 'Write the frames as PNG files to this folde
 complete -c sgvideo -l preset -x -a 'article' -d 'Instead of KIND: the three films of the article (20 frames a second, 60 seconds, 5 Mbit/s, psi 0.7). Other options have precedence.'
 complete -c sgvideo -l sha256 -r -d 'SHA-256 that the network file must have.'
 complete -c sgvideo -l device -r -d 'auto, cpu, cuda, cuda:1 or mps.'
-complete -c sgvideo -l dtype -x -a 'fp32 bf16 fp16' -d 'Precision of the network.'
+complete -c sgvideo -l dtype -x -a 'auto fp32 bf16 fp16' -d 'Precision of the network; auto: bf16 for mp4 and webm on CPUs that have it, else fp32.'
 complete -c sgvideo -l batch -r -d 'Pictures that a device draws at once; 0 is automatic.'
 complete -c sgvideo -s o -l out -r -d 'Output folder.'
 complete -c sgvideo -s j -l jobs -r -d 'Number of inputs to process at once; 0: one per core.'

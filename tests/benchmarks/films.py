@@ -3,9 +3,10 @@
     pip install --target DIR --no-deps moviepy imageio imageio-ffmpeg proglog decorator tqdm python-dotenv
     PYTHONPATH=.:DIR .venv/bin/python tests/benchmarks/films.py [NETWORK [GRID [SECONDS]]]
 
-"alone" draws the same pictures with the same sampler and throws them away. "script" draws a frame at a
-time with the plain network and gives it to moviepy, as the article's program did. --no-deps, since
-moviepy wants an older Pillow. The three take turns; the ratios are those of the best rounds.
+"alone" draws the same pictures with the same sampler, in sgvideo's precision, and throws them away.
+"script" draws a frame at a time with the plain network, in fp32, and gives it to moviepy, as the article's
+program did. --no-deps, since moviepy wants an older Pillow. The three take turns; the ratios are those of
+the best rounds.
 """
 
 import os
@@ -20,6 +21,7 @@ import numpy as np
 import torch
 
 from animetools.cli.cores import cores
+from animetools.commands.sgvideo import VideoOptions, dtype_of
 from animetools.films.making import Studio, frames, recipe_of, write_film
 from animetools.films.options import FilmOptions, requests
 from animetools.films.scenes import Scene
@@ -36,11 +38,12 @@ CPU = torch.device("cpu")
 
 def main() -> None:
     network, grid, seconds = (sys.argv[1:] + ["default", "2x2", "5"][len(sys.argv) - 1 :])[:3]
-    options = FilmOptions(
+    options = VideoOptions(
         seconds=float(seconds), grid=Grid.parse(grid), bitrate=5_000_000, seed=404
     )
     (request,) = requests(options, ("walk",))
-    sampler = Sampler(locate(network), SamplingOptions(), cores=cores()).opened()
+    dtype = dtype_of(options)
+    sampler = Sampler(locate(network), SamplingOptions(), dtype, cores=cores()).opened()
     studio = Studio.opened(sampler, CPU, cores(), False)
     scene = studio.scene(request, lambda *_: None)
     next(scene.draw(0, 1))  # prepares the network

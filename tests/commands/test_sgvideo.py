@@ -16,14 +16,17 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from animetools.commands.sgvideo import VideoOptions, dtype_of
 from animetools.editing.directions import Direction, Directions
 from animetools.films.steps import step_errors, variation
 from animetools.images.files import encode_jpeg, encode_png
 from animetools.netfiles import checkpoints
 from animetools.netfiles.networkfile import NetworkFile, SavedNetwork
+from animetools.networks import fast
 from animetools.networks.stylegan2 import modules as stylegan2
 from animetools.networks.stylegan2.config import StyleGAN2GeneratorConfig
 from tests.conftest import HANGS, ROOT, Shell, within_a_second
@@ -218,6 +221,14 @@ def test_frames_are_the_same_whatever_the_batch_and_jobs(here: Path) -> None:
     assert (here / both[0]).read_bytes() == (here / both[1]).read_bytes()
     with Image.open(here / "one/walk-0-00003.png") as image:
         assert json.loads(image.info["Description"])["frame"] == 3
+
+
+def test_only_what_loses_more_anyway_is_drawn_in_bf16() -> None:
+    native = fast.native(torch.bfloat16) == torch.bfloat16
+    assert dtype_of(VideoOptions(device="cpu")) == ("bf16" if native else "fp32")
+    assert dtype_of(VideoOptions(device="cpu", format="apng")) == "fp32"
+    assert dtype_of(VideoOptions(device="cpu", frames="frames")) == "fp32"
+    assert dtype_of(VideoOptions(device="cpu", dtype="fp32")) == "fp32"
 
 
 def test_odd_sizes_become_even_where_they_must(here: Path) -> None:

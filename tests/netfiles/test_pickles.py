@@ -157,6 +157,23 @@ def test_tensors_of_an_aligned_file_are_not_copied(tmp_path: Path) -> None:
     assert peak < 1 << 20
 
 
+def test_what_is_copied_does_not_stay_in_memory_as_a_file_too(tmp_path: Path) -> None:
+    path = tmp_path / "network.pkl"
+    numbers = torch.arange(1 << 22, dtype=torch.float32)  # 16 MiB
+    path.write_bytes(pickle.dumps({"odd": 1, "G": numbers, "text": "behind it"}))
+    resident = Path("/proc/self/statm")
+    before = int(resident.read_text().split()[2]) if resident.exists() else 0
+    data = mapped(str(path))
+
+    found = load_pickle(data)
+
+    assert torch.equal(found["G"], numbers)
+    if before:  # Linux: pages that are of files
+        after = int(resident.read_text().split()[2])
+        assert (after - before) * os.sysconf("SC_PAGESIZE") < numbers.nbytes // 2
+    assert pickle.loads(data)["text"] == "behind it"  # the file is still there to be read
+
+
 def test_objects_are_records() -> None:
     generator = load_pickle(goldens.tf_file("s1_32"))[2]
     assert isinstance(generator, Call)

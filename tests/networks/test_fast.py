@@ -10,6 +10,7 @@ from torch import nn
 
 from animetools.networks import fast
 from animetools.networks.config import MappingConfig
+from animetools.networks.cpu import Space
 from animetools.networks.stylegan1 import modules as stylegan1
 from animetools.networks.stylegan1.config import (
     StyleGAN1DiscriminatorConfig,
@@ -40,11 +41,13 @@ def lively(module: nn.Module) -> nn.Module:
     return module.eval().requires_grad_(False)
 
 
-@pytest.fixture(autouse=True, params=["", "winograd", "bands"])
+@pytest.fixture(autouse=True, params=["", "winograd", "pairs", "bands"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have small networks take the ways of wide and of large layers too."""
     if request.param == "winograd":
         monkeypatch.setattr(cpu, "WIDE", 1)
+    elif request.param == "pairs":  # of the largest maps
+        monkeypatch.setattr(cpu, "BAND", 1 << 15)
     elif request.param == "bands":
         monkeypatch.setattr(cpu, "BAND", 1)
         monkeypatch.setattr(cpu, "READS", 1)
@@ -107,6 +110,15 @@ def test_an_image_does_not_depend_on_its_batch_or_threads(config: StyleGAN2Gener
         assert torch.equal(image, alone)
 
 
+def test_maps_of_one_use_share_memory_and_have_an_empty_border() -> None:
+    space = Space()
+    large = space.padded("map", (1, 5, 4, 3), border=2).fill_(7)
+    small = space.padded("map", (1, 3, 6, 2))
+    assert small.data_ptr() == large.data_ptr()
+    assert small[:, 1:-1, 1:-1].fill_(0).count_nonzero() == small.count_nonzero() == 0
+    assert space.padded("map", (2, 3, 6, 2)).data_ptr() != small.data_ptr()
+
+
 def test_random_noise_is_drawn_anew() -> None:
     generator = lively(stylegan2.Generator(PLAIN))
     assert isinstance(generator, stylegan2.Generator)
@@ -127,13 +139,14 @@ def test_random_noise_is_drawn_anew() -> None:
         replace(HEAD, architecture="skip"),
         replace(HEAD, architecture="orig"),
         replace(HEAD, channels=(8,)),
+        replace(HEAD, channels=(48, 16, 32, 16, 16)),  # in groups
     ],
 )
 def test_features_are_those_of_the_module(config: StyleGAN2DiscriminatorConfig) -> None:
     discriminator = lively(stylegan2.Discriminator(config))
     assert isinstance(discriminator, stylegan2.Discriminator)
     scale = 1 << len(config.channels) - 1
-    images = torch.rand(3, config.image_channels, config.base[0] * scale, config.base[1] * scale)
+    images = torch.rand(4, config.image_channels, config.base[0] * scale, config.base[1] * scale)
     look = fast.features(discriminator, CPU, torch.float32)
 
     found = look(images)

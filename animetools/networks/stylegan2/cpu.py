@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from animetools.networks import winograd
-from animetools.networks.cpu import channels_last, each
+from animetools.networks.cpu import GROUP, channels_last, each
 
 GAIN = math.sqrt(2)
 SLOPE = 0.2
@@ -26,6 +26,16 @@ FEW = 16 * 16  # pixels: up to that, a convolution of one image reads more weigh
 WIDE = 128  # channels: from there on Winograd's algorithm is faster than the direct one
 BAND = 1 << 18  # numbers of a map that are computed at once: they stay in the cache
 READS = 4  # a band has so many times the numbers of the weights, which are reordered for each
+
+
+def at_once(size: Sequence[int], channels: int) -> int:
+    """For how many images a layer makes its maps of this size at once: 1, or a part of a group.
+
+    All of a group if the maps are of few pixels, else as many as stay in the cache together.
+    """
+    pixels = math.prod(size)
+    fit = BAND // (pixels * channels)
+    return GROUP if pixels <= FEW or fit >= GROUP else 2 if fit >= 2 else 1
 
 
 def by_winograd(weight: Tensor, size: Sequence[int]) -> bool:

@@ -44,15 +44,21 @@ class Layer:
         self.biased = self.stored.numel() * self.channels <= cpu.BAND
         if self.biased:
             self.stored = self.stored + self.bias
-        self.is_small = math.prod(size) <= cpu.FEW
         self.wide = not self.up and cpu.by_winograd(weight, size)
+        self.at_once = 1 if self.wide else cpu.at_once(size, self.channels)
+        self.is_small = self.at_once > 1
         if low_pass is not None:
             self.blurring = cpu.blurring(low_pass, self.channels)
             weight = weight.transpose(0, 1)  # the order of transposed convolutions
         if self.wide:
             weight = winograd.transform(weight)
         pixels = math.prod(side >> self.up for side in size)
-        self.on_weights = not self.is_small and weight.numel() < pixels * inputs
+        self.packed: winograd.Packed | None = None
+        if self.wide and dtype == torch.float32 and winograd.Packed.here:
+            self.packed = winograd.Packed(weight)
+            weight = torch.empty(0)  # not held twice
+        few = weight.numel() < pixels * inputs
+        self.on_weights = few and not self.is_small and not self.packed
         self.step = cpu.rows_in_band(weight, size[0], size[1] * self.channels)
         kept = torch.split(weight, SHARE, int(self.up)) if self.is_small else [weight]
         self.weights = [
@@ -82,7 +88,7 @@ class Layer:
     def run(
         self,
         x: Tensor,
-        y: Tensor,
+        y: Tensor | None,
         style: Tensor,
         scale: Tensor,
         follow: Follow,
@@ -90,17 +96,19 @@ class Layer:
     ) -> None:
         """From x to rows of y, both with their border, by way of `follow`; the pool shares the work.
 
-        Unless the scales go `on_weights`, x is scaled and `follow` scales. There is one map if it is
+        Only a `wide` layer needs y here. Unless the scales go `on_weights`, x is scaled and `follow` scales. There is one map if it is
         not small.
         """
         weights = [self._scaled_weight(style, scale)] if self.on_weights else self.weights
         if self.wide:
+            assert y is not None
             inside = y[:, 1:-1, 1:-1]
 
             def finish(first: int, end: int) -> None:
                 follow(first, end, inside[:, first:end])
 
-            winograd.convolve(x[0], weights[0], inside[0], finish=finish, pool=pool)
+            products = self.packed or weights[0]
+            winograd.convolve(x[0], products, inside[0], finish=finish, pool=pool)
         elif self.is_small or self.step == self.size[0]:
             follow(0, self.size[0], self._whole(x, weights, pool))
         else:

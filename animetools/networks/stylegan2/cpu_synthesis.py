@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from animetools.networks.cpu import GROUP, Space, State, alone
+from animetools.networks.cpu import GROUP, LOT, Space, State, alone
 from animetools.networks.generator import Noise
 from animetools.networks.stylegan2 import cpu
 from animetools.networks.stylegan2.config import StyleGAN2GeneratorConfig
@@ -27,11 +27,12 @@ def of(
 
 @dataclass(frozen=True)
 class _Inputs:
-    """What a group of images gives each layer, each with the images first."""
+    """What images give each layer, each with the images first; those after `count` fill a group."""
 
     styles: list[tuple[Tensor, Tensor]]
     noises: list[Tensor | str]
     colors: dict[int, Tensor]
+    count: int
 
 
 class Synthesis:
@@ -69,7 +70,6 @@ class Synthesis:
                 self.doubling[size] = down, across.t().contiguous()
             if block + "torgb.weight" in state:
                 self.to_rgb[len(self.layers) - 1] = ToRGB(state, block + "torgb.", row)
-        self.small = sum(layer.is_small for layer in self.layers)
         numbers = (*config.channels, math.prod(config.base), config.mapping.w_dim)
         aligned = all(number % cpu.ALIGNED == 0 for number in numbers)
         self.group = GROUP if aligned else 1
@@ -81,33 +81,44 @@ class Synthesis:
         noise is const, random, none, or a tensor [N or 1, 1, H, W] for each layer.
         """
         with alone():
-            groups = torch.split(torch.arange(len(ws)), self.group)
-            return torch.cat([self._group(ws.float(), noise, group) for group in groups])
+            lots = torch.split(torch.arange(len(ws)), LOT if self.group > 1 else 1)
+            return torch.cat([self._lot(ws.float(), noise, lot) for lot in lots])
 
-    def _group(self, ws: Tensor, noise: Noise, members: Tensor) -> Tensor:
-        """Some of the images; always as many are drawn, since another number may round differently."""
+    def _lot(self, ws: Tensor, noise: Noise, members: Tensor) -> Tensor:
+        """Some of the images. Groups are filled up: in another size they may be rounded differently."""
         count = len(members)
-        members = members[torch.arange(self.group).clamp(max=count - 1)]
+        members = members[torch.arange(-(-count // self.group) * self.group).clamp(max=count - 1)]
         ws = ws[members]
         inputs = _Inputs(
             [layer.styles(ws) for layer in self.layers],
             [self._noise(n, noise, members) for n in range(len(self.layers))],
             {n: to_rgb.weights(ws) for n, to_rgb in self.to_rgb.items()},
+            count,
         )
         x = self.space.padded("const", (self.group, *self.const.shape))
-        style = 1.0 if self.layers[0].on_weights else inputs.styles[0][0]
-        x[:, 1:-1, 1:-1] = self.const * style
-        image: Tensor | None = None
-        for n in range(self.small):
-            x, image = self._layer(n, x, image, inputs, slice(self.group))
         images = []
-        for which in range(count):
-            one = slice(which, which + 1)
-            x_one, own = x[one], None if image is None else image[one]
-            for n in range(self.small, len(self.layers)):
-                x_one, own = self._layer(n, x_one, own, inputs, one)
-            images.append(own)
-        return torch.cat([each for each in images if each is not None])
+        for first in range(0, count, self.group):
+            some = slice(first, first + self.group)
+            style = 1.0 if self.layers[0].on_weights else inputs.styles[0][0][some]
+            x[:, 1:-1, 1:-1] = self.const * style
+            images += self._above(0, x, None, inputs, some)
+        return torch.cat(images)[:count]
+
+    def _above(
+        self, n: int, x: Tensor, image: Tensor | None, inputs: _Inputs, some: slice
+    ) -> list[Tensor]:
+        """Some images of a group, from their maps below layer n."""
+        for layer in range(n, len(self.layers)):
+            step = self.layers[layer].at_once
+            if step < len(x):
+                made = []
+                for first in range(some.start, min(some.stop, inputs.count), step):
+                    part = slice(first - some.start, first - some.start + step)
+                    below = None if image is None else image[part]
+                    made += self._above(layer, x[part], below, inputs, slice(first, first + step))
+                return made
+            x, image = self._layer(layer, x, image, inputs, some)
+        return [] if image is None else [image]
 
     def _noise(self, n: int, noise: Noise, members: Tensor) -> Tensor | str:
         layer = self.layers[n]
@@ -120,8 +131,10 @@ class Synthesis:
     ) -> tuple[Tensor, Tensor | None]:
         """A layer: some of the group's maps and images below to those above."""
         layer, noise, colors = self.layers[n], inputs.noises[n], inputs.colors.get(n)
-        y = self.space.padded(f"conv{n % 2}", (len(x), *layer.size, layer.channels))
         above = self.layers[n + 1 : n + 2]
+        y: Tensor | None = None  # nothing reads the last map again
+        if above or layer.wide:
+            y = self.space.padded(f"conv{n % 2}", (len(x), *layer.size, layer.channels))
         style, scale = inputs.styles[n]
         next_style = inputs.styles[n + 1][0][some] if above and not above[0].on_weights else None
         if colors is not None:
@@ -136,12 +149,12 @@ class Synthesis:
             next_style,
         )
         layer.run(x, y, style[some], scale[some], follow, self.pool)
-        return y, image
+        return x if y is None else y, image
 
     def _follow(
         self,
         n: int,
-        y: Tensor,
+        y: Tensor | None,
         scale: Tensor,
         noise: Tensor | str,
         colored: tuple[Tensor, Tensor] | None,
@@ -150,9 +163,13 @@ class Synthesis:
         end: int,
         made: Tensor,
     ) -> None:
-        """Everything between some rows of a convolution and the next one."""
+        """Everything between some rows of a convolution and the next one; without y they are not kept."""
         clamp = self.config.clamp
-        rows = y[:, first + 1 : end + 1, 1:-1]
+        if y is None:
+            whole, inside = made, slice(None)
+        else:
+            whole, inside = y[:, first + 1 : end + 1], slice(1, -1)
+        rows = whole[:, :, inside]
         shift = self.layers[n].shift(noise, first, end)
         if self.layers[n].on_weights:
             torch.add(made, shift, out=rows)
@@ -161,11 +178,11 @@ class Synthesis:
         cpu.activate(rows, clamp)
         if colored is not None:
             image, weights = colored
-            whole = y[:, first + 1 : end + 1]  # with its border, which makes it a matrix
+            # With its border, which makes it a matrix.
             rgb = torch.baddbmm(self.to_rgb[n].bias, weights, whole.flatten(1, 2).transpose(1, 2))
             if clamp is not None:
                 rgb.clamp_(-clamp, clamp)
-            image[:, :, first:end].add_(rgb.view(*rgb.shape[:2], *whole.shape[1:3])[..., 1:-1])
+            image[:, :, first:end].add_(rgb.view(*rgb.shape[:2], *whole.shape[1:3])[..., inside])
         if next_style is not None:
             rows.mul_(next_style)
 

@@ -1,13 +1,14 @@
 """A StyleGAN 2 discriminator's trunk on a CPU, in the form that `cpu` describes."""
 
 import math
+from itertools import takewhile
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from animetools.networks import winograd
-from animetools.networks.cpu import Space, State, alone, channels_last
+from animetools.networks.cpu import GROUP, Space, State, alone, channels_last
 from animetools.networks.stylegan2 import cpu
 from animetools.networks.stylegan2.config import StyleGAN2DiscriminatorConfig
 
@@ -54,24 +55,47 @@ class Trunk:
             for i in range(top, 0, -1)
         ]
 
+        together = [block.at_once == GROUP for block in self.blocks]
+        self.alone = len(together) - len(list(takewhile(bool, reversed(together))))
+        self.group = 1
+        if all(channels % cpu.ALIGNED == 0 for channels in config.channels):
+            self.group = GROUP if self.alone < len(self.blocks) else 1
+
     @torch.inference_mode()
     def __call__(self, images: Tensor) -> Tensor:
         """images [N, C, H, W] in -1..1 to features [N, O, h, w], float32."""
         with alone():
-            return torch.stack([self._one(image) for image in images.float()])
+            groups = torch.split(images.float(), self.group)
+            return torch.cat([self._together(group) for group in groups])
 
-    def _one(self, image: Tensor) -> Tensor:
-        height, width = image.shape[1:]
-        x = self.space.padded("x0", (1, height, width, len(self.from_rgb_bias)))[0]
-        self._read(image.permute(1, 2, 0), x[1:-1, 1:-1])
-        for i, block in enumerate(self.blocks):
-            height, width = block.size
-            y = self.space.padded("y", (1, height, width, block.inner), border=2)[0]
-            half = (1, height // 2, width // 2, block.channels)
-            last = self.space.padded(f"x{(i + 1) % 2}", half)[0]
-            self._block(block, x, y, last)
-            x = last
-        return x[1:-1, 1:-1].permute(2, 0, 1).clone(memory_format=torch.contiguous_format)
+    def _together(self, images: Tensor) -> Tensor:
+        """A group of images, filled up: in another size they may be rounded differently."""
+        count = len(images)
+        x = self._map("group", self.alone, self.group)
+        for n, image in enumerate(images):
+            self._one(image, x[n : n + 1])
+        x[count:] = x[count - 1]
+        for i in range(self.alone, len(self.blocks)):
+            above, x = x, self._map(f"x{i % 2}", i + 1, self.group)
+            self._block(self.blocks[i], above, x)
+        inside = x[:count, 1:-1, 1:-1].permute(0, 3, 1, 2)
+        return inside.clone(memory_format=torch.contiguous_format)
+
+    def _one(self, image: Tensor, out: Tensor) -> None:
+        """An image through the blocks that take each alone."""
+        x = self._map("x0", 0, 1) if self.alone else out
+        self._read(image.permute(1, 2, 0), x[0, 1:-1, 1:-1])
+        for i in range(1, self.alone + 1):
+            above, x = x, out if i == self.alone else self._map(f"x{i % 2}", i, 1)
+            self._block(self.blocks[i - 1], above, x)
+
+    def _map(self, use: str, i: int, count: int) -> Tensor:
+        """What block i takes, or after the last one, what it gives: [count, H + 2, W + 2, C]."""
+        last = self.blocks[-1]
+        height, width, channels = last.size[0] // 2, last.size[1] // 2, last.channels
+        if i < len(self.blocks):
+            (height, width), channels = self.blocks[i].size, self.blocks[i].inner
+        return self.space.padded(use, (count, height, width, channels))
 
     def _read(self, image: Tensor, x: Tensor) -> None:
         step = max(1, winograd.CHUNK * winograd.TILE**2 // image.shape[1])
@@ -81,52 +105,56 @@ class Trunk:
             out = torch.addmm(self.from_rgb_bias, rgb, self.from_rgb)
             rows.copy_(cpu.activate(out, self.config.clamp).view(rows.shape))
 
-    def _block(self, block: "_Down", x: Tensor, y: Tensor, out: Tensor) -> None:
-        inside = y[2:-2, 2:-2]
+    def _block(self, block: "_Down", x: Tensor, out: Tensor) -> None:
+        """From maps [n, H + 2, W + 2, C] to those of half the size."""
+        y = self.space.padded("y", (len(x), *block.size, block.inner), border=2)
+        inside = y[:, 2:-2, 2:-2]
 
         def finish(first: int, end: int) -> None:
-            cpu.activate(inside[first:end], self.config.clamp)
+            cpu.activate(inside[:, first:end], self.config.clamp)
 
         if block.wide:
-            winograd.convolve(x, block.conv0, inside, bias=block.bias0, finish=finish)
+            winograd.convolve(x[0], block.conv0, inside[0], bias=block.bias0, finish=finish)
         else:
 
             def band(first: int, end: int) -> None:
-                rows = cpu.planes(x[None, first : end + 2]).to(block.conv0.dtype)
+                rows = cpu.planes(x[:, first : end + 2]).to(block.conv0.dtype)
                 full = F.conv2d(rows, block.conv0)
-                torch.add(full[0].permute(1, 2, 0), block.bias0, out=inside[first:end])
+                torch.add(full.permute(0, 2, 3, 1), block.bias0, out=inside[:, first:end])
                 finish(first, end)
 
-            step = cpu.rows_in_band(block.conv0, len(inside), inside[0].numel())
-            cpu.in_bands(band, len(inside), step, None)
-        target = out[1:-1, 1:-1]
+            height, *row = inside.shape[1:]
+            step = cpu.rows_in_band(block.conv0, height, len(x) * math.prod(row))
+            cpu.in_bands(band, height, step, None)
+        target = out[:, 1:-1, 1:-1]
 
         def halve(first: int) -> None:
-            rows = target[first : first + ROWS]
-            above = y[2 * first : 2 * (first + len(rows)) + 4]
-            smooth = F.conv2d(cpu.planes(above[None]), block.blurring, groups=block.inner)
+            rows = target[:, first : first + ROWS]
+            end = 2 * (first + rows.shape[1])
+            above = cpu.planes(y[:, 2 * first : end + 4])
+            smooth = F.conv2d(above, block.blurring, groups=block.inner)
             small = F.conv2d(smooth.to(block.conv1.dtype), block.conv1, stride=2)
-            main = small[0].permute(1, 2, 0) + block.bias1
-            skip = self._halve(x[2 * first : 2 * (first + len(rows)) + 2])
+            main = small.permute(0, 2, 3, 1) + block.bias1
+            skip = self._halve(x[:, 2 * first : end + 2])
             torch.add(
                 cpu.activate(main, self.config.clamp, 1.0),
-                torch.mm(skip.flatten(0, 1), block.skip).view(rows.shape),
+                cpu.products(skip.flatten(1, 2), block.skip).view(rows.shape),
                 out=rows,
             )
 
-        for first in range(0, len(target), ROWS):
+        for first in range(0, target.shape[1], ROWS):
             halve(first)
 
     def _halve(self, x: Tensor) -> Tensor:
-        """The inside of x, low-passed, every second pixel: [H / 2, W / 2, C]."""
+        """The inside of x, low-passed, every second pixel: [n, H / 2, W / 2, C]."""
         taps = self.low_pass.flip(0).tolist()
-        height, width = (x.shape[0] - 2) // 2, (x.shape[1] - 2) // 2
-        rows: Tensor = x[0 : 2 * height : 2] * taps[0]
+        height, width = (x.shape[1] - 2) // 2, (x.shape[2] - 2) // 2
+        rows: Tensor = x[:, 0 : 2 * height : 2] * taps[0]
         for i in range(1, 4):
-            rows.add_(x[i : i + 2 * height : 2], alpha=taps[i])
-        both: Tensor = rows[:, 0 : 2 * width : 2] * taps[0]
+            rows.add_(x[:, i : i + 2 * height : 2], alpha=taps[i])
+        both: Tensor = rows[:, :, 0 : 2 * width : 2] * taps[0]
         for i in range(1, 4):
-            both.add_(rows[:, i : i + 2 * width : 2], alpha=taps[i])
+            both.add_(rows[:, :, i : i + 2 * width : 2], alpha=taps[i])
         return both
 
 
@@ -149,6 +177,7 @@ class _Down:
         self.channels, self.inner = conv1.shape[:2]
         self.blurring = cpu.blurring(low_pass, self.inner)
         self.wide = cpu.by_winograd(conv0, size)
+        self.at_once = 1 if self.wide else cpu.at_once(size, self.inner)
         self.conv0 = (winograd.transform(conv0) if self.wide else conv0).to(dtype)
         self.conv1 = conv1.to(dtype)
 
