@@ -237,12 +237,38 @@ def test_tags_are_found_chosen_and_removed_by_keys_alone(page: Browser) -> None:
     page.ask("document.activeElement.blur()")
 
 
+def test_tags_are_typed_with_spaces_and_capitals_too(page: Browser) -> None:
+    untagged(page)
+    page.ask("facts.classes[1] = 'Big smile: 1'; 0")
+    assert page.ask(
+        "['E  H', 'g smile:', 'big_'].map((text) => fitting(text).map(([, n]) => n))"
+    ) == [
+        *([2], [1], [1]),
+    ]
+    for text in ("Blue  hair:0.5", "Big smile: 1", "big_smile: 1:0.5"):
+        typed(page, text)
+    assert page.ask("[labels(), $('state').textContent]") == [[[1, 0.5], [2, 0.5]], ""]
+    page.ask("facts.classes[1] = 'smile'; document.activeElement.blur()")
+
+
+def test_what_was_wrong_with_a_tag_is_not_said_of_the_next(page: Browser) -> None:
+    untagged(page)
+    page.ask("$('tag').value = ''")
+    typed(page, "grin")
+    page.ask("$('tag').value = ''; suggest()")
+    page.ask("$('found').firstChild.dispatchEvent(new Event('pointerdown', { bubbles: true }))")
+    assert page.ask("[labels(), $('state').textContent]") == [[[0, 1]], ""]
+    page.ask("document.activeElement.blur()")
+
+
 def test_a_network_of_classes_has_one_until_others_are_chosen(page: Browser) -> None:
     untagged(page)
     page.ask("facts.tags = false; put(1, 1)")
     assert page.ask("labelsInRecord(labels())") == {"class": "smile"}
     typed(page, "plain:0.5")
     assert page.ask("labelsInRecord(labels())")["labels"] == {"plain": 0.5, "smile": 1}
+    typed(page, "blue_hair")
+    assert page.ask("labelsInRecord(labels())") == {"class": "blue_hair"}
     page.ask("facts.tags = true; document.activeElement.blur()")
 
 

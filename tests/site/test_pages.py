@@ -278,6 +278,19 @@ def test_a_slider_for_each_edit_goes_where_pictures_are(browser: Browser, tmp_pa
     assert browser.troubles == []
 
 
+@pytest.mark.parametrize("steps", ["-1,-0.67,-0.34,0.005", "0,0.01,0.02,0.03"])
+def test_a_slider_reaches_all_pictures(browser: Browser, tmp_path: Path, steps: str) -> None:
+    strip(tmp_path / "in/a.png", "smile=1", steps)
+    assert bash("waifusite in/", tmp_path).returncode == 0
+    browser.show(still=True)
+    opened(browser, tmp_path / "site", "psi")
+    browser.until("$('seed').textContent")
+    for step in steps.split(","):
+        browser.ask(f"sliders[0].value = {step}; draw()")
+        assert browser.ask("Number(sliders[0].value)") == float(step)
+    assert browser.ask("(sliders[0].max - sliders[0].min) / sliders[0].step") >= 20
+
+
 def test_what_moves_is_still_for_who_wants_it(browser: Browser, site: Path) -> None:
     browser.show(still=True)
     for page in PAGES:

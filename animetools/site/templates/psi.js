@@ -4,6 +4,8 @@
 
 const SETS = Number(SITE.sets);
 const SWEEP = 6000; // milliseconds from one end to the other
+const STEPS = [0.05, 0.01, 0.001]; // that a slider may have
+const ENOUGH = 20; // steps from one end to the other
 
 let fields = []; // psi, then edits, in which the pictures of a set differ
 let steps = []; // { at, number }: where a picture is along each field, and which face it is
@@ -37,13 +39,21 @@ async function another() {
   if (shown === n) $("seed").textContent = seed === undefined ? "" : `This is seed ${seed}.`;
 }
 
+/** The largest step that stops at all values from min to max. */
+function stepOver(values, min, max) {
+  const isOn = (count) => Math.abs(count - Math.round(count)) < 1e-6;
+  const fits = (step) =>
+    (max - min) / step > ENOUGH - 1e-6 && values.every((value) => isOn((value - min) / step));
+  return STEPS.find(fits) ?? STEPS.at(-1);
+}
+
 /** A slider over all of a field: it begins where it was, or at the whole face without an edit. */
 function made(name, n, before) {
   const values = steps.map(({ at }) => at[n]);
   const [min, max] = [Math.min(...values), Math.max(...values)];
   const row = document.createElement("p");
   const label = name === "psi" ? "Psi" : name;
-  const slider = sliderOf(row, `field${n}`, label, { min, max, step: name === "psi" ? 0.01 : 0.05 });
+  const slider = sliderOf(row, `field${n}`, label, { min, max, step: stepOver(values, min, max) });
   slider.value = before ?? (name === "psi" ? max : 0);
   slider.addEventListener("input", () => {
     if (going) $("stop").click();

@@ -3,24 +3,34 @@
 const FOUND = 8; // in the list below the field
 const tagged = new Map(); // by number of a tag: the slider of its weight
 
-/** What is typed as sggen --tags takes it, hat,long hair:0.5, as [number, weight].
+/** The same for all ways to type a name. */
+const spelled = (name) => name.trim().replace(/\s+/g, "_").toLowerCase();
+
+/** What is typed, hat,long hair:0.5, as [number, weight].
  *  Throws an Error that says which word is no tag. */
 function tagsIn(text) {
   return text.split(",").map((part) => {
-    const word = part.trim().replace(/\s+/g, "_");
+    const word = part.trim();
     const [, name, weight] = /^(.+):(\d{0,3}\.?\d{1,9})$/.exec(word) ?? [];
-    const whole = facts.classes.indexOf(word);
-    const n = whole < 0 && name ? facts.classes.indexOf(name) : whole;
+    const whole = numberOf(word);
+    const n = whole < 0 && name ? numberOf(name) : whole;
     if (n < 0) throw new Error(`There is no tag ${word}.`);
     if (whole < 0 && weight > 1) throw new Error(`The weight of ${name} is from 0 to 1.`);
     return [n, whole < 0 ? Number(weight) : 1];
   });
 }
 
+/** The number of the tag of this name, of two that are spelled alike the very one; -1 for none. */
+function numberOf(name) {
+  const exact = facts.classes.indexOf(name);
+  if (exact >= 0) return exact;
+  return facts.classes.findIndex((other) => spelled(other) === spelled(name));
+}
+
 /** The tags that may be meant: those that begin with what is typed, then others with it inside. */
 function fitting(text) {
-  const word = text.trim().replace(/\s+/g, "_").toLowerCase();
-  const places = facts.classes.map((name, n) => [name.toLowerCase().indexOf(word), n]);
+  const word = spelled(text);
+  const places = facts.classes.map((name, n) => [spelled(name).indexOf(word), n]);
   const free = places.filter(([at, n]) => at >= 0 && !tagged.has(n));
   return free.sort((one, other) => Math.min(one[0], 1) - Math.min(other[0], 1)).slice(0, FOUND);
 }
@@ -61,12 +71,16 @@ function go(way) {
 /** Choose what is active in the list, or else what is typed. */
 function enter() {
   try {
-    const found = active() ? [[Number(active().dataset.n), 1]] : tagsIn($("tag").value);
-    for (const [n, weight] of found) put(n, weight);
+    take(active() ? [[Number(active().dataset.n), 1]] : tagsIn($("tag").value));
   } catch (why) {
     say(why.message);
-    return;
   }
+}
+
+/** Draw with these tags too; where a label is one class, a whole one takes the place of others. */
+function take(found) {
+  if (!facts.tags && found.every(([, weight]) => weight === 1)) [...tagged.keys()].forEach(drop);
+  for (const [n, weight] of found) put(n, weight);
   say("");
   $("tag").value = "";
   unfold(false);
@@ -90,9 +104,13 @@ function put(n, weight) {
   tagged.get(n).value = weight;
 }
 
-function remove(n) {
+function drop(n) {
   tagged.get(n).parentElement.remove();
   tagged.delete(n);
+}
+
+function remove(n) {
+  drop(n);
   $("tag").focus();
   suggest();
   draw();
@@ -133,9 +151,5 @@ $("tag").addEventListener("keydown", (event) => {
 $("found").addEventListener("pointerdown", (event) => {
   event.preventDefault();
   const n = event.target.dataset.n;
-  if (n === undefined) return;
-  put(Number(n), 1);
-  $("tag").value = "";
-  unfold(false);
-  draw();
+  if (n !== undefined) take([[Number(n), 1]]);
 });
