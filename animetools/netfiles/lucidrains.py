@@ -7,6 +7,7 @@ learning rate, lr_mlp, is in the run's .config.json only.
 """
 
 import json
+import math
 import os
 import re
 import stat
@@ -18,12 +19,12 @@ import torch
 from torch import Tensor
 
 from animetools.errors import Advice
-from animetools.netfiles import arguments
 from animetools.netfiles.machine import refuse
 from animetools.netfiles.networkfile import NetworkFile, SavedNetwork, average_w, shape_of
 from animetools.netfiles.renaming import (
     Renamed,
     check_all_tensors,
+    check_equal_widths,
     check_none_left,
     counted,
     taken,
@@ -96,7 +97,10 @@ def _lr_mlp(folder: str, side: int) -> float:
     """The multiplier of the style network, as the run's .config.json beside the file has it."""
     settings = _beside(folder)
     if settings.get("image_size") == side:
-        return arguments.number(settings, "lr_mlp", LR_MLP)
+        value = settings.get("lr_mlp", LR_MLP)
+        if type(value) not in (int, float) or not 0 < value < math.inf:
+            refuse("in the .config.json beside it, lr_mlp is not a number above 0")
+        return float(value)
     text = f"no .config.json of its run is beside it: lr_mlp {LR_MLP}, the default, is assumed"
     warnings.warn(text, Advice, stacklevel=3)
     return LR_MLP
@@ -131,6 +135,7 @@ def _generator(left: dict[str, Tensor], s: str, g: str, blocks: int, lrmul: floa
     blur = _take_filters(left, blurs)
     state = taken(left, _generator_names(s, g, blocks, layers, constant, attention))
     width, z_dim = shape_of(state, "mapping.fc0.weight", 2)
+    check_equal_widths(z_dim, width)
     mapping = MappingConfig(z_dim, 0, width, layers, width, lrmul, normalize=False)
     weights = [f"synthesis.b{4 << i}" for i in range(blocks)]
     config = LucidrainsGeneratorConfig(

@@ -49,6 +49,12 @@ def check_all_tensors(state: dict[str, object]) -> None:
         refuse("the file has a network that is not a dict of tensors")
 
 
+def check_equal_widths(z_dim: int, w_dim: int) -> None:
+    """Raise ItemError where z and w differ in size: a small file could ask for very many numbers."""
+    if z_dim != w_dim:
+        refuse(f"z has {z_dim} numbers and w has {w_dim}: in this layout they must be equally many")
+
+
 def check_none_left(left: dict[str, Tensor]) -> None:
     """Raise ItemError, with the first one's name, if tensors are left over."""
     if left:

@@ -18,6 +18,7 @@ from animetools.netfiles.networkfile import NetworkFile, SavedNetwork, average_w
 from animetools.netfiles.renaming import (
     Renamed,
     check_all_tensors,
+    check_equal_widths,
     check_none_left,
     counted,
     taken,
@@ -122,8 +123,7 @@ def _generator(left: dict[str, Tensor], value: dict[Any, Any]) -> SavedNetwork:
     state = taken(left, _generator_names(blocks, layers))
     _take_filters(left, _generator_filters(blocks), gain=4)
     width, z_dim = shape_of(state, "mapping.fc0.weight", 2)
-    if z_dim != width:
-        refuse(f"z has {z_dim} numbers and w has {width}: in this layout they must be equally many")
+    check_equal_widths(z_dim, width)
     mapping = MappingConfig(z_dim, 0, width, layers, width, LRMUL)
     channels = [shape_of(state, f"synthesis.b{4 << i}.conv1.bias", 1)[0] for i in range(blocks)]
     config = StyleGAN2GeneratorConfig(mapping, tuple(channels))

@@ -55,7 +55,12 @@ class Ranges(tuple[Rows, ...]):
         for part in text.split(","):
             match = re.fullmatch(rf"({_LAYER})(?:-({_LAYER}))?", part, re.ASCII)
             if not match:
-                made += cls.parse(part)
+                try:
+                    made += cls.parse(part)
+                except ValueError as why:
+                    raise ValueError(
+                        f"{why}, or of layers of a StyleGAN 3, such as input-L3,L4-L7"
+                    ) from None
                 continue
             first, last = _row_of(match[1]), _row_of(match[2] or match[1])
             if last < first:

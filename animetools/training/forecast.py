@@ -133,10 +133,13 @@ def length(config: TrainConfig, legs: Sequence[Leg]) -> Iterator[str]:
         paces = [f"{pace} at {leg.size} px" for pace, leg in zip(paces, legs, strict=True)]
     yield f"{kimg:g} kimg take {duration(seconds)}: {', '.join(paces)}"
     if seconds > MONTH:
-        faster = "a smaller --channel-base" if config.preset == "tiny" else "--preset tiny"
+        other = config.grows or config.alias_free  # families of which no network ships
+        faster = "--preset tiny"
+        if config.preset == "tiny" or other:
+            faster = "a smaller --channel-base"
         yield (
-            f"that is long: {faster} is faster; with --transfer default, which starts from a "
-            "trained network, a smaller --kimg may do"
+            f"that is long: {faster} is faster; with --transfer {'FILE' if other else 'default'},"
+            " which starts from a trained network, a smaller --kimg may do"
         )
 
 

@@ -244,7 +244,8 @@ def take(module: nn.Module, state: dict[str, Tensor]) -> list[str]:
     own = module.state_dict()
     fits = {name: state[name] for name, value in own.items() if _fits(state.get(name), value)}
     module.load_state_dict(own | fits)
-    known = {_layer(name) for name in fits}
+    # A filter alone does not count: those of another size are put in their place (`_filters`).
+    known = {_layer(name) for name in fits if not name.endswith("_filter")}
     left = (name if _layer(name) in known else _layer(name) for name in own if name not in fits)
     return list(dict.fromkeys(left))
 

@@ -183,6 +183,7 @@ def test_help_names_every_kind_and_loads_no_torch(shell: Shell) -> None:
         ("mixing --psi 1,0.5", "--psi takes one value for mixing"),
         ("mixing --ranges 0-6", "--ranges 0-6: this network has the rows 0-5 of w"),
         ("mixing --ranges 3-1", "'3-1' is not ranges of rows of w"),
+        ("mixing --ranges 0-3,L4-5", "or of layers of a StyleGAN 3, such as input-L3,L4-L7"),
         ("mixing --ranges 0-1,2", "--ranges has 2 ranges for 6 rows of pictures"),
         ("truncation --ranges 0-1", "--ranges is not for truncation"),
         ("noise --noise none", "--noise is not for noise"),

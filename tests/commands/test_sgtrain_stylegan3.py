@@ -109,7 +109,8 @@ def test_another_size_keeps_its_own_layers(data: Path, tmp_path: Path) -> None:
     done = train(
         f"larger.zip --preset s3r {small} --kimg 0.004 --transfer {LAST} -o {tmp_path}", data
     )
-    assert "G.synthesis.L5_52_4" in done.stderr
+    assert "G.synthesis.L5_52_4, " in done.stderr
+    assert "G.synthesis.L5_52_4." not in done.stderr  # the layer, not each of its tensors
     made = snapshot(Path(done.stdout.strip())).generator
     assert made.config.image_size == (32, 32)
     name = "synthesis.L1_36_4.down_filter"  # of a lower cutoff at 16 px

@@ -27,6 +27,9 @@ def test_the_length_is_said() -> None:
     assert "that is long: --preset tiny is faster; with --transfer default, which" in long
     _, long = forecast.length(replace(CONFIG, preset="tiny"), [Leg(16, 10**5, 36)])
     assert "that is long: a smaller --channel-base is faster; with" in long
+    for name in ("s1", "s3t"):  # none of these ships
+        _, long = forecast.length(preset(name, 16), [Leg(16, 10**5, 36)])
+        assert "--channel-base is faster; with --transfer FILE, which" in long
 
 
 def test_a_classifier_of_many_tags_counts() -> None:
