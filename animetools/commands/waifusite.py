@@ -99,7 +99,7 @@ class SiteOptions:
         str,
         Opt(
             "Network that draws in the page: a file, its address, latest or default. Visitors load it,"
-            " and 14 or 17 MB of engine (onnxruntime-web), of which both are downloaded here once.",
+            " and an engine (onnxruntime-web) of 14 MB, or 17 for a GPU, which is downloaded here once.",
             unit="NETWORK",
             affects=False,
         ),

@@ -4,7 +4,7 @@ complete -c waifusite -l url -r -d 'Address at which the site will be, for the p
 complete -c waifusite -l format -x -a 'jpg webp avif png' -d 'Encode the images; by default they are the given files.'
 complete -c waifusite -l quality -r -d 'Quality of images that are encoded.'
 complete -c waifusite -l widths -r -d 'Encode each image in several widths, of which a browser takes what it needs.'
-complete -c waifusite -l live -r -d 'Network that draws in the page: a file, its address, latest or default. Visitors load it, and 14 or 17 MB of engine (onnxruntime-web), of which both are downloaded here once.'
+complete -c waifusite -l live -r -d 'Network that draws in the page: a file, its address, latest or default. Visitors load it, and an engine (onnxruntime-web) of 14 MB, or 17 for a GPU, which is downloaded here once.'
 complete -c waifusite -l directions -r -d 'File of directions, that sgedit --learn made; several may be given.'
 complete -c waifusite -s o -l out -r -d 'Output folder.'
 complete -c waifusite -s j -l jobs -r -d 'Number of inputs to process at once; 0: one per core.'

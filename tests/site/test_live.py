@@ -374,7 +374,9 @@ def test_everybody_can_use_it_and_nothing_else_is_loaded(page: Browser) -> None:
     assert troubles(page) == []
     if AXE.exists():
         page.show(390, 844, still=True, mobile=True)
-        assert page.ask("document.documentElement.scrollWidth <= innerWidth")
+        assert (
+            page.ask("document.documentElement.scrollWidth") <= 390
+        )  # innerWidth would grow with it
         page.ask(AXE.read_text() + "; 0")
         found = page.ask("axe.run().then((all) => all.violations)")
         assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
