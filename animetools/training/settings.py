@@ -12,7 +12,7 @@ from animetools.runs.settings import held
 from animetools.training.config import TrainConfig, preset
 
 ARCHITECTURE = ("channel_base", "channel_max", "map_layers", "d_map_layers")
-UNNAMED = ("latent", "mbstd_features", "d_channels", "normalize")  # have no options
+UNNAMED = ("radial", "latent", "mbstd_features", "d_channels", "normalize")  # have no options
 TAGS = ("tag_embedding", "tag_width")
 ADA_KIMG = 100.0  # trained weights let the discriminator overfit sooner
 
@@ -41,8 +41,10 @@ def settings(
                 f"{_flag(key)} is {before[key]} in {path}, not {given[key]}: leave it out, or start"
                 " a new run"
             )
-    if name != before.get("preset"):  # another preset replaces all but the networks
-        kept = (*ARCHITECTURE, *UNNAMED, *TAGS, "cond", "mirror")
+    if saved and name != (old := before.get("preset", name)):  # replaces all but the networks
+        theirs = preset(old, resolution)
+        config = replace(config, **{key: getattr(theirs, key) for key in UNNAMED})
+        kept = (*ARCHITECTURE, *TAGS, "cond", "mirror")
         before = {key: before[key] for key in kept if key in before}
     # Source: StyleGAN2-ADA's settings for transfer learning, and StyleGAN3's.
     if transfer or (saved and saved.facts.get("transfer")):

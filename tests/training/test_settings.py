@@ -33,6 +33,13 @@ def test_what_is_told_counts_most_then_the_run_then_the_preset() -> None:
     assert (other.gamma, other.map_layers) == (preset("ada", 64).gamma, first.map_layers)
 
 
+def test_another_preset_keeps_what_the_networks_are() -> None:
+    wide = run_of(run_of(preset="s2ext"), preset="s2")
+    assert (wide.latent, wide.normalize, wide.mbstd_features) == (1024, False, 4)
+    turns = run_of(run_of(preset="s3r"), preset="s3t")
+    assert (turns.radial, turns.d_channels, turns.blur_kimg) == (True, 0.5, 0)
+
+
 def test_another_architecture_is_refused() -> None:
     with pytest.raises(FatalError, match=r"--map-layers is 8 in run\.pkl, not 4"):
         run_of(run_of(preset="s2"), map_layers=4)
