@@ -58,7 +58,7 @@ class LiveFiles:
         """All that a visitor loads, with the engine of this kind, in words."""
         engine = [f"{kind}{part}" for part in ("engine", "loader", "program")]
         parts = ["mapping", "synthesis", "facts", *engine]
-        return size(sum(int(self.files[part]["bytes"]) for part in parts if part in self.files))
+        return size(sum(int(self.files[part]["bytes"]) for part in parts))
 
 
 @dataclass(frozen=True)

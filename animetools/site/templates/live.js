@@ -28,7 +28,7 @@ let begun = 0;
 
 /** Look for a GPU before the page says how much it loads: what computes there is larger. */
 async function look() {
-  if (!FILES.gpu_program || !navigator.gpu || !WebAssembly.Suspending) return;
+  if (!navigator.gpu || !WebAssembly.Suspending) return;
   const found = await navigator.gpu.requestAdapter().catch(() => null);
   if (found && !found.info.isFallbackAdapter && !worker) use(true); // not one in software
 }
