@@ -120,7 +120,7 @@ def sampling(device: torch.device, sizes: Sizes, size: int) -> Rows:
             often = rate(partial(pixels_of, draw, ws), device, sizes.seconds)
             if not inspect.getclosurevars(inspect.unwrap(draw)).nonlocals["compiles"]:
                 name = f"{name.split()[0]}, which does not compile here"
-        yield Row(f"sggen {size} px, {name}", f"{often * group:.1f} images/s", near)
+        yield Row(f"sggen {size} px, {name}", f"{often * group:.4g} images/s", near)
 
 
 def new_gan(size: int, device: torch.device, sizes: Sizes, dtype: str) -> GAN:
@@ -185,7 +185,7 @@ def upscaling(device: torch.device, sizes: Sizes) -> Rows:
             often = rate(work, device, sizes.seconds)
             pixels = (sizes.picture * network.geometry.scale) ** 2 / 1e6
             near = f"at most {worst:.0f} of 255 levels"
-            yield Row(f"animeupscale {name}, fp16", f"{often * pixels:.2f} megapixels/s", near)
+            yield Row(f"animeupscale {name}, fp16", f"{often * pixels:.3g} megapixels/s", near)
 
 
 def text(device: torch.device, sizes: Sizes) -> Rows:
@@ -215,7 +215,7 @@ def text(device: torch.device, sizes: Sizes) -> Rows:
             batch.ends = frozenset()
             write(batch)
             often = rate(partial(write, batch), device, sizes.seconds) * SLOTS * sizes.tokens
-            yield Row(f"gptsnip GPT-2 {dtype}, {SLOTS} at once", f"{often:.0f} tokens/s", near)
+            yield Row(f"gptsnip GPT-2 {dtype}, {SLOTS} at once", f"{often:.4g} tokens/s", near)
 
 
 def write(batch: Batch) -> None:
