@@ -6,9 +6,13 @@ import subprocess
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    import torch
 
 ROOT = Path(__file__).parents[1]
 REAL = ROOT.parent / "shared" / "data" / "real"  # real images, where somebody has put them
@@ -52,3 +56,15 @@ def within_a_second(end: Callable[[], float]) -> bool:
 def shell(tmp_path: Path) -> Shell:
     """Run a line of bash in tmp_path."""
     return partial(bash, cwd=tmp_path)
+
+
+@pytest.fixture
+def card(monkeypatch: pytest.MonkeyPatch) -> "torch.device":
+    """The first card, or one that computes on the CPU and is as strict where there is none."""
+    import torch
+
+    if not torch.cuda.is_available():
+        from tests.card import insert_cards
+
+        insert_cards(monkeypatch)
+    return torch.device("cuda", 0)

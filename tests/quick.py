@@ -10,7 +10,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -32,10 +32,15 @@ SERVER.set_forkserver_preload(
 )
 
 
-def quick(line: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """One command, without a shell and with nothing on standard input, as `subprocess.run` has it."""
+def quick(
+    line: str, cwd: Path, prepare: Callable[[], object] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """One command, without a shell and with nothing on standard input, as `subprocess.run` has it.
+
+    `prepare`, a function of a module, is called before it in its process.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        process = start(line, cwd, folder)
+        process = start(line, cwd, folder, prepare=prepare)
         process.join()
         out, err = (Path(folder, name).read_bytes().decode() for name in ("1", "2"))
     assert process.exitcode is not None
@@ -43,21 +48,33 @@ def quick(line: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 def start(
-    line: str, cwd: Path, folder: str, environment: Mapping[str, str] | None = None
+    line: str,
+    cwd: Path,
+    folder: str,
+    environment: Mapping[str, str] | None = None,
+    prepare: Callable[[], object] | None = None,
 ) -> ForkServerProcess:
     """Such a command under way, whose output goes to the files 1 and 2 of a folder."""
-    arguments = shlex.split(line), str(cwd), folder, environment or {}
+    arguments = shlex.split(line), str(cwd), folder, environment or {}, prepare
     process = SERVER.Process(target=_run, args=arguments)
     process.start()
     return process
 
 
-def _run(words: list[str], cwd: str, folder: str, environment: Mapping[str, str]) -> None:
+def _run(
+    words: list[str],
+    cwd: str,
+    folder: str,
+    environment: Mapping[str, str],
+    prepare: Callable[[], object] | None,
+) -> None:
     os.environ.update(environment)
     os.chdir(cwd)
     for number, path in enumerate((os.devnull, f"{folder}/1", f"{folder}/2")):
         flags = os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT
         os.dup2(os.open(path, flags), number)
+    if prepare:
+        prepare()
     sys.argv = words
     command = getattr(importlib.import_module(f"animetools.commands.{words[0]}"), words[0])
     command()

@@ -78,15 +78,27 @@ def content(file: NetworkFile) -> dict[str, Any]:
             for name, network in file.networks.items()
         },
     }
-    return made if file.training is None else made | {"training": file.training}
+    return made if file.training is None else made | {"training": _on_cpu(file.training)}
 
 
 def owned(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors in memory of their own: of a view torch would write all that it is a view of."""
+    """The tensors in memory of their own: of a view torch would write all that it is a view of.
+
+    It is the CPU's: torch.load would look for the card that a tensor was on.
+    """
     return {
-        name: value.detach().clone(memory_format=torch.contiguous_format)
+        name: value.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
         for name, value in state.items()
     }
+
+
+def _on_cpu(value: Any) -> Any:
+    """A value of plain containers, whose tensors are on the CPU."""
+    if isinstance(value, Tensor):
+        return value.cpu()
+    if isinstance(value, dict):
+        return {key: _on_cpu(part) for key, part in value.items()}
+    return value
 
 
 def _are_plain(facts: dict[Any, Any]) -> bool:

@@ -102,31 +102,45 @@ class _Features(nn.Module):
 
 def _on_gpu(module: nn.Module, device: torch.device, dtype: torch.dtype) -> Callable[..., Tensor]:
     """A copy of the module on the device, compiled; plain once it turns out not to compile."""
-    plain = copy.deepcopy(module).to(device, dtype)
-    plain = plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    ways: list[Callable[[], Callable[..., Any]]] = [
-        functools.cache(lambda: torch.compile(plain, dynamic=False)),
-        lambda: plain,
-    ]
+    plain = _in_precision(copy.deepcopy(module).to(device), dtype)
+    compiled = functools.cache(lambda: torch.compile(plain, dynamic=False))
+    compiles = True
 
-    def there(x: Any) -> Any:
-        return x.to(device, dtype) if isinstance(x, Tensor) else x
+    def there(x: Tensor) -> Tensor:
+        return x.to(device, dtype)
 
     @torch.inference_mode()
     def run(x: Tensor, noise: Noise | None = None, *more: Tensor) -> Tensor:
-        given = [there(x)]
+        nonlocal compiles  # for all threads
+        given: list[Any] = [there(x)]
         if noise is not None:
             given.append(noise if isinstance(noise, str) else [there(layer) for layer in noise])
-        given += map(there, more)
-        if len(ways) > 1:
+        given += [each.to(device) for each in more]
+        out: Tensor
+        if compiles:
             try:
-                out: Tensor = ways[0]()(*given).float()
+                out = compiled()(*given).float()
                 return out
             except torch.OutOfMemoryError:
                 raise
             except Exception:  # noqa: BLE001  no Triton, no compiler: whatever it is, plain works
-                del ways[0]
-        out = ways[0]()(*given).float()
+                compiles = False
+        out = plain(*given).float()
         return out
 
     return run
+
+
+def _in_precision(module: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """The module itself in a precision, but for its `exact` part, ready to be compiled."""
+    for part in module.modules():
+        if "lod" in dict(part.named_buffers(recurse=False)):
+            lod = float(part.lod)  # type: ignore[arg-type]
+            del part.lod
+            part.lod = lod  # type: ignore[assignment]  # a number, which the compiler knows
+    exact: nn.Module | None = getattr(module, "exact", None)
+    numbers = {} if exact is None else copy.deepcopy(exact.state_dict())
+    module.to(dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if exact is not None:
+        exact.float().load_state_dict(numbers)
+    return module

@@ -187,13 +187,3 @@ def test_bfloat16_stays_close() -> None:
     assert (rough - exact).square().mean().sqrt() < 0.06 * exact.std()  # 40 dB of 6 deviations
     features = discriminator.features(exact)
     assert (seen - features).square().mean().sqrt() < 0.06 * features.std()
-
-
-def test_what_does_not_compile_runs_plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CXX", "/no/compiler")
-    generator = lively(stylegan2.Generator(replace(PLAIN, channels=(8, 8))))
-    assert isinstance(generator, stylegan2.Generator)
-    run = fast._on_gpu(generator.synthesis, CPU, torch.float32)
-    ws = torch.randn(2, generator.num_ws, 8)
-
-    torch.testing.assert_close(run(ws, "const"), generator.synthesis(ws, "const"))

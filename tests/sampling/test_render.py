@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from animetools.errors import ItemError
+from animetools.errors import Advice, FatalError, ItemError
 from animetools.images.files import Pixels
 from animetools.networks.config import MappingConfig
 from animetools.networks.generator import Generator
@@ -97,12 +97,34 @@ def test_groups_on_a_card_follow_from_the_network_alone() -> None:
     assert [each.batch for each in renderers] == [64, 1, 100]
 
 
+def test_a_card_with_little_memory_draws_fewer_at_once() -> None:
+    renderer = Renderer(generator(), CPU, torch.float32)
+    synthesis, sizes = renderer.synthesis, []
+
+    def small(ws: torch.Tensor, noise: object) -> torch.Tensor:
+        sizes.append(len(ws))
+        if len(ws) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 7 GiB.")
+        return synthesis(ws, noise)
+
+    inputs = inputs_of(generator(), 5)
+    wanted = pixels_of(renderer, inputs)
+    renderer.group = 8
+    with pytest.warns(Advice, match="it draws groups of [42] images"):
+        made = list(renderer._in_groups(small, inputs))
+    assert sizes == [8, 4, 2, 2, 2]
+    assert (np.stack([each for each in made if not isinstance(each, ItemError)]) == wanted).all()
+    renderer.group = 1
+    with pytest.raises(FatalError, match="too little memory for one image: try a smaller batch"):
+        renderer._make_groups_smaller()
+
+
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no card here")
 @pytest.mark.parametrize("noise", ["const", "random"])
-def test_on_a_card_an_image_is_the_same_whatever_the_batch(noise: str) -> None:
+def test_on_a_card_an_image_is_the_same_whatever_the_batch(noise: str, card: torch.device) -> None:
     network = wide_network()
-    renderer = Renderer(network, torch.device("cuda", 0), torch.float32)
+    renderer = Renderer(network, card, torch.float32)
+    renderer.group = 4  # which is not filled by five
     inputs = inputs_of(network, 5, noise)
     together = pixels_of(renderer, inputs)
     for each, pixels in zip(inputs, together, strict=True):
@@ -120,7 +142,7 @@ def test_the_end_of_a_renderer_waits_for_its_threads() -> None:
         caller.start()
         caller.join()
         assert len(set(threading.enumerate()) - before) > 2
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before
 
 
 def test_images_with_and_without_noise_of_their_own_are_drawn_together() -> None:

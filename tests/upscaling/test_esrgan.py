@@ -453,11 +453,22 @@ def test_damage_is_refused_or_does_no_harm(
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no card here")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
-def test_a_card_comes_near_the_cpu(dtype: torch.dtype, tmp_path: Path) -> None:
+def test_a_card_comes_near_the_cpu(dtype: torch.dtype, tmp_path: Path, card: torch.device) -> None:
     rgb = picture(40, 36)
     for state in (rrdb(), compact()):
         wanted = opened(zipped(state), tmp_path).run(rgb)
-        card = open_esrgan(str(tmp_path / "a.pth"), torch.device("cuda"), dtype)
-        assert np.abs(card.run(rgb) - wanted).max() < 0.05
+        network = open_esrgan(str(tmp_path / "a.pth"), card, dtype)
+        assert np.abs(network.run(rgb) - wanted).max() < 0.05
+
+
+def test_a_card_without_memory_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 7 GiB.")
+
+    network = opened(zipped(compact()), tmp_path)
+    monkeypatch.setattr(torch.nn.functional, "pixel_shuffle", full)
+    with pytest.raises(ItemError, match="not enough memory for it: try a smaller --tile"):
+        network.run(picture(8, 8))

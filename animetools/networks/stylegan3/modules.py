@@ -69,6 +69,11 @@ class Synthesis(nn.Module):
         """In the order in which they run; the last is the ToRGB."""
         return list(islice(self.children(), 1, None))  # type: ignore[arg-type]
 
+    @property
+    def exact(self) -> "Input":
+        """What is in single precision even where the rest is not: half would move the image."""
+        return self.input
+
     def forward(
         self, ws: Tensor, noise: Noise = "const", transform: Tensor | None = None
     ) -> Tensor:
@@ -80,7 +85,7 @@ class Synthesis(nn.Module):
         """
         check_rows(ws, len(self.config.layers) + 1, self.config.mapping.w_dim)
         noises_of(noise, self.noise_consts, ws.shape[0])
-        x = self.input(ws[:, 0], transform)
+        x = self.input(ws[:, 0], transform).to(ws)
         for layer, w in zip(self.layers, ws.unbind(1)[1:], strict=True):
             x = layer(ops.in_precision(x, self.precision, layer.is_fine), w)
         return ops.in_float32(x) * self.config.output_scale
@@ -145,7 +150,7 @@ class Input(nn.Module):
     def forward(self, w: Tensor, transform: Tensor | None = None) -> Tensor:
         """w [n, w_dim] to features [n, C, size, size]."""
         user = self.transform if transform is None else transform.to(self.transform)
-        freqs, phases, amplitudes = waves(self, ops.in_float32(self.affine(w)), user)
+        freqs, phases, amplitudes = waves(self, self.affine(w.to(self.weight)), user)
         half = (self.size - 1) / 2
         places = (torch.arange(self.size, device=w.device, dtype=freqs.dtype) - half) / self.rate
         across = freqs[..., 0, None] * places + phases[..., None]

@@ -81,7 +81,8 @@ class Learner:
         Raises FatalError for the state of another model.
         """
         for name, value in self.names.items():
-            found: dict[str, Tensor] = {"step": torch.tensor(float(done))}
+            # Beside the moments: a card's fused AdamW does not take it from elsewhere.
+            found: dict[str, Tensor] = {"step": torch.tensor(float(done), device=self.device)}
             for kind in ("exp_avg", "exp_avg_sq"):
                 moments = state.get(f"{kind}.{name}")
                 if moments is None or moments.shape != value.shape:
