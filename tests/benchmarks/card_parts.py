@@ -24,9 +24,11 @@ from animetools.text.models.loading import SHIPPED
 from animetools.text.writing.batch import SLOTS, Batch
 from animetools.text.writing.generation import Generation
 from animetools.text.writing.sampler import Sampler
+from animetools.training.architecture import networks
 from animetools.training.augment import Ada
-from animetools.training.config import networks, preset
-from animetools.training.gan import GAN, Draw
+from animetools.training.config import preset
+from animetools.training.draw import Draw
+from animetools.training.gan import GAN
 from animetools.training.networks import new_networks
 from animetools.upscaling.models import open_model, waifu2x
 from animetools.upscaling.network import UpscalingNetwork
