@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._device import _device_constructors
 from torch.utils._pytree import tree_leaves, tree_map
 
 MEMORY = 80 << 30
@@ -185,10 +186,13 @@ def insert_cards(patch: pytest.MonkeyPatch, count: int = 1) -> None:
         library.impl("empty.memory_format", _empty, "CUDA")  # what all others are made of
         library.impl("empty_strided", _empty_strided, "CUDA")
         _kernels.append(library)
+    _device_constructors()  # remembers at its first call what `with torch.device(...)` changes
     tensor = torch.tensor
 
     def new_tensor(data: Any, *, device: Any = None, **more: Any) -> Tensor:
-        return tensor(data, **more).to(device or CPU)
+        if device is None:
+            return tensor(data, **more)
+        return tensor(data, device=CPU, **more).to(device)
 
     def drawing(draw: Callable[..., Tensor]) -> Callable[..., Tensor]:
         def checked(*args: Any, **more: Any) -> Tensor:
