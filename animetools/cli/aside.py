@@ -11,9 +11,7 @@ from animetools.cli.stream import Stream, die_of
 from animetools.errors import FatalError
 
 NO_MEMORY = "out of memory|(can't|not) allocate|not enough memory"  # torch's words, and others'
-
 AWAKE = 1.0  # seconds between two looks for signals
-
 SAVING = {
     signal.SIGINT: "saving; press Ctrl-C again to stop at once",
     signal.SIGTERM: "saving; a second SIGTERM stops at once",

@@ -53,7 +53,9 @@ class Packed:
     The operations are those of torch's own compiler; `here` tells whether this torch has them.
     """
 
-    here = hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
+    here = torch.backends.mkldnn.is_available() and hasattr(  # type: ignore[no-untyped-call]
+        torch.ops.mkldnn, "_reorder_linear_weight"
+    )
 
     def __init__(self, weights: Tensor) -> None:
         reorder = torch.ops.mkldnn._reorder_linear_weight

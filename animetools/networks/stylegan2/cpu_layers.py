@@ -96,8 +96,8 @@ class Layer:
     ) -> None:
         """From x to rows of y, both with their border, by way of `follow`; the pool shares the work.
 
-        Only a `wide` layer needs y here. Unless the scales go `on_weights`, x is scaled and `follow` scales. There is one map if it is
-        not small.
+        Only a `wide` layer needs y here. Unless the scales go `on_weights`, x is scaled and `follow`
+        scales. There is one map if it is not small.
         """
         weights = [self._scaled_weight(style, scale)] if self.on_weights else self.weights
         if self.wide:
