@@ -23,6 +23,7 @@ from animetools.netfiles.machine import refuse
 from animetools.netfiles.networkfile import NetworkFile, SavedNetwork, average_w, shape_of
 from animetools.netfiles.renaming import (
     Renamed,
+    both,
     check_all_tensors,
     check_equal_widths,
     check_none_left,
@@ -197,23 +198,23 @@ def _generator_names(
     s: str, g: str, blocks: int, layers: int, constant: bool, attention: tuple[int, ...]
 ) -> Iterator[Renamed]:
     for i in range(layers):
-        yield from _both(f"{s}.net.{2 * i}", f"mapping.fc{i}")
+        yield from both(f"{s}.net.{2 * i}", f"mapping.fc{i}")
     if constant:
         yield f"{g}.initial_block", "synthesis.b4.const", 1, 0
     else:
         yield f"{g}.to_initial_block.weight", "synthesis.b4.dense", 0, 0
-    yield from _both(f"{g}.initial_conv", "synthesis.b4.first")
+    yield from both(f"{g}.initial_conv", "synthesis.b4.first")
     for i in range(blocks):
         there, here = f"{g}.blocks.{i}", f"synthesis.b{4 << i}"
         if i in attention:
             yield from _attention_names(f"{g}.attns.{i}", f"{here}.attention")
         for n in range(2):
             yield f"{there}.conv{n + 1}.weight", f"{here}.conv{n}.weight", 0, 0
-            yield from _both(f"{there}.to_style{n + 1}", f"{here}.conv{n}.affine")
+            yield from both(f"{there}.to_style{n + 1}", f"{here}.conv{n}.affine")
             yield f"{there}.to_noise{n + 1}.weight", f"{here}.conv{n}.noise_strength", 0, 1
             yield f"{there}.to_noise{n + 1}.bias", f"{here}.conv{n}.bias", 0, 0
         yield f"{there}.to_rgb.conv.weight", f"{here}.torgb.weight", 0, 0
-        yield from _both(f"{there}.to_rgb.to_style", f"{here}.torgb.affine")
+        yield from both(f"{there}.to_rgb.to_style", f"{here}.torgb.affine")
 
 
 def _discriminator_names(
@@ -221,17 +222,17 @@ def _discriminator_names(
 ) -> Iterator[Renamed]:
     for i in range(blocks):
         there, here = f"D.blocks.{i}", f"b{2 << blocks - 1 - i}"
-        yield from _both(f"{there}.net.0", f"{here}.conv0")
-        yield from _both(f"{there}.net.2", f"{here}.conv1")
-        yield from _both(f"{there}.conv_res", f"{here}.skip")
+        yield from both(f"{there}.net.0", f"{here}.conv0")
+        yield from both(f"{there}.net.2", f"{here}.conv1")
+        yield from both(f"{there}.conv_res", f"{here}.skip")
         if i < blocks - 1:
-            yield from _both(f"{there}.downsample{'.1' * blur}", f"{here}.down")
+            yield from both(f"{there}.downsample{'.1' * blur}", f"{here}.down")
         if i in attention:
             yield from _attention_names(f"D.attn_blocks.{i}", f"{here}.attention")
         if i in quantized:
             yield f"D.quantize_blocks.{i}.fn.embed", f"{here}.codebook.vectors", 0, 0
-    yield from _both("D.final_conv", "conv")
-    yield from _both("D.to_logit", "out")
+    yield from both("D.final_conv", "conv")
+    yield from both("D.to_logit", "out")
 
 
 def _attention_names(there: str, here: str) -> Iterator[Renamed]:
@@ -241,12 +242,6 @@ def _attention_names(there: str, here: str) -> Iterator[Renamed]:
     yield f"{there}.0.fn.fn.to_q.weight", f"{here}.query.weight", 0, 0
     yield f"{there}.0.fn.fn.to_kv.net.0.weight", f"{here}.around", 0, 0
     yield f"{there}.0.fn.fn.to_kv.net.1.weight", f"{here}.key_value.weight", 0, 0
-    yield from _both(f"{there}.0.fn.fn.to_out", f"{here}.out")
-    yield from _both(f"{there}.1.fn.fn.0", f"{here}.wide")
-    yield from _both(f"{there}.1.fn.fn.2", f"{here}.narrow")
-
-
-def _both(there: str, here: str) -> Iterator[Renamed]:
-    """Weight and bias of a layer."""
-    yield f"{there}.weight", f"{here}.weight", 0, 0
-    yield f"{there}.bias", f"{here}.bias", 0, 0
+    yield from both(f"{there}.0.fn.fn.to_out", f"{here}.out")
+    yield from both(f"{there}.1.fn.fn.0", f"{here}.wide")
+    yield from both(f"{there}.1.fn.fn.2", f"{here}.narrow")
