@@ -74,7 +74,7 @@ def _states(value: Any) -> dict[str, dict[str, Any]]:
         return {}
     inside = value.get("models", value)
     if type(inside) is not dict or not NAMES.keys() & inside.keys():
-        inside = {"generator_smooth": value}  # the state of a generator alone
+        inside = {"generator_smooth": value, "discriminator": value}  # the state of one alone
     found = {}
     for theirs, ours in NAMES.items():
         state = inside.get(theirs)

@@ -37,6 +37,11 @@ from animetools.networks.lucidrains.config import (
 )
 
 GENERATORS = {"G_ema": ("SE", "GE"), "G": ("S", "G")}
+MARKS = {  # tensors that show a network
+    "GE.blocks.0.to_style1.weight",
+    "G.blocks.0.to_style1.weight",
+    "D.blocks.0.conv_res.weight",
+}
 COPIES = ("D_aug.", "D_cl.")  # the discriminator once more, and what contrasts its features
 LR_MLP = 0.1  # where a run does not say it
 SAMPLES = 2000  # for the average w, as its program takes them
@@ -48,8 +53,7 @@ TAPS = (1.0, 2.0, 1.0)
 
 def is_of(value: Any) -> bool:
     """Whether this, as `pickles` made it of a file, has networks of this layout."""
-    state = _state(value)
-    return any(f"{g}.blocks.0.to_style1.weight" in state for _, g in GENERATORS.values())
+    return not MARKS.isdisjoint(_state(value))
 
 
 def _state(value: Any) -> dict[str, Any]:

@@ -60,6 +60,7 @@ def test_networks_compute_what_their_programs_computed(tmp_path: Path, name: str
         (lambda states: {"generator": states["generator"]}, {"G"}),
         (lambda states: {"discriminator": states["discriminator"]}, {"D"}),
         (lambda states: states["generator"], {"G_ema"}),
+        (lambda states: states["discriminator"], {"D"}),
         (lambda states: {"generator": named("module.", states["generator"])}, {"G"}),
     ],
 )

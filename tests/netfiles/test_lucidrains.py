@@ -154,6 +154,18 @@ def test_a_discriminator_without_blur_is_read(tmp_path: Path) -> None:
     assert error(plain.build()(images), scores) > 1e-3
 
 
+def test_a_discriminator_is_read_without_generators(tmp_path: Path) -> None:
+    def change(content: Any, state: dict[str, Tensor]) -> None:
+        for key in [key for key in state if not key.startswith("D.")]:
+            del state[key]
+
+    _, wanted = lucid.golden("plain")
+    file = checkpoints.read(saved(tmp_path, "plain", change))
+    assert file.networks.keys() == {"D"}
+    scores = file.discriminator.build()(wanted["images"] * 2 - 1)
+    assert error(-scores, wanted["logits"]) < CLOSE
+
+
 @pytest.mark.parametrize("suffix", [".pkl", ".safetensors"])
 def test_it_comes_back_from_our_own_files(tmp_path: Path, suffix: str) -> None:
     file = checkpoints.read(lucid.written(tmp_path, "rich"))
