@@ -22,6 +22,7 @@ from animetools.netfiles.renaming import (
     counted,
     taken,
 )
+from animetools.networks import ops
 from animetools.networks.config import MOST, Architecture, MappingConfig
 from animetools.networks.stylegan1.config import (
     StyleGAN1DiscriminatorConfig,
@@ -101,8 +102,8 @@ def _take_kernels(left: State, gain: float) -> None:
     """Take the filters out of `left`, which are always the same."""
     for name in [name for name in left if name.endswith(".kernel")]:
         module = name.split(".")[-2]
-        taps = torch.tensor(KERNELS.get(module, KERNELS[""]))
-        usual = torch.outer(taps, taps) / taps.sum() ** 2 * (1 if module == "blur" else gain)
+        taps = KERNELS.get(module, KERNELS[""])
+        usual = ops.low_pass(taps) * (1 if module == "blur" else gain)
         found = left.pop(name)
         fits = found.dim() == 4 and found.shape[1:] == (1, *usual.shape)
         if not fits or not torch.allclose(found.float(), usual, atol=1e-6):

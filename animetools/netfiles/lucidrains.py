@@ -142,17 +142,17 @@ def _generator(left: dict[str, Tensor], s: str, g: str, blocks: int, lrmul: floa
     width, z_dim = shape_of(state, "mapping.fc0.weight", 2)
     check_equal_widths(z_dim, width)
     mapping = MappingConfig(z_dim, 0, width, layers, width, lrmul, normalize=False)
-    weights = [f"synthesis.b{4 << i}" for i in range(blocks)]
+    places = [f"synthesis.b{4 << i}" for i in range(blocks)]
     config = LucidrainsGeneratorConfig(
         mapping,
-        channels=tuple(shape_of(state, f"{block}.conv1.weight", 4)[0] for block in weights),
-        image_channels=shape_of(state, f"{weights[-1]}.torgb.weight", 4)[0],
+        channels=tuple(shape_of(state, f"{block}.conv1.weight", 4)[0] for block in places),
+        image_channels=shape_of(state, f"{places[-1]}.torgb.weight", 4)[0],
         constant=constant,
         blur=blur,
         attention=attention,
     )
     noise = torch.randn(2 << blocks, 2 << blocks, generator=torch.Generator().manual_seed(0))
-    for i, block in enumerate(weights):  # every resolution sees a corner of the same image
+    for i, block in enumerate(places):  # every resolution sees a corner of the same image
         state[f"{block}.noise_const"] = noise[: 4 << i, : 4 << i].clone()
     state["mapping.w_avg"] = average_w(config, state, SAMPLES)
     return SavedNetwork(config, state)
@@ -160,9 +160,8 @@ def _generator(left: dict[str, Tensor], s: str, g: str, blocks: int, lrmul: floa
 
 def _discriminator(left: dict[str, Tensor]) -> SavedNetwork:
     blocks = counted(left, r"D\.blocks\.\d+\.net\.0\.weight")
-    places = range(blocks)  # from the highest resolution
-    attention = _attention_in(left, "D.attn_blocks", blocks)
-    quantized = tuple(i for i in places if f"D.quantize_blocks.{i}.fn.embed" in left)
+    attention = _attention_in(left, "D.attn_blocks", blocks)  # 0 is the highest resolution
+    quantized = tuple(i for i in range(blocks) if f"D.quantize_blocks.{i}.fn.embed" in left)
     blur = _take_filters(left, [f"D.blocks.{i}.downsample.0.f" for i in range(blocks - 1)])
     for i in quantized:  # only of use to training
         for name in ("cluster_size", "embed_avg"):
@@ -171,14 +170,14 @@ def _discriminator(left: dict[str, Tensor]) -> SavedNetwork:
     codes = {shape_of(state, f"b{2 << blocks - 1 - i}.codebook.vectors", 2)[1] for i in quantized}
     if len(codes) > 1:
         refuse("the network has codebooks of different sizes")
-    sizes = [f"b{2 << i}" for i in range(blocks)]
+    places = [f"b{2 << i}" for i in range(blocks)]
     config = LucidrainsDiscriminatorConfig(
-        channels=tuple(shape_of(state, f"{block}.conv0.weight", 4)[0] for block in sizes),
-        image_channels=shape_of(state, f"{sizes[-1]}.conv0.weight", 4)[1],
+        channels=tuple(shape_of(state, f"{block}.conv0.weight", 4)[0] for block in places),
+        image_channels=shape_of(state, f"{places[-1]}.conv0.weight", 4)[1],
         blur=blur,
         attention=tuple(sorted(blocks - 1 - i for i in attention)),
         quantized=tuple(sorted(blocks - 1 - i for i in quantized)),
-        **({"codes": codes.pop()} if codes else {}),
+        codes=max(codes, default=LucidrainsDiscriminatorConfig.codes),
     )
     return SavedNetwork(config, state)
 

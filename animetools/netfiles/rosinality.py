@@ -24,6 +24,7 @@ from animetools.netfiles.renaming import (
     counted,
     taken,
 )
+from animetools.networks import ops
 from animetools.networks.config import MappingConfig
 from animetools.networks.families import kind_of
 from animetools.networks.stylegan2.config import (
@@ -180,8 +181,7 @@ def _encoded(network: SavedNetwork) -> dict[str, Tensor]:
     for theirs, ours, before, behind in names:
         value = state[ours] * (scale if ours.startswith("mapping.fc") else 1.0)
         made[theirs] = value.reshape((1,) * before + tuple(value.shape) + (1,) * behind)
-    taps = torch.tensor(KERNEL)
-    return made | {name: torch.outer(taps, taps) / 64 * gain for name in filters}
+    return made | {name: ops.low_pass(KERNEL) * gain for name in filters}
 
 
 def _unfit(config: Any) -> str:
@@ -265,8 +265,7 @@ def _discriminator_filters(blocks: int) -> list[str]:
 
 
 def _take_filters(left: dict[str, Tensor], names: list[str], gain: float) -> None:
-    taps = torch.tensor(KERNEL)
-    usual = torch.outer(taps, taps) / 64 * gain
+    usual = ops.low_pass(KERNEL) * gain
     for name in names:
         if name in left:
             found = left.pop(name)
