@@ -1,5 +1,6 @@
 """The model_N.pt of lucidrains' stylegan2_pytorch."""
 
+import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -57,15 +58,15 @@ def test_the_average_w_is_that_of_many_seeds(tmp_path: Path) -> None:
     assert g.truncated == g.num_ws == 3
 
 
-@pytest.mark.parametrize("config", ["", "{", '{"image_size": 64, "lr_mlp": 9}', "[1]", None])
-def test_without_its_config_the_learning_rate_is_the_default(
-    tmp_path: Path, config: str | None
-) -> None:
+@pytest.mark.parametrize(
+    "config", [None, "{", '{"image_size": 64, "lr_mlp": 9}', "[1]", os.mkdir, os.mkfifo]
+)
+def test_without_its_config_the_learning_rate_is_the_default(tmp_path: Path, config: Any) -> None:
     path = lucid.written(tmp_path, "plain")
     wanted = checkpoints.read(path).generator.config
     (tmp_path / ".config.json").unlink()
-    if config is None:
-        (tmp_path / ".config.json").mkdir()
+    if callable(config):
+        config(tmp_path / ".config.json")
     elif config:
         (tmp_path / ".config.json").write_text(config)
     with pytest.warns(Advice, match=r"no \.config\.json of its run is beside it: lr_mlp 0\.1"):
