@@ -16,11 +16,13 @@ from animetools.netfiles.machine import refuse
 from animetools.netfiles.networkfile import NetworkFile, SavedNetwork, shape_of
 from animetools.netfiles.renaming import (
     Renamed,
+    both,
     check_all_tensors,
     check_none_left,
     counted,
     taken,
 )
+from animetools.networks import ops
 from animetools.networks.config import MOST, Architecture, MappingConfig
 from animetools.networks.stylegan1.config import (
     StyleGAN1DiscriminatorConfig,
@@ -52,7 +54,7 @@ def read(value: Any) -> NetworkFile:
         left = dict(state)
         _take_kernels(left, gain=1 if name == "D" else 4)
         if name == "D":
-            networks[name] = _discriminator(left, grows="lod" in left)
+            networks[name] = _discriminator(left)
         elif "synthesis.early_layer.const" in left:
             networks[name] = _stylegan2(left)
         else:
@@ -73,7 +75,7 @@ def _states(value: Any) -> dict[str, dict[str, Any]]:
         return {}
     inside = value.get("models", value)
     if type(inside) is not dict or not NAMES.keys() & inside.keys():
-        inside = {"generator_smooth": value}  # the state of a generator alone
+        inside = {"generator_smooth": value, "discriminator": value}  # the state of one alone
     found = {}
     for theirs, ours in NAMES.items():
         state = inside.get(theirs)
@@ -100,8 +102,8 @@ def _take_kernels(left: State, gain: float) -> None:
     """Take the filters out of `left`, which are always the same."""
     for name in [name for name in left if name.endswith(".kernel")]:
         module = name.split(".")[-2]
-        taps = torch.tensor(KERNELS.get(module, KERNELS[""]))
-        usual = torch.outer(taps, taps) / taps.sum() ** 2 * (1 if module == "blur" else gain)
+        taps = KERNELS.get(module, KERNELS[""])
+        usual = ops.low_pass(taps) * (1 if module == "blur" else gain)
         found = left.pop(name)
         fits = found.dim() == 4 and found.shape[1:] == (1, *usual.shape)
         if not fits or not torch.allclose(found.float(), usual, atol=1e-6):
@@ -115,7 +117,7 @@ def _mapping(left: State, state: State) -> MappingConfig:
     layers = counted(left, r"mapping\.dense\d+\.weight")
     names = [("truncation.w_avg", "mapping.w_avg", 0, 0)]
     for i in range(layers):
-        names += _both(f"mapping.dense{i}", f"mapping.fc{i}")
+        names += both(f"mapping.dense{i}", f"mapping.fc{i}")
     has_labels = "mapping.label_weight" in left
     if has_labels:
         names += [("mapping.label_weight", "mapping.embed.weight", 0, 0)]
@@ -126,8 +128,7 @@ def _mapping(left: State, state: State) -> MappingConfig:
         c_dim, z_dim = shape_of(state, "mapping.embed.weight", 2)
         state["mapping.embed.weight"] = state["mapping.embed.weight"].T
     w_dim = shape_of(state, f"mapping.fc{layers - 1}.weight", 2)[0]
-    labels = {"labels": "concat"} if has_labels else {}
-    return MappingConfig(z_dim, c_dim, w_dim, layers, width, **labels)  # type: ignore[arg-type]
+    return MappingConfig(z_dim, c_dim, w_dim, layers, width, labels="concat" if c_dim else "embed")
 
 
 def _stylegan1(left: State) -> SavedNetwork:
@@ -137,7 +138,7 @@ def _stylegan1(left: State) -> SavedNetwork:
     state |= taken(left, _stylegan1_names(blocks))
     config = StyleGAN1GeneratorConfig(
         mapping,
-        channels=_channels(state, blocks, "synthesis.b{}.conv1.bias"),
+        channels=_channels(state, range(blocks), "synthesis.b{}.conv1.bias"),
         image_channels=shape_of(state, f"synthesis.b{2 << blocks}.torgb.bias", 1)[0],
     )
     return SavedNetwork(config, state)
@@ -153,9 +154,9 @@ def _stylegan1_names(blocks: int) -> Iterator[Renamed]:
         yield f"{there}.bias", f"{here}.bias", 0, 0
         yield f"{there}.apply_noise.weight", f"{here}.noise_strength", 0, 0
         yield f"{there}.apply_noise.noise", f"{here}.noise_const", 2, 0
-        yield from _both(f"{there}.style", f"{here}.affine")
+        yield from both(f"{there}.style", f"{here}.affine")
     for i in range(blocks):
-        yield from _both(f"synthesis.output{i}", f"synthesis.b{4 << i}.torgb")
+        yield from both(f"synthesis.output{i}", f"synthesis.b{4 << i}.torgb")
 
 
 def _stylegan2(left: State) -> SavedNetwork:
@@ -173,7 +174,7 @@ def _stylegan2(left: State) -> SavedNetwork:
             state[name] = value.flip(-2, -1)
     config = StyleGAN2GeneratorConfig(
         mapping,
-        channels=_channels(state, blocks, "synthesis.b{}.conv1.bias"),
+        channels=_channels(state, range(blocks), "synthesis.b{}.conv1.bias"),
         image_channels=shape_of(state, f"synthesis.b{2 << blocks}.torgb.bias", 1)[0],
         architecture=architecture,
     )
@@ -184,21 +185,22 @@ def _stylegan2_names(layers: int, colored: range) -> Iterator[Renamed]:
     yield "synthesis.early_layer.const", "synthesis.b4.const", 1, 0
     for i in range(layers):
         there, here = f"synthesis.layer{i}", f"synthesis.b{4 << (i + 1) // 2}.conv{(i + 1) % 2}"
-        yield from _both(there, here)
-        yield from _both(f"{there}.style", f"{here}.affine")
+        yield from both(there, here)
+        yield from both(f"{there}.style", f"{here}.affine")
         yield f"{there}.noise_strength", f"{here}.noise_strength", 0, 0
         yield f"{there}.noise", f"{here}.noise_const", 2, 0
     for i in colored:
         there, here = f"synthesis.output{i}", f"synthesis.b{4 << i}.torgb"
-        yield from _both(there, here)
-        yield from _both(f"{there}.style", f"{here}.affine")
+        yield from both(there, here)
+        yield from both(f"{there}.style", f"{here}.affine")
 
 
 # Discriminators
 
 
-def _discriminator(left: State, *, grows: bool) -> SavedNetwork:
-    """The network of the tensors, which are taken out of `left`; StyleGAN 1's grows."""
+def _discriminator(left: State) -> SavedNetwork:
+    """The network of the tensors, which are taken out of `left`."""
+    grows = "lod" in left  # only StyleGAN 1's does
     layers = counted(left, r"layer\d+\.weight")
     blocks = (layers - 1) // 2
     architecture: Architecture = "resnet" if "skip_layer0.weight" in left else "orig"
@@ -208,7 +210,7 @@ def _discriminator(left: State, *, grows: bool) -> SavedNetwork:
     channels, features = shape_of(state, "b4.conv.weight", 4)[:2]
     outputs, dense = shape_of(state, "b4.out.weight", 2)
     shared: dict[str, Any] = {
-        "channels": (channels, *_channels(state, blocks, "b{}.conv0.bias")[1:]),
+        "channels": (channels, *_channels(state, range(1, blocks), "b{}.conv0.bias")),
         "image_channels": shape_of(state, f"b{2 << blocks}.fromrgb.weight", 4)[1],
         "dense": dense,
         "c_dim": outputs if outputs > 1 else 0,
@@ -227,21 +229,15 @@ def _discriminator_names(blocks: int, architecture: Architecture) -> Iterator[Re
     for i in range(blocks):  # from the highest resolution
         here = f"b{2 << blocks - i}"
         if i == 0 or architecture in ("skip", "progressive"):
-            yield from _both(f"input{i}", f"{here}.fromrgb")
+            yield from both(f"input{i}", f"{here}.fromrgb")
         last = i == blocks - 1
-        yield from _both(f"layer{2 * i}", f"{here}.conv{'' if last else 0}")
-        yield from _both(f"layer{2 * i + 1}", f"{here}.fc" if last else f"{here}.conv1")
+        yield from both(f"layer{2 * i}", f"{here}.conv{'' if last else 0}")
+        yield from both(f"layer{2 * i + 1}", f"{here}.fc" if last else f"{here}.conv1")
         if architecture == "resnet" and not last:
             yield f"skip_layer{i}.weight", f"{here}.skip.weight", 0, 0
-    yield from _both(f"layer{2 * blocks}", "b4.out")
+    yield from both(f"layer{2 * blocks}", "b4.out")
 
 
-def _channels(state: State, blocks: int, name: str) -> tuple[int, ...]:
-    """The channels of the blocks, from the lowest; 0 where a block has no such tensor."""
-    names = [name.format(4 << i) for i in range(blocks)]
-    return tuple(shape_of(state, each, 1)[0] if each in state else 0 for each in names)
-
-
-def _both(there: str, here: str) -> list[Renamed]:
-    """Weight and bias of a layer."""
-    return [(f"{there}.{leaf}", f"{here}.{leaf}", 0, 0) for leaf in ("weight", "bias")]
+def _channels(state: State, blocks: range, name: str) -> tuple[int, ...]:
+    """The channels of blocks, from the lowest, by the tensor of this name that each has."""
+    return tuple(shape_of(state, name.format(4 << i), 1)[0] for i in blocks)

@@ -23,6 +23,7 @@ from animetools.netfiles.machine import refuse
 from animetools.netfiles.networkfile import NetworkFile, SavedNetwork, average_w, shape_of
 from animetools.netfiles.renaming import (
     Renamed,
+    both,
     check_all_tensors,
     check_equal_widths,
     check_none_left,
@@ -36,6 +37,11 @@ from animetools.networks.lucidrains.config import (
 )
 
 GENERATORS = {"G_ema": ("SE", "GE"), "G": ("S", "G")}
+MARKS = {  # tensors that show a network
+    "GE.blocks.0.to_style1.weight",
+    "G.blocks.0.to_style1.weight",
+    "D.blocks.0.conv_res.weight",
+}
 COPIES = ("D_aug.", "D_cl.")  # the discriminator once more, and what contrasts its features
 LR_MLP = 0.1  # where a run does not say it
 SAMPLES = 2000  # for the average w, as its program takes them
@@ -47,8 +53,7 @@ TAPS = (1.0, 2.0, 1.0)
 
 def is_of(value: Any) -> bool:
     """Whether this, as `pickles` made it of a file, has networks of this layout."""
-    state = _state(value)
-    return any(f"{g}.blocks.0.to_style1.weight" in state for _, g in GENERATORS.values())
+    return not MARKS.isdisjoint(_state(value))
 
 
 def _state(value: Any) -> dict[str, Any]:
@@ -137,17 +142,17 @@ def _generator(left: dict[str, Tensor], s: str, g: str, blocks: int, lrmul: floa
     width, z_dim = shape_of(state, "mapping.fc0.weight", 2)
     check_equal_widths(z_dim, width)
     mapping = MappingConfig(z_dim, 0, width, layers, width, lrmul, normalize=False)
-    weights = [f"synthesis.b{4 << i}" for i in range(blocks)]
+    places = [f"synthesis.b{4 << i}" for i in range(blocks)]
     config = LucidrainsGeneratorConfig(
         mapping,
-        channels=tuple(shape_of(state, f"{block}.conv1.weight", 4)[0] for block in weights),
-        image_channels=shape_of(state, f"{weights[-1]}.torgb.weight", 4)[0],
+        channels=tuple(shape_of(state, f"{block}.conv1.weight", 4)[0] for block in places),
+        image_channels=shape_of(state, f"{places[-1]}.torgb.weight", 4)[0],
         constant=constant,
         blur=blur,
         attention=attention,
     )
     noise = torch.randn(2 << blocks, 2 << blocks, generator=torch.Generator().manual_seed(0))
-    for i, block in enumerate(weights):  # every resolution sees a corner of the same image
+    for i, block in enumerate(places):  # every resolution sees a corner of the same image
         state[f"{block}.noise_const"] = noise[: 4 << i, : 4 << i].clone()
     state["mapping.w_avg"] = average_w(config, state, SAMPLES)
     return SavedNetwork(config, state)
@@ -155,9 +160,8 @@ def _generator(left: dict[str, Tensor], s: str, g: str, blocks: int, lrmul: floa
 
 def _discriminator(left: dict[str, Tensor]) -> SavedNetwork:
     blocks = counted(left, r"D\.blocks\.\d+\.net\.0\.weight")
-    places = range(blocks)  # from the highest resolution
-    attention = _attention_in(left, "D.attn_blocks", blocks)
-    quantized = tuple(i for i in places if f"D.quantize_blocks.{i}.fn.embed" in left)
+    attention = _attention_in(left, "D.attn_blocks", blocks)  # 0 is the highest resolution
+    quantized = tuple(i for i in range(blocks) if f"D.quantize_blocks.{i}.fn.embed" in left)
     blur = _take_filters(left, [f"D.blocks.{i}.downsample.0.f" for i in range(blocks - 1)])
     for i in quantized:  # only of use to training
         for name in ("cluster_size", "embed_avg"):
@@ -166,14 +170,14 @@ def _discriminator(left: dict[str, Tensor]) -> SavedNetwork:
     codes = {shape_of(state, f"b{2 << blocks - 1 - i}.codebook.vectors", 2)[1] for i in quantized}
     if len(codes) > 1:
         refuse("the network has codebooks of different sizes")
-    sizes = [f"b{2 << i}" for i in range(blocks)]
+    places = [f"b{2 << i}" for i in range(blocks)]
     config = LucidrainsDiscriminatorConfig(
-        channels=tuple(shape_of(state, f"{block}.conv0.weight", 4)[0] for block in sizes),
-        image_channels=shape_of(state, f"{sizes[-1]}.conv0.weight", 4)[1],
+        channels=tuple(shape_of(state, f"{block}.conv0.weight", 4)[0] for block in places),
+        image_channels=shape_of(state, f"{places[-1]}.conv0.weight", 4)[1],
         blur=blur,
         attention=tuple(sorted(blocks - 1 - i for i in attention)),
         quantized=tuple(sorted(blocks - 1 - i for i in quantized)),
-        **({"codes": codes.pop()} if codes else {}),
+        codes=max(codes, default=LucidrainsDiscriminatorConfig.codes),
     )
     return SavedNetwork(config, state)
 
@@ -197,23 +201,23 @@ def _generator_names(
     s: str, g: str, blocks: int, layers: int, constant: bool, attention: tuple[int, ...]
 ) -> Iterator[Renamed]:
     for i in range(layers):
-        yield from _both(f"{s}.net.{2 * i}", f"mapping.fc{i}")
+        yield from both(f"{s}.net.{2 * i}", f"mapping.fc{i}")
     if constant:
         yield f"{g}.initial_block", "synthesis.b4.const", 1, 0
     else:
         yield f"{g}.to_initial_block.weight", "synthesis.b4.dense", 0, 0
-    yield from _both(f"{g}.initial_conv", "synthesis.b4.first")
+    yield from both(f"{g}.initial_conv", "synthesis.b4.first")
     for i in range(blocks):
         there, here = f"{g}.blocks.{i}", f"synthesis.b{4 << i}"
         if i in attention:
             yield from _attention_names(f"{g}.attns.{i}", f"{here}.attention")
         for n in range(2):
             yield f"{there}.conv{n + 1}.weight", f"{here}.conv{n}.weight", 0, 0
-            yield from _both(f"{there}.to_style{n + 1}", f"{here}.conv{n}.affine")
+            yield from both(f"{there}.to_style{n + 1}", f"{here}.conv{n}.affine")
             yield f"{there}.to_noise{n + 1}.weight", f"{here}.conv{n}.noise_strength", 0, 1
             yield f"{there}.to_noise{n + 1}.bias", f"{here}.conv{n}.bias", 0, 0
         yield f"{there}.to_rgb.conv.weight", f"{here}.torgb.weight", 0, 0
-        yield from _both(f"{there}.to_rgb.to_style", f"{here}.torgb.affine")
+        yield from both(f"{there}.to_rgb.to_style", f"{here}.torgb.affine")
 
 
 def _discriminator_names(
@@ -221,17 +225,17 @@ def _discriminator_names(
 ) -> Iterator[Renamed]:
     for i in range(blocks):
         there, here = f"D.blocks.{i}", f"b{2 << blocks - 1 - i}"
-        yield from _both(f"{there}.net.0", f"{here}.conv0")
-        yield from _both(f"{there}.net.2", f"{here}.conv1")
-        yield from _both(f"{there}.conv_res", f"{here}.skip")
+        yield from both(f"{there}.net.0", f"{here}.conv0")
+        yield from both(f"{there}.net.2", f"{here}.conv1")
+        yield from both(f"{there}.conv_res", f"{here}.skip")
         if i < blocks - 1:
-            yield from _both(f"{there}.downsample{'.1' * blur}", f"{here}.down")
+            yield from both(f"{there}.downsample{'.1' * blur}", f"{here}.down")
         if i in attention:
             yield from _attention_names(f"D.attn_blocks.{i}", f"{here}.attention")
         if i in quantized:
             yield f"D.quantize_blocks.{i}.fn.embed", f"{here}.codebook.vectors", 0, 0
-    yield from _both("D.final_conv", "conv")
-    yield from _both("D.to_logit", "out")
+    yield from both("D.final_conv", "conv")
+    yield from both("D.to_logit", "out")
 
 
 def _attention_names(there: str, here: str) -> Iterator[Renamed]:
@@ -241,12 +245,6 @@ def _attention_names(there: str, here: str) -> Iterator[Renamed]:
     yield f"{there}.0.fn.fn.to_q.weight", f"{here}.query.weight", 0, 0
     yield f"{there}.0.fn.fn.to_kv.net.0.weight", f"{here}.around", 0, 0
     yield f"{there}.0.fn.fn.to_kv.net.1.weight", f"{here}.key_value.weight", 0, 0
-    yield from _both(f"{there}.0.fn.fn.to_out", f"{here}.out")
-    yield from _both(f"{there}.1.fn.fn.0", f"{here}.wide")
-    yield from _both(f"{there}.1.fn.fn.2", f"{here}.narrow")
-
-
-def _both(there: str, here: str) -> Iterator[Renamed]:
-    """Weight and bias of a layer."""
-    yield f"{there}.weight", f"{here}.weight", 0, 0
-    yield f"{there}.bias", f"{here}.bias", 0, 0
+    yield from both(f"{there}.0.fn.fn.to_out", f"{here}.out")
+    yield from both(f"{there}.1.fn.fn.0", f"{here}.wide")
+    yield from both(f"{there}.1.fn.fn.2", f"{here}.narrow")

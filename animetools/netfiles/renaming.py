@@ -1,7 +1,7 @@
 """Tensors of other programs on their way to the names that they have here."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from torch import Tensor
 
@@ -12,6 +12,12 @@ MOST_PARTS = 64  # blocks, or layers of a mapping network
 
 # A tensor's name there and here, and how many more axes of 1 it has there, before and after its own.
 Renamed = tuple[str, str, int, int]
+
+
+def both(there: str, here: str) -> Iterator[Renamed]:
+    """Weight and bias of a layer that has them here and there."""
+    for leaf in ("weight", "bias"):
+        yield f"{there}.{leaf}", f"{here}.{leaf}", 0, 0
 
 
 def taken(left: dict[str, Tensor], names: Iterable[Renamed]) -> dict[str, Tensor]:

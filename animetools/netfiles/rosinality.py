@@ -17,12 +17,14 @@ from animetools.netfiles.machine import refuse
 from animetools.netfiles.networkfile import NetworkFile, SavedNetwork, average_w, shape_of
 from animetools.netfiles.renaming import (
     Renamed,
+    both,
     check_all_tensors,
     check_equal_widths,
     check_none_left,
     counted,
     taken,
 )
+from animetools.networks import ops
 from animetools.networks.config import MappingConfig
 from animetools.networks.families import kind_of
 from animetools.networks.stylegan2.config import (
@@ -179,8 +181,7 @@ def _encoded(network: SavedNetwork) -> dict[str, Tensor]:
     for theirs, ours, before, behind in names:
         value = state[ours] * (scale if ours.startswith("mapping.fc") else 1.0)
         made[theirs] = value.reshape((1,) * before + tuple(value.shape) + (1,) * behind)
-    taps = torch.tensor(KERNEL)
-    return made | {name: torch.outer(taps, taps) / 64 * gain for name in filters}
+    return made | {name: ops.low_pass(KERNEL) * gain for name in filters}
 
 
 def _unfit(config: Any) -> str:
@@ -219,15 +220,13 @@ def _unfit(config: Any) -> str:
 
 def _generator_names(blocks: int, layers: int) -> Iterator[Renamed]:
     for i in range(layers):
-        yield f"style.{i + 1}.weight", f"mapping.fc{i}.weight", 0, 0
-        yield f"style.{i + 1}.bias", f"mapping.fc{i}.bias", 0, 0
+        yield from both(f"style.{i + 1}", f"mapping.fc{i}")
     yield "input.input", "synthesis.b4.const", 1, 0
     for i in range(2 * blocks - 1):
         there = f"convs.{i - 1}" if i else "conv1"
         here = f"synthesis.b{4 << (i + 1) // 2}.conv{(i + 1) % 2}"
         yield f"{there}.conv.weight", f"{here}.weight", 1, 0
-        yield f"{there}.conv.modulation.weight", f"{here}.affine.weight", 0, 0
-        yield f"{there}.conv.modulation.bias", f"{here}.affine.bias", 0, 0
+        yield from both(f"{there}.conv.modulation", f"{here}.affine")
         yield f"{there}.noise.weight", f"{here}.noise_strength", 1, 0
         yield f"{there}.activate.bias", f"{here}.bias", 0, 0
         yield f"noises.noise_{i}", f"{here}.noise_const", 2, 0
@@ -235,8 +234,7 @@ def _generator_names(blocks: int, layers: int) -> Iterator[Renamed]:
         there = f"to_rgbs.{i - 1}" if i else "to_rgb1"
         here = f"synthesis.b{4 << i}.torgb"
         yield f"{there}.conv.weight", f"{here}.weight", 1, 0
-        yield f"{there}.conv.modulation.weight", f"{here}.affine.weight", 0, 0
-        yield f"{there}.conv.modulation.bias", f"{here}.affine.bias", 0, 0
+        yield from both(f"{there}.conv.modulation", f"{here}.affine")
         yield f"{there}.bias", f"{here}.bias", 1, 2
 
 
@@ -246,20 +244,20 @@ def _generator_filters(blocks: int) -> list[str]:
 
 
 def _discriminator_names(blocks: int) -> Iterator[Renamed]:
-    names = [("convs.0.0.weight", f"b{4 << blocks - 1}.fromrgb.weight")]
-    names += [("convs.0.1.bias", f"b{4 << blocks - 1}.fromrgb.bias")]
+    last = f"b{4 << blocks - 1}"
+    yield "convs.0.0.weight", f"{last}.fromrgb.weight", 0, 0
+    yield "convs.0.1.bias", f"{last}.fromrgb.bias", 0, 0
     for i in range(1, blocks):
         there, here = f"convs.{i}", f"b{4 << blocks - i}"
-        names += [(f"{there}.conv1.0.weight", f"{here}.conv0.weight")]
-        names += [(f"{there}.conv1.1.bias", f"{here}.conv0.bias")]
-        names += [(f"{there}.conv2.1.weight", f"{here}.conv1.weight")]
-        names += [(f"{there}.conv2.2.bias", f"{here}.conv1.bias")]
-        names += [(f"{there}.skip.1.weight", f"{here}.skip.weight")]
-    names += [("final_conv.0.weight", "b4.conv.weight"), ("final_conv.1.bias", "b4.conv.bias")]
-    for i, here in enumerate(("b4.fc", "b4.out")):
-        names += [(f"final_linear.{i}.{leaf}", f"{here}.{leaf}") for leaf in ("weight", "bias")]
-    for there, here in names:
-        yield there, here, 0, 0
+        yield f"{there}.conv1.0.weight", f"{here}.conv0.weight", 0, 0
+        yield f"{there}.conv1.1.bias", f"{here}.conv0.bias", 0, 0
+        yield f"{there}.conv2.1.weight", f"{here}.conv1.weight", 0, 0
+        yield f"{there}.conv2.2.bias", f"{here}.conv1.bias", 0, 0
+        yield f"{there}.skip.1.weight", f"{here}.skip.weight", 0, 0
+    yield "final_conv.0.weight", "b4.conv.weight", 0, 0
+    yield "final_conv.1.bias", "b4.conv.bias", 0, 0
+    yield from both("final_linear.0", "b4.fc")
+    yield from both("final_linear.1", "b4.out")
 
 
 def _discriminator_filters(blocks: int) -> list[str]:
@@ -267,8 +265,7 @@ def _discriminator_filters(blocks: int) -> list[str]:
 
 
 def _take_filters(left: dict[str, Tensor], names: list[str], gain: float) -> None:
-    taps = torch.tensor(KERNEL)
-    usual = torch.outer(taps, taps) / 64 * gain
+    usual = ops.low_pass(KERNEL) * gain
     for name in names:
         if name in left:
             found = left.pop(name)

@@ -1,6 +1,7 @@
 """What the discriminators of all families have in common."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -46,19 +47,17 @@ class Head(Block):
         return x
 
 
-class AnyDiscriminator(nn.Module):
+class AnyDiscriminator(nn.Module, ABC):
     """Any discriminator: from images, and labels, to scores.
 
     `mbstd_group` is how many images the minibatch deviation compares (None: all of them); 1 scores
-    every image as if it were alone. `precision` is that of the upper blocks in training; None is
-    that of the weights.
+    every image as if it were alone.
     """
 
     def __init__(self, config: DiscriminatorConfig) -> None:
         super().__init__()
         self.config = config
         self.mbstd_group: int | None = config.mbstd_group
-        self.precision: torch.dtype | None = None
 
     @property
     def c_dim(self) -> int:
@@ -88,21 +87,17 @@ class AnyDiscriminator(nn.Module):
             raise ValueError(
                 f"images of shape {list(images.shape)}: the network takes [n, *{sizes[0]}]"
             )
-        return ops.in_precision(self.through_blocks(images), self.precision, False)
-
-    def through_blocks(self, images: Tensor) -> Tensor:
-        """The last of `block_outputs`, which the head takes."""
         for x in self.block_outputs(images):
             last = x
         return last
 
+    @abstractmethod
     def block_outputs(self, images: Tensor) -> Iterator[Tensor]:
-        """Features [n, C, H, W] at every size, from the highest downwards."""
-        raise NotImplementedError
+        """Features [n, C, H, W] at every size, from the highest downwards; the head takes the last."""
 
+    @abstractmethod
     def score(self, features: Tensor, c: Tensor | None = None) -> Tensor:
         """The scores [n] of features [n, C, *base], which the minibatch deviation compares."""
-        raise NotImplementedError
 
 
 class Discriminator(AnyDiscriminator):
@@ -110,6 +105,7 @@ class Discriminator(AnyDiscriminator):
 
     `upper` are the blocks above the head, from the highest resolution downwards. Labels select one of
     the outputs, of which there are `classes`, or their `mapping` is multiplied with the outputs.
+    `precision` is that of the upper blocks in training; None is that of the weights.
     """
 
     def __init__(
@@ -122,6 +118,7 @@ class Discriminator(AnyDiscriminator):
         mapping: Mapping | None = None,
     ) -> None:
         super().__init__(config)
+        self.precision: torch.dtype | None = None
         for i, block in enumerate(upper):
             self.add_module(f"b{4 << len(upper) - i}", block)
         self.classes, self.mapping = classes, mapping
@@ -148,6 +145,10 @@ class Discriminator(AnyDiscriminator):
     def skipped(self) -> int:
         """Blocks that are still to grow, from the image side."""
         return max(0, min(int(self.lod), len(self.config.channels) - 1)) if self.grows else 0
+
+    def features(self, images: Tensor) -> Tensor:
+        """As of all discriminators, in float32 for the head where the blocks have a precision."""
+        return ops.in_precision(super().features(images), self.precision, False)
 
     def in_precision(self, x: Tensor, i: int) -> Tensor:
         """x in the precision of block i, from the image side."""

@@ -41,7 +41,7 @@ def synthesis(
 def features(discriminator: AnyDiscriminator, device: torch.device, dtype: torch.dtype) -> Features:
     """The discriminator's features: images [n, C, H, W] in -1..1 to float32 on the device.
 
-    The discriminator's `judge` takes them, together or each alone. On a CPU an image's features do
+    The discriminator's `score` takes them, together or each alone. On a CPU an image's features do
     not depend on its batch, and `cpu.GROUP` at a time are cheapest.
     """
     if device.type != "cpu":

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from animetools.netfiles.networkfile import NetworkFile
 from animetools.networks.config import MappingConfig
 from animetools.networks.generator import Generator
 from animetools.networks.stylegan2.config import (
@@ -166,6 +167,13 @@ def source(function: str, overrides: dict[str, dict[str, Any]]) -> str:
         lines.append(f"{name} = {f'{value // 2} << 1' if doubled else repr(value)}")
     body = "".join(f"    {line}\n" for line in lines)
     return f"raise RuntimeError('never executed')\n\ndef {function}(x{signature}):\n{body}"
+
+
+def generator(file: NetworkFile, name: str = "G_ema") -> Generator:
+    """A generator of a file."""
+    built = file.networks[name].build()
+    assert isinstance(built, Generator)
+    return built
 
 
 def d_images(count: int, channels: int, size: int, seed: int) -> Array:

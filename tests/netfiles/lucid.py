@@ -23,7 +23,7 @@ def golden(name: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 
 def value(name: str, shape: list[int]) -> Tensor:
-    """The numbers of a tensor, as make.py has them."""
+    """The numbers of a tensor, which follow from its name."""
     if name.endswith(".f"):
         return torch.tensor([1.0, 2.0, 1.0])
     name, scale = name.removeprefix("D_aug."), 1.0

@@ -156,6 +156,10 @@ def test_pickles_of_classes_are_called_what_they_are(tmp_path: Path) -> None:
             ),
             "a StyleGAN-XL: the pickle names torch.nn.modules.sparse.Embedding, which no",
         ),
+        (
+            files.ada_module({}, {"embed": torch.nn.Embedding(2, 2)}),
+            "a whole module of PyTorch, not its state_dict: the pickle names torch.nn.modules.sparse.",
+        ),
     ):
         with files.pretended(Generator, Networks):
             (tmp_path / "x.pkl").write_bytes(files.ada_pickle(G_ema=value))

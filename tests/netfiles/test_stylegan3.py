@@ -14,18 +14,10 @@ from animetools.netfiles.machine import Call
 from animetools.netfiles.networkfile import NetworkFile
 from animetools.netfiles.pickles import load_pickle, mapped
 from animetools.networks.discriminator import Discriminator
-from animetools.networks.generator import Generator
 from tests.netfiles import sg3
-from tests.netfiles.goldens import error
+from tests.netfiles.goldens import error, generator
 
 CLOSE = 2e-5
-
-
-def generator(file: NetworkFile, name: str = "G_ema") -> Generator:
-    """A generator of a file."""
-    built = file.networks[name].build()
-    assert isinstance(built, Generator)
-    return built
 
 
 @pytest.mark.parametrize("name", sg3.STYLEGAN3)

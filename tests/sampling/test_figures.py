@@ -172,10 +172,9 @@ def test_layers_of_a_stylegan_3_have_names() -> None:
     path = str(sg3.path("m32"))
     figure, sampler = made("mixing", path, rows=Seeds.parse("3-5"))
     assert sampler.generator.row_names == ["input", *(f"L{n}" for n in range(7))]
-    assert sampler.generator.row_sizes == [*sampler.generator.row_sizes][:1] + [
-        layer.rate
-        for layer in sampler.generator.config.layers  # type: ignore[attr-defined]
-    ]
+    config: Any = sampler.generator.config
+    rates = [layer.rate for layer in config.layers]
+    assert sampler.generator.row_sizes == [rates[0], *rates]
     ranges = [label.partition("\n")[2] for label in figure.down[1:]]
     assert ranges[0].startswith("input")
     assert not any(name.startswith("w ") for name in ranges)

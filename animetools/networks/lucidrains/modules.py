@@ -17,15 +17,13 @@ from animetools.networks import discriminator, generator, ops
 from animetools.networks.activation import SLOPES, scaled
 from animetools.networks.convolution import Steps, convolve
 from animetools.networks.generator import Noise, check_rows, noises_of
-from animetools.networks.layers import Conv, Dense, Mapping, Scheme, normal
-from animetools.networks.lucidrains.attention import Attention
+from animetools.networks.layers import Conv, Dense, Mapping, normal
+from animetools.networks.lucidrains.attention import BENT, LINEAR, Attention
 from animetools.networks.lucidrains.config import (
     LucidrainsDiscriminatorConfig,
     LucidrainsGeneratorConfig,
 )
 
-LINEAR = Scheme(equalized=False)
-BENT = Scheme("lrelu", equalized=False)
 HALVES = math.sqrt(0.5)  # a sum of two branches keeps its variance
 
 
@@ -158,7 +156,7 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
         style: Tensor = self.affine(w) + 1
-        x = functional.conv2d(scaled(x, style), self.weight.to(x.dtype), padding=1)
+        x = ops.conv(scaled(x, style), self.weight)
         power = ops.in_float32(style).square() @ self.weight.float().square().sum((2, 3)).T
         x = scaled(x, (power + 1e-8).rsqrt())
         shift = uniform(noise) * self.noise_strength.view(-1, 1, 1) + self.bias.view(-1, 1, 1)
@@ -174,7 +172,7 @@ class ToRGB(nn.Module):
         self.affine = Dense(w_dim, inputs, LINEAR)
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        return functional.conv2d(scaled(x, self.affine(w) + 1), self.weight.to(x.dtype))
+        return ops.conv(scaled(x, self.affine(w) + 1), self.weight)
 
 
 class Discriminator(discriminator.AnyDiscriminator):
@@ -268,6 +266,4 @@ def enlarged(x: Tensor) -> Tensor:
 def blurred(x: Tensor) -> Tensor:
     """Each channel of x [n, C, H, W] through a filter of 1, 2, 1, mirrored at its borders."""
     taps = torch.tensor([0.25, 0.5, 0.25], dtype=x.dtype, device=x.device)
-    kernel = torch.outer(taps, taps).expand(x.shape[1], 1, 3, 3)
-    x = functional.pad(x, (1, 1, 1, 1), mode="reflect")
-    return functional.conv2d(x, kernel, groups=x.shape[1])
+    return ops.blur(functional.pad(x, (1, 1, 1, 1), mode="reflect"), torch.outer(taps, taps), 0)

@@ -1,6 +1,6 @@
 """Write the golden files beside this: what the package stylegan2_pytorch computes.
 
-    python make.py FOLDER OLD_FOLDER
+    PYTHONPATH=../../.. python make.py FOLDER OLD_FOLDER
 
 FOLDER has stylegan2_pytorch 1.9.0, kornia 0.5.11, einops and vector-quantize-pytorch 0.1.0;
 OLD_FOLDER has stylegan2_pytorch 1.0.0. See README.md.
@@ -8,13 +8,14 @@ OLD_FOLDER has stylegan2_pytorch 1.0.0. See README.md.
 
 import json
 import sys
-import zlib
 from typing import Any
 from unittest import mock
 
 import numpy as np
 import torch
 import torch._dynamo  # before the stubs, which it would trip over
+
+from tests.netfiles.lucid import value
 
 torch.cuda.is_available = lambda: True  # which the package asserts, and does not need for this
 NETWORKS: dict[str, dict[str, Any]] = {
@@ -35,26 +36,13 @@ NETWORKS: dict[str, dict[str, Any]] = {
 }
 
 
-def value(name: str, shape: list[int]) -> Any:
-    """The numbers of a tensor, which follow from its name."""
-    scale = 1.0
-    if ".net." in name and name.split(".")[0] in ("S", "SE"):
-        scale = 3.0 if name.endswith("weight") else 1.0
-    elif name.endswith((".bias", ".b", "to_noise1.weight", "to_noise2.weight")):
-        scale = 0.3
-    elif name.endswith(".weight"):
-        scale = (2 / np.prod(shape[1:])) ** 0.5
-    drawn = np.random.RandomState(zlib.crc32(name.encode())).standard_normal(shape)
-    return (drawn * scale + (1.0 if name.endswith("norm.g") else 0.0)).astype(np.float32)
-
-
 def made(module: Any, name: str) -> None:
     given = NETWORKS[name]
     with mock.patch.object(torch.nn.Module, "cuda", lambda self, *_: self):
         gan = module.StyleGAN2(**given).eval()
     own = {key: tensor for key, tensor in gan.state_dict().items() if not key.endswith(".f")}
     for key, tensor in own.items():
-        tensor.copy_(torch.tensor(value(key.removeprefix("D_aug."), [*tensor.shape])))
+        tensor.copy_(value(key, [*tensor.shape]))
     size, layers = given["image_size"], gan.G.num_layers
     stream = np.random.RandomState(1)
     z = torch.tensor(stream.randn(2, given["latent_dim"]).astype(np.float32))
