@@ -424,6 +424,7 @@ def test_a_network_that_is_too_large_is_left_out(
             "--directions has 101 directions, and a page has sliders for 100",
         ),
         ("--live n.pkl --directions n.pkl", "n.pkl: not a file of directions"),
+        ("--live n.pkl --directions none.npz", "none.npz cannot be read: No such file"),
     ],
 )
 def test_directions_that_cannot_be_are_one_sentence(
@@ -435,10 +436,11 @@ def test_directions_that_cannot_be_are_one_sentence(
         vector = np.eye(width, dtype=np.float32)[0]
         made = Directions(tuple(Direction(f"d{n}", vector, 1.0) for n in range(count)))
         (tmp_path / f"{name}.npz").write_bytes(made.encode())
-    done = quick(f"waifusite {options} images", tmp_path)
-    assert done.returncode == 2
-    assert reason in done.stderr
-    assert not (tmp_path / "site").exists()
+    for run in ("waifusite", "waifusite -n"):
+        done = quick(f"{run} {options} images", tmp_path)
+        assert done.returncode == 2
+        assert reason in done.stderr
+        assert not (tmp_path / "site").exists()
 
 
 def test_an_engine_that_cannot_be_had_is_one_sentence(tmp_path: Path) -> None:
