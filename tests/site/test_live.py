@@ -269,7 +269,11 @@ def test_a_network_of_classes_has_one_until_others_are_chosen(page: Browser) -> 
     assert page.ask("labelsInRecord(labels())")["labels"] == {"plain": 0.5, "smile": 1}
     typed(page, "blue_hair")
     assert page.ask("labelsInRecord(labels())") == {"class": "blue_hair"}
-    page.ask("facts.tags = true; document.activeElement.blur()")
+    page.press("Backspace")
+    page.ask("$('chips').querySelector('button').click()")
+    assert page.ask("labelsInRecord(labels())") == {"class": "blue_hair"}
+    assert page.ask("$('state').textContent") == "This network needs a class: choose another."
+    page.ask("facts.tags = true; say(''); document.activeElement.blur()")
 
 
 def test_a_walk_goes_on_until_it_is_stopped(page: Browser) -> None:

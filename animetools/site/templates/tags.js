@@ -109,7 +109,12 @@ function drop(n) {
   tagged.delete(n);
 }
 
+/** Take a tag away; where a label is one class, not the last one. */
 function remove(n) {
+  if (!facts.tags && tagged.size === 1) {
+    say("This network needs a class: choose another.");
+    return;
+  }
   drop(n);
   $("tag").focus();
   suggest();
