@@ -98,10 +98,10 @@ class Site:
                 _link_or_copy(path, place)
         atomic.write(self._script("pairs", number), script(number, told), durable=False)
         made = Known(number, stamp, _stamp(text), origin.seed, origin.kin)
-        self.ledger.finish(key, made, origin.place)
+        with self.ledger.finishing(key, made, origin.place):
+            for kin in {origin.kin, known.kin if known else b""} - {b""}:
+                self._write_set(kin)
         self.count += not known
-        for kin in {origin.kin, known.kin if known else b""} - {b""}:
-            self._write_set(kin)
 
     def publish(self) -> list[str]:
         """Write the pages for the faces that are there now; returns their paths, the first first.

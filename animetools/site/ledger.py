@@ -3,8 +3,8 @@
 import hashlib
 import json
 import os
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -132,18 +132,23 @@ class Ledger:
         self.keep_word("begun", str(number))
         self.begun = number
 
-    def finish(self, key: bytes, face: Known, place: Place) -> None:
-        """Record a face whose files are there."""
-        self.base.do(
-            (
-                "INSERT OR REPLACE INTO faces VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (face.number, key, face.stamp, face.text_stamp, face.seed, face.kin, place.psi),
-            ),
-            (
-                "INSERT OR REPLACE INTO edits VALUES (?, ?, ?)",
-                (face.number, place.edit, place.amount),
-            ),
-        )
+    @contextmanager
+    def finishing(self, key: bytes, face: Known, place: Place) -> Iterator[None]:
+        """Record a face whose files are there, if the block that writes its sets succeeds."""
+        with self.base.whole():
+            self.base.do(
+                (
+                    "INSERT OR REPLACE INTO faces VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (face.number, key, face.stamp, face.text_stamp, face.seed, face.kin, place.psi),
+                )
+            )
+            self.base.do(
+                (
+                    "INSERT OR REPLACE INTO edits VALUES (?, ?, ?)",
+                    (face.number, place.edit, place.amount),
+                )
+            )
+            yield
 
     def kin(self, kin: bytes) -> list[tuple[Place, int]]:
         """Place and number of the faces of one kin, the first of each place."""

@@ -224,6 +224,19 @@ def test_a_run_that_is_killed_within_a_strip_is_completed(shell: Shell, tmp_path
     assert len(the_set(tmp_path / "site")["steps"]) == 3  # type: ignore[arg-type]
 
 
+def test_a_slider_that_could_not_be_written_is_in_the_next_run(
+    shell: Shell, tmp_path: Path
+) -> None:
+    for psi in (0.5, 1):
+        face(tmp_path / f"in/{psi}.png", 3, psi)
+    assert shell("waifusite in/0.5.png").returncode == 0
+    (tmp_path / "site/psi").touch()  # in the way of a folder
+    assert shell("waifusite in/").returncode == 2
+    (tmp_path / "site/psi").unlink()
+    assert shell("waifusite in/").returncode == 0
+    assert the_set(tmp_path / "site")["steps"] == [[[0.5], 0], [[1], 1]]
+
+
 @pytest.mark.parametrize("kind", ["jpg", "webp", "avif"])
 def test_images_are_encoded_in_several_widths(shell: Shell, tmp_path: Path, kind: str) -> None:
     face(tmp_path / "in/a.png", 1, side=100)
