@@ -168,6 +168,21 @@ class Ledger:
         self.base.do(("INSERT INTO sets VALUES (?, ?)", (number, kin)))
         return number
 
+    def drop_set(self, kin: bytes) -> bytes:
+        """Forget the set of these faces, if they had one.
+
+        Returns the kin of the last set if it has the number from now on, which leaves no gap.
+        """
+        found = self.base.ask("SELECT number FROM sets WHERE kin = ?", kin)
+        if not found:
+            return b""
+        last: bytes = self.base.ask("SELECT kin FROM sets ORDER BY number DESC LIMIT 1")[0][0]
+        self.base.do(("DELETE FROM sets WHERE kin = ?", (kin,)))
+        if last == kin:
+            return b""
+        self.base.do(("UPDATE sets SET number = ? WHERE kin = ?", (found[0][0], last)))
+        return last
+
     def is_ours(self, name: str, digest: bytes) -> bool:
         """Whether a file with this content is one that we wrote under the name."""
         query = "SELECT 1 FROM files WHERE name = ? AND digest = ?"

@@ -224,6 +224,22 @@ def test_a_run_that_is_killed_within_a_strip_is_completed(shell: Shell, tmp_path
     assert len(the_set(tmp_path / "site")["steps"]) == 3  # type: ignore[arg-type]
 
 
+def test_a_slider_goes_when_its_faces_do(shell: Shell, tmp_path: Path) -> None:
+    for seed, psi in ((3, 0.5), (3, 1), (4, 0.5), (4, 1)):
+        face(tmp_path / f"in/{seed}-{psi}.png", seed, psi)
+    shell("waifusite in/")
+    face(tmp_path / "in/3-1.png", 9, 1)
+    assert "site/psi.html" in shell("waifusite in/").stdout
+    assert 'data-sets="1"' in (tmp_path / "site/psi.html").read_text()
+    assert the_set(tmp_path / "site")["steps"] == [[[0.5], 2], [[1], 3]]
+    face(tmp_path / "in/4-1.png", 8, 1)
+    assert "site/psi.html" not in shell("waifusite in/").stdout
+    assert not (tmp_path / "site/psi.html").exists()
+    face(tmp_path / "in/3-1.png", 3, 1)
+    assert "site/psi.html" in shell("waifusite in/").stdout
+    assert the_set(tmp_path / "site")["steps"] == [[[0.5], 0], [[1], 1]]
+
+
 def test_a_slider_that_could_not_be_written_is_in_the_next_run(
     shell: Shell, tmp_path: Path
 ) -> None:
