@@ -106,9 +106,14 @@ class Ledger:
         self.base.do(("INSERT OR REPLACE INTO words VALUES (?, ?)", (name, value)))
 
     def known(self, key: bytes) -> Known | None:
-        """The face of a path that has this key."""
+        """The face of a path that has this key.
+
+        One of an older version, which knew no edits, has no stamp: it is made again.
+        """
         found = self.base.ask(
-            "SELECT number, stamp, text_stamp, seed, kin FROM faces WHERE key = ?", key
+            "SELECT number, iif(edit IS NULL, '', stamp), text_stamp, seed, kin"
+            " FROM faces LEFT JOIN edits USING (number) WHERE key = ?",
+            key,
         )
         return Known(*found[0]) if found else None
 

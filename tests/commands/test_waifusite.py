@@ -224,6 +224,18 @@ def test_a_run_that_is_killed_within_a_strip_is_completed(shell: Shell, tmp_path
     assert len(the_set(tmp_path / "site")["steps"]) == 3  # type: ignore[arg-type]
 
 
+def test_a_site_of_before_there_were_edits_gets_new_sliders(shell: Shell, tmp_path: Path) -> None:
+    for psi in (0.5, 1):
+        face(tmp_path / f"in/{psi}.png", 3, psi)
+    shell("waifusite in/")
+    wanted = the_set(tmp_path / "site")
+    with sqlite3.connect(tmp_path / "site/.waifusite.sqlite") as ledger:
+        ledger.execute("DROP TABLE edits")
+    (tmp_path / "site/psi/0/0.js").write_text('tell(0,{"steps":[[0.5,0],[1.0,1]]});\n')
+    assert "the site has 2 faces" in shell("waifusite in/").stderr
+    assert the_set(tmp_path / "site") == wanted
+
+
 def test_a_slider_goes_when_its_faces_do(shell: Shell, tmp_path: Path) -> None:
     for seed, psi in ((3, 0.5), (3, 1), (4, 0.5), (4, 1)):
         face(tmp_path / f"in/{seed}-{psi}.png", seed, psi)
