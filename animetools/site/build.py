@@ -57,8 +57,7 @@ class Site:
         self.count = ledger.count()
         self.live = live
         self.without_text = 0
-        if not ledger.dry:
-            ledger.keep_word("format", image_format)
+        ledger.keep_word("format", image_format)
 
     def has(self, path: str, stamp: str) -> bool:
         """Whether a face is in the site as it is now, with its text."""

@@ -6,10 +6,10 @@ import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from animetools.atomic import claim
-from animetools.database import Database
+from animetools.database import Database, copy_into
 from animetools.errors import FatalError
 from animetools.settings import Settings
 from animetools.site.place import Place
@@ -62,7 +62,7 @@ class Known:
 class Ledger:
     """The ledger of a site in a folder; one process at a time writes it.
 
-    With `dry` nothing is written: not even the folder is made.
+    With `dry` it is a temporary copy: not even the folder is made.
 
     Raises FatalError, at any step, if the folder is something else, was made with other settings or
     is in use.
@@ -75,19 +75,20 @@ class Ledger:
         self.lock = -1
         if not dry:
             self.lock = _claimed(folder)
-        self.base = Database(
-            path if is_there or not dry else "",
-            _prepare,
-            cure="choose another -o",
-            read_only=dry and is_there,
-        )
+
+        def prepare(base: "Connection") -> None:
+            if dry and is_there:
+                copy_into(base, path)
+            base.executescript(_TABLES)
+
+        self.base = Database("" if dry else path, prepare, name=path, cure="choose another -o")
         self.dry = dry
         self.begun = int(self.word("begun") or -1)
         then = json.loads(self.word("settings") or "null")
         if then and (difference := settings.difference(then)):
             was, now = difference
             raise FatalError(f"{folder} was made {was}, this run is {now}: choose another -o")
-        if not then and not dry:
+        if not then:
             self.keep_word("settings", json.dumps(settings.words()))
 
     def close(self) -> None:
@@ -211,10 +212,6 @@ class Ledger:
 def digest_of(data: bytes) -> bytes:
     """What stands for a content, or a path, in the ledger."""
     return hashlib.sha256(data).digest()[:16]
-
-
-def _prepare(base: "Connection") -> Any:
-    return base.executescript(_TABLES)
 
 
 def _is_site(folder: str, path: str) -> bool:
