@@ -343,7 +343,7 @@ def test_a_gpu_draws_what_sggen_draws(folder: Path, tmp_path: Path) -> None:
             pytest.skip("this Chromium has no WebGPU in software")
         told = page.ask("$('load').textContent")
         assert page.ask("$('load').click()") is None
-        page.until("took && !busy && !wanted")  # it has been tried too
+        page.until("tried && !busy && !wanted")
         assert loaded(page) == told.removeprefix("Load ") != page.ask("PARTS.size")
         page.ask("engine = 'webgpu'; 0")  # in software it is slower, and was not taken
         pixels, facts = wanted(folder / "edited/seed0008.png")
@@ -361,7 +361,7 @@ def test_without_what_a_gpu_needs_the_other_engine_draws(folder: Path, tmp_path:
         for is_there in (True, False):
             page.until("gpu")
             page.ask("$('load').click()")
-            page.until("took && !busy && !wanted")
+            page.until("facts && !busy && !wanted")
             assert page.ask("[gpu, engine, $('state').textContent]") == [is_there, "wasm", ""]
             typed(page, "smile")
             found = drawn(page, a=facts["seed"], psi=facts["psi"], share=0, mix=0)
