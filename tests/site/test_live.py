@@ -237,6 +237,17 @@ def test_tags_are_found_chosen_and_removed_by_keys_alone(page: Browser) -> None:
     page.ask("document.activeElement.blur()")
 
 
+def test_the_active_tag_is_in_sight_in_a_small_window(page: Browser) -> None:
+    untagged(page)
+    page.show(844, 200, mobile=True)  # a phone on its side, above its keyboard
+    page.ask("document.activeElement.blur(); $('tag').focus(); $('tag').scrollIntoView(false)")
+    page.press("ArrowUp")
+    box = "%s.getBoundingClientRect()"
+    assert page.ask(f"{box % 'active()'}.bottom <= {box % '$(`bar`)'}.top")
+    page.ask("document.activeElement.blur()")
+    page.show(1280, 800)
+
+
 def test_tags_are_typed_with_spaces_and_capitals_too(page: Browser) -> None:
     untagged(page)
     page.ask("facts.classes[1] = 'Big smile: 1'; 0")

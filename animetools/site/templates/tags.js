@@ -66,6 +66,7 @@ function go(way) {
   active()?.setAttribute("aria-selected", false);
   next.setAttribute("aria-selected", true);
   $("tag").setAttribute("aria-activedescendant", next.id);
+  next.scrollIntoView({ block: "nearest" });
 }
 
 /** Choose what is active in the list, or else what is typed. */
