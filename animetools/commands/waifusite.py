@@ -191,14 +191,16 @@ def network(options: SiteOptions, stream: Stream) -> "tuple[LiveFiles, dict[str,
     from animetools.site.engine import engine
 
     path = locate(options.live)
-    if stream.options.dry_run:
-        return None
-    program = engine()  # before torch takes its seconds to load
+    is_dry = stream.options.dry_run
+    program = {} if is_dry else engine()  # before torch takes its seconds to load
 
-    from animetools.site.live import exported
+    from animetools.site.live import checked, exported
     from animetools.site.pages import with_network
 
     try:
+        if is_dry:
+            checked(path, options.directions)
+            return None
         made = exported(path, options.directions)
     except (ItemError, OSError) as why:
         raise FatalError(f"{path}: {reason_of(why)}") from None

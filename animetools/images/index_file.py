@@ -8,11 +8,11 @@ import math
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from struct import Struct
 from typing import Any, Self
 
-from animetools.database import Database, address
+from animetools.database import Database, copy_into
 from animetools.errors import FatalError
 from animetools.images.hashes import (
     COARSE_BITS,
@@ -60,7 +60,6 @@ class Index:
     @classmethod
     def temporary(cls, *, keeps_views: bool = False, copy_of: str = "") -> Self:
         """One that ends with the process: empty, or a copy of a file that exists."""
-
         if copy_of:
             check(copy_of)
 
@@ -68,8 +67,7 @@ class Index:
             base.execute("PRAGMA journal_mode = OFF")
             base.execute("PRAGMA synchronous = OFF")
             if copy_of:
-                with closing(sqlite3.connect(address(copy_of), PATIENCE, uri=True)) as original:
-                    original.backup(base)
+                copy_into(base, copy_of, PATIENCE)
             lay_out(base, copy_of)
 
         base = Database("", prepare, name="temporary index")

@@ -57,8 +57,7 @@ class Site:
         self.count = ledger.count()
         self.live = live
         self.without_text = 0
-        if not ledger.dry:
-            ledger.keep_word("format", image_format)
+        ledger.keep_word("format", image_format)
 
     def has(self, path: str, stamp: str) -> bool:
         """Whether a face is in the site as it is now, with its text."""
@@ -98,10 +97,11 @@ class Site:
                 _link_or_copy(path, place)
         atomic.write(self._script("pairs", number), script(number, told), durable=False)
         made = Known(number, stamp, _stamp(text), origin.seed, origin.kin)
-        self.ledger.finish(key, made, origin.place)
+        kins = dict.fromkeys((known.kin if known else b"", origin.kin))  # not a set: in order
+        with self.ledger.finishing(key, made, origin.place):
+            for kin in filter(None, kins):
+                self._write_set(kin)
         self.count += not known
-        for kin in {origin.kin, known.kin if known else b""} - {b""}:
-            self._write_set(kin)
 
     def publish(self) -> list[str]:
         """Write the pages for the faces that are there now; returns their paths, the first first.
@@ -161,10 +161,13 @@ class Site:
         return os.path.join(self.folder, folder, str(number // PER_FOLDER), name)
 
     def _write_set(self, kin: bytes) -> None:
+        """Write where sliders lead between the faces of one kin; if they do no more, forget it."""
         found = sliders(self.ledger.kin(kin))
         if found:
             number = self.ledger.set_number(kin)
             atomic.write(self._script("psi", number), script(number, found), durable=False)
+        elif moved := self.ledger.drop_set(kin):
+            self._write_set(moved)
 
     def _check_free(self, number: int) -> None:
         """Raise FatalError if somebody else's files have the names of a new face."""

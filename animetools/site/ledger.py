@@ -3,13 +3,13 @@
 import hashlib
 import json
 import os
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from animetools.atomic import claim
-from animetools.database import Database
+from animetools.database import Database, copy_into
 from animetools.errors import FatalError
 from animetools.settings import Settings
 from animetools.site.place import Place
@@ -62,7 +62,7 @@ class Known:
 class Ledger:
     """The ledger of a site in a folder; one process at a time writes it.
 
-    With `dry` nothing is written: not even the folder is made.
+    With `dry` it is a temporary copy: not even the folder is made.
 
     Raises FatalError, at any step, if the folder is something else, was made with other settings or
     is in use.
@@ -75,19 +75,20 @@ class Ledger:
         self.lock = -1
         if not dry:
             self.lock = _claimed(folder)
-        self.base = Database(
-            path if is_there or not dry else "",
-            _prepare,
-            cure="choose another -o",
-            read_only=dry and is_there,
-        )
+
+        def prepare(base: "Connection") -> None:
+            if dry and is_there:
+                copy_into(base, path)
+            base.executescript(_TABLES)
+
+        self.base = Database("" if dry else path, prepare, name=path, cure="choose another -o")
         self.dry = dry
         self.begun = int(self.word("begun") or -1)
         then = json.loads(self.word("settings") or "null")
         if then and (difference := settings.difference(then)):
             was, now = difference
             raise FatalError(f"{folder} was made {was}, this run is {now}: choose another -o")
-        if not then and not dry:
+        if not then:
             self.keep_word("settings", json.dumps(settings.words()))
 
     def close(self) -> None:
@@ -106,9 +107,14 @@ class Ledger:
         self.base.do(("INSERT OR REPLACE INTO words VALUES (?, ?)", (name, value)))
 
     def known(self, key: bytes) -> Known | None:
-        """The face of a path that has this key."""
+        """The face of a path that has this key.
+
+        One of an older version, which knew no edits, has no stamp: it is made again.
+        """
         found = self.base.ask(
-            "SELECT number, stamp, text_stamp, seed, kin FROM faces WHERE key = ?", key
+            "SELECT number, iif(edit IS NULL, '', stamp), text_stamp, seed, kin"
+            " FROM faces LEFT JOIN edits USING (number) WHERE key = ?",
+            key,
         )
         return Known(*found[0]) if found else None
 
@@ -132,18 +138,23 @@ class Ledger:
         self.keep_word("begun", str(number))
         self.begun = number
 
-    def finish(self, key: bytes, face: Known, place: Place) -> None:
-        """Record a face whose files are there."""
-        self.base.do(
-            (
-                "INSERT OR REPLACE INTO faces VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (face.number, key, face.stamp, face.text_stamp, face.seed, face.kin, place.psi),
-            ),
-            (
-                "INSERT OR REPLACE INTO edits VALUES (?, ?, ?)",
-                (face.number, place.edit, place.amount),
-            ),
-        )
+    @contextmanager
+    def finishing(self, key: bytes, face: Known, place: Place) -> Iterator[None]:
+        """Record a face whose files are there, if the block that writes its sets succeeds."""
+        with self.base.whole():
+            self.base.do(
+                (
+                    "INSERT OR REPLACE INTO faces VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (face.number, key, face.stamp, face.text_stamp, face.seed, face.kin, place.psi),
+                )
+            )
+            self.base.do(
+                (
+                    "INSERT OR REPLACE INTO edits VALUES (?, ?, ?)",
+                    (face.number, place.edit, place.amount),
+                )
+            )
+            yield
 
     def kin(self, kin: bytes) -> list[tuple[Place, int]]:
         """Place and number of the faces of one kin, the first of each place."""
@@ -162,6 +173,21 @@ class Ledger:
         number = int(self.base.ask("SELECT count(*) FROM sets")[0][0])
         self.base.do(("INSERT INTO sets VALUES (?, ?)", (number, kin)))
         return number
+
+    def drop_set(self, kin: bytes) -> bytes:
+        """Forget the set of these faces, if they had one.
+
+        Returns the kin of the last set if it has the number from now on, which leaves no gap.
+        """
+        found = self.base.ask("SELECT number FROM sets WHERE kin = ?", kin)
+        if not found:
+            return b""
+        last: bytes = self.base.ask("SELECT kin FROM sets ORDER BY number DESC LIMIT 1")[0][0]
+        self.base.do(("DELETE FROM sets WHERE kin = ?", (kin,)))
+        if last == kin:
+            return b""
+        self.base.do(("UPDATE sets SET number = ? WHERE kin = ?", (found[0][0], last)))
+        return last
 
     def is_ours(self, name: str, digest: bytes) -> bool:
         """Whether a file with this content is one that we wrote under the name."""
@@ -186,10 +212,6 @@ class Ledger:
 def digest_of(data: bytes) -> bytes:
     """What stands for a content, or a path, in the ledger."""
     return hashlib.sha256(data).digest()[:16]
-
-
-def _prepare(base: "Connection") -> Any:
-    return base.executescript(_TABLES)
 
 
 def _is_site(folder: str, path: str) -> bool:

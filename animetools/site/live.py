@@ -36,30 +36,38 @@ class Live:
     facts: bytes
 
 
-def exported(path: str, directions: Sequence[str] = ()) -> Live | None:
-    """The generator in a network file, in half precision if that keeps its pictures.
+def checked(path: str, directions: Sequence[str]) -> tuple[OpenNetwork, tuple[Direction, ...]]:
+    """The network in a file, and the directions in the files of `sgedit --learn`, for a page.
 
-    The page edits along the directions in the files of `sgedit --learn`. None, after a warning, if
-    the network is too large for a page.
-
-    Raises FatalError if libraries for ONNX are missing, and as `directions.read_all`; ItemError,
-    OSError.
+    Raises FatalError as `directions.read_all`, or for too many; ItemError, OSError.
     """
-    name = os.path.basename(path)
     opened = open_network(path)
-    network = opened.file.generator
-    count = sum(value.numel() for value in network.state.values())
-    if _is_too_large(name, 2 * count):  # in half precision
-        return None
-    generator = opened.generator
-    if generator.config.image_channels not in (1, 3):
-        raise ItemError(f"{name} draws {generator.config.image_channels} channels: a page shows 3")
+    channels = opened.generator.config.image_channels
+    if channels not in (1, 3):
+        raise ItemError(f"it draws {channels} channels: a page shows 3")
     found = read_all(directions, opened).found
     if len(found) > MOST_DIRECTIONS:
         raise FatalError(
             f"--directions has {len(found):,} directions, and a page has sliders for"
             f" {MOST_DIRECTIONS}: learn fewer"
         )
+    return opened, found
+
+
+def exported(path: str, directions: Sequence[str] = ()) -> Live | None:
+    """The generator in a network file, in half precision if that keeps its pictures.
+
+    The page edits along the directions. None, after a warning, if the network is too large for a
+    page.
+
+    Raises FatalError if libraries for ONNX are missing, and all that `checked` does.
+    """
+    name = os.path.basename(path)
+    opened, found = checked(path, directions)
+    network, generator = opened.file.generator, opened.generator
+    count = sum(value.numel() for value in network.state.values())
+    if _is_too_large(name, 2 * count):  # in half precision
+        return None
     mapping, synthesis = _models(network, generator)
     if _is_too_large(name, len(mapping) + len(synthesis)):
         return None

@@ -80,7 +80,7 @@ def difference(page: Browser, path: Path) -> int:
     with Image.open(path) as image:
         facts = json.loads(image.info["Description"])
         wanted = np.asarray(image).astype(int)
-    page.ask("[...tagged.keys()].forEach(remove)")
+    page.ask("[...tagged.keys()].forEach(drop)")
     for name, *_ in facts.get("tags", []):
         weight = facts.get("labels", {}).get(name, 1)
         page.ask(f"put(facts.classes.indexOf({json.dumps(name)}), {weight})")

@@ -224,6 +224,49 @@ def test_a_run_that_is_killed_within_a_strip_is_completed(shell: Shell, tmp_path
     assert len(the_set(tmp_path / "site")["steps"]) == 3  # type: ignore[arg-type]
 
 
+def test_a_site_of_before_there_were_edits_gets_new_sliders(shell: Shell, tmp_path: Path) -> None:
+    for psi in (0.5, 1):
+        face(tmp_path / f"in/{psi}.png", 3, psi)
+    shell("waifusite in/")
+    wanted = the_set(tmp_path / "site")
+    with sqlite3.connect(tmp_path / "site/.waifusite.sqlite") as ledger:
+        ledger.execute("DROP TABLE edits")
+    (tmp_path / "site/psi/0/0.js").write_text('tell(0,{"steps":[[0.5,0],[1.0,1]]});\n')
+    for line in ("waifusite -n in/", "waifusite in/"):
+        done = shell(line)
+        assert (done.returncode, "the site has 2 faces" in done.stderr) == (0, True)
+    assert the_set(tmp_path / "site") == wanted
+
+
+def test_a_slider_goes_when_its_faces_do(shell: Shell, tmp_path: Path) -> None:
+    for seed, psi in ((3, 0.5), (3, 1), (4, 0.5), (4, 1)):
+        face(tmp_path / f"in/{seed}-{psi}.png", seed, psi)
+    shell("waifusite in/")
+    face(tmp_path / "in/3-1.png", 9, 1)
+    assert "site/psi.html" in shell("waifusite in/").stdout
+    assert 'data-sets="1"' in (tmp_path / "site/psi.html").read_text()
+    assert the_set(tmp_path / "site")["steps"] == [[[0.5], 2], [[1], 3]]
+    face(tmp_path / "in/4-1.png", 8, 1)
+    assert "site/psi.html" not in shell("waifusite in/").stdout
+    assert not (tmp_path / "site/psi.html").exists()
+    face(tmp_path / "in/3-1.png", 3, 1)
+    assert "site/psi.html" in shell("waifusite in/").stdout
+    assert the_set(tmp_path / "site")["steps"] == [[[0.5], 0], [[1], 1]]
+
+
+def test_a_slider_that_could_not_be_written_is_in_the_next_run(
+    shell: Shell, tmp_path: Path
+) -> None:
+    for psi in (0.5, 1):
+        face(tmp_path / f"in/{psi}.png", 3, psi)
+    assert shell("waifusite in/0.5.png").returncode == 0
+    (tmp_path / "site/psi").touch()  # in the way of a folder
+    assert shell("waifusite in/").returncode == 2
+    (tmp_path / "site/psi").unlink()
+    assert shell("waifusite in/").returncode == 0
+    assert the_set(tmp_path / "site")["steps"] == [[[0.5], 0], [[1], 1]]
+
+
 @pytest.mark.parametrize("kind", ["jpg", "webp", "avif"])
 def test_images_are_encoded_in_several_widths(shell: Shell, tmp_path: Path, kind: str) -> None:
     face(tmp_path / "in/a.png", 1, side=100)

@@ -237,6 +237,17 @@ def test_tags_are_found_chosen_and_removed_by_keys_alone(page: Browser) -> None:
     page.ask("document.activeElement.blur()")
 
 
+def test_the_active_tag_is_in_sight_in_a_small_window(page: Browser) -> None:
+    untagged(page)
+    page.show(844, 200, mobile=True)  # a phone on its side, above its keyboard
+    page.ask("document.activeElement.blur(); $('tag').focus(); $('tag').scrollIntoView(false)")
+    page.press("ArrowUp")
+    box = "%s.getBoundingClientRect()"
+    assert page.ask(f"{box % 'active()'}.bottom <= {box % '$(`bar`)'}.top")
+    page.ask("document.activeElement.blur()")
+    page.show(1280, 800)
+
+
 def test_tags_are_typed_with_spaces_and_capitals_too(page: Browser) -> None:
     untagged(page)
     page.ask("facts.classes[1] = 'Big smile: 1'; 0")
@@ -269,7 +280,11 @@ def test_a_network_of_classes_has_one_until_others_are_chosen(page: Browser) -> 
     assert page.ask("labelsInRecord(labels())")["labels"] == {"plain": 0.5, "smile": 1}
     typed(page, "blue_hair")
     assert page.ask("labelsInRecord(labels())") == {"class": "blue_hair"}
-    page.ask("facts.tags = true; document.activeElement.blur()")
+    page.press("Backspace")
+    page.ask("$('chips').querySelector('button').click()")
+    assert page.ask("labelsInRecord(labels())") == {"class": "blue_hair"}
+    assert page.ask("$('state').textContent") == "This network needs a class: choose another."
+    page.ask("facts.tags = true; say(''); document.activeElement.blur()")
 
 
 def test_a_walk_goes_on_until_it_is_stopped(page: Browser) -> None:
@@ -339,7 +354,7 @@ def test_a_gpu_draws_what_sggen_draws(folder: Path, tmp_path: Path) -> None:
             pytest.skip("this Chromium has no WebGPU in software")
         told = page.ask("$('load').textContent")
         assert page.ask("$('load').click()") is None
-        page.until("took && !busy && !wanted")  # it has been tried too
+        page.until("tried && !busy && !wanted")
         assert loaded(page) == told.removeprefix("Load ") != page.ask("PARTS.size")
         page.ask("engine = 'webgpu'; 0")  # in software it is slower, and was not taken
         pixels, facts = wanted(folder / "edited/seed0008.png")
@@ -357,7 +372,7 @@ def test_without_what_a_gpu_needs_the_other_engine_draws(folder: Path, tmp_path:
         for is_there in (True, False):
             page.until("gpu")
             page.ask("$('load').click()")
-            page.until("took && !busy && !wanted")
+            page.until("facts && !busy && !wanted")
             assert page.ask("[gpu, engine, $('state').textContent]") == [is_there, "wasm", ""]
             typed(page, "smile")
             found = drawn(page, a=facts["seed"], psi=facts["psi"], share=0, mix=0)
@@ -424,6 +439,7 @@ def test_a_network_that_is_too_large_is_left_out(
             "--directions has 101 directions, and a page has sliders for 100",
         ),
         ("--live n.pkl --directions n.pkl", "n.pkl: not a file of directions"),
+        ("--live n.pkl --directions none.npz", "none.npz cannot be read: No such file"),
     ],
 )
 def test_directions_that_cannot_be_are_one_sentence(
@@ -435,10 +451,11 @@ def test_directions_that_cannot_be_are_one_sentence(
         vector = np.eye(width, dtype=np.float32)[0]
         made = Directions(tuple(Direction(f"d{n}", vector, 1.0) for n in range(count)))
         (tmp_path / f"{name}.npz").write_bytes(made.encode())
-    done = quick(f"waifusite {options} images", tmp_path)
-    assert done.returncode == 2
-    assert reason in done.stderr
-    assert not (tmp_path / "site").exists()
+    for run in ("waifusite", "waifusite -n"):
+        done = quick(f"{run} {options} images", tmp_path)
+        assert done.returncode == 2
+        assert reason in done.stderr
+        assert not (tmp_path / "site").exists()
 
 
 def test_an_engine_that_cannot_be_had_is_one_sentence(tmp_path: Path) -> None:

@@ -15,14 +15,13 @@ const address = ({ name }) => new URL(name, location.href).href;
 const canvas = $("canvas");
 const edits = []; // sliders, in the order of facts.directions
 let gpu = false; // whether this browser may compute on a GPU
+let tried = false; // whether it has
 let engine = "wasm"; // that draws, or "webgpu"
 let worker;
 let facts;
 let busy = false;
 let wanted = null;
 let drawn = null; // what the canvas shows
-let sent = 0;
-let took = 0; // milliseconds
 let going = false;
 let begun = 0;
 
@@ -63,10 +62,9 @@ function hear(message) {
   } else if ("attempt" in message) {
     choose(message.attempt);
   } else {
-    const isFirst = !took;
-    took = performance.now() - sent;
     paint(message.draw);
-    if (isFirst && gpu) {
+    if (gpu && !tried) {
+      tried = true;
       busy = true;
       worker.postMessage({ ...drawn, kind: "attempt" });
     }
@@ -155,7 +153,6 @@ function ask(now) {
   if (busy) return;
   busy = true;
   drawn = now;
-  sent = performance.now();
   worker.postMessage(now);
 }
 

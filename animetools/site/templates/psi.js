@@ -23,7 +23,7 @@ async function another() {
   let n = chance(SETS);
   if (n === shown && SETS > 1) n = (n + 1) % SETS;
   const found = await told("psi", n);
-  if (mine !== turn || !found.steps) return;
+  if (mine !== turn || !found.fields) return; // it is missing, or of an older version
   const before = new Map(fields.map((name, k) => [name, sliders[k].value]));
   shown = n;
   fields = found.fields;

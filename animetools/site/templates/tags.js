@@ -66,6 +66,7 @@ function go(way) {
   active()?.setAttribute("aria-selected", false);
   next.setAttribute("aria-selected", true);
   $("tag").setAttribute("aria-activedescendant", next.id);
+  next.scrollIntoView({ block: "nearest" });
 }
 
 /** Choose what is active in the list, or else what is typed. */
@@ -109,7 +110,12 @@ function drop(n) {
   tagged.delete(n);
 }
 
+/** Take a tag away; where a label is one class, not the last one. */
 function remove(n) {
+  if (!facts.tags && tagged.size === 1) {
+    say("This network needs a class: choose another.");
+    return;
+  }
   drop(n);
   $("tag").focus();
   suggest();
