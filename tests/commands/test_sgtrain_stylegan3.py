@@ -32,7 +32,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     zipped(path / "wide", [picture(seed, 32, 16) for seed in range(4)])
     train(f"d.zip --preset s3r {SMALL} --kimg 0.012 --snap 0.004", path)
     checkpoints.write(str(path / "s2.pkl"), tiny.snapshot())
-    (path / "m32.pkl").symlink_to(sg3.path("m32"))
+    for name in ("m32", "t32x"):
+        (path / f"{name}.pkl").symlink_to(sg3.path(name))
     return path
 
 
@@ -123,6 +124,21 @@ def test_a_golden_file_is_trained_on(data: Path, tmp_path: Path) -> None:
     assert "the networks are those of m32.pkl, not of s3t" in done.stderr
     made = snapshot(Path(done.stdout.strip()))
     assert made.generator.config == snapshot(data / "m32.pkl").generator.config
+
+
+@pytest.mark.parametrize(
+    ("line", "radial"),
+    [
+        (f"d.zip --preset s3t --resume {LAST}", True),
+        (f"d.zip --preset s3t --transfer {LAST}", True),
+        ("larger.zip --preset s3r --transfer t32x.pkl", False),
+        (f"larger.zip --preset s3t {SMALL} --transfer {LAST}", False),
+    ],
+)
+def test_the_settings_are_those_of_the_networks(data: Path, line: str, radial: bool) -> None:
+    done = quick(f"sgtrain -n --batch 4 --kimg 0.02 -j 1 {line}", data)
+    assert done.returncode == 0, done.stderr
+    assert f"radial {radial}\n" in done.stderr
 
 
 @pytest.mark.parametrize(
