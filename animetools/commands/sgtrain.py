@@ -40,8 +40,8 @@ class TrainOptions:
         str,
         Opt(
             "Start from the weights of any StyleGAN 2 file, of a StyleGAN 1 with --preset s1, or of a"
-            " StyleGAN 3 with s3t or s3r; layers of a higher resolution fade in, but those of a"
-            " StyleGAN 3 begin anew.",
+            " StyleGAN 3 with s3t or s3r; layers of a higher resolution fade in, but for another size"
+            " most layers of a StyleGAN 3 start from random weights.",
             unit="FILE|URL",
         ),
     ] = ""
@@ -120,7 +120,7 @@ def sgtrain(options: TrainOptions, stream: Stream) -> int:
     says how much memory, disk and time it will need.
 
     A StyleGAN 1 (--preset s1) begins with images of 8 pixels; higher resolutions fade in. What a
-    StyleGAN 3 draws can be moved (s3t, s3r) and turned (s3r) without a change.
+    StyleGAN 3 draws can be moved (s3t, s3r) and turned (s3r) without a change of texture.
 
     Several processes, as torchrun starts them on GPUs and machines, share each batch, and learn
     what one would: torchrun --nproc-per-node 2 $(which sgtrain) dataset.zip

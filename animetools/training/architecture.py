@@ -70,23 +70,6 @@ def networks(
             mbstd_group=group,
             mbstd_features=config.mbstd_features,
         )
-    generator: GConfig
-    generator = StyleGAN2GeneratorConfig(mapping, channels, base, image_channels, clamp=clamp)
-    if config.alias_free:
-        if base != (4, 4):
-            raise FatalError(
-                f"--preset {config.preset} draws squares of 16, 32, 64... pixels, not {width} x"
-                f" {height}: animepack --size makes them fit"
-            )
-        generator = config_of(
-            height,
-            mapping,
-            radial=config.radial,
-            image_channels=image_channels,
-            channel_base=config.channel_base,
-            channel_max=config.channel_max,
-        )
-        generator = replace(generator, clamp=clamp)
     discriminator = StyleGAN2DiscriminatorConfig(
         judging,
         base,
@@ -98,7 +81,23 @@ def networks(
         mbstd_group=group,
         mbstd_features=config.mbstd_features,
     )
-    return generator, discriminator
+    if not config.alias_free:
+        generator = StyleGAN2GeneratorConfig(mapping, channels, base, image_channels, clamp=clamp)
+        return generator, discriminator
+    if base != (4, 4):
+        raise FatalError(
+            f"--preset {config.preset} draws squares of 16, 32, 64... pixels, not {width} x"
+            f" {height}: animepack --size makes them fit"
+        )
+    alias_free = config_of(
+        height,
+        mapping,
+        radial=config.radial,
+        image_channels=image_channels,
+        channel_base=config.channel_base,
+        channel_max=config.channel_max,
+    )
+    return replace(alias_free, clamp=clamp), discriminator
 
 
 def minibatch_group(config: TrainConfig, resolution: int) -> int:

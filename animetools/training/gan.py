@@ -128,7 +128,7 @@ class GAN:
         return value_at(schedule, self.seen / 1000, self.size)
 
     def grow(self) -> None:
-        """Bring the level of detail to where the schedule has it; Adam starts anew at each stage.
+        """Bring the level of detail to where the schedule has it; Adam restarts at each stage.
 
         Source: StyleGAN's published training: where layers begin to fade in, and where they end.
         """
@@ -354,7 +354,7 @@ class GAN:
         """Continue from a state.
 
         On a CPU, with as many threads, every number is then as if training had never stopped. A
-        classifier that the state lacks begins anew.
+        classifier that the state lacks starts from zeros.
         Raises FatalError for the state of other networks.
         """
         try:

@@ -9,10 +9,10 @@ from animetools.netfiles.networkfile import NetworkFile
 from animetools.networks.config import Config, GeneratorConfig
 from animetools.networks.stylegan3.config import StyleGAN3GeneratorConfig
 from animetools.runs.settings import held
+from animetools.training.architecture import Configs
 from animetools.training.config import TrainConfig, preset
 
 ARCHITECTURE = ("channel_base", "channel_max", "map_layers", "d_map_layers")
-UNNAMED = ("radial", "latent", "mbstd_features", "d_channels", "normalize")  # have no options
 TAGS = ("tag_embedding", "tag_width")
 ADA_KIMG = 100.0  # trained weights let the discriminator overfit sooner
 
@@ -41,9 +41,7 @@ def settings(
                 f"{_flag(key)} is {before[key]} in {path}, not {given[key]}: leave it out, or start"
                 " a new run"
             )
-    if saved and name != (old := before.get("preset", name)):  # replaces all but the networks
-        theirs = preset(old, resolution)
-        config = replace(config, **{key: getattr(theirs, key) for key in UNNAMED})
+    if name != before.get("preset"):  # another preset replaces all but the networks
         kept = (*ARCHITECTURE, *TAGS, "cond", "mirror")
         before = {key: before[key] for key in kept if key in before}
     # Source: StyleGAN2-ADA's settings for transfer learning, and StyleGAN3's.
@@ -77,6 +75,28 @@ def refuse_architecture(
             raise FatalError(
                 f"{_flag(key)} {given[key]}: the networks are those of {source}: leave it out"
             )
+
+
+def as_networks(config: TrainConfig, wanted: Configs, found: Configs) -> TrainConfig:
+    """The settings that give `wanted` networks as those of what a file holds instead.
+
+    What has no option follows the networks. The rest stays as it was given.
+    """
+    ours, theirs = _unnamed(wanted), _unnamed(found)
+    return replace(config, **{key: theirs[key] for key in theirs if theirs[key] != ours[key]})
+
+
+def _unnamed(configs: Configs) -> dict[str, Any]:
+    """The settings without an option that networks tell."""
+    generator, discriminator = configs
+    return {
+        "radial": isinstance(generator, StyleGAN3GeneratorConfig)
+        and generator.architecture == "config R",
+        "latent": generator.mapping.z_dim,
+        "normalize": generator.mapping.normalize,
+        "mbstd_features": discriminator.mbstd_features,
+        "d_channels": discriminator.channels[0] / generator.channels[0],
+    }
 
 
 def _refuse_unused(config: TrainConfig, given: Mapping[str, Any]) -> None:

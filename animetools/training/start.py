@@ -17,7 +17,7 @@ from animetools.training.config import TrainConfig
 from animetools.training.gan import GAN
 from animetools.training.loader import LabelTable
 from animetools.training.ranks import ALONE, Ranks
-from animetools.training.settings import refuse_architecture, settings
+from animetools.training.settings import as_networks, refuse_architecture, settings
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,8 @@ def start(
     if saved:
         configs = transfer.resumed_configs(begin.configs, saved, resumed)
         first = saved.facts.get("transfer", "")
-        begin = replace(begin, configs=configs, saved=saved, transferred=first)
+        config = as_networks(config, begin.configs, configs)
+        begin = replace(begin, config=config, configs=configs, saved=saved, transferred=first)
         resume.refuse_other_labels(saved, images.label_names, resumed)
     elif transferred:
         begin = _transferring(begin, given, transferred, resume_kimg, note)
@@ -119,4 +120,7 @@ def _transferring(
         note(f"the networks are those of {path}, not of {config.preset}")
     if lost:
         note(f"{lost}: raise --resume-kimg to keep it")
-    return replace(begin, configs=configs, source=source, transferred=path, seen=seen)
+    config = as_networks(config, new, configs)
+    return replace(
+        begin, config=config, configs=configs, source=source, transferred=path, seen=seen
+    )

@@ -9,8 +9,6 @@ they are.
 """
 
 import argparse
-import time
-from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -20,50 +18,9 @@ from animetools.training.augment import Ada
 from animetools.training.config import Preset, preset
 from animetools.training.gan import GAN
 from animetools.training.networks import new_networks
+from tests.benchmarks.training import phases, seconds
 
 PRESETS: tuple[Preset, ...] = ("ada", "s3t", "s3r")
-
-
-def seconds(work: Callable[[], object], times: int) -> float:
-    """CPU seconds, the least of several runs."""
-    spent = []
-    for _ in range(times):
-        start = time.process_time()
-        work()
-        spent.append(time.process_time() - start)
-    return min(spent)
-
-
-def phases(gan: GAN, reals: torch.Tensor) -> dict[str, tuple[Callable[[], object], int]]:
-    """The work of each phase, and the iterations between two of it."""
-    count = len(reals)
-
-    def g_main() -> None:
-        gan.g.begin()
-        gan.generator_gradients(gan.draw(count))
-        gan.g.step()
-
-    def g_reg() -> None:
-        gan.g.begin()
-        gan.path_length_gradients(gan.draw(count // 2), gan.directions(count // 2))
-        gan.g.step()
-
-    def d_main() -> None:
-        gan.d.begin()
-        gan.discriminator_gradients(gan.draw(count), reals, None)
-        gan.d.step()
-
-    def d_reg() -> None:
-        gan.d.begin()
-        gan.r1_gradients(reals, None)
-        gan.d.step()
-
-    of_g, of_d = gan.intervals
-    found: dict[str, tuple[Callable[[], object], int]]
-    found = {"G": (g_main, 1), "D": (d_main, 1), "R1": (d_reg, of_d)}
-    if gan.config.pl_weight:
-        found["path lengths"] = g_reg, of_g
-    return found
 
 
 def main() -> None:

@@ -28,12 +28,12 @@ def plain(generator: Generator, ws: Tensor) -> Tensor:
     """An image by torch's operations, one after the other."""
     x: Tensor = generator.synthesis.input(ws[:, 0])
     for i, layer in enumerate(generator.synthesis.layers):
-        x = _layer(layer, x, ws[:, i + 1], generator.config.clamp)
+        x = _layer(layer, x, ws[:, i + 1], generator.config, i)
     return x * generator.config.output_scale
 
 
-def _layer(layer: Layer, x: Tensor, w: Tensor, clamp: float | None) -> Tensor:
-    style: Tensor = layer.affine(w)
+def _layer(layer: Layer, x: Tensor, w: Tensor, config: StyleGAN3GeneratorConfig, i: int) -> Tensor:
+    clamp, style = config.clamp, layer.affine(w)
     weight: Tensor = layer.weight
     if layer.is_to_rgb:
         weight = weight * (style[0] / math.sqrt(style.shape[1]))[:, None, None]
@@ -46,22 +46,15 @@ def _layer(layer: Layer, x: Tensor, w: Tensor, clamp: float | None) -> Tensor:
     if layer.is_to_rgb:
         return x if clamp is None else x.clamp(-clamp, clamp)
     n, channels, side, _ = x.shape
-    up, (before, after) = layer.layer.up, _padding(layer)
+    up, down = config.layers[i].up, config.layers[i].down
     spread = x.new_zeros(n, channels, side, up, side, up)
     spread[:, :, :, 0, :, 0] = x
-    x = functional.pad(spread.view(n, channels, side * up, -1), (before, after) * 2)
+    x = functional.pad(spread.view(n, channels, side * up, -1), config.padding(i) * 2)
     x = _filtered(x, layer.up_filter, up)
     x = functional.leaky_relu(x, 0.2) * math.sqrt(2)
     x = x if clamp is None else x.clamp(-clamp, clamp)
     x = _filtered(x, layer.down_filter)
-    return x[:, :, :: layer.layer.down, :: layer.layer.down]
-
-
-def _padding(layer: Layer) -> tuple[int, int]:
-    """Zeros before and after the spread samples."""
-    shape = layer.shape
-    taps = 1 if layer.up_filter is None else len(layer.up_filter)
-    return shape.before, shape.inner + taps - 1 - shape.size * shape.up - shape.before
+    return x[:, :, ::down, ::down]
 
 
 def _filtered(x: Tensor, taps: Tensor | None, gain: float = 1) -> Tensor:

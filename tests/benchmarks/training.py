@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 from animetools.training.architecture import networks
@@ -56,6 +57,36 @@ def seconds(work: Callable[[], object], times: int) -> float:
     return min(spent)
 
 
+def phases(gan: GAN, reals: Tensor) -> dict[str, tuple[Callable[[], object], int]]:
+    """The work of each phase of training, and the iterations from one of it to the next."""
+    count, some = len(reals), len(reals) // 2
+
+    def g_main() -> None:
+        gan.g.begin()
+        gan.generator_gradients(gan.draw(count))
+        gan.g.step()
+
+    def g_reg() -> None:
+        gan.g.begin()
+        gan.path_length_gradients(gan.draw(some), gan.directions(some))
+        gan.g.step()
+
+    def d_main() -> None:
+        gan.d.begin()
+        gan.discriminator_gradients(gan.draw(count), reals, None)
+        gan.d.step()
+
+    def d_reg() -> None:
+        gan.d.begin()
+        gan.r1_gradients(reals, None)
+        gan.d.step()
+
+    of_g, of_d = gan.intervals
+    found: dict[str, tuple[Callable[[], object], int]]
+    found = {"Gmain": (g_main, 1), "Dmain": (d_main, 1), "Dreg": (d_reg, of_d)}
+    return found | ({"Greg": (g_reg, of_g)} if gan.config.pl_weight else {})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--dtype", default="fp32", choices=["fp32", "bf16"])
@@ -80,33 +111,11 @@ def main() -> None:
     precision = {"fp32": None, "bf16": torch.bfloat16}[options.dtype]
     gan = GAN(*new_networks(*pair, 0), config, augment=Ada(), precision=precision)
     reals = torch.rand(options.batch, 3, 64, 64) * 2 - 1
-    some = options.batch // 2
-
-    def g_main() -> None:
-        gan.g.begin()
-        gan.generator_gradients(gan.draw(options.batch))
-        gan.g.step()
-
-    def g_reg() -> None:
-        gan.g.begin()
-        gan.path_length_gradients(gan.draw(some), gan.directions(some))
-        gan.g.step()
-
-    def d_main() -> None:
-        gan.d.begin()
-        gan.discriminator_gradients(gan.draw(options.batch), reals, None)
-        gan.d.step()
-
-    def d_reg() -> None:
-        gan.d.begin()
-        gan.r1_gradients(reals, None)
-        gan.d.step()
-
-    phases = {"Gmain": (g_main, 1), "Greg": (g_reg, 4), "Dmain": (d_main, 1), "Dreg": (d_reg, 16)}
-    for work, _ in phases.values():  # caches, and pages
+    works = phases(gan, reals)
+    for work, _ in works.values():  # caches, and pages
         work()
     limits, total = [limit()], 0.0
-    for name, (work, interval) in phases.items():
+    for name, (work, interval) in works.items():
         if options.profile:
             with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as seen:
                 work()

@@ -12,13 +12,15 @@ from PIL import Image
 
 from animetools.netfiles import checkpoints
 from animetools.netfiles.networkfile import NetworkFile
+from animetools.networks.stylegan3.config import StyleGAN3GeneratorConfig
 from tests import tiny
 from tests.commands.test_sgtrain import assert_same, train
 from tests.dataset.sets import picture, zipped
 from tests.netfiles import sg3
 from tests.quick import quick, start
 
-SMALL = "--channel-base 64 --channel-max 4 --map-layers 1 --batch 4 -j 1"
+NARROW = "--channel-base 64 --channel-max 4"
+SMALL = f"{NARROW} --map-layers 1 --batch 4 -j 1"
 RUN = "results/00000-d-s3r"
 LAST = f"{RUN}/snapshot-000000.012.pkl"
 
@@ -32,7 +34,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     zipped(path / "wide", [picture(seed, 32, 16) for seed in range(4)])
     train(f"d.zip --preset s3r {SMALL} --kimg 0.012 --snap 0.004", path)
     checkpoints.write(str(path / "s2.pkl"), tiny.snapshot())
-    (path / "m32.pkl").symlink_to(sg3.path("m32"))
+    only = {"G_ema": snapshot(path / LAST).generator}
+    checkpoints.write(str(path / "g.pkl"), NetworkFile("animetools", only, {}))
+    for name in ("m32", "t32x"):
+        (path / f"{name}.pkl").symlink_to(sg3.path(name))
     return path
 
 
@@ -105,16 +110,19 @@ def test_weights_go_on_at_the_same_size(data: Path, tmp_path: Path) -> None:
 
 
 def test_another_size_keeps_its_own_layers(data: Path, tmp_path: Path) -> None:
-    small = SMALL.replace(" --map-layers 1", "")
+    small = f"{NARROW} --batch 4 -j 1"
     done = train(
         f"larger.zip --preset s3r {small} --kimg 0.004 --transfer {LAST} -o {tmp_path}", data
     )
     assert "G.synthesis.L5_52_4, " in done.stderr
     assert "G.synthesis.L5_52_4." not in done.stderr  # the layer, not each of its tensors
-    made = snapshot(Path(done.stdout.strip())).generator
+    made, theirs = (snapshot(each).generator for each in (Path(done.stdout.strip()), data / LAST))
+    assert isinstance(made.config, StyleGAN3GeneratorConfig)
+    assert isinstance(theirs.config, StyleGAN3GeneratorConfig)
     assert made.config.image_size == (32, 32)
+    assert made.config.mapping == theirs.config.mapping
     name = "synthesis.L1_36_4.down_filter"  # of a lower cutoff at 16 px
-    assert not torch.equal(made.state[name], snapshot(data / LAST).generator.state[name])
+    assert not torch.equal(made.state[name], theirs.state[name])
 
 
 def test_a_golden_file_is_trained_on(data: Path, tmp_path: Path) -> None:
@@ -123,6 +131,22 @@ def test_a_golden_file_is_trained_on(data: Path, tmp_path: Path) -> None:
     assert "the networks are those of m32.pkl, not of s3t" in done.stderr
     made = snapshot(Path(done.stdout.strip()))
     assert made.generator.config == snapshot(data / "m32.pkl").generator.config
+
+
+@pytest.mark.parametrize(
+    ("line", "radial"),
+    [
+        (f"d.zip --preset s3t --resume {LAST}", True),
+        (f"d.zip --preset s3t --transfer {LAST}", True),
+        (f"d.zip --preset s3t {NARROW} --transfer g.pkl", True),
+        ("larger.zip --preset s3r --transfer t32x.pkl", False),
+        (f"larger.zip --preset s3t {SMALL} --transfer {LAST}", False),
+    ],
+)
+def test_the_settings_are_those_of_the_networks(data: Path, line: str, radial: bool) -> None:
+    done = quick(f"sgtrain -n --batch 4 --kimg 0.02 -j 1 {line}", data)
+    assert done.returncode == 0, done.stderr
+    assert f"radial {radial}\n" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,11 @@ def test_half_precision_does_not_move_a_stylegan_3() -> None:
     for each in (module, half):
         assert isinstance(each, stylegan3.Synthesis)
         each.input.register_forward_hook(lambda layer, given, made: seen.append(made))
+    kinds: list[torch.dtype] = []
+    for layer in half.layers:  # type: ignore[union-attr]
+        layer.register_forward_hook(lambda layer, given, made: kinds.append(made.dtype))
     half(ws.bfloat16(), noise, transform)
+    assert set(kinds) == {torch.bfloat16}
     module(ws.bfloat16().float(), noise, transform)
     assert torch.equal(*seen)
 

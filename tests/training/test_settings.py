@@ -8,10 +8,10 @@ import torch
 
 from animetools.errors import FatalError
 from animetools.netfiles.networkfile import NetworkFile
-from animetools.training.architecture import networks
+from animetools.training.architecture import Configs, networks
 from animetools.training.config import TrainConfig, preset
 from animetools.training.networks import new_networks
-from animetools.training.settings import settings
+from animetools.training.settings import as_networks, settings
 
 
 def run_of(saved: TrainConfig | None = None, facts: Any = None, **told: Any) -> TrainConfig:
@@ -33,11 +33,23 @@ def test_what_is_told_counts_most_then_the_run_then_the_preset() -> None:
     assert (other.gamma, other.map_layers) == (preset("ada", 64).gamma, first.map_layers)
 
 
+def resumed(config: TrainConfig, found: Configs, **told: Any) -> TrainConfig:
+    """The settings of what resumes a run of these settings, whose networks were found."""
+    config = run_of(config, **told)
+    return as_networks(config, networks(config, 64, 64, 3, 0), found)
+
+
 def test_another_preset_keeps_what_the_networks_are() -> None:
-    wide = run_of(run_of(preset="s2ext"), preset="s2")
+    first = run_of(preset="s2ext")
+    found = networks(first, 64, 64, 3, 0)
+    wide = resumed(first, found, preset="s2")
     assert (wide.latent, wide.normalize, wide.mbstd_features) == (1024, False, 4)
-    turns = run_of(run_of(preset="s3r"), preset="s3t")
+    assert resumed(wide, found) == wide
+    first = run_of(preset="s3r")
+    found = networks(first, 64, 64, 3, 0)
+    turns = resumed(first, found, preset="s3t")
     assert (turns.radial, turns.d_channels, turns.blur_kimg) == (True, 0.5, 0)
+    assert resumed(turns, found) == turns
 
 
 def test_another_architecture_is_refused() -> None:

@@ -1,6 +1,7 @@
 """What is particular to training a StyleGAN 3."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -188,17 +189,28 @@ def test_a_batch_gives_the_same_in_several_parts() -> None:
 
 
 def test_half_precision_is_that_of_the_layers_at_high_rates() -> None:
-    config = replace(preset("s3t", 64), channel_base=64, channel_max=4, latent=8, dtype="fp16")
-    g, d = new_networks(*networks(config, 64, 64, 3, 0), 0)
+    config = replace(preset("s3t", 256), channel_base=256, channel_max=4, latent=8, dtype="fp16")
+    g, d = new_networks(*networks(config, 256, 256, 3, 0), 0)
     assert isinstance(g, Generator)
     assert isinstance(g.config, StyleGAN3GeneratorConfig)
     assert g.config.clamp == 256
+    exact, _ = networks(replace(config, dtype="fp32"), 256, 256, 3, 0)
+    assert isinstance(exact, StyleGAN3GeneratorConfig)
+    assert exact.clamp is None
     gan = GAN(g, d, config, precision=torch.bfloat16)
     kinds: list[torch.dtype] = []
     for layer in g.synthesis.layers:
         layer.register_forward_hook(lambda layer, given, made: kinds.append(made.dtype))
-    images = gan.networks.images(torch.zeros(1, 16, 8), None)
-    assert images.dtype == torch.float32
-    rates = [layer.rate for layer in g.config.layers]
-    assert [kind == torch.bfloat16 for kind in kinds] == [rate * 16 > 64 for rate in rates]
-    assert math.isfinite(float(images.sum()))
+    halved = [layer.rate * 16 > 256 for layer in g.config.layers]
+    assert set(halved) == {False, True}
+    fakes = gan.fakes(gan.draw(1))
+    draws: list[Callable[[], Tensor]] = [
+        lambda: gan.networks.images(torch.zeros(1, 16, 8), None),
+        lambda: next(fakes),
+    ]
+    for draw in draws:
+        kinds.clear()
+        images = draw()
+        assert [kind == torch.bfloat16 for kind in kinds] == halved
+        assert images.dtype == torch.float32
+        assert math.isfinite(float(images.sum()))

@@ -185,9 +185,9 @@ class Layer(nn.Module):
 
     def __init__(self, config: StyleGAN3GeneratorConfig, i: int) -> None:
         super().__init__()
-        self.layer, self.clamp = config.layers[i], config.clamp
+        layer, self.clamp = config.layers[i], config.clamp
         self.is_to_rgb = i == len(config.layers) - 1
-        self.is_fine = self.layer.rate << ops.HALVED > config.image_size[0]
+        self.is_fine = layer.rate << ops.HALVED > config.image_size[0]
         self.shape = config.resampled(i)
         self.kernel_size = config.kernel_size(i)
         inputs, _ = config.inputs(i)
@@ -197,19 +197,17 @@ class Layer(nn.Module):
         self.magnitude_ema: Tensor
         self.register_buffer("magnitude_ema", torch.ones(()))
         self.affine = Dense(config.mapping.w_dim, inputs, bias=1.0)
-        before, rate = config.layers[max(i - 1, 0)], self.layer.rate * self.layer.down
+        before, rate = config.layers[max(i - 1, 0)], layer.rate * layer.down
         self.up_filter: Tensor | None
         self.register_buffer("up_filter", None)
         self.down_filter: Tensor | None
         self.register_buffer("down_filter", None)
-        if (taps := self.layer.up_taps) > 1:
+        if (taps := layer.up_taps) > 1:
             made = low_pass(taps, before.cutoff, before.half_width, rate)
             self.up_filter = torch.tensor(made)
-        if (taps := self.layer.down_taps) > 1:
-            cutoff, half = self.layer.cutoff, self.layer.half_width
-            self.down_filter = torch.tensor(
-                low_pass(taps, cutoff, half, rate, radial=self.layer.radial)
-            )
+        if (taps := layer.down_taps) > 1:
+            cutoff, half = layer.cutoff, layer.half_width
+            self.down_filter = torch.tensor(low_pass(taps, cutoff, half, rate, radial=layer.radial))
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """x [n, I, size, size], w [n, w_dim] to [n, O, size, size]."""
