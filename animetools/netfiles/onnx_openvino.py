@@ -1,5 +1,6 @@
 """ONNX files that onnxruntime has checked, computed by OpenVINO."""
 
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any, Literal
@@ -35,6 +36,8 @@ class ByOpenVino:
 
 def _opened(path: str, dtype: Precision) -> Compute | None:
     """What computes a file, with one thread a call; bf16 is fp32 where the CPU lacks it."""
+    # openvino tells Google Analytics of every import, unless this package of its is missing.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     try:
         from openvino import Core
     except ImportError:
