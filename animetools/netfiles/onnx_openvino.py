@@ -1,5 +1,6 @@
 """ONNX files that onnxruntime has checked, computed by OpenVINO."""
 
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -7,8 +8,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-
-from animetools.cli.cores import cores
 
 Precision = Literal["fp32", "bf16"]
 Compute = Callable[[NDArray[Any]], Any]  # a network's first output for its only input
@@ -44,10 +43,11 @@ def _opened(path: str, dtype: Precision) -> Compute | None:
         return None
     core = Core()
     has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
     settings = {
         "INFERENCE_PRECISION_HINT": "bf16" if dtype == "bf16" and has_bf16 else "f32",
-        "NUM_STREAMS": cores(),  # each of one thread
-        "INFERENCE_NUM_THREADS": cores(),
+        "NUM_STREAMS": cores,  # each of one thread
+        "INFERENCE_NUM_THREADS": cores,
         "ENABLE_CPU_PINNING": False,  # several processes would share one core
     }
     try:
