@@ -72,6 +72,7 @@ def tagging(python: Path) -> None:
     given = small.transpose(2, 0, 1)[None] / np.float32(127.5) - 1
     ours: dict[str, Run] = {"ours": lambda picture: shipped([(picture + 1) * 127.5])}
     network = nn.Sequential(shipped.network, nn.Sigmoid()).eval()
+    ours["torch"] = lambda picture: network(torch.from_numpy(picture[None])).numpy()
     _measure("the shipped tagger", python, network, given, ours)
 
     torch.manual_seed(0)
