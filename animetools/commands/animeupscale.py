@@ -89,7 +89,11 @@ class UpscaleOptions:
     device: Device = "auto"
     dtype: Annotated[
         Literal["fp32", "bf16", "fp16"],
-        Opt("Precision on a card; a CPU computes in fp32.", affects=False),
+        Opt(
+            "Precision on a card. A CPU computes in fp32; with bf16 an .onnx in bf16, where OpenVINO is"
+            " installed and the CPU has bf16.",
+            affects=False,
+        ),
     ] = "fp16"
     max_pixels: MaxPixels = MAX_PIXELS
 
@@ -154,7 +158,7 @@ def animeupscale(options: UpscaleOptions, stream: Stream) -> int:
         work = partial(upscale_in_place, options, jobs, mark, force=force, dry=dry)
         return replace(stream, out="").map(work)
     stream = stream.keyed(model=upscaler.identity)
-    if upscaler.cards:
+    if upscaler.cards or options.dtype == "bf16":
         stream = stream.keyed(dtype=options.dtype)
     return stream.map(partial(upscale, options, jobs))
 

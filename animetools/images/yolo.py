@@ -1,4 +1,4 @@
-"""Other people's detectors in the layout of YOLOv8, from ONNX files, run by onnxruntime.
+"""Other people's detectors in the layout of YOLOv8, from ONNX files.
 
 The input is one picture [1, 3, H, W], rgb from 0 to 1; the output [1, 4 + classes, anchors] holds the middle,
 width and height of each box in pixels of the input, then a probability per class. Exporters of Ultralytics
@@ -22,7 +22,7 @@ from animetools.errors import FatalError
 from animetools.images.face import Face
 from animetools.images.nvxs import Box, Pixels
 from animetools.images.pieces import in_pieces
-from animetools.netfiles.onnx_session import open_session, reason_of
+from animetools.netfiles.onnx_session import OnnxError, open_session
 from animetools.tags import Subject
 
 # Words in the names of the classes that show a subject, the best first. One counts at the end of a word
@@ -82,15 +82,12 @@ def _model(path: str, subject: Subject) -> "_Model":
 
 
 class _Model:
-    """A network in a session of onnxruntime, and which of its classes are wanted."""
+    """A network, and which of its classes are wanted."""
 
     def __init__(self, path: str, subject: Subject) -> None:
         self.path, self.subject = path, subject
-        self.session = open_session(path, "cpu", 1, "detect")
-        try:
-            self._read_shapes()
-        except UnicodeDecodeError as why:  # onnxruntime keeps names as bytes until asked for them
-            raise FatalError(f"{path} is damaged: it has names that are not UTF-8") from why
+        self.network = open_session(path, "cpu", 1, "detect")
+        self._read_shapes()
 
     def find(self, rgb: Pixels) -> list[Face]:
         """See YoloDetector."""
@@ -132,11 +129,11 @@ class _Model:
     def _run(self, given: Values) -> Values:
         """The output [4 + classes, anchors]."""
         try:
-            found = self.session.run([self.output], {self.input: given})[0]
-        except Exception as why:  # its errors have no kind in common
-            if "allocate" in str(why):
-                raise FatalError(f"{self.path}: not enough memory: try fewer --jobs") from None
-            raise FatalError(f"{self.path} cannot be run: {reason_of(why)}") from why
+            found = self.network.run(given)
+        except MemoryError:
+            raise FatalError(f"{self.path}: not enough memory: try fewer --jobs") from None
+        except OnnxError as why:
+            raise FatalError(f"{self.path} cannot be run: {why}") from why
         if not isinstance(found, np.ndarray) or found.dtype not in NUMBERS.values():
             raise FatalError(f"{self.path} does not return float32 or float16")
         self._check_output(found.shape)
@@ -152,13 +149,12 @@ class _Model:
         return values
 
     def _read_shapes(self) -> None:
-        inputs, outputs = self.session.get_inputs(), self.session.get_outputs()
+        inputs, outputs = self.network.inputs, self.network.outputs
         if (len(inputs), len(outputs)) != (1, 1):
             raise FatalError(
                 f"{self.path} has {len(inputs)} inputs and {len(outputs)} outputs, not one each as"
                 " YOLOv8 has"
             )
-        self.input, self.output = inputs[0].name, outputs[0].name
         shape = _sizes(inputs[0].shape)
         is_image = len(shape) == 4 and shape[0] in (0, 1) and shape[1] in (0, 3)
         if inputs[0].type not in NUMBERS or not is_image or (shape[2] == 0) != (shape[3] == 0):
@@ -167,9 +163,8 @@ class _Model:
                 " tensor(float) [1, 3, height, width]"
             )
         self.dtype = NUMBERS[inputs[0].type]
-        texts = dict(self.session.get_modelmeta().custom_metadata_map)
-        self.names = _names_of(texts)
-        self.side = _side_of(texts)
+        self.names = _names_of(self.network.texts)
+        self.side = _side_of(self.network.texts)
         self.size = (shape[2], shape[3]) if shape[2] else None
         if self.size and not SIDES[0] <= min(self.size) <= max(self.size) <= SIDES[1]:
             raise FatalError(

@@ -2,9 +2,9 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 import safetensors.torch
@@ -20,6 +20,9 @@ from animetools.networks.cpu import alone
 from animetools.tagging.network import Network, NetworkConfig
 from animetools.tags import Tag, tags_of
 
+if TYPE_CHECKING:
+    from animetools.tagging.ncnn_cpu import NcnnNetwork
+
 SHIPPED = os.path.join(os.path.dirname(__file__), "default.safetensors")  # docs/default-tagger.md
 FORMAT = "animetools tagger 1"
 
@@ -31,7 +34,8 @@ class DefaultTagger:
     """The tagger of a file, see `Tagger`; its features are an embedding.
 
     Each tag has a threshold of its own. A card computes `batch` pictures at once, a CPU each alone in
-    the thread that calls it; both in float32.
+    the thread that calls it; both in float32. On a CPU ncnn computes, where it can be loaded, else
+    torch.
 
     Raises FatalError, one sentence, for a file that is not such a tagger.
     """
@@ -43,6 +47,7 @@ class DefaultTagger:
         self.path, self.device, self.side = path, torch.device(device), network.config.side
         self.is_on_cpu = self.device.type == "cpu"
         self.batch = 1 if self.is_on_cpu else batch
+        self.on_cpu = _by_ncnn(network) if self.is_on_cpu else None
         self.network = network.to(self.device)
 
     def prepare(self, rgb: Pixels) -> Pixels:
@@ -51,17 +56,23 @@ class DefaultTagger:
 
     def __call__(self, inputs: Sequence[NDArray[Any]]) -> Values:
         """The probabilities [n, tags] of prepared pictures, the same in any company."""
-        return self._computed(lambda images: self.network(images).sigmoid(), inputs)
+        return self._computed("tags", inputs)
 
     def features(self, images: Pixels) -> Values:
         """The features [n, d] of images, uint8 [n, C, H, W]; C is 3, or 1 for grey."""
         colored = np.broadcast_to(images, (len(images), 3, *images.shape[2:]))
         return self._computed(
-            self.network.embed, [self.prepare(image.transpose(1, 2, 0)) for image in colored]
+            "features", [self.prepare(image.transpose(1, 2, 0)) for image in colored]
         )
 
     @torch.inference_mode()
-    def _computed(self, run: Callable[[Tensor], Tensor], inputs: Sequence[NDArray[Any]]) -> Values:
+    def _computed(
+        self, wanted: Literal["features", "tags"], inputs: Sequence[NDArray[Any]]
+    ) -> Values:
+        if self.on_cpu:
+            scaled = (np.asarray(image, np.float32) / 127.5 - 1 for image in inputs)
+            return np.stack([self.on_cpu.run(picture, wanted) for picture in scaled])
+        run = self.network.embed if wanted == "features" else self._probabilities
         # Another number of images may choose other kernels, which round otherwise.
         full = [*inputs, *[inputs[-1]] * (-len(inputs) % self.batch)]
         found = []
@@ -70,6 +81,18 @@ class DefaultTagger:
             with alone():
                 found.append(run(x.float() / 127.5 - 1).cpu())
         return np.asarray(torch.cat(found)[: len(inputs)].numpy(), np.float32)
+
+    def _probabilities(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.network(images)
+        return logits.sigmoid()
+
+
+def _by_ncnn(network: Network) -> "NcnnNetwork | None":
+    try:
+        from animetools.tagging.ncnn_cpu import NcnnNetwork
+    except ImportError:  # also of a library of the system's that it lacks
+        return None
+    return NcnnNetwork(network)
 
 
 def write(network: Network, tags: Sequence[Tag], out: BinaryIO) -> None:

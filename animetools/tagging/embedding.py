@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from animetools.errors import FatalError
-from animetools.netfiles.onnx_session import CARD, open_session, reason_of
+from animetools.netfiles.onnx_session import OnnxError, open_session, reason_of
 from animetools.networks.fast import thread_pool
 from animetools.tagging.default import DefaultTagger
 
@@ -54,16 +54,16 @@ class Embedding:
         self, path: str, threads: int = 0, device: str = "auto", extra: str = "train"
     ) -> None:
         self.path = path
-        self.session = open_session(path, device, threads, extra)
-        self.is_on_cpu = CARD not in self.session.get_providers()
-        given = self.session.get_inputs()[0]
+        self.network = open_session(path, device, threads, extra)
+        self.is_on_cpu = self.network.is_on_cpu
+        given = self.network.inputs[0]
         sizes = [size if isinstance(size, int) else 0 for size in given.shape]
         if given.type not in UNITS or len(sizes) != 4 or 3 not in (sizes[1], sizes[3]):
             raise FatalError(
                 f"{path} takes {given.type} {given.shape}, not images: "
                 "that would be [n, 3, h, w] or [n, h, w, 3]"
             )
-        self.name, self.unit = given.name, UNITS[given.type]
+        self.unit = UNITS[given.type]
         self.channels_last = sizes[1] != 3
         self.batch, *sides = sizes[:1] + (sizes[1:3] if self.channels_last else sizes[2:])
         self.height, self.width = sides
@@ -91,12 +91,14 @@ class Embedding:
             x = x.permute(0, 2, 3, 1)
         x = x.round() if self.unit == np.uint8 else x / 127.5 - 1
         try:
-            found = self.session.run(None, {self.name: x.numpy().astype(self.unit, order="C")})[0]
+            found = self.network.run(x.numpy().astype(self.unit, order="C"))
             features = np.asarray(found, np.float32)
             if not features.ndim or len(features) != len(x):
-                raise ValueError(f"it gives numbers {[*features.shape]} for {len(x)} images")
+                raise OnnxError(f"it gives numbers {[*features.shape]} for {len(x)} images")
             features = features.reshape(len(x), -1)[:count]
-        except Exception as why:  # onnxruntime's errors have no kind in common
+        except MemoryError:
+            raise FatalError(f"{self.path}: not enough memory for {len(x)} images") from None
+        except (OnnxError, TypeError, ValueError) as why:
             raise FatalError(f"{self.path} cannot be run: {reason_of(why)}") from why
         if not 0 < features.shape[1] <= MOST_FEATURES or not np.isfinite(features).all():
             raise FatalError(

@@ -1,4 +1,4 @@
-"""Other people's taggers, from ONNX files, run by onnxruntime."""
+"""Other people's taggers, from ONNX files."""
 
 import os
 from collections.abc import Sequence
@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from animetools.errors import FatalError
-from animetools.netfiles.onnx_session import open_session, reason_of
+from animetools.netfiles.onnx_openvino import Precision
+from animetools.netfiles.onnx_session import OnnxError, open_session
 from animetools.tagging.layouts import LAYOUTS, Layout
 
 Pixels = NDArray[np.uint8]
@@ -23,8 +24,17 @@ SLACK = 1e-3  # of a probability: float16 rounds
 class OnnxTagger:
     """A tagger of one of the two layouts (see `animetools.tagging.tagger.Tagger`)."""
 
-    def __init__(self, model: str, tags: str, device: str, batch: int) -> None:
+    def __init__(
+        self,
+        model: str,
+        tags: str,
+        device: str,
+        batch: int,
+        dtype: Precision = "fp32",
+    ) -> None:
         """Open an ONNX file, and the list of its tags: `tags`, or the one beside it.
+
+        `dtype` is what OpenVINO computes in where it is installed, see open_session.
 
         Raises FatalError, one sentence, if the two are not a tagger, or as open_session.
         """
@@ -32,13 +42,8 @@ class OnnxTagger:
         self.tags, self.layout = _tags_of(model, tags)
         self.names = self.layout.read(self.tags)
         self.thresholds = [self.layout.thresholds.get(kind, USUAL) for _, kind in self.names]
-        self.session = open_session(model, device, 1, "tag")
-        try:
-            self._read_shapes(batch)
-        except (
-            UnicodeDecodeError
-        ) as why:  # onnxruntime keeps names as bytes until they are asked for
-            raise FatalError(f"{model} is damaged: it has names that are not UTF-8") from why
+        self.network = open_session(model, device, 1, "tag", dtype)
+        self._read_shapes(batch)
 
     def prepare(self, rgb: Pixels) -> Pixels:
         """One picture, uint8 [H, W, 3], at the network's size."""
@@ -57,13 +62,13 @@ class OnnxTagger:
         full = [*some, *[some[-1]] * (self.batch - len(some))]
         given = (np.stack(full) * np.float32(self.layout.scale)).astype(self.dtype)
         try:
-            found = self.session.run([self.output], {self.input: given})[0]
-        except Exception as why:  # its errors have no kind in common
-            if "allocate" in str(why):
-                raise FatalError(
-                    f"{self.model}: not enough memory: try a smaller --batch, or fewer --jobs"
-                ) from None
-            raise FatalError(f"{self.model} cannot be run: {reason_of(why)}") from why
+            found = self.network.run(given)
+        except MemoryError:
+            raise FatalError(
+                f"{self.model}: not enough memory: try a smaller --batch, or fewer --jobs"
+            ) from None
+        except OnnxError as why:
+            raise FatalError(f"{self.model} cannot be run: {why}") from why
         if not isinstance(found, np.ndarray) or found.dtype not in NUMBERS.values():
             raise FatalError(f"{self.model} does not return float32 or float16")
         if found.ndim != 2 or len(found) != self.batch:
@@ -79,10 +84,9 @@ class OnnxTagger:
         return np.asarray(np.clip(found, 0, 1), np.float32)
 
     def _read_shapes(self, batch: int) -> None:
-        inputs, outputs = self.session.get_inputs(), self.session.get_outputs()
+        inputs, outputs = self.network.inputs, self.network.outputs
         if len(inputs) != 1 or not outputs:
             raise FatalError(f"{self.model} has {len(inputs)} inputs, not one")
-        self.input, self.output = inputs[0].name, outputs[0].name
         shape = [size if isinstance(size, int) else 0 for size in inputs[0].shape]
         if inputs[0].type not in NUMBERS or len(shape) != 4 or shape[3] != 3 or 0 in shape[1:]:
             raise FatalError(
@@ -91,7 +95,7 @@ class OnnxTagger:
             )
         fixed, self.height, self.width = shape[:3]
         self.dtype = NUMBERS[inputs[0].type]
-        self.is_on_cpu = "CUDAExecutionProvider" not in self.session.get_providers()
+        self.is_on_cpu = self.network.is_on_cpu
         self.batch = fixed or (1 if self.is_on_cpu else batch)
         is_large = self.batch * self.height * self.width > MOST_PIXELS
         if max(self.height, self.width) > LARGEST_SIDE or is_large:
@@ -99,7 +103,7 @@ class OnnxTagger:
                 f"{self.model} takes {self.batch} pictures of {self.width}x{self.height} pixels at"
                 " once, which is too much for a tagger"
             )
-        match [size if isinstance(size, int) else 0 for size in outputs[0].shape or ()]:
+        match [size if isinstance(size, int) else 0 for size in outputs[0].shape]:
             case [] | [_, 0]:
                 pass  # unknown before it runs
             case [_, count]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,12 +49,14 @@ class Tagger(Protocol):
 
 
 @cache
-def open_tagger(model: str, tags: str, device: str, batch: int) -> Tagger:
+def open_tagger(
+    model: str, tags: str, device: str, batch: int, dtype: Literal["fp32", "bf16"]
+) -> Tagger:
     """The tagger of an ONNX file, or for "" the one that ships; once in a process.
 
     `tags` is the file with the names of its outputs, "" for the one beside it. `device` is one of
     those of `devices_of`; a card takes `batch` pictures at once, a CPU each alone in the thread that
-    calls it.
+    calls it. `dtype` is what OpenVINO computes an ONNX file in, see `open_session`.
 
     Raises FatalError, one sentence, if the files or the device cannot be used.
     """
@@ -64,7 +66,7 @@ def open_tagger(model: str, tags: str, device: str, batch: int) -> Tagger:
         return DefaultTagger(device, batch)
     from animetools.tagging.onnx import OnnxTagger
 
-    return OnnxTagger(model, tags, device, batch)
+    return OnnxTagger(model, tags, device, batch, dtype)
 
 
 def answers(tagger: Tagger, inputs: Sequence[NDArray[Any]]) -> list[Answer]:

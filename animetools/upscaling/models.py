@@ -97,6 +97,8 @@ def digest(path: str) -> str:
 def open_model(path: str, device: "torch.device | None", dtype: str) -> UpscalingNetwork:
     """The network of a file, on a card, or on the CPU (None), which computes in fp32.
 
+    OpenVINO, where it is installed, computes an .onnx on a CPU in bf16 if that is the `dtype`.
+
     It is an .onnx, a .param with its .bin beside it (ncnn), or a .pth or .safetensors of one of
     ESRGAN's families.
 
@@ -108,9 +110,8 @@ def open_model(path: str, device: "torch.device | None", dtype: str) -> Upscalin
     if extension.lower() == ".onnx":
         from animetools.upscaling.onnxfile import open_onnx
 
-        return open_onnx(
-            path, str(device) if device is not None and device.type == "cuda" else "cpu"
-        )
+        is_card = device is not None and device.type == "cuda"
+        return open_onnx(path, str(device) if is_card else "cpu", dtype)
     if extension.lower() in (".pth", ".pt", ".safetensors"):
         import torch
 

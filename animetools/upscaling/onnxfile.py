@@ -1,14 +1,14 @@
-"""Any network with one picture in and one out, from an ONNX file, run by onnxruntime."""
+"""Any network with one picture in and one out, from an ONNX file."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
-from typing import Any
 
 import numpy as np
 
 from animetools.errors import FatalError, ItemError
-from animetools.netfiles.onnx_session import open_session, reason_of
+from animetools.netfiles.onnx_openvino import Precision
+from animetools.netfiles.onnx_session import OnnxError, OnnxNetwork, open_session
 from animetools.upscaling.measure import ROUGH_TOLERANCE, TOLERANCE, UNITS, measured
 from animetools.upscaling.network import Geometry, Planes, UpscalingNetwork
 
@@ -21,47 +21,47 @@ OUTPUT, OUTPUT_OF_CARD = 512, 1024  # sides of a tile's output
 NUMBERS = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
-def open_onnx(path: str, device: str) -> UpscalingNetwork:
+def open_onnx(path: str, device: str, dtype: str = "fp32") -> UpscalingNetwork:
     """The network of an ONNX file, ready to run on the device: "cpu", "cuda" or "cuda:1".
 
     It takes [1, 3, h, w] in 0..1 as float32 or float16 and returns [1, 3, H, W]; the file may leave
     all sizes open, or fix a square. Its scale, border, receptive field and alignment are measured by
-    running it on small pictures. On a CPU a run takes only the thread that calls it.
+    running it on small pictures. On a CPU a run takes one thread; with the
+    `dtype` bf16, OpenVINO computes in bf16 there, where it is installed.
 
     Raises FatalError, one sentence, if the file holds no such network, or as open_session.
     """
-    session = open_session(path, device, 1, "upscale")
+    computed: Precision = "bf16" if dtype == "bf16" else "fp32"
+    network = open_session(path, device, 1, "upscale", computed)
     try:
-        return _Network(session, on_card=device != "cpu")
+        return _Network(network, is_rough=device != "cpu" or computed == "bf16")
     except ItemError as why:
         raise FatalError(f"{path} is not a network that enlarges pictures: {why}") from why
-    except UnicodeDecodeError as why:  # onnxruntime keeps names as bytes until they are asked for
-        raise FatalError(f"{path} is damaged: it has names that are not UTF-8") from why
 
 
 class _Network:
-    """A network in a session of onnxruntime."""
+    """A network, and how its tiles must be cut."""
 
-    def __init__(self, session: Any, on_card: bool) -> None:
-        """Measure its geometry.
+    def __init__(self, network: OnnxNetwork, is_rough: bool) -> None:
+        """Measure its geometry; one that `is_rough` computes with fewer bits than float32.
 
         Raises ItemError, one sentence, if it is not a network that enlarges pictures.
         """
-        inputs, outputs = session.get_inputs(), session.get_outputs()
+        inputs, outputs = network.inputs, network.outputs
         if (len(inputs), len(outputs)) != (1, 1):
             raise ItemError(f"it has inputs: {len(inputs)}, outputs: {len(outputs)}; not one each")
-        self.session, self.name = session, inputs[0].name
+        self.network = network
         if inputs[0].type not in NUMBERS:
             raise ItemError(f"it takes {inputs[0].type}, not float32 or float16")
         self.dtype = NUMBERS[inputs[0].type]
         fixed = _fixed(inputs[0].shape)
-        output = OUTPUT_OF_CARD if on_card else OUTPUT
+        output = OUTPUT if network.is_on_cpu else OUTPUT_OF_CARD
         if fixed:
             scale = self._fitting_fixed(fixed)
             self.geometry = Geometry(scale, overlap=OVERLAP, fixed=fixed)
             return
         self.geometry = self._fitting()
-        tolerance = ROUGH_TOLERANCE if on_card or self.dtype == np.float16 else TOLERANCE
+        tolerance = ROUGH_TOLERANCE if is_rough or self.dtype == np.float16 else TOLERANCE
         self.geometry = measured(self.geometry, lambda rgb: _finite(self.run(rgb)), tolerance)
         if not self.geometry.whole:
             self.geometry = replace(
@@ -82,14 +82,13 @@ class _Network:
     def _output(self, rgb: Planes) -> Planes:
         """Its output [3, H, W] for [3, h, w]; raises ItemError if it is something else."""
         try:
-            given = np.ascontiguousarray(rgb[None], self.dtype)
-            (found,) = self.session.run(None, {self.name: given})
-        except Exception as why:  # its errors have no kind in common
-            if "allocate" in str(why):
-                raise ItemError(
-                    f"not enough memory for {_size(rgb)} at once: try a smaller --tile"
-                ) from None
-            raise ItemError(f"onnxruntime cannot run it: {reason_of(why)}") from why
+            found = self.network.run(np.ascontiguousarray(rgb[None], self.dtype))
+        except MemoryError:
+            raise ItemError(
+                f"not enough memory for {_size(rgb)} at once: try a smaller --tile"
+            ) from None
+        except OnnxError as why:
+            raise ItemError(f"it cannot be run: {why}") from why
         if not isinstance(found, np.ndarray) or found.dtype not in NUMBERS.values():
             raise ItemError("it does not return float32 or float16")
         if found.ndim != 4 or found.shape[:2] != (1, 3):
@@ -132,7 +131,7 @@ class _Network:
         raise why
 
 
-def _fixed(shape: list[Any]) -> int:
+def _fixed(shape: Sequence[int | str | None]) -> int:
     """The side that an input is fixed to, or 0; names and None stand for any number."""
     shown = f"[{', '.join(str(n) if isinstance(n, int) else '?' for n in shape)}]"
     match [n if isinstance(n, int) else None for n in shape]:

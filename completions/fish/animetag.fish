@@ -18,6 +18,7 @@ complete -c animetag -s o -l out -r -d 'Folder for the captions, instead of besi
 complete -c animetag -s f -l force -d 'Overwrite captions that exist.'
 complete -c animetag -l batch -r -d 'Images that a GPU computes at once; a CPU has a number of its own.'
 complete -c animetag -l device -r -d 'auto, cpu, cuda, cuda:1, mps, or all: every card.'
+complete -c animetag -l dtype -x -a 'auto fp32' -d 'Precision of an .onnx tagger on a CPU; auto is bf16 where OpenVINO is installed and the CPU has bf16, else fp32.'
 complete -c animetag -l max-pixels -r -d 'Refuse images with more pixels.'
 complete -c animetag -s j -l jobs -r -d 'Number of inputs to process at once; 0: one per core.'
 complete -c animetag -l cluster -r -d 'Have the workers of a Dask cluster do the work: HOST:PORT of its scheduler, or local:N for N processes here. All machines must see the same files under the same paths.'

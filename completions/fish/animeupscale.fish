@@ -10,7 +10,7 @@ complete -c animeupscale -l format -x -a 'png jpg webp' -d 'Format of the image 
 complete -c animeupscale -l quality -r -d 'Quality of lossy image files.'
 complete -c animeupscale -l tile -r -d 'Side of the tiles of a large image; by default what suits the model. It changes only memory and time, not the result.'
 complete -c animeupscale -l device -r -d 'auto, cpu, cuda, cuda:1, mps, or all: every card.'
-complete -c animeupscale -l dtype -x -a 'fp32 bf16 fp16' -d 'Precision on a card; a CPU computes in fp32.'
+complete -c animeupscale -l dtype -x -a 'fp32 bf16 fp16' -d 'Precision on a card. A CPU computes in fp32; with bf16 an .onnx in bf16, where OpenVINO is installed and the CPU has bf16.'
 complete -c animeupscale -l max-pixels -r -d 'Refuse images with more pixels.'
 complete -c animeupscale -s o -l out -r -d 'Output folder.'
 complete -c animeupscale -s j -l jobs -r -d 'Number of inputs to process at once; 0: one per core.'

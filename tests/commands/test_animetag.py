@@ -51,8 +51,12 @@ def test_paths_come_out_as_they_went_in_and_records_with_tags(shell: Shell, here
     assert (done.returncode, done.stdout) == (0, listed), done.stderr
     assert done.stderr == "animetag: read 3 = kept 3 + rejected 0 + passed over 0 + failed 0\n"
 
-    done = shell("animetag -m wd/model.onnx --json < list")
+    done = shell("animetag -m wd/model.onnx --dtype fp32 --json < list")
     red, blue, grey = records(done.stdout)
+    rounded = records(shell("animetag -m wd/model.onnx --json < list").stdout)
+    for exact, close in zip((red, blue, grey), rounded, strict=True):
+        ours, theirs = (dict((name, p) for name, _, p in r["tags"]) for r in (exact, close))
+        assert ours == pytest.approx(theirs, abs=0.01)
     assert [r["path"] for r in (red, blue, grey)] == listed.split()
     assert blue["tags"][0] == ["blue_theme", "general", 0.9998]
     assert names(blue) == BLUE.strip().split(", ")

@@ -2,6 +2,7 @@
 
 import json
 import struct
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,12 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from animetools.artist.artist import draw
 from animetools.artist.character import EYE_COLORS, HAIR_COLORS
 from animetools.errors import FatalError
 from animetools.tagging.default import SHIPPED, DefaultTagger, read, write
+from animetools.tagging.ncnn_cpu import NcnnNetwork
 from animetools.tagging.network import Network, NetworkConfig
 from animetools.tags import CATEGORIES, Tag
 from tests.dataset.sets import picture
@@ -172,3 +176,29 @@ def test_what_is_no_tagger_is_one_sentence(
     assert "\n" not in str(why.value)
     with pytest.raises(FatalError, match="cannot be read: No such file"):
         DefaultTagger(path=str(tmp_path / "none"))
+
+
+@settings(max_examples=10)
+@given(channels=st.lists(st.integers(1, 40), min_size=1, max_size=5), side=st.integers(32, 70))
+def test_ncnn_gives_the_numbers_of_torch(channels: list[int], side: int) -> None:
+    torch.manual_seed(0)
+    network = Network(NetworkConfig(side=side, channels=tuple(channels), features=7, tags=3))
+    copy = NcnnNetwork(network)
+    picture = torch.rand(3, side, side) * 2 - 1
+    with torch.no_grad():
+        features = network.embed(picture[None])[0].numpy()
+        probabilities = network(picture[None]).sigmoid()[0].numpy()
+    np.testing.assert_allclose(copy.run(picture.numpy(), "features"), features, atol=1e-5)
+    np.testing.assert_allclose(copy.run(picture.numpy(), "tags"), probabilities, atol=1e-5)
+
+
+def test_without_ncnn_torch_computes(
+    tagger: DefaultTagger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = [tagger.prepare(picture(seed, 40, 60).transpose(1, 2, 0)) for seed in range(2)]
+    monkeypatch.setitem(sys.modules, "animetools.tagging.ncnn_cpu", None)
+    other = DefaultTagger()
+    assert tagger.on_cpu and not other.on_cpu
+    np.testing.assert_allclose(other(inputs), tagger(inputs), atol=1e-5)
+    images = np.stack(inputs)
+    np.testing.assert_allclose(other.features(images), tagger.features(images), atol=1e-4)

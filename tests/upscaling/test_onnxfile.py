@@ -352,7 +352,7 @@ OTHERS: dict[str, tuple[bytes, str]] = {
     "a negative size": (model(*HUGE, n=np.array([-1])), "not a usable ONNX file: "),
     "what cannot be run": (
         model(node("Reshape", "x s"), s=np.array([1, 3, 7, 7])),
-        "enlarges pictures: onnxruntime cannot run it: ",
+        "enlarges pictures: it cannot be run: ",
     ),
 }
 
