@@ -18,30 +18,30 @@ from torch import Tensor
 
 from animetools.networks import winograd
 from animetools.networks.cpu import GROUP, channels_last, each
+from animetools.networks.onednn import Convolution
 
 GAIN = math.sqrt(2)
 SLOPE = 0.2
 ALIGNED = 16  # numbers, 64 bytes: the last bits of MKL's sums depend on where images begin
-FEW = 16 * 16  # pixels: up to that, a convolution of one image reads more weights than pixels
-WIDE = 128  # channels: from there on Winograd's algorithm is faster than the direct one
-BAND = 1 << 18  # numbers of a map that are computed at once: they stay in the cache
-READS = 4  # a band has so many times the numbers of the weights, which are reordered for each
+FEW = 16 * 16  # pixels: up to that, a convolution reads more weights than pixels
+WIDE = {
+    torch.float32: 128,
+    torch.bfloat16: 256,
+}  # channels: from there on Winograd's algorithm is faster
+BAND = 1 << 21  # numbers of a map that are computed at once: they stay in the cache
+LIGHT = 8  # times as many numbers as its weights has a map, where scaling them is less work
 
 
-def at_once(size: Sequence[int], channels: int) -> int:
-    """For how many images a layer makes its maps of this size at once: 1, or a part of a group.
-
-    All of a group if the maps are of few pixels, else as many as stay in the cache together.
-    """
-    pixels = math.prod(size)
-    fit = BAND // (pixels * channels)
-    return GROUP if pixels <= FEW or fit >= GROUP else 2 if fit >= 2 else 1
+def at_once(size: Sequence[int], weight: Tensor) -> int:
+    """For how many images a layer makes its maps of this size at once: 1, or a part of a group."""
+    fit = BAND // max(weight.numel(), math.prod(size) * weight.shape[0])
+    return GROUP if fit >= GROUP else 2 if fit >= 2 else 1
 
 
-def by_winograd(weight: Tensor, size: Sequence[int]) -> bool:
+def by_winograd(weight: Tensor, size: Sequence[int], dtype: torch.dtype) -> bool:
     """Whether Winograd's algorithm suits a convolution [O, I, 3, 3] of a map of this size."""
     tiles = all(side % winograd.TILE == 0 for side in size)
-    return tiles and math.prod(size) > FEW and min(weight.shape[:2]) >= WIDE
+    return tiles and math.prod(size) > FEW and min(weight.shape[:2]) >= WIDE[dtype]
 
 
 def in_bands(
@@ -51,9 +51,9 @@ def in_bands(
     each(lambda first: work(first, min(first + step, height)), range(0, height, step), pool)
 
 
-def rows_in_band(weight: Tensor, rows: int, row: int) -> int:
+def rows_in_band(rows: int, row: int) -> int:
     """How many of the rows, of so many numbers each, a convolution computes at once; an even number."""
-    fit = max(BAND, READS * weight.numel()) // row
+    fit = BAND // row
     return min(max(2, fit - fit % 2), rows)
 
 
@@ -71,12 +71,14 @@ def low_pass(kernel: tuple[float, ...]) -> Tensor:
     return taps / taps.sum()
 
 
-def activate(x: Tensor, clamp: float | None, gain: float = GAIN) -> Tensor:
+def activate(x: Tensor, limit: float | None) -> Tensor:
     """Leaky ReLU, in place; x has the gain in it already."""
-    F.leaky_relu_(x, SLOPE)
-    if clamp is not None:
-        x.clamp_(-clamp * gain, clamp * gain)
-    return x
+    return clamp(F.leaky_relu_(x, SLOPE), limit)
+
+
+def clamp(x: Tensor, limit: float | None, gain: float = GAIN) -> Tensor:
+    """x within the limit, in place; x has the gain in it already."""
+    return x if limit is None else x.clamp_(-limit * gain, limit * gain)
 
 
 def planes(x: Tensor) -> Tensor:
@@ -84,7 +86,16 @@ def planes(x: Tensor) -> Tensor:
     return channels_last(x.permute(0, 3, 1, 2))
 
 
-def blurring(low_pass: Tensor, channels: int) -> Tensor:
-    """The kernel [C, 1, 4, 4] that filters each channel by the low-pass [4] along both axes."""
+def blurring(
+    low_pass: Tensor,
+    channels: int,
+    dtype: torch.dtype,
+    *,
+    stride: int = 1,
+    padding: int = 0,
+    bias: Tensor | None = None,
+) -> Convolution:
+    """The filter of each channel by the low-pass [4] along both axes."""
     taps = low_pass.flip(0)
-    return torch.outer(taps, taps).repeat(channels, 1, 1, 1)
+    kernel = torch.outer(taps, taps).to(dtype).repeat(channels, 1, 1, 1)
+    return Convolution(kernel, stride=stride, padding=padding, groups=channels, bias=bias)

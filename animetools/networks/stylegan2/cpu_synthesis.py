@@ -30,7 +30,7 @@ class _Inputs:
     """What images give each layer, each with the images first; those after `count` fill a group."""
 
     styles: list[tuple[Tensor, Tensor]]
-    noises: list[Tensor | str]
+    noises: list[Tensor | None]
     colors: dict[int, Tensor]
     count: int
 
@@ -49,30 +49,30 @@ class Synthesis:
         dtype: torch.dtype = torch.float32,
         pool: Executor | None = None,
     ) -> None:
-        self.config = config
-        self.pool = pool
+        self.config, self.dtype, self.pool = config, dtype, pool
         self.space = Space()
         self.const = state["synthesis.b4.const"].permute(1, 2, 0)
         low_pass = cpu.low_pass(config.kernel) * 2
         self.layers: list[Layer] = []
         self.to_rgb: dict[int, ToRGB] = {}
         self.doubling: dict[Sequence[int], tuple[Tensor, Tensor]] = {}
+        numbers = (*config.channels, math.prod(config.base), config.mapping.w_dim)
+        most = GROUP if all(number % cpu.ALIGNED == 0 for number in numbers) else 1
         row = 0
         for i in range(len(config.channels)):
             block = f"synthesis.b{4 << i}."
             size = tuple(side << i for side in config.base)
             for conv in ("conv0", "conv1")[i == 0 :]:
                 up = low_pass if conv == "conv0" else None
-                self.layers.append(Layer(state, block + conv + ".", row, size, up, dtype))
+                self.layers.append(Layer(state, block + conv + ".", row, size, up, dtype, most))
+                most = self.layers[-1].at_once
                 row += 1
             if i:
                 down, across = (_doubling(side // 2, low_pass) for side in size)
                 self.doubling[size] = down, across.t().contiguous()
             if block + "torgb.weight" in state:
-                self.to_rgb[len(self.layers) - 1] = ToRGB(state, block + "torgb.", row)
-        numbers = (*config.channels, math.prod(config.base), config.mapping.w_dim)
-        aligned = all(number % cpu.ALIGNED == 0 for number in numbers)
-        self.group = GROUP if aligned else 1
+                self.to_rgb[len(self.layers) - 1] = ToRGB(state, block + "torgb.", row, dtype)
+        self.group = self.layers[0].at_once
 
     @torch.inference_mode()
     def __call__(self, ws: Tensor, noise: Noise = "const") -> Tensor:
@@ -95,7 +95,7 @@ class Synthesis:
             {n: to_rgb.weights(ws) for n, to_rgb in self.to_rgb.items()},
             count,
         )
-        x = self.space.padded("const", (self.group, *self.const.shape))
+        x = self.space.padded("const", (self.group, *self.const.shape), dtype=self.dtype)
         images = []
         for first in range(0, count, self.group):
             some = slice(first, first + self.group)
@@ -120,11 +120,15 @@ class Synthesis:
             x, image = self._layer(layer, x, image, inputs, some)
         return [] if image is None else [image]
 
-    def _noise(self, n: int, noise: Noise, members: Tensor) -> Tensor | str:
+    def _noise(self, n: int, noise: Noise, members: Tensor) -> Tensor | None:
         layer = self.layers[n]
+        if noise == "none":
+            return None
+        if noise == "const":
+            return layer.stored.expand(len(members), -1, -1, -1)
         if noise == "random":
             return layer.scaled(torch.randn(len(members), 1, *layer.size))
-        return noise if isinstance(noise, str) else layer.scaled(noise[n][members % len(noise[n])])
+        return layer.scaled(noise[n][members % len(noise[n])])
 
     def _layer(
         self, n: int, x: Tensor, image: Tensor | None, inputs: _Inputs, some: slice
@@ -133,22 +137,17 @@ class Synthesis:
         layer, noise, colors = self.layers[n], inputs.noises[n], inputs.colors.get(n)
         above = self.layers[n + 1 : n + 2]
         y: Tensor | None = None  # nothing reads the last map again
-        if above or layer.wide:
-            y = self.space.padded(f"conv{n % 2}", (len(x), *layer.size, layer.channels))
-        style, scale = inputs.styles[n]
+        if above:
+            shape = (len(x), *layer.size, layer.channels)
+            y = self.space.padded(f"conv{n % 2}", shape, dtype=self.dtype)
+        style, scale = (each[some] for each in inputs.styles[n])
         next_style = inputs.styles[n + 1][0][some] if above and not above[0].on_weights else None
         if colors is not None:
             image = self._doubled(image, layer.size, len(x))
-        follow = partial(
-            self._follow,
-            n,
-            y,
-            scale[some],
-            noise if isinstance(noise, str) else noise[some],
-            None if colors is None or image is None else (image, colors[some]),
-            next_style,
-        )
-        layer.run(x, y, style[some], scale[some], follow, self.pool)
+        colored = None if colors is None or image is None else (image, colors[some])
+        given = noise if noise is None else noise[some]
+        follow = partial(self._follow, n, y, scale, given, colored, next_style)
+        layer.run(x, style, scale, follow, self.pool)
         return x if y is None else y, image
 
     def _follow(
@@ -156,7 +155,7 @@ class Synthesis:
         n: int,
         y: Tensor | None,
         scale: Tensor,
-        noise: Tensor | str,
+        noise: Tensor | None,
         colored: tuple[Tensor, Tensor] | None,
         next_style: Tensor | None,
         first: int,
@@ -165,24 +164,17 @@ class Synthesis:
     ) -> None:
         """Everything between some rows of a convolution and the next one; without y they are not kept."""
         clamp = self.config.clamp
-        if y is None:
-            whole, inside = made, slice(None)
-        else:
-            whole, inside = y[:, first + 1 : end + 1], slice(1, -1)
-        rows = whole[:, :, inside]
-        shift = self.layers[n].shift(noise, first, end)
-        if self.layers[n].on_weights:
-            torch.add(made, shift, out=rows)
-        else:
-            torch.addcmul(shift, made, scale, out=rows)
+        rows = made if y is None else y[:, first + 1 : end + 1, 1:-1]
+        self.layers[n].finish(made, scale, None if noise is None else noise[:, first:end], rows)
         cpu.activate(rows, clamp)
         if colored is not None:
             image, weights = colored
-            # With its border, which makes it a matrix.
-            rgb = torch.baddbmm(self.to_rgb[n].bias, weights, whole.flatten(1, 2).transpose(1, 2))
+            flat = (rows if y is None else y[:, first + 1 : end + 1]).flatten(1, 2)
+            rgb = torch.baddbmm(self.to_rgb[n].bias, weights, flat.transpose(1, 2))
             if clamp is not None:
                 rgb.clamp_(-clamp, clamp)
-            image[:, :, first:end].add_(rgb.view(*rgb.shape[:2], *whole.shape[1:3])[..., inside])
+            inside = slice(None) if y is None else slice(1, -1)  # with its border it is a matrix
+            image[:, :, first:end].add_(rgb.view(*rgb.shape[:2], end - first, -1)[..., inside])
         if next_style is not None:
             rows.mul_(next_style)
 
