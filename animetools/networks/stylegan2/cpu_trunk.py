@@ -157,11 +157,16 @@ class _Down:
             self.wide = winograd.weights(conv0, dtype)
         else:
             self.at_once = cpu.at_once(size, conv1)
-            self.conv0 = Convolution(conv0.to(dtype), bias=self.bias0.to(dtype), slope=cpu.SLOPE)
+            shape = self.at_once, self.inner, self.step + 2, size[1] + 2
+            bias0 = self.bias0.to(dtype)
+            self.conv0 = Convolution(conv0.to(dtype), shape, bias=bias0, slope=cpu.SLOPE)
         self.blurring = cpu.blurring(low_pass, self.inner, dtype)
-        self.conv1 = Convolution(conv1.to(dtype), bias=bias1.to(dtype), slope=cpu.SLOPE, stride=2)
+        shape = self.at_once, self.inner, self.step + 1, size[1] + 1
+        bias1 = bias1.to(dtype)
+        self.conv1 = Convolution(conv1.to(dtype), shape, bias=bias1, slope=cpu.SLOPE, stride=2)
         self.halving = cpu.blurring(low_pass, self.inner, dtype, stride=2)
-        self.skip = Convolution((skip * math.sqrt(0.5 / skip.shape[1])).to(dtype))
+        skip = (skip * math.sqrt(0.5 / skip.shape[1])).to(dtype)
+        self.skip = Convolution(skip, (self.at_once, self.inner, self.step // 2, size[1] // 2))
 
 
 def _scaled(state: State, name: str, gain: float) -> tuple[Tensor, Tensor]:
