@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from animetools.networks.cpu import GROUP, LOT, Space, State, alone
@@ -55,7 +56,7 @@ class Synthesis:
         low_pass = cpu.low_pass(config.kernel) * 2
         self.layers: list[Layer] = []
         self.to_rgb: dict[int, ToRGB] = {}
-        self.doubling: dict[Sequence[int], tuple[Tensor, Tensor]] = {}
+        self.doubling = _doubling(low_pass, config.image_channels)
         numbers = (*config.channels, math.prod(config.base), config.mapping.w_dim)
         most = GROUP if all(number % cpu.ALIGNED == 0 for number in numbers) else 1
         row = 0
@@ -67,9 +68,6 @@ class Synthesis:
                 self.layers.append(Layer(state, block + conv + ".", row, size, up, dtype, most))
                 most = self.layers[-1].at_once
                 row += 1
-            if i:
-                down, across = (_doubling(side // 2, low_pass) for side in size)
-                self.doubling[size] = down, across.t().contiguous()
             if block + "torgb.weight" in state:
                 self.to_rgb[len(self.layers) - 1] = ToRGB(state, block + "torgb.", row, dtype)
         self.group = self.layers[0].at_once
@@ -182,15 +180,12 @@ class Synthesis:
         """The images of the lower block, twice as large (StyleGAN 2, figure 7 b); of none, zeros."""
         if image is None:
             return torch.zeros(count, self.config.image_channels, *size)
-        rows, columns = self.doubling[size]
-        wide = cpu.products(image.flatten(1, 2), columns).view(*image.shape[:3], -1)
-        flat = wide.flatten(0, 1)
-        return torch.bmm(rows.expand(len(flat), -1, -1), flat).view(*image.shape[:2], *size)
+        return F.pixel_shuffle(F.conv2d(image, self.doubling, padding=1), 2)
 
 
-def _doubling(side: int, low_pass: Tensor) -> Tensor:
-    """The matrix [2 side, side] that doubles a row of pixels: zeros between them, and the low-pass."""
-    matrix = torch.zeros(2 * side + 2, side)
-    for pixel in range(side):
-        matrix[2 * pixel : 2 * pixel + 4, pixel] = low_pass
-    return matrix[1:-1]
+def _doubling(low_pass: Tensor, channels: int) -> Tensor:
+    """The kernel [4 C, C, 3, 3] that makes the four pixels of each: zeros between them, low-passed."""
+    first, second, third, fourth = low_pass.tolist()
+    phases = torch.tensor([[fourth, second, 0], [0, third, first]])
+    four = torch.einsum("ai,bj->abij", phases, phases).flatten(0, 1)
+    return torch.einsum("cd,kij->ckdij", torch.eye(channels), four).flatten(0, 1).contiguous()
