@@ -19,7 +19,7 @@ from animetools.networks.cpu import each
 
 TILE = 4  # outputs of a tile along an axis
 POINTS = 6  # products of a tile along an axis
-PART = 64  # outputs whose weights are transformed at once
+PART = 16  # outputs whose weights are transformed at once
 CHUNK = 256  # tiles worked on at once: their products fill the cache and no more
 
 # From three taps to the values at the points 0, 1, -1, 2, -2 and infinity.
