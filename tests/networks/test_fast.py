@@ -47,9 +47,10 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
     if request.param == "winograd":
         monkeypatch.setattr(cpu, "WIDE", dict.fromkeys(cpu.WIDE, 1))
     elif request.param == "pairs":  # of the largest maps
-        monkeypatch.setattr(cpu, "BAND", 1 << 15)
+        monkeypatch.setattr(cpu, "GROUPED", 1 << 15)
     elif request.param == "bands":
         monkeypatch.setattr(cpu, "BAND", 1)
+        monkeypatch.setattr(cpu, "GROUPED", 1)
 
 
 @pytest.mark.parametrize(

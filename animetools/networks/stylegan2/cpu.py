@@ -2,10 +2,10 @@
 
 The results of the modules (a test compares them) in a form that suits a CPU: maps are [n, H, W, C]
 with the border that the next convolution needs; convolutions of many channels use Winograd's
-algorithm, others torch's; and everything that follows a convolution is done while its rows are in
+algorithm, others oneDNN's direct one; and everything that follows a convolution is done while its rows are in
 the cache. An image never depends on those beside it: large maps are computed alone, small ones in
 groups of a fixed size. The form of a layer follows from its shape alone, so every run gives the same
-bits.
+bits. In bfloat16 all is bfloat16 but Winograd's sums.
 """
 
 import math
@@ -24,17 +24,21 @@ GAIN = math.sqrt(2)
 SLOPE = 0.2
 ALIGNED = 16  # numbers, 64 bytes: the last bits of MKL's sums depend on where images begin
 FEW = 16 * 16  # pixels: up to that, a convolution reads more weights than pixels
-WIDE = {
-    torch.float32: 128,
-    torch.bfloat16: 256,
-}  # channels: from there on Winograd's algorithm is faster
+# Channels: from there on Winograd's algorithm is faster than the direct one.
+WIDE = {torch.float32: 128, torch.bfloat16: 256}
 BAND = 1 << 21  # numbers of a map that are computed at once: they stay in the cache
+GROUPED = 1 << 18  # numbers of a group's maps, at most, and of the weights
 LIGHT = 8  # times as many numbers as its weights has a map, where scaling them is less work
 
 
 def at_once(size: Sequence[int], weight: Tensor) -> int:
-    """For how many images a layer makes its maps of this size at once: 1, or a part of a group."""
-    fit = BAND // max(weight.numel(), math.prod(size) * weight.shape[0])
+    """For how many images a layer makes its maps of this size at once: 1, or a part of a group.
+
+    More than one where maps and weights are so small that the calls of torch would cost the most.
+    """
+    if weight.numel() > GROUPED:
+        return 1
+    fit = GROUPED // (math.prod(size) * weight.shape[0])
     return GROUP if fit >= GROUP else 2 if fit >= 2 else 1
 
 

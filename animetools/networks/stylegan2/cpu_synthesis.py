@@ -39,8 +39,7 @@ class _Inputs:
 class Synthesis:
     """From w to images, as the `synthesis` of a StyleGAN 2 generator (skip or orig) with that state.
 
-    The threads of the `pool` share the work on an image. Several threads may call it at once. In
-    bfloat16 only the convolutions are bfloat16.
+    The threads of the `pool` share the work on an image. Several threads may call it at once.
     """
 
     def __init__(

@@ -77,7 +77,7 @@ class Trunk:
             above, x = x, self._map(f"x{i % 2}", i + 1, self.group)
             self._block(self.blocks[i], above, x)
         inside = x[:count, 1:-1, 1:-1].permute(0, 3, 1, 2)
-        return inside.float().contiguous()
+        return inside.float().clone(memory_format=torch.contiguous_format)
 
     def _one(self, image: Tensor, out: Tensor) -> None:
         """An image through the blocks that take each alone."""
