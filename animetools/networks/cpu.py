@@ -32,7 +32,13 @@ class Space:
             kept[name] = torch.zeros(*shape)
         return kept[name]
 
-    def padded(self, use: str, shape: Sequence[int], border: int = 1) -> Tensor:
+    def padded(
+        self,
+        use: str,
+        shape: Sequence[int],
+        border: int = 1,
+        dtype: torch.dtype = torch.float32,
+    ) -> Tensor:
         """A map of this shape [n, H, W, C] and around it the border, which is zero and must stay so.
 
         The next one of the same use and n takes its memory.
@@ -47,7 +53,7 @@ class Space:
         if len(memory) < math.prod(full):
             del memory, last
             kept.pop(name, None)
-            memory = torch.empty(math.prod(full))
+            memory = torch.empty(math.prod(full), dtype=dtype)
         made = memory[: math.prod(full)].view(full)
         for edge in (
             made[:, :border],

@@ -19,7 +19,7 @@ from animetools.networks.cpu import each
 
 TILE = 4  # outputs of a tile along an axis
 POINTS = 6  # products of a tile along an axis
-PART = 64  # outputs whose weights are transformed at once
+PART = 16  # outputs whose weights are transformed at once
 CHUNK = 256  # tiles worked on at once: their products fill the cache and no more
 
 # From three taps to the values at the points 0, 1, -1, 2, -2 and infinity.
@@ -34,7 +34,7 @@ _WEIGHTS = (
 
 _own = threading.local()
 
-Finish = Callable[[int, int], None]
+Finish = Callable[[int, int, Tensor], None]
 
 
 def transform(weight: Tensor) -> Tensor:
@@ -59,6 +59,7 @@ class Packed:
 
     def __init__(self, weights: Tensor) -> None:
         reorder = torch.ops.mkldnn._reorder_linear_weight
+        self.outputs = weights.shape[2]
         self.weights = [reorder(each.t().contiguous(), CHUNK) for each in weights]
 
     def multiply(self, x: Tensor, out: Tensor) -> None:
@@ -67,56 +68,59 @@ class Packed:
             made.copy_(torch.ops.mkldnn._linear_pointwise(one, weight, None, "none", [], ""))
 
 
+Weights = Tensor | Packed
+
+
+def weights(weight: Tensor, dtype: torch.dtype) -> Weights:
+    """The weights [O, C, 3, 3] in the form that is fastest here, for products in that precision."""
+    transformed = transform(weight)
+    if dtype == torch.float32 and Packed.here:
+        return Packed(transformed)
+    return transformed.to(dtype)
+
+
 def convolve(
     x: Tensor,
-    products: Tensor | Packed,
-    y: Tensor,
+    products: Weights,
+    finish: Finish,
     *,
     bias: Tensor | None = None,
-    finish: Finish | None = None,
     pool: Executor | None = None,
 ) -> None:
-    """Write to y [H, W, O] the convolution of x, and call finish(first, end) for finished rows of y.
+    """Call finish(first, end, made) for all rows of the convolution of x, made [end - first, W, O].
 
-    x is contiguous and has its zero border in it: [H + 2, W + 2, C]. H and W are multiples of 4. y may
-    be the inside of such a tensor. x and y are float32; products come from `transform`, in float32,
-    `Packed` or not, or bfloat16. A bias [O] is added. The threads of the `pool` share the chunks.
+    x is contiguous and has its zero border in it: [H + 2, W + 2, C], in float32 or bfloat16. H and W
+    are multiples of 4. The rows that are made are float32 and are overwritten after the call. products
+    come from `transform`, in float32, `Packed` or not, or bfloat16. A bias [O] is added. The threads of
+    the `pool` share the chunks.
     """
-    rows, columns = y.shape[0] // TILE, y.shape[1] // TILE
+    rows, columns = (x.shape[0] - 2) // TILE, (x.shape[1] - 2) // TILE
     height = max(1, min(rows, CHUNK // columns))
 
     def chunk(first: int) -> None:
-        count = min(height, rows - first)
-        _chunk(x, products, y, bias, first, count)
-        if finish:
-            finish(first * TILE, (first + count) * TILE)
+        end = min(first + height, rows)
+        part = x[first * TILE : end * TILE + 2].float()
+        finish(first * TILE, end * TILE, _chunk(part, products, bias))
 
     each(chunk, range(0, rows, height), pool)
 
 
-def _chunk(
-    x: Tensor,
-    products: Tensor | Packed,
-    y: Tensor,
-    bias: Tensor | None,
-    first: int,
-    count: int,
-) -> None:
-    """`count` rows of tiles."""
-    columns = y.shape[1] // TILE
+def _chunk(x: Tensor, products: Weights, bias: Tensor | None) -> Tensor:
+    """The convolution of some rows: from [h + 2, W + 2, C] to [h, W, O] in memory of the thread."""
+    count, columns = (x.shape[0] - 2) // TILE, (x.shape[1] - 2) // TILE
     width = x.shape[1] * x.shape[2]  # of a row of x
-    c, o = x.shape[2], y.shape[2]
+    c, o = x.shape[2], products.outputs if isinstance(products, Packed) else products.shape[2]
     tiles = count * columns
-    first_pass, products_in, products_out, spare = _scratch(
+    first_pass, products_in, products_out, spare, y = _scratch(
         max(POINTS * count * width, TILE * POINTS * tiles * o),
         POINTS**2 * tiles * c,
         POINTS**2 * tiles * o,
         4 * max(count * width, POINTS * tiles * max(c, o)),
+        TILE**2 * tiles * o,
     )
 
     # The inputs of rows, then of columns, to their points.
-    start = x.storage_offset() + first * TILE * width
-    rows = x.as_strided((POINTS, count, width), (width, TILE * width, 1), start)
+    rows = x.as_strided((POINTS, count, width), (width, TILE * width, 1))
     tall = _part(first_pass, POINTS, count, width)
     _to_points(rows, tall, _part(spare, 4, count, width))
     shape = (POINTS, POINTS, count, columns, c)
@@ -140,10 +144,9 @@ def _chunk(
     parts = (POINTS, POINTS, count, columns, o)
     wide = _part(first_pass, TILE, *parts[1:])
     _from_points(values.view(parts), wide, _part(spare, 4, *parts[1:]))
-    out = y[first * TILE : (first + count) * TILE]
-    out = torch.unflatten(torch.unflatten(out, 0, (count, TILE)), 2, (columns, TILE))
-    out = out.permute(1, 3, 0, 2, 4)
+    out = y.view(count, TILE, columns, TILE, o).permute(1, 3, 0, 2, 4)
     _from_points(wide.transpose(0, 1), out, _part(spare, *out.shape))
+    return y.view(count * TILE, columns * TILE, o)
 
 
 def _to_points(taps: Tensor, out: Tensor, spare: Tensor) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from animetools.errors import FatalError, ItemError
 from animetools.images.fit import How, fit
+from animetools.netfiles import pickles
 from animetools.networks import fast
 from animetools.networks.config import Config
 from animetools.networks.cpu import GROUP
@@ -51,6 +52,8 @@ class Scorer:
         self.group = GROUP if self.is_on_cpu else group
         self.discriminator = discriminator
         self.trunk = fast.features(discriminator, device, dtype)
+        if self.is_on_cpu:
+            pickles.page_out()  # the trunk has the weights in an order of its own
         self.labels = None if labels is None else torch.from_numpy(labels)[None]
 
     def score(

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from animetools.errors import Advice, FatalError, ItemError
 from animetools.images.files import Pixels
+from animetools.netfiles import pickles
 from animetools.networks import fast
 from animetools.networks.cpu import GROUP, LOT
 from animetools.networks.generator import Generator, Noise
@@ -78,7 +79,9 @@ class Renderer:
     @cached_property
     def synthesis(self) -> fast.Synthesis:
         """The prepared network; late, since it takes a second and a run may have nothing to do."""
-        return self._prepare()
+        made = self._prepare()
+        pickles.page_out()  # it has the weights in an order of its own
+        return made
 
     def __call__(self, inputs: Sequence[SynthesisInput]) -> list[Pixels | ItemError]:
         """Pixels [H, W, 3], [H, W, 4] or, of one channel, [H, W] uint8, for each input.

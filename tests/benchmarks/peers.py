@@ -12,11 +12,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks.against import pictures
+from tests.benchmarks.against import engine, pictures
 from tests.benchmarks.against.turns import ROOT
 
 # What pip installs, and what measures against it.
 SECTIONS: dict[str, tuple[list[str], Callable[[Path], None]]] = {
+    "engine": (engine.PACKAGES, engine.measure),
     "upscaling": (pictures.PACKAGES, pictures.upscaling),
     "tagging": (pictures.PACKAGES, pictures.tagging),
 }

@@ -45,12 +45,12 @@ def lively(module: nn.Module) -> nn.Module:
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have small networks take the ways of wide and of large layers too."""
     if request.param == "winograd":
-        monkeypatch.setattr(cpu, "WIDE", 1)
+        monkeypatch.setattr(cpu, "WIDE", dict.fromkeys(cpu.WIDE, 1))
     elif request.param == "pairs":  # of the largest maps
-        monkeypatch.setattr(cpu, "BAND", 1 << 15)
+        monkeypatch.setattr(cpu, "GROUPED", 1 << 15)
     elif request.param == "bands":
         monkeypatch.setattr(cpu, "BAND", 1)
-        monkeypatch.setattr(cpu, "READS", 1)
+        monkeypatch.setattr(cpu, "GROUPED", 1)
 
 
 @pytest.mark.parametrize(

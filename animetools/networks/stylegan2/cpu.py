@@ -2,10 +2,10 @@
 
 The results of the modules (a test compares them) in a form that suits a CPU: maps are [n, H, W, C]
 with the border that the next convolution needs; convolutions of many channels use Winograd's
-algorithm, others torch's; and everything that follows a convolution is done while its rows are in
+algorithm, others oneDNN's direct one; and everything that follows a convolution is done while its rows are in
 the cache. An image never depends on those beside it: large maps are computed alone, small ones in
 groups of a fixed size. The form of a layer follows from its shape alone, so every run gives the same
-bits.
+bits. In bfloat16 all is bfloat16 but Winograd's sums.
 """
 
 import math
@@ -18,30 +18,34 @@ from torch import Tensor
 
 from animetools.networks import winograd
 from animetools.networks.cpu import GROUP, channels_last, each
+from animetools.networks.onednn import Convolution
 
 GAIN = math.sqrt(2)
 SLOPE = 0.2
 ALIGNED = 16  # numbers, 64 bytes: the last bits of MKL's sums depend on where images begin
-FEW = 16 * 16  # pixels: up to that, a convolution of one image reads more weights than pixels
-WIDE = 128  # channels: from there on Winograd's algorithm is faster than the direct one
-BAND = 1 << 18  # numbers of a map that are computed at once: they stay in the cache
-READS = 4  # a band has so many times the numbers of the weights, which are reordered for each
+FEW = 16 * 16  # pixels: up to that, a convolution reads more weights than pixels
+# Channels: from there on Winograd's algorithm is faster than the direct one.
+WIDE = {torch.float32: 128, torch.bfloat16: 256}
+BAND = 1 << 21  # numbers of a map that are computed at once: they stay in the cache
+GROUPED = 1 << 18  # numbers of a group's maps, at most, and of the weights
+LIGHT = 8  # times as many numbers as its weights has a map, where scaling them is less work
 
 
-def at_once(size: Sequence[int], channels: int) -> int:
+def at_once(size: Sequence[int], weight: Tensor) -> int:
     """For how many images a layer makes its maps of this size at once: 1, or a part of a group.
 
-    All of a group if the maps are of few pixels, else as many as stay in the cache together.
+    More than one where maps and weights are so small that the calls of torch would cost the most.
     """
-    pixels = math.prod(size)
-    fit = BAND // (pixels * channels)
-    return GROUP if pixels <= FEW or fit >= GROUP else 2 if fit >= 2 else 1
+    if weight.numel() > GROUPED:
+        return 1
+    fit = GROUPED // (math.prod(size) * weight.shape[0])
+    return GROUP if fit >= GROUP else 2 if fit >= 2 else 1
 
 
-def by_winograd(weight: Tensor, size: Sequence[int]) -> bool:
+def by_winograd(weight: Tensor, size: Sequence[int], dtype: torch.dtype) -> bool:
     """Whether Winograd's algorithm suits a convolution [O, I, 3, 3] of a map of this size."""
     tiles = all(side % winograd.TILE == 0 for side in size)
-    return tiles and math.prod(size) > FEW and min(weight.shape[:2]) >= WIDE
+    return tiles and math.prod(size) > FEW and min(weight.shape[:2]) >= WIDE[dtype]
 
 
 def in_bands(
@@ -51,9 +55,9 @@ def in_bands(
     each(lambda first: work(first, min(first + step, height)), range(0, height, step), pool)
 
 
-def rows_in_band(weight: Tensor, rows: int, row: int) -> int:
+def rows_in_band(rows: int, row: int) -> int:
     """How many of the rows, of so many numbers each, a convolution computes at once; an even number."""
-    fit = max(BAND, READS * weight.numel()) // row
+    fit = BAND // row
     return min(max(2, fit - fit % 2), rows)
 
 
@@ -71,12 +75,14 @@ def low_pass(kernel: tuple[float, ...]) -> Tensor:
     return taps / taps.sum()
 
 
-def activate(x: Tensor, clamp: float | None, gain: float = GAIN) -> Tensor:
+def activate(x: Tensor, limit: float | None) -> Tensor:
     """Leaky ReLU, in place; x has the gain in it already."""
-    F.leaky_relu_(x, SLOPE)
-    if clamp is not None:
-        x.clamp_(-clamp * gain, clamp * gain)
-    return x
+    return clamp(F.leaky_relu_(x, SLOPE), limit)
+
+
+def clamp(x: Tensor, limit: float | None, gain: float = GAIN) -> Tensor:
+    """x within the limit, in place; x has the gain in it already."""
+    return x if limit is None else x.clamp_(-limit * gain, limit * gain)
 
 
 def planes(x: Tensor) -> Tensor:
@@ -84,7 +90,16 @@ def planes(x: Tensor) -> Tensor:
     return channels_last(x.permute(0, 3, 1, 2))
 
 
-def blurring(low_pass: Tensor, channels: int) -> Tensor:
-    """The kernel [C, 1, 4, 4] that filters each channel by the low-pass [4] along both axes."""
+def blurring(
+    low_pass: Tensor,
+    channels: int,
+    dtype: torch.dtype,
+    *,
+    stride: int = 1,
+    padding: int = 0,
+    bias: Tensor | None = None,
+) -> Convolution:
+    """The filter of each channel by the low-pass [4] along both axes."""
     taps = low_pass.flip(0)
-    return torch.outer(taps, taps).repeat(channels, 1, 1, 1)
+    kernel = torch.outer(taps, taps).to(dtype).repeat(channels, 1, 1, 1)
+    return Convolution(kernel, stride=stride, padding=padding, groups=channels, bias=bias)

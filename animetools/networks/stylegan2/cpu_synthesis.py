@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from animetools.networks.cpu import GROUP, LOT, Space, State, alone
@@ -30,7 +31,7 @@ class _Inputs:
     """What images give each layer, each with the images first; those after `count` fill a group."""
 
     styles: list[tuple[Tensor, Tensor]]
-    noises: list[Tensor | str]
+    noises: list[Tensor | None]
     colors: dict[int, Tensor]
     count: int
 
@@ -38,8 +39,7 @@ class _Inputs:
 class Synthesis:
     """From w to images, as the `synthesis` of a StyleGAN 2 generator (skip or orig) with that state.
 
-    The threads of the `pool` share the work on an image. Several threads may call it at once. In
-    bfloat16 only the convolutions are bfloat16.
+    The threads of the `pool` share the work on an image. Several threads may call it at once.
     """
 
     def __init__(
@@ -49,30 +49,27 @@ class Synthesis:
         dtype: torch.dtype = torch.float32,
         pool: Executor | None = None,
     ) -> None:
-        self.config = config
-        self.pool = pool
+        self.config, self.dtype, self.pool = config, dtype, pool
         self.space = Space()
         self.const = state["synthesis.b4.const"].permute(1, 2, 0)
         low_pass = cpu.low_pass(config.kernel) * 2
         self.layers: list[Layer] = []
         self.to_rgb: dict[int, ToRGB] = {}
-        self.doubling: dict[Sequence[int], tuple[Tensor, Tensor]] = {}
+        self.doubling = _doubling(low_pass, config.image_channels)
+        numbers = (*config.channels, math.prod(config.base), config.mapping.w_dim)
+        most = GROUP if all(number % cpu.ALIGNED == 0 for number in numbers) else 1
         row = 0
         for i in range(len(config.channels)):
             block = f"synthesis.b{4 << i}."
             size = tuple(side << i for side in config.base)
             for conv in ("conv0", "conv1")[i == 0 :]:
                 up = low_pass if conv == "conv0" else None
-                self.layers.append(Layer(state, block + conv + ".", row, size, up, dtype))
+                self.layers.append(Layer(state, block + conv + ".", row, size, up, dtype, most))
+                most = self.layers[-1].at_once
                 row += 1
-            if i:
-                down, across = (_doubling(side // 2, low_pass) for side in size)
-                self.doubling[size] = down, across.t().contiguous()
             if block + "torgb.weight" in state:
-                self.to_rgb[len(self.layers) - 1] = ToRGB(state, block + "torgb.", row)
-        numbers = (*config.channels, math.prod(config.base), config.mapping.w_dim)
-        aligned = all(number % cpu.ALIGNED == 0 for number in numbers)
-        self.group = GROUP if aligned else 1
+                self.to_rgb[len(self.layers) - 1] = ToRGB(state, block + "torgb.", row, dtype)
+        self.group = self.layers[0].at_once
 
     @torch.inference_mode()
     def __call__(self, ws: Tensor, noise: Noise = "const") -> Tensor:
@@ -95,7 +92,7 @@ class Synthesis:
             {n: to_rgb.weights(ws) for n, to_rgb in self.to_rgb.items()},
             count,
         )
-        x = self.space.padded("const", (self.group, *self.const.shape))
+        x = self.space.padded("const", (self.group, *self.const.shape), dtype=self.dtype)
         images = []
         for first in range(0, count, self.group):
             some = slice(first, first + self.group)
@@ -120,11 +117,15 @@ class Synthesis:
             x, image = self._layer(layer, x, image, inputs, some)
         return [] if image is None else [image]
 
-    def _noise(self, n: int, noise: Noise, members: Tensor) -> Tensor | str:
+    def _noise(self, n: int, noise: Noise, members: Tensor) -> Tensor | None:
         layer = self.layers[n]
+        if noise == "none":
+            return None
+        if noise == "const":
+            return layer.stored.expand(len(members), -1, -1, -1)
         if noise == "random":
             return layer.scaled(torch.randn(len(members), 1, *layer.size))
-        return noise if isinstance(noise, str) else layer.scaled(noise[n][members % len(noise[n])])
+        return layer.scaled(noise[n][members % len(noise[n])])
 
     def _layer(
         self, n: int, x: Tensor, image: Tensor | None, inputs: _Inputs, some: slice
@@ -133,22 +134,17 @@ class Synthesis:
         layer, noise, colors = self.layers[n], inputs.noises[n], inputs.colors.get(n)
         above = self.layers[n + 1 : n + 2]
         y: Tensor | None = None  # nothing reads the last map again
-        if above or layer.wide:
-            y = self.space.padded(f"conv{n % 2}", (len(x), *layer.size, layer.channels))
-        style, scale = inputs.styles[n]
+        if above:
+            shape = (len(x), *layer.size, layer.channels)
+            y = self.space.padded(f"conv{n % 2}", shape, dtype=self.dtype)
+        style, scale = (each[some] for each in inputs.styles[n])
         next_style = inputs.styles[n + 1][0][some] if above and not above[0].on_weights else None
         if colors is not None:
             image = self._doubled(image, layer.size, len(x))
-        follow = partial(
-            self._follow,
-            n,
-            y,
-            scale[some],
-            noise if isinstance(noise, str) else noise[some],
-            None if colors is None or image is None else (image, colors[some]),
-            next_style,
-        )
-        layer.run(x, y, style[some], scale[some], follow, self.pool)
+        colored = None if colors is None or image is None else (image, colors[some])
+        given = noise if noise is None else noise[some]
+        follow = partial(self._follow, n, y, scale, given, colored, next_style)
+        layer.run(x, style, scale, follow, self.pool)
         return x if y is None else y, image
 
     def _follow(
@@ -156,7 +152,7 @@ class Synthesis:
         n: int,
         y: Tensor | None,
         scale: Tensor,
-        noise: Tensor | str,
+        noise: Tensor | None,
         colored: tuple[Tensor, Tensor] | None,
         next_style: Tensor | None,
         first: int,
@@ -165,24 +161,17 @@ class Synthesis:
     ) -> None:
         """Everything between some rows of a convolution and the next one; without y they are not kept."""
         clamp = self.config.clamp
-        if y is None:
-            whole, inside = made, slice(None)
-        else:
-            whole, inside = y[:, first + 1 : end + 1], slice(1, -1)
-        rows = whole[:, :, inside]
-        shift = self.layers[n].shift(noise, first, end)
-        if self.layers[n].on_weights:
-            torch.add(made, shift, out=rows)
-        else:
-            torch.addcmul(shift, made, scale, out=rows)
+        rows = made if y is None else y[:, first + 1 : end + 1, 1:-1]
+        self.layers[n].finish(made, scale, None if noise is None else noise[:, first:end], rows)
         cpu.activate(rows, clamp)
         if colored is not None:
             image, weights = colored
-            # With its border, which makes it a matrix.
-            rgb = torch.baddbmm(self.to_rgb[n].bias, weights, whole.flatten(1, 2).transpose(1, 2))
+            flat = (rows if y is None else y[:, first + 1 : end + 1]).flatten(1, 2)
+            rgb = torch.baddbmm(self.to_rgb[n].bias, weights, flat.transpose(1, 2))
             if clamp is not None:
                 rgb.clamp_(-clamp, clamp)
-            image[:, :, first:end].add_(rgb.view(*rgb.shape[:2], *whole.shape[1:3])[..., inside])
+            inside = slice(None) if y is None else slice(1, -1)  # with its border it is a matrix
+            image[:, :, first:end].add_(rgb.view(*rgb.shape[:2], end - first, -1)[..., inside])
         if next_style is not None:
             rows.mul_(next_style)
 
@@ -190,15 +179,12 @@ class Synthesis:
         """The images of the lower block, twice as large (StyleGAN 2, figure 7 b); of none, zeros."""
         if image is None:
             return torch.zeros(count, self.config.image_channels, *size)
-        rows, columns = self.doubling[size]
-        wide = cpu.products(image.flatten(1, 2), columns).view(*image.shape[:3], -1)
-        flat = wide.flatten(0, 1)
-        return torch.bmm(rows.expand(len(flat), -1, -1), flat).view(*image.shape[:2], *size)
+        return F.pixel_shuffle(F.conv2d(image, self.doubling, padding=1), 2)
 
 
-def _doubling(side: int, low_pass: Tensor) -> Tensor:
-    """The matrix [2 side, side] that doubles a row of pixels: zeros between them, and the low-pass."""
-    matrix = torch.zeros(2 * side + 2, side)
-    for pixel in range(side):
-        matrix[2 * pixel : 2 * pixel + 4, pixel] = low_pass
-    return matrix[1:-1]
+def _doubling(low_pass: Tensor, channels: int) -> Tensor:
+    """The kernel [4 C, C, 3, 3] that makes the four pixels of each: zeros between them, low-passed."""
+    first, second, third, fourth = low_pass.tolist()
+    phases = torch.tensor([[fourth, second, 0], [0, third, first]])
+    four = torch.einsum("ai,bj->abij", phases, phases).flatten(0, 1)
+    return torch.einsum("cd,kij->ckdij", torch.eye(channels), four).flatten(0, 1).contiguous()

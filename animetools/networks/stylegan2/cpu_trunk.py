@@ -4,15 +4,13 @@ import math
 from itertools import takewhile
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from animetools.networks import winograd
-from animetools.networks.cpu import GROUP, Space, State, alone, channels_last
+from animetools.networks.cpu import GROUP, Space, State, alone
+from animetools.networks.onednn import Convolution
 from animetools.networks.stylegan2 import cpu
 from animetools.networks.stylegan2.config import StyleGAN2DiscriminatorConfig
-
-ROWS = 16  # of a map, worked on at once: they fit in the cache
 
 
 def of(
@@ -36,7 +34,7 @@ class Trunk:
         state: State,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.config = config
+        self.config, self.dtype = config, dtype
         self.space = Space()
         self.low_pass = cpu.low_pass(config.kernel)
         top = len(config.channels) - 1
@@ -79,7 +77,7 @@ class Trunk:
             above, x = x, self._map(f"x{i % 2}", i + 1, self.group)
             self._block(self.blocks[i], above, x)
         inside = x[:count, 1:-1, 1:-1].permute(0, 3, 1, 2)
-        return inside.clone(memory_format=torch.contiguous_format)
+        return inside.float().clone(memory_format=torch.contiguous_format)
 
     def _one(self, image: Tensor, out: Tensor) -> None:
         """An image through the blocks that take each alone."""
@@ -95,7 +93,7 @@ class Trunk:
         height, width, channels = last.size[0] // 2, last.size[1] // 2, last.channels
         if i < len(self.blocks):
             (height, width), channels = self.blocks[i].size, self.blocks[i].inner
-        return self.space.padded(use, (count, height, width, channels))
+        return self.space.padded(use, (count, height, width, channels), dtype=self.dtype)
 
     def _read(self, image: Tensor, x: Tensor) -> None:
         step = max(1, winograd.CHUNK * winograd.TILE**2 // image.shape[1])
@@ -107,55 +105,33 @@ class Trunk:
 
     def _block(self, block: "_Down", x: Tensor, out: Tensor) -> None:
         """From maps [n, H + 2, W + 2, C] to those of half the size."""
-        y = self.space.padded("y", (len(x), *block.size, block.inner), border=2)
+        clamp = self.config.clamp
+        y = self.space.padded("y", (len(x), *block.size, block.inner), 2, self.dtype)
         inside = y[:, 2:-2, 2:-2]
 
-        def finish(first: int, end: int) -> None:
-            cpu.activate(inside[:, first:end], self.config.clamp)
+        def chunk(first: int, end: int, made: Tensor) -> None:
+            inside[:, first:end] = cpu.activate(made, clamp)
 
-        if block.wide:
-            winograd.convolve(x[0], block.conv0, inside[0], bias=block.bias0, finish=finish)
-        else:
+        def band(first: int, end: int) -> None:
+            rows = inside[:, first:end]
+            rows.copy_(block.conv0(cpu.planes(x[:, first : end + 2])).permute(0, 2, 3, 1))
+            cpu.clamp(rows, clamp)
 
-            def band(first: int, end: int) -> None:
-                rows = cpu.planes(x[:, first : end + 2]).to(block.conv0.dtype)
-                full = F.conv2d(rows, block.conv0)
-                torch.add(full.permute(0, 2, 3, 1), block.bias0, out=inside[:, first:end])
-                finish(first, end)
-
-            height, *row = inside.shape[1:]
-            step = cpu.rows_in_band(block.conv0, height, len(x) * math.prod(row))
-            cpu.in_bands(band, height, step, None)
-        target = out[:, 1:-1, 1:-1]
-
-        def halve(first: int) -> None:
-            rows = target[:, first : first + ROWS]
-            end = 2 * (first + rows.shape[1])
-            above = cpu.planes(y[:, 2 * first : end + 4])
-            smooth = F.conv2d(above, block.blurring, groups=block.inner)
-            small = F.conv2d(smooth.to(block.conv1.dtype), block.conv1, stride=2)
-            main = small.permute(0, 2, 3, 1) + block.bias1
-            skip = self._halve(x[:, 2 * first : end + 2])
+        def halve(first: int, end: int) -> None:
+            smooth = block.blurring(cpu.planes(y[:, 2 * first : 2 * end + 4]))
+            main = cpu.clamp(block.conv1(smooth), clamp, 1.0)
+            skip = block.skip(block.halving(cpu.planes(x[:, 2 * first : 2 * end + 2])))
             torch.add(
-                cpu.activate(main, self.config.clamp, 1.0),
-                cpu.products(skip.flatten(1, 2), block.skip).view(rows.shape),
-                out=rows,
+                main.permute(0, 2, 3, 1),
+                skip.permute(0, 2, 3, 1),
+                out=out[:, first + 1 : end + 1, 1:-1],
             )
 
-        for first in range(0, target.shape[1], ROWS):
-            halve(first)
-
-    def _halve(self, x: Tensor) -> Tensor:
-        """The inside of x, low-passed, every second pixel: [n, H / 2, W / 2, C]."""
-        taps = self.low_pass.flip(0).tolist()
-        height, width = (x.shape[1] - 2) // 2, (x.shape[2] - 2) // 2
-        rows: Tensor = x[:, 0 : 2 * height : 2] * taps[0]
-        for i in range(1, 4):
-            rows.add_(x[:, i : i + 2 * height : 2], alpha=taps[i])
-        both: Tensor = rows[:, :, 0 : 2 * width : 2] * taps[0]
-        for i in range(1, 4):
-            both.add_(rows[:, :, i : i + 2 * width : 2], alpha=taps[i])
-        return both
+        if block.wide is not None:
+            winograd.convolve(x[0], block.wide, chunk, bias=block.bias0)
+        else:
+            cpu.in_bands(band, block.size[0], block.step, None)
+        cpu.in_bands(halve, block.size[0] // 2, max(1, block.step // 2), None)
 
 
 class _Down:
@@ -171,18 +147,29 @@ class _Down:
     ) -> None:
         self.size = size
         conv0, self.bias0 = _scaled(state, name + "conv0", cpu.GAIN)
-        conv1, self.bias1 = _scaled(state, name + "conv1", 1.0)
-        skip = state[name + "skip.weight"].float()[:, :, 0, 0]
-        self.skip = (skip * math.sqrt(0.5 / skip.shape[1])).t().contiguous()
+        conv1, bias1 = _scaled(state, name + "conv1", 1.0)
+        skip = state[name + "skip.weight"].float()
         self.channels, self.inner = conv1.shape[:2]
-        self.blurring = cpu.blurring(low_pass, self.inner)
-        self.wide = cpu.by_winograd(conv0, size)
-        self.at_once = 1 if self.wide else cpu.at_once(size, self.inner)
-        self.conv0 = (winograd.transform(conv0) if self.wide else conv0).to(dtype)
-        self.conv1 = conv1.to(dtype)
+        self.step = cpu.rows_in_band(size[0], size[1] * self.inner)
+        self.wide: winograd.Weights | None = None
+        self.at_once = 1
+        if cpu.by_winograd(conv0, size, dtype):
+            self.wide = winograd.weights(conv0, dtype)
+        else:
+            self.at_once = cpu.at_once(size, conv1)
+            shape = self.at_once, self.inner, self.step + 2, size[1] + 2
+            bias0 = self.bias0.to(dtype)
+            self.conv0 = Convolution(conv0.to(dtype), shape, bias=bias0, slope=cpu.SLOPE)
+        self.blurring = cpu.blurring(low_pass, self.inner, dtype)
+        shape = self.at_once, self.inner, self.step + 1, size[1] + 1
+        bias1 = bias1.to(dtype)
+        self.conv1 = Convolution(conv1.to(dtype), shape, bias=bias1, slope=cpu.SLOPE, stride=2)
+        self.halving = cpu.blurring(low_pass, self.inner, dtype, stride=2)
+        skip = (skip * math.sqrt(0.5 / skip.shape[1])).to(dtype)
+        self.skip = Convolution(skip, (self.at_once, self.inner, self.step // 2, size[1] // 2))
 
 
 def _scaled(state: State, name: str, gain: float) -> tuple[Tensor, Tensor]:
     weight = state[name + ".weight"].float()
     weight = weight * (gain / math.sqrt(weight[0].numel()))
-    return channels_last(weight), state[name + ".bias"] * gain
+    return weight, state[name + ".bias"].float() * gain
