@@ -251,6 +251,17 @@ def test_the_next_network_begins_small_and_continues(shell: Shell, tmp_path: Pat
     )
 
 
+def test_a_stylegan_3_from_nothing(shell: Shell, tmp_path: Path) -> None:
+    done = shell(f"{ROOT}/examples/train-stylegan3.sh d 8 0.008 0.1")
+    assert done.returncode == 0, done.stderr
+    for config in "tr":
+        assert (tmp_path / f"d/{config}.pkl").is_file()
+        assert (tmp_path / f"d/{config}-samples/seed0000-seed0031.png").is_file()
+        films = {path.name for path in (tmp_path / f"d/{config}-films").glob("*.mp4")}
+        assert films == {"turn-0-3.mp4", "drift-0-3.mp4"}
+
+
+@pytest.mark.slow
 def test_slurm_starts_torchrun_on_each_machine(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "cluster").mkdir()
     for name, script in {"scontrol": "echo a; echo b", "srun": 'printf "%s\n" "$@"'}.items():

@@ -133,13 +133,14 @@ class SiteOptions:
 def waifusite(options: SiteOptions, stream: Stream) -> int:
     """Make a static web site of faces and texts.
 
-    Reads image paths and prints the paths of the pages: index.html shows a face and its text, and
-    another one every 15 seconds; grid.html a wall of faces that keeps changing; scroll.html one
-    without end; psi.html, where there are images of a seed at several psi or edits, a slider for each;
-    a row of sgedit --strip is cut into such images. They need no server: open site/index.html, or copy
-    the folder to any web host. With --live, live.html has the network itself, which draws in the
-    visitor's browser; this page does need a web host. Later runs keep it. Directions of sgedit, in
-    --directions, are sliders of it.
+    Reads image paths and prints the paths of the pages. index.html shows a face and its text, and
+    another one every 15 seconds; grid.html is a wall of faces that keeps changing, and scroll.html one
+    without end. Images of one seed at several psi, or with several edits, share a slider in psi.html;
+    a row of images by sgedit --strip is cut up for it. These pages need no server: open
+    site/index.html, or copy the folder to any web host.
+
+    With --live, live.html has the network itself, which draws in the visitor's browser, with a slider
+    for each direction in --directions. It does need a web host. Later runs keep it.
 
     Images are hard links to the given files, or copies on another disk. A site has one format:
     --format, or else that of the first image; others are encoded.

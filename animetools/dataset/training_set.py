@@ -19,6 +19,7 @@ from animetools.dataset.pictures import Labels, Pixels
 from animetools.errors import FatalError, ItemError
 
 MOST_MEASURED = 20_000  # images whose headers are read on opening: some seconds
+EXAMPLES = 1000  # images whose tags a network's file has
 THREADS = 16  # that read headers, and mostly wait for a disk
 
 
@@ -87,7 +88,13 @@ class Images:
     def label_facts(self) -> dict[str, Any]:
         """What a network that learns the labels must know of them; empty if not conditional."""
         facts: dict[str, Any] = {"labels": self.label_names} if self.label_names else {}
-        return facts | ({"tags": True} if self.has_tags else {})
+        return facts | ({"tags": True, "examples": self._examples} if self.has_tags else {})
+
+    @cached_property
+    def _examples(self) -> list[list[int]]:
+        """The tags of some images, by their numbers."""
+        some = range(0, len(self.chosen), -(-len(self.chosen) // EXAMPLES))
+        return [np.flatnonzero(self.labels([n])[0] > 0.5).tolist() for n in some]
 
     @cached_property
     def identity(self) -> Identity:

@@ -25,6 +25,7 @@ from animetools.editing.unsupervised import (
 from animetools.errors import FatalError, ItemError
 from animetools.inversion.network import ProjectingNetwork
 from animetools.inversion.options import ProjectionOptions
+from animetools.sampling.labels import PossibleLabels
 from animetools.sampling.latents import Floats
 from animetools.sampling.layers import Rows
 from animetools.sampling.sampler import Sampler
@@ -148,7 +149,7 @@ class Learner:
         return spread
 
     @property
-    def _labels(self) -> Floats | None:
+    def _labels(self) -> PossibleLabels | None:
         return self.sampler.labels()
 
     def _count(self, wanted: int) -> int:

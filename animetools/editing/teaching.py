@@ -13,6 +13,7 @@ from torch.nn import functional
 from animetools.errors import FatalError
 from animetools.inversion.start import samples
 from animetools.networks.generator import Generator
+from animetools.sampling.labels import PossibleLabels
 from animetools.sampling.latents import Floats
 from animetools.sampling.layers import Rows
 from animetools.tagging.default import DefaultTagger
@@ -53,7 +54,7 @@ class Taught:
 
 def taught(
     generator: Generator,
-    labels: Floats | None,
+    labels: PossibleLabels | None,
     device: torch.device,
     name: str,
     rows: Rows,

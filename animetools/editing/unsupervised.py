@@ -15,6 +15,7 @@ from animetools.inversion.project import Projector
 from animetools.inversion.start import samples
 from animetools.networks.families import kind_of
 from animetools.networks.generator import Generator
+from animetools.sampling.labels import PossibleLabels
 from animetools.sampling.latents import Floats
 from animetools.sampling.layers import Rows
 from animetools.sampling.render import to_pixels
@@ -28,7 +29,7 @@ class _Reached(Exception):  # noqa: N818  not an error
 
 
 def components_of_w(
-    generator: Generator, labels: Floats | None, seed: int, count: int, of: int
+    generator: Generator, labels: PossibleLabels | None, seed: int, count: int, of: int
 ) -> list[Floats]:
     """The first `count` principal components of w, of so many samples: unit vectors [w_dim].
 
@@ -40,7 +41,7 @@ def components_of_w(
 
 
 def components_of_features(
-    generator: Generator, labels: Floats | None, seed: int, count: int, of: int, pixels: int
+    generator: Generator, labels: PossibleLabels | None, seed: int, count: int, of: int, pixels: int
 ) -> list[Floats]:
     """The w along which the principal components of features change: unit vectors [w_dim].
 
@@ -92,7 +93,7 @@ def components_of_features(
 
 
 def w_samples(
-    generator: Generator, labels: Floats | None, seed: int, count: int
+    generator: Generator, labels: PossibleLabels | None, seed: int, count: int
 ) -> Iterator[Floats]:
     """Chunks [n, w_dim] of `count` random w in all."""
     chunks = samples(generator, labels, seed, min(CHUNK, count))

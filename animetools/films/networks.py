@@ -19,10 +19,11 @@ from animetools.images.fit import fit
 from animetools.images.sheet import sheet
 from animetools.netfiles import checkpoints
 from animetools.netfiles.blend import difference
-from animetools.netfiles.classes import classes_of, lists_of, mean_labels, takes_tags
+from animetools.netfiles.classes import classes_of, examples_of
 from animetools.netfiles.networkfile import NetworkFile, SavedNetwork
 from animetools.networks.generator import Generator
-from animetools.sampling.latents import Floats, Latent, synthesis_input
+from animetools.sampling.labels import PossibleLabels
+from animetools.sampling.latents import Latent, synthesis_input
 from animetools.sampling.options import SamplingOptions
 from animetools.sampling.render import to_pixels
 from animetools.sampling.seeds import Grid
@@ -86,41 +87,35 @@ class Changing:
         if getattr(own, "config", None) != network.config:
             own.config, own.generator = network.config, network.build()
         own.generator.load_state_dict(state, assign=True)
-        labels = self._labels(file, own.generator)
-        faces = (
-            self._face(own.generator, seed, label)
-            for seed, label in zip(self.seeds, labels, strict=True)
-        )
+        labels = self._labels(file, own.generator.config.mapping.c_dim)
+        faces = (self._face(own.generator, Latent(seed), labels) for seed in self.seeds)
         white = np.full((self.cell[1], self.cell[0], 3), WHITE, np.uint8)
         empty = [white] * (self.grid.size - len(self.seeds))
         return sheet([*faces, *empty], self.grid.size, self.grid.columns)
 
     @torch.inference_mode()
-    def _face(self, generator: Generator, seed: int, labels: Floats | None) -> Pixels:
+    def _face(self, generator: Generator, latent: Latent, labels: PossibleLabels | None) -> Pixels:
         options, truncation = self.means.options, generator.config.truncation
         psi = (options.psi or (truncation.psi,))[0]
         cutoff = truncation.cutoff if options.cutoff is None else options.cutoff
         how = SamplingOptions(noise=options.noise, cutoff=cutoff)
-        made, device = synthesis_input(generator, Latent(seed), psi, how, labels), self.means.device
+        label = None if labels is None else labels.of([latent])[0]
+        made, device = synthesis_input(generator, latent, psi, how, label), self.means.device
         noise = made.noise
         if not isinstance(noise, str):
             noise = [layer.to(device) for layer in noise]
         image = generator.synthesis.to(device)(made.ws.to(device), noise).float()
         if not image.isfinite().all():
-            raise ItemError(f"the picture of seed {seed} is not finite")
+            raise ItemError(f"the picture of seed {latent.seed} is not finite")
         pixels = to_pixels(image)[0].cpu().numpy()
         rgb = in_rgb(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
         return fit(self.means.enlarge(rgb) if self.means.enlarge else rgb, self.cell)[0]
 
-    def _labels(self, file: NetworkFile, generator: Generator) -> list[Floats | None]:
-        options, c_dim = self.means.options, generator.config.mapping.c_dim
-        lists = lists_of(options.class_, options.tags)
-        if not c_dim and not lists:
-            return [None] * len(self.seeds)
-        if not lists and not takes_tags(file.facts):
-            chosen = [Latent(seed).random_class(c_dim) for seed in self.seeds]
-            return list(np.eye(c_dim, dtype=np.float32)[chosen])
-        return [mean_labels(classes_of(file.facts, c_dim), lists or ((),))] * len(self.seeds)
+    def _labels(self, file: NetworkFile, c_dim: int) -> PossibleLabels | None:
+        names, examples = classes_of(file.facts, c_dim), examples_of(file.facts, c_dim)
+        return PossibleLabels.of_network(
+            names, examples, self.means.options.class_, self.means.options.tags
+        )
 
 
 @lru_cache(maxsize=KEPT)

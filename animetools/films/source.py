@@ -54,7 +54,7 @@ class Source:
     def w(self, z: Floats, labels: Floats | None) -> Tensor:
         """Truncated w [n, faces, rows, w_dim] of z [n, faces, z_dim].
 
-        Labels are [faces, c_dim] or [n, faces, c_dim].
+        PossibleLabels are [faces, c_dim] or [n, faces, c_dim].
         """
         frames, faces, width = z.shape
         c = None
@@ -75,14 +75,8 @@ class Source:
 
     def labels(self, seeds: Sequence[int]) -> Floats | None:
         """The labels [n, c_dim] of the faces of seeds; None for a network without classes."""
-        c_dim = self.sampler.generator.config.mapping.c_dim
-        if not c_dim:
-            return None
-        one = self.sampler.labels()
-        if one is not None:
-            return np.repeat(one[None], len(seeds), 0)
-        classes = [Latent(seed).random_class(c_dim) for seed in seeds]
-        return np.eye(c_dim, dtype=np.float32)[classes]
+        labels = self.sampler.labels()
+        return None if labels is None else labels.of(list(map(Latent, seeds)))
 
     def face(self, seed: int, psi: float | None = None) -> SynthesisInput:
         """What the synthesis takes for the face of a seed, as sggen draws it."""

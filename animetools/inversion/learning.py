@@ -13,7 +13,7 @@ from animetools.inversion.encoder import Encoder
 from animetools.inversion.start import sampled
 from animetools.networks.generator import Generator
 from animetools.networks.layers import Mapping
-from animetools.sampling.latents import Floats
+from animetools.sampling.labels import PossibleLabels
 
 RATE = 1.5e-3  # of learning, the highest
 WARM = 100  # steps in which the rate rises, at most a tenth of all; they compare latents alone
@@ -43,7 +43,7 @@ class Learner:
     mapping: Mapping
     generator: Generator
     features: loss.Features | None
-    labels: Floats | None
+    labels: PossibleLabels | None
     steps: int
     batch: int
     seed: int

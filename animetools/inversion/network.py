@@ -9,9 +9,8 @@ from animetools.errors import FatalError, ItemError
 from animetools.inversion import encoder_file, loss
 from animetools.inversion.encoder import Encoder
 from animetools.inversion.options import ProjectionOptions
-from animetools.netfiles.classes import lists_of, mean_labels
 from animetools.networks.discriminator import AnyDiscriminator
-from animetools.sampling.latents import Floats
+from animetools.sampling.labels import PossibleLabels
 from animetools.sampling.sampler import OpenNetwork, open_network
 
 
@@ -31,17 +30,15 @@ class ProjectingNetwork:
         """What the file holds. Raises as `open_network`."""
         return open_network(self.path)
 
-    def labels(self) -> Floats | None:
-        """The labels [c_dim] of all pictures, if any are given.
+    def labels(self) -> PossibleLabels | None:
+        """The labels of pictures; None for a network without classes.
 
         Raises ItemError for an unknown class, and if z needs one.
         """
-        lists = lists_of(self.options.class_, self.options.tags)
-        if lists:
-            return mean_labels(self.network.classes, lists)
-        if self.network.classes and self.options.space == "z":
+        labels = self.network.labels(self.options.class_, self.options.tags)
+        if labels and labels.chosen is None and self.options.space == "z":
             raise ItemError("the picture of a z depends on its class: give --class or --tags")
-        return None
+        return labels
 
     def resolved(self) -> Self:
         """The same with the encoder, the way and the steps that are meant where none are given.

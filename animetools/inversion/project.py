@@ -51,7 +51,8 @@ class Projector:
         self.features = network.features(device)
         encoder = network.encoder()
         self.encoder = encoder and encoder.to(device)
-        self.labels = None if labels is None else torch.from_numpy(labels).to(device)
+        chosen = labels and labels.chosen
+        self.labels = None if chosen is None else torch.from_numpy(chosen).to(device)
 
     def __call__(self, targets: Sequence[Pixels]) -> list[Projection | ItemError]:
         """The latents of pictures uint8 [C, H, W], or an ItemError in a picture's place."""

@@ -12,7 +12,7 @@ from torch.nn import functional
 from animetools.networks import fast
 from animetools.networks.generator import Generator
 from animetools.networks.layers import Mapping
-from animetools.sampling.latents import Floats
+from animetools.sampling.labels import PossibleLabels
 
 MEASURED = 1000  # samples whose w are measured
 COMPARED = 10_000  # samples among which the nearest is looked for
@@ -33,13 +33,13 @@ class Space:
     usual: Tensor
 
 
-def measured(generator: Generator, labels: Floats | None, seed: int) -> Space:
-    """The space of w, of these `labels` [c_dim], or of any.
+def measured(generator: Generator, labels: PossibleLabels | None, seed: int) -> Space:
+    """The space of w, of these labels.
 
-    Without labels the mean is the network's own average.
+    Where none were chosen the mean is the network's own average.
     """
     z, w = next(samples(generator, labels, seed, MEASURED))
-    mean = generator.mapping.w_avg if labels is None else w.mean(0)
+    mean = w.mean(0) if labels and labels.chosen is not None else generator.mapping.w_avg
     away = w - mean
     nearest = int(away.square().sum(1).argmin())
     return Space(mean, float(away.square().mean().sqrt().clamp_min(1e-6)), z[nearest])
@@ -52,7 +52,7 @@ class Nearest:
         self,
         generator: Generator,
         device: torch.device,
-        labels: Floats | None,
+        labels: PossibleLabels | None,
         seed: int,
         count: int,
     ) -> None:
@@ -78,7 +78,7 @@ def _small(images: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def samples(
-    generator: Generator, labels: Floats | None, seed: int, chunk: int
+    generator: Generator, labels: PossibleLabels | None, seed: int, chunk: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Chunks of z [chunk, z_dim] and their w [chunk, w_dim], without end, by a CPU's mapping."""
     stream = np.random.default_rng(seed)
@@ -87,15 +87,9 @@ def samples(
 
 
 def sampled(
-    mapping: Mapping, labels: Floats | None, stream: np.random.Generator, count: int
+    mapping: Mapping, labels: PossibleLabels | None, stream: np.random.Generator, count: int
 ) -> tuple[Tensor, Tensor]:
-    """Random z [count, z_dim] and their w [count, w_dim], of these labels [c_dim], or of any."""
-    config = mapping.config
-    z = torch.from_numpy(stream.standard_normal((count, config.z_dim), np.float32))
-    c = None
-    if config.c_dim and labels is not None:
-        c = torch.from_numpy(labels).expand(count, -1)
-    elif config.c_dim:
-        chosen = torch.from_numpy(stream.integers(config.c_dim, size=count))
-        c = functional.one_hot(chosen, config.c_dim).float()
+    """Random z [count, z_dim] and their w [count, w_dim], of these labels."""
+    z = torch.from_numpy(stream.standard_normal((count, mapping.config.z_dim), np.float32))
+    c = labels and torch.from_numpy(labels.rows(stream.integers(labels.count, size=count)))
     return z, mapping(z, c)[:, 0]

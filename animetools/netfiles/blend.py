@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from animetools.errors import Advice, ItemError
-from animetools.netfiles.classes import names_of, takes_tags
+from animetools.netfiles.classes import LABEL_FACTS, names_of, takes_tags
 from animetools.netfiles.networkfile import NetworkFile, SavedNetwork
 from animetools.networks.config import Config, MappingConfig, Truncation
 from animetools.networks.families import kind_of
@@ -67,7 +67,7 @@ def blended(
         taken = [discriminator[place] for place in used]
         own = [names[place] for place in used]
         networks["D"] = _sum("discriminator", own, judges, lambda _: taken)
-    facts = {key: value for key, value in files[0].facts.items() if key in ("labels", "tags")}
+    facts = {key: value for key, value in files[0].facts.items() if key in LABEL_FACTS}
     return NetworkFile("animetools", networks, facts)
 
 

@@ -13,6 +13,11 @@ from animetools.tags import Tag
 
 LISTED = 12  # names in a message
 CLOSE = 4  # of those that an unknown one resembles
+MOST_EXAMPLES = 10_000
+
+LABEL_FACTS = ("labels", "tags", "examples")  # of a file, which say what its labels are
+
+Lists = tuple[tuple[int, ...], ...]
 
 
 def classes_of(facts: dict[str, Any], c_dim: int) -> tuple[str, ...]:
@@ -32,6 +37,25 @@ def names_of(facts: dict[str, Any]) -> tuple[str, ...]:
 def takes_tags(facts: dict[str, Any]) -> bool:
     """Whether the labels of a network are lists of tags, also empty ones; else each is one class."""
     return facts.get("tags") is True
+
+
+def examples_of(facts: dict[str, Any], c_dim: int) -> Lists | None:
+    """The tags of some images that a network learned from, lists of numbers below `c_dim`.
+
+    No tags alone where its file has none of them, and None for a network of classes.
+    """
+    if not takes_tags(facts):
+        return None
+    lists = facts.get("examples")
+    if not isinstance(lists, list) or not 0 < len(lists) <= MOST_EXAMPLES:
+        return ((),)
+    numbers = range(c_dim)
+    if all(
+        isinstance(each, list) and all(type(n) is int and n in numbers for n in each)
+        for each in lists
+    ):
+        return tuple(map(tuple, lists))
+    return ((),)
 
 
 def lists_of(class_: str, tags: Sequence[str]) -> tuple[tuple[str, ...], ...]:

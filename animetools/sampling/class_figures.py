@@ -6,7 +6,6 @@ from functools import cache
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from animetools.errors import FatalError
@@ -92,12 +91,7 @@ def many_w(subject: Subject, seed: int, count: int) -> Tensor:
     made = []
     for first in range(0, count, at_once):
         z = stream.randn(min(at_once, count - first), config.z_dim).astype(np.float32)
-        c: NDArray[np.float32] | None = None
-        if labels is not None:
-            c = np.repeat(labels[None], len(z), 0)
-        elif config.c_dim:
-            c = np.zeros((len(z), config.c_dim), np.float32)
-            c[np.arange(len(z)), stream.randint(config.c_dim, size=len(z))] = 1
-        ws = generator.mapping(torch.from_numpy(z), None if c is None else torch.from_numpy(c))
+        c = labels and torch.from_numpy(labels.rows(stream.randint(labels.count, size=len(z))))
+        ws = generator.mapping(torch.from_numpy(z), c)
         made.append(ws[:, 0])
     return torch.cat(made)

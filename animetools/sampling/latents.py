@@ -42,9 +42,9 @@ class Latent:
         assert self.values is not None
         return zlib.crc32(self.values.tobytes())
 
-    def random_class(self, c_dim: int) -> int:
-        """The class that it gets where nobody chose one."""
-        return int(np.random.default_rng([self.entropy, CLASS]).integers(c_dim))
+    def random_class(self, count: int) -> int:
+        """Which of so many classes, or lists of tags, it gets where nobody chose any."""
+        return int(np.random.default_rng([self.entropy, CLASS]).integers(count))
 
 
 @dataclass(frozen=True)
@@ -87,19 +87,13 @@ def synthesis_input(
 ) -> SynthesisInput:
     """What the synthesis takes for a latent at a psi, by the mapping of a generator on the CPU.
 
-    With `options.truncate` "z" psi is the bound of |z|, and w is not truncated. `labels` [c_dim] are
-    for z of a network with classes; without them it gets a random class.
+    With `options.truncate` "z" psi is the bound of |z|, and w is not truncated. A network with
+    classes needs `labels` [c_dim] for a z.
 
     Raises ItemError for latents that are not finite, or without a seed for noise "seed".
     """
     bound = psi if options.truncate == "z" else None
-    c_dim = generator.config.mapping.c_dim
-    c = None
-    if c_dim and latent.kind == "z":
-        if labels is None:
-            labels = np.zeros(c_dim, np.float32)
-            labels[latent.random_class(c_dim)] = 1
-        c = torch.from_numpy(labels)[None]
+    c = torch.from_numpy(labels)[None] if labels is not None and latent.kind == "z" else None
     ws = w_of(generator, latent, c, bound)
     if bound is None:
         ws = generator.truncate(ws, psi, options.cutoff)

@@ -35,8 +35,8 @@ class NetworkOptions:
     class_: Annotated[
         str,
         Opt(
-            "Class, by number or name. The default is a random one for each picture, or no tags where"
-            " the network learned tags.",
+            "Class, by number or name. The default is a random one for each picture, or where the"
+            " network learned tags those of a random image it learned from.",
             unit="CLASS",
         ),
     ] = ""

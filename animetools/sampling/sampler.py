@@ -12,13 +12,12 @@ from animetools.download import sha256_of
 from animetools.errors import ItemError
 from animetools.netfiles import checkpoints
 from animetools.netfiles.classes import (
+    Lists,
     classes_in_record,
     classes_of,
+    examples_of,
     labels_in_record,
     labels_of_record,
-    lists_of,
-    mean_labels,
-    takes_tags,
 )
 from animetools.netfiles.networkfile import NetworkFile
 from animetools.networks.devices import DTYPES
@@ -27,6 +26,7 @@ from animetools.networks.generator import Generator
 from animetools.networks.stylegan3.transform import transform_of
 from animetools.options import given
 from animetools.sampling import latent_files
+from animetools.sampling.labels import PossibleLabels
 from animetools.sampling.latents import (
     Floats,
     Latent,
@@ -43,14 +43,23 @@ from animetools.sampling.seeds import Psis, Seeds, compact
 class OpenNetwork:
     """The generator of a network file. `classes` are the names of its labels, or their numbers.
 
-    With `takes_tags` a label is a list of them.
+    With `takes_tags` a label is a list of them; `examples` are such lists.
     """
 
     path: str
     generator: Generator
     classes: tuple[str, ...]
-    takes_tags: bool
+    examples: Lists | None
     sha256: str
+
+    @property
+    def takes_tags(self) -> bool:
+        """Whether a label is a list of tags; else it is one class."""
+        return self.examples is not None
+
+    def labels(self, class_: str = "", tags: Sequence[str] = ()) -> PossibleLabels | None:
+        """The labels of pictures. As `PossibleLabels.of_network`."""
+        return PossibleLabels.of_network(self.classes, self.examples, class_, tags)
 
     @property
     def file(self) -> NetworkFile:
@@ -67,8 +76,9 @@ def open_network(path: str) -> OpenNetwork:
     file = checkpoints.read(path)
     generator = file.generator.build()
     assert isinstance(generator, Generator)
-    classes = classes_of(file.facts, generator.config.mapping.c_dim)
-    return OpenNetwork(path, generator, classes, takes_tags(file.facts), sha256_of(path))
+    c_dim = generator.config.mapping.c_dim
+    classes, examples = classes_of(file.facts, c_dim), examples_of(file.facts, c_dim)
+    return OpenNetwork(path, generator, classes, examples, sha256_of(path))
 
 
 @dataclass(frozen=True)
@@ -130,17 +140,12 @@ class Sampler:
             expected=self.expected,
         )
 
-    def labels(self) -> Floats | None:
-        """The labels [c_dim] of all pictures; None where each has its own.
-
-        Those of no tags where nobody chose tags.
+    def labels(self) -> PossibleLabels | None:
+        """The labels of pictures; None for a network without classes.
 
         Raises ItemError for an unknown class.
         """
-        lists = lists_of(self.options.class_, self.options.tags)
-        if not lists and self.network.takes_tags:
-            lists = ((),)
-        return mean_labels(self.network.classes, lists) if lists else None
+        return self.network.labels(self.options.class_, self.options.tags)
 
     @property
     def has_labels(self) -> bool:
@@ -188,15 +193,20 @@ class Sampler:
         """At which psi a latent is drawn; if none are given w is not truncated."""
         return psis or (Psis([1.0]) if latent.kind == "w" else self.usual_psi)
 
+    def label(self, latent: Latent) -> Floats | None:
+        """The labels [c_dim] of one picture; None for a network without classes."""
+        if latent.classes:
+            return labels_of_record(self.network.classes, latent.classes)
+        labels = self.labels()
+        return None if labels is None else labels.of([latent])[0]
+
     def input(self, picture: Picture) -> SynthesisInput:
         """What the synthesis takes for a picture.
 
         Raises ItemError as `synthesis_input`.
         """
-        words = picture.latent.classes
-        labels = labels_of_record(self.network.classes, words) if words else self.labels()
-        made = synthesis_input(self.generator, picture.latent, picture.psi, self.options, labels)
-        options = self.options
+        options, labels = self.options, self.label(picture.latent)
+        made = synthesis_input(self.generator, picture.latent, picture.psi, options, labels)
         if options.translate is None and options.rotate is None:
             return made
         x, y = options.translate or (0, 0)
@@ -222,8 +232,8 @@ class Sampler:
                 facts |= labels_in_record(names, labels_of_record(names, words))
         options = self.options
         facts |= {"class": options.class_} if options.class_ else {}
-        if options.tags and (labels := self.labels()) is not None:
-            facts |= labels_in_record(names, labels)
+        if options.tags and (chosen := self.label(latent)) is not None:
+            facts |= labels_in_record(names, chosen)
         if options.truncate == "z":
             facts["truncate"] = "z"
         elif options.cutoff is not None:
@@ -234,9 +244,11 @@ class Sampler:
         return facts | {"network": os.path.basename(self.path), "sha256": self.network.sha256}
 
     def _usual_words(self, latent: Latent) -> tuple[str, ...]:
-        """The classes of a latent where nobody chose any: a random one, or no tags."""
-        names = self.network.classes
-        return () if self.network.takes_tags else (names[latent.random_class(len(names))],)
+        """The classes of a latent where nobody chose any."""
+        labels = self.network.labels()
+        assert labels
+        numbers = labels.words(latent.random_class(labels.count))
+        return tuple(self.network.classes[number] for number in numbers)
 
 
 @cache

@@ -135,6 +135,7 @@ def _facts(network: OpenNetwork) -> dict[str, Any]:
         "average": _numbers(average.flatten()[: config.mapping.w_dim].numpy()),
         "classes": network.classes,
         "tags": network.takes_tags,
+        "first": labels.words(0) if (labels := network.labels()) else [],
     }
 
 

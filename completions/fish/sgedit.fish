@@ -1,7 +1,7 @@
 complete -c sgedit -l network -r -d 'Network file, its address, latest (the newest snapshot below results/), or default (the one that ships with animetools).'
 complete -c sgedit -l psi -r -d 'Truncation: how far w may be from its average, such as 0.8; several as 0.5,0.8 or from:to:step. The default is the network\'s own.'
 complete -c sgedit -l cutoff -r -d 'Apply psi to the first N rows of w only.'
-complete -c sgedit -l class -r -d 'Class, by number or name. The default is a random one for each picture, or no tags where the network learned tags.'
+complete -c sgedit -l class -r -d 'Class, by number or name. The default is a random one for each picture, or where the network learned tags those of a random image it learned from.'
 complete -c sgedit -l tags -r -d 'With --learn, a direction for each of these tags, separated by commas. Without it, the classes of all pictures, as for sggen.'
 complete -c sgedit -s s -l seeds -r -d 'Seeds to draw, such as 0-50000,60000; both ends count.'
 complete -c sgedit -l latents -x -a 'z w w+' -d 'Kind of the latents in files whose shape fits several; w+ is all rows of w.'

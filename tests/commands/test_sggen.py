@@ -34,6 +34,8 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     checkpoints.write(str(folder / "network.pkl"), snapshot(truncation=Truncation(0.7)))
     names = ["long_hair", "smile", "hat"]
     checkpoints.write(str(folder / "conditional.pkl"), snapshot(c_dim=3, labels=names))
+    tags = snapshot(c_dim=3, labels=names, tags=True, examples=[[0, 2], [1], []])
+    checkpoints.write(str(folder / "tags.pkl"), tags)
     clear = snapshot(image_channels=4)
     del clear.networks["D"]
     checkpoints.write(str(folder / "clear.pkl"), clear)
@@ -304,6 +306,19 @@ def test_seeds_and_classes_of_records_are_drawn_again(shell: Shell, here: Path) 
             assert [one.get("class"), one.get("tags")] == [other.get("class"), other.get("tags")]
     done = shell(f"{make} --class smile -o other - < list")
     assert {record["class"] for record in records(done.stdout)} == {"smile"}
+
+
+def test_a_seed_draws_the_tags_of_an_image_that_was_learned_from(shell: Shell, here: Path) -> None:
+    make = "sggen --network tags.pkl --json"
+    drawn = records(quick(f"{make} --seeds 0-29 -o all", here).stdout)
+    found = {record["seed"]: ",".join(tag[0] for tag in record["tags"]) for record in drawn}
+    assert set(found.values()) == {"long_hair,hat", "smile", ""}
+    seed = next(seed for seed, tags in found.items() if tags == "long_hair,hat")
+    (alone,) = records(quick(f"{make} --seeds {seed} --tags hat,long_hair -o one", here).stdout)
+    assert (pixels(here / alone["path"]) == pixels(here / drawn[seed]["path"])).all()
+    (here / "list").write_text(json.dumps(drawn[seed]) + "\n")
+    (again,) = records(shell(f"{make} --name {{index}} -o again - < list").stdout)
+    assert again["tags"] == drawn[seed]["tags"]
 
 
 def test_a_dash_reads_seeds_latents_and_records(shell: Shell, here: Path) -> None:

@@ -121,7 +121,9 @@ def test_classes_are_one_hot(tmp_path: Path, write: Write) -> None:
 @pytest.mark.parametrize("write", [sets.folder, sets.zipped, sets.records])
 def test_labels_may_be_vectors(tmp_path: Path, write: Write) -> None:
     path = write(tmp_path / "set", [picture(n) for n in range(2)], [[0.5, -1.0], [0.0, 2.0]])
-    assert Images(path, conditional=True).labels([1, 0]).tolist() == [[0.0, 2.0], [0.5, -1.0]]
+    images = Images(path, conditional=True)
+    assert images.labels([1, 0]).tolist() == [[0.0, 2.0], [0.5, -1.0]]
+    assert images.label_facts == {"tags": True, "examples": [[], [1]]}
 
 
 @pytest.mark.parametrize("write", WRITERS)

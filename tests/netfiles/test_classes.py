@@ -1,6 +1,7 @@
 """Classes by number and name, and tags between them."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from animetools.errors import ItemError
 from animetools.netfiles.classes import (
     classes_in_record,
+    examples_of,
     labels_in_record,
     labels_of,
     lists_of,
@@ -50,6 +52,25 @@ def test_words_give_labels(words: str, labels: list[float]) -> None:
 def test_unknown_words_are_one_sentence(word: str, reason: str) -> None:
     with pytest.raises(ItemError, match=reason):
         labels_of([*NAMES, *map(str.upper, NAMES), *"abcde"], [word])
+
+
+@pytest.mark.parametrize(
+    ("examples", "lists"),
+    [
+        ([[0, 2], []], ((0, 2), ())),
+        (None, ((),)),
+        ([], ((),)),
+        ([[5]], ((),)),
+        ([[-1]], ((),)),
+        ([[True]], ((),)),
+        ([["smile"]], ((),)),
+        ([0], ((),)),
+        ([[0]] * 10_001, ((),)),
+    ],
+)
+def test_examples_of_a_stranger_are_checked(examples: Any, lists: Any) -> None:
+    assert examples_of({"tags": True, "examples": examples}, 5) == lists
+    assert examples_of({"examples": examples}, 5) is None
 
 
 def test_several_lists_meet_in_the_middle() -> None:

@@ -91,17 +91,6 @@ def test_labels_reach_the_mapping() -> None:
     assert drawn.labels.tolist() == [[0, 1, 1]]
 
 
-def test_a_seed_draws_a_class_of_its_own_where_none_is_chosen() -> None:
-    classes = []
-    for seed in range(60):
-        drawn = synthesis_input(CONDITIONAL, Latent(seed), 1.0)
-        assert drawn.labels is not None
-        assert drawn.labels.sum() == 1
-        classes.append(int(drawn.labels.argmax()))
-        assert classes[-1] == Latent(seed).random_class(3)
-    assert min(classes.count(n) for n in range(3)) > 10
-
-
 def test_kept_latents_are_taken_as_they_are() -> None:
     z = np.linspace(0, 1, 12, dtype=np.float32)
     w = np.arange(8, dtype=np.float32)

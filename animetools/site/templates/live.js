@@ -113,7 +113,7 @@ function begin(loaded) {
   $("editing").hidden = !edits.length;
   $("tagging").hidden = !facts.classes.length;
   $("tag").placeholder = `Add a tag, such as ${facts.classes[0]}:0.5`;
-  if (facts.classes.length && !facts.tags) put(0, 1); // its label is one class, never none
+  for (const n of facts.first) put(n, 1); // those of one class, or of an image it learned from
   $("before").hidden = true;
   $("poster").hidden = true;
   $("controls").hidden = false;

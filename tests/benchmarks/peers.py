@@ -1,0 +1,37 @@
+"""Ours beside what a user would pick instead: CPU seconds, medians of three turns taken in one run.
+
+    PYTHONPATH=. .venv/bin/python tests/benchmarks/peers.py [SECTION ...] [--env FOLDER]
+
+Peers are installed by pip into an environment of their own, which is kept: build/peers, or FOLDER.
+Without a SECTION, all are measured.
+"""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.benchmarks.against.turns import ROOT
+
+# What pip installs, and what measures against it.
+SECTIONS: dict[str, tuple[list[str], Callable[[Path], None]]] = {}
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
+    parser.add_argument("--env", type=Path, default=ROOT / "build" / "peers")
+    given = parser.parse_args()
+    python: Path = given.env / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", given.env], check=True)
+    for name in given.sections or SECTIONS:
+        packages, measure = SECTIONS[name]
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
+        measure(python)
+
+
+if __name__ == "__main__":
+    main()
