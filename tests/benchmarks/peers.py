@@ -12,10 +12,17 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.benchmarks.against import duplicates
 from tests.benchmarks.against.turns import ROOT
 
 # What pip installs, and what measures against it.
-SECTIONS: dict[str, tuple[list[str], Callable[[Path], None]]] = {}
+SECTIONS: dict[str, tuple[list[str], Callable[[Path], None]]] = {
+    # Its hashes alone: with what it depends on, pip would install torch.
+    "duplicates": (
+        ["--no-deps", "imagededup", "numpy", "pillow", "scipy", "pywavelets", "tqdm"],
+        duplicates.measure,
+    ),
+}
 
 
 def main() -> None:
