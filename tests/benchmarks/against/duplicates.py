@@ -7,7 +7,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from tests.benchmarks.against.turns import compare, peer
+from tests.benchmarks.against.turns import compare, peer, timed
 from tests.benchmarks.duplicates import cleaned, drawn, number_of, report
 
 COUNT, SEED = 400, 5
@@ -20,7 +20,7 @@ def measure(python: Path) -> None:
         raw, total = drawn(COUNT, SEED, work)
         file = work / "pairs.json"
         theirs = peer(python, "tests.benchmarks.against.dedup", str(raw), str(file))
-        turns = {"animeclean": lambda: cleaned("", work)[1], "imagededup PHash": theirs}
+        turns = {"animeclean": timed(lambda: cleaned("", work)), "imagededup PHash": theirs}
         compare(f"copies in {total} pictures", turns)
         report("animeclean", cleaned("", work)[0], SEED, total)
         for name, pairs in json.loads(file.read_text()).items():
