@@ -38,8 +38,8 @@ class CropOptions:
     detector: Annotated[
         Literal["auto", "points", "lbp", "nvxs", "onnx"],
         Opt(
-            "Face detector; auto runs points, lbp and nvxs and compares what they find; points alone"
-            " takes a seventh of the time; onnx is a model of your own, see --weights."
+            "Face detector; auto compares what points and lbp find, and asks nvxs where they leave a"
+            " doubt; onnx is a model of your own, see --weights."
         ),
     ] = "auto"
     weights: Annotated[
@@ -179,6 +179,7 @@ def animecrop(options: CropOptions, stream: Stream) -> int:
             cascade=options.cascade,
             equalize=options.equalize,
             smallest=0 if options.one_face else options.min_size,  # a second face may be small
+            landmarks=options.align,
         )
     stream = replace(stream, found=detector.found).keyed(detector=detector.searched)
     return stream.fold(partial(crop, options, detector), partial(of_subjects, options.subject))

@@ -66,7 +66,7 @@ def sgproject(options: ProjectOptions, stream: Stream) -> int:
     if options.align:
         from animetools.images.faces import choose_detector
 
-        detector = choose_detector("auto")
+        detector = choose_detector("auto", landmarks=True)
     opened = network.network
     if options.network == "default":
         stream.note("projecting into the network of animetools; --network names another")

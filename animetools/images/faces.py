@@ -1,10 +1,10 @@
 """Find the faces in a picture, with three detectors.
 
 `points` is the network that ships, `lbp` nagadomi's cascade of local binary patterns, and `nvxs` the
-neural detector AnimeFace-2009. `auto` runs all that are installed, and compares what they find.
+neural detector AnimeFace-2009. `auto` compares what points and lbp find; nvxs, which takes longer than
+both, searches only where they leave a doubt.
 """
 
-import math
 import warnings
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,7 +18,9 @@ from animetools.images.cascade import classifier, fetch, other_cascade
 from animetools.images.face import SAME, Face, Search, is_same, overlap
 from animetools.images.hits import (
     NVXS_LONGEST,
+    NVXS_SIDE,
     NVXS_SMALL_LONGEST,
+    POINTS_LEAST,
     hits_of_lbp,
     hits_of_nvxs,
     hits_of_points,
@@ -36,9 +38,10 @@ Name = Literal["auto", "points", "lbp", "nvxs"]
 POINTS_SURE = 0.8
 POINTS_FAINT = 0.02  # of what is looked at closer
 SURE = 0.5  # score of such a face, from here on it counts
-# A face that only nvxs finds beside lbp's faces must be found again at a closer look: that keeps
-# 16 of 19 faces on pages made of real pictures, and neither of 2 false positives.
-CLOSER_LONGEST = 192
+# In a picture without any other face, what points takes for one so likely counts if nvxs sees it, too.
+# nvxs sees no face below this share of the longer side.
+POINTS_DOUBTFUL = 0.3
+NVXS_SMALLEST = NVXS_SIDE * nvxs.SMALLEST_WINDOW / NVXS_SMALL_LONGEST
 POINTS_CLOSER_LONGEST = 160
 CLOSER_ROOM = 0.6
 
@@ -57,13 +60,19 @@ class Detector:
 
 
 def choose_detector(
-    name: Name, *, cascade: str = "", equalize: bool = False, smallest: int = 0
+    name: Name,
+    *,
+    cascade: str = "",
+    equalize: bool = False,
+    smallest: int = 0,
+    landmarks: bool = False,
 ) -> Detector:
     """The detector of this name, checked and ready for any worker.
 
     `cascade` is the file for lbp (downloaded once by default, see cascade.py); `equalize` equalizes
-    the grey levels for it. Faces with a side below `smallest` may be left out, to save time. auto
-    goes on with one detector, and warns, if the other is not available.
+    the grey levels for it. Faces with a side below `smallest` may be left out, to save time; with
+    `landmarks`, auto takes the time to have those of nvxs wherever it sees a face. auto goes on with
+    one detector, and warns, if the other is not available.
 
     Raises FatalError if no detector is available, or one does not work.
     """
@@ -99,8 +108,11 @@ def choose_detector(
         )
     names = ["points"] + ["lbp"] * bool(cascade) + ["nvxs"] * nvxs.is_installed()
     found = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
-    together = partial(_together, by_lbp=by_lbp, by_nvxs=by_nvxs, by_points=hits_of_points)
-    return Detector(together, searched, found)
+    by_points = partial(hits_of_points, least=POINTS_DOUBTFUL)
+    search: Search = partial(_together, by_lbp=by_lbp, by_nvxs=by_nvxs, by_points=by_points)
+    if landmarks:
+        search = partial(_with_landmarks_of_nvxs, search=search, by_nvxs=by_nvxs)
+    return Detector(search, searched, found)
 
 
 def with_landmarks(rgb: Pixels, face: Face) -> Face:
@@ -146,35 +158,47 @@ def _nobody(rgb: Pixels) -> list[Face]:
 
 
 def _together(rgb: Pixels, by_lbp: Search, by_nvxs: Search, by_points: Search) -> list[Face]:
-    """The faces of all detectors; of a face that several find, lbp's box, which fits best.
+    """The faces of lbp and points; of a face that both find, lbp's box, which fits best.
 
-    What only nvxs or only points sees counts if it is seen at a closer look, too; or, of nvxs, if
-    nothing else is found.
+    What only points sees counts if it is seen at closer looks, too; or, if nothing else is found, if
+    nvxs sees it.
     """
-    spots, faces, others = by_points(rgb), by_lbp(rgb), by_nvxs(rgb)
+    spots, faces = by_points(rgb), by_lbp(rgb)
+    likely = [spot for spot in spots if spot.score >= points_score(POINTS_LEAST)]
     found: list[Face] = []
-    for face in [*faces, *others, *spots]:
+    for face in [*(_with_spot(face, likely) for face in faces), *likely]:
         if any(is_same(face.box, other.box) for other in found):
             continue
-        same = [
-            [other for other in group if overlap(face.box, other.box) >= SAME]
-            for group in (faces, others, spots)
-        ]
-        seen_by = sum(map(bool, same))
-        if face.detector == "nvxs" and seen_by == 1 and (faces or spots):
-            look = partial(hits_of_nvxs, longest=CLOSER_LONGEST)
-            if not _seen_closer(rgb, face.box, CLOSER_ROOM, look):
-                continue
-        if face.detector == "points" and seen_by == 1:
-            face = _seen_thrice(rgb, face)
-            same[2] = [face]
-            if face.score < SURE:
-                continue
-        scores = [max(other.score for other in group) for group in same if group]
-        marks = next((each.landmarks for group in same for each in group if each.landmarks), None)
-        score = 1 - math.prod(1 - score for score in scores)
-        found.append(replace(face, score=score, landmarks=marks))
-    return found
+        face = _seen_thrice(rgb, face) if face.detector == "points" else face
+        if face.detector == "lbp" or face.score >= SURE:
+            found.append(face)
+    large = NVXS_SMALLEST * max(rgb.shape)
+    doubtful = [spot for spot in spots if max(spot.box[2:]) >= large]
+    if found or not doubtful:
+        return found
+    seen = [face for face in by_nvxs(rgb) if any(is_same(face.box, spot.box) for spot in doubtful)]
+    return [_with_spot(face, doubtful) for face in seen]
+
+
+def _with_spot(face: Face, spots: list[Face]) -> Face:
+    """A face of another detector with what points knows of it, if points sees it, too."""
+    same = [spot for spot in spots if overlap(face.box, spot.box) >= SAME]
+    if not same:
+        return face
+    spot = max(same, key=lambda spot: spot.score)
+    score = 1 - (1 - face.score) * (1 - spot.score)
+    return replace(face, score=score, landmarks=face.landmarks or spot.landmarks)
+
+
+def _with_landmarks_of_nvxs(rgb: Pixels, search: Search, by_nvxs: Search) -> list[Face]:
+    """What a search finds, with the landmarks of nvxs, which are better, where nvxs sees the face."""
+    faces = search(rgb)
+    seen = by_nvxs(rgb) if faces else []
+    for at, face in enumerate(faces):
+        same = (each for each in seen if overlap(face.box, each.box) >= SAME)
+        best = max(same, key=lambda each: each.score, default=face)
+        faces[at] = replace(face, landmarks=best.landmarks)
+    return faces
 
 
 def _points_alone(rgb: Pixels) -> list[Face]:

@@ -23,6 +23,7 @@ LBP_LONGEST = 1024
 LBP_ROOM = 0.6
 NVXS_LONGEST = 4096  # the library sums pixels in float32, which is too coarse for larger pictures
 NVXS_SMALL_LONGEST = 384
+NVXS_SIDE = 1.25  # of a face's box, in sides of nvxs's window
 POINTS_LONGEST = (448, 224)  # the network knows faces of 11 to 180 px: small ones, and large ones
 POINTS_LEAST = 0.5  # likelihood
 # The log odds that a hit is a face: slope and intercept, by logistic regression on the hits in 72
@@ -62,8 +63,8 @@ def hits_of_nvxs(rgb: Pixels, *, longest: int) -> list[Face]:
     faces = []
     for hit in nvxs.detect(view.pixels):
         x, y, side, _ = hit.face
-        # The box that fits labeled faces best is larger by 25 % and further up by 7.5 %.
-        box = view.box_in_source(x + 0.5 * side, y + 0.425 * side, 1.25 * side)
+        # The box that fits labeled faces best is larger, and further up by 7.5 %.
+        box = view.box_in_source(x + 0.5 * side, y + 0.425 * side, NVXS_SIDE * side)
         if not box:
             continue
         landmarks = {name: view.point_in_source(*at) for name, at in hit.middles.items()}

@@ -1,4 +1,4 @@
-complete -c animecrop -l detector -x -a 'auto points lbp nvxs onnx' -d 'Face detector; auto runs points, lbp and nvxs and compares what they find; points alone takes a seventh of the time; onnx is a model of your own, see --weights.'
+complete -c animecrop -l detector -x -a 'auto points lbp nvxs onnx' -d 'Face detector; auto compares what points and lbp find, and asks nvxs where they leave a doubt; onnx is a model of your own, see --weights.'
 complete -c animecrop -l weights -r -d 'Detector for --detector onnx: an ONNX file with the outputs of YOLOv8, or its URL.'
 complete -c animecrop -l sha256 -r -d 'SHA-256 that the network file must have.'
 complete -c animecrop -l figure -d 'Cut whole characters instead of faces, with a model that finds them.'

@@ -27,7 +27,7 @@ import cv2
 import numpy as np
 
 from animetools.errors import Advice
-from animetools.images import faces, nvxs
+from animetools.images import nvxs
 from animetools.images.face import Face, overlap
 from animetools.images.faces import choose_detector
 from animetools.images.files import read_rgb
@@ -191,12 +191,6 @@ def without_nvxs(cascade: str) -> Find:
         return choose_detector("auto", cascade=cascade)
 
 
-def without_points(cascade: str) -> Find:
-    """What auto would be without the network that ships."""
-    with mock.patch.object(faces, "hits_of_points", faces._nobody):
-        return choose_detector("auto", cascade=cascade)
-
-
 def main() -> None:
     """Measure them all."""
     parser = argparse.ArgumentParser(
@@ -230,7 +224,6 @@ def main() -> None:
         "lbp, 128 px and more": lambda: choose_detector("lbp", cascade=told.cascade, smallest=128),
         "nvxs": lambda: choose_detector("nvxs"),
         "points": lambda: choose_detector("points"),
-        "auto without points": lambda: without_points(told.cascade),
         "auto without nvxs": lambda: without_nvxs(told.cascade),
         "auto": lambda: choose_detector("auto", cascade=told.cascade),
         "auto, 128 px and more": lambda: choose_detector(

@@ -1,13 +1,11 @@
-"""Copies among drawn pictures: what animeclean finds, beside findimagedupes and imagededup.
+"""Copies among drawn pictures: what animeclean finds, beside findimagedupes.
 
     PYTHONPATH=. .venv/bin/python tests/benchmarks/duplicates.py [--count N] [--seed N] [--work FOLDER]
-        [--imagededup FOLDER] [--crops RAW]
+        [--crops RAW]
 
 `animedraw --flaws` plants copies: rescaled to 0.5 to 0.9 and saved as JPEG 85, recompressed at 40 to
 75, and others. A copy is found if a program puts it beside a file of the same picture; a pair is right
-if both files are of the same picture. findimagedupes is Debian's; --imagededup is a folder that `pip
-install --no-deps --target FOLDER imagededup tqdm` made: of it only the hashes are used, and what its
-network needs is replaced by empty modules. Both compare hashes alone.
+if both files are of the same picture. findimagedupes is Debian's. `peers.py duplicates` has imagededup.
 
 --crops is a folder of pictures that differ from each other. Of each, a part is cut off at the sides, at
 most so much and at one side exactly so much, and the rest is saved as JPEG 85, at 0.7 of its size for
@@ -16,21 +14,14 @@ and the shares of the copies and of their mirror images that are found.
 """
 
 import argparse
-import importlib.abc
-import importlib.machinery
 import json
-import logging
 import resource
 import shutil
 import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
-from types import ModuleType
-from typing import Any
-from unittest.mock import MagicMock
 
 import cv2
 import numpy as np
@@ -43,31 +34,10 @@ from tests.images import galleries
 from tests.images.test_overlap import whole
 
 COPIES = ("rescaled", "recompressed")
-ABSENT = ("torch", "torchvision", "sklearn", "matplotlib")
 SHARE = 1.0
 CROPS = (0.0, 0.01, 0.02, 0.03, 0.05, 0.08)
 
 Pairs = list[tuple[int, int]]
-
-
-class Absent(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Gives empty modules for libraries that only a network of imagededup needs."""
-
-    def find_spec(
-        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        """One of the modules, if it is of such a library."""
-        known = name.split(".")[0] in ABSENT
-        return importlib.machinery.ModuleSpec(name, self, is_package=True) if known else None
-
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
-        """An object that has everything."""
-        module = MagicMock()
-        module.__path__ = []
-        return module
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Nothing to execute."""
 
 
 def number_of(path: str) -> int:
@@ -91,29 +61,6 @@ def run(arguments: Sequence[str], folder: Path) -> tuple[str, float]:
     return done.stdout, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def by_imagededup(place: str, raw: Path) -> Iterator[tuple[str, Pairs]]:
-    """The pairs that its hashes give, at its own threshold and at those that suit copies."""
-    sys.meta_path.insert(0, Absent())
-    sys.path.append(place)
-    logging.disable()
-    from imagededup import methods  # type: ignore[import-not-found]
-
-    for name in ("PHash", "DHash", "AHash"):
-        hasher: Any = getattr(methods, name)(verbose=False)
-        codes = hasher.encode_images(image_dir=raw, recursive=True, num_enc_workers=0)
-        for most in (10, 4, 0):  # of 64 bits; 10 is the default
-            found = hasher.find_duplicates(
-                encoding_map=codes, max_distance_threshold=most, num_dist_workers=0
-            )
-            pairs = {
-                tuple(sorted((number_of(one), number_of(other))))
-                for one, others in found.items()
-                for other in others
-            }
-            yield f"imagededup {name}, {most} bits", [(a, b) for a, b in pairs]
-    sys.meta_path.pop(0)
-
-
 def report(name: str, pairs: Pairs, seed: int, total: int, seconds: float | None = None) -> None:
     """Print how many copies are found, and how many pairs are right."""
     source = {number: source_of(seed, number, SHARE) for number in range(1, total + 1)}
@@ -130,8 +77,8 @@ def report(name: str, pairs: Pairs, seed: int, total: int, seconds: float | None
     )
 
 
-def drawn(count: int, seed: int, work: Path, imagededup: str | None) -> None:
-    """Compare the programs on drawn pictures and their planted copies."""
+def drawn(count: int, seed: int, work: Path) -> tuple[Path, int]:
+    """A folder of drawn pictures with planted copies, listed in work/list, and how many they are."""
     raw = work / f"raw-{count}-{seed}"
     if not raw.exists():
         arguments = ["--count", str(count), "--seed", str(seed), "--flaws", str(SHARE)]
@@ -143,8 +90,25 @@ def drawn(count: int, seed: int, work: Path, imagededup: str | None) -> None:
     files = [
         str(path) for path in raw.rglob("*") if path.suffix in (".jpg", ".png", ".gif", ".webp")
     ]
-    total = max(map(number_of, files))
     (work / "list").write_text("".join(f"{path}\n" for path in sorted(files)))
+    return raw, max(map(number_of, files))
+
+
+def cleaned(options: str, work: Path) -> tuple[Pairs, float]:
+    """The pairs that animeclean finds in work/list, and its CPU seconds."""
+    line = f"{ROOT}/bin/animeclean -j 1 --groups --json {options} < list"
+    text, seconds = run(["bash", "-c", line], work)
+    pairs = [
+        (number_of(record["path"]), number_of(each["path"]))
+        for record in map(json.loads, text.splitlines())
+        for each in record["duplicates"]
+    ]
+    return pairs, seconds
+
+
+def compared(count: int, seed: int, work: Path) -> None:
+    """Compare the programs on drawn pictures and their planted copies."""
+    raw, total = drawn(count, seed, work)
     for options in (
         "",
         "--near 99%",
@@ -153,13 +117,7 @@ def drawn(count: int, seed: int, work: Path, imagededup: str | None) -> None:
         "--cropped",
         "--mirrored --cropped",
     ):
-        line = f"{ROOT}/bin/animeclean -j 1 --groups --json {options} < list"
-        text, seconds = run(["bash", "-c", line], work)
-        pairs = [
-            (number_of(record["path"]), number_of(each["path"]))
-            for record in map(json.loads, text.splitlines())
-            for each in record["duplicates"]
-        ]
+        pairs, seconds = cleaned(options, work)
         report(f"animeclean {options}", pairs, seed, total, seconds)
     if shutil.which("findimagedupes"):
         for threshold in ("90%", "95%", "97%", "99%"):
@@ -167,9 +125,6 @@ def drawn(count: int, seed: int, work: Path, imagededup: str | None) -> None:
             report(f"findimagedupes {threshold}", groups_of(text, " "), seed, total, seconds)
     else:
         print("findimagedupes is not installed")
-    if imagededup:
-        for name, pairs in by_imagededup(imagededup, raw):
-            report(name, pairs, seed, total)
 
 
 def cut(rgb: Pixels, most: float, rng: np.random.Generator) -> Pixels:
@@ -227,14 +182,13 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=400)
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument("--work", type=Path)
-    parser.add_argument("--imagededup")
     parser.add_argument("--crops", type=Path)
     told = parser.parse_args()
     if told.crops:
         crops(told.crops)
         return
     with tempfile.TemporaryDirectory() as scratch:
-        drawn(told.count, told.seed, (told.work or Path(scratch)).resolve(), told.imagededup)
+        compared(told.count, told.seed, (told.work or Path(scratch)).resolve())
 
 
 if __name__ == "__main__":

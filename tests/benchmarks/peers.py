@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks.against import engine, pictures
+from tests.benchmarks.against import duplicates, engine, pictures
 from tests.benchmarks.against.turns import ROOT
 
 # What pip installs, and what measures against it.
@@ -20,6 +20,11 @@ SECTIONS: dict[str, tuple[list[str], Callable[[Path], None]]] = {
     "engine": (engine.PACKAGES, engine.measure),
     "upscaling": (pictures.PACKAGES, pictures.upscaling),
     "tagging": (pictures.PACKAGES, pictures.tagging),
+    # Its hashes alone: with what it depends on, pip would install torch.
+    "duplicates": (
+        ["--no-deps", "imagededup", "numpy", "pillow", "scipy", "pywavelets", "tqdm"],
+        duplicates.measure,
+    ),
 }
 
 

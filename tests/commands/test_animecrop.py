@@ -387,7 +387,7 @@ def test_real_pictures_in_the_order_of_the_input(shell: Shell) -> None:
     order = [names.index(Path(record["source"]).name) for record in found]
     assert order == sorted(order)
     assert [order.count(n) for n in range(4)] == [1, 0, 1, 5]
-    assert {record["detector"] for record in found} == {"lbp", "nvxs"}
+    assert {record["detector"] for record in found} == {"lbp", "points"}
     scores = [record["score"] for record in found if "p074" in record["source"]]
     assert scores == sorted(scores, reverse=True)
 

@@ -3,6 +3,7 @@
 import pickle
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -33,8 +34,6 @@ needs_real = pytest.mark.skipif(not REAL.is_dir(), reason="no real images here")
 BY_LBP = ("p109_lllyasviel.jpg", (55, 67, 164, 172))
 BY_NVXS = ("p005_kiteretsu77.png", (389, 91, 245, 230))
 BY_TILTED = ("p142_nagadomi.png", (223, 187, 288, 259))
-
-NEAR = (165, 155, 130, 130)  # the drawn face at 1.5, 5 pixels from the corner
 
 boxes = st.tuples(*[st.integers(0, 50)] * 2, *[st.integers(1, 50)] * 2)
 
@@ -103,14 +102,11 @@ def together(lbp: list[Face], nvxs: list[Face], points: list[Face]) -> list[Face
 def test_a_face_that_two_detectors_find_is_surer_than_a_hand_that_one_finds() -> None:
     hand, face = Face((9, 9, 40, 40), 0.99, "lbp"), Face((60, 9, 40, 40), 0.97, "lbp")
     marks = {"left_eye": (90, 20), "right_eye": (70, 20)}
-    seen = Face((62, 11, 40, 40), 0.8, "nvxs")
     spot = Face((61, 10, 40, 40), 0.9, "points", marks)
-    first, second = together([hand, face], [seen], [])
-    assert (first.box, second) == (face.box, hand)
-    assert first.score == pytest.approx(1 - 0.03 * 0.2)
-    first, second = together([hand, face], [seen], [spot])
+    first, second = together([hand, face], [], [spot])
     assert (first.box, first.detector, first.landmarks) == (face.box, "lbp", marks)
-    assert first.score == pytest.approx(1 - 0.03 * 0.2 * 0.1)
+    assert first.score == pytest.approx(1 - 0.03 * 0.1)
+    assert second == hand
 
 
 def test_of_what_one_detector_finds_alone_only_the_likely_counts() -> None:
@@ -118,15 +114,35 @@ def test_of_what_one_detector_finds_alone_only_the_likely_counts() -> None:
     face = Face((60, 9, 40, 40), sure, "points")
     doubtful = Face((9, 9, 40, 40), unsure, "points")
     assert together([], [], [face, doubtful]) == [face]
-    # Another detector that sees it too settles it.
-    seen = Face((10, 10, 40, 40), 0.7, "nvxs")
-    assert [each.box for each in together([], [seen], [doubtful])] == [seen.box]
-    # What nvxs finds beside others' faces is not found again in a white picture; alone it counts.
-    assert together([], [seen], [face]) == [face]
-    assert together([], [seen], []) == [seen]
     # A part of a face is not another one.
     eye = Face((62, 12, 15, 15), sure, "points")
     assert together([Face((60, 9, 40, 40), 0.9, "lbp")], [], [eye])[0].box == face.box
+
+
+def test_nvxs_is_asked_only_where_a_face_is_in_doubt() -> None:
+    seen = Face((10, 10, 40, 40), 0.7, "nvxs")
+    faint = Face((9, 9, 40, 40), hits.points_score(room.POINTS_DOUBTFUL), "points")
+    (both,) = together([], [seen], [faint])
+    assert (both.box, both.detector) == (seen.box, "nvxs")
+    assert both.score == pytest.approx(1 - 0.3 * (1 - faint.score))
+    # A hit elsewhere does not count.
+    assert together([], [seen], [replace(faint, box=(90, 9, 40, 40))]) == []
+    # Nor where the spot is smaller than any face that nvxs finds, or where there is another face.
+    assert together([], [seen], [replace(faint, box=(20, 20, 20, 20))]) == []
+    other = Face((100, 9, 40, 40), 0.9, "lbp")
+    assert together([other], [seen], [faint]) == [other]
+
+
+@needs_nvxs
+@needs_real
+def test_where_landmarks_are_wanted_they_are_those_of_nvxs() -> None:
+    for name, box in (BY_LBP, BY_NVXS):
+        (plain,) = choose_detector("auto", cascade=CASCADE)(real(name))
+        (marked,) = choose_detector("auto", cascade=CASCADE, landmarks=True)(real(name))
+        assert plain.landmarks is not None and "chin" not in plain.landmarks
+        assert marked.landmarks is not None and "chin" in marked.landmarks
+        assert replace(marked, landmarks=plain.landmarks) == plain
+        assert overlap(marked.box, box) > 0.6
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1))
@@ -141,7 +157,6 @@ def test_scores_are_probabilities_that_grow_with_the_evidence(
     assert hits._lbp_score(4) < 0.8 < hits._lbp_score(5) < hits._lbp_score(6)
 
 
-@needs_nvxs
 def test_one_hit_of_lbp_does_not_silence_others(tmp_path: Path) -> None:
     cascade = tmp_path / "squares.xml"
     cascade.write_text(old_form())
@@ -150,10 +165,9 @@ def test_one_hit_of_lbp_does_not_silence_others(tmp_path: Path) -> None:
     rgb[60:340, 410:690] = 0
     rgb[130:270, 480:620] = 255
     assert [face.detector for face in detector(rgb)] == ["lbp"]
-    rgb[5:395, 5:395] = drawn(1.5)
-    found = {face.detector: face.box for face in detector(rgb)}
-    assert len(found) == 2
-    assert overlap(next(box for name, box in found.items() if name != "lbp"), NEAR) > 0.6
+    rgb[60:316, 60:316] = draw(3, 1, 256).rgb
+    found = {face.detector for face in detector(rgb)}
+    assert found == {"lbp", "points"}
 
 
 def strip(*starts: int, length: int = 6000) -> tuple[Pixels, list[Box]]:
