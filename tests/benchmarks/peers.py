@@ -12,10 +12,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.benchmarks.against import text
 from tests.benchmarks.against.turns import ROOT
 
 # What pip installs, and what measures against it.
-SECTIONS: dict[str, tuple[list[str], Callable[[Path], None]]] = {}
+SECTIONS: dict[str, tuple[list[str], Callable[[Path], None]]] = {
+    "text": (text.PACKAGES, text.measure),
+}
 
 
 def main() -> None:
