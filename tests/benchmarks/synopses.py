@@ -3,7 +3,7 @@
     PYTHONPATH=. .venv/bin/python tests/benchmarks/synopses.py RUN [--card docs/default-text.md]
 
 RUN is examples/train-text.sh's folder: the corpus, and the run that made the model. A snippet counts
-as whole where it ends by itself and is TITLE|SYNOPSIS of 250 to 600 characters. A sentence counts as
+as whole where it ends by itself and is TITLE|SYNOPSIS of 120 to 700 characters. A sentence counts as
 copied where the corpus has it; names and numbers are not looked through.
 """
 
@@ -91,7 +91,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         texts = snippets(f"--seeds 0-{COUNT - 1}", f"{folder}/a")
         shown = snippets(f"--seeds 0-{SHOWN - 1} --min-chars 250 --title-format", f"{folder}/b")
-    whole = re.compile(r"[^|]{3,120}\|.{250,600}", re.S)
+    whole = re.compile(r"[^|]{3,120}\|.{120,700}", re.S)
     known = {sentence for line in corpus for sentence in sentences(line)}
     other = ["examples/synopses.py", "--count", "100", "--seed", "2"]
     fresh = subprocess.run([".venv/bin/python", *other], capture_output=True, text=True, check=True)
