@@ -60,7 +60,8 @@ class KVCache:
             mask = None
             if window and t > window:
                 mask = query.new_ones(t, t, dtype=torch.bool).tril().triu(1 - window)
-            return _attention(query, pair, scale, mask, causal=mask is None and t > 1)
+            read = _attention(query, pair, scale, mask, causal=mask is None and t > 1)
+            return read.transpose(1, 2)
         assert self.places
         slots, positions = self.places
         reserved = self._reserve(layer, pair, max(self.lengths[slot] for slot in self.active))
@@ -78,7 +79,7 @@ class KVCache:
             )
             attended.append(_attention(single[row : row + 1], (keys, values), scale))
         padding = attended[:1] * (query.shape[0] - len(attended))
-        return torch.cat([*attended, *padding]).to(query.dtype)
+        return torch.cat([*attended, *padding]).transpose(1, 2).to(query.dtype)
 
     def _reserve(self, layer: int, like: KeyValue, length: int) -> KeyValue:
         """The layer's two tensors, with room for so many positions."""
@@ -103,7 +104,7 @@ def _attention(
     *,
     causal: bool = False,
 ) -> Tensor:
-    """Attention [n, t, heads, size]; several query heads may share one head of keys and values."""
+    """Attention [n, heads, t, size]; several query heads may share one head of keys and values."""
     return F.scaled_dot_product_attention(
         query,
         *pair,
@@ -111,4 +112,4 @@ def _attention(
         is_causal=causal,
         scale=scale,
         enable_gqa=query.shape[1] != pair[0].shape[1],
-    ).transpose(1, 2)
+    )
