@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from random import Random
 
-SHORTEST, LONGEST = 250, 600  # characters of a synopsis
+SHORTEST, LONGEST = 120, 700  # characters of a synopsis
 SLOT = re.compile(r"{(\w+)(?:\.(\w+))?(!?)}")
 PERSONS = "Hero", "Friend", "Rival", "Master"
 PRONOUNS = {

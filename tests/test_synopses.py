@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from collections import Counter
 
 from tests.conftest import ROOT
 
@@ -27,11 +28,22 @@ def test_synopses_are_whole_different_and_agree() -> None:
     assert len(set(some)) == 5000
     for line in some:
         title, bar, plot = line.partition("|")
-        assert 3 <= len(title) <= 120 and bar and 250 <= len(plot) <= 600, line
-        assert plot[-1] in ".?!" and plot[0].isupper() and title[0].isupper(), line
+        assert 3 <= len(title) <= 120 and bar and 120 <= len(plot) <= 700, line
+        assert re.search(r"[.?!]'?$", plot) and plot[0].isupper() and title[0].isupper(), line
         assert not re.search(r"[{}\[\]|]|  |\b(a|an|the) (a|an|the)\b", plot), line
         wrong = re.findall(r"\ba [aeio]\w+|\ban [^aeiou]", plot, re.IGNORECASE)
         assert all(word.lower().startswith("a one") for word in wrong), line
+
+
+def test_no_opening_is_frequent_and_lengths_vary() -> None:
+    some = [line.partition("|") for line in lines("--count 3000 --seed 6")]
+    for words, texts in ((2, [plot for _, _, plot in some]), (3, [title for title, _, _ in some])):
+        starts = Counter(tuple(text.split()[:words]) for text in texts)
+        start, count = starts.most_common(1)[0]
+        assert count < 0.08 * len(some), start
+    ends = Counter(len(re.findall(r"[.!?]'?(?= |$)", plot)) for _, _, plot in some)
+    assert all(ends[n] > 0.03 * len(some) for n in range(2, 8)), ends
+    assert max(ends.values()) < 0.3 * len(some), ends
 
 
 def test_the_hero_keeps_a_sex() -> None:

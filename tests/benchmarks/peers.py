@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks.against import duplicates, engine, pictures
+from tests.benchmarks.against import duplicates, engine, pictures, text
 from tests.benchmarks.against.turns import ROOT
 
 # What pip installs, and what measures against it.
@@ -25,6 +25,7 @@ SECTIONS: dict[str, tuple[list[str], Callable[[Path], None]]] = {
         ["--no-deps", "imagededup", "numpy", "pillow", "scipy", "pywavelets", "tqdm"],
         duplicates.measure,
     ),
+    "text": (text.PACKAGES, text.measure),
 }
 
 

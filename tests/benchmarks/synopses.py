@@ -3,8 +3,9 @@
     PYTHONPATH=. .venv/bin/python tests/benchmarks/synopses.py RUN [--card docs/default-text.md]
 
 RUN is examples/train-text.sh's folder: the corpus, and the run that made the model. A snippet counts
-as whole where it ends by itself and is TITLE|SYNOPSIS of 250 to 600 characters. A sentence counts as
-copied where the corpus has it; names and numbers are not looked through.
+as whole where it ends by itself and is TITLE|SYNOPSIS of 120 to 700 characters. A sentence counts as
+copied where the corpus has it; names and numbers are not looked through. An opening is the first three
+words.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import json
 import re
 import subprocess
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 from safetensors import safe_open
@@ -20,7 +22,7 @@ from animetools.runs.snapshots import listed
 from animetools.text.learning import snapshots
 from animetools.text.models.loading import SHIPPED
 
-COUNT, SHOWN = 100, 10
+COUNT, SHOWN = 1000, 10
 
 CARD = """\
 # The language model that ships with animetools
@@ -41,6 +43,9 @@ continue a prompt about anything else. For that, use GPT-2 or a larger model wit
 | loss on the held-out texts | {best:.3f} nats per token, perplexity {perplexity:.2f} |
 | complete, of {count} snippets | {whole} |
 | with the same pronoun throughout | {steady} |
+| most frequent opening of a title | {title_opening} |
+| most frequent opening of a synopsis | {opening} |
+| sentences in a synopsis | {lengths} |
 | sentences that are in the corpus | {copied:.0%} |
 | the same for new synopses by the grammar | {usual:.0%} |
 
@@ -70,6 +75,19 @@ def copied(texts: list[str], known: set[str]) -> float:
     return sum(found) / len(found)
 
 
+def most_frequent_opening(texts: list[str]) -> str:
+    """The first three words that begin the most texts, and their share."""
+    counts = Counter(" ".join(text.split()[:3]) for text in texts)
+    words, count = counts.most_common(1)[0]
+    return f"{words}: {count / len(texts):.1%}"
+
+
+def lengths(texts: list[str]) -> str:
+    """How many sentences the synopses have."""
+    counts = Counter(len(sentences(text)) for text in texts)
+    return ", ".join(f"{n}: {counts[n] / len(texts):.0%}" for n in sorted(counts))
+
+
 def snippets(options: str, folder: str) -> list[str]:
     """What gptsnip writes."""
     line = f"bin/gptsnip -q {options} -o {folder}"
@@ -91,7 +109,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         texts = snippets(f"--seeds 0-{COUNT - 1}", f"{folder}/a")
         shown = snippets(f"--seeds 0-{SHOWN - 1} --min-chars 250 --title-format", f"{folder}/b")
-    whole = re.compile(r"[^|]{3,120}\|.{250,600}", re.S)
+    whole = re.compile(r"[^|]{3,120}\|.{120,700}", re.S)
     known = {sentence for line in corpus for sentence in sentences(line)}
     other = ["examples/synopses.py", "--count", "100", "--seed", "2"]
     fresh = subprocess.run([".venv/bin/python", *other], capture_output=True, text=True, check=True)
@@ -106,6 +124,9 @@ def main() -> None:
         "count": COUNT,
         "whole": sum(bool(whole.fullmatch(text)) for text in texts),
         "steady": sum(not (HE.search(text) and SHE.search(text)) for text in texts),
+        "title_opening": most_frequent_opening([text.partition("|")[0] for text in texts]),
+        "opening": most_frequent_opening([text.partition("|")[2] for text in texts]),
+        "lengths": lengths(texts),
         "copied": copied(texts, known),
         "usual": copied(fresh.stdout.splitlines(), known),
         "last": SHOWN - 1,

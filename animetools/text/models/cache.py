@@ -12,10 +12,11 @@ KeyValue = tuple[Tensor, Tensor]
 
 
 class KVCache:
-    """The keys and values of every slot: per layer two tensors [slots, heads, positions, size].
+    """The keys and values of every slot: per layer two tensors [slots, positions, heads, size].
 
-    A slot holds one sequence. Attention looks at one slot at a time, so that its result does not
-    depend on what the other slots hold.
+    A slot holds one sequence, whose positions follow each other in memory: so a step writes one piece
+    and reads one. Attention looks at one slot at a time, so that its result does not depend on what
+    the other slots hold.
     """
 
     def __init__(self, slots: int) -> None:
@@ -35,7 +36,7 @@ class KVCache:
         self.lengths[slot] = length
         for layer, read in self.prompt.items():
             for kept, new in zip(self._reserve(layer, read, length), read, strict=True):
-                kept[slot, :, :length] = new[0]
+                kept[slot, :length] = new[0].transpose(0, 1)
 
     def start_step(self, slots: Sequence[int]) -> None:
         """Prepare for the forward pass of one more token in each of these slots."""
@@ -59,31 +60,38 @@ class KVCache:
             mask = None
             if window and t > window:
                 mask = query.new_ones(t, t, dtype=torch.bool).tril().triu(1 - window)
-            return _attention(query, pair, scale, mask, causal=mask is None and t > 1)
+            read = _attention(query, pair, scale, mask, causal=mask is None and t > 1)
+            return read.transpose(1, 2)
         assert self.places
         slots, positions = self.places
         reserved = self._reserve(layer, pair, max(self.lengths[slot] for slot in self.active))
         for kept, new in zip(reserved, pair, strict=True):
-            kept[slots, :, positions] = new[: len(self.active), :, 0]
-        result = query.new_zeros(query.shape[0], 1, query.shape[1], pair[1].shape[3])
+            kept[slots, positions] = new[: len(self.active), :, 0]
+        # On a CPU, attention of a single query takes several times as long in bf16 as in fp32.
+        dtype = torch.float32 if query.device.type == "cpu" else query.dtype
+        single = query.to(dtype)
+        attended = []
         for row, slot in enumerate(self.active):
             last = self.lengths[slot]
             past = slice(max(0, last - window) if window else 0, last)
-            keys, values = (kept[slot : slot + 1, :, past] for kept in reserved)
-            result[row] = _attention(query[row : row + 1], (keys, values), scale)[0]
-        return result
+            keys, values = (
+                kept[slot : slot + 1, past].to(dtype).transpose(1, 2) for kept in reserved
+            )
+            attended.append(_attention(single[row : row + 1], (keys, values), scale))
+        padding = attended[:1] * (query.shape[0] - len(attended))
+        return torch.cat([*attended, *padding]).transpose(1, 2).to(query.dtype)
 
     def _reserve(self, layer: int, like: KeyValue, length: int) -> KeyValue:
         """The layer's two tensors, with room for so many positions."""
         old = self.layers.get(layer)
-        if old and old[0].shape[2] >= length:
+        if old and old[0].shape[1] >= length:
             return old
         positions = -(-length // GROWTH) * GROWTH
         keys, values = (
-            each.new_empty(self.slots, each.shape[1], positions, each.shape[3]) for each in like
+            each.new_empty(self.slots, positions, each.shape[1], each.shape[3]) for each in like
         )
         for new, before in zip((keys, values), old or (), strict=False):
-            new[:, :, : before.shape[2]] = before
+            new[:, : before.shape[1]] = before
         self.layers[layer] = keys, values
         return keys, values
 
@@ -96,7 +104,7 @@ def _attention(
     *,
     causal: bool = False,
 ) -> Tensor:
-    """Attention [n, t, heads, size]; several query heads may share one head of keys and values."""
+    """Attention [n, heads, t, size]; several query heads may share one head of keys and values."""
     return F.scaled_dot_product_attention(
         query,
         *pair,
@@ -104,4 +112,4 @@ def _attention(
         is_causal=causal,
         scale=scale,
         enable_gqa=query.shape[1] != pair[0].shape[1],
-    ).transpose(1, 2)
+    )

@@ -62,7 +62,7 @@ class GPT2:
         layers, width, _, positions, vocabulary = (config[name] for name in SIZES)
         inner = config.get("n_inner") or 4 * width
         kind = torch.bfloat16 if dtype == "bf16" else torch.float32
-        self.cache_dtype = cache_dtype(device, dtype)
+        self.cache_dtype = cache_dtype(dtype)
 
         def tensor(name: str, *shape: int) -> Tensor:
             return weights.get(name, shape).to(device, kind)

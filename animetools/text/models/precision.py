@@ -19,11 +19,9 @@ def linear(weight: Tensor, bias: Tensor | None, dtype: str, *, gelu: bool = Fals
     return (Int8 if dtype == "int8" else Packed)(weight, bias, gelu)
 
 
-def cache_dtype(device: torch.device, dtype: str) -> torch.dtype:
+def cache_dtype(dtype: str) -> torch.dtype:
     """The type of cached keys and values; beside int8 weights bf16 is precise enough."""
-    if dtype == "fp32" or (dtype == "int8" and not torch.ops.mkldnn._is_mkldnn_bf16_supported()):
-        return torch.float32
-    return torch.bfloat16
+    return torch.float32 if dtype == "fp32" else torch.bfloat16
 
 
 class Plain(nn.Module):
@@ -73,29 +71,33 @@ class Int8(nn.Module):
     def __init__(self, weight: Tensor, bias: Tensor | None, gelu: bool) -> None:
         super().__init__()
         weight = weight.float().contiguous()  # all that the library accepts
-        scale = _scale(weight)
+        scale = _scale(weight, 127)
         numbers = (weight / scale).round().to(torch.int8)
         self.weight = torch.ops.onednn.qlinear_prepack(numbers, [ROWS, weight.shape[1]])
         self.scale = scale[:, 0].contiguous()
         self.zero = torch.zeros_like(self.scale, dtype=torch.int64)
         self.bias = bias
         self.gelu = gelu
+        # Without VNNI, two products are added in 16 bits, which hold 7-bit numbers only.
+        self.most = 127 if torch.cpu._is_vnni_supported() else 63
+        self.middle = self.most + 1
 
     def forward(self, x: Tensor) -> Tensor:
         """x [..., in] to [..., out]."""
         rows = x.reshape(-1, x.shape[-1])
-        scale = _scale(rows)
-        numbers = (rows / scale).round().to(torch.int8)
+        scale = _scale(rows, self.most)
+        # Unsigned: for signed numbers oneDNN has no fast code on some processors, such as AMD's.
+        numbers = (rows / scale).add_(self.middle + 0.5).to(torch.uint8)
         # As if the scale of x were 1: the library has one for all rows.
         weight = (self.weight, self.scale, self.zero)
         made = torch.ops.onednn.qlinear_pointwise(
-            numbers, 1.0, 0, *weight, None, 1.0, 0, torch.float32, "none", [], ""
+            numbers, 1.0, self.middle, *weight, None, 1.0, 0, torch.float32, "none", [], ""
         )
-        made = made * scale if self.bias is None else torch.addcmul(self.bias, made, scale)
+        made = made.mul_(scale) if self.bias is None else torch.addcmul(self.bias, made, scale)
         made = F.gelu(made, approximate="tanh") if self.gelu else made
         return cast(Tensor, made).view(*x.shape[:-1], -1)
 
 
-def _scale(rows: Tensor) -> Tensor:
-    """The divisors that bring each row within +-127; [rows, 1]."""
-    return rows.abs().amax(1, keepdim=True).clamp(min=1e-12) / 127
+def _scale(rows: Tensor, most: int) -> Tensor:
+    """The divisors that bring each row within +-most; [rows, 1]."""
+    return rows.abs().amax(1, keepdim=True).clamp_(min=1e-12).div_(most)
