@@ -139,8 +139,10 @@ def sgtrain(options: TrainOptions, stream: Stream) -> int:
 def _train(options: TrainOptions, stream: Stream, stopping: Callable[[], bool]) -> Iterator[str]:
     """Train, alone or with others that torchrun has started; yields the path of each snapshot."""
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")  # or it logs what we say
+    from animetools.networks.cpu import keep_freed_memory
     from animetools.training.ranks import joined
 
+    keep_freed_memory()
     with joined(os.environ, partial(give_up, stream.report)) as ranks:
         if ranks.leads:
             yield from _lead(options, stream, stopping, ranks)

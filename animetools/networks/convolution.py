@@ -19,6 +19,8 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional
 
+from animetools.networks import winograd_batch
+
 
 @dataclass(frozen=True)
 class Steps:
@@ -37,6 +39,9 @@ class Steps:
     def paddings(self) -> tuple[int, int]:
         """Along y and x."""
         return self.padding if isinstance(self.padding, tuple) else (self.padding, self.padding)
+
+
+SAME = Steps(padding=1)  # a 3x3 convolution that keeps the size
 
 
 def convolve(x: Tensor, weight: Tensor, steps: Steps) -> Tensor:
@@ -80,7 +85,7 @@ class _Convolve(Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, steps: Steps) -> Tensor:
         ctx.save_for_backward(x if ctx.needs_input_grad[1] else None, weight)
         ctx.steps, ctx.size = steps, x.shape[2:]
-        return functional.conv2d(x, weight, None, steps.stride, steps.padding, 1, steps.groups)
+        return _convolved(x, weight, steps)
 
     @staticmethod
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:
@@ -115,6 +120,9 @@ class _Correlate(Function):
     def forward(ctx: Any, x: Tensor, y: Tensor, steps: Steps, weight: Tensor) -> Tensor:
         ctx.save_for_backward(x, y)
         ctx.steps = steps
+        if y.dtype == torch.float32 and not y.is_cuda and max(steps.strides) > 1:
+            # oneDNN takes twice as long channels last
+            x, y, weight = x.contiguous(), y.contiguous(), weight.contiguous()
         return _gradients(y, x, weight, steps, (False, True))[1]
 
     @staticmethod
@@ -136,8 +144,16 @@ def _correlate(x: Tensor, y: Tensor, steps: Steps, weight: Tensor) -> Tensor | N
     return out
 
 
+def _convolved(x: Tensor, weight: Tensor, steps: Steps) -> Tensor:
+    if steps == SAME and winograd_batch.suits(x, weight):
+        return winograd_batch.convolve(x, weight)
+    return functional.conv2d(x, weight, None, steps.stride, steps.padding, 1, steps.groups)
+
+
 def _transposed(y: Tensor, weight: Tensor, steps: Steps, size: tuple[int, int]) -> Tensor:
     kernel, strides, paddings = weight.shape[2:], steps.strides, steps.paddings
+    if steps == SAME and winograd_batch.suits(y, weight):
+        return winograd_batch.convolve(y, weight.flip(2, 3).transpose(0, 1))
     if steps.groups > 1 and strides == (1, 1):  # the same, and faster
         around = [length - 1 - zeros for length, zeros in zip(kernel, paddings, strict=True)]
         return functional.conv2d(y, weight.flip(2, 3), None, 1, around, 1, steps.groups)

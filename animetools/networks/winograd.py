@@ -23,7 +23,7 @@ PART = 16  # outputs whose weights are transformed at once
 CHUNK = 256  # tiles worked on at once: their products fill the cache and no more
 
 # From three taps to the values at the points 0, 1, -1, 2, -2 and infinity.
-_WEIGHTS = (
+WEIGHTS = (
     (1 / 4, 0, 0),
     (-1 / 6, -1 / 6, -1 / 6),
     (-1 / 6, 1 / 6, -1 / 6),
@@ -39,7 +39,7 @@ Finish = Callable[[int, int, Tensor], None]
 
 def transform(weight: Tensor) -> Tensor:
     """The weights [O, C, 3, 3] as `convolve` takes them: [36, C, O], columns' points first."""
-    points = torch.tensor(_WEIGHTS, dtype=torch.float64, device=weight.device)
+    points = torch.tensor(WEIGHTS, dtype=torch.float64, device=weight.device)
     products = weight.new_empty(POINTS, POINTS, *weight.shape[1::-1])
     for first in range(0, len(weight), PART):  # in float64 all of them would take much memory
         some = weight[first : first + PART].double()
