@@ -43,7 +43,11 @@ def convolve(x: Tensor, weight: Tensor) -> Tensor:
     def one(image: int) -> None:
         bordered = _space.padded("image", (1, *pixels.shape[1:]))[0]
         bordered[1:-1, 1:-1] = pixels[image]
-        winograd.convolve(bordered, products, y[image])
+
+        def keep(first: int, end: int, made: Tensor) -> None:
+            y[image, first:end] = made
+
+        winograd.convolve(bordered, products, keep)
 
     threads = torch.get_num_threads()
     cpu.each(one, range(len(x)), pool_of(threads) if threads > 1 else None)
