@@ -58,8 +58,9 @@ def packed(weight: Tensor) -> winograd.Packed:
     """Weights [O, I, 3, 3] as `winograd.convolve` takes them, transformed in float32."""
     points = weight.new_tensor(winograd.WEIGHTS)
     outputs, inputs = weight.shape[:2]
-    taps = weight.permute(3, 2, 0, 1).reshape(9, -1)
-    return winograd.Packed((torch.kron(points, points) @ taps).view(-1, outputs, inputs).mT)
+    with cpu.alone():
+        taps = weight.permute(3, 2, 0, 1).reshape(9, -1)
+        return winograd.Packed((torch.kron(points, points) @ taps).view(-1, outputs, inputs).mT)
 
 
 @functools.cache
