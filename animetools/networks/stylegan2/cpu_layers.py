@@ -14,7 +14,7 @@ from animetools.networks.stylegan2 import cpu
 
 SHARE = 128  # channels of a small map, computed at once
 
-# Called with (first, end, made): what a convolution made of these rows, [n, rows, W, O].
+# Called with (first, end, made): what a convolution made of these rows, [n, rows, W, O], float32.
 Follow = Callable[[int, int, Tensor], None]
 
 
@@ -39,7 +39,7 @@ class Layer:
         self.row, self.size, self.dtype, self.low_pass = row, size, dtype, low_pass
         self.affine = _affine(state, name + "affine")
         self.squares = weight.square().sum((2, 3)).t().contiguous()
-        self.bias = (state[name + "bias"].float() * cpu.GAIN).to(dtype)
+        self.bias = state[name + "bias"].float() * cpu.GAIN
         self.strength = state[name + "noise_strength"] * cpu.GAIN
         self.stored = self.scaled(state[name + "noise_const"][None, None])
         self.wide: winograd.Weights | None = None
@@ -62,11 +62,11 @@ class Layer:
         """What the w of images scale inputs by, [n, 1, 1, I], and outputs, [n, 1, 1, O]."""
         style = _dense(ws[:, self.row, None], *self.affine)
         scale = (cpu.products(style.square(), self.squares) + 1e-8).rsqrt() * cpu.GAIN
-        return style[:, None].to(self.dtype), scale[:, None].to(self.dtype)
+        return style[:, None], scale[:, None]
 
     def scaled(self, noise: Tensor) -> Tensor:
         """Maps of noise [n, 1, H, W] as they are added to the output, [n, H, W, 1]."""
-        return (noise * self.strength).permute(0, 2, 3, 1).to(self.dtype)
+        return (noise * self.strength).permute(0, 2, 3, 1)
 
     def finish(self, made: Tensor, scale: Tensor, noise: Tensor | None, rows: Tensor) -> None:
         """Write to `rows` what the convolution made of them, with scale, bias and noise."""
@@ -89,7 +89,7 @@ class Layer:
         if self.wide is not None:
 
             def chunk(first: int, end: int, made: Tensor) -> None:
-                follow(first, end, made[None].to(self.dtype))
+                follow(first, end, made[None])
 
             winograd.convolve(x[0], self.wide, chunk, pool=pool)
             return
@@ -101,12 +101,12 @@ class Layer:
             maps = cpu.planes(x[:, 1:-1, 1:-1] if up else x)
             parts = each(lambda share: share(maps), shares, pool)
             made = parts[0] if len(parts) == 1 else torch.cat(parts, 1)
-            follow(0, self.size[0], made.permute(0, 2, 3, 1))
+            follow(0, self.size[0], made.permute(0, 2, 3, 1).float())
             return
 
         def band(first: int, end: int) -> None:
             rows = x[:, first // 2 : end // 2 + 2] if up else x[:, first : end + 2]
-            follow(first, end, shares[0](cpu.planes(rows)).permute(0, 2, 3, 1))
+            follow(first, end, shares[0](cpu.planes(rows)).permute(0, 2, 3, 1).float())
 
         cpu.in_bands(band, self.size[0], self.step, pool)
 
@@ -115,7 +115,7 @@ class Layer:
         whole = self.step == self.size[0]
         shape = self.at_once, self.step, self.size[1]
         shares = torch.split(weight.to(self.dtype), SHARE if whole else self.channels)
-        bias = self.bias if self.on_weights else None
+        bias = self.bias.to(self.dtype) if self.on_weights else None
         return [_Share(share, shape, self.low_pass, whole, bias) for share in shares]
 
 
@@ -155,17 +155,16 @@ class _Share:
 class ToRGB:
     """A modulated 1x1 convolution without demodulation."""
 
-    def __init__(self, state: State, name: str, row: int, dtype: torch.dtype) -> None:
+    def __init__(self, state: State, name: str, row: int) -> None:
         weight = state[name + "weight"].float()[:, :, 0, 0]
         self.row = row
         self.weight = weight / math.sqrt(weight.shape[1])
         self.affine = _affine(state, name + "affine")
-        self.bias = state[name + "bias"][:, None].to(dtype)
+        self.bias = state[name + "bias"].float()[:, None]
 
     def weights(self, ws: Tensor) -> Tensor:
         """The weights [n, C, I] for these w."""
-        weights = self.weight * _dense(ws[:, self.row, None], *self.affine)
-        return weights.to(self.bias.dtype)
+        return self.weight * _dense(ws[:, self.row, None], *self.affine)
 
 
 def _affine(state: State, name: str) -> tuple[Tensor, Tensor]:

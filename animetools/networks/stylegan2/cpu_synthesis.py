@@ -68,7 +68,7 @@ class Synthesis:
                 most = self.layers[-1].at_once
                 row += 1
             if block + "torgb.weight" in state:
-                self.to_rgb[len(self.layers) - 1] = ToRGB(state, block + "torgb.", row, dtype)
+                self.to_rgb[len(self.layers) - 1] = ToRGB(state, block + "torgb.", row)
         self.group = self.layers[0].at_once
 
     @torch.inference_mode()
@@ -161,19 +161,25 @@ class Synthesis:
     ) -> None:
         """Everything between some rows of a convolution and the next one; without y they are not kept."""
         clamp = self.config.clamp
-        rows = made if y is None else y[:, first + 1 : end + 1, 1:-1]
+        rows = made  # what is bfloat16 in the end is rounded once
+        if y is not None and y.dtype == made.dtype:
+            rows = y[:, first + 1 : end + 1, 1:-1]
         self.layers[n].finish(made, scale, None if noise is None else noise[:, first:end], rows)
         cpu.activate(rows, clamp)
         if colored is not None:
             image, weights = colored
-            flat = (rows if y is None else y[:, first + 1 : end + 1]).flatten(1, 2)
-            rgb = torch.baddbmm(self.to_rgb[n].bias, weights, flat.transpose(1, 2))
+            has_border = y is not None and rows is not made  # with it, rows are a matrix
+            whole = y[:, first + 1 : end + 1] if y is not None and has_border else rows
+            flat = whole.flatten(1, 2).transpose(1, 2)
+            rgb = torch.baddbmm(self.to_rgb[n].bias, weights, flat)
             if clamp is not None:
                 rgb.clamp_(-clamp, clamp)
-            inside = slice(None) if y is None else slice(1, -1)  # with its border it is a matrix
-            image[:, :, first:end].add_(rgb.view(*rgb.shape[:2], end - first, -1)[..., inside])
+            inside = slice(1, -1) if has_border else slice(None)
+            image[:, :, first:end].add_(rgb.view(*rgb.shape[:2], *whole.shape[1:3])[..., inside])
         if next_style is not None:
             rows.mul_(next_style)
+        if y is not None and rows is made:
+            y[:, first + 1 : end + 1, 1:-1] = rows
 
     def _doubled(self, image: Tensor | None, size: Sequence[int], count: int) -> Tensor:
         """The images of the lower block, twice as large (StyleGAN 2, figure 7 b); of none, zeros."""
