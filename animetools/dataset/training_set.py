@@ -20,6 +20,7 @@ from animetools.errors import FatalError, ItemError
 
 MOST_MEASURED = 20_000  # images whose headers are read on opening: some seconds
 EXAMPLES = 1000  # images whose tags a network's file has
+EXAMPLE_TAGS = 1 << 16  # of all of them, about: a file with too many facts would not be read again
 THREADS = 16  # that read headers, and mostly wait for a disk
 
 
@@ -94,7 +95,8 @@ class Images:
     def _examples(self) -> list[list[int]]:
         """The tags of some images, by their numbers."""
         some = range(0, len(self.chosen), -(-len(self.chosen) // EXAMPLES))
-        return [np.flatnonzero(self.labels([n])[0] > 0.5).tolist() for n in some]
+        lists = [np.flatnonzero(self.labels([n])[0] > 0.5).tolist() for n in some]
+        return lists[:: max(1, -(-sum(map(len, lists)) // EXAMPLE_TAGS))]
 
     @cached_property
     def identity(self) -> Identity:

@@ -54,7 +54,7 @@ class Source:
     def w(self, z: Floats, labels: Floats | None) -> Tensor:
         """Truncated w [n, faces, rows, w_dim] of z [n, faces, z_dim].
 
-        PossibleLabels are [faces, c_dim] or [n, faces, c_dim].
+        Labels are [faces, c_dim] or [n, faces, c_dim].
         """
         frames, faces, width = z.shape
         c = None

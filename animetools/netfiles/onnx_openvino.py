@@ -16,7 +16,7 @@ Compute = Callable[[NDArray[Any]], Any]  # a network's first output for its only
 class ByOpenVino:
     """Computes a network on a CPU, from its first call on; several threads may call it at once.
 
-    `otherwise` computes it where OpenVINO is not installed, or lacks something that the file needs.
+    `otherwise` computes it where OpenVINO is not installed, is broken, or lacks something that the file needs.
     """
 
     def __init__(self, path: str, dtype: Precision, otherwise: Compute) -> None:
@@ -39,20 +39,18 @@ def _opened(path: str, dtype: Precision) -> Compute | None:
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     try:
         from openvino import Core
-    except ImportError:
-        return None
-    core = Core()
-    has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
-    settings = {
-        "INFERENCE_PRECISION_HINT": "bf16" if dtype == "bf16" and has_bf16 else "f32",
-        "NUM_STREAMS": cores,  # each of one thread
-        "INFERENCE_NUM_THREADS": cores,
-        "ENABLE_CPU_PINNING": False,  # several processes would share one core
-    }
-    try:
+
+        core = Core()
+        has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
+        settings = {
+            "INFERENCE_PRECISION_HINT": "bf16" if dtype == "bf16" and has_bf16 else "f32",
+            "NUM_STREAMS": cores,  # each of one thread
+            "INFERENCE_NUM_THREADS": cores,
+            "ENABLE_CPU_PINNING": False,  # several processes would share one core
+        }
         compiled = core.compile_model(path, "CPU", settings)
-    except Exception:  # noqa: BLE001  its errors have no kind in common
+    except Exception:  # noqa: BLE001  missing, broken, or of the file: they have no kind in common
         return None
     requests = threading.local()
 

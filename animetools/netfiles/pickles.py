@@ -11,6 +11,7 @@ import mmap
 import os
 import stat
 import struct
+import sys
 from codecs import getincrementaldecoder
 from collections.abc import Iterable
 from contextlib import suppress
@@ -70,6 +71,8 @@ def page_out() -> None:
 
     What is read of them once more is read from the file, and what was written to stays.
     """
+    if sys.platform != "linux":
+        return  # others give this number another meaning, or none
     for each in list(_maps):
         with suppress(OSError, ValueError):
             each.madvise(PAGE_OUT)

@@ -16,7 +16,9 @@ def packs(dtype: torch.dtype) -> bool:
     known = torch.backends.mkldnn.is_available() and hasattr(  # type: ignore[no-untyped-call]
         torch.ops.mkldnn, "_reorder_convolution_transpose_weight"
     )
-    return known and (dtype == torch.float32 or torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    if not known or torch.ops.mkldnn._is_mkldnn_acl_supported():
+        return False  # ARM's library has no leaky ReLU behind a convolution: torch's compiler avoids it
+    return dtype == torch.float32 or torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 class Convolution:

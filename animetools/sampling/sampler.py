@@ -159,10 +159,12 @@ class Sampler:
         """
         names = self.network.classes
         words = classes_in_record(record, names)
-        if not words or not names or self.has_labels:
+        if not names or self.has_labels or words == self._usual_words(Latent(seed)):
             return Latent(seed)
+        if not words and self.network.takes_tags and record.get("tags") == []:
+            words = (f"{names[0]}:0",)  # no tags, where the usual ones are those of an image
         labels_of_record(names, words)
-        return Latent(seed, classes=() if words == self._usual_words(Latent(seed)) else words)
+        return Latent(seed, classes=words)
 
     def of_seeds(self, text: str, record: dict[str, Any]) -> Iterator[Latent]:
         """The latents of seeds, as `Seeds.parse` reads them.

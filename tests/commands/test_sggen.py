@@ -320,6 +320,12 @@ def test_a_seed_draws_the_tags_of_an_image_that_was_learned_from(shell: Shell, h
     (again,) = records(shell(f"{make} --name {{index}} -o again - < list").stdout)
     assert again["tags"] == drawn[seed]["tags"]
 
+    (none,) = records(quick(f"{make} --seeds {seed} --tags hat:0 -o none", here).stdout)
+    (here / "list").write_text(json.dumps(none) + "\n")
+    (again,) = records(shell(f"{make} --name {{index}} -o none - < list").stdout)
+    assert none["tags"] == again["tags"] == []
+    assert (pixels(here / again["path"]) == pixels(here / none["path"])).all()
+
 
 def test_a_dash_reads_seeds_latents_and_records(shell: Shell, here: Path) -> None:
     np.savez(here / "z.npz", np.zeros((2, 12)))

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from animetools.dataset import training_set
 from animetools.dataset.tfrecords import masked_crcs
 from animetools.dataset.training_set import Images
 from animetools.dataset.webdataset import TarReader
@@ -124,6 +125,14 @@ def test_labels_may_be_vectors(tmp_path: Path, write: Write) -> None:
     images = Images(path, conditional=True)
     assert images.labels([1, 0]).tolist() == [[0.0, 2.0], [0.5, -1.0]]
     assert images.label_facts == {"tags": True, "examples": [[], [1]]}
+
+
+def test_examples_of_many_tags_are_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a network's file would hold more than is read again."""
+    monkeypatch.setattr(training_set, "EXAMPLE_TAGS", 10)
+    path = sets.folder(tmp_path / "set", [picture(n) for n in range(5)], [[1.0] * 6] * 5)
+    examples = Images(path, conditional=True).label_facts["examples"]
+    assert examples == [[*range(6)]] * 2
 
 
 @pytest.mark.parametrize("write", WRITERS)

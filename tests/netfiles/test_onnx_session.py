@@ -5,6 +5,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import numpy as np
@@ -70,6 +71,14 @@ def test_without_openvino_onnxruntime_computes(
     wanted = open_session(network, "cpu", 1, "tag").run(IMAGE)
     monkeypatch.setitem(sys.modules, "openvino", None)
     assert (open_session(network, "cpu", 1, "tag", "bf16").run(IMAGE) == wanted).all()
+
+
+def test_a_broken_openvino_is_as_none(network: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def core() -> None:
+        raise RuntimeError("no plugin for a CPU")
+
+    monkeypatch.setitem(sys.modules, "openvino", SimpleNamespace(Core=core))
+    assert ByOpenVino(network, "bf16", lambda given: given)(IMAGE) is IMAGE
 
 
 def test_what_openvino_cannot_open_onnxruntime_computes(tmp_path: Path) -> None:
