@@ -56,6 +56,8 @@ class Embedding:
         self.path = path
         self.network = open_session(path, device, threads, extra)
         self.is_on_cpu = self.network.is_on_cpu
+        if not self.network.inputs:
+            raise FatalError(f"{path} takes nothing, not images")
         given = self.network.inputs[0]
         sizes = [size if isinstance(size, int) else 0 for size in given.shape]
         if given.type not in UNITS or len(sizes) != 4 or 3 not in (sizes[1], sizes[3]):

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from onnx import TensorProto
+from onnx import TensorProto, helper
 from PIL import Image
 
 from animetools.artist.artist import draw
@@ -50,11 +50,23 @@ def test_an_embedding_of_another_size_gets_scaled_images(tmp_path: Path) -> None
     assert np.abs(embedding(image[None]) - expected.reshape(1, -1)).max() < 0.01
 
 
+def constant() -> bytes:
+    """A network without an input."""
+    value = helper.make_tensor("v", TensorProto.FLOAT, [1], [1.0])
+    gives = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1])
+    graph = helper.make_graph(
+        [helper.make_node("Constant", [], ["y"], value=value)], "g", [], [gives]
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    return bytes(model.SerializeToString())
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
         (lambda path: path.write_bytes(b"rubbish"), "not a usable ONNX file"),
         (lambda path: None, "cannot be read: No such file"),
+        (lambda path: path.write_bytes(constant()), "takes nothing"),
         (lambda path: embedding_file(path, ["n", 4, 8, 8]), "not images: that would be"),
         (lambda path: embedding_file(path, ["n", 3, 8, 8], TensorProto.INT64), "not images"),
         (lambda path: embedding_file(path, ["n", 3, 1 << 20, 8]), "too large"),
