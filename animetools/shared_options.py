@@ -27,7 +27,7 @@ Tags = Annotated[
     tuple[str, ...],
     Opt(
         "Several classes at once, by numbers or names: long_hair,smile:0.5. The number behind a class,"
-        " 0 to 1, weakens it; --tags given again goes halfway between both.",
+        " 0 to 1, weakens it; '' is none of them. --tags given again goes halfway between both.",
         unit="TAGS",
     ),
 ]

@@ -60,7 +60,9 @@ def examples_of(facts: dict[str, Any], c_dim: int) -> Lists | None:
 
 def lists_of(class_: str, tags: Sequence[str]) -> tuple[tuple[str, ...], ...]:
     """The lists of words that --class or several --tags give."""
-    return ((class_,),) if class_ else tuple(tuple(text.split(",")) for text in tags)
+    return (
+        ((class_,),) if class_ else tuple(tuple(text.split(",") if text else ()) for text in tags)
+    )
 
 
 def mean_labels(classes: Sequence[str], lists: Sequence[Sequence[str]]) -> NDArray[np.float32]:
