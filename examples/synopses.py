@@ -5,6 +5,7 @@ The grammar is in synopses.txt. A line depends on the seed and its number alone.
 
 import argparse
 import re
+import signal
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -130,6 +131,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # end silently where the reader does
     for number in range(options.count):
         sys.stdout.write(f"{synopsis(options.seed, number)}\n")
 

@@ -1,6 +1,7 @@
 """The grammar that the default language model learns from."""
 
 import re
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -33,6 +34,19 @@ def test_synopses_are_whole_different_and_agree() -> None:
         assert not re.search(r"[{}\[\]|]|  |\b(a|an|the) (a|an|the)\b", plot), line
         wrong = re.findall(r"\ba [aeio]\w+|\ban [^aeiou]", plot, re.IGNORECASE)
         assert all(word.lower().startswith("a one") for word in wrong), line
+
+
+def test_a_reader_may_leave() -> None:
+    program = subprocess.Popen(
+        [sys.executable, ROOT / "examples/synopses.py", "--count", "99999"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert program.stdout and program.stderr
+    program.stdout.readline()
+    program.stdout.close()
+    assert (program.stderr.read(), program.wait()) == (b"", -signal.SIGPIPE)
+    program.stderr.close()
 
 
 def test_no_opening_is_frequent_and_lengths_vary() -> None:

@@ -52,7 +52,7 @@ class Detector:
 
     search: Search
     searched: str  # what was asked for: auto, points, lbp, nvxs, and another cascade
-    found: str = ""  # what auto found besides points: lbp, nvxs, or both
+    found: str = ""  # the detectors that auto has here: points, lbp and nvxs, or fewer
 
     def __call__(self, rgb: Pixels) -> list[Face]:
         """The faces, highest score first."""

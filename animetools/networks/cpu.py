@@ -70,7 +70,7 @@ class Space:
 def keep_freed_memory() -> None:
     """Have this process use large blocks again that it frees, where its C library is glibc.
 
-    It would give them back at once, and zeroing new ones costs a sixth of the time of training.
+    It would give them back at once, and each step of training would wait for new, zeroed ones.
     """
     settings = getattr(ctypes.CDLL(None), "mallopt", None)
     if settings is not None:

@@ -35,6 +35,8 @@ def main() -> None:
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
     parser.add_argument("--env", type=Path, default=ROOT / "build" / "peers")
     given = parser.parse_args()
+    if unknown := set(given.sections) - set(SECTIONS):
+        parser.error(f"unknown section: {', '.join(sorted(unknown))}")
     python: Path = given.env / "bin" / "python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", given.env], check=True)

@@ -1,6 +1,6 @@
 """animeclean beside imagededup: the copies found among drawn pictures, and the CPU seconds it takes.
 
-animeclean also checks that each file is whole, counts its colors, and starts anew at each turn.
+animeclean also checks that each file is whole, counts its colors, and starts again at each turn.
 """
 
 import json
