@@ -22,15 +22,24 @@ class ByOpenVino:
     def __init__(self, path: str, dtype: Precision, otherwise: Compute) -> None:
         """Open nothing yet: OpenVINO allocates what a file asks for, which must be checked first."""
         self.path, self.dtype, self.compute = path, dtype, otherwise
-        self.opening, self.is_open = threading.Lock(), False
+        self.is_open = False
 
     def __call__(self, given: NDArray[Any]) -> Any:
         """What the network makes of `given`."""
-        with self.opening:
-            if not self.is_open:
-                self.compute = _opened(self.path, self.dtype) or self.compute
-                self.is_open = True
+        if not self.is_open:
+            with _first:
+                if not self.is_open:
+                    self.compute = _opened(self.path, self.dtype) or self.compute
+                    try:
+                        return self.compute(given)
+                    finally:
+                        self.is_open = True
         return self.compute(given)
+
+
+# The first calls of two threads wait for each other for ever: each has one of Python's lock and
+# that of a variable in OpenVINO's bindings.
+_first = threading.Lock()
 
 
 def _opened(path: str, dtype: Precision) -> Compute | None:

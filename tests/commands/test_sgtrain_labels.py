@@ -76,7 +76,7 @@ def test_a_network_of_tags_draws_and_judges_without_tags(
     made = snapshot(Path(network))
     assert (made.facts["tags"], made.facts["config"]["label_dropout"]) == (True, 0.5)
     assert not any(name.startswith("mapping.fc") for name in made.networks["D"].state)
-    drawn = quick(f"sggen --network {network} --seeds 0 --json -o {tmp_path}/a", data)
+    drawn = quick(f"sggen --network {network} --seeds 0 --tags '' --json -o {tmp_path}/a", data)
     record = json.loads(drawn.stdout)
     assert record["tags"] == []
     assert "class" not in record
