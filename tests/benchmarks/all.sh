@@ -1,0 +1,90 @@
+#!/bin/bash
+# Runs the benchmarks one after the other, with nothing else on the machine, and writes docs/benchmarks.md:
+# the machine, and what each of them prints. It takes hours. What each printed is kept in build/benchmarks:
+# if interrupted, run the same line again, and it continues; to measure all anew, remove that folder.
+#
+# Usage: tests/benchmarks/all.sh [NAME ...]
+# with the names of those to run, such as films.py: the page then has these, and those that were kept.
+#
+# What needs a card (cuda.py), an older checkout (same.py), or a network or data of one's own (faces.py,
+# obedience.py, synopses.py) is not among them.
+set -uo pipefail
+cd "$(dirname "$(readlink -f "$0")")/../.."
+./setup
+export PYTHONPATH=.
+kept=build/benchmarks
+mkdir -p $kept
+
+real=../shared/data/real
+[ -d $real ] || real=
+raw=${real:-build/benchmarks/raw}
+[ "$real" ] || bin/animedraw --count 100 --quiet -o "$raw" > /dev/null
+lines=(
+    "networks.py 256"
+    "networks.py 512"
+    "stylegan3.py"
+    "stylegan3.py --radial"
+    "figures.py"
+    "films.py"
+    "live.py"
+    "projection.py"
+    "editing.py"
+    "training.py"
+    "training.py --dtype bf16"
+    "presets.py"
+    "loader.py"
+    "ranks.py"
+    "cluster.py"
+    "peers.py"
+    "upscaling.py speed"
+    "tagging.py"
+    "snippets.py"
+    "classic.py"
+    "detectors.py"
+    "augmenting.py close"
+    "augmenting.py speed"
+    "copies.py $raw"
+    "duplicates.py"
+    "nearest.py"
+    "million.py"
+    "metadata.py"
+    "paths.py"
+    "chain.py"
+    "site.py"
+    "zip64.py"
+    "mutants.py"
+)
+
+status=0
+for line in "${lines[@]}"; do
+    name=${line%% *} file=$kept/${line//[\/ ]/_}.txt
+    [ $# = 0 ] || [[ " $* " = *" $name "* ]] || continue
+    [ -e "$file" ] && continue
+    echo "$line" >&2
+    # shellcheck disable=SC2086  # a line is words
+    if .venv/bin/python tests/benchmarks/$line > "$file.part"; then
+        mv "$file.part" "$file"
+    else
+        echo "$line: failed" >&2
+        status=1
+    fi
+done
+
+{
+    cat << END
+# Benchmarks
+
+What [tests/benchmarks/all.sh](../tests/benchmarks/all.sh) printed on $(date -u +%F), with animetools of commit
+$(git rev-parse --short HEAD), on $(nproc) cores of $(lscpu | sed -n 's/^Model name: *//p') with $(free -g | awk '/Mem/ {print $2}') GB,
+$(.venv/bin/python --version), torch $(.venv/bin/python -c 'import torch; print(torch.__version__)'). The first lines of each file say what it measures.
+END
+    for line in "${lines[@]}"; do
+        file=$kept/${line//[\/ ]/_}.txt
+        [ -e "$file" ] || continue
+        printf '\n## %s\n\n```\n' "${line/ $raw/ RAW}"
+        cat "$file"
+        printf '```\n'
+    done
+} > docs/benchmarks.md.part
+mv docs/benchmarks.md.part docs/benchmarks.md
+exit $status
