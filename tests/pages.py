@@ -21,7 +21,7 @@ def pages() -> dict[str, str]:
     names = [command.name for command in commands()]
     made = {}
     for command in commands():
-        made[f"man/man1/{command.name}.1"] = man_page(command, names)
+        made[f"man/{command.name}.1"] = man_page(command, names)
         made[f"completions/bash/{command.name}"] = bash_completion(command)
         made[f"completions/zsh/_{command.name}"] = zsh_completion(command)
         made[f"completions/fish/{command.name}.fish"] = fish_completion(command)

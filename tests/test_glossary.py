@@ -1,4 +1,4 @@
-"""man/man7/animetools.7 and CONTRIBUTING.md, written by hand, say what the code does."""
+"""man/animetools.7 and CONTRIBUTING.md, written by hand, say what the code does."""
 
 import json
 import re
@@ -19,7 +19,7 @@ from tests.quick import quick
 from tests.test_rooms import ALLOWED
 from tests.tiny import snapshot
 
-PAGE = (ROOT / "man/man7/animetools.7").read_text()
+PAGE = (ROOT / "man/animetools.7").read_text()
 EXITS = {"0", "1", "2", str(128 + signal.SIGINT), str(128 + signal.SIGPIPE)}
 
 

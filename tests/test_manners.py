@@ -5,6 +5,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections import defaultdict
 from pathlib import Path
 
@@ -31,7 +32,11 @@ def test_commands_launchers_scripts_and_pages_are_one_list() -> None:
     assert files == names
     assert {path.name for path in (ROOT / "bin").iterdir()} == names | {"launch"}
     pages = {f"{name}.1" for name in names} | {"animetools.7"}
-    assert {path.name for path in (ROOT / "man").glob("man?/*")} == pages
+    assert {path.name for path in (ROOT / "man").iterdir()} == pages
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    installed = wheel["targets"]["wheel"]["shared-data"]
+    for page in pages:
+        assert installed[f"man/{page}"] == f"share/man/man{page[-1]}/{page}"
 
 
 def test_pages_and_completions_are_what_the_declarations_give() -> None:
@@ -98,7 +103,7 @@ def test_a_missing_file_costs_one_line(shell: Shell, tmp_path: Path, command: Co
 def test_man_pages_are_roff_without_faults() -> None:
     if not shutil.which("man"):
         pytest.skip("man is not installed")
-    for path in sorted((ROOT / "man").glob("man?/*")):
+    for path in sorted((ROOT / "man").iterdir()):
         done = subprocess.run(
             ["man", "--warnings", "-l", str(path)],
             capture_output=True,

@@ -343,7 +343,7 @@ def test_decoders_stay_silent_about_slips(capfd: pytest.CaptureFixture[str]) -> 
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("page", ["README.md", *(f"man/man1/{name}.1" for name in READERS)])
+@pytest.mark.parametrize("page", ["README.md", *(f"man/{name}.1" for name in READERS)])
 def test_the_pages_list_what_is_read(page: str) -> None:
     text = " ".join((ROOT / page).read_text().split())
     for name in set(EXTENSIONS.values()):
