@@ -12,6 +12,10 @@ from numpy.typing import NDArray
 Precision = Literal["fp32", "bf16"]
 Compute = Callable[[NDArray[Any]], Any]  # a network's first output for its only input
 
+# Held in first calls: two at once may wait for each other for ever, one with Python's lock and one
+# with that of a variable in OpenVINO's bindings.
+_first = threading.Lock()
+
 
 class ByOpenVino:
     """Computes a network on a CPU, from its first call on; several threads may call it at once.
@@ -35,11 +39,6 @@ class ByOpenVino:
                     finally:
                         self.is_open = True
         return self.compute(given)
-
-
-# The first calls of two threads wait for each other for ever: each has one of Python's lock and
-# that of a variable in OpenVINO's bindings.
-_first = threading.Lock()
 
 
 def _opened(path: str, dtype: Precision) -> Compute | None:

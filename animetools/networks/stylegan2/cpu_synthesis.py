@@ -161,20 +161,18 @@ class Synthesis:
     ) -> None:
         """Everything between some rows of a convolution and the next one; without y they are not kept."""
         clamp = self.config.clamp
-        rows = made  # what is bfloat16 in the end is rounded once
+        whole, rows, inside = made, made, slice(None)  # what is bfloat16 in the end is rounded once
         if y is not None and y.dtype == made.dtype:
-            rows = y[:, first + 1 : end + 1, 1:-1]
+            whole, inside = y[:, first + 1 : end + 1], slice(1, -1)
+            rows = whole[:, :, inside]
         self.layers[n].finish(made, scale, None if noise is None else noise[:, first:end], rows)
         cpu.activate(rows, clamp)
         if colored is not None:
             image, weights = colored
-            has_border = y is not None and rows is not made  # with it, rows are a matrix
-            whole = y[:, first + 1 : end + 1] if y is not None and has_border else rows
-            flat = whole.flatten(1, 2).transpose(1, 2)
+            flat = whole.flatten(1, 2).transpose(1, 2)  # with its border, which makes it a matrix
             rgb = torch.baddbmm(self.to_rgb[n].bias, weights, flat)
             if clamp is not None:
                 rgb.clamp_(-clamp, clamp)
-            inside = slice(1, -1) if has_border else slice(None)
             image[:, :, first:end].add_(rgb.view(*rgb.shape[:2], *whole.shape[1:3])[..., inside])
         if next_style is not None:
             rows.mul_(next_style)

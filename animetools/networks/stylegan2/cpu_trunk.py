@@ -36,7 +36,7 @@ class Trunk:
     ) -> None:
         self.config, self.dtype = config, dtype
         self.space = Space()
-        self.low_pass = cpu.low_pass(config.kernel)
+        low_pass = cpu.low_pass(config.kernel)
         top = len(config.channels) - 1
         from_rgb = f"b{4 << top}.fromrgb."
         weight = state[from_rgb + "weight"].float()[:, :, 0, 0]
@@ -47,7 +47,7 @@ class Trunk:
                 state,
                 f"b{4 << i}.",
                 (config.base[0] << i, config.base[1] << i),
-                self.low_pass,
+                low_pass,
                 dtype,
             )
             for i in range(top, 0, -1)
