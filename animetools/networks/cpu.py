@@ -2,6 +2,7 @@
 
 import ctypes
 import math
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
@@ -72,7 +73,8 @@ def keep_freed_memory() -> None:
 
     It would give them back at once, and each step of training would wait for new, zeroed ones.
     """
-    settings = getattr(ctypes.CDLL(None), "mallopt", None)
+    library = ctypes.CDLL(None) if sys.platform == "linux" else None
+    settings = getattr(library, "mallopt", None)
     if settings is not None:
         settings(-4, 0)  # M_MMAP_MAX: no block is a mapping of its own
         settings(-1, -1)  # M_TRIM_THRESHOLD: the heap does not shrink
