@@ -2,7 +2,7 @@
 {% include "faces.js" %}
 
 const EVERY = 15000; // milliseconds
-const TRIES = 20; // before a site counts as empty
+const TRIES = 60; // before a site counts as empty
 
 let going = true;
 let timer = 0;
