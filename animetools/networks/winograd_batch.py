@@ -20,9 +20,13 @@ _space = cpu.Space()
 
 
 def suits(x: Tensor, weight: Tensor) -> bool:
-    """Whether `convolve` is faster than torch's convolution of x [n, I, H, W] and weight."""
+    """Whether `convolve` is faster than torch's convolution of x [n, I, H, W] and weight.
+
+    Never while torch traces a module: other programs, which get what it writes, have no such operations.
+    """
     return (
-        x.dtype == torch.float32
+        not torch.compiler.is_compiling()
+        and x.dtype == torch.float32
         and x.device.type == "cpu"
         and winograd.Packed.here
         and weight.shape[2:] == (3, 3)

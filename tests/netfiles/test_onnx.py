@@ -12,6 +12,7 @@ from animetools.networks.config import MappingConfig
 from animetools.networks.families import kind_of
 from animetools.networks.generator import Generator
 from animetools.networks.stylegan1.config import StyleGAN1GeneratorConfig
+from animetools.networks.stylegan2.config import StyleGAN2GeneratorConfig
 from tests.netfiles import sg3
 
 MAPPING = MappingConfig(z_dim=6, w_dim=5, layers=2, width=7, c_dim=2, labels="concat")
@@ -56,3 +57,12 @@ def test_a_stylegan_3_keeps_its_transform() -> None:
     z = torch.randn(2, generator.config.mapping.z_dim)
     (found,) = session.run(None, {"z": z.numpy(), "psi": np.asarray(1, np.float32)})
     torch.testing.assert_close(torch.from_numpy(found), generator(z), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_wide_layers_are_plain_convolutions() -> None:
+    config = StyleGAN2GeneratorConfig(MappingConfig(z_dim=6, w_dim=6, layers=1), (4, 4, 4, 128))
+    torch.manual_seed(0)
+    state = kind_of(config).module(config).state_dict()
+    graph = onnx.load_from_string(encode(SavedNetwork(config, state))).graph
+    assert "Conv" in {node.op_type for node in graph.node}
