@@ -38,13 +38,16 @@ Finish = Callable[[int, int, Tensor], None]
 
 
 def transform(weight: Tensor) -> Tensor:
-    """The weights [O, C, 3, 3] as `convolve` takes them: [36, C, O], columns' points first."""
+    """The weights [O, C, 3, 3] at the points of rows and columns, columns first: [36, O, C]."""
     points = torch.tensor(WEIGHTS, dtype=torch.float64, device=weight.device)
-    products = weight.new_empty(POINTS, POINTS, *weight.shape[1::-1])
-    for first in range(0, len(weight), PART):  # in float64 all of them would take much memory
-        some = weight[first : first + PART].double()
-        products[..., first : first + PART] = torch.einsum("ia,ocab,jb->jico", points, some, points)
-    return products.flatten(0, 1)
+    both = torch.kron(points, points)
+    outputs, inputs = weight.shape[:2]
+    made = weight.new_empty(len(both), outputs, inputs)
+    for first in range(0, outputs, PART):  # in float64 all of them would take much memory
+        some = slice(first, first + PART)
+        taps = weight[some].double().permute(3, 2, 0, 1).reshape(9, -1)
+        made[:, some] = (both @ taps).view(len(both), -1, inputs)
+    return made
 
 
 class Packed:
@@ -59,8 +62,8 @@ class Packed:
 
     def __init__(self, weights: Tensor) -> None:
         reorder = torch.ops.mkldnn._reorder_linear_weight
-        self.outputs = weights.shape[2]
-        self.weights = [reorder(each.t().contiguous(), CHUNK) for each in weights]
+        self.outputs = weights.shape[1]
+        self.weights = [reorder(each, CHUNK) for each in weights]
 
     def multiply(self, x: Tensor, out: Tensor) -> None:
         """x [36, tiles, C] by the weights, each of the 36 by its own, to out [36, tiles, O]."""
@@ -72,11 +75,11 @@ Weights = Tensor | Packed
 
 
 def weights(weight: Tensor, dtype: torch.dtype) -> Weights:
-    """The weights [O, C, 3, 3] in the form that is fastest here, for products in that precision."""
-    transformed = transform(weight)
+    """The weights [O, C, 3, 3] as `convolve` takes them, for products in float32 or bfloat16."""
+    made = transform(weight)
     if dtype == torch.float32 and Packed.here:
-        return Packed(transformed)
-    return transformed.to(dtype)
+        return Packed(made)
+    return made.to(dtype).mT
 
 
 def convolve(
@@ -90,9 +93,8 @@ def convolve(
     """Call finish(first, end, made) for all rows of the convolution of x, made [end - first, W, O].
 
     x is contiguous and has its zero border in it: [H + 2, W + 2, C], in float32 or bfloat16. H and W
-    are multiples of 4. The rows that are made are float32 and are overwritten after the call. products
-    come from `transform`, in float32, `Packed` or not, or bfloat16. A bias [O] is added. The threads of
-    the `pool` share the chunks.
+    are multiples of 4. The rows that are made are float32 and are overwritten after the call. The
+    products are those of `weights`. A bias [O] is added. The threads of the `pool` share the chunks.
     """
     rows, columns = (x.shape[0] - 2) // TILE, (x.shape[1] - 2) // TILE
     height = max(1, min(rows, CHUNK // columns))

@@ -1,7 +1,6 @@
-"""Winograd's algorithm for batches that a network learns from, whose weights are new in each step.
+"""Winograd's algorithm for batches that a network learns from.
 
-Weights are transformed in float32, which is fast. The images of a batch are shared out between
-threads, so that no number depends on how many there are.
+The images of a batch are shared out between threads, so that no number depends on how many there are.
 """
 
 import functools
@@ -41,7 +40,9 @@ def convolve(x: Tensor, weight: Tensor) -> Tensor:
 
     All float32. Differs from the direct algorithm by 4e-6 of the result, which itself is off by 1e-6.
     """
-    pixels, products = x.permute(0, 2, 3, 1), packed(weight)
+    pixels = x.permute(0, 2, 3, 1)
+    with cpu.alone():
+        products = winograd.weights(weight, torch.float32)
     y = pixels.new_empty(*pixels.shape[:3], len(weight))
 
     def one(image: int) -> None:
@@ -56,15 +57,6 @@ def convolve(x: Tensor, weight: Tensor) -> Tensor:
     threads = torch.get_num_threads()
     cpu.each(one, range(len(x)), pool_of(threads) if threads > 1 else None)
     return y.permute(0, 3, 1, 2)
-
-
-def packed(weight: Tensor) -> winograd.Packed:
-    """Weights [O, I, 3, 3] as `winograd.convolve` takes them, transformed in float32."""
-    points = weight.new_tensor(winograd.WEIGHTS)
-    outputs, inputs = weight.shape[:2]
-    with cpu.alone():
-        taps = weight.permute(3, 2, 0, 1).reshape(9, -1)
-        return winograd.Packed((torch.kron(points, points) @ taps).view(-1, outputs, inputs).mT)
 
 
 @functools.cache

@@ -52,7 +52,7 @@ def test_any_shape_agrees_with_the_direct_algorithm(
 
 def test_threads_change_no_bit_and_rows_are_made_once() -> None:
     x = bordered(torch.randn(3, 80, 256))
-    products = winograd.transform(torch.randn(5, 3, 3, 3))
+    products = winograd.weights(torch.randn(5, 3, 3, 3), torch.float32)
 
     alone = convolved(x, products)
     with ThreadPoolExecutor(4) as pool:
