@@ -4,7 +4,6 @@ import math
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal
@@ -17,7 +16,6 @@ from animetools.netfiles.onnx_session import OnnxError, open_session
 from tests.conftest import ROOT
 from tests.upscaling.onnxfiles import model, node
 
-needs_openvino = pytest.mark.skipif(not find_spec("openvino"), reason="without openvino")
 RNG = np.random.default_rng(0)
 IMAGE = RNG.random((1, 3, 40, 40), np.float32)
 
@@ -36,7 +34,6 @@ def never(given: object) -> Any:
     raise AssertionError("OpenVINO did not compute it")
 
 
-@needs_openvino
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])
 def test_openvino_gives_the_numbers_of_onnxruntime(
     network: str, dtype: Literal["fp32", "bf16"]
@@ -51,7 +48,6 @@ def test_openvino_gives_the_numbers_of_onnxruntime(
         assert 20 * math.log10(np.ptp(wanted) / max(np.sqrt(np.mean(error**2)), 1e-9)) > 42
 
 
-@needs_openvino
 def test_a_result_does_not_depend_on_the_threads(network: str) -> None:
     compute = ByOpenVino(network, "bf16", never)
     images = [IMAGE[:, :, :, :width].copy() for width in range(10, 40)]
@@ -61,7 +57,6 @@ def test_a_result_does_not_depend_on_the_threads(network: str) -> None:
         assert (compute(image) == found).all()
 
 
-@needs_openvino
 def test_a_result_stays_when_the_next_is_computed(network: str) -> None:
     compute = ByOpenVino(network, "fp32", never)
     found = compute(IMAGE)
@@ -100,7 +95,6 @@ def test_what_cannot_be_run_is_told_in_a_line(network: str) -> None:
         assert str(why.value).isprintable()
 
 
-@needs_openvino
 def test_nobody_hears_of_it(network: str, tmp_path: Path) -> None:
     """OpenVINO's telemetry writes to the home directory before it sends anything."""
     lines = f"""if True:
