@@ -101,7 +101,7 @@ def seconds_per_kimg(gan: GAN, batch: int) -> float:
         return 1000 * spent / (few * repeats) * (REGULARIZED if config.lazy else 1)
     for _ in range(2):
         main, whole = seconds(1, batch), seconds(0, batch)  # without and with both
-    of_g, of_d = gan.intervals
+    of_g, of_d = gan.phases.intervals
     share = (1 / of_g + repeats / of_d) / 2  # as if they took the same time
     return 1000 * (main + share * max(0.0, whole - main)) / (batch * repeats)
 

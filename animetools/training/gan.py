@@ -1,4 +1,4 @@
-"""One iteration of training: four phases, two optimizers, the moving averages.
+"""A run's two networks and its state: phases, optimizers and moving averages at each iteration.
 
 Karras et al. 2019 (StyleGAN2, arXiv:1912.04958), appendix B; Karras et al. 2020 (StyleGAN2-ADA,
 arXiv:2006.06676), section 3 and appendix B; Karras et al. 2021 (StyleGAN3, arXiv:2106.12423),
@@ -7,41 +7,33 @@ appendix G.
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd import backward
 
 from animetools.errors import FatalError
 from animetools.networks.discriminator import Discriminator
 from animetools.networks.generator import Generator
 from animetools.networks.layers import Dense
 from animetools.networks.ops import enlarge
-from animetools.training import growth, loss
-from animetools.training.averages import (
-    adapted,
-    ema_decay,
-    follow,
-    magnitude_decay,
-    track_average,
-)
+from animetools.training import growth
+from animetools.training.averages import adapted, ema_decay, follow
 from animetools.training.blurring import blurred, sigma_at
 from animetools.training.config import TrainConfig
 from animetools.training.draw import Draw, RandomNumbers
-from animetools.training.labels import Labels, crossed
+from animetools.training.labels import Labels
 from animetools.training.loss import Networks, Terms
-from animetools.training.networks import layers_from_image
+from animetools.training.networks import learning
 from animetools.training.optimizer import Optimizer
+from animetools.training.phases import Phases
 from animetools.training.ranks import ALONE, Ranks
 from animetools.training.schedules import value_at
 
 Augment = Callable[[Tensor, float, torch.Generator], Tensor]
 """(images [n, C, H, W], the probability p, a source of random numbers) to images like them."""
 
-G_INTERVAL = 4  # steps of the generator between two of its regularizations
-D_INTERVAL = 16  # and of the discriminator
 ADA_INTERVAL = 4  # iterations between two adjustments of p
 
 
@@ -79,18 +71,15 @@ class GAN:
         self.lods: list[Tensor] = []  # of the networks, if they grow
         if config.grows:
             self.lods = [discriminator.lod, synthesis.lod, average.lod]
-        frozen = set()
-        for layer in layers_from_image(discriminator)[: config.freeze_d]:
-            frozen |= set(layer.requires_grad_(False).parameters())
         w_avg = generator.mapping.w_avg
         self.device, self.dtype = w_avg.device, w_avg.dtype
-        learning = [x for x in discriminator.parameters() if x not in frozen]
+        learns = learning(discriminator.requires_grad_(False), config.freeze_d)
         self.classifier = None
         if config.classify:
             self.classifier = Dense(discriminator.config.dense, generator.config.mapping.c_dim)
             nn.init.zeros_(self.classifier.to(w_avg).weight)
-            learning += self.classifier.parameters()
-        self.g, self.d = Optimizer(generator.parameters(), ranks), Optimizer(learning, ranks)
+            learns += self.classifier.parameters()
+        self.g, self.d = Optimizer(generator.parameters(), ranks), Optimizer(learns, ranks)
         self.labels, self.chance = labels, torch.Generator().manual_seed(config.seed)
         self.random = RandomNumbers(self.chance, self.device, self.dtype)
         self.augment, self.ranks = augment, ranks
@@ -169,7 +158,8 @@ class GAN:
         if not self.networks.small:
             reals = enlarge(reals, 2 ** int(self.lod))
         self.rates = self.now(config.g_lr), self.now(config.d_lr)
-        g_interval, d_interval = self.intervals
+        phases = self.phases
+        g_interval, d_interval = phases.intervals
         regular = bool(config.pl_weight) or not config.alias_free  # StyleGAN 3's has one loss
         self.g.tune(self.rates[0], g_interval if config.lazy and regular else None)
         self.d.tune(self.rates[1], d_interval if config.lazy else None)
@@ -178,18 +168,23 @@ class GAN:
         turn, repeat = divmod(self.iteration, config.d_repeats)
         if repeat == 0:
             self.g.begin()
-            terms |= self.generator_gradients(self.draw(batch))
+            terms |= phases.generator_gradients(self.draw(batch), self.now(config.top_k))
             if config.pl_weight and turn % g_interval == 0:
                 self._step_if_lazy(self.g)
                 half = max(1, batch // 2)
-                terms |= self.path_length_gradients(self.draw(half), self.directions(half))
+                found, self.path_mean = phases.path_length_gradients(
+                    self.draw(half), self.directions(half), self.path_mean
+                )
+                terms |= found
             self.g.step()
 
         self.d.begin()
-        terms |= self.discriminator_gradients(self.draw(batch), reals, labels, whole)
+        terms |= self.watched(
+            phases.discriminator_gradients(self.draw(batch), reals, labels, whole)
+        )
         if config.gamma and self.iteration % d_interval == 0:
             self._step_if_lazy(self.d)
-            terms |= self.r1_gradients(reals, labels)
+            terms |= self.watched(phases.r1_gradients(reals, labels))
         self.d.step()
 
         self.finish(batch)
@@ -199,15 +194,17 @@ class GAN:
         return of_all | {"path_mean": self.path_mean, "p": self.p}
 
     @property
-    def intervals(self) -> tuple[int, int]:
-        """Steps between two regularizations of the generator, and of the discriminator."""
-        return (G_INTERVAL, D_INTERVAL) if self.config.lazy else (1, 1)
+    def phases(self) -> Phases:
+        """The phases of the next iteration."""
+        return Phases(self.networks, self.config, self.ranks, self.chance)
 
     def draw(self, count: int) -> Draw:
         """New latents, labels and noise for so many fakes, of which it gives this rank's share."""
         unused = 2 * int(self.lod)  # of the layers, those that are still to grow
         draw = self.random.fakes(count, self.generator, self.config, self.labels, unused)
-        return draw if self.ranks.count == 1 else draw.at(self._places(count))
+        if self.ranks.count == 1:
+            return draw
+        return draw.at(self.ranks.places(count, self.config.accumulate))
 
     def directions(self, count: int) -> Tensor:
         """Directions in the space of images, for so many path lengths of all ranks."""
@@ -220,101 +217,13 @@ class GAN:
         images = blurred(images, sigma_at(self.config, self.seen / 1000))
         return images if self.augment is None else self.augment(images, float(self.p), self.chance)
 
-    def generator_gradients(self, draw: Draw) -> Terms:
-        """Add up the gradients of the generator's loss."""
-        ws, top_k, classify = self._ws(draw), self.now(self.config.top_k), self.config.classify
-        leaf = ws.detach().requires_grad_()  # the mapping runs once, however many the parts
-        parts = []
-        for part_ws, noise, c in self._parts(leaf, draw.noise, draw.c):
-            value, terms = loss.generator_loss(self.networks, part_ws, noise, c, top_k, classify)
-            backward(value / self._pieces)
-            parts.append(terms)
-        backward(ws, leaf.grad)
-        return joined(parts)
-
-    def path_length_gradients(self, draw: Draw, directions: Tensor) -> Terms:
-        """Add up the gradients of the path length loss, and move the average length.
-
-        A length's gradient depends on all others, through the average that contains them. So
-        several parts are run twice: for the lengths, and once the gradients of these are known.
-        Directions are those of all ranks; a rank may have no share of so few images.
-        """
-        places, count = self._places(len(directions)), len(directions)
-        directions, ws = directions[places], self._ws(draw)
-        leaf = ws.detach().requires_grad_()
-        size = max(1, len(ws) // self.config.accumulate)
-        parts = [slice(first, first + size) for first in range(0, len(ws), size)]
-
-        def measure(images: slice, learn: bool) -> Tensor:
-            noise = None if draw.noise is None else draw.noise[images]
-            return loss.path_lengths(
-                self.networks, leaf[images], noise, directions[images], learn=learn
-            )
-
-        measured = [measure(images, learn=len(parts) == 1) for images in parts]
-        own = torch.cat(measured).detach() if measured else directions.new_zeros(0)
-        lengths = self.ranks.whole(own, places, count).requires_grad_()
-        weight = self.config.pl_weight * self.intervals[0]
-        value, self.path_mean, terms = loss.path_loss(lengths, self.path_mean, weight)
-        slopes = torch.autograd.grad(value, lengths)[0][places]
-        for images, length in zip(parts, measured, strict=True):
-            again = length if len(parts) == 1 else measure(images, learn=True)
-            backward(again, slopes[images])
-        if measured:
-            backward(ws, leaf.grad)
-        return terms
-
-    def discriminator_gradients(
-        self, draw: Draw, reals: Tensor, labels: Tensor | None, whole: Tensor | None = None
-    ) -> Terms:
-        """Add up the gradients of the discriminator's loss.
-
-        `whole` are the labels of the reals before they lost tags, for `mismatch` and `classify`.
-        """
-        of_fakes, of_reals = [], []
-        for fakes, (c,) in zip(self.fakes(draw), self._parts(draw.c), strict=True):
-            value, terms = loss.fake_loss(self.networks, fakes, c)
-            backward(value / self._pieces)
-            of_fakes.append(terms)
-        mismatch, wrong = self.config.mismatch, None
-        if mismatch and labels is not None:
-            places = self._places(len(reals) * self.ranks.count)
-            wrong = crossed(self._of_all(labels), self.chance)[places]
-        for images, own, full, false in self._parts(reals, labels, whole, wrong):
-            value, terms = loss.real_loss(
-                self.networks, images, own, full, false, mismatch, self.config.classify
-            )
-            backward(value / self._pieces)
-            of_reals.append(terms)
-        known = joined(of_fakes)
-        signs = {"sign_fake": known["score_fake"].sign()}
-        return known | signs | self._watched(joined(of_reals))
-
-    @torch.no_grad()
-    def fakes(self, draw: Draw) -> Iterator[Tensor]:
-        """The images of a draw that the discriminator learns from, a part at a time.
-
-        Those of a StyleGAN 3 are all drawn first, since its average magnitudes follow the whole batch.
-        """
-        ws = self._ws(draw, follows=True)
-        parts = self._parts(ws, draw.noise)
-        if not self.config.alias_free:
-            for part, noise in parts:
-                yield self.networks.images(part, noise)
-            return
-        synthesis: Any = self.generator.synthesis
-        decay = magnitude_decay(len(ws) * self.ranks.count)
-        yield from synthesis.following([part for part, _ in parts], decay, self.ranks.mean)
-
-    def r1_gradients(self, reals: Tensor, labels: Tensor | None) -> Terms:
-        """Add up the gradients of R1."""
-        weight = self.config.gamma * self.intervals[1]
-        parts = []
-        for images, classes in self._parts(reals, labels):
-            value, terms = loss.r1_loss(self.networks, images, classes, weight)
-            backward(value / self._pieces)
-            parts.append(terms)
-        return self._watched(joined(parts))
+    def watched(self, terms: Terms) -> Terms:
+        """The terms of real images, whose scores are counted for the adjustment of p."""
+        signs = terms["score_real"].sign()
+        counts = torch.stack([signs.sum(), signs.new_tensor(len(signs))])
+        self.ranks.add(counts)
+        self.signs += counts
+        return terms | {"sign_real": signs}
 
     def finish(self, batch: int) -> None:
         """After the phases: move the average generator, the counters and p."""
@@ -380,14 +289,6 @@ class GAN:
                 "options of the run that saved it, or start a new run with --transfer"
             ) from why
 
-    @property
-    def _pieces(self) -> int:
-        """How many pieces a batch is in: the parts of all ranks."""
-        return self.config.accumulate * self.ranks.count
-
-    def _places(self, count: int) -> Tensor:
-        return self.ranks.places(count, self.config.accumulate)
-
     def _step_if_lazy(self, optimizer: Optimizer) -> None:
         """Lazy regularization is a step of its own."""
         if self.config.lazy:
@@ -398,43 +299,6 @@ class GAN:
         """Labels of this rank's share of a batch as the networks get them."""
         if not self.config.label_dropout:
             return self.random.learned(labels, self.config)
-        return self.random.learned(self._of_all(labels), self.config)[self._places(batch)]
-
-    def _of_all(self, labels: Tensor) -> Tensor:
-        """The labels of all ranks, of which these are this rank's."""
-        batch = len(labels) * self.ranks.count
-        return self.ranks.whole(labels, self._places(batch), batch)
-
-    def _ws(self, draw: Draw, *, follows: bool = False) -> Tensor:
-        """The rows of w of a draw, mixed; moves the average w towards the unmixed ones.
-
-        That of a StyleGAN 3 `follows` the discriminator's fakes only.
-        """
-        mapping = self.generator.mapping
-        ws: Tensor = mapping(draw.z, draw.c, draw.blur)
-        if follows or not self.config.alias_free:
-            mean = self.ranks.mean(ws[:, 0].detach())
-            track_average(mapping, mean, self.config.w_decay)
-        if draw.mixed is None:
-            return ws
-        z, cutoff = draw.mixed
-        return loss.mix(ws, mapping(z, draw.c, draw.blur), cutoff)
-
-    def _parts(self, *batches: Tensor | None) -> Iterator[tuple[Any, ...]]:
-        """The parts of several tensors [n, ...] that belong to the same images."""
-        count = self.config.accumulate
-        parts = ([None] * count if batch is None else batch.chunk(count) for batch in batches)
-        return zip(*parts, strict=True)
-
-    def _watched(self, terms: Terms) -> Terms:
-        """The terms of real images, whose scores are counted for the adjustment of p."""
-        signs = terms["score_real"].sign()
-        counts = torch.stack([signs.sum(), signs.new_tensor(len(signs))])
-        self.ranks.add(counts)
-        self.signs += counts
-        return terms | {"sign_real": signs}
-
-
-def joined(parts: Sequence[Terms]) -> Terms:
-    """The terms of several parts as those of one batch."""
-    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        places = self.ranks.places(batch, self.config.accumulate)
+        whole = self.ranks.whole(labels, places, batch)
+        return self.random.learned(whole, self.config)[places]

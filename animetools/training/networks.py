@@ -19,6 +19,13 @@ def layers_from_image(discriminator: Discriminator) -> list[nn.Module]:
     return [getattr(block, name) for block in blocks for name in names if hasattr(block, name)]
 
 
+def learning(discriminator: Discriminator, frozen: int) -> list[nn.Parameter]:
+    """The parameters of a discriminator whose first so many `layers_from_image` are frozen."""
+    layers = layers_from_image(discriminator)[:frozen]
+    fixed = {parameter for layer in layers for parameter in layer.parameters()}
+    return [parameter for parameter in discriminator.parameters() if parameter not in fixed]
+
+
 def new_networks(
     generator: GeneratorConfig, discriminator: DiscriminatorConfig, seed: int
 ) -> tuple[Generator, Discriminator]:

@@ -16,7 +16,7 @@ from animetools.runs.snapshots import listed
 from animetools.training import growth
 from animetools.training.config import TrainConfig
 from animetools.training.gan import GAN
-from animetools.training.networks import layers_from_image
+from animetools.training.networks import learning
 
 NETWORKS = ("G", "D", "G_ema")
 
@@ -106,13 +106,7 @@ def _renumbered(
     adam: dict[Any, Any], discriminator: Discriminator, before: int, now: int
 ) -> dict[Any, Any]:
     """Adam's state by the number of the parameter, where other layers are frozen than before."""
-
-    def learning(frozen: int) -> list[torch.nn.Parameter]:
-        layers = layers_from_image(discriminator)[:frozen]
-        fixed = {parameter for layer in layers for parameter in layer.parameters()}
-        return [parameter for parameter in discriminator.parameters() if parameter not in fixed]
-
-    then, later = learning(before), learning(now)
+    then, later = learning(discriminator, before), learning(discriminator, now)
     places = {parameter: number for number, parameter in enumerate(later)}
     numbers = {n: places[parameter] for n, parameter in enumerate(then) if parameter in places}
     # Weight and bias of a classifier, if there is one, come last.

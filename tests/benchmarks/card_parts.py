@@ -145,10 +145,10 @@ def training(device: torch.device, sizes: Sizes, size: int) -> Rows:
         gan = new_gan(size, where, sizes, dtype)
         gan.p = torch.tensor(0.0)  # the same images on both
         gan.g.begin()
-        gan.generator_gradients(Draw(z.to(where)))
+        gan.phases.generator_gradients(Draw(z.to(where)))
         gan.d.begin()
-        gan.discriminator_gradients(Draw(z.to(where)), reals.to(where), None)
-        gan.r1_gradients(reals.to(where), None)
+        gan.phases.discriminator_gradients(Draw(z.to(where)), reals.to(where), None)
+        gan.phases.r1_gradients(reals.to(where), None)
         gradients.append(torch.cat([gan.g.gradient, gan.d.gradient]).cpu())
     near = f"gradients' cosine {float(torch.cosine_similarity(gradients[0], gradients[1], 0)):.4f}"
     gan = new_gan(size, device, sizes, "fp16")

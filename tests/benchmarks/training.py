@@ -75,25 +75,25 @@ def phases(gan: GAN, reals: Tensor) -> dict[str, tuple[Callable[[], object], int
 
     def g_main() -> None:
         gan.g.begin()
-        gan.generator_gradients(gan.draw(count))
+        gan.phases.generator_gradients(gan.draw(count))
         gan.g.step()
 
     def g_reg() -> None:
         gan.g.begin()
-        gan.path_length_gradients(gan.draw(some), gan.directions(some))
+        gan.phases.path_length_gradients(gan.draw(some), gan.directions(some), gan.path_mean)
         gan.g.step()
 
     def d_main() -> None:
         gan.d.begin()
-        gan.discriminator_gradients(gan.draw(count), reals, None)
+        gan.phases.discriminator_gradients(gan.draw(count), reals, None)
         gan.d.step()
 
     def d_reg() -> None:
         gan.d.begin()
-        gan.r1_gradients(reals, None)
+        gan.phases.r1_gradients(reals, None)
         gan.d.step()
 
-    of_g, of_d = gan.intervals
+    of_g, of_d = gan.phases.intervals
     found: dict[str, tuple[Callable[[], object], int]]
     found = {"Gmain": (g_main, 1), "Dmain": (d_main, 1), "Dreg": (d_reg, of_d)}
     return found | ({"Greg": (g_reg, of_g)} if gan.config.pl_weight else {})

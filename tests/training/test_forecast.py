@@ -69,7 +69,7 @@ def test_what_a_stylegan_3_holds_is_counted() -> None:
 
     gan.g.begin()
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
-        gan.generator_gradients(gan.draw(4))
+        gan.phases.generator_gradients(gan.draw(4))
     fixed = sum(
         p.numel() for network in (gan.generator, gan.discriminator) for p in network.parameters()
     )

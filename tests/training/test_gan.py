@@ -65,20 +65,23 @@ def test_five_steps_are_the_originals() -> None:
         latents = [part.chunk(2) for part in pairs.normal(1000 + i, 32, 64).chunk(4)]
         terms: list[tuple[str, Terms]] = []
         gan.g.begin()
-        terms += [("G", gan.generator_gradients(Draw(z))) for z in latents[0]]
+        terms += [("G", gan.phases.generator_gradients(Draw(z))) for z in latents[0]]
         gan.g.step()
         if i % 4 == 0:
             gan.g.begin()
             for z in latents[1]:
-                terms.append(("Greg", gan.path_length_gradients(Draw(z[:2]), next(directions))))
+                found, gan.path_mean = gan.phases.path_length_gradients(
+                    Draw(z[:2]), next(directions), gan.path_mean
+                )
+                terms.append(("Greg", found))
             gan.g.step()
         gan.d.begin()
         for z, images in zip(latents[2], reals, strict=True):
-            terms.append(("D", gan.discriminator_gradients(Draw(z), images, None)))
+            terms.append(("D", gan.phases.discriminator_gradients(Draw(z), images, None)))
         gan.d.step()
         if i % 16 == 0:
             gan.d.begin()
-            terms += [("Dreg", gan.r1_gradients(images, None)) for images in reals]
+            terms += [("Dreg", gan.phases.r1_gradients(images, None)) for images in reals]
             gan.d.step()
         gan.finish(8)
 
@@ -91,8 +94,8 @@ def test_five_steps_are_the_originals() -> None:
             ("score_real", "scores/real"),
             ("r1_penalty", "r1_penalty"),
         ]:
-            found = [part[name].mean().item() for _, part in terms if name in part]
-            assert found == pytest.approx(wanted["report"].get(f"Loss/{theirs}", []), rel=1e-9)
+            means = [part[name].mean().item() for _, part in terms if name in part]
+            assert means == pytest.approx(wanted["report"].get(f"Loss/{theirs}", []), rel=1e-9)
         if "G" in wanted:
             for network, key in [
                 (gan.generator, "G"),
@@ -156,18 +159,20 @@ def test_a_step_is_the_phases_in_their_order() -> None:
         walking.g.tune(0.002, 4)
         walking.d.tune(0.002, 16)
         walking.g.begin()
-        walking.generator_gradients(walking.draw(8))
+        walking.phases.generator_gradients(walking.draw(8))
         walking.g.step()
         if number in (0, 4):
             walking.g.begin()
-            walking.path_length_gradients(walking.draw(4), walking.directions(4))
+            _, walking.path_mean = walking.phases.path_length_gradients(
+                walking.draw(4), walking.directions(4), walking.path_mean
+            )
             walking.g.step()
         walking.d.begin()
-        walking.discriminator_gradients(walking.draw(8), reals, labels)
+        walking.watched(walking.phases.discriminator_gradients(walking.draw(8), reals, labels))
         walking.d.step()
         if number == 0:
             walking.d.begin()
-            walking.r1_gradients(reals, labels)
+            walking.watched(walking.phases.r1_gradients(reals, labels))
             walking.d.step()
         walking.finish(8)
         stepping.step(reals, labels)
@@ -183,18 +188,20 @@ def test_the_discriminator_may_learn_more_often_than_the_generator() -> None:
         walking.d.tune(0.002, 16)
         if number % 3 == 0:
             walking.g.begin()
-            walking.generator_gradients(walking.draw(8))
+            walking.phases.generator_gradients(walking.draw(8))
             walking.g.step()
             if number in (0, 12):  # its first step and its fifth
                 walking.g.begin()
-                walking.path_length_gradients(walking.draw(4), walking.directions(4))
+                _, walking.path_mean = walking.phases.path_length_gradients(
+                    walking.draw(4), walking.directions(4), walking.path_mean
+                )
                 walking.g.step()
         walking.d.begin()
-        walking.discriminator_gradients(walking.draw(8), reals, labels)
+        walking.watched(walking.phases.discriminator_gradients(walking.draw(8), reals, labels))
         walking.d.step()
         if number == 0:
             walking.d.begin()
-            walking.r1_gradients(reals, labels)
+            walking.watched(walking.phases.r1_gradients(reals, labels))
             walking.d.step()
         walking.finish(8)
         terms = stepping.step(reals, labels)
@@ -231,7 +238,7 @@ def test_groups_that_are_cut_would_show() -> None:
         reals, labels = batch_of(gan, 0)
         gan.p.zero_()
         gan.d.begin()
-        gan.discriminator_gradients(gan.draw(8), reals[order], labels[order])
+        gan.phases.discriminator_gradients(gan.draw(8), reals[order], labels[order])
         gradients.append(gan.d.gradient)
     assert (gradients[0] - gradients[1]).norm() > 1e-6 * gradients[0].norm()
 
@@ -356,7 +363,7 @@ def test_reals_and_fakes_lose_their_labels(monkeypatch: pytest.MonkeyPatch) -> N
         return loss.real_loss(networks, reals, c, *others)
 
     watched = SimpleNamespace(**vars(loss) | {"real_loss": real_loss})
-    monkeypatch.setattr("animetools.training.gan.loss", watched)
+    monkeypatch.setattr("animetools.training.phases.loss", watched)
     gan = gan_of(replace(SMALL, label_dropout=1.0))
     run(gan, 0, 1)
     drawn = gan.draw(8).c
@@ -406,7 +413,7 @@ def test_the_share_of_the_best_fakes_follows_a_schedule(monkeypatch: pytest.Monk
         return loss.generator_loss(*given)
 
     watched = SimpleNamespace(**vars(loss) | {"generator_loss": generator_loss})
-    monkeypatch.setattr("animetools.training.gan.loss", watched)
+    monkeypatch.setattr("animetools.training.phases.loss", watched)
     run(gan_of(replace(SMALL, top_k="1,0.016:0.5")), 0, 3)
     assert asked == [1.0, 1.0, 0.5]
 
@@ -578,13 +585,13 @@ def test_upper_blocks_in_half_precision_learn_much_the_same(precision: torch.dty
             optimizer = (gan.g, gan.d)[number // 2]
             optimizer.begin()
             if number == 0:
-                gan.generator_gradients(draw)
+                gan.phases.generator_gradients(draw)
             elif number == 1:
-                gan.path_length_gradients(few, gan.directions(4))
+                gan.phases.path_length_gradients(few, gan.directions(4), gan.path_mean)
             elif number == 2:
-                gan.discriminator_gradients(draw, reals, None)
+                gan.phases.discriminator_gradients(draw, reals, None)
             else:
-                gan.r1_gradients(reals, None)
+                gan.phases.r1_gradients(reals, None)
             gradients[each].append(optimizer.gradient.clone())
         gan.ema(torch.randn(1, 8))
         assert set(upper) == {each}

@@ -143,10 +143,10 @@ def test_small_images_teach_the_same_as_enlarged_ones(begins: int) -> None:
         if not small:
             shown = enlarge(shown, 2 ** int(gan.lod))
         gan.g.begin()
-        gan.generator_gradients(draws[0])
+        gan.phases.generator_gradients(draws[0])
         gan.d.begin()
-        gan.discriminator_gradients(draws[1], shown, None)
-        gan.r1_gradients(shown, None)
+        gan.phases.discriminator_gradients(draws[1], shown, None)
+        gan.phases.r1_gradients(shown, None)
         found.append((gan.g.gradient, gan.d.gradient, torch.tensor(shown.shape)))
     assert torch.equal(*(each[2] for each in found)) == (begins == 90)
     for one, other in zip(found[0][:2], found[1][:2], strict=True):

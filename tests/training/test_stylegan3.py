@@ -129,7 +129,7 @@ def test_averages_move_with_the_discriminators_fakes_only() -> None:
     gan = gan_of(small())
     before = {key: value.clone() for key, value in gan.generator.named_buffers()}
     gan.g.begin()
-    gan.generator_gradients(gan.draw(4))
+    gan.phases.generator_gradients(gan.draw(4))
     gan.g.step()
     moved = {
         key: value
@@ -138,7 +138,7 @@ def test_averages_move_with_the_discriminators_fakes_only() -> None:
     }
     assert moved == {}
     gan.d.begin()
-    gan.discriminator_gradients(gan.draw(4), reals(0), None)
+    gan.phases.discriminator_gradients(gan.draw(4), reals(0), None)
     g: Any = gan.generator
     average: Any = gan.ema
     of_layers = [layer.magnitude_ema for layer in g.synthesis.layers]
@@ -203,7 +203,7 @@ def test_half_precision_is_that_of_the_layers_at_high_rates() -> None:
         layer.register_forward_hook(lambda layer, given, made: kinds.append(made.dtype))
     halved = [layer.rate * 16 > 256 for layer in g.config.layers]
     assert set(halved) == {False, True}
-    fakes = gan.fakes(gan.draw(1))
+    fakes = gan.phases.fakes(gan.draw(1))
     draws: list[Callable[[], Tensor]] = [
         lambda: gan.networks.images(torch.zeros(1, 16, 8), None),
         lambda: next(fakes),
