@@ -18,34 +18,34 @@ LARGEST_CRF = {"mp4": 51, "webm": 63}  # of libx264 and libvpx
 LONGEST_END = f"-{MOST_FRAMES}.png"  # of the names of a film and its frames
 GIF_FPS = 50  # browsers slow down a shorter delay than 2/100 s to 10/100 s
 
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of film: which options it takes that not all do, and its arguments, if it has any."""
+
+    takes: tuple[str, ...]
+    arguments: str = ""
+
+
 KINDS = {
-    "walk": "",
-    "coarse": "",
-    "fine": "",
-    "circular": "",
-    "between": "SEED|TAGS SEED|TAGS ...",
-    "edit": "EDITS ...",
-    "montage": "RUN, or FILE ...",
-    "truncate": "",
-    "turn": "",
-    "drift": "",
-    "music": "FILE",
-    "cross": "NETWORK NETWORK ...",
+    "walk": Kind(("grid", "smooth")),
+    "coarse": Kind(("seeds", "smooth")),
+    "fine": Kind(("grid", "seeds", "smooth")),
+    "circular": Kind(("grid",)),
+    "between": Kind(("space", "directions"), "SEED|TAGS SEED|TAGS ..."),
+    "edit": Kind(("grid", "seeds", "directions"), "EDITS ..."),
+    "montage": Kind(("grid", "seeds"), "RUN, or FILE ..."),
+    "truncate": Kind(("grid", "seeds")),
+    "turn": Kind(("grid", "seeds")),
+    "drift": Kind(("grid", "seeds")),
+    "music": Kind(("grid", "smooth"), "FILE"),
+    "cross": Kind(("grid", "seeds"), "NETWORK NETWORK ..."),
 }
-GRIDS = (
-    "walk",
-    "fine",
-    "circular",
-    "edit",
-    "montage",
-    "truncate",
-    "turn",
-    "drift",
-    "music",
-    "cross",
-)
 NETWORKS = ("cross", "montage")  # kinds whose arguments name what draws
-FACES = ("coarse", "fine", "edit", "montage", "truncate", "turn", "drift", "cross")
+
+
+def _taking(option: str) -> str:
+    return ", ".join(name for name, kind in KINDS.items() if option in kind.takes)
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ class FilmOptions(NetworkOptions):
     seeds: Annotated[
         Seeds | None,
         Opt(
-            "coarse, fine, edit, montage, truncate, turn, drift, cross: seeds of the faces; the default is 700 for coarse"
-            " and fine, else --seed and those that follow it, as many as --grid holds.",
+            f"{_taking('seeds')}: seeds of the faces; the default is 700 for coarse and fine, else"
+            " --seed and those that follow it, as many as --grid holds.",
             unit="SEEDS",
             parse=Seeds.parse,
         ),
@@ -98,7 +98,7 @@ class FilmOptions(NetworkOptions):
     ] = None
     space: Annotated[
         Literal["z", "w"],
-        Opt("between: go along a great circle in z, or a straight line in w."),
+        Opt(f"{_taking('space')}: go along a great circle in z, or a straight line in w."),
     ] = "w"
     directions: DirectionFiles = ()
     format: Annotated[
@@ -224,10 +224,11 @@ def requests(options: FilmOptions, words: tuple[str, ...]) -> list[Request]:
     kind, *rest = words
     if kind not in KINDS:
         raise FatalError(f"'{kind}' is not a kind of film; they are {', '.join(KINDS)}")
-    if bool(rest) != bool(KINDS[kind]):
+    arguments = KINDS[kind].arguments
+    if bool(rest) != bool(arguments):
         if rest:
             raise FatalError(f"{kind} takes no arguments: leave out {rest[0]}")
-        raise FatalError(f"{kind} needs arguments: sgvideo {kind} {KINDS[kind]}")
+        raise FatalError(f"{kind} needs arguments: sgvideo {kind} {arguments}")
     _check(kind, options)
     if kind == "edit":
         for word in rest:
@@ -248,12 +249,9 @@ def edits_of(word: str) -> Edits:
 
 def _check(kind: str, options: FilmOptions) -> None:
     """Raise FatalError for an option that a kind does not have."""
-    has = {"grid": GRIDS, "seeds": FACES, "space": ("between",)}
-    has["directions"] = ("between", "edit")
-    has["smooth"] = ("walk", "coarse", "fine", "music")
-    for name, kinds in has.items():
-        if kind not in kinds and given(options, {name}):
-            raise FatalError(f"--{name} is for {', '.join(kinds)}, not for {kind}")
+    for name in ("grid", "seeds", "space", "directions", "smooth"):
+        if name not in KINDS[kind].takes and given(options, {name}):
+            raise FatalError(f"--{name} is for {_taking(name)}, not for {kind}")
     if kind != "truncate" and len(options.psi or "1") > 1:
         raise FatalError(f"{kind} has one --psi; a film through several is sgvideo truncate")
     if kind == "edit" and not options.directions:
@@ -268,9 +266,8 @@ def _with(request: Request, options: FilmOptions) -> Request:
     chosen = {n: getattr(options, n) for n in names if given(options, {n})}
     if "crf" in chosen or options.format not in LARGEST_CRF:
         chosen.setdefault("bitrate", None)
-    for name, kinds in (("grid", GRIDS), ("seeds", FACES)):
-        if request.kind not in kinds:
-            chosen.pop(name, None)
+    for name in {"grid", "seeds"} - {*KINDS[request.kind].takes}:
+        chosen.pop(name, None)
     return replace(request, options=replace(request.options, **chosen))
 
 
