@@ -88,7 +88,7 @@ def sgproject(options: ProjectOptions, stream: Stream) -> int:
 
     import torch
 
-    from animetools.inversion.project import load_projections
+    from animetools.inversion.project import Projector
     from animetools.networks.devices import devices
 
     found = devices(options.device)
@@ -98,7 +98,7 @@ def sgproject(options: ProjectOptions, stream: Stream) -> int:
     work = Batches(
         1 if is_on_cpu else options.batch,
         prepare,
-        partial(load_projections, network),
+        partial(Projector, network),
         found * torch.get_num_threads() if is_on_cpu else found,  # a thread per core
         save_one,
     )

@@ -12,12 +12,6 @@ from torch.nn import functional
 SMALLEST = 8  # pixels a side of the coarsest map of a pyramid
 
 
-def normalized(maps: Tensor) -> Tensor:
-    """Noise maps [n, 1, H, W], each shifted and scaled to mean 0 and variance 1."""
-    maps = maps - maps.mean((2, 3), keepdim=True)
-    return maps * (maps.square().mean((2, 3), keepdim=True) + 1e-8).rsqrt()
-
-
 def correlation(layers: Sequence[Tensor]) -> Tensor:
     """How far noise maps [n, 1, H, W] of several layers are from white noise, [n].
 

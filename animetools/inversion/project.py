@@ -1,7 +1,7 @@
 """From a picture to the latent that a network draws it from, by an encoder and by gradients."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -15,16 +15,10 @@ from animetools.inversion.lbfgs import minimize
 from animetools.inversion.network import ProjectingNetwork
 from animetools.inversion.pictures import Pixels
 from animetools.inversion.projection import Projection
+from animetools.networks.ops import normalize_instances
 from animetools.sampling.render import to_pixels
 
 NOISE_WEIGHT = 1.0  # of the correlations in noise maps
-
-
-def load_projections(
-    network: ProjectingNetwork, device: torch.device
-) -> Callable[[Sequence[Pixels]], list[Projection | ItemError]]:
-    """What projects pictures uint8 [C, H, W] on a device."""
-    return Projector(network, device)
 
 
 class Projector:
@@ -165,7 +159,7 @@ class Projector:
         shapes = self.generator.noise_shapes
         parts = torch.split(rest, [height * width for height, width in shapes], 1)
         maps = [
-            noise.normalized(part.reshape(-1, 1, *shape))
+            normalize_instances(part.reshape(-1, 1, *shape))
             for part, shape in zip(parts, shapes, strict=True)
         ]
         return latents, maps

@@ -16,6 +16,7 @@ from animetools.inversion.loss import (
     pixel_distance,
 )
 from animetools.networks.discriminator import Discriminator
+from animetools.networks.ops import normalize_instances
 from tests.tiny import snapshot
 
 CPU = torch.device("cpu")
@@ -112,8 +113,8 @@ def test_white_noise_is_told_from_smooth_noise_and_stripes() -> None:
     maps = white(1, 1, 64, 64)
     stripes = torch.arange(64).remainder(2).float().expand(1, 1, 64, 64)
     smooth = torch.nn.functional.avg_pool2d(maps, 3, 1, 1)
-    found = [float(noise.correlation([noise.normalized(x)])) for x in (maps, smooth, stripes)]
+    found = [float(noise.correlation([normalize_instances(x)])) for x in (maps, smooth, stripes)]
     assert found[0] < 0.1 < 0.5 < min(found[1:])
-    kept = noise.normalized(5 * maps + 2)
+    kept = normalize_instances(5 * maps + 2)
     assert abs(float(kept.mean())) < 1e-5
     assert abs(float(kept.var(correction=0)) - 1) < 1e-4
