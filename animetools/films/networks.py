@@ -25,7 +25,7 @@ from animetools.networks.generator import Generator
 from animetools.sampling.labels import PossibleLabels
 from animetools.sampling.latents import Latent, synthesis_input
 from animetools.sampling.options import SamplingOptions
-from animetools.sampling.render import to_pixels
+from animetools.sampling.render import picture_of, to_pixels
 from animetools.sampling.seeds import Grid
 
 KEPT = 3  # networks in memory: those that a block of frames goes from and to
@@ -107,8 +107,7 @@ class Changing:
         image = generator.synthesis.to(device)(made.ws.to(device), noise).float()
         if not image.isfinite().all():
             raise ItemError(f"the picture of seed {latent.seed} is not finite")
-        pixels = to_pixels(image)[0].cpu().numpy()
-        rgb = in_rgb(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+        rgb = in_rgb(picture_of(to_pixels(image)[0].cpu().numpy()))
         return fit(self.means.enlarge(rgb) if self.means.enlarge else rgb, self.cell)[0]
 
     def _labels(self, file: NetworkFile, c_dim: int) -> PossibleLabels | None:

@@ -8,6 +8,7 @@ from animetools.images.sheet import sheet
 from animetools.inversion.pictures import Pixels, psnr
 from animetools.sampling import latent_files
 from animetools.sampling.latents import Floats
+from animetools.sampling.render import picture_of
 
 
 @dataclass(frozen=True)
@@ -39,5 +40,4 @@ class Projection:
     def sheet(self) -> bytes:
         """A PNG of the target, left, and what was drawn, right."""
         both = [one.transpose(1, 2, 0) for one in (self.target, self.drawn)]
-        pixels = sheet(both, 2, 2)
-        return encode_png(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+        return encode_png(picture_of(sheet(both, 2, 2)))

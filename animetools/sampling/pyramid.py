@@ -13,7 +13,7 @@ from animetools.networks.families import kind_of
 from animetools.networks.generator import Generator
 from animetools.sampling.figure import Draw, Figure, sized
 from animetools.sampling.latents import SynthesisInput
-from animetools.sampling.render import to_pixels
+from animetools.sampling.render import picture_of, to_pixels
 from animetools.sampling.subject import Subject
 
 
@@ -51,8 +51,7 @@ def _pictures(subject: Subject, _: Draw) -> Iterator[Pixels]:
         colors = layer_colors(generator, subject.input(each.latent))
         for row in (colors, sums(generator, colors)) if has_sums(generator) else (colors,):
             for levels in row:
-                pixels = to_pixels(levels)[0].numpy()
-                yield sized(pixels[..., 0] if pixels.shape[2] == 1 else pixels, *subject.size)
+                yield sized(picture_of(to_pixels(levels)[0].numpy()), *subject.size)
 
 
 def has_sums(generator: Generator) -> bool:

@@ -166,12 +166,12 @@ class Renderer:
         sound = images.flatten(1).isfinite().all(1).tolist()
         made = zip(to_pixels(images).cpu().numpy(), sound, strict=True)
         return [
-            _pixels_of(pixels) if is_sound else ItemError(NOT_FINITE) for pixels, is_sound in made
+            picture_of(pixels) if is_sound else ItemError(NOT_FINITE) for pixels, is_sound in made
         ]
 
 
-def _pixels_of(pixels: Pixels) -> Pixels:
-    """An image [H, W, C]; of one channel, [H, W]."""
+def picture_of(pixels: Pixels) -> Pixels:
+    """An image [H, W, C] as files take it: of one channel, [H, W]."""
     return pixels[..., 0] if pixels.shape[2] == 1 else pixels
 
 
