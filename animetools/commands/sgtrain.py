@@ -162,6 +162,7 @@ def _lead(
     from animetools.runs.forecast import resident
     from animetools.runs.loop import train
     from animetools.runs.pace import Pace
+    from animetools.runs.snapshots import named
     from animetools.runs.view import View
     from animetools.training import doc2vec, resume, snapshots
     from animetools.training.forecast import outlook
@@ -190,7 +191,7 @@ def _lead(
     if stream.options.dry_run:
         for key, value in asdict(config).items():
             stream.note(f"{key} {value}")
-        yield os.path.join(home or following(stream.out, name), snapshots.named(config.kimg))
+        yield os.path.join(home or following(stream.out, name), named(config.kimg))
         return
 
     # The run.

@@ -23,7 +23,7 @@ from animetools.runs.diary import Diary
 from animetools.runs.folder import Folder
 from animetools.runs.loop import train
 from animetools.runs.pace import Pace
-from animetools.runs.snapshots import listed, remove
+from animetools.runs.snapshots import listed, named, remove
 from animetools.runs.view import Unit, View
 
 KIMG = Unit("kimg", 1000)
@@ -91,7 +91,7 @@ class EncoderTraining:
     def save(self, folder: str) -> str:
         """Write the snapshot from which the run continues, then the encoder."""
         learner = self.learner
-        path = os.path.join(folder, f"snapshot-{self.done / KIMG.size:010.3f}.pkl")
+        path = os.path.join(folder, named(self.done / KIMG.size))
         state = {"facts": self.facts, "done": learner.done, "divergences": learner.divergences}
         state |= {"encoder": learner.encoder.state_dict(), "adam": learner.adam.state_dict()}
         with atomic.writing(path) as file:

@@ -10,6 +10,11 @@ from animetools.runs.pace import Pace
 NAME = re.compile(r"snapshot-(\d{6,9}(?:\.\d{3})?)(\.pkl)?")  # of old runs without a fraction
 
 
+def named(kimg: float) -> str:
+    """The name of a snapshot after so many kimg; names sort as the numbers do."""
+    return f"snapshot-{kimg:010.3f}.pkl"
+
+
 def listed(folder: str) -> list[str]:
     """The snapshots of a run, oldest first; none if the folder does not exist.
 

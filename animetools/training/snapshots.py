@@ -12,7 +12,7 @@ from animetools.netfiles import checkpoints
 from animetools.netfiles.networkfile import NetworkFile, SavedNetwork
 from animetools.networks.config import Config
 from animetools.networks.discriminator import Discriminator
-from animetools.runs.snapshots import listed
+from animetools.runs.snapshots import listed, named
 from animetools.training import growth
 from animetools.training.config import TrainConfig
 from animetools.training.gan import GAN
@@ -35,11 +35,6 @@ def write(folder: str, gan: GAN, config: TrainConfig, facts: dict[str, Any]) -> 
     path = os.path.join(folder, named(kimg))
     checkpoints.write(path, NetworkFile("animetools", networks, facts, state))
     return path
-
-
-def named(kimg: float) -> str:
-    """The name of the snapshot after so many kimg; names sort as the numbers do."""
-    return f"snapshot-{kimg:010.3f}.pkl"
 
 
 def read(path: str) -> NetworkFile:

@@ -9,7 +9,8 @@ import pytest
 from animetools.dataset.training_set import Images
 from animetools.errors import FatalError
 from animetools.runs.folder import following
-from animetools.training import resume, snapshots
+from animetools.runs.snapshots import named
+from animetools.training import resume
 from tests.dataset.sets import picture, zipped
 
 
@@ -30,7 +31,7 @@ def made(results: Path, number: int, kimg: float, run: dict[str, Any]) -> str:
     folder = results / f"{number:05d}-x"
     folder.mkdir(parents=True)
     (folder / "run.json").write_text(json.dumps(run))
-    path = folder / snapshots.named(kimg)
+    path = folder / named(kimg)
     if kimg:
         path.touch()
     return str(path)
