@@ -145,7 +145,7 @@ class GAN:
         config, batch = self.config, len(reals) * self.ranks.count
         group = self.networks.group(len(reals))
         if self.generator.config.mapping.c_dim and (labels is None or self.labels is None):
-            raise ValueError("networks with labels learn from labelled images only")
+            raise ValueError("networks with labels learn from labeled images only")
         if len(reals) % (config.accumulate * group):
             raise ValueError(
                 f"a batch of {len(reals)} images does not divide into {config.accumulate} parts of "

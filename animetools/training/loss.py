@@ -89,7 +89,7 @@ class Networks:
 def mix(ws: Tensor, others: Tensor, cutoff: int) -> Tensor:
     """ws [n, num_ws, w_dim], from row `cutoff` on those of others.
 
-    Source: Karras et al. 2018 (StyleGAN), section 3.1 (mixing regularisation).
+    Source: Karras et al. 2018 (StyleGAN), section 3.1 (mixing regularization).
     """
     return torch.cat([ws[:, :cutoff], others[:, cutoff:]], 1)
 
@@ -212,7 +212,8 @@ def path_lengths(
 def path_loss(lengths: Tensor, mean: Tensor, weight: float) -> tuple[Tensor, Tensor, Terms]:
     """The path length loss: the squared distance of lengths [n] from their moving average.
 
-    That average contains them already, and has its share in the gradient. Returns the loss, the new average [] and the terms: path_penalty [n].
+    That average contains them already, and has its share in the gradient. Returns the loss, the new
+    average [] and the terms: path_penalty [n].
     Source: Karras et al. 2019 (StyleGAN2), equation 4.
     """
     mean = lengths.mean().lerp(mean, PATH_DECAY)

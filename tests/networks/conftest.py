@@ -11,7 +11,7 @@ torch.set_num_threads(1)  # networks as small as these are slower with more
 def idle_layers(generator: Generator, discriminator: nn.Module, c: Tensor | None) -> list[str]:
     """The layers that a step of training leaves as they were.
 
-    The step includes both regularisers, which differentiate twice.
+    The step includes both regularizers, which differentiate twice.
     """
     pair = nn.ModuleDict({"G": generator, "D": discriminator})
     before = {name: parameter.clone() for name, parameter in pair.named_parameters()}

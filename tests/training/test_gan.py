@@ -346,7 +346,7 @@ def test_a_batch_that_cuts_groups_is_refused() -> None:
 
 def test_labels_are_not_forgotten() -> None:
     gan = gan_of()
-    with pytest.raises(ValueError, match="labelled images only"):
+    with pytest.raises(ValueError, match="labeled images only"):
         gan.step(batch_of(gan, 0)[0])
     drawn = gan.draw(600).c
     assert drawn is not None
