@@ -11,9 +11,8 @@ Places = NDArray[np.float64]
 Draw = Callable[[Places], Iterator[Pixels]]
 
 EVEN = 0.08  # how far the errors of the steps may be apart, as a share of their mean
-ROUNDS = (
-    16  # of placing all frames again; with 60 frames on a circle five are usual, with 20 twelve
-)
+# Of placing all frames again; with 60 frames on a circle five are usual, with 20 twelve.
+ROUNDS = 16
 
 
 def even_steps(draw: Draw, count: int, tell: Callable[[int], None]) -> Places:

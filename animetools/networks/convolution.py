@@ -46,7 +46,7 @@ SAME = Steps(padding=1)  # a 3x3 convolution that keeps the size
 
 def convolve(x: Tensor, weight: Tensor, steps: Steps) -> Tensor:
     """x [n, I, H, W] through weight [O, I / groups, k, l]: [n, O, h, w]."""
-    out: Tensor = _Convolve.apply(ordered(x), ordered(weight), steps)  # type: ignore[no-untyped-call]
+    out: Tensor = _Convolve.apply(channels_last(x), channels_last(weight), steps)  # type: ignore[no-untyped-call]
     return out
 
 
@@ -54,7 +54,7 @@ def spread(y: Tensor, weight: Tensor, steps: Steps, size: tuple[int, int]) -> Te
     """The transposed convolution: y [n, O, h, w] to [n, I, *size], `size` being one from
     which `convolve` with the same weight gives h and w.
     """
-    out: Tensor = _Spread.apply(ordered(y), ordered(weight), steps, size)  # type: ignore[no-untyped-call]
+    out: Tensor = _Spread.apply(channels_last(y), channels_last(weight), steps, size)  # type: ignore[no-untyped-call]
     return out
 
 
@@ -75,8 +75,8 @@ def weights_fixed() -> Iterator[None]:
 _fixed = False  # for all threads: torch computes a GPU's gradients in threads of its own
 
 
-def ordered(x: Tensor) -> Tensor:
-    """x channels last."""
+def channels_last(x: Tensor) -> Tensor:
+    """x in the order in which convolutions are fastest."""
     return x.contiguous(memory_format=torch.channels_last)
 
 
@@ -140,7 +140,7 @@ def _correlate(x: Tensor, y: Tensor, steps: Steps, weight: Tensor) -> Tensor | N
     """The gradient of the weight, from x and the output's gradient y."""
     if _fixed:
         return None
-    out: Tensor = _Correlate.apply(ordered(x), ordered(y), steps, weight.detach())  # type: ignore[no-untyped-call]
+    out: Tensor = _Correlate.apply(channels_last(x), channels_last(y), steps, weight.detach())  # type: ignore[no-untyped-call]
     return out
 
 

@@ -103,8 +103,3 @@ def each(work: Callable[[Part], Made], parts: Iterable[Part], pool: Executor | N
             return work(part)
 
     return list((pool.map if pool else map)(one, parts))
-
-
-def channels_last(x: Tensor) -> Tensor:
-    """x in the order in which torch's convolutions are fastest."""
-    return x.contiguous(memory_format=torch.channels_last)

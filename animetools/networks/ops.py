@@ -17,9 +17,8 @@ from animetools.networks.convolution import Steps, convolve, spread
 
 def low_pass(kernel: Sequence[float]) -> Tensor:
     """The square filter of a kernel, [m, m] of sum 1, float32 on the CPU."""
-    taps = torch.tensor(
-        kernel, dtype=torch.float32, device="cpu"
-    )  # not on the meta device while a module is built
+    # Not on the meta device while a module is built.
+    taps = torch.tensor(kernel, dtype=torch.float32, device="cpu")
     return torch.outer(taps, taps) / taps.sum() ** 2
 
 
@@ -148,9 +147,9 @@ def fade(image: Tensor | None, rgb: Tensor, amount: float) -> Tensor:
 
 def enlarge(image: Tensor, factor: int) -> Tensor:
     """Repeat each pixel of [n, C, H, W] in both directions."""
-    return (
-        image if factor == 1 else functional.interpolate(image, scale_factor=factor, mode="nearest")
-    )
+    if factor == 1:
+        return image
+    return functional.interpolate(image, scale_factor=factor, mode="nearest")
 
 
 HALVED = 4  # highest resolutions, which alone are in half precision

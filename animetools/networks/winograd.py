@@ -8,6 +8,7 @@ the caller does with the finished rows. The chunks do not depend on the number o
 result does not either, to the last bit.
 """
 
+import math
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -182,7 +183,4 @@ def _scratch(*sizes: int) -> list[Tensor]:
 
 def _part(memory: Tensor, *shape: int) -> Tensor:
     """The beginning of `memory` in this shape."""
-    count = 1
-    for size in shape:
-        count *= size
-    return memory[:count].view(shape)
+    return memory[: math.prod(shape)].view(shape)

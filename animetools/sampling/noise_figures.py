@@ -69,9 +69,7 @@ def fresh(generator: Generator, entropy: int, number: int) -> list[Tensor]:
 
 def deviation(pictures: Iterator[Pixels]) -> NDArray[np.float64]:
     """The standard deviation of each pixel's lightness, the mean of its colors, [H, W], 0 to 127.5."""
-    first = _lightness(
-        next(pictures)
-    )  # sums of differences from it are exact where nothing differs
+    first = _lightness(next(pictures))  # differences from it are exact where nothing differs
     sums, squares, count = np.zeros_like(first), np.zeros_like(first), 1
     for count, pixels in enumerate(pictures, 2):  # noqa: B007  it is used below
         difference = _lightness(pixels) - first

@@ -17,7 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from animetools.networks import winograd
-from animetools.networks.cpu import GROUP, channels_last, each
+from animetools.networks.convolution import channels_last
+from animetools.networks.cpu import GROUP, each
 from animetools.networks.onednn import Convolution
 
 GAIN = math.sqrt(2)

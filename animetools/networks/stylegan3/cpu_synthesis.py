@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from animetools.networks.cpu import State, alone, channels_last, each
+from animetools.networks.convolution import channels_last
+from animetools.networks.cpu import State, alone, each
 from animetools.networks.generator import Noise, check_rows
 from animetools.networks.stylegan3.bands import Resampling, lowering, raising, separated
 from animetools.networks.stylegan3.config import StyleGAN3GeneratorConfig
