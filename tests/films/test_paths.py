@@ -17,7 +17,6 @@ from animetools.films.origin import comment
 from animetools.films.scenes import blocks, in_rgb
 from animetools.films.steps import Places, even_steps, step_errors, variation
 from animetools.images.files import Pixels
-from animetools.sampling.latents import slerp
 from tests.commands.test_sgvideo import SOUND, clicks, write_sound
 
 
@@ -36,16 +35,6 @@ def test_along_meets_the_points_of_a_walk_and_goes_round(place: float) -> None:
     assert (paths.along(walk, np.array([7.0]))[0] == walk[7]).all()
     middle = paths.along(walk, np.array([7.5]))[0]
     assert np.allclose(middle, (walk[7] + walk[8]) / 2)
-
-
-@given(st.floats(0, 1))
-def test_slerp_stays_on_the_sphere_and_turns_evenly(share: float) -> None:
-    one, other = np.eye(3, dtype=np.float32)[:2] * 4
-    made = slerp(one, other, share)
-    angle = share * np.pi / 2
-    assert np.allclose(made, [4 * np.cos(angle), 4 * np.sin(angle), 0], atol=1e-5)
-    assert np.allclose(slerp(one, one, share), one)
-    assert np.isfinite(slerp(one, -one, share)).all()
 
 
 @given(st.integers(1, 300), st.integers(1, 9))

@@ -20,7 +20,7 @@ from animetools.sampling.figure import MOST_PIXELS, Draw, Figure, check_extent, 
 from animetools.sampling.figure_options import KINDS, FigureOptions
 from animetools.sampling.figures import MAKERS, facts_of, figure_of, opened
 from animetools.sampling.latent_figures import mixed
-from animetools.sampling.latents import Latent, Picture, SynthesisInput, slerp
+from animetools.sampling.latents import Latent, Picture, SynthesisInput
 from animetools.sampling.layers import Ranges, Rows, fine_from, thirds
 from animetools.sampling.noise_figures import busiest, by_layers, deviation
 from animetools.sampling.pyramid import has_sums, layer_colors, painted, sums
@@ -238,16 +238,6 @@ def test_an_interpolation_ends_in_the_pictures_of_the_seeds(tmp_path: Path) -> N
         assert len({pixels.tobytes() for pixels in row}) == 5
     middle = [sampler.input(Picture(sampler.of_seed(seed, {}), 1.0)).ws for seed in (4, 2)]
     assert equal(rows[1][2], drawn(sampler, SynthesisInput(middle[0].lerp(middle[1], 0.5))))
-
-
-def test_slerp_goes_along_a_circle() -> None:
-    one, other = np.array([[3, 0, 0], [0, 3, 0]], np.float32)
-    points = [slerp(one, other, step) for step in (0, 1 / 3, 0.5, 1)]
-    for point, degrees in zip(points, (0, 30, 45, 90), strict=True):
-        angle = np.radians(degrees)
-        assert point == pytest.approx([3 * np.cos(angle), 3 * np.sin(angle), 0], abs=1e-6)
-    assert slerp(one, one, 0.5).tolist() == [3, 0, 0]
-    assert slerp(one, -one, 0.25).tolist() == [1.5, 0, 0]
 
 
 def test_latents_in_files_take_the_place_of_seeds(tmp_path: Path) -> None:

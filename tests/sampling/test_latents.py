@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from animetools.errors import ItemError
 from animetools.networks.config import Truncation
-from animetools.sampling.latents import Latent, SynthesisInput, synthesis_input, w_of, z_of
+from animetools.sampling.latents import Latent, SynthesisInput, slerp, synthesis_input, w_of, z_of
 from animetools.sampling.options import SamplingOptions
 from animetools.sampling.seeds import Psis
 from tests.tiny import generator
@@ -143,3 +143,13 @@ def test_z_and_w_of_a_latent_are_there_for_arithmetic() -> None:
     ws = synthesis_input(G, Latent(kind="w", values=mixed[0].numpy()), 1.0).ws
     assert torch.equal(ws, mixed)
     assert torch.equal(w_of(G, Latent(5)), synthesis_input(G, Latent(5), 1.0).ws)
+
+
+@given(st.floats(0, 1))
+def test_slerp_goes_evenly_along_a_circle(share: float) -> None:
+    one, other = np.eye(3, dtype=np.float32)[:2] * 4
+    angle = share * np.pi / 2
+    wanted = [4 * np.cos(angle), 4 * np.sin(angle), 0]
+    assert np.allclose(slerp(one, other, share), wanted, atol=1e-5)
+    assert np.allclose(slerp(one, one, share), one)
+    assert np.allclose(slerp(one, -one, share), (1 - 2 * share) * one, atol=1e-5)

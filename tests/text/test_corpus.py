@@ -90,17 +90,17 @@ def test_an_empty_file_has_no_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    "text",
     [
-        ("<|startoftext|>A cat.<|endoftext|>\n<|startoftext|>A dog.<|endoftext|>\n", 2),
-        ("<|startoftext|>\nA cat.\n<|endoftext|>\n<|startoftext|>\nA dog.\n<|endoftext|>\n", 2),
-        ("<|endoftext|>A cat.<|endoftext|>\n<|endoftext|>A dog.<|endoftext|>\n", 2),
-        ("<|startoftext|>A cat.\n<|startoftext|>A dog.\n", 2),
-        ("<|startoftext|>Cat|A cat.<|endoftext|>\n<|startoftext|>Dog|A dog.<|endoftext|>\n", 2),
-        ("Cat|A cat.\n<|endoftext|>\nDog|A dog.\n<|endoftext|>\n", 2),
+        "<|startoftext|>A cat.<|endoftext|>\n<|startoftext|>A dog.<|endoftext|>\n",
+        "<|startoftext|>\nA cat.\n<|endoftext|>\n<|startoftext|>\nA dog.\n<|endoftext|>\n",
+        "<|endoftext|>A cat.<|endoftext|>\n<|endoftext|>A dog.<|endoftext|>\n",
+        "<|startoftext|>A cat.\n<|startoftext|>A dog.\n",
+        "<|startoftext|>Cat|A cat.<|endoftext|>\n<|startoftext|>Dog|A dog.<|endoftext|>\n",
+        "Cat|A cat.\n<|endoftext|>\nDog|A dog.\n<|endoftext|>\n",
     ],
 )
-def test_marks_part_texts_and_are_no_titles(text: str, found: int, tmp_path: Path) -> None:
+def test_marks_part_texts_and_are_no_titles(text: str, tmp_path: Path) -> None:
     path = tmp_path / "c.txt"
     path.write_text(text)
     texts, told = read(path)

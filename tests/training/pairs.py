@@ -114,3 +114,11 @@ def small_pair(
         for layer in block.layers:
             torch.nn.init.constant_(layer.noise_strength, 0.3)
     return generator.to(dtype), discriminator.to(dtype)
+
+
+def tensors_of(state: Any, name: str = "") -> dict[str, Tensor]:
+    """Every number of a state, by its path."""
+    if isinstance(state, dict):
+        parts = [tensors_of(part, f"{name}/{key}") for key, part in state.items()]
+        return {key: value for part in parts for key, value in part.items()}
+    return {name: torch.as_tensor(state)}

@@ -162,7 +162,7 @@ def test_lumaflip_turns_brightness_over_and_keeps_hue() -> None:
         ("aniso", 5.0, 2.0, 0.5),
     ],
 )
-def test_scale_enlarges_from_the_centre(
+def test_scale_enlarges_from_the_center(
     name: str, drawn: float, wider: float, higher: float
 ) -> None:
     y, x = torch.arange(48)[:, None] - 23.5, torch.arange(48) - 23.5

@@ -24,6 +24,7 @@ from animetools.training.loss import Terms
 from animetools.training.networks import layers_from_image, new_networks
 from tests.conftest import ROOT
 from tests.training import pairs
+from tests.training.pairs import tensors_of
 from tests.training.test_loss import near
 
 FOLDER = ROOT / "tests/golden/training"
@@ -134,14 +135,6 @@ def batch_of(gan: GAN, number: int, count: int = 8) -> tuple[Tensor, Tensor]:
 def run(gan: GAN, first: int, last: int) -> list[Terms]:
     """The terms of these iterations."""
     return [gan.step(*batch_of(gan, number)) for number in range(first, last)]
-
-
-def tensors_of(state: Any, name: str = "") -> dict[str, Tensor]:
-    """Every number of a state, by its path."""
-    if isinstance(state, dict):
-        parts = [tensors_of(part, f"{name}/{key}") for key, part in state.items()]
-        return {key: value for part in parts for key, value in part.items()}
-    return {name: torch.as_tensor(state)}
 
 
 def assert_same(left: GAN, right: GAN) -> None:

@@ -11,7 +11,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
 from torch import distributed as dist
 from torch._C._distributed_c10d import TCPStore
 
@@ -27,6 +26,7 @@ from animetools.training.rendezvous import meet
 from tests.quick import SERVER
 from tests.training import pairs
 from tests.training.groups import environments
+from tests.training.pairs import tensors_of
 
 LABELS = torch.eye(3, dtype=torch.float64)[[0, 0, 1, 2, 2, 2]]
 EVERYTHING = TrainConfig(
@@ -102,14 +102,6 @@ def take_part(environment: dict[str, str], folder: str) -> None:
 def give_up(reason: str, status: int) -> NoReturn:
     sys.stderr.write(reason)
     os._exit(status)
-
-
-def tensors_of(state: Any, name: str = "") -> dict[str, Tensor]:
-    """Every number of a state, by its path."""
-    if isinstance(state, dict):
-        parts = [tensors_of(part, f"{name}/{key}") for key, part in state.items()]
-        return {key: value for part in parts for key, value in part.items()}
-    return {name: torch.as_tensor(state)}
 
 
 def test_two_ranks_learn_what_one_process_does(tmp_path: Path) -> None:
