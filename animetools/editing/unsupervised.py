@@ -144,6 +144,8 @@ def mirrored(
 
     So many samples are drawn, mirrored and projected; which way each is turned is random, so that
     it is the axes of the differences that count, not their mean. `tell` hears of each sample.
+
+    Raises FatalError for a sample that cannot be projected.
     """
     generator, options = network.network.generator, network.options
     labels = network.labels()

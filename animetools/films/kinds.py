@@ -50,6 +50,7 @@ def film_of_styles(source: Source) -> Faces:
     """Fixed faces, whose coarse or fine layers follow a walk.
 
     For coarse the fixed faces stand above and the walk to the left, as in the article's film.
+    Raises FatalError for a network of too few layers.
     """
     options, is_coarse = source.options, source.request.kind == "coarse"
     try:
@@ -134,7 +135,10 @@ def points(words: tuple[str, ...], seed: int) -> list[Point]:
 
 
 def film_between(source: Source) -> Faces:
-    """One face that becomes others, in a straight line in w or on an arc in z, eased at each."""
+    """One face that becomes others, in a straight line in w or on an arc in z, eased at each.
+
+    Raises FatalError for edits without directions, or directions without edits, and as `points`.
+    """
     options, generator = source.options, source.sampler.generator
     stops = points(source.request.arguments, options.seed)
     is_edited = any(stop.edits for stop in stops)

@@ -80,6 +80,7 @@ class AnyDiscriminator(nn.Module, ABC):
         """images [n, C, H, W] to the head's input [n, C, *base]; each image independent of the others.
 
         Where it grows they may also be as large as it has grown.
+        Raises ValueError for images of another shape.
         """
         channels, (height, width) = self.config.image_channels, self.config.image_size
         sizes = [[channels, height >> halved, width >> halved] for halved in (0, self.skipped)]

@@ -152,6 +152,7 @@ def _ranges(subject: Subject) -> list[Rows]:
 def interpolation(subject: Subject) -> Figure:
     """Between each latent and the next: z on a great circle, and w on a straight line.
 
+    Raises FatalError for a single latent.
     Source of the first: White 2016 (Sampling Generative Networks), section 2.1.
     """
     latents = [each.latent for each in subject.latents]

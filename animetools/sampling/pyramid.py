@@ -22,6 +22,7 @@ def pyramid(subject: Subject) -> Figure:
 
     Zero is grey. In a network that grew, each resolution paints a whole picture, as it last did when
     it was the highest one.
+    Raises FatalError if only the last layer paints colors.
     """
     generator = subject.sampler.generator
     sizes = painted(generator)
