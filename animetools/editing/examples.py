@@ -50,7 +50,7 @@ def w_of_picture(sampler: Sampler, source: Source) -> Floats:
         source = Pictured(source.path, facts)
     else:
         raise ItemError("nothing says which latents it was drawn from: find them with sgproject")
-    found = list(requests(sampler, Naming(_psis(facts, sampler)), [source]))
+    found = list(requests(sampler, Naming(_psis(facts)), [source]))
     if found[0].trouble:
         raise ItemError(found[0].trouble)
     if len(found) > 1:
@@ -59,7 +59,7 @@ def w_of_picture(sampler: Sampler, source: Source) -> Floats:
     return w
 
 
-def _psis(facts: Mapping[str, Any], sampler: Sampler) -> Psis | None:
+def _psis(facts: Mapping[str, Any]) -> Psis | None:
     psi = facts.get("psi")
     if "w" in facts or isinstance(psi, bool) or not isinstance(psi, int | float):
         return None

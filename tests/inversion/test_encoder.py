@@ -216,7 +216,7 @@ def test_damaged_files_are_refused_or_read(
         assert "\n" not in str(why)
 
 
-def test_an_encoder_that_does_not_fit_the_network_it_names_is_refused(tmp_path: Path) -> None:
+def test_an_encoder_that_does_not_fit_the_network_it_names_is_refused() -> None:
     other = EncoderConfig(3, 16, 16, 7, 8, (4, 4), hidden=8, directions=2)
     file = encoder_file.EncoderFile(Encoder(other), HEX)
     with pytest.raises(FatalError, match="rows is 7, not 6"):

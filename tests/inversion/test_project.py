@@ -146,7 +146,7 @@ def test_z_of_a_class_is_found_for_that_class(tmp_path: Path) -> None:
         projector(tmp_path, network, class_="bird")
 
 
-def test_pictures_are_resized_and_other_proportions_refused(tmp_path: Path) -> None:
+def test_pictures_are_resized_and_other_proportions_refused() -> None:
     config = snapshot().generator.config
     assert target_of(np.zeros((100, 101, 3), np.uint8), config).shape == (3, 16, 16)
     with pytest.raises(ItemError, match="90x100 pixels, the network draws 16x16"):

@@ -157,12 +157,12 @@ def test_the_discriminator_sees_reals_and_fakes_alike() -> None:
     """At every level of detail both are made of squares as large as the generator's pixels."""
     seen: list[Tensor] = []
 
-    def watched(images: Tensor, p: float, chance: torch.Generator) -> Tensor:
+    def watched(images: Tensor) -> Tensor:
         seen.append(images.detach())
         return images
 
-    gan = grown_gan(replace(QUICK, aug="fixed"))
-    gan.networks = replace(gan.networks, augment=lambda x: watched(x, 0, gan.chance), small=False)
+    gan = grown_gan()
+    gan.networks = replace(gan.networks, augment=watched, small=False)
     for number in range(30):
         seen.clear()
         gan.step(reals(number))
