@@ -12,7 +12,6 @@ from torch import Tensor
 
 from animetools.editing.grammar import Strip
 from animetools.errors import ItemError
-from animetools.images.files import Pixels
 from animetools.images.sheet import sheet
 from animetools.sampling import latent_files
 from animetools.sampling.latents import Floats, Picture, SynthesisInput
@@ -63,16 +62,11 @@ def _edited(
         if isinstance(moved, ItemError):
             made.append(moved)
             continue
-        tiles: list[Pixels] = []
-        failed: list[ItemError] = []
-        for one in islice(drawn, len(moved)):
-            if isinstance(one, ItemError):
-                failed.append(one)
-            else:
-                tiles.append(one)
-        if failed:
-            made.append(failed[0])
+        some = list(islice(drawn, len(moved)))
+        if failed := next((one for one in some if isinstance(one, ItemError)), None):
+            made.append(failed)
             continue
+        tiles = [one for one in some if not isinstance(one, ItemError)]
         # A file of latents has the noise maps of one picture.
         has_noise = len(pictures) == 1 and sampler.options.noise == "const"
         noise = pictures[0].latent.noise if has_noise else ()

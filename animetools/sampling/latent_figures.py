@@ -159,17 +159,17 @@ def interpolation(subject: Subject) -> Figure:
     if len(latents) < 2:
         raise FatalError("an interpolation is between two seeds or more: give --seeds, such as 1,2")
     steps = [step / (subject.count - 1) for step in range(subject.count)]
-    in_z = {latent.kind for latent in latents} == {"z"}
-    ways = (between_z, between_w) if in_z else (between_w,)
-    names = [name for name, way in (("z", between_z), ("w", between_w)) if way in ways]
+    ways = {"z": between_z, "w": between_w}
+    if {latent.kind for latent in latents} != {"z"}:
+        del ways["z"]
     down = tuple(
-        f"{one} to {other}\nin {name}" for one, other in pairwise(subject.names) for name in names
+        f"{one} to {other}\nin {name}" for one, other in pairwise(subject.names) for name in ways
     )
 
     def inputs() -> Iterator[SynthesisInput]:
         ends = [End(latent, subject.input(latent)) for latent in latents]
         for one, other in pairwise(ends):
-            for way in ways:
+            for way in ways.values():
                 yield from (way(subject, one, other, step) for step in steps)
 
     across = tuple(f"{step:.3g}" for step in steps)
