@@ -11,7 +11,7 @@ from animetools.dataset.training_set import Images
 from animetools.errors import FatalError
 from animetools.netfiles.fetch import locate
 from animetools.netfiles.networkfile import NetworkFile
-from animetools.training import resume, snapshots, transfer
+from animetools.training import matching, resume, snapshots, transfer
 from animetools.training.architecture import Configs
 from animetools.training.config import TrainConfig
 from animetools.training.gan import GAN
@@ -88,7 +88,7 @@ def start(
     images.mirror, images.conditional = config.mirror, config.cond
     begin = Start(images, device, config, transfer.new_configs(config, images))
     if saved:
-        configs = transfer.resumed_configs(begin.configs, saved, resumed)
+        configs = matching.resumed_configs(begin.configs, saved, resumed)
         first = saved.facts.get("transfer", "")
         config = as_networks(config, begin.configs, configs)
         begin = replace(begin, config=config, configs=configs, saved=saved, transferred=first)
@@ -113,7 +113,7 @@ def _transferring(
     """A run of new networks, begun with the weights of a file instead."""
     config, new = begin.config, begin.configs
     source = transfer.source_of(locate(path))
-    configs = transfer.configs_like(new, source, path)
+    configs = matching.configs_like(new, source, path)
     refuse_architecture(given, new[0], source.generator.config, path)
     seen, lost = transfer.seen_before(config, configs, source, path, resume_kimg)
     if "preset" in given and configs != new:
