@@ -1,4 +1,4 @@
-"""A run's two networks and its state: phases, optimizers and moving averages at each iteration.
+"""Two networks in training: an iteration of their phases, and all that the next one depends on.
 
 Karras et al. 2019 (StyleGAN2, arXiv:1912.04958), appendix B; Karras et al. 2020 (StyleGAN2-ADA,
 arXiv:2006.06676), section 3 and appendix B; Karras et al. 2021 (StyleGAN3, arXiv:2106.12423),

@@ -35,7 +35,7 @@ class Phases:
     networks: Networks
     config: TrainConfig
     ranks: Ranks
-    chance: torch.Generator
+    chance: torch.Generator  # of the parts that labels get from others
 
     @property
     def intervals(self) -> tuple[int, int]:
