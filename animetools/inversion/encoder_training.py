@@ -34,8 +34,10 @@ DAMAGE = (  # what torch.load raises, and what is missing in another file
     EOFError,
     RuntimeError,
     KeyError,
+    AttributeError,
     TypeError,
     ValueError,
+    OverflowError,
     pickle.UnpicklingError,
 )
 
@@ -112,7 +114,7 @@ class EncoderTraining:
         Raises FatalError for a damaged one, and one of another run.
         """
         try:
-            saved = torch.load(path, map_location=self.device, weights_only=True)
+            saved = dict(torch.load(path, map_location=self.device, weights_only=True))
             facts, learner = dict(saved["facts"]), self.learner
             for name, value in self.facts.items():
                 if facts.get(name) != value:

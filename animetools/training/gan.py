@@ -283,7 +283,14 @@ class GAN:
                 setattr(self, name, mine.clone().copy_(state[name].view_as(mine)))
             self.seen, self.iteration = int(state["seen"]), int(state["iteration"])
             self.chance.set_state(state["chance"])
-        except (KeyError, ValueError, TypeError, AttributeError, RuntimeError) as why:
+        except (
+            KeyError,
+            ValueError,
+            TypeError,
+            AttributeError,
+            RuntimeError,
+            OverflowError,
+        ) as why:
             raise FatalError(
                 f"the saved state does not fit the networks of this run ({why}); resume with the "
                 "options of the run that saved it, or start a new run with --transfer"

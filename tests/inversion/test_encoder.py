@@ -132,6 +132,29 @@ def test_a_run_that_goes_on_is_the_run_that_did_not_stop(tmp_path: Path) -> None
     assert not torch.equal(one["w.bias"], parts.learner.encoder.state_dict()["w.bias"])
 
 
+def test_what_is_not_its_snapshot_is_refused(tmp_path: Path) -> None:
+    checkpoints.write(str(tmp_path / "model.pkl"), snapshot())
+    network = ProjectingNetwork(str(tmp_path / "model.pkl"), ProjectionOptions(features="none"))
+    training = training_of(network, 0.032, CPU)
+    path = training.save(str(tmp_path))
+    sound = torch.load(path, weights_only=True)
+    others: list[Any] = [
+        torch.zeros(2),
+        [],
+        7,
+        sound | {"facts": 7},
+        sound | {"encoder": {}},
+        sound | {"adam": 7},
+        sound | {"adam": {"state": {}, "param_groups": 7}},
+        sound | {"done": "many"},
+        sound | {"done": float("inf")},
+    ]
+    for other in others:
+        torch.save(other, path)
+        with pytest.raises(FatalError, match="is not the snapshot of an encoder"):
+            training.restore(path)
+
+
 def test_changed_pictures_differ_a_little() -> None:
     images = generator()(torch.randn(6, 12, generator=torch.Generator().manual_seed(0)))
     images = images.detach().clamp(-1, 1)

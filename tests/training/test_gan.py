@@ -189,6 +189,7 @@ def test_a_state_of_other_networks_is_refused() -> None:
         sound | {"signs": torch.zeros(10**6)},
         sound | {"p": "high"},
         sound | {"seen": "many"},
+        sound | {"seen": float("inf")},
         sound | {"chance": torch.zeros(3, dtype=torch.uint8)},
         sound | {"chance": None},
     ]
