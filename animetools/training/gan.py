@@ -35,6 +35,8 @@ Augment = Callable[[Tensor, float, torch.Generator], Tensor]
 """(images [n, C, H, W], the probability p, a source of random numbers) to images like them."""
 
 ADA_INTERVAL = 4  # iterations between two adjustments of p
+# What a state of other networks raises.
+MISFITS = KeyError, ValueError, TypeError, AttributeError, RuntimeError, OverflowError
 
 
 class GAN:
@@ -283,14 +285,7 @@ class GAN:
                 setattr(self, name, mine.clone().copy_(state[name].view_as(mine)))
             self.seen, self.iteration = int(state["seen"]), int(state["iteration"])
             self.chance.set_state(state["chance"])
-        except (
-            KeyError,
-            ValueError,
-            TypeError,
-            AttributeError,
-            RuntimeError,
-            OverflowError,
-        ) as why:
+        except MISFITS as why:
             raise FatalError(
                 f"the saved state does not fit the networks of this run ({why}); resume with the "
                 "options of the run that saved it, or start a new run with --transfer"
