@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from animetools.errors import FatalError
 from animetools.runs.diary import Diary
 from animetools.runs.view import Unit
 from animetools.text.learning import snapshots
@@ -120,10 +121,24 @@ class TextTraining:
         self.resume(snapshots.read(path))
 
     def resume(self, saved: snapshots.State) -> None:
-        """Continue from the state of a snapshot whose weights are loaded."""
-        self.learner.load(saved.tensors, saved.facts["step"])
-        self.learner.divergences = saved.facts.get("divergences", 0)
-        self.best, self.worse = saved.facts["best"], saved.facts["worse"]
+        """Continue from the state of a snapshot whose weights are loaded.
+
+        Raises FatalError if it is of another model, or does not say how far its run was.
+        """
+        match {"divergences": 0} | saved.facts:
+            case {
+                "step": int(step),
+                "divergences": int(divergences),
+                "best": float() | None as best,
+                "worse": int(worse),
+            }:
+                self.learner.load(saved.tensors, step)
+                self.learner.divergences, self.best, self.worse = divergences, best, worse
+            case _:
+                raise FatalError(
+                    "the snapshot does not say how far its run was: start over with --force instead"
+                    " of --resume"
+                )
 
     def diverge(self, number: int) -> None:
         """Seed all that follows by what the snapshot was seeded by, and a number."""

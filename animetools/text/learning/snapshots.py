@@ -64,7 +64,7 @@ def read(path: str) -> State:
             if not isinstance(facts, dict):
                 raise ValueError("no settings")
             return State(facts, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
-    except (OSError, SafetensorError, ValueError) as why:
+    except (OSError, SafetensorError, ValueError, RecursionError) as why:
         raise FatalError(f"{path}: it holds no state of a run to resume: {why}") from why
 
 

@@ -102,9 +102,8 @@ class Service:
         self.budget = Budget(limits)
         self.trouble = ""
         self.over = asyncio.Event()
-        self.names: dict[
-            str, str
-        ] = {}  # of parameters that the service calls otherwise, or that are left out
+        # Of parameters that the service calls otherwise, or that are left out.
+        self.names: dict[str, str] = {}
         self.is_scouted = asyncio.Event()
         self.has_scout = False
         self.resumes = 0.0  # when the service may be asked again, in the loop's time

@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save
 
 from animetools.errors import FatalError
 from animetools.runs.diary import Diary
@@ -184,3 +186,21 @@ def test_a_replacement_killed_between_its_renames_leaves_the_old_one(
     assert write(3) == f"{out}/snapshot-000001"
     assert listed(out) == [f"{out}/snapshot-000001"]
     assert not list(tmp_path.glob("*~"))
+
+
+def test_a_snapshot_that_does_not_say_how_far_its_run_was_is_refused(tmp_path: Path) -> None:
+    sound = {"step": 4, "best": 3.5, "worse": 0}
+    training = Run(tmp_path).training
+    others: list[dict[str, Any]] = [
+        {},
+        sound | {"step": "4"},
+        sound | {"best": []},
+        {"step": 4, "worse": 0},
+    ]
+    for facts in others:
+        with pytest.raises(FatalError, match="does not say how far its run was"):
+            training.resume(snapshots.State(facts, {}))
+    data = save({"a": torch.zeros(1)}, {"run": "[" * 100_000})
+    (tmp_path / snapshots.STATE).write_bytes(data)
+    with pytest.raises(FatalError, match="holds no state of a run to resume"):
+        snapshots.read(str(tmp_path))
