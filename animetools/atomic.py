@@ -223,7 +223,7 @@ def _check_replaceable(path: str) -> None:
     with suppress(FileNotFoundError, NotADirectoryError):
         # Followed: to replace /dev/stdout, which is a link, would be as bad.
         if not stat.S_ISREG(os.stat(path).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file: choose another name", path)
+            raise OSError(errno.EINVAL, "not a regular file, which is never overwritten", path)
 
 
 def _move(path: str, target: str) -> None:

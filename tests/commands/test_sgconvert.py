@@ -74,7 +74,9 @@ def test_a_pipe_in_the_place_of_the_output_stays_one(tmp_path: Path) -> None:
     checkpoints.write(str(tmp_path / "a.pkl"), tiny.snapshot())
     os.mkfifo(tmp_path / "b.pkl")
     done = quick("sgconvert --quiet --force a.pkl b.pkl", tmp_path)
-    assert done.stderr == "sgconvert: a.pkl: b.pkl: not a regular file: choose another name\n"
+    assert (
+        done.stderr == "sgconvert: a.pkl: b.pkl: not a regular file, which is never overwritten\n"
+    )
     assert done.returncode == 1
     assert (tmp_path / "b.pkl").is_fifo()
 
