@@ -1,3 +1,3 @@
 """animetools: Unix filters for anime images and StyleGANs."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -24,10 +24,11 @@ class Part:
 
     The part is locked while its writer lives; a part that a killed process left is reused.
 
-    Raises OSError if the folder cannot be made or written.
+    Raises OSError if the folder cannot be made or written, or `path` exists and is not a regular file.
     """
 
     def __init__(self, path: str) -> None:
+        _check_replaceable(path)
         self.path = path
         self.name = part_name(path)
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
@@ -42,7 +43,10 @@ class Part:
             _await_other(self.name)
 
     def commit(self, *, durable: bool = False) -> None:
-        """Rename the part to its path, replacing what is there; `durable` waits for the disk."""
+        """Rename the part to its path; `durable` waits for the disk.
+
+        It replaces the file that is there, or the link, but not what a link leads to.
+        """
         try:
             self.file.flush()
             if durable:
@@ -149,8 +153,6 @@ def replace(path: str, data: bytes | memoryview, *, backup: bool) -> None:
     path = os.path.realpath(path, strict=True)
     with writing(path) as file:
         old = os.stat(path)
-        if not stat.S_ISREG(old.st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", path)
         _own_as(old, file)
         file.write(data)
         if backup:
@@ -214,6 +216,14 @@ def abandon() -> None:
         for part in _parts:
             with suppress(OSError):
                 os.unlink(part.name)
+
+
+def _check_replaceable(path: str) -> None:
+    """Raise OSError if a rename to `path` would remove a folder, a FIFO or a device."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        # Followed: to replace /dev/stdout, which is a link, would be as bad.
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file, which is never overwritten", path)
 
 
 def _move(path: str, target: str) -> None:

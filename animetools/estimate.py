@@ -20,7 +20,8 @@ class Forecast:
 
     def __str__(self) -> str:
         """For a person."""
-        return f"{self.count} images, about {size(self.likely)}; {size(self.free)} are free"
+        images = "image" if self.count == 1 else "images"
+        return f"{self.count} {images}, about {size(self.likely)}; {size(self.free)} are free"
 
 
 def forecast(sizes: Sequence[int], count: int, path: str) -> Forecast:

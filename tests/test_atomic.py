@@ -74,6 +74,27 @@ def test_a_symlink_in_the_place_of_a_part_is_not_followed(tmp_path: Path) -> Non
     assert (tmp_path / "precious").read_bytes() == b"precious"
 
 
+@pytest.mark.parametrize("name", ["fifo", "folder", "link"])
+def test_only_a_file_is_replaced(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("fifo")  # as /dev/stdout leads to a device or a pipe
+    with pytest.raises(OSError, match="not a regular file"):
+        atomic.write(str(tmp_path / name), b"x")
+    assert names(tmp_path) == ["fifo", "folder", "link"]
+    assert (tmp_path / "fifo").is_fifo() and (tmp_path / "link").is_symlink()
+
+
+def test_a_link_is_replaced_and_what_it_leads_to_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_bytes(b"precious")
+    for name, target in (("link", "precious"), ("astray", "nowhere")):
+        (tmp_path / name).symlink_to(target)
+        atomic.write(str(tmp_path / name), b"x")
+        assert not (tmp_path / name).is_symlink()
+    assert (tmp_path / "precious").read_bytes() == b"precious"
+    assert names(tmp_path) == ["astray", "link", "precious"]
+
+
 def names(folder: Path) -> list[str]:
     """What is in a folder."""
     return sorted(os.listdir(folder))

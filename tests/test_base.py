@@ -10,6 +10,7 @@ from tests.conftest import ROOT, Shell, bash
 from tests.tiny import snapshot
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+README = (ROOT / "README.md").read_text()
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 
 # Has Python find none of the packages that only extras bring.
@@ -31,6 +32,13 @@ def packages(requirements: list[str]) -> set[str]:
     """What they are imported as."""
     names = {re.split(r"[^\w-]", requirement)[0] for requirement in requirements}
     return {name.replace("-", "_") for name in names}
+
+
+def test_the_readme_says_what_each_extra_is_for() -> None:
+    rows = re.findall(
+        "^\\| (`.*?`) \\|", README.partition("| extra |")[2].partition("\n\n")[0], re.M
+    )
+    assert sorted(re.findall(r"\w+", " ".join(rows))) == sorted(set(EXTRAS) - {"dev"})
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ def test_what_is_wholly_sampled_is_sure(tmp_path: Path) -> None:
     seen = forecast([10_000, 500], 2, str(tmp_path))
     assert seen.least == seen.likely == 10_500 + 2 * PER_IMAGE
     assert forecast([10_000], 5, str(tmp_path)).least < 5 * 10_000
+    assert str(forecast([10_000], 1, str(tmp_path))).startswith("1 image, about ")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import tomllib
 
 from tests.conftest import ROOT
 
-PAGE = (ROOT / "docs/licenses.md").read_text()
+SECTIONS = re.split("^## ", (ROOT / "docs/licenses.md").read_text(), flags=re.MULTILINE)
 
 
 def test_every_package_is_listed_with_its_extra() -> None:
@@ -14,7 +14,7 @@ def test_every_package_is_listed_with_its_extra() -> None:
     extras.pop("dev")
     wanted = {(name(need), "") for need in project["dependencies"]}
     wanted |= {(name(need), extra) for extra, needs in extras.items() for need in needs}
-    ours, others, _ = re.split("^## ", PAGE, flags=re.MULTILINE)[1:]
+    ours, others, _ = SECTIONS[1:]
     listed = {(package, "") for line in lines(ours) for package in ticked(line[0])}
     listed |= {
         (package, extra)
@@ -23,6 +23,16 @@ def test_every_package_is_listed_with_its_extra() -> None:
         for extra in ticked(where)
     }
     assert listed == wanted
+
+
+def test_all_that_ships_beside_the_code_is_listed() -> None:
+    listed = [name for line in lines(SECTIONS[0]) for name in ticked(line[0])]
+    for path in (ROOT / "animetools").rglob("*"):
+        if path.is_file() and path.suffix not in (".py", ".pyc"):
+            name = str(path.relative_to(ROOT / "animetools"))
+            assert any(
+                name == one or (one[-1] == "/" and name.startswith(one)) for one in listed
+            ), name
 
 
 def lines(section: str) -> list[list[str]]:

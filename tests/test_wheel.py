@@ -1,6 +1,10 @@
-"""What `pip install` of the wheel alone gives: commands, networks, man pages and completions."""
+"""What `pip install` of the wheel alone gives: commands, networks, man pages and completions.
+
+The wheel is built from the source archive, so that one has all it takes, too.
+"""
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -17,8 +21,13 @@ LIMIT = 40 << 20
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel in a place of its own, without the source tree; what it depends on is there."""
     folder = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    build = [sys.executable, "-m", "hatchling", "build", "-d", str(folder), "-t"]
+    subprocess.run([*build, "sdist"], cwd=ROOT, check=True, capture_output=True)
+    (archive,) = folder.glob("*.tar.gz")
+    shutil.unpack_archive(archive, folder / "source", filter="data")
+    (source,) = (folder / "source").iterdir()
+    subprocess.run([*build, "wheel"], cwd=source, check=True, capture_output=True)
+    shutil.rmtree(source)
     (wheel,) = folder.glob("*.whl")
     pip = [sys.executable, "-m", "pip", "install", "--ignore-installed", "--no-deps", "--no-index"]
     subprocess.run([*pip, "--prefix", folder / "usr", wheel], check=True)

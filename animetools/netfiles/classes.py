@@ -83,7 +83,7 @@ def labels_of(classes: Sequence[str], wanted: Sequence[str]) -> NDArray[np.float
     Raises ItemError for a class that the network does not have, and for another number.
     """
     if not classes:
-        raise ItemError("this network has no classes")
+        raise ItemError("this network has no classes or tags; sgtrain --cond trains one that has")
     labels = np.zeros(len(classes), np.float32)
     for word in wanted:
         name, colon, weight = word.rpartition(":")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import pickle
 import threading
 from collections.abc import Iterator
@@ -67,6 +68,17 @@ def test_an_old_file_becomes_a_new_one_and_nothing_is_overwritten(
         assert same(old, new)
         assert new.facts["kimg"] == 7000
         assert new.generator.config == old.generator.config
+
+
+def test_a_pipe_in_the_place_of_the_output_stays_one(tmp_path: Path) -> None:
+    checkpoints.write(str(tmp_path / "a.pkl"), tiny.snapshot())
+    os.mkfifo(tmp_path / "b.pkl")
+    done = quick("sgconvert --quiet --force a.pkl b.pkl", tmp_path)
+    assert (
+        done.stderr == "sgconvert: a.pkl: b.pkl: not a regular file, which is never overwritten\n"
+    )
+    assert done.returncode == 1
+    assert (tmp_path / "b.pkl").is_fifo()
 
 
 def test_small_keeps_what_samples_and_judges(tmp_path: Path) -> None:
