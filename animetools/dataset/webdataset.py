@@ -227,17 +227,24 @@ def _short_name(header: bytes) -> bytes:
 
 
 def _ahead(kind: bytes, data: bytes, name: bytes, size: int) -> tuple[bytes, int]:
-    """The name and the size, or -1, that a header gives the member after it."""
+    """The name and the size, or -1, that a header gives the member after it.
+
+    Raises ValueError if it is malformed.
+    """
     if kind == b"L":
         return data.rstrip(b"\0"), size
-    while data:
-        digits, _, rest = data.partition(b" ")
-        key, _, value = rest[: max(0, int(digits) - len(digits) - 2)].partition(b"=")
+    at = 0
+    while at < len(data):  # records: their length in digits, a space, KEY=VALUE and a newline
+        begin = data.index(b" ", at) + 1
+        end = at + int(data[at : begin - 1])
+        if end <= begin:
+            raise ValueError("a malformed header")
+        key, _, value = data[begin : end - 1].partition(b"=")
         if key == b"path":
             name = value
         elif key == b"size":
             size = int(value)
-        data = data[max(1, int(digits)) :]
+        at = end
     return name, size
 
 
