@@ -89,9 +89,13 @@ class TarReader(ImageFiles):
         length = min(int(self.lengths[index]), most)
         return self._bytes(index, int(self.offsets[index]), length)
 
+    def checksum(self, index: int) -> int:
+        """The checksum of an image's name."""
+        return zlib.crc32(os.fsencode(self.names[index]))
+
     def fingerprints(self) -> Fingerprints:
         """A fingerprint of each image, [N]: of its name and the length of its file."""
-        crcs = np.array([zlib.crc32(os.fsencode(name)) for name in self.names])
+        crcs = np.array([self.checksum(index) for index in range(len(self))])
         return fingerprints(crcs, self.lengths)
 
     def lines(self, name: str) -> Iterator[bytes]:
