@@ -47,7 +47,7 @@ class Database:
         if path and not read_only:
             _refuse_unwritable(path, self.name)
         with self._using():
-            place = _address(path) if read_only else path and os.path.abspath(path)
+            place = address(path) if read_only else path and os.path.abspath(path)
             self.base = sqlite3.connect(
                 place, patience, isolation_level=None, check_same_thread=False, uri=read_only
             )
@@ -124,11 +124,11 @@ def copy_into(base: "Connection", path: str, patience: float = 5) -> None:
     """Give an empty temporary file what is in another, which is not written to."""
     import sqlite3
 
-    with closing(sqlite3.connect(_address(path), patience, uri=True)) as original:
+    with closing(sqlite3.connect(address(path), patience, uri=True)) as original:
         original.backup(base)
 
 
-def _address(path: str) -> str:
+def address(path: str) -> str:
     """The URI of a file that is not written to."""
     from urllib.parse import quote
 

@@ -9,10 +9,10 @@ from contextlib import closing
 from datetime import UTC, date, datetime
 from itertools import groupby
 from typing import Any
-from urllib.parse import quote
 
 from animetools.booru.post import KINDS, Post
 from animetools.booru.where import COLUMNS
+from animetools.database import address
 from animetools.errors import ItemError
 from animetools.tags import CATEGORIES, GENERAL
 
@@ -48,6 +48,8 @@ def parquet_rows(path: str, wanted: Collection[str]) -> Rows:
     except ImportError:
         raise ItemError("Parquet needs another package: pip install 'animetools[booru]'") from None
     name = re.sub(r"[*?\[]", r"[\g<0>]", os.path.abspath(path))  # no pattern, and no address
+    if name.encode(errors="replace").decode() != name:
+        raise ItemError("its path is not UTF-8, which DuckDB cannot read: rename it")
     with duckdb.connect(config={"threads": 1, "autoload_known_extensions": False}) as base:
         try:
             found = base.execute("SELECT * FROM read_parquet(?) LIMIT 0", [name]).description or []
@@ -61,9 +63,8 @@ def parquet_rows(path: str, wanted: Collection[str]) -> Rows:
 
 def sqlite_rows(path: str, wanted: Collection[str]) -> Rows:
     """The rows of the posts in an SQLite file."""
-    address = f"file:{quote(os.path.abspath(path))}?mode=ro"
     try:
-        with closing(sqlite3.connect(address, uri=True, check_same_thread=False)) as base:
+        with closing(sqlite3.connect(address(path), uri=True, check_same_thread=False)) as base:
             base.execute("PRAGMA trusted_schema = OFF")
             base.text_factory = lambda data: data.decode("utf-8", "replace")
             yield from _posts(base, wanted)

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from animetools.errors import ItemError
 
@@ -19,6 +19,14 @@ READ = 1 << 18  # bytes at a time
 SIP = 1 << 10
 WINDOW = 1 << 29  # bytes that a file may have the xz decoder keep
 HEAD = 512  # a tar shows within these
+LONGEST_HEADER = 1 << 20  # bytes; of those of a tar that give the next member a longer name
+_AHEAD = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
 
 Chunks = Iterator[bytes]
 
@@ -89,16 +97,34 @@ def members(chunks: Chunks) -> Iterator[tuple[str, Chunks]]:
     """The files in a tar."""
     reader = Reader(chunks)
     try:
-        with tarfile.open(fileobj=io.BufferedReader(reader, READ), mode="r|") as tar:
+        file = io.BufferedReader(reader, READ)
+        with tarfile.open(fileobj=file, mode="r|", tarinfo=_Header) as tar:
             while member := tar.next():
-                file = tar.extractfile(member) if member.isreg() else None
-                if file:
-                    yield member.name, _content(file)
+                content = tar.extractfile(member) if member.isreg() else None
+                if content:
+                    yield member.name, _content(content)
                 tar.members.clear()  # type: ignore[attr-defined]  # or it remembers all of them
-    except tarfile.TarError as why:
+    except (tarfile.TarError, ValueError, RecursionError) as why:  # of hostile numbers, and headers
         raise reader.trouble or ItemError(f"damaged tar, and read up to there: {why}") from None
     if reader.trouble:
         raise reader.trouble
+
+
+class _Header(tarfile.TarInfo):
+    """A header of a tar, which is refused where tarfile would take it for the end, or all memory."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """The header in a block; raises tarfile.TarError."""
+        try:
+            found = super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError as why:
+            if not buf.strip(b"\0"):  # the end
+                raise
+            raise tarfile.ReadError(str(why)) from None
+        if found.type in _AHEAD and found.size > LONGEST_HEADER:
+            raise tarfile.ReadError(f"a header of {found.size} bytes")
+        return found
 
 
 def _content(file: IO[bytes]) -> Chunks:

@@ -7,10 +7,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from animetools.cli.stream import Stream, die_of
+from animetools.cli.exit import NO_MEMORY, die_of
+from animetools.cli.stream import Stream
 from animetools.errors import FatalError
 
-NO_MEMORY = "out of memory|(can't|not) allocate|not enough memory"  # torch's words, and others'
 AWAKE = 1.0  # seconds between two looks for signals
 SAVING = {
     signal.SIGINT: "saving; press Ctrl-C again to stop at once",

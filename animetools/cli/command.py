@@ -1,26 +1,24 @@
 """Command lines from option dataclasses: typer parses; we convert, run and exit."""
 
-import atexit
 import gc
 import inspect
 import os
-import re
 import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Annotated, Any, NoReturn, get_type_hints
 
 import animetools
-from animetools.cli.aside import NO_MEMORY
 from animetools.cli.cluster import on_same_device, workers_of
 from animetools.cli.cores import limit_libraries
+from animetools.cli.exit import die_of, end, guarded
+from animetools.cli.options import StreamOptions
 from animetools.cli.report import Report, usage_error
-from animetools.cli.stream import Stream, StreamOptions, die_of, give_up
+from animetools.cli.stream import Stream
 from animetools.cli.workers import Workers, threads
-from animetools.errors import Advice, FatalError
+from animetools.errors import Advice
 from animetools.options import Opt, Option, options_of
 from animetools.settings import Settings
 
@@ -103,7 +101,7 @@ class Command:
         except OSError as why:
             Report(self.name).fatal(f"standard output: {why.strerror}")
             os._exit(2)  # Python's own end would try to flush again
-        _end(status)
+        end(status)
 
     def _parse(self, arguments: list[str]) -> int:
         import typer
@@ -189,7 +187,7 @@ class Command:
             files=files,
             workers=workers_of(common.cluster) if common.cluster else self.workers,
         )
-        return _guarded(lambda: self.main(own, stream), report, debug=common.debug)
+        return guarded(lambda: self.main(own, stream), report, debug=common.debug)
 
     def _place(self, out: str) -> str:
         """The path of --out: a folder, or a file with the extension of the default."""
@@ -228,43 +226,6 @@ def command(
         return Command(main, own, out, reads, shown, examples, workers, cluster)
 
     return wrap
-
-
-def _guarded(main: Callable[[], int], report: Report, *, debug: bool) -> int:
-    """Run; report in one sentence what stopped it."""
-    try:
-        return main()
-    except FatalError as why:
-        reason = str(why)
-    except OSError as why:
-        reason = f"{why.filename}: {why.strerror}" if why.filename else str(why)
-    except Exception as why:
-        if debug:
-            raise
-        reason = _reason(why)
-    give_up(report, reason)
-
-
-def _end(status: int) -> NoReturn:
-    """Exit with a status, after all registered exit functions, but not through Python's exit.
-
-    That would finalize the interpreter while threads free their tensors, and abort.
-    """
-    with suppress(Exception):
-        atexit._run_exitfuncs()
-    with suppress(OSError, ValueError, AttributeError):  # full, closed or missing
-        sys.stderr.flush()
-    os._exit(status)
-
-
-def _reason(why: Exception) -> str:
-    """What stopped a run, in a sentence."""
-    text = str(why)
-    if isinstance(why, MemoryError) or re.search(NO_MEMORY, text):
-        return "out of memory: try fewer --jobs"
-    if "can't start new thread" in text:
-        return "cannot start another thread: try fewer --jobs"
-    return f"unexpected error, please report it: {type(why).__name__}: {why} (--debug shows where)"
 
 
 def _fill_standard_files() -> None:

@@ -91,7 +91,9 @@ def _decoded(chunks: Iterator[bytes]) -> Iterator[bytes]:
     head = b""
     for chunk in chunks:
         head += chunk
-        if not head.startswith((codecs.BOM_UTF16_LE[:1], codecs.BOM_UTF16_BE[:1])) or b"\n" in head:
+        if not head.startswith((codecs.BOM_UTF16_LE[:1], codecs.BOM_UTF16_BE[:1])):
+            break
+        if b"\n" in head or len(head) > LONGEST_LINE:
             break
     # A name may begin with these bytes too, but has no NUL.
     is_utf16 = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and b"\0" in head

@@ -16,6 +16,7 @@ from animetools.cli.journal import NAME
 
 _MOST_FOLDERS = 1000  # cached
 _MOST_STEPS = 4  # from a file to its source
+_LONGEST = 1 << 24  # bytes of what was found of one image
 
 
 class Records:
@@ -79,5 +80,17 @@ class Records:
             address = f"file:{quote(os.fsencode(os.path.join(folder, NAME)))}?{mode}"
             self.open[folder] = None
             with suppress(sqlite3.Error):
-                self.open[folder] = sqlite3.connect(address, uri=True, isolation_level=None)
+                self.open[folder] = _connected(address)
         return self.open[folder]
+
+
+def _connected(address: str) -> sqlite3.Connection | None:
+    """A journal, which came with the images and may be a stranger's; None if it is something else."""
+    base = sqlite3.connect(address, uri=True, isolation_level=None)
+    base.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
+    with suppress(sqlite3.Error):
+        kinds = base.execute("SELECT type FROM sqlite_master WHERE name IN ('files', 'done')")
+        if kinds.fetchall() == [("table",), ("table",)]:  # a view may compute for ever
+            return base
+    base.close()
+    return None

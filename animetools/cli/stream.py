@@ -12,11 +12,10 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from animetools import atomic
 from animetools.cli.batches import Batches, Pipeline
-from animetools.cli.cluster import address
+from animetools.cli.exit import die_of
 from animetools.cli.inputs import items_of
 from animetools.cli.intake import Entry, Intake
 from animetools.cli.item import (
@@ -30,10 +29,10 @@ from animetools.cli.item import (
     reason_of,
 )
 from animetools.cli.journal import Journal
-from animetools.cli.report import CLEAR, Report, write_all
+from animetools.cli.options import StreamOptions
+from animetools.cli.report import Report, write_all
 from animetools.cli.workers import Workers, threads
 from animetools.errors import FatalError, ItemError, PassedOver
-from animetools.options import Opt
 from animetools.settings import Settings
 
 if TYPE_CHECKING:
@@ -56,36 +55,6 @@ class Progress:
     failed: int
     left: int
     written: int
-
-
-@dataclass(frozen=True)
-class StreamOptions:
-    """The options that all commands share."""
-
-    jobs: Annotated[
-        int, Opt("Number of inputs to process at once; 0: one per core.", "j", min=0, max=1024)
-    ] = 0
-    cluster: Annotated[
-        str,
-        Opt(
-            "Have the workers of a Dask cluster do the work: HOST:PORT of its scheduler, or local:N"
-            " for N processes here. All machines must see the same files under the same paths.",
-            unit="ADDRESS",
-            parse=address,
-        ),
-    ] = ""
-    null: Annotated[bool, Opt("Paths end in NUL instead of newline, in input and output.", "0")] = (
-        False
-    )
-    unordered: Annotated[bool, Opt("Print results as they finish instead of in input order.")] = (
-        False
-    )
-    json: Annotated[bool, Opt("Print a JSON object per line: the path and all facts.")] = False
-    dry_run: Annotated[bool, Opt("Write nothing; print what would be written.", "n")] = False
-    force: Annotated[bool, Opt("Overwrite outputs that exist.", "f")] = False
-    quiet: Annotated[bool, Opt("Print errors only.", "q")] = False
-    verbose: Annotated[bool, Opt("Print what happened to each input.", "v")] = False
-    debug: Annotated[bool, Opt("Show the traceback of an unexpected error.")] = False
 
 
 @dataclass(frozen=True)
@@ -314,25 +283,6 @@ def _pipeline(work: Work | Batches, workers: Workers) -> "Tasks | Pipeline | Non
 
 def _arrive(entries: _Queue, entry: Entry, _: "Future[Done]") -> None:
     entries.put(entry)
-
-
-def die_of(number: int, _frame: object = None) -> NoReturn:
-    """Die of a signal as a Unix tool does, leaving no unfinished file."""
-    atomic.abandon()
-    if Report.drawing:  # which hides the cursor
-        write_all(2, CLEAR.encode() + b"\x1b[?25h")
-    signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)
-    raise SystemExit(128 + number)
-
-
-def give_up(report: Report, reason: str, status: int = 2) -> NoReturn:
-    """End at once, from any thread, with a sentence unless it is empty, leaving no unfinished file."""
-    report.end()
-    if reason:
-        report.fatal(reason)
-    atomic.abandon()
-    os._exit(status)  # without waiting for workers, which may compute for long
 
 
 def _one_sentence(item: Item, why: BaseException) -> str:

@@ -10,7 +10,7 @@ from animetools import atomic
 from animetools.cli import Item, Opt, Output, Rejected, Result, Stream, command
 from animetools.cli.item import FATAL, below, reason_of
 from animetools.cli.rejects import RejectsFile, recorded
-from animetools.errors import FatalError, ItemError
+from animetools.errors import FatalError
 from animetools.images.comparison import Comparison
 from animetools.images.measure import Limits
 from animetools.options import given
@@ -243,7 +243,4 @@ def _check_files(options: CleanOptions) -> None:
     if options.rejects and (lost := options.would_lose(options.rejects)):
         raise FatalError(f"--rejects {options.rejects} would overwrite {lost}")
     if options.sheet:
-        try:
-            check_name(options.sheet)
-        except ItemError as why:
-            raise FatalError(f"--sheet {why}") from None
+        check_name(options.sheet)

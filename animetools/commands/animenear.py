@@ -12,7 +12,7 @@ from animetools.cli import Batches, Item, Output, Result, Stream, command
 from animetools.cli.cores import cores
 from animetools.cli.stream import Run
 from animetools.cli.workers import threads
-from animetools.errors import FatalError, ItemError
+from animetools.errors import FatalError
 from animetools.neighbors.options import NearOptions
 
 if TYPE_CHECKING:
@@ -62,10 +62,7 @@ def animenear(options: NearOptions, stream: Stream) -> int:
     if options.sheet:
         from animetools.images.sheet import check_name
 
-        try:
-            check_name(options.sheet)
-        except ItemError as why:
-            raise FatalError(f"--sheet {why}") from None
+        check_name(options.sheet)
     from animetools.neighbors.steps import load_rows
 
     place, *files = stream.files or ("-",)

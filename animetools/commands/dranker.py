@@ -118,10 +118,7 @@ def dranker(options: RankOptions, stream: Stream) -> int:
     if options.sheet:
         from animetools.images.sheet import check_name
 
-        try:
-            check_name(options.sheet)
-        except ItemError as why:
-            raise FatalError(f"--sheet {why}") from None
+        check_name(options.sheet)
     model, files = split(stream.files)
     stream = replace(stream, files=files)
     network = open_network(options, model)

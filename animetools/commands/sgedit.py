@@ -80,7 +80,7 @@ def sgedit(options: EditOptions, stream: Stream) -> int:
         raise FatalError(f"--edit {options.edit}: {why}") from None
     check_size(sampler.generator, None, options.image_format)
     found = devices(options.device)
-    encode = partial(save, options, sampler, shift)
+    encode = partial(save, options, sampler)
     load = partial(load_edited, sampler, shift, steps_of(options.strip, options.sheet))
     size = sampler.renderer(found[0]).batch
     work: Work | Batches = Batches(size, attrgetter("load"), load, found, encode)
@@ -136,7 +136,7 @@ def gather(options: EditOptions, items: Iterable[Item], run: Run) -> Iterator[Re
 
 
 def save(
-    options: EditOptions, sampler: "Sampler", shift: Any, made: Any, item: Item, output: Output
+    options: EditOptions, sampler: "Sampler", made: Any, item: Item, output: Output
 ) -> Iterator[Item]:
     """An edited picture, a strip or a sheet, and its latents; `made` is an Edited.
 

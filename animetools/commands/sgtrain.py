@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from animetools.cli import Item, OneDevice, Opt, Stream, command
 from animetools.cli.aside import until_interrupted
 from animetools.cli.cores import cores
-from animetools.cli.stream import give_up
+from animetools.cli.exit import give_up
 from animetools.errors import FatalError
 from animetools.runs.settings import changes, given, settings_of
 from animetools.training.config import TrainConfig

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -35,6 +36,11 @@ class Packable:
     fit: Fit
     sidecars: tuple[tuple[str, bytes], ...] = ()
     suffix: str = ""
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What its record says of it."""
+        return {"width": self.width, "height": self.height, "fit": self.fit.record()}
 
     @property
     def size(self) -> int:

@@ -131,9 +131,13 @@ class FolderReader(ImageFiles):
                 raise ItemError("not a regular file")
             return file.read(most)
 
+    def checksum(self, index: int) -> int:
+        """The checksum of an image's name."""
+        return zlib.crc32(os.fsencode(self.names[index]))
+
     def fingerprints(self) -> Fingerprints:
         """A fingerprint of each image, [N]: of its name and the size of its file."""
-        crcs = np.array([zlib.crc32(os.fsencode(name)) for name in self.names])
+        crcs = np.array([self.checksum(index) for index in range(len(self))])
         return fingerprints(crcs, np.array([self._size(name) for name in self.names]))
 
     def labels(self) -> Labels | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from animetools.database import Database
 from animetools.errors import FatalError
+from animetools.names import fitted
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
@@ -236,6 +237,13 @@ def _prepare(base: "Connection") -> None:
     for column, statement in _NEWER.items():
         if column not in there:  # an older version started it
             base.execute(statement)
+
+
+def journal_name(path: str) -> str:
+    """Where the journal of the dataset at a path is."""
+    folder, name = os.path.split(path)
+    # SQLite keeps a -wal beside it, whose name must fit too.
+    return fitted(os.path.join(folder, f".{name}"), ".journal-wal").removesuffix("-wal")
 
 
 def opened(path: str, *, force: bool) -> Journal:

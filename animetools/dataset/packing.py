@@ -9,20 +9,21 @@ import json
 import os
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from itertools import chain
 from typing import Any, Self
 
 from animetools import atomic
+from animetools.dataset.draft import Draft
 from animetools.dataset.encode import Packable, suffix
-from animetools.dataset.formats import Note, Writer, format_to_write
+from animetools.dataset.formats import Note, format_to_write
 from animetools.dataset.growing import complete
 from animetools.dataset.journal import (
     Journal,
     Listed,
-    Packed,
     dumped,
+    journal_name,
     opened,
     origin_of,
     remove,
@@ -37,15 +38,14 @@ from animetools.dataset.matching import (
     match,
     packed_sources,
 )
-from animetools.dataset.members import CLASSES, OURS, SUMMARY, Member
+from animetools.dataset.members import CLASSES, OURS, SUMMARY
 from animetools.dataset.parts import added_name
-from animetools.dataset.target import REPLACE, finished, refuse_difference, written
+from animetools.dataset.target import REPLACE, finished, refuse_difference, stamp, written
 from animetools.dataset.tfrecord_writer import LABELS, check_size, label_file
 from animetools.errors import FatalError
-from animetools.names import fitted, placed
+from animetools.names import placed
 from animetools.settings import Settings
 
-SYNC_SECONDS = 5.0  # how much work a power cut may cost
 RESTART = "choose another -o, or -f to start over"
 
 Entry = tuple[str, int, int, dict[str, Any], str]  # path, bytes, mtime, facts, why it is unreadable
@@ -86,23 +86,19 @@ class Packing:
         )
         if self.kind.name == "tfrecords":
             check_size(values["size"])
-        self.suffix = suffix(settings.values["quality"])
         self.started = time.time_ns()
-        self.synced = time.monotonic()
-        self.count = 0  # images packed
         self.already = 0  # images of the list that the dataset had before it grows
-        self.part: Writer | None = None
+        self.draft: Draft | None = None
         part_name = atomic.part_name(self.path)
         self.own = tuple(placed(place) + os.sep for place in (self.path, part_name))
         complete(self.path)
-        before = self._stamp()
+        before = stamp(self.path)
         self.made = finished(self.path, self.kind, settings, force=force, grows=grows)
         self.grown = self.made if grows else None
-        if self.made:
-            self.count = len(self.made)
-            if not os.path.lexists(part_name):
-                remove(self._journal_name())  # of a run that was killed in its last moment
-        self.first = self.count if self.grown else 0  # number of the first image in the part
+        name = journal_name(self.path)
+        if self.made and not os.path.lexists(part_name):
+            remove(name)  # of a run that was killed in its last moment
+        self.first = len(self.grown) if self.grown else 0  # number of the first image in the part
         if self.grown:
             self.made = None
             self.labelling = with_names_of(self.grown, labelling)
@@ -113,15 +109,18 @@ class Packing:
         if self.kind.name != "webdataset":
             shards = {}
         with self._writing():
-            self.part = self.kind.write(self.path, self.grown, **shards)
+            part = self.kind.write(self.path, self.grown, **shards)
             try:
                 # Another process was faster: its images wait to be added, or are added.
-                if os.path.lexists(added_name(self.path)) or self._stamp() != before:
+                if os.path.lexists(added_name(self.path)) or stamp(self.path) != before:
                     raise BlockingIOError
-                self.journal = opened(self._journal_name(), force=force)
-                self._take_up(self.part)
+                self.journal = opened(name, force=force)
+                self.draft = Draft(
+                    part, self.journal, self.kind, suffix(values["quality"]), self.first
+                )
+                self._take_up(self.draft)
             except BaseException:
-                self.part.close()
+                part.close()
                 raise
 
     def __enter__(self) -> Self:
@@ -131,8 +130,14 @@ class Packing:
     def __exit__(self, *_: object) -> None:
         """Leave what is packed for the next run, where it is not finished."""
         self.journal.close(finished=self.count == self.first)
-        if self.part:
-            self.part.close()
+        if self.draft:
+            self.draft.part.close()
+
+    @property
+    def count(self) -> int:
+        """How many images the dataset has so far."""
+        there = self.made or self.grown
+        return self.draft.count if self.draft else len(there) if there else 0
 
     def is_own(self, path: str) -> bool:
         """Whether a file is the dataset, or in it, or in its part."""
@@ -178,7 +183,8 @@ class Packing:
             raise FatalError(
                 f"{self.path} was made without {path}: {REPLACE}, or --append to add it"
             )
-        self._keep(self.journal.first_packed_behind(first))
+        assert self.draft
+        self.draft.keep(self.journal.first_packed_behind(first))
 
     def unused_names(self) -> list[str]:
         """The classes or tags of the labelling that no image of the list has.
@@ -194,10 +200,10 @@ class Packing:
         apart = self.kind.labels_apart
         self.names = self.labelling.names(counts, self.count + self.left(), apart=apart)
         self.numbers = {name: number for number, name in enumerate(self.names)}
-        if self.part and self.kind.notes:  # those that are in the part have these names
+        if self.draft and self.kind.notes:  # those that are in the part have these names
             names = json.dumps(self.names)
             if self.count > self.first and self.journal.word("names") != names:
-                self._keep(self.first)
+                self.draft.keep(self.first)
             self.journal.keep_word("names", names)
         wanted = (*self.labelling.classes, *self.labelling.tags)
         return [name for name in wanted if not counts.words[name]]
@@ -216,33 +222,11 @@ class Packing:
 
     def add(self, position: int, packable: Packable) -> None:
         """Pack the image of the source at this position, behind all others."""
-        assert self.part, "nothing can be added to a finished dataset"
+        assert self.draft, "nothing can be added to a finished dataset"
         source = self.journal.source(position)
-        fitted = {"width": packable.width, "height": packable.height, "fit": packable.fit.record()}
+        facts = {"file_name": self.draft.name(packable)} | source.facts | packable.record
         with self._writing():
-            name = self._name(self.count, packable.suffix)
-            sidecars = []
-            notes = self._notes(name, source.facts | fitted)
-            for ending, data in (dict(notes) | dict(packable.sidecars)).items():
-                part = self.part.append(_beside(name, ending), data)
-                sidecars.append([ending, part.offset, part.length, part.crc])
-            member = self.part.append(name, packable.data)
-            self.journal.add(
-                Packed(
-                    self.count,
-                    source.origin,
-                    source.mtime,
-                    member.offset,
-                    member.length,
-                    member.crc,
-                    dumped(fitted),
-                    json.dumps(sidecars),
-                    packable.suffix,
-                )
-            )
-            self.count += 1
-            if time.monotonic() - self.synced > SYNC_SECONDS:
-                self._sync(self.part)
+            self.draft.add(source, packable, dict(self._notes(facts)))
 
     def enlarged(self) -> int:
         """How many packed images were enlarged."""
@@ -250,7 +234,7 @@ class Packing:
 
     def finish(self) -> None:
         """Complete the dataset and rename it to its path, or join it to the one that grows."""
-        assert self.part, "a finished dataset is not finished again"
+        assert self.draft, "a finished dataset is not finished again"
         if self.count == self.first:
             if self.grown:
                 return
@@ -268,11 +252,8 @@ class Packing:
         texts[SUMMARY] = partial(summary_lines, ours, self._lines, names, how)
         # No source is newer than its dataset: see matching.finished_sources.
         mtime = max(self.started, self.journal.newest(), self.grown.mtime if self.grown else 0)
-        members = chain.from_iterable(map(self._members, self.journal.packed()))
         with self._writing():
-            self._sync(self.part)
-            self.part.finish(members, texts, mtime)
-            self.journal.close(finished=True)
+            self.draft.finish(texts, mtime)
 
     @property
     def _was_made(self) -> str:
@@ -284,72 +265,33 @@ class Packing:
     def _cure(self) -> str:
         return REPLACE if self.made else RESTART
 
-    def _stamp(self) -> tuple[int, ...]:
-        """What changes with the dataset at the path."""
-        for path in (os.path.join(self.path, SUMMARY), self.path):
-            with suppress(OSError):
-                found = os.stat(path)
-                return found.st_ino, found.st_size, found.st_mtime_ns
-        return ()
-
-    def _journal_name(self) -> str:
-        folder, name = os.path.split(self.path)
-        # SQLite keeps a -wal beside it, whose name must fit too.
-        return fitted(os.path.join(folder, f".{name}"), ".journal-wal").removesuffix("-wal")
-
-    def _take_up(self, part: Writer) -> None:
-        """Continue what an earlier run left, if it has these settings and is really there."""
+    def _take_up(self, draft: Draft) -> None:
+        """Continue what an earlier run left, if it has these settings."""
         then = json.loads(self.journal.word("settings") or "null")
         if then and not self.force:
             refuse_difference(self.settings, then, self._was_made, self._cure)
         base = f"{self.first} {self.grown.mtime}" if self.grown else ""
-        if not then or self.settings.difference(then) or base != (self.journal.word("base") or ""):
-            self._keep(self.first)
+        if (
+            then
+            and not self.settings.difference(then)
+            and base == (self.journal.word("base") or "")
+        ):
+            draft.recover()
+        else:
+            draft.keep(self.first)
             self.journal.keep_word("settings", dumped(written(self.settings)))
             self.journal.keep_word("base", base)
-            return
-        # What was written since the last sync may have been lost with the power.
-        kept = self.first
-        for packed in self.journal.packed(since=int(self.journal.word("synced") or 0) - 1):
-            if not all(map(part.holds, self._members(packed))):
-                break
-            kept = packed.number + 1
-        self._keep(kept)
-
-    def _keep(self, count: int) -> None:
-        """Forget all images but the first few."""
-        assert self.part
-        self.journal.forget(count)
-        last = next(self.journal.packed(since=count - 1), None) if count > self.first else None
-        self.part.cut(self._members(last)[-1] if last else None)
-        self.count = last.number + 1 if last else self.first
-        self._sync(self.part)
-
-    def _sync(self, part: Writer) -> None:
-        part.sync()
-        self.journal.keep_word("synced", str(self.count))
-        self.synced = time.monotonic()
 
     def _edge(self) -> int:
         """The position before which all should be packed."""
         return self.journal.edge(packed_only=not self.made)
 
-    def _name(self, number: int, suffix: str = "") -> str:
-        return self.kind.image_name(number, suffix or self.suffix)
-
-    def _notes(self, name: str, facts: dict[str, Any]) -> Iterable[Note]:
+    def _notes(self, record: dict[str, Any]) -> Iterable[Note]:
         """The files beside an image that its format has."""
         if not self.kind.notes:
             return ()
-        label = self.labelling.label(facts, self.numbers) if self.labelling else None
-        return self.kind.notes({"file_name": name} | facts, label, self.names)
-
-    def _members(self, packed: Packed) -> list[Member]:
-        """An image behind its sidecars, in the order of the part."""
-        name = self._name(packed.number, packed.suffix)
-        sidecars = json.loads(packed.sidecars)
-        image = Member(name, packed.offset, packed.length, packed.crc)
-        return [*(Member(_beside(name, ending), *place) for ending, *place in sidecars), image]
+        label = self.labelling.label(record, self.numbers) if self.labelling else None
+        return self.kind.notes(record, label, self.names)
 
     def _is_new(self, entry: Entry) -> bool:
         """Whether the dataset that grows lacks an image.
@@ -374,11 +316,8 @@ class Packing:
 
     def _lines(self) -> Iterator[bytes]:
         """The record of each image: its name, its source and how it was fitted."""
-        yield from self._old_lines()
-        for packed in self.journal.packed():
-            name = dumped({"file_name": self._name(packed.number, packed.suffix)})
-            # Three objects without a common name are one: no need to parse ten million of them.
-            yield f"{name[:-1]},{packed.origin[1:-1]},{packed.record[1:]}\n".encode()
+        assert self.draft
+        return chain(self._old_lines(), self.draft.lines())
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -392,7 +331,3 @@ class Packing:
             kept = f"; {self.count} images are kept for the next run" if self.count else ""
             path = os.fsdecode(why.filename) if why.filename else self.path
             raise FatalError(f"{path}: {reason[:1].lower()}{reason[1:]}{kept}") from None
-
-
-def _beside(image: str, ending: str) -> str:
-    return os.path.splitext(image)[0] + ending

@@ -46,6 +46,9 @@ class Reader(Protocol):
     def pixels(self, index: int, shape: Shape) -> Pixels:
         """The planes of a picture of this shape, uint8 [C, H, W]; raises ItemError or OSError."""
 
+    def checksum(self, index: int) -> int:
+        """The checksum of a picture's bytes or, where that is not known, of its name."""
+
     def fingerprints(self) -> Fingerprints:
         """A fingerprint of each picture, wherever the dataset is stored, [N]; nothing is decoded."""
 

@@ -147,8 +147,7 @@ def read_image(path: str, facts: Facts, *, max_pixels: int, background: Color) -
     """
     if PACKED_IN not in facts:
         return read_rgb(path, max_pixels=max_pixels, background=background), b""
-    path, index, *_ = facts[PACKED_IN]
-    dataset = opened(path)
+    dataset, index = _with_image(*facts[PACKED_IN])
     if isinstance(dataset, ImageFiles):
         data = dataset.read(index)
         return decode_rgb(data, max_pixels=max_pixels, background=background), data
@@ -157,6 +156,21 @@ def read_image(path: str, facts: Facts, *, max_pixels: int, background: Color) -
         raise ItemError(f"an image of {len(planes)} channels")
     channels = planes if len(planes) == 3 else planes.repeat(3, 0)
     return np.ascontiguousarray(channels.transpose(1, 2, 0)), b""
+
+
+def _with_image(path: str, index: int, check: int) -> tuple[Reader, int]:
+    """The dataset whose image of this number has this checksum, and the number.
+
+    A worker of a cluster outlives the commands: what it has open may have been replaced.
+
+    Raises ItemError if it does not have that image any more.
+    """
+    for _ in range(2):
+        dataset = opened(path)
+        if index < len(dataset) and dataset.checksum(index) == check:
+            return dataset, index
+        opened.cache_clear()
+    raise ItemError("it has changed since it was listed")
 
 
 @lru_cache(1)  # the names of thousands of shards in one folder are in one file

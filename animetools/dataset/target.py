@@ -56,6 +56,15 @@ def finished(
     return made
 
 
+def stamp(path: str) -> tuple[int, ...]:
+    """What changes with the dataset at a path."""
+    for place in (os.path.join(path, SUMMARY), path):
+        with suppress(OSError):
+            found = os.stat(place)
+            return found.st_ino, found.st_size, found.st_mtime_ns
+    return ()
+
+
 def written(settings: Settings) -> dict[str, Any]:
     """The settings as dataset.json keeps them.
 

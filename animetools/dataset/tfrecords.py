@@ -79,6 +79,11 @@ class TFRecordReader:
             raise ItemError("not of the size and channels of the others")
         return planes
 
+    def checksum(self, index: int) -> int:
+        """The checksum of an image's record."""
+        at = int(self.offsets[index] + self.lengths[index])
+        return int.from_bytes(os.pread(self.descriptor, TAIL, at), "little")
+
     def fingerprints(self) -> Fingerprints:
         """A fingerprint of each image, [N]."""
         tails = (self.offsets + self.lengths).tolist()

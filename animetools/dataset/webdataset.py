@@ -89,9 +89,13 @@ class TarReader(ImageFiles):
         length = min(int(self.lengths[index]), most)
         return self._bytes(index, int(self.offsets[index]), length)
 
+    def checksum(self, index: int) -> int:
+        """The checksum of an image's name."""
+        return zlib.crc32(os.fsencode(self.names[index]))
+
     def fingerprints(self) -> Fingerprints:
         """A fingerprint of each image, [N]: of its name and the length of its file."""
-        crcs = np.array([zlib.crc32(os.fsencode(name)) for name in self.names])
+        crcs = np.array([self.checksum(index) for index in range(len(self))])
         return fingerprints(crcs, self.lengths)
 
     def lines(self, name: str) -> Iterator[bytes]:
@@ -227,17 +231,24 @@ def _short_name(header: bytes) -> bytes:
 
 
 def _ahead(kind: bytes, data: bytes, name: bytes, size: int) -> tuple[bytes, int]:
-    """The name and the size, or -1, that a header gives the member after it."""
+    """The name and the size, or -1, that a header gives the member after it.
+
+    Raises ValueError if it is malformed.
+    """
     if kind == b"L":
         return data.rstrip(b"\0"), size
-    while data:
-        digits, _, rest = data.partition(b" ")
-        key, _, value = rest[: max(0, int(digits) - len(digits) - 2)].partition(b"=")
+    at = 0
+    while at < len(data):  # records: their length in digits, a space, KEY=VALUE and a newline
+        begin = data.index(b" ", at) + 1
+        end = at + int(data[at : begin - 1])
+        if end <= begin:
+            raise ValueError("a malformed header")
+        key, _, value = data[begin : end - 1].partition(b"=")
         if key == b"path":
             name = value
         elif key == b"size":
             size = int(value)
-        data = data[max(1, int(digits)) :]
+        at = end
     return name, size
 
 

@@ -199,6 +199,10 @@ class ZipReader(ImageFiles):
         _, begin = self._local(int(self.offsets[index]))
         return os.pread(self.descriptor, min(int(self.lengths[index]), most), begin)
 
+    def checksum(self, index: int) -> int:
+        """The checksum of an image's file."""
+        return int(self.crcs[index])
+
     def fingerprints(self) -> Fingerprints:
         """A fingerprint of each image, [N]."""
         return fingerprints(self.crcs, self.lengths)

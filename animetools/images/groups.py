@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 from animetools import tsv
 from animetools.errors import ItemError, PassedOver
-from animetools.images.described import encode_described
 from animetools.images.duplicates import Duplicate
 from animetools.images.files import read_rgb
 from animetools.images.likeness import LOOKS
-from animetools.images.sheet import COLUMNS, Pixels, contact_sheet
+from animetools.images.sheet import COLUMNS, Pixels, sheet_file
 
 SHOWN = 100  # groups of a sheet: as many as a person looks through
 _MEMBERS = 2 * COLUMNS  # of a group on a sheet
@@ -49,11 +48,11 @@ class Groups:
                 yield tsv.line(kept, *(each.path for each in members))
 
     def sheet_file(self, name: str) -> bytes | None:
-        """A contact sheet of the groups that are not exact copies, the least alike first.
+        """A contact sheet, see sheet_file, of groups that are not exact copies, the least alike first.
 
         A heading is the number of the group's line and the kept image; a caption begins with the
-        number of the image's field in that line. A PNG, or a JPEG, as the `name` of the file ends;
-        None if there is no such group. Images that are gone are left out.
+        number of the image's field in that line. None if all are exact. Images that are gone are
+        left out.
         """
         numbered = [
             (number, kept, list(enumerate(members, 2)))
@@ -70,10 +69,7 @@ class Groups:
                 what = bits if found.kind == "near-duplicate" else found.kind
                 pictures.append((each.path, f"{field}: {{}}, {what}"))
             sections.append((f"{number}: {kept}", [*_read(pictures)]))
-        if not sections:
-            return None
-        pixels = contact_sheet(sections)
-        return encode_described(pixels, "png" if name.endswith(".png") else "jpg", 90)
+        return sheet_file(sections, name) if sections else None
 
 
 def _doubt(members: list[tuple[int, Member]]) -> int:

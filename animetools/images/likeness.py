@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import combinations
 from typing import Literal
 
 from animetools.images.hashes import HASH_BITS, Fingerprint, has_same_colors
@@ -18,12 +17,17 @@ class Different:
 
     def __init__(self, groups: Iterable[Iterable[bytes]] = ()) -> None:
         """The pictures of each group all differ from each other."""
-        self.pairs = {pair for group in groups for pair in combinations(sorted(set(group)), 2)}
+        self.groups: dict[bytes, set[int]] = {}  # those that each picture is in
+        for number, group in enumerate(groups):
+            for content in group:
+                self.groups.setdefault(content, set()).add(number)
 
     def __call__(self, one: Fingerprint, other: Fingerprint) -> bool:
         """Whether this is such a pair."""
-        first, second = sorted((one.content, other.content))
-        return (first, second) in self.pairs
+        if one.content == other.content:
+            return False
+        ours, theirs = (self.groups.get(each.content, set()) for each in (one, other))
+        return not ours.isdisjoint(theirs)
 
 
 @dataclass(frozen=True)

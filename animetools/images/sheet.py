@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from animetools.errors import ItemError
+from animetools.errors import FatalError
+from animetools.images.described import encode_described
 from animetools.images.fit import fit
 
 Pixels = NDArray[np.uint8]
@@ -18,16 +19,18 @@ TILE = 128  # pixels a side of a thumbnail
 LINE = 16  # pixels of a line of text, below pictures of up to 16 times that width
 LEFT, CENTER = "l", "m"
 
+Sections = Sequence[tuple[str, Sequence[tuple[str, Pixels]]]]
+
 
 def check_name(path: str) -> None:
-    """Raise ItemError if no contact sheet can be written to this path."""
+    """Raise FatalError if the contact sheet of --sheet cannot be written to this path."""
     folder = os.path.dirname(path) or "."
     if os.path.lexists(path):
-        raise ItemError(f"{path} exists: give another name")
+        raise FatalError(f"--sheet {path} exists: give another name")
     if not path.endswith((".png", ".jpg", ".jpeg")):
-        raise ItemError(f"{path}: give the name of a .png or .jpg file")
+        raise FatalError(f"--sheet {path}: give the name of a .png or .jpg file")
     if not (os.path.isdir(folder) and os.access(folder, os.W_OK)):
-        raise ItemError(f"{path}: cannot write to the folder {folder}")
+        raise FatalError(f"--sheet {path}: cannot write to the folder {folder}")
 
 
 def sheet(
@@ -70,7 +73,12 @@ def sheet(
     return made
 
 
-def contact_sheet(sections: Sequence[tuple[str, Sequence[tuple[str, Pixels]]]]) -> Pixels:
+def sheet_file(sections: Sections, name: str) -> bytes:
+    """A contact sheet as the file of this name, see `check_name`: a PNG, or else a JPEG."""
+    return encode_described(contact_sheet(sections), "png" if name.endswith(".png") else "jpg", 90)
+
+
+def contact_sheet(sections: Sections) -> Pixels:
     """Thumbnails of pictures, uint8 [H, W, 3], with captions, eight a row, below headings.
 
     A section is its heading and its pictures, each behind its caption.

@@ -5,8 +5,7 @@ import os
 from contextlib import suppress
 
 from animetools.errors import ItemError, PassedOver
-from animetools.images.described import encode_described
-from animetools.images.sheet import Pixels, contact_sheet
+from animetools.images.sheet import Pixels, sheet_file
 from animetools.neighbors.reference import Picture, read_rgb
 
 SHOWN = 32  # pairs on a sheet
@@ -29,10 +28,9 @@ class Closest:
             heapq.heappushpop(self.heap, entry)
 
     def sheet(self, name: str) -> bytes:
-        """A contact sheet of the closest, each picture left of its nearest reference.
+        """A contact sheet, see sheet_file, of the closest, each left of its nearest reference.
 
-        A PNG, or a JPEG, as the `name` of the file ends. Pairs of which a file has gone since are
-        left out.
+        Pairs of which a file has gone since are left out.
         """
         tiles: list[tuple[str, Pixels]] = []
         for distance, _, picture, nearest in sorted(self.heap, reverse=True, key=lambda e: e[:2]):
@@ -41,5 +39,4 @@ class Closest:
                 pixels = [read_rgb(*each) for each in (picture, nearest)]
                 tiles += zip(captions, pixels, strict=True)
         heading = f"the closest of {self.count}, each left of its nearest reference"
-        made = contact_sheet([(heading, tiles)])
-        return encode_described(made, "png" if name.endswith(".png") else "jpg", 90)
+        return sheet_file([(heading, tiles)], name)

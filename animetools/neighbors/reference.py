@@ -36,6 +36,7 @@ class Reference:
         self.place = place
         self.paths: list[str] = []
         self.numbers = array("q")  # in a dataset, or FILE
+        self.checks = array("q")  # of each in a dataset
         self.files = array("q")  # which file each is, by whatever path
         self.keys = bytearray()  # what they are known by in an index
         self.rows: Rows = np.empty((0, 0))
@@ -48,7 +49,9 @@ class Reference:
     def add(self, path: str, facts: Facts, stamp: str) -> None:
         """Add a picture, of a dataset if its facts say so; the stamp changes when it changes."""
         self.paths.append(path)
-        self.numbers.append(facts[PACKED_IN][1] if PACKED_IN in facts else FILE)
+        _, number, check = facts.get(PACKED_IN, (path, FILE, 0))
+        self.numbers.append(number)
+        self.checks.append(check)
         self.files.append(_file(path, facts))
         name = path.removeprefix(self.place).lstrip("/")
         text = f"{name}\0{stamp}".encode(errors="surrogateescape")
@@ -56,8 +59,9 @@ class Reference:
 
     def picture(self, position: int) -> Picture:
         """The picture at a position."""
-        number = self.numbers[position]
-        return self.paths[position], {} if number == FILE else {PACKED_IN: [self.place, number]}
+        number, check = self.numbers[position], self.checks[position]
+        facts = {} if number == FILE else {PACKED_IN: [self.place, number, check]}
+        return self.paths[position], facts
 
     def same(self, path: str, facts: Facts) -> NDArray[np.int64]:
         """The positions of the pictures that are this file, or this image of a dataset."""
@@ -108,6 +112,7 @@ class Reference:
         self.keys = bytearray().join(map(self._key, kept))
         self.paths = [self.paths[position] for position in kept]
         self.numbers = array("q", [self.numbers[position] for position in kept])
+        self.checks = array("q", [self.checks[position] for position in kept])
         self.files = array("q", [self.files[position] for position in kept])
         self.has_row = self.has_row[kept]
         for first in range(0, len(kept), MOVED_AT_ONCE):  # in place: they may be half of the memory

@@ -6,9 +6,8 @@ from contextlib import suppress
 import numpy as np
 
 from animetools.errors import ItemError, PassedOver
-from animetools.images.described import encode_described
 from animetools.images.files import read_rgb
-from animetools.images.sheet import contact_sheet
+from animetools.images.sheet import sheet_file
 
 SHOWN = 32  # images of each end
 BINS = 12
@@ -16,9 +15,9 @@ WIDEST = 40  # characters of a bar
 
 
 def tails_file(ranked: Sequence[tuple[int, float, str]], name: str) -> bytes:
-    """A contact sheet of the best and the worst images, each a (rank, score, path).
+    """A contact sheet, see sheet_file, of the best and the worst images, each a (rank, score, path).
 
-    A PNG, or a JPEG, as the `name` of the file ends. Images that have gone since are left out.
+    Images that have gone since are left out.
     """
     best_first = sorted(ranked)
     sections = []
@@ -31,8 +30,7 @@ def tails_file(ranked: Sequence[tuple[int, float, str]], name: str) -> bytes:
             with suppress(ItemError, PassedOver, OSError):  # it was there a moment ago
                 pictures.append((f"{rank}: {score:.2f}", read_rgb(path)))
         sections.append((heading, pictures))
-    pixels = contact_sheet(sections)
-    return encode_described(pixels, "png" if name.endswith(".png") else "jpg", 90)
+    return sheet_file(sections, name)
 
 
 def histogram(scores: Sequence[float]) -> list[str]:

@@ -17,8 +17,8 @@ DIGITS = 4  # of a probability
 class Selection:
     """What turns the probabilities of a picture into its tags.
 
-    A tag is selected from its threshold on, and of the ratings the most probable one. Left out are `excluded` names, `unwanted` categories and, with `implications`, tags that
-    another one implies.
+    A tag is selected from its threshold on, and of the ratings the most probable one. Left out are
+    `excluded` names, `unwanted` categories and, with `implications`, tags that another one implies.
     """
 
     def __init__(

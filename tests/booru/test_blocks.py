@@ -124,6 +124,47 @@ def test_a_long_line_is_read_up_to_a_bound(tmp_path: Path) -> None:
     assert trouble.endswith("read up to a line that is longer than 16 MiB")
 
 
+def header(kind: bytes, size: int) -> bytes:
+    entry = tarfile.TarInfo("x")
+    entry.type, entry.size = kind, size
+    return entry.tobuf(tarfile.USTAR_FORMAT)
+
+
+def test_a_damaged_header_of_a_tar_is_said(tmp_path: Path) -> None:
+    whole = bytearray(archive(lines(old(1)), lines(old(2))))
+    whole[whole.index(b"metadata/1") + 150] ^= 1  # in its checksum
+    (tmp_path / "file").write_bytes(whole)
+    ids, trouble = read(tmp_path / "file")
+    assert ids == [1]
+    assert trouble.startswith("damaged tar, and read up to there: ")
+
+
+SPARSE = b"22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n21 GNU.sparse.name=a\n"
+
+
+@pytest.mark.parametrize(
+    ("headers", "words"),
+    [
+        (header(b"x", 2 << 20) + bytes(2 << 20), "a header of 2097152 bytes"),
+        ((header(b"x", 512) + b"11 path=aa\n".ljust(512, b"\0")) * 2000, "recursion"),
+        (
+            header(b"x", len(SPARSE)) + SPARSE.ljust(512, b"\0") + header(b"0", 512) + b"z\n" * 256,
+            "invalid",
+        ),
+    ],
+)
+def test_hostile_headers_of_a_tar_are_one_sentence(
+    headers: bytes, words: str, tmp_path: Path
+) -> None:
+    one = lines(old(1))
+    before = archive(one)[: 2 * 512 + -(-len(one) // 512) * 512]  # without the end
+    (tmp_path / "file").write_bytes(before + headers)
+    ids, trouble = read(tmp_path / "file")
+    assert ids == [1]
+    assert trouble.startswith("damaged tar, and read up to there: ")
+    assert words in trouble
+
+
 @pytest.mark.parametrize("data", [bz2.compress(TEXT), b"\0" * 1000, b"hello\n" * 9, b"[1]\n"])
 def test_what_is_not_metadata_is_said_once(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(data)

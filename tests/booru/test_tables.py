@@ -157,6 +157,17 @@ def test_damaged_and_strange_tables_are_one_sentence(shell: Shell, tmp_path: Pat
     assert told[4].startswith("booruselect: standard input: not a booru's metadata: ")
 
 
+def test_a_name_that_is_not_unicode(shell: Shell, tmp_path: Path) -> None:
+    one: dict[str, list[Any]] = {"id": [1], "tag_string": ["smile"]}
+    for kind in ("sqlite", "parquet"):
+        one_table(tmp_path, kind, one)
+    done = shell(
+        "mv *.sqlite $'d\\xe4b'; mv *.parquet $'p\\xe4'; booruselect --ids $'d\\xe4b' $'p\\xe4'"
+    )
+    assert (done.stdout, done.returncode) == ("1\n", 1)
+    assert "DuckDB cannot read: rename it" in done.stderr
+
+
 def test_rows_come_some_at_a_time(tmp_path: Path) -> None:
     columns = {"id": [*range(1200)], "tag_string": ["a b"] * 1200}
     for kind in ("sqlite", "parquet"):

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from animetools.cli import records
 from animetools.cli.item import Item, Output, Result
 from animetools.cli.journal import NAME, Journal
 from animetools.errors import ItemError
@@ -118,3 +119,21 @@ def remembered(folder: Path, item: Item) -> list[Result] | None:
     finally:
         journal.close()
     return None if isinstance(begun, Output) else begun
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "known"), [("TABLE", "a", 1), ("VIEW", "a", 0), ("TABLE", "a" * 2000, 0)]
+)
+def test_a_journal_of_a_stranger_only_has_short_tables(
+    kind: str, name: str, known: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "x.png").write_bytes(b"1")
+    with closing(sqlite3.connect(tmp_path / NAME)) as base:
+        base.executescript(
+            f"CREATE {kind} files AS SELECT CAST('x.png' AS BLOB) AS path, 1 AS stem, 1 AS size;"
+            f"CREATE {kind} done AS SELECT 1 AS stem, x'2f' AS source,"
+            f""" '[["x.png", null, {{"{name}": 1}}]]' AS results;"""
+        )
+    monkeypatch.setattr(records, "_LONGEST", 1000)
+    with records.Records() as journals:
+        assert journals.facts(str(tmp_path / "x.png")) == ({name: 1} if known else {})

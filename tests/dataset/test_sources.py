@@ -205,6 +205,23 @@ def test_new_labels_of_images_that_are_there_are_not_passed_over(tmp_path: Path)
             convert([path], tmp_path / target, grows=True)
 
 
+@pytest.mark.parametrize("write", [sets.zipped, sets.records, sets.folder, sets.tarred])
+def test_a_dataset_that_was_replaced_is_opened_again(tmp_path: Path, write: Write) -> None:
+    for seed in (0, 1):  # as two commands whose tasks one worker of a cluster gets
+        made = Path(write(tmp_path / f"new{seed}", [picture(seed), picture(2)][seed:]))
+        place = tmp_path / f"set{made.suffix}"
+        if place.is_dir():
+            shutil.rmtree(place)
+        made.replace(place)
+        check = int(reader(str(place)).fingerprints()[0] >> np.uint64(32))
+        facts = {"packed_in": [str(place), 0, check]}
+        rgb, _ = read_image("", facts, max_pixels=10**6, background=WHITE)
+        assert np.array_equal(rgb, picture(2 * seed).transpose(1, 2, 0))
+    facts["packed_in"][2] = check ^ 1
+    with pytest.raises(ItemError, match="it has changed since it was listed"):
+        read_image("", facts, max_pixels=10**6, background=WHITE)
+
+
 def test_what_is_a_dataset(tmp_path: Path) -> None:
     for name, write in zip("abcde", WRITERS, strict=True):
         assert is_dataset(write(tmp_path / name, [picture(0)], [0]))
