@@ -1,10 +1,9 @@
 """Network files of any layout, recognized by their content; three layouts are written."""
 
-import io
 import os
 import re
 from collections.abc import Callable
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO, cast
 
 import torch
 
@@ -76,10 +75,30 @@ def write(path: str, file: NetworkFile) -> None:
 
 
 def _save(content: dict[str, Any], out: BinaryIO) -> None:
-    """torch.save, by way of memory: it hides what is wrong with a file that it writes to."""
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    out.write(buffer.getbuffer())
+    """torch.save, which hides what is wrong with a file that it writes to."""
+    told = _Told(out)
+    torch.save(content, cast(IO[bytes], told))  # it wants no more of a file than this
+    if told.error is not None:
+        raise told.error
+
+
+class _Told:
+    """A file that takes all that is written to it, and keeps the first error for later."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self.out = out
+        self.error: OSError | None = None
+
+    def write(self, data: memoryview) -> int:
+        try:
+            if self.error is None:
+                self.out.write(data)
+        except OSError as why:
+            self.error = why
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing: the file is flushed where it is closed."""
 
 
 WRITERS: dict[str, Callable[[NetworkFile, BinaryIO], None]] = {

@@ -11,7 +11,6 @@ weights_only=True reads such a file too.
 import json
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from animetools.netfiles.configs import config_from_json, config_to_json
@@ -84,12 +83,20 @@ def content(file: NetworkFile) -> dict[str, Any]:
 def owned(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """The tensors in memory of their own: of a view torch would write all that it is a view of.
 
-    It is the CPU's: torch.load would look for the card that a tensor was on.
+    It is the CPU's: torch.load would look for the card that a tensor was on. Most tensors of files have
+    such memory already, and are not copied.
     """
-    return {
-        name: value.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
-        for name, value in state.items()
-    }
+    made: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for name, value in state.items():
+        storage, whole = (
+            value.untyped_storage(),
+            value.is_contiguous() and value.device.type == "cpu",
+        )
+        alone = whole and storage.nbytes() == value.nbytes and storage.data_ptr() not in seen
+        seen.add(storage.data_ptr())
+        made[name] = value.detach() if alone else value.detach().to("cpu", copy=True).contiguous()
+    return made
 
 
 def _on_cpu(value: Any) -> Any:

@@ -11,12 +11,9 @@ import mmap
 import os
 import stat
 import struct
-import sys
 from codecs import getincrementaldecoder
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import Any
-from weakref import WeakSet
 
 import numpy as np
 import torch
@@ -45,9 +42,6 @@ STORAGES = {
     "torch.BoolStorage": torch.uint8,  # a hostile bool may be neither 0 nor 1
 }
 
-PAGE_OUT = 21  # Linux's MADV_PAGEOUT, which Python does not name
-_maps: WeakSet[mmap.mmap] = WeakSet()
-
 Buffer = memoryview | bytes | bytearray | mmap.mmap
 
 
@@ -61,21 +55,7 @@ def mapped(path: str) -> memoryview:
     with open(path, "rb") as file:
         if os.fstat(file.fileno()).st_size == 0:
             refuse("an empty file")
-        made = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-    _maps.add(made)
-    return memoryview(made)
-
-
-def page_out() -> None:
-    """Give back the memory of files that are mapped, where the system can.
-
-    What is read of them once more is read from the file, and what was written to stays.
-    """
-    if sys.platform != "linux":
-        return  # others give this number another meaning, or none
-    for each in list(_maps):
-        with suppress(OSError, ValueError):
-            each.madvise(PAGE_OUT)
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
 
 
 def load_pickle(buffer: Buffer) -> Any:

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO, TypeVar
 
 import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
@@ -24,6 +23,19 @@ from animetools.netfiles.networkfile import NetworkFile
 
 LONGEST_HEADER = 1 << 20  # bytes; in memory it takes many times as much
 LARGEST = 1 << 28  # bytes of the file of a small network; in memory it takes twice as much
+
+KINDS = {
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.int16: "I16",
+    torch.int8: "I8",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -121,11 +133,14 @@ def _content(metadata: dict[str, str], tensors: dict[str, Tensor]) -> dict[str, 
 
 
 def write(file: NetworkFile, out: BinaryIO) -> None:
-    """Write the networks and facts of a file as safetensors."""
+    """Write the networks and facts of a file as safetensors, a tensor at a time.
+
+    The library would have all of them in memory, three times.
+    """
     tensors = {
         f"{name}.{key}": value
         for name, network in file.networks.items()
-        for key, value in own.owned(network.state).items()
+        for key, value in network.state.items()
     }
     configs = {name: config_to_json(network.config) for name, network in file.networks.items()}
     metadata = {
@@ -134,4 +149,17 @@ def write(file: NetworkFile, out: BinaryIO) -> None:
         "networks": json.dumps(configs),
         "facts": json.dumps(file.facts),
     }
-    out.write(safetensors.torch.save(tensors, metadata))
+    header: dict[str, object] = {"__metadata__": metadata}
+    at = 0
+    names = sorted(tensors, key=lambda name: (-tensors[name].itemsize, name))  # all are aligned
+    for name in names:
+        end = at + tensors[name].nbytes
+        kind, shape = KINDS[tensors[name].dtype], [*tensors[name].shape]
+        header[name] = {"dtype": kind, "shape": shape, "data_offsets": [at, end]}
+        at = end
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    out.write(len(text).to_bytes(8, "little") + text)
+    for name in names:
+        numbers = tensors[name].detach().cpu().contiguous()
+        out.write(numbers.view(-1).view(torch.uint8).numpy().data)

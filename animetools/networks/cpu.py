@@ -2,6 +2,7 @@
 
 import ctypes
 import math
+import mmap
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,9 +11,11 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 GROUP = 4  # images that are cheapest to draw together
+LARGE = 1 << 24  # bytes of a block of memory; bands of maps are smaller, and maps mostly larger
+PAGE_OUT = 21  # Linux's MADV_PAGEOUT, which Python does not name
 LOT = 4 * GROUP  # small ones that are cheapest to ask for at once
 
 State = dict[str, Tensor]
@@ -73,11 +76,38 @@ def keep_freed_memory() -> None:
 
     It would give them back at once, and each step of training would wait for new, zeroed ones.
     """
+    _libc("mallopt", -4, 0)  # M_MMAP_MAX: no block is a mapping of its own
+    _libc("mallopt", -1, -1)  # M_TRIM_THRESHOLD: the heap does not shrink
+
+
+def share_freed_memory() -> None:
+    """Have the threads of this process use blocks again that others freed, where its C library is glibc.
+
+    Each would have a heap of its own, full of holes by the large blocks that come and go in it.
+    """
+    _libc("mallopt", -8, 1)  # M_ARENA_MAX: one heap
+    _libc(
+        "mallopt", -3, LARGE
+    )  # M_MMAP_THRESHOLD: from this size on a block is a mapping of its own
+
+
+def give_back(module: nn.Module) -> None:
+    """Give back memory once a module's weights are in another form, where the system is Linux.
+
+    What was freed, and its tensors in mapped files: whoever reads them again reads the file.
+    """
+    for tensor in module.state_dict().values():
+        first = -(-tensor.data_ptr() // mmap.PAGESIZE) * mmap.PAGESIZE
+        size = tensor.data_ptr() + tensor.nbytes - first
+        _libc("madvise", ctypes.c_void_p(first), ctypes.c_size_t(max(size, 0)), PAGE_OUT)
+    _libc("malloc_trim", 0)
+
+
+def _libc(name: str, *arguments: object) -> None:
+    """Call a function of the C library of Linux, if it has it."""
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
-    settings = getattr(library, "mallopt", None)
-    if settings is not None:
-        settings(-4, 0)  # M_MMAP_MAX: no block is a mapping of its own
-        settings(-1, -1)  # M_TRIM_THRESHOLD: the heap does not shrink
+    if hasattr(library, name):
+        getattr(library, name)(*arguments)
 
 
 @contextmanager

@@ -114,13 +114,12 @@ def _chunk(x: Tensor, products: Weights, bias: Tensor | None) -> Tensor:
     width = x.shape[1] * x.shape[2]  # of a row of x
     c, o = x.shape[2], products.outputs if isinstance(products, Packed) else products.shape[2]
     tiles = count * columns
-    first_pass, products_in, products_out, spare, y = _scratch(
+    first_pass, products_in, products_out = _scratch(
         max(POINTS * count * width, TILE * POINTS * tiles * o),
-        POINTS**2 * tiles * c,
-        POINTS**2 * tiles * o,
-        4 * max(count * width, POINTS * tiles * max(c, o)),
-        TILE**2 * tiles * o,
+        max(POINTS**2 * tiles * c, (TILE**2 + 4 * POINTS) * tiles * o),
+        max(POINTS**2 * tiles * o, 4 * count * width, 4 * POINTS * tiles * c),
     )
+    spare = products_out  # until there are products
 
     # The inputs of rows, then of columns, to their points.
     rows = x.as_strided((POINTS, count, width), (width, TILE * width, 1))
@@ -128,22 +127,23 @@ def _chunk(x: Tensor, products: Weights, bias: Tensor | None) -> Tensor:
     _to_points(rows, tall, _part(spare, 4, count, width))
     shape = (POINTS, POINTS, count, columns, c)
     strides = (c, count * width, width, TILE * c, 1)
-    grid = products_in.view(shape)
+    grid = _part(products_in, *shape)
     _to_points(tall.as_strided(shape, strides), grid, _part(spare, 4, *shape[1:]))
 
-    values = products_out.view(POINTS**2, tiles, o)
+    given = _part(products_in, POINTS**2, tiles, c)
+    values = _part(products_out, POINTS**2, tiles, o)
     if isinstance(products, Packed):
-        products.multiply(products_in.view(POINTS**2, tiles, c), values)
+        products.multiply(given, values)
     elif products.dtype == torch.float32:
-        torch.bmm(products_in.view(POINTS**2, tiles, c), products, out=values)
+        torch.bmm(given, products, out=values)
     else:  # the sums before and after stay float32
-        few = products_in.view(POINTS**2, tiles, c).to(products.dtype)
-        values.copy_(torch.bmm(few, products))
+        values.copy_(torch.bmm(given.to(products.dtype), products))
     if bias is not None:
         # The value at the point 1 goes to all outputs of a tile alike.
         values[POINTS + 1].add_(bias)
 
-    # The products of columns, then of rows, to the outputs.
+    # The products of columns, then of rows, to the outputs, where the inputs' points were.
+    y, spare = products_in[: TILE**2 * tiles * o], products_in[TILE**2 * tiles * o :]
     parts = (POINTS, POINTS, count, columns, o)
     wide = _part(first_pass, TILE, *parts[1:])
     _from_points(values.view(parts), wide, _part(spare, 4, *parts[1:]))

@@ -17,6 +17,7 @@ from animetools.netfiles.classes import (
     mean_labels,
     takes_tags,
 )
+from animetools.networks.cpu import share_freed_memory
 from animetools.networks.devices import DTYPES
 from animetools.networks.discriminator import AnyDiscriminator
 from animetools.ranking.scores import Pixels, Prepared, Scored, Scorer, prepare
@@ -31,6 +32,7 @@ def open_discriminator(path: str) -> tuple[AnyDiscriminator, tuple[str, ...], bo
     Raises OSError, and ItemError for a file that is damaged, has no discriminator, or one for images
     that no file holds.
     """
+    share_freed_memory()  # before there are threads
     file = checkpoints.read(path)
     discriminator = file.discriminator.build()
     assert isinstance(discriminator, AnyDiscriminator)

@@ -11,10 +11,9 @@ from torch import Tensor
 
 from animetools.errors import FatalError, ItemError
 from animetools.images.fit import How, fit
-from animetools.netfiles import pickles
 from animetools.networks import fast
 from animetools.networks.config import Config
-from animetools.networks.cpu import GROUP
+from animetools.networks.cpu import GROUP, give_back
 from animetools.networks.discriminator import AnyDiscriminator
 
 Pixels = NDArray[np.uint8]
@@ -53,7 +52,7 @@ class Scorer:
         self.discriminator = discriminator
         self.trunk = fast.features(discriminator, device, dtype)
         if self.is_on_cpu:
-            pickles.page_out()  # the trunk has the weights in an order of its own
+            give_back(discriminator)  # the trunk has the weights in an order of its own
         self.labels = None if labels is None else torch.from_numpy(labels)[None]
 
     def score(

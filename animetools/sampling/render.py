@@ -13,9 +13,8 @@ from torch import Tensor
 
 from animetools.errors import Advice, FatalError, ItemError
 from animetools.images.files import Pixels
-from animetools.netfiles import pickles
 from animetools.networks import fast
-from animetools.networks.cpu import GROUP, LOT
+from animetools.networks.cpu import GROUP, LOT, give_back, share_freed_memory
 from animetools.networks.generator import Generator, Noise
 from animetools.sampling.latents import SynthesisInput
 
@@ -50,10 +49,11 @@ class Renderer:
         expected: int | None = None,
     ) -> None:
         torch.set_num_threads(1)
-        self.device, self.dtype = device, dtype
+        self.generator, self.device, self.dtype = generator, device, dtype
         consts: Any = generator.synthesis.noise_consts
         self.stored_noise = [const[None, None] for const in consts]
         if device.type == "cpu":
+            share_freed_memory()
             self.group = GROUP
             fit = LOT_PIXELS // (generator.height * generator.width)
             self.lot = min(max(GROUP, fit - fit % GROUP), LOT)
@@ -66,9 +66,8 @@ class Renderer:
             self.batch = batch or self.group
             self.width, share = cores, 1
         self.opened = ExitStack()
-        pool = self.opened.enter_context(fast.thread_pool(share))
+        self.pool = self.opened.enter_context(fast.thread_pool(share))
         self.threads = self.opened.enter_context(ThreadPoolExecutor(self.width))
-        self._prepare = partial(fast.synthesis, generator, device, dtype, pool)
 
     def __enter__(self) -> Self:
         return self
@@ -79,8 +78,8 @@ class Renderer:
     @cached_property
     def synthesis(self) -> fast.Synthesis:
         """The prepared network; late, since it takes a second and a run may have nothing to do."""
-        made = self._prepare()
-        pickles.page_out()  # it has the weights in an order of its own
+        made = fast.synthesis(self.generator, self.device, self.dtype, self.pool)
+        give_back(self.generator)  # the network has the weights in an order of its own
         return made
 
     def __call__(self, inputs: Sequence[SynthesisInput]) -> list[Pixels | ItemError]:

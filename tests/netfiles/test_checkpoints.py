@@ -1,5 +1,7 @@
 """Network files come back as they were written; other files are refused in one sentence."""
 
+import errno
+import io
 import json
 import os
 import pickle
@@ -381,3 +383,29 @@ def test_what_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
 @given(generators | discriminators())
 def test_a_plain_config_is_json(config: Config) -> None:
     assert config_from_json(json.loads(json.dumps(config_to_json(config)))) == config
+
+
+@pytest.mark.parametrize("suffix", [".pkl", ".safetensors"])
+def test_a_full_disk_is_told(suffix: str) -> None:
+    class Full(io.BytesIO):
+        def write(self, data: Any) -> int:
+            if self.tell() > 1000:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return super().write(data)
+
+    with pytest.raises(OSError, match="No space left"):
+        checkpoints.WRITERS[suffix](tiny.snapshot(), Full())
+
+
+@pytest.mark.parametrize("suffix", [".pkl", ".safetensors"])
+def test_tensors_that_share_memory_are_written_apart(tmp_path: Path, suffix: str) -> None:
+    network = tiny.snapshot().generator
+    names = ("mapping.fc0.bias", "mapping.fc1.bias")
+    same = network.state | dict.fromkeys(names, network.state[names[0]])
+    path = str(tmp_path / f"same{suffix}")
+
+    checkpoints.write(path, NetworkFile("animetools", {"G": replace(network, state=same)}, {}))
+
+    found = checkpoints.read(path).generator
+    found.build()  # which refuses tensors that share bytes
+    assert torch.equal(found.state[names[1]], same[names[0]])

@@ -26,7 +26,6 @@ from animetools.netfiles.pickles import (
     load_torch_legacy,
     load_torch_zip,
     mapped,
-    page_out,
     refuse_shared,
 )
 from tests.netfiles import files, goldens
@@ -144,21 +143,6 @@ def test_tensors(kind: str, tmp_path: Path) -> None:
     assert is_torch_legacy(path.read_bytes()) is (kind == "legacy")
     found["parameter"][0] = 99  # what is mapped may be written to, and the file stays as it is
     assert torch.equal(load(path.read_bytes())["parameter"], wanted["parameter"])
-
-
-def test_a_file_that_leaves_memory_keeps_what_was_written(tmp_path: Path) -> None:
-    path = tmp_path / "bytes"
-    path.write_bytes(bytes(range(256)) * 64)
-    data = mapped(str(path))
-    data[5000] = 7
-
-    page_out()
-
-    assert data[5000] == 7
-    assert (
-        bytes(data[:5000]) + bytes(data[5001:])
-        == path.read_bytes()[:5000] + path.read_bytes()[5001:]
-    )
 
 
 def test_tensors_of_an_aligned_file_are_not_copied(tmp_path: Path) -> None:
