@@ -89,10 +89,8 @@ def owned(state: dict[str, Tensor]) -> dict[str, Tensor]:
     made: dict[str, Tensor] = {}
     seen: set[int] = set()
     for name, value in state.items():
-        storage, whole = (
-            value.untyped_storage(),
-            value.is_contiguous() and value.device.type == "cpu",
-        )
+        storage = value.untyped_storage()
+        whole = value.is_contiguous() and value.device.type == "cpu"
         alone = whole and storage.nbytes() == value.nbytes and storage.data_ptr() not in seen
         seen.add(storage.data_ptr())
         made[name] = value.detach() if alone else value.detach().to("cpu", copy=True).contiguous()

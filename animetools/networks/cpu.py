@@ -86,9 +86,7 @@ def share_freed_memory() -> None:
     Each would have a heap of its own, full of holes by the large blocks that come and go in it.
     """
     _libc("mallopt", -8, 1)  # M_ARENA_MAX: one heap
-    _libc(
-        "mallopt", -3, LARGE
-    )  # M_MMAP_THRESHOLD: from this size on a block is a mapping of its own
+    _libc("mallopt", -3, LARGE)  # M_MMAP_THRESHOLD: larger blocks are mappings of their own
 
 
 def give_back(module: nn.Module) -> None:
