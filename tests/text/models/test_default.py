@@ -31,6 +31,6 @@ def test_it_writes_titles_with_synopses(tmp_path: Path) -> None:
     for text in texts:
         title, _, plot = text.partition("|")
         assert 3 <= len(title) <= 150
-        assert 200 <= len(plot) <= 700
+        assert 100 <= len(plot) <= 700
         words = plot.split()
         assert sum(word in known for word in words) > 0.7 * len(words), text
