@@ -4,7 +4,8 @@
 # that began with the network that ships; learns at 64 pixels, where a step costs half as much, and goes on
 # at 128. That takes one thread about 20 hours, by the pace of its beginning. Some pairs of tags are held
 # out: no image with both is trained on, so tests/benchmarks/obedience.py can see whether the network
-# combines what it has learned apart. If interrupted, run the same line again: it continues.
+# combines what it has learned apart. If interrupted, run the same line again: it continues, and with more
+# PICTURES learns from those too.
 #
 # Usage: train-next.sh [FOLDER [PICTURES [KIMG64 [KIMG128 [NETWORK]]]]]
 # with the network to begin with, such as default, the one that ships.
@@ -53,7 +54,7 @@ last() { ls results/*-"faces$1"-*/snapshot-* 2> /dev/null | tail -n 1; }
 # would refuse the pairs that it never saw.
 learn() {
     booruselect --where "$chosen" --json drawn/metadata.jsonl |
-        nice animepack --size "$1" --labels "$tags" -o "faces$1.zip" -
+        nice animepack --append --size "$1" --labels "$tags" -o "faces$1.zip" -
     local begin=(--transfer "$2")
     until
         [ "$(last "$1")" ] && begin=(--resume latest)
