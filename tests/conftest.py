@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -50,6 +51,12 @@ def bash(line: str, cwd: Path, **options: object) -> subprocess.CompletedProcess
 def within_a_second(end: Callable[[], float]) -> bool:
     """Whether something ends so soon, which a busy machine may hold up once or twice."""
     return any(end() < 1 for _ in range(3))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_openvino_here() -> None:
+    """Have OpenVINO loaded in processes of its own: two of pytest's that had it ended without a word."""
+    sys.modules["openvino"] = None  # type: ignore[assignment]  # which is how Python knows this
 
 
 @pytest.fixture
