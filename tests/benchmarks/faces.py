@@ -103,9 +103,10 @@ def samples(network: str, psi: str, count: int) -> list[Pixels]:
         return [read_rgb(path) for path in done.stdout.splitlines()]
 
 
-def history(run: Path, side: int) -> list[tuple[str, list[tuple[str, Pixels]]]]:
-    """The same latents after ever twice the kimg, and at last, from the sheets of a run."""
-    sheets = {float(path.stem.removeprefix("fakes")): path for path in run.glob("fakes*.jpg")}
+def history(run: Path, side: int, last: float) -> list[tuple[str, list[tuple[str, Pixels]]]]:
+    """The same latents after ever twice the kimg, up to the last, from the sheets of a run."""
+    found = {float(path.stem.removeprefix("fakes")): path for path in run.glob("fakes*.jpg")}
+    sheets = {kimg: path for kimg, path in found.items() if kimg <= last}
     rows: list[tuple[str, list[tuple[str, Pixels]]]] = []
     following = 0.0
     for kimg, path in sorted(sheets.items()):
@@ -185,7 +186,8 @@ def main() -> None:
         told.sheet.write_bytes(encode_jpeg(contact_sheet(tails), 90))
     if told.history:
         run, sheet = told.history
-        sheet.write_bytes(encode_jpeg(contact_sheet(history(run, images.height)), 90))
+        learned_for = checkpoints.read(locate(told.network)).facts["kimg"]
+        sheet.write_bytes(encode_jpeg(contact_sheet(history(run, images.height, learned_for)), 90))
     if told.card:
         told.card.write_text(card(locate(told.network), images, lines))
 
