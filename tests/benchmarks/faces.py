@@ -53,7 +53,7 @@ copy, and `sgtrain --transfer default` trains it further. It draws what tags say
     sgvideo between blonde_hair,long_hair blue_hair,glasses
 
 Without `--tags` each seed has those of one of its training images, and always the same; the records of
-`--json` name them. Tags weigh more than seeds: samples with the same full list are much alike.
+`--json` name them. Tags weigh more than seeds: seeds with the same tags give faces that are much alike.
 
 ![Training images, and samples at several psi](default-samples.jpg)
 
