@@ -1,7 +1,8 @@
 #!/bin/bash
-# Trains the network that comes with animetools from scratch: draws portraits, crops their faces, packs
-# them at 64 x 64, trains on them and writes default.pkl. The faces take half an hour on two cores;
-# sgtrain says how long training will take. If interrupted, run the same line again: it continues.
+# Trains the network with which the one that comes with animetools began, from scratch; it knows no tags,
+# which train-next.sh teaches it. Draws portraits, crops their faces, packs them at 64 x 64, trains on them
+# and writes former.pkl. The faces take half an hour on two cores; sgtrain says how long training will take.
+# If interrupted, run the same line again: it continues.
 #
 # Usage: train-default.sh [FOLDER [PICTURES [KIMG [options of animecrop, such as --cascade FILE]]]]
 set -euo pipefail
@@ -26,4 +27,4 @@ until sgtrain --preset ada --channel-base 2048 --channel-max 128 --batch 8 --gam
     --dtype bf16 --seed 1 --kimg "$kimg" --resume latest faces64.zip; do
     [ $? = 2 ] && exit 2
 done
-sgconvert --small --force latest default.pkl
+sgconvert --small --force latest former.pkl

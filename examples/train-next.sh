@@ -1,20 +1,20 @@
 #!/bin/bash
-# Trains the successor of the network that comes with animetools: it draws what tags say, at 128 x 128
-# pixels. Draws portraits and packs them with their tags; begins with next.pkl, which comes from such a run
-# that began with the network that ships; learns at 64 pixels, where a step costs half as much, and goes on
-# at 128. That takes one thread about 20 hours, by the pace of its beginning. Some pairs of tags are held
+# Trains the network that comes with animetools further, and its successor at 128 x 128 pixels: they draw
+# what tags say. Draws portraits and packs them with their tags; begins with the network that ships, which
+# comes from such a run; learns at 64 pixels, where a step costs half as much, and goes on at 128. That
+# takes one thread about 20 hours, by the pace of its beginning. Some pairs of tags are held
 # out: no image with both is trained on, so tests/benchmarks/obedience.py can see whether the network
 # combines what it has learned apart. If interrupted, run the same line again: it continues, and with more
 # PICTURES learns from those too.
 #
 # Usage: train-next.sh [FOLDER [PICTURES [KIMG64 [KIMG128 [NETWORK]]]]]
-# with the network to begin with, such as default, the one that ships.
+# with the network to begin with; train-default.sh makes one from scratch.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 "$root/setup"
 export PATH="$root/bin:$PATH" OMP_NUM_THREADS=1
 folder=${1:-$root/next} pictures=${2:-16000} kimg64=${3:-300} kimg128=${4:-600}
-network=${5:-$root/examples/next.pkl}
+network=${5:-default}
 [ -e "$network" ] && network=$(realpath "$network")
 mkdir -p "$folder"
 cd "$folder"

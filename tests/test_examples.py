@@ -183,7 +183,8 @@ def test_a_rare_attribute(shell: Shell, before: Path, tmp_path: Path) -> None:
 
 
 def test_people_in_another_style(shell: Shell, before: Path, tmp_path: Path) -> None:
-    checkpoints.write(str(tmp_path / "small.pkl"), snapshot())
+    tags = snapshot(c_dim=2, labels=["hat", "smile"], tags=True, examples=[[0], [1], []])
+    checkpoints.write(str(tmp_path / "small.pkl"), tags)
     done = shell(f"{ROOT}/examples/toonify.sh {before}/faces small.pkl 0.008 {FAST}")
     assert done.returncode == 0, done.stderr
     with zipfile.ZipFile(tmp_path / "toonify/drawn.zip") as made:
@@ -199,11 +200,11 @@ def one_has(metadata: Path) -> str:
     return str(min(tag for tag in one - other if tag.isalpha()))
 
 
-def test_the_default_network_from_nothing(shell: Shell, tmp_path: Path) -> None:
+def test_a_network_of_faces_from_nothing(shell: Shell, tmp_path: Path) -> None:
     cascade = f"--cascade {CASCADE}" if CASCADE.exists() else ""
     done = shell(f"{ROOT}/examples/train-default.sh d 4 0.001 {cascade}")
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "d/default.pkl").stat().st_size < 12_000_000
+    assert (tmp_path / "d/former.pkl").stat().st_size < 12_000_000
 
 
 SGTRAIN = """#!/bin/bash
@@ -231,7 +232,7 @@ def test_the_next_network_begins_small_and_continues(shell: Shell, tmp_path: Pat
     for path in (script, *(tmp_path / name for name in ("bin/sgtrain", "bin/sgconvert", "setup"))):
         path.chmod(0o755)
     (tmp_path / "d/fail").touch()
-    done = shell("examples/train-next.sh d 40 300 600 default")
+    done = shell("examples/train-next.sh d 40 300 600")
     assert done.returncode == 0, done.stderr
     lines = [line.split() for line in (tmp_path / "d/trained.txt").read_text().splitlines()]
     assert [line[-3:] for line in lines] == [

@@ -40,8 +40,9 @@ class TrainOptions:
         str,
         Opt(
             "Start from the weights of any StyleGAN 2 file, of a StyleGAN 1 with --preset s1, or of a"
-            " StyleGAN 3 with s3t or s3r; layers of a higher resolution fade in, but for another size"
-            " most layers of a StyleGAN 3 start from random weights.",
+            " StyleGAN 3 with s3t or s3r; default is the network that ships. Layers of a higher"
+            " resolution fade in, but for another size most layers of a StyleGAN 3 start from random"
+            " weights. Without --cond, z varies what tags varied.",
             unit="FILE|URL",
         ),
     ] = ""

@@ -60,7 +60,8 @@ class VideoOptions(FilmOptions):
 def sgvideo(options: VideoOptions, stream: Stream) -> int:
     """Make films with a StyleGAN.
 
-    walk: faces wander through z and come back to where they began.
+    walk: faces wander through z and come back to where they began. In walks, circles and music faces of
+    a network of tags change their tags too, if none are given.
 
     coarse, fine: fixed faces (--seeds) whose coarse or fine layers follow a walk.
 

@@ -28,9 +28,13 @@ FIXED = Seeds.parse("700")  # the fixed face of the article's film
 def film_of_walk(source: Source) -> Faces:
     """Faces that wander through z, smoothly and in a loop."""
     seeds, grid = faces_of(source.options)
-    stage, labels = source.in_grid(seeds, grid), source.labels(seeds)
-    z = source.walk(source.options.count(), grid.size)
-    return Faces(stage, len(z), lambda first, end: source.w(z[first:end], labels))
+    stage, count = source.in_grid(seeds, grid), source.options.count()
+    z, labels = source.walk(count, grid.size), source.labels_on_a_walk(seeds, count)
+    return Faces(
+        stage,
+        count,
+        lambda first, end: source.w(z[first:end], labels(np.arange(first, end, dtype=np.float64))),
+    )
 
 
 def film_of_music(source: Source) -> Faces:
@@ -38,12 +42,15 @@ def film_of_music(source: Source) -> Faces:
     options = source.options
     speed = speeds(source.request.arguments[0], options.rate, options.seconds)
     seeds, grid = faces_of(options)
-    stage, labels = source.in_grid(seeds, grid), source.labels(seeds)
-    z = source.walk(len(speed), grid.size)
+    stage, count = source.in_grid(seeds, grid), len(speed)
+    z, labels = source.walk(count, grid.size), source.labels_on_a_walk(seeds, count)
     places = np.cumsum(speed) - speed[0]
-    return Faces(
-        stage, len(speed), lambda first, end: source.w(along(z, places[first:end]), labels)
-    )
+
+    def ws(first: int, end: int) -> Tensor:
+        now = places[first:end]
+        return source.w(along(z, now), labels(now))
+
+    return Faces(stage, count, ws)
 
 
 def film_of_styles(source: Source) -> Faces:
@@ -66,27 +73,29 @@ def film_of_styles(source: Source) -> Faces:
         stage = source.stage([options.seed, *seeds], [None, *faces, 0, *mixed], len(faces) + 1)
     else:
         stage = source.in_grid(seeds, grid)
-    labels, own = source.labels([options.seed]), torch.cat([face.ws for face in faces])
-    z = source.walk(options.count(), 1)
+    own, count = torch.cat([face.ws for face in faces]), options.count()
+    z, labels = source.walk(count, 1), source.labels_on_a_walk([options.seed], count)
 
     def ws(first: int, end: int) -> Tensor:
-        way = source.w(z[first:end], labels)
+        way = source.w(z[first:end], labels(np.arange(first, end, dtype=np.float64)))
         mixed = own.repeat(end - first, 1, 1, 1)
         mixed[:, :, rows] = way[:, :, rows]
         return torch.cat([way, mixed], 1) if is_coarse else mixed
 
-    return Faces(stage, len(z), ws)
+    return Faces(stage, count, ws)
 
 
 def film_of_circle(source: Source) -> Faces:
     """Faces on a circle in z, where each frame changes the picture by as much."""
     seeds, grid = faces_of(source.options)
-    stage, labels, count = source.in_grid(seeds, grid), source.labels(seeds), source.options.count()
+    stage, count = source.in_grid(seeds, grid), source.options.count()
+    labels = source.labels_on_a_walk(seeds, count)
     one, other = circle(source.options.seed, grid.size, source.z_dim)
 
     def ws(places: Places) -> Tensor:
         angle = 2 * np.pi * places[:, None, None]
-        return source.w((np.cos(angle) * one + np.sin(angle) * other).astype(np.float32), labels)
+        z = (np.cos(angle) * one + np.sin(angle) * other).astype(np.float32)
+        return source.w(z, labels(places * count))
 
     def film(on: Stage, places: Places) -> Faces:
         return Faces(on, count, lambda first, end: ws(places[first:end]))

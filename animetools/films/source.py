@@ -13,13 +13,15 @@ from animetools.editing.edits import shift_of
 from animetools.editing.grammar import Edits
 from animetools.errors import FatalError
 from animetools.films.options import FilmOptions, Request
-from animetools.films.paths import Floats, walk
+from animetools.films.paths import Floats, Times, walk
 from animetools.films.scenes import Enlarge, Stage, checked
 from animetools.networks.generator import Noise
 from animetools.sampling.latents import Latent, Picture, SynthesisInput, noise_of
 from animetools.sampling.render import Renderer
 from animetools.sampling.sampler import Sampler
 from animetools.sampling.seeds import LARGEST_SEED, MOST_ON_A_SHEET, Grid
+
+LEG = 3.0  # from tags to other tags, in times over which a walk is smoothed
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,36 @@ class Source:
         """The labels [n, c_dim] of the faces of seeds; None for a network without classes."""
         labels = self.sampler.labels()
         return None if labels is None else labels.of(list(map(Latent, seeds)))
+
+    def labels_on_a_walk(
+        self, seeds: Sequence[int], frames: int
+    ) -> Callable[[Times], Floats | None]:
+        """What gives the labels [n, c_dim] or [places, n, c_dim] of these faces at places of a film.
+
+        Those of a network of tags go from the tags of one example to those of another and back to the
+        first, which are the seed's, where none were chosen: with the same tags z changes little.
+        """
+        fixed, labels = self.labels(seeds), self.sampler.labels()
+        count = round(frames / (LEG * max(self.options.sigma(frames), 1)))
+        if labels is None or labels.chosen is not None or labels.lists is None or count < 2:
+            return lambda places: fixed
+        own = [Latent(seed).random_class(labels.count) for seed in seeds]
+        others = [np.random.default_rng(seed).integers(labels.count, size=count) for seed in seeds]
+        numbers = np.stack(others, 1)
+        numbers[0] = own
+
+        def at(places: Times) -> Floats:
+            legs = places * count / frames
+            below = np.floor(legs).astype(int)
+            share = (legs - below).astype(np.float32)[:, None, None]
+            one, other = (
+                labels.rows(numbers[stops % count].ravel()).reshape(len(places), len(seeds), -1)
+                for stops in (below, below + 1)
+            )
+            mixed: Floats = one + share * share * (3 - 2 * share) * (other - one)
+            return mixed
+
+        return at
 
     def face(self, seed: int, psi: float | None = None) -> SynthesisInput:
         """What the synthesis takes for the face of a seed, as sggen draws it."""

@@ -4,7 +4,7 @@ import math
 import re
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from torch import Tensor
 from animetools.errors import Advice, ItemError
 from animetools.netfiles.classes import LABEL_FACTS, names_of, takes_tags
 from animetools.netfiles.networkfile import NetworkFile, SavedNetwork
-from animetools.networks.config import Config, MappingConfig, Truncation
+from animetools.networks.config import Config, GeneratorConfig, MappingConfig, Truncation
 from animetools.networks.families import kind_of
 from animetools.networks.stylegan3.config import StyleGAN3GeneratorConfig
 
@@ -48,26 +48,28 @@ def blended(
 ) -> NetworkFile:
     """A file with G_ema and D of several files, whose names are for messages.
 
-    `mapping` is of the mapping network and the average w. There is no D without `discriminator`, or,
-    with an Advice, where one of those that it is made of has none.
+    `mapping` is of the mapping network and the average w; the labels are those of the files that it
+    is made of. There is no D without `discriminator`, or, with an Advice, where one of those that it
+    is made of has none.
 
     Raises ItemError for networks that differ in shape or labels, and for damaged ones.
     """
     labels = [(names_of(file.facts), takes_tags(file.facts)) for file in files]
-    for name, known in zip(names, labels, strict=True):
-        if known != labels[0]:
-            raise ItemError(f"{name} has other classes or tags than {names[0]}")
+    maps = [place for place, share in enumerate(mapping) if share]
+    judge = [place for place, share in enumerate(discriminator or ()) if share]
+    for place in (*maps, *(place for place in judge if labels[place][0])):
+        if labels[place] != labels[maps[0]]:
+            raise ItemError(f"{names[place]} has other classes or tags than {names[maps[0]]}")
     networks = {"G_ema": generator(names, [file.generator for file in files], synthesis, mapping)}
-    used = [place for place, share in enumerate(discriminator or ()) if share]
-    if bare := next((names[place] for place in used if "D" not in files[place].networks), None):
+    if bare := next((names[place] for place in judge if "D" not in files[place].networks), None):
         text = f"the result has no discriminator, since {bare} has none"
         warnings.warn(text, Advice, stacklevel=2)
     elif discriminator:
-        judges = [files[place].discriminator for place in used]
-        taken = [discriminator[place] for place in used]
-        own = [names[place] for place in used]
+        judges = [files[place].discriminator for place in judge]
+        taken = [discriminator[place] for place in judge]
+        own = [names[place] for place in judge]
         networks["D"] = _sum("discriminator", own, judges, lambda _: taken)
-    facts = {key: value for key, value in files[0].facts.items() if key in LABEL_FACTS}
+    facts = {key: value for key, value in files[maps[0]].facts.items() if key in LABEL_FACTS}
     return NetworkFile("animetools", networks, facts)
 
 
@@ -79,8 +81,13 @@ def generator(
 ) -> SavedNetwork:
     """A generator that is made of several.
 
+    Where one mapping network alone is taken, the others may take other labels.
+
     Raises ItemError as `blended`.
     """
+    maps = [network for network, share in zip(networks, mapping, strict=True) if share]
+    if len(maps) == 1:
+        networks = [_with_mapping(network, maps[0]) for network in networks]
     config = networks[0].config
     sizes = sizes_of(config)
     layers = config.layers if isinstance(config, StyleGAN3GeneratorConfig) else ()
@@ -104,6 +111,22 @@ def generator(
             f" {', '.join(map(str, sizes[1:]))}"
         )
     return _sum("generator", names, networks, shares)
+
+
+def _with_mapping(network: SavedNetwork, other: SavedNetwork) -> SavedNetwork:
+    """A generator with the mapping network of another one, if it is of its family."""
+    config = network.config
+    if type(config) is not type(other.config):
+        return network
+    assert isinstance(config, GeneratorConfig)
+    assert isinstance(other.config, GeneratorConfig)
+    state = {
+        name: value
+        for each, is_mapping in ((network, False), (other, True))
+        for name, value in each.state.items()
+        if name.startswith("mapping.") == is_mapping
+    }
+    return SavedNetwork(replace(config, mapping=other.config.mapping), state)  # type: ignore[type-var]
 
 
 def sizes_of(config: Config) -> list[int]:

@@ -1,5 +1,6 @@
 """What is in a network file, whichever program wrote it: configs, tensors and facts."""
 
+import os
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -71,13 +72,18 @@ class NetworkFile:
     training: dict[Any, Any] | None = None  # what a run continues from; unchecked
 
     def small(self) -> "NetworkFile":
-        """The networks that sample and score, in float16, without what a run continues from."""
-        networks = {}
+        """The networks that sample and score, in float16, without what a run continues from.
+
+        Such files are given to others: of the path of a network that the run began with, the name stays.
+        """
+        networks, facts = {}, dict(self.facts)
+        if os.path.isabs(first := str(facts.get("transfer", ""))):
+            facts["transfer"] = os.path.basename(first)
         for name, network in self.networks.items():
             if name != "G" or "G_ema" not in self.networks:
                 half = {key: value.half() for key, value in network.state.items()}
                 networks[name] = SavedNetwork(network.config, half)
-        return NetworkFile(self.layout, networks, self.facts)
+        return NetworkFile(self.layout, networks, facts)
 
     @property
     def generator(self) -> SavedNetwork:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from animetools.netfiles.bags import BAG, EMBED, with_bag, without_bag
+from animetools.netfiles.classes import Lists
 from animetools.netfiles.networkfile import SavedNetwork
 from animetools.networks.config import MappingConfig
 from animetools.networks.discriminator import Discriminator
@@ -96,11 +97,15 @@ def with_tags(
     return state | {name: ours.index_copy(axis, torch.tensor(known, dtype=torch.int64), rows)}
 
 
-def with_labels(state: dict[str, Tensor], generator: Generator) -> dict[str, Tensor]:
+def with_labels(
+    state: dict[str, Tensor], generator: Generator, examples: Lists = ()
+) -> dict[str, Tensor]:
     """A state whose mapping takes labels as a generator's does, or takes none.
 
     Where it took none, at random. Both halves of the first layer are scaled for twice as many inputs,
-    so w spreads as it did. A generator without labels has the w of a label without tags.
+    so w spreads as it did. Where a generator takes none, numbers of z take the place of the tags:
+    they vary the embedded label as those of `examples` do, along its principal axes. Without examples
+    the label has no tags.
     """
     name, bias, mapping = "mapping.fc0.weight", "mapping.fc0.bias", generator.config.mapping
     own, theirs, z_dim = generator.state_dict()[name], state.get(name), mapping.z_dim
@@ -111,10 +116,30 @@ def with_labels(state: dict[str, Tensor], generator: Generator) -> dict[str, Ten
         return state | {name: torch.cat([theirs, own[:, z_dim:].to(theirs)], 1)}
     empty = state.get("mapping.embed.bias")
     if not mapping.c_dim and mapping.normalize and empty is not None and inputs > z_dim:
-        of_empty = theirs[:, z_dim:] @ normalize(empty[None])[0] / math.sqrt(inputs)
+        theirs = theirs.float()
+        embedded = normalize(_embedded(state, examples or ((),)))
+        of_labels = theirs[:, z_dim:] / math.sqrt(inputs)
+        axes = of_labels @ _principal_axes(embedded)[:, :z_dim]
         kept = theirs[:, :z_dim] * math.sqrt(z_dim / inputs)
-        return state | {name: kept, bias: state[bias] + of_empty}
+        kept[:, : axes.shape[1]] += axes * math.sqrt(z_dim)
+        return state | {name: kept, bias: state[bias] + of_labels @ embedded.mean(0)}
     return state
+
+
+def _embedded(state: dict[str, Tensor], lists: Lists) -> Tensor:
+    """The embedded labels [n, w_dim] of lists of tags, as a mapping without a bag has them."""
+    weight, bias = state[EMBED].float(), state["mapping.embed.bias"].float()
+    labels = weight.new_zeros(len(lists), weight.shape[1])
+    for row, tags in zip(labels, lists, strict=True):
+        row[list(tags)] = 1
+    return labels @ weight.T / math.sqrt(weight.shape[1]) + bias
+
+
+def _principal_axes(rows: Tensor) -> Tensor:
+    """The principal axes [d, min(n, d)] of rows [n, d], each as long as its standard deviation."""
+    _, lengths, axes = torch.linalg.svd(rows - rows.mean(0), full_matrices=False)
+    found: Tensor = (axes * lengths[:, None]).T / math.sqrt(len(rows))
+    return found
 
 
 def is_same_bag(

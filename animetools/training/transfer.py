@@ -8,13 +8,13 @@ from torch import Tensor, nn
 from animetools.dataset.training_set import Images
 from animetools.errors import FatalError, ItemError
 from animetools.netfiles import checkpoints
-from animetools.netfiles.classes import names_of
+from animetools.netfiles.classes import examples_of, names_of
 from animetools.netfiles.networkfile import NetworkFile
 from animetools.networks.devices import DTYPES
 from animetools.networks.fast import native
 from animetools.networks.generator import Generator
 from animetools.training import growth
-from animetools.training.architecture import Configs, networks
+from animetools.training.architecture import Configs, GConfig, networks
 from animetools.training.augment import FILTER, PIPES, SIDE, Ada
 from animetools.training.config import Dtype, TrainConfig
 from animetools.training.diffaugment import diffaugment
@@ -73,7 +73,10 @@ def gan_of(
     (generator, discriminator), said = new_networks(*configs, config.seed), ""
     if source:
         names = names_of(source.facts), labels.images.label_names if labels else ()
-        ours = with_labels(with_tags(source.generator, generator, *names), generator)
+        config_of_source = source.generator.config
+        assert isinstance(config_of_source, GConfig)
+        examples = examples_of(source.facts, config_of_source.mapping.c_dim) or ()
+        ours = with_labels(with_tags(source.generator, generator, *names), generator, examples)
         if source.generator.config.image_size != generator.config.image_size:
             ours |= _filters(generator)
         left = [f"G.{name}" for name in take(generator, ours)]

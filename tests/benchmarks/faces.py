@@ -1,4 +1,4 @@
-"""How many of a network's pictures hold a face, beside how many of those that it learned from.
+"""How many of a network's pictures hold a face, hats and so on, beside those that it learned from.
 
     PYTHONPATH=. .venv/bin/python tests/benchmarks/faces.py NETWORK DATASET [--sheet SHEET.jpg] \
         [--card docs/default-network.md] [--history results/00000-faces64-ada HISTORY.jpg]
@@ -6,8 +6,10 @@
 Each picture is enlarged to 256 pixels by cubic interpolation, without a border; it counts where
 animecrop's detector (auto) finds a face a quarter as wide or more. The training images are chosen
 by chance, the same ones every time. The cascade is fetched once, or named by --cascade: without it
-a third of the drawn faces is not found. --card writes what is known of the network; --history
-shows the same latents while the network learned, from the sheets of its run.
+a third of the drawn faces is not found. Tags are those that animetag's tagger sees; FID compares the
+samples to the chosen training images by its features. --card writes what is known of the network;
+--history shows the same latents while the network learned, from the sheets of its run; --sheet shows
+some pictures of each kind, --shown so many.
 """
 
 import argparse
@@ -30,22 +32,30 @@ from animetools.images.sheet import contact_sheet
 from animetools.netfiles import checkpoints
 from animetools.netfiles.describe import describe
 from animetools.netfiles.fetch import locate
+from animetools.training.metrics import fid, gauss
+from tests.benchmarks.obedience import Judge
 from tests.conftest import REAL, ROOT
 
 CASCADE = REAL.parent / "lbpcascade_animeface.xml"
-PSIS = ("0.7", "1")
+WIDTH = 110
 SIDE = 256
 SMALLEST = SIDE // 4
-SHOWN = 24
+TAGS = ("hat", "glasses", "twintails", "open_mouth", "cat_ears")
 IN_HISTORY = 8  # pictures of each sheet
 
 CARD = """\
 # The network that ships with animetools
 
 `sggen` and `dranker` use it by default. Its name is `default`: `sgconvert default model.pkl` makes a
-copy, and `sgtrain --transfer default` trains it further.
+copy, and `sgtrain --transfer default` trains it further. It draws what tags say:
 
-![Training images, and samples at psi {psis}](default-samples.jpg)
+    sggen --seeds 0-9 --tags blue_hair,hat,smile
+    sgvideo between blonde_hair,long_hair blue_hair,glasses
+
+Without `--tags` each seed has those of one of its training images, and always the same; the records of
+`--json` name them. Tags weigh more than seeds: seeds with the same tags give faces that are much alike.
+
+![Training images, and samples at several psi](default-samples.jpg)
 
 The same latents during training:
 
@@ -54,29 +64,33 @@ The same latents during training:
 | | |
 |---|---|
 | images | {width} x {height} pixels of one face, with its hair |
-| trained on | {faces:,} faces drawn by `animedraw`{mirrored} |
+| trained on | {faces:,} faces drawn by `animedraw`{mirrored}, and their tags |
 | for | {kimg:,g} kimg (thousands of images shown){began} |
 | generator | {generator}, {generator_parameters:,} parameters, channels {channels} |
 | discriminator | {discriminator}, {discriminator_parameters:,} parameters |
 | file | {bytes:,} bytes: G_ema and D, in half precision |
-{shares}
 
-[examples/train-default.sh](../examples/train-default.sh) trains one like it from scratch, on a CPU, with
-these settings:
+{measured}
+
+An image has a face if `animecrop` finds one in it, enlarged to {side} pixels, and at least a quarter as
+wide. Tags are those that `animetag` sees. FID compares the samples to the training images above, by the
+tagger's features; so it is higher for fewer images. Everything above is measured and written by
+[tests/benchmarks/faces.py](../tests/benchmarks/faces.py). How well tags are obeyed, and why it was trained as it
+was, is in [next-network.md](next-network.md).
+
+Its tags:
+
+{names}.
+
+[examples/train-next.sh](../examples/train-next.sh) trained it, on a CPU, with these settings:
 
 {settings}.
 
-An image has a face if `animecrop` finds one in it, enlarged to {side} pixels, and at least a
-quarter as wide. Everything above is measured and written by
-[tests/benchmarks/faces.py](../tests/benchmarks/faces.py).
-
-It is a good start for a single character. After two kimg with 195 faces with blue twintails the hair is
-blue; after four the twintails begin to appear.
+It can be trained on images without labels, too, as of a single character: what tags varied is varied by
+numbers of z then, so its new samples differ from the beginning.
 
     sgtrain --transfer default --batch 8 --gamma 1 --g-lr 0.004 --d-lr 0.004 --pl-weight 0 \\
         --mixing 0 --mirror --ema-kimg 1 --kimg 4 character.zip
-
-![The same latents during that training](default-transfer.jpg)
 """
 
 
@@ -89,19 +103,21 @@ def samples(network: str, psi: str, count: int) -> list[Pixels]:
         return [read_rgb(path) for path in done.stdout.splitlines()]
 
 
-def history(run: Path, side: int) -> list[tuple[str, list[tuple[str, Pixels]]]]:
-    """The same latents after ever twice the kimg, and at last, from the sheets of a run."""
-    sheets = {int(path.stem[-6:]): path for path in run.glob("fakes*.jpg")}
-    rows, following = [], 0
+def history(run: Path, side: int, last: float) -> list[tuple[str, list[tuple[str, Pixels]]]]:
+    """The same latents after ever twice the kimg, up to the last, from the sheets of a run."""
+    found = {float(path.stem.removeprefix("fakes")): path for path in run.glob("fakes*.jpg")}
+    sheets = {kimg: path for kimg, path in found.items() if kimg <= last}
+    rows: list[tuple[str, list[tuple[str, Pixels]]]] = []
+    following = 0.0
     for kimg, path in sorted(sheets.items()):
         if kimg >= following or kimg == max(sheets):
             tiles = np.hsplit(read_rgb(str(path))[:side, : IN_HISTORY * side], IN_HISTORY)
-            rows.append((f"{kimg} kimg", [("", np.asarray(tile)) for tile in tiles]))
+            rows.append((f"{kimg:g} kimg", [("", np.asarray(tile)) for tile in tiles]))
             following = max(1, 2 * kimg)
     return rows
 
 
-def card(path: str, images: Images, shares: dict[str, str]) -> str:
+def card(path: str, images: Images, lines: list[str]) -> str:
     """What the file itself says of the network, with what was measured, as Markdown."""
     snapshot = checkpoints.read(path)
     facts = describe(snapshot) | snapshot.facts
@@ -112,12 +128,12 @@ def card(path: str, images: Images, shares: dict[str, str]) -> str:
         faces=len(images),
         mirrored=", also mirrored" if facts["config"]["mirror"] else "",
         began=began,
+        names=textwrap.fill(", ".join(f"`{name}`" for name in facts["labels"]), WIDTH),
         bytes=os.path.getsize(path),
         channels=" ".join(map(str, facts["generator_channels"])),
-        psis=" and ".join(PSIS),
         side=SIDE,
-        shares="\n".join(f"| {name} | {words} |" for name, words in shares.items()),
-        settings=textwrap.fill(", ".join(settings), 100),
+        measured="\n".join(lines),
+        settings=textwrap.fill(", ".join(settings), WIDTH),
     )
 
 
@@ -128,7 +144,9 @@ def main() -> None:
     )
     parser.add_argument("network")
     parser.add_argument("dataset")
-    parser.add_argument("--count", type=int, default=500)
+    parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--psi", type=lambda text: text.split(","), default=["0.7", "1"])
+    parser.add_argument("--shown", type=int, default=24)
     parser.add_argument("--cascade", default=str(CASCADE) if CASCADE.exists() else "")
     parser.add_argument("--sheet", type=Path)
     parser.add_argument("--card", type=Path)
@@ -142,24 +160,36 @@ def main() -> None:
         found = detector(np.asarray(large, np.uint8))
         return any(min(face.box[2:]) >= SMALLEST for face in found)
 
-    images = Images(told.dataset)
+    images, judge = Images(told.dataset), Judge()
     chosen = random.Random(0).sample(range(len(images)), min(told.count, len(images)))
-    rows = [("training images", [images.read(index).transpose(1, 2, 0) for index in chosen])]
-    rows += [(f"samples, psi {psi}", samples(told.network, psi, told.count)) for psi in PSIS]
-    tails, shares = [], {}
-    for name, pictures in rows:
+    kinds = [("training images", [images.read(index).transpose(1, 2, 0) for index in chosen])]
+    kinds += [(f"samples, psi {psi}", samples(told.network, psi, told.count)) for psi in told.psi]
+    learned = gauss(judge.features(kinds[0][1]))
+    lines = [f"| {told.count:,} of each | a face | {' | '.join(TAGS)} | FID |", "|---" * 8 + "|"]
+    print(*lines, sep="\n")
+    for name, pictures in kinds:
         with ThreadPoolExecutor() as pool:
-            share = sum(pool.map(has_face, pictures)) / len(pictures)
-        shares[name] = f"{share:.1%} of {len(pictures)} have a face"
-        print(f"{name}: {shares[name]}", flush=True)
-        tails.append((name, [("", rgb) for rgb in pictures[:SHOWN]]))
+            faces = sum(pool.map(has_face, pictures)) / len(pictures)
+        found = judge.found(pictures)
+        shares = [
+            f"{share:.1%}" for share in (faces, *(judge.right(found, [tag]).mean() for tag in TAGS))
+        ]
+        distance = (
+            ""
+            if pictures is kinds[0][1]
+            else f"{fid(gauss(judge.features(pictures)), learned):.0f}"
+        )
+        lines.append(f"| {name} | {' | '.join(shares)} | {distance} |")
+        print(lines[-1], flush=True)
+    tails = [(name, [("", rgb) for rgb in pictures[: told.shown]]) for name, pictures in kinds]
     if told.sheet:
         told.sheet.write_bytes(encode_jpeg(contact_sheet(tails), 90))
     if told.history:
         run, sheet = told.history
-        sheet.write_bytes(encode_jpeg(contact_sheet(history(run, images.height)), 90))
+        learned_for = checkpoints.read(locate(told.network)).facts["kimg"]
+        sheet.write_bytes(encode_jpeg(contact_sheet(history(run, images.height, learned_for)), 90))
     if told.card:
-        told.card.write_text(card(locate(told.network), images, shares))
+        told.card.write_text(card(locate(told.network), images, lines))
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ def test_a_pipe_in_the_place_of_the_output_stays_one(tmp_path: Path) -> None:
 
 
 def test_small_keeps_what_samples_and_judges(tmp_path: Path) -> None:
-    whole = tiny.snapshot(psi=0.5)
+    whole = tiny.snapshot(psi=0.5, transfer="/home/user/first.pkl")
     whole.networks["G"] = whole.generator
     checkpoints.write(str(tmp_path / "run.pkl"), replace(whole, training={"seen": 1000}))
     checkpoints.write(str(tmp_path / "raw.pkl"), replace(whole, networks={"G": whole.generator}))
@@ -92,7 +92,7 @@ def test_small_keeps_what_samples_and_judges(tmp_path: Path) -> None:
     assert list(checkpoints.read(str(tmp_path / "only.pkl")).networks) == ["G"]
     small = checkpoints.read(str(tmp_path / "small.pkl"))
     assert (set(small.networks), small.training) == ({"G_ema", "D"}, None)
-    assert small.facts == whole.facts
+    assert small.facts == whole.facts | {"transfer": "first.pkl"}
     for name, network in small.networks.items():
         for key, value in network.state.items():
             assert value.dtype == torch.float16

@@ -12,6 +12,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -287,6 +288,22 @@ def test_between_tags(here: Path) -> None:
     done = quick("sgvideo between smile sword --network tagged.pkl", here)
     assert (done.returncode, done.stdout) == (2, "")
     assert "there is no class 'sword' among smile, hat" in done.stderr
+
+
+def test_a_walk_goes_through_the_tags_of_examples(here: Path) -> None:
+    facts: dict[str, Any] = {"c_dim": 2, "labels": ["smile", "hat"], "tags": True}
+    checkpoints.write(str(here / "alike.pkl"), snapshot(**facts, examples=[[0], [0]]))
+    checkpoints.write(str(here / "others.pkl"), snapshot(**facts, examples=[[0], [1], [0, 1]]))
+    for kind in ("walk", "circular", "fine"):
+        line = f"sgvideo {kind} --seconds 0.5 --fps 40 --network"
+        quick(f"{line} tagged.pkl --tags smile --frames {kind}-smile", here)
+        quick(f"{line} alike.pkl --frames {kind}-alike", here)
+        quick(f"{line} others.pkl --frames {kind}-others", here)
+        alike, smile, others = (pngs(here / f"{kind}-{n}") for n in ("alike", "smile", "others"))
+        if kind != "circular":  # whose steps are even by what is drawn
+            assert np.array_equal(alike, smile)
+        assert len(others) == len(alike) == 20
+        assert not np.array_equal(others, alike)
 
 
 def test_edits_are_those_of_sgedit_and_go_to_and_fro(here: Path) -> None:

@@ -155,3 +155,19 @@ def test_a_missing_discriminator_is_not_needed_where_none_is_taken_of_it() -> No
     assert torch.equal(
         made.discriminator.state["b4.out.bias"], A.discriminator.state["b4.out.bias"]
     )
+
+
+def test_labels_are_those_of_the_mapping_network_that_is_taken() -> None:
+    tagged = tiny.snapshot(seed=1, c_dim=2, labels=["hat", "smile"], tags=True)
+    for files, mapping in (([tagged, B], (1, 0)), ([A, tagged], (0, 1))):
+        plain = (0, 1) if files[1] is B else (1, 0)
+        made = blended("ab", files, Swap(8), mapping, plain)
+        assert made.facts.get("labels") == ["hat", "smile"]
+        assert made.generator.config.mapping.c_dim == 2  # type: ignore[attr-defined]
+        for name, value in made.generator.state.items():
+            source = tagged if name.startswith("mapping.") else files[".b4." not in name]
+            assert torch.equal(value, source.generator.state[name]), name
+        with pytest.raises(ItemError, match="has other classes or tags than"):
+            blended("ab", files, Swap(8), HALVES, plain)
+        with pytest.raises(ItemError, match="b has other classes or tags than a"):
+            blended("ab", [A, tagged], Swap(8), (1, 0), (0, 1))

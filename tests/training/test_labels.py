@@ -1,5 +1,6 @@
 """What networks learn of the labels of images."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from animetools.netfiles.bags import BAG, EMBED
 from animetools.netfiles.networkfile import SavedNetwork
 from animetools.networks.families import kind_of
 from animetools.networks.generator import Generator
+from animetools.networks.ops import normalize
 from animetools.networks.stylegan2.config import StyleGAN2GeneratorConfig
 from animetools.training.labels import crossed, lose_tags, unknown_tags, with_labels, with_tags
 from tests.training import pairs
@@ -126,3 +128,18 @@ def test_a_network_that_loses_its_labels_draws_what_no_tags_drew() -> None:
     )
     z = torch.randn(3, pairs.MAPPING.z_dim, generator=chance())
     torch.testing.assert_close(target.mapping(z), built(source).mapping(z, torch.zeros(3, 5)))
+
+
+def test_numbers_of_z_take_the_place_of_the_tags_of_examples() -> None:
+    source, target = generator_of(5), built(generator_of(0, seed=1))
+    source.state["mapping.embed.bias"].normal_()
+    examples, z_dim = ((0, 2), (1,), (3, 4), ()), pairs.MAPPING.z_dim
+    theirs = source.state["mapping.fc0.weight"] / math.sqrt(z_dim + pairs.MAPPING.w_dim)
+    labels = torch.tensor([[float(tag in tags) for tag in range(5)] for tags in examples])
+    of_tags = normalize(source.build().get_submodule("mapping.embed")(labels)) @ theirs[:, z_dim:].T
+
+    made = with_labels(source.state, target, examples)
+    bias = made["mapping.fc0.bias"] - source.state["mapping.fc0.bias"]
+    torch.testing.assert_close(bias, of_tags.mean(0))
+    axes = made["mapping.fc0.weight"] / math.sqrt(z_dim) - theirs[:, :z_dim]
+    torch.testing.assert_close(axes @ axes.T, of_tags.T.cov(correction=0), rtol=1e-4, atol=1e-5)
