@@ -40,9 +40,10 @@ class TrainOptions:
         str,
         Opt(
             "Start from the weights of any StyleGAN 2 file, of a StyleGAN 1 with --preset s1, or of a"
-            " StyleGAN 3 with s3t or s3r; default is the network that ships. Layers of a higher"
-            " resolution fade in, but for another size most layers of a StyleGAN 3 start from random"
-            " weights. Without --cond, z varies what tags varied.",
+            " StyleGAN 3 with s3t or s3r; --transfer default from those of the network that ships. Layers"
+            " of a higher resolution fade in, but for another size most layers of a StyleGAN 3 start"
+            " from random weights. A network of tags goes on without them where --cond is not given:"
+            " z then varies what tags did.",
             unit="FILE|URL",
         ),
     ] = ""

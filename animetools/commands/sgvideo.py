@@ -60,8 +60,8 @@ class VideoOptions(FilmOptions):
 def sgvideo(options: VideoOptions, stream: Stream) -> int:
     """Make films with a StyleGAN.
 
-    walk: faces wander through z and come back to where they began. In walks, circles and music faces of
-    a network of tags change their tags too, if none are given.
+    walk: faces wander through z and come back to where they began. Without --tags, faces of a network
+    of tags change their tags on this way too, and in coarse, fine, circular and music.
 
     coarse, fine: fixed faces (--seeds) whose coarse or fine layers follow a walk.
 

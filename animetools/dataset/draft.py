@@ -65,7 +65,7 @@ class Draft:
         """Pack the image of a source behind all others, with `notes` beside it, by their endings."""
         name = self.name(packable)
         sidecars = []
-        for ending, data in ({**notes} | dict(packable.sidecars)).items():
+        for ending, data in (dict(notes) | dict(packable.sidecars)).items():
             part = self.part.append(_beside(name, ending), data)
             sidecars.append([ending, part.offset, part.length, part.crc])
         member = self.part.append(name, packable.data)

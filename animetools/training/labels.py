@@ -89,10 +89,9 @@ def with_tags(
     known = [place for place, tag in enumerate(names) if tag in places]
     taken = torch.tensor([places[names[place]] for place in known], dtype=torch.int64)
     scale = 1.0
+    # Weights are divided by the root of their count.
     if name == EMBED and mapping.labels == "embed":
-        scale = math.sqrt(
-            len(names) / len(before)
-        )  # weights are divided by the root of their count
+        scale = math.sqrt(len(names) / len(before))
     rows = theirs.index_select(axis, taken).to(ours) * scale
     return state | {name: ours.index_copy(axis, torch.tensor(known, dtype=torch.int64), rows)}
 

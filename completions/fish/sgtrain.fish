@@ -1,5 +1,5 @@
 complete -c sgtrain -l resume -r -d 'Continue from a snapshot, with its settings where no others are given; latest is the last one of the newest run on these images, wherever they lie, and starts a new run if there is none.'
-complete -c sgtrain -l transfer -r -d 'Start from the weights of any StyleGAN 2 file, of a StyleGAN 1 with --preset s1, or of a StyleGAN 3 with s3t or s3r; default is the network that ships. Layers of a higher resolution fade in, but for another size most layers of a StyleGAN 3 start from random weights. Without --cond, z varies what tags varied.'
+complete -c sgtrain -l transfer -r -d 'Start from the weights of any StyleGAN 2 file, of a StyleGAN 1 with --preset s1, or of a StyleGAN 3 with s3t or s3r; --transfer default from those of the network that ships. Layers of a higher resolution fade in, but for another size most layers of a StyleGAN 3 start from random weights. A network of tags goes on without them where --cond is not given: z then varies what tags did.'
 complete -c sgtrain -l preset -x -a 's2 ada paper256 s2ext s3t s3r s1 tiny auto' -d 'Defaults of the settings below; ada, or those of the run that is resumed.'
 complete -c sgtrain -l kimg -r -d 'Total length, in thousands of images.'
 complete -c sgtrain -s b -l batch -r -d 'Images per step, or a schedule: 64,64px:32 halves it where training reaches 64 pixels.'

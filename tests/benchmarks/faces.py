@@ -174,11 +174,9 @@ def main() -> None:
         shares = [
             f"{share:.1%}" for share in (faces, *(judge.right(found, [tag]).mean() for tag in TAGS))
         ]
-        distance = (
-            ""
-            if pictures is kinds[0][1]
-            else f"{fid(gauss(judge.features(pictures)), learned):.0f}"
-        )
+        distance = ""
+        if lines[2:]:  # the first are those that it compares to
+            distance = f"{fid(gauss(judge.features(pictures)), learned):.0f}"
         lines.append(f"| {name} | {' | '.join(shares)} | {distance} |")
         print(lines[-1], flush=True)
     tails = [(name, [("", rgb) for rgb in pictures[: told.shown]]) for name, pictures in kinds]
