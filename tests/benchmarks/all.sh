@@ -6,12 +6,17 @@
 # Usage: tests/benchmarks/all.sh [NAME ...]
 # with the names of those to run, such as films.py: the page then has these, and those that were kept.
 #
+# What is compared to is installed into build/ by pip, and before by you:
+# apt-get install imagemagick parallel jq fdupes findimagedupes unzip nginx chromium ffmpeg
+#
 # What needs a card (cuda.py), an older checkout (same.py), or a network or data of one's own (faces.py,
 # obedience.py, synopses.py) is not among them.
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.."
 ./setup
-export PYTHONPATH=.
+export PYTHONPATH=.:build/modules
+[ -d build/modules ] || .venv/bin/python -m pip install --quiet --target build/modules --no-deps \
+    moviepy imageio imageio-ffmpeg proglog decorator tqdm python-dotenv faiss-cpu
 kept=build/benchmarks
 mkdir -p $kept
 
@@ -35,7 +40,11 @@ lines=(
     "loader.py"
     "ranks.py"
     "cluster.py"
-    "peers.py"
+    "peers.py engine"
+    "peers.py upscaling"
+    "peers.py tagging"
+    "peers.py duplicates"
+    "peers.py text"
     "upscaling.py speed"
     "tagging.py"
     "snippets.py"
@@ -61,8 +70,10 @@ for line in "${lines[@]}"; do
     [ $# = 0 ] || [[ " $* " = *" $name "* ]] || continue
     [ -e "$file" ] && continue
     echo "$line" >&2
+    begun=$SECONDS
     # shellcheck disable=SC2086  # a line is words
     if .venv/bin/python tests/benchmarks/$line > "$file.part"; then
+        echo "($(date -u +%F), commit $(git rev-parse --short HEAD), $((SECONDS - begun)) s)" >> "$file.part"
         mv "$file.part" "$file"
     else
         echo "$line: failed" >&2
@@ -74,9 +85,9 @@ done
     cat << END
 # Benchmarks
 
-What [tests/benchmarks/all.sh](../tests/benchmarks/all.sh) printed on $(date -u +%F), with animetools of commit
-$(git rev-parse --short HEAD), on $(nproc) cores of $(lscpu | sed -n 's/^Model name: *//p') with $(free -g | awk '/Mem/ {print $2}') GB,
-$(.venv/bin/python --version), torch $(.venv/bin/python -c 'import torch; print(torch.__version__)'). The first lines of each file say what it measures.
+What [tests/benchmarks/all.sh](../tests/benchmarks/all.sh) printed, on $(nproc) cores of $(lscpu | sed -n 's/^Model name: *//p') with
+$(free -g | awk '/Mem/ {print $2}') GB, $(.venv/bin/python --version), torch $(.venv/bin/python -c 'import torch; print(torch.__version__)'). The first lines of each file say what it measures; below
+each are the day, the commit and how long it took.
 END
     for line in "${lines[@]}"; do
         file=$kept/${line//[\/ ]/_}.txt
