@@ -3,24 +3,21 @@
 import asyncio
 import json
 import random
-import re
 import threading
-import time
 import warnings
 import zlib
 from collections.abc import Coroutine
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any
 
-import httpx2
 from httpx2 import codes
 
 from animetools.errors import Advice, FatalError, ItemError, PassedOver
 from animetools.text.writing.address import KEY, Address
 from animetools.text.writing.budget import Budget, BudgetExhausted, Limits
+from animetools.text.writing.connection import Connection, Reply, Retry
 from animetools.text.writing.protocol import (
     LIMIT,
     NEWER_LIMIT,
@@ -32,7 +29,6 @@ from animetools.text.writing.protocol import (
     message_of,
     parsed,
     refused,
-    unpacked,
 )
 
 TEMPORARY = {408, 409, 425, 429}  # and all from 500 on: a later request may succeed
@@ -40,7 +36,6 @@ NOT_THE_PROMPT = {413, 415}  # refusals that any prompt would get
 LEAST_BYTES = 1 << 20  # that any answer may have
 TOKEN_BYTES = 512  # of a token that comes as an event of its own
 MOST_BYTES = 1 << 26
-LONGEST_REASON = 200  # characters
 
 
 @dataclass(frozen=True)
@@ -54,15 +49,6 @@ class Patience:
     pause: float = 3600.0  # seconds, the longest that a service may ask for
     failures: int = 16  # texts in a row
     scout: float = 2.0  # seconds that other requests wait for the first answer: a refusal is quick
-
-
-class _Retry(Exception):  # noqa: N818  not an error yet
-    """A request failed, but a later one may succeed."""
-
-    def __init__(self, reason: str, *, paid: bool, wait: float | None = None) -> None:
-        super().__init__(reason)
-        self.paid = paid  # whether it may have cost money
-        self.wait = wait  # seconds to wait, if the service says so
 
 
 class _Changed(Exception):  # noqa: N818  not an error
@@ -88,17 +74,13 @@ class Service:
     ) -> None:
         """`key` is secret, and is sent to the service alone.
 
-        Raises FatalError if it is malformed.
+        Raises FatalError if it or the address is malformed.
         """
-        if not re.fullmatch(r"[!-~]*", key):
-            raise FatalError(
-                f"{KEY} is not a key: it contains whitespace or characters beyond ASCII"
-            )
         self.address = address
         self.request = request
-        self.key = key
         self.patience = patience or Patience()
-        self.most_bytes = min(LEAST_BYTES + TOKEN_BYTES * request.max_tokens, MOST_BYTES)
+        most_bytes = min(LEAST_BYTES + TOKEN_BYTES * request.max_tokens, MOST_BYTES)
+        self.connection = Connection(address, key, self.patience.timeout, most_bytes)
         self.budget = Budget(limits)
         self.trouble = ""
         self.over = asyncio.Event()
@@ -109,7 +91,6 @@ class Service:
         self.resumes = 0.0  # when the service may be asked again, in the loop's time
         self.answered = self.failed_in_a_row = 0
         self.said: set[str] = set()
-        self.client = self._client()
         if key and address.is_open:
             self._say(
                 "open",
@@ -132,24 +113,12 @@ class Service:
 
         Raises FatalError if there was trouble.
         """
-        self._run(self.client.aclose()).result()
+        self._run(self.connection.client.aclose()).result()
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()
         self.loop.close()
         if self.trouble:
             raise FatalError(self.trouble)
-
-    def _client(self) -> httpx2.AsyncClient:
-        try:
-            client = httpx2.AsyncClient(
-                headers={"authorization": f"Bearer {self.key}"} if self.key else {},
-                timeout=None,  # ours is for a whole request
-                limits=httpx2.Limits(max_connections=None),
-            )
-            client.build_request("POST", self.address.url)
-        except (ImportError, ValueError, httpx2.InvalidURL) as why:  # of proxies in the environment
-            raise FatalError(f"{self.address.shown} cannot be used: {self._clean(why)}") from why
-        return client
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> "Future[Any]":
         return asyncio.run_coroutine_threadsafe(work, self.loop)
@@ -160,7 +129,7 @@ class Service:
         try:
             answer = await self._answer(prompt, seed)
             if answer.lack:
-                sentence = f"{self.address.host} {self._clean(answer.lack)}"
+                sentence = f"{self.address.host} {self.connection.clean(answer.lack)}"
                 is_hopeless = answer.is_starved and not self.answered
                 raise FatalError(sentence) if is_hopeless else ItemError(sentence)
         except BudgetExhausted as why:
@@ -201,7 +170,7 @@ class Service:
             except _Changed:
                 cost = 0.0
                 continue
-            except _Retry as why:
+            except Retry as why:
                 reason = str(why)
                 cost = worst if why.paid else 0.0
                 wait = why.wait
@@ -223,56 +192,24 @@ class Service:
     async def _ask(self, prompt: str, seed: int) -> Answer:
         """One request.
 
-        Raises _Changed, _Retry, FatalError, ItemError.
+        Raises _Changed, Retry, FatalError, ItemError.
         """
         is_chat, names = self.address.is_chat, dict(self.names)
         asked = self.request.body(prompt, seed, is_chat, names)
-        status, headers, data = await self._sent(json.dumps(asked).encode())
-        answer = parsed(data)
-        said = data.decode(errors="replace")
-        if status in (400, 422) and self._adapts(answer, said, asked, names):
+        reply = await self.connection.post(json.dumps(asked).encode())
+        answer = parsed(reply.body)
+        said = reply.body.decode(errors="replace")
+        if reply.status in (400, 422) and self._adapts(answer, said, asked, names):
             raise _Changed
         self.is_scouted.set()
-        if status != 200:
-            raise self._refusal(status, headers, answer, said, asked)
+        if reply.status != 200:
+            raise self._refusal(reply, answer, said, asked)
         if answer.get("error"):
-            raise _Retry(f"says: {self._clean(message_of(answer))}", paid=True)
+            raise Retry(f"says: {self.connection.clean(message_of(answer))}", paid=True)
         made = answer_of(answer, prompt, is_chat)
         if made is None:
-            raise _Retry("sent an answer without a text", paid=True)
+            raise Retry("sent an answer without a text", paid=True)
         return made
-
-    async def _sent(self, body: bytes) -> tuple[int, httpx2.Headers, bytes]:
-        """The status, the headers and the body of the answer.
-
-        Raises _Retry.
-        """
-        headers = {"content-type": "application/json", "accept-encoding": "identity"}
-        try:
-            async with (
-                asyncio.timeout(self.patience.timeout),
-                self.client.stream(
-                    "POST", self.address.url, content=body, headers=headers
-                ) as response,
-            ):
-                data = bytearray()
-                async for some in response.aiter_raw():  # still compressed: a bomb is not unpacked
-                    data += some
-                    if len(data) > self.most_bytes:
-                        raise _Retry(f"sent more than {self.most_bytes} bytes", paid=True)
-        except TimeoutError:
-            raise _Retry(f"took longer than {self.patience.timeout:g} s", paid=True) from None
-        except (httpx2.ConnectError, httpx2.ProxyError) as why:
-            raise _Retry(f"cannot be reached ({self._clean(why)})", paid=False) from why
-        except httpx2.TransportError as why:
-            raise _Retry(f"broke the connection ({self._clean(why)})", paid=True) from why
-        encoding = response.headers.get("content-encoding", "").strip().lower()
-        whole = unpacked(bytes(data), encoding, self.most_bytes)
-        if whole is None:
-            raise _Retry(f"sent an answer that cannot be decompressed ({encoding})", paid=True)
-        if len(whole) > self.most_bytes:
-            raise _Retry(f"sent more than {self.most_bytes} bytes", paid=True)
-        return response.status_code, response.headers, whole
 
     def _adapts(
         self, answer: dict[str, Any], said: str, asked: dict[str, Any], names: dict[str, str]
@@ -298,46 +235,34 @@ class Service:
         return True
 
     def _refusal(
-        self,
-        status: int,
-        headers: httpx2.Headers,
-        answer: dict[str, Any],
-        words: str,
-        asked: dict[str, Any],
+        self, reply: Reply, answer: dict[str, Any], words: str, asked: dict[str, Any]
     ) -> Exception:
         """The exception that an error answer means for the run."""
-        host = self.address.host
+        host, status = self.address.host, reply.status
         plain = "" if answer or words.lstrip()[:1] in ("", "<", "{", "[") else f": {words}"
-        said = self._clean(
+        said = self.connection.clean(
             message_of(answer) or f"status {status} {codes.get_reason_phrase(status)}{plain}"
         )
-        if status == 401 and not self.key:
+        if status == 401 and not self.connection.key:
             return FatalError(f"{host} requires a key: put it into {KEY}")
         if status in (401, 403):
             return FatalError(f"{host} refused the key in {KEY}: {said}")
         if status in (402, 404, 405) or code_of(answer) == "insufficient_quota":
             return FatalError(f"{self.address.shown}: {said}")
         if 300 <= status < 400:
-            where = self._clean(headers.get("location", "elsewhere"))
+            where = self.connection.clean(reply.headers.get("location", "elsewhere"))
             return FatalError(f"{self.address.shown} redirects to {where}: give that as --api")
         if status in TEMPORARY or status >= 500:
-            wait = _seconds(headers.get("retry-after", ""))
+            wait = reply.wait
             if wait is not None and wait > self.patience.pause:
                 return FatalError(f"{host} asks to wait for {wait / 3600:.1f} h: {said}")
-            return _Retry(f"says: {said}", paid=False, wait=wait)
+            return Retry(f"says: {said}", paid=False, wait=wait)
         is_prompts = (
             not self.request.one_prompt
             and status not in NOT_THE_PROMPT
             and blames_prompt(answer, words, asked)
         )
         return (ItemError if is_prompts or self.answered else FatalError)(f"{host} says: {said}")
-
-    def _clean(self, what: object) -> str:
-        """Text from outside: on one line, of bounded length, without the key."""
-        text = " ".join(str(what).split())
-        if self.key:
-            text = text.replace(self.key, "***")
-        return text[:LONGEST_REASON].rstrip(".")
 
     def _end(self, why: str) -> None:
         self.trouble = self.trouble or why
@@ -371,13 +296,3 @@ class Service:
         if kind not in self.said:
             self.said.add(kind)
             warnings.warn(text, Advice, stacklevel=1)
-
-
-def _seconds(text: str) -> float | None:
-    """The seconds of a Retry-After header, a number or a date (RFC 9110, 10.2.3)."""
-    if re.fullmatch(r"\d+(\.\d+)?", text.strip(), re.ASCII):
-        return float(text)
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except (ValueError, TypeError, OverflowError):
-        return None
