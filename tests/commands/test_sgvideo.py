@@ -299,9 +299,13 @@ def test_a_walk_goes_through_the_tags_of_examples(here: Path) -> None:
         quick(f"{line} tagged.pkl --tags smile --frames {kind}-smile", here)
         quick(f"{line} alike.pkl --frames {kind}-alike", here)
         quick(f"{line} others.pkl --frames {kind}-others", here)
-        alike, smile, others = (pngs(here / f"{kind}-{n}") for n in ("alike", "smile", "others"))
+        quick(f"{line} others.pkl --tags=-hat --frames {kind}-lone", here)
+        alike, smile, others, lone = (
+            pngs(here / f"{kind}-{n}") for n in ("alike", "smile", "others", "lone")
+        )
         if kind != "circular":  # whose steps are even by what is drawn
             assert np.array_equal(alike, smile)
+            assert np.array_equal(alike, lone)  # one example is right
         assert len(others) == len(alike) == 20
         assert not np.array_equal(others, alike)
 
