@@ -1,6 +1,7 @@
 """The classes of a conditional network, by number or by the names in its file."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from itertools import chain
@@ -101,7 +102,8 @@ def completed(examples: Lists, wanted: Mapping[int, float]) -> Lists:
     """The examples that have all wanted tags, and none of those whose weight is 0.
 
     Where no example is right in all of them, those that are in the most, made right: without the tags
-    that never occur together with one of these wishes, such as a second hair color.
+    that are rarer beside one of those wanted than elsewhere, such as a second hair color. A network
+    hardly draws what it never saw together if all else speaks against it.
     """
     having = {number for number, weight in wanted.items() if weight}
     lacking = wanted.keys() - having
@@ -110,13 +112,16 @@ def completed(examples: Lists, wanted: Mapping[int, float]) -> Lists:
     most = max(right)
     best = [tags for tags, count in zip(every, right, strict=True) if count == most]
     if most < len(wanted):
-        together = (
-            frozenset(chain(*(tags for tags in every if (number in tags) == (number in having))))
-            for number in wanted
-        )
-        possible = frozenset.intersection(*together)
-        best = [(tags & possible | having) - lacking for tags in best]
+        likely = frozenset.intersection(*(_likely(every, n, n in having) for n in wanted))
+        best = [(tags & likely | having) - lacking for tags in best]
     return tuple(tuple(sorted(tags)) for tags in best)
+
+
+def _likely(examples: Sequence[frozenset[int]], number: int, has: bool) -> frozenset[int]:
+    """The tags whose share of examples that have a tag, or have it not, is not below that of all."""
+    those = [tags for tags in examples if (number in tags) == has]
+    counts, beside = Counter(chain(*examples)), Counter(chain(*those))
+    return frozenset(n for n in beside if beside[n] * len(examples) >= counts[n] * len(those))
 
 
 _NUMBER = re.compile(r"\d{1,3}(\.\d{1,9})?|\.\d{1,9}", re.ASCII).fullmatch

@@ -164,7 +164,8 @@ class Sampler:
         if names and type(query) is list and query and all(type(text) is str for text in query):
             labels = _labels(self.path, "", tuple(query))
             assert labels
-            record = record | labels_in_record(names, labels.of([Latent(seed)])[0])
+            found = labels_in_record(names, labels.of([Latent(seed)])[0])
+            record = found | {"tags": [tag.name for tag in found["tags"]]}
         words = classes_in_record(record, names)
         if not names or self.has_labels or words == self._usual_words(Latent(seed)):
             return Latent(seed)

@@ -345,14 +345,18 @@ def test_tags_are_a_query_that_each_seed_completes(shell: Shell, here: Path) -> 
         for other in others:
             assert one["tags"] == other["tags"]
             assert (pixels(here / one["path"]) == pixels(here / other["path"])).all()
-    (here / "list").write_text('{"seed": 3, "query": ["gone"]}\n{"seed": 3, "query": [3]}\n')
+    lines = (
+        '{"path": "x.png", "seed": 3, "query": ["gone"]}',
+        '{"path": "y", "seed": 4, "query": 3}',
+    )
+    (here / "list").write_text("\n".join(lines))
     done = shell(f"{make} -o gone - < list")
     assert (done.returncode, len(records(done.stdout))) == (1, 1)
     assert "there is no class 'gone' among long_hair, smile, hat" in done.stderr
 
 
 def test_z_in_a_file_has_the_tags_that_are_asked_for_alone(here: Path) -> None:
-    np.save(here / "z.npy", np.random.RandomState(3).randn(1, 16).astype(np.float32))
+    np.save(here / "z.npy", np.random.RandomState(3).randn(1, 12).astype(np.float32))
     make = "sggen --network tags.pkl --json --latents z z.npy"
     (record,) = records(quick(f"{make} --tags hat", here).stdout)
     assert [tag[0] for tag in record["tags"]] == ["hat"]

@@ -133,6 +133,12 @@ def test_examples_complete_what_is_wanted(
     assert sorted(found) == sorted(lists)
 
 
+def test_what_is_rarer_beside_a_wanted_tag_is_left_out() -> None:
+    examples = ((BLUE, SMILE), (BLUE, CAP), (BLUE,), (SMILE,), (SMILE,), (HAT, CAP))
+    found = completed(examples, {BLUE: 1, HAT: 1})
+    assert found == ((BLUE, HAT), (BLUE, HAT, CAP), (BLUE, HAT), (BLUE, HAT, CAP))
+
+
 @given(
     some.lists(some.lists(some.integers(0, 7), max_size=6), min_size=1, max_size=12),
     some.dictionaries(some.integers(0, 7), some.sampled_from([0, 0.5, 1]), min_size=1),
