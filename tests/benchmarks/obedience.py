@@ -8,8 +8,8 @@ DRAWN is a dataset of pictures that the network has not seen, larger than its ow
     animedraw --count 2000 --seed 902 --portraits 256 --json | animepack --size 256 --labels ... -o DRAWN
 
 Each figure is a share of so many samples: with these tags alone, and with these completed by examples,
-as sggen --tags does it; the tags of a group take turns. "Not wanted" is no tags at all, or those of
--hat. A color is right if it is the most probable one of all hair or eye colors, any other tag if
+as sggen --tags does it; the tags of a group take turns. What is not asked for is left out,
+or excluded by -hat. A color is right if it is the most probable one of all hair or eye colors, any other tag if
 animetag gives it. Drawn pictures that have the tags, reduced to the size of the network's images, are
 judged in the same way: that is how often the tagger itself is right. A distance is the mean one
 between the tagger's features of 40 pictures with some tags, in % of that between samples of any tags.
@@ -149,7 +149,7 @@ def rows(sampler: Sampler, told: argparse.Namespace) -> Iterator[str]:
     for name in ("hat", "glasses"):
         without = samples(sampler, [[f"-{name}"]] * told.count, told.psi, completed=True)
         found = plain, judge.found(without), drawn[[name not in each for each in tags]]
-        yield row(f"{name}, not wanted", *(judge.right(each, [name]) for each in found))
+        yield row(f"{name}, not asked for", *(judge.right(each, [name]) for each in found))
     usual = judge.distance(samples(sampler, [None] * COMPARED, told.psi))
     for names in VARIED:
         real_ones = [rgb for rgb, own in zip(pictures, tags, strict=True) if {*names} <= {*own}]
