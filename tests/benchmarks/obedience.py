@@ -8,13 +8,13 @@ DRAWN is a dataset of pictures that the network has not seen, larger than its ow
     animedraw --count 2000 --seed 902 --portraits 256 --json | animepack --size 256 --labels ... -o DRAWN
 
 Each figure is a share of so many samples: with these tags alone, and with these completed by examples,
-as sggen --tags does it; the tags of a group take turns. What is not asked for is left out,
-or excluded by -hat. A color is right if it is the most probable one of all hair or eye colors, any other tag if
+as sggen --tags does it; the tags of a group take turns. What is not asked for is left out, or excluded
+by -hat. A color is right if it is the most probable one of all hair or eye colors, any other tag if
 animetag gives it. Drawn pictures that have the tags, reduced to the size of the network's images, are
 judged in the same way: that is how often the tagger itself is right. A distance is the mean one
-between the tagger's features of 40 pictures with some tags, in % of that between samples of any tags.
-FID compares as many samples, with the tags of drawn pictures, to all of these, by the tagger's features
-and at 64 pixels. --sheet has a row for each latent and a column for each list of tags.
+between the tagger's features of 40 pictures with some tags, in % of that of samples with any tags. FID
+compares as many samples, with the tags of drawn pictures, to all of these, by the tagger's features and
+at 64 pixels. --sheet has a row for each latent and a column for each list of tags.
 """
 
 import argparse

@@ -387,6 +387,17 @@ def test_cross_goes_from_network_to_network_and_montage_shows_each(here: Path) -
     assert np.abs(shown[1] - sheets[0]).max() <= 1 >= np.abs(shown[2] - sheets[1]).max()
 
 
+def test_tags_of_faces_go_from_network_to_network_too(here: Path) -> None:
+    facts: dict[str, Any] = {"c_dim": 2, "labels": ["smile", "hat"], "tags": True}
+    for name, example in (("bare", [0]), ("hats", [0, 1])):
+        checkpoints.write(str(here / f"{name}.pkl"), snapshot(**facts, examples=[example]))
+    line = "sgvideo cross bare.pkl hats.pkl --tags smile --seconds 0.45 --frames f"
+    quick(line, here)
+    frames = pngs(here / "f").astype(int)
+    steps = [np.abs(one - other).mean() for one, other in pairwise(frames)]
+    assert np.abs(frames[0] - frames[-1]).mean() > 2 * max(steps)
+
+
 def test_montage_of_a_run(here: Path) -> None:
     (here / "run").mkdir()
     for n in range(3):
