@@ -161,13 +161,15 @@ class Sampler:
         Raises ItemError for an unknown class.
         """
         names, query = self.network.classes, record.get("query")
-        if names and type(query) is list and query and all(type(text) is str for text in query):
+        if not names or self.has_labels:
+            return Latent(seed)
+        if type(query) is list and query and all(type(text) is str for text in query):  # a sheet's
             labels = _labels(self.path, "", tuple(query))
             assert labels
             found = labels_in_record(names, labels.of([Latent(seed)])[0])
             record = found | {"tags": [tag.name for tag in found["tags"]]}
         words = classes_in_record(record, names)
-        if not names or self.has_labels or words == self._usual_words(Latent(seed)):
+        if words == self._usual_words(Latent(seed)):
             return Latent(seed)
         if not words and self.network.takes_tags and record.get("tags") == []:
             words = (f"{names[0]}:0",)  # no tags, where the usual ones are those of an image
