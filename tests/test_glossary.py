@@ -68,7 +68,7 @@ def test_the_fields_are_those_that_commands_print(shell: Shell, tmp_path: Path) 
         "sggen --network c.pkl --seeds 1 --class a --cutoff 2 --save-w --json",
         f"sggen --network {sg3.path('m32')} --seeds 0 --rotate 9 --translate 1,0 -o moved --json",
         "sggen --network c.pkl --seeds 2 --tags a,b:0.5 --json",
-        "sggen --network c.pkl --seeds 0-3 --grid 2x2 --json",
+        "sggen --network c.pkl --seeds 0-3 --tags a --grid 2x2 --json",
         "sggen --network c.pkl --json -o again images/seed0001.npy",
         "sgfig mixing --network c.pkl --json -q",
         "sgfig classes --network c.pkl --tags a --json -q",

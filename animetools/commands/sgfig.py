@@ -73,8 +73,8 @@ def sgfig(options: FigOptions, stream: Stream) -> int:
 
     pyramid shows the colors that each resolution adds, and their sum so far.
 
-    classes shows one latent as each class, or as each --tags; clusters shows the means of --count
-    clusters of w, the most common first.
+    classes shows one latent as each class, or with each --tags and no other tags; clusters shows the
+    means of --count clusters of w, the most common first.
 
     training shows what the snapshots of a run draw of the same seeds.
     """

@@ -60,15 +60,15 @@ class VideoOptions(FilmOptions):
 def sgvideo(options: VideoOptions, stream: Stream) -> int:
     """Make films with a StyleGAN.
 
-    walk: faces wander through z and come back to where they began. Without --tags, faces of a network
-    of tags change their tags on this way too, and in coarse, fine, circular and music.
+    walk: faces wander through z and come back to where they began. Faces of a network of tags change
+    those that --tags does not name on this way too, and in coarse, fine, circular and music.
 
     coarse, fine: fixed faces (--seeds) whose coarse or fine layers follow a walk.
 
     circular: faces on a circle in z; every frame changes the picture by the same mean squared error.
 
     between FACE FACE ...: one face becomes the next. A face is a seed, or tags (or a class) of a
-    conditional network; a seed keeps the tags before it, tags keep the seed. Tags that are numbers
+    conditional network and no others; a seed keeps the tags before it, tags keep the seed. Tags that are numbers
     are written 3:1. 5+smile=2 is seed 5 after an edit, as sgedit's, along --directions.
 
     edit EDITS ...: faces (--seeds) go from the first edits to the last and back, or from one to its

@@ -23,7 +23,7 @@ from animetools.netfiles.classes import classes_of, examples_of
 from animetools.netfiles.networkfile import NetworkFile, SavedNetwork
 from animetools.networks.generator import Generator
 from animetools.sampling.labels import PossibleLabels
-from animetools.sampling.latents import Latent, synthesis_input
+from animetools.sampling.latents import Floats, Latent, synthesis_input
 from animetools.sampling.options import SamplingOptions
 from animetools.sampling.render import picture_of, to_pixels
 from animetools.sampling.seeds import Grid
@@ -87,19 +87,21 @@ class Changing:
         if getattr(own, "config", None) != network.config:
             own.config, own.generator = network.config, network.build()
         own.generator.load_state_dict(state, assign=True)
-        labels = self._labels(file, own.generator.config.mapping.c_dim)
-        faces = (self._face(own.generator, Latent(seed), labels) for seed in self.seeds)
+        c_dim = own.generator.config.mapping.c_dim
+        faces = (
+            self._face(own.generator, latent, self._label(place, latent, c_dim))
+            for latent in map(Latent, self.seeds)
+        )
         white = np.full((self.cell[1], self.cell[0], 3), WHITE, np.uint8)
         empty = [white] * (self.grid.size - len(self.seeds))
         return sheet([*faces, *empty], self.grid.size, self.grid.columns)
 
     @torch.inference_mode()
-    def _face(self, generator: Generator, latent: Latent, labels: PossibleLabels | None) -> Pixels:
+    def _face(self, generator: Generator, latent: Latent, label: Floats | None) -> Pixels:
         options, truncation = self.means.options, generator.config.truncation
         psi = (options.psi or (truncation.psi,))[0]
         cutoff = truncation.cutoff if options.cutoff is None else options.cutoff
         how = SamplingOptions(noise=options.noise, cutoff=cutoff)
-        label = None if labels is None else labels.of([latent])[0]
         made, device = synthesis_input(generator, latent, psi, how, label), self.means.device
         noise = made.noise
         if not isinstance(noise, str):
@@ -110,11 +112,22 @@ class Changing:
         rgb = in_rgb(picture_of(to_pixels(image)[0].cpu().numpy()))
         return fit(self.means.enlarge(rgb) if self.means.enlarge else rgb, self.cell)[0]
 
-    def _labels(self, file: NetworkFile, c_dim: int) -> PossibleLabels | None:
-        names, examples = classes_of(file.facts, c_dim), examples_of(file.facts, c_dim)
-        return PossibleLabels.of_network(
-            names, examples, self.means.options.class_, self.means.options.tags
-        )
+    def _label(self, place: float, latent: Latent, c_dim: int) -> Floats | None:
+        """The labels [c_dim] of a face, between those that the two networks' examples give it."""
+        options, below = self.means.options, min(int(place), len(self.paths) - 1)
+        both = [
+            labels.of([latent])[0]
+            for path in self.paths[below : below + 2]
+            if (labels := _labels(path, c_dim, options.class_, options.tags))
+        ]
+        return both[0] + np.float32(place - below) * (both[-1] - both[0]) if both else None
+
+
+@lru_cache(maxsize=KEPT)
+def _labels(path: str, c_dim: int, class_: str, tags: tuple[str, ...]) -> PossibleLabels | None:
+    facts = read(path).facts
+    names, examples = classes_of(facts, c_dim), examples_of(facts, c_dim)
+    return PossibleLabels.of_network(names, examples, class_, tags)
 
 
 @lru_cache(maxsize=KEPT)

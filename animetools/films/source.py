@@ -85,12 +85,12 @@ class Source:
     ) -> Callable[[Times], Floats | None]:
         """What gives the labels [n, c_dim] or [places, n, c_dim] of these faces at places of a film.
 
-        Those of a network of tags go from the tags of one example to those of another and back to the
-        first, which are the seed's, where none were chosen: with the same tags z changes little.
+        Where several lists of tags are possible, they go from the seed's to another and, at the end, back:
+        with the same tags z changes little.
         """
         fixed, labels = self.labels(seeds), self.sampler.labels()
         count = round(frames / (LEG * max(self.options.sigma(frames), 1)))
-        if labels is None or labels.chosen is not None or labels.lists is None or count < 2:
+        if labels is None or labels.lists is None or labels.count == 1 or count < 2:
             return lambda places: fixed
         own = [Latent(seed).random_class(labels.count) for seed in seeds]
         others = [np.random.default_rng(seed).integers(labels.count, size=count) for seed in seeds]

@@ -35,8 +35,9 @@ class ProjectingNetwork:
 
         Raises ItemError for an unknown class, and if z needs one.
         """
-        labels = self.network.labels(self.options.class_, self.options.tags)
-        if labels and labels.chosen is None and self.options.space == "z":
+        options, is_z = self.options, self.options.space == "z"
+        labels = self.network.labels(options.class_, options.tags, exact=is_z)
+        if labels and labels.asked is None and is_z:
             raise ItemError("the picture of a z depends on its class: give --class or --tags")
         return labels
 

@@ -45,8 +45,8 @@ class Projector:
         self.features = network.features(device)
         encoder = network.encoder()
         self.encoder = encoder and encoder.to(device)
-        chosen = labels and labels.chosen
-        self.labels = None if chosen is None else torch.from_numpy(chosen).to(device)
+        of_z = labels if self.options.space == "z" else None  # one alone
+        self.labels = None if of_z is None else torch.from_numpy(of_z.rows([0])[0]).to(device)
 
     def __call__(self, targets: Sequence[Pixels]) -> list[Projection | ItemError]:
         """The latents of pictures uint8 [C, H, W], or an ItemError in a picture's place."""

@@ -36,10 +36,10 @@ class Space:
 def measured(generator: Generator, labels: PossibleLabels | None, seed: int) -> Space:
     """The space of w, of these labels.
 
-    Where none were chosen the mean is the network's own average.
+    Where none were asked for the mean is the network's own average.
     """
     z, w = next(samples(generator, labels, seed, MEASURED))
-    mean = w.mean(0) if labels and labels.chosen is not None else generator.mapping.w_avg
+    mean = w.mean(0) if labels and labels.asked is not None else generator.mapping.w_avg
     away = w - mean
     nearest = int(away.square().sum(1).argmin())
     return Space(mean, float(away.square().mean().sqrt().clamp_min(1e-6)), z[nearest])

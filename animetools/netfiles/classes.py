@@ -1,8 +1,10 @@
 """The classes of a conditional network, by number or by the names in its file."""
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -68,32 +70,58 @@ def lists_of(class_: str, tags: Sequence[str]) -> tuple[tuple[str, ...], ...]:
 def mean_labels(classes: Sequence[str], lists: Sequence[Sequence[str]]) -> NDArray[np.float32]:
     """The mean of the labels of several lists of words, which lies between them, [c_dim].
 
-    Raises ItemError as `labels_of`.
+    Raises ItemError as `asked`.
     """
-    labels = np.stack([labels_of(classes, words) for words in lists])
-    mean: NDArray[np.float32] = labels.mean(0)
-    return mean
+    labels = np.zeros(len(classes), np.float32)
+    for number, weight in asked(classes, lists).items():
+        labels[number] = weight
+    return labels
 
 
 def labels_of(classes: Sequence[str], wanted: Sequence[str]) -> NDArray[np.float32]:
-    """The labels [c_dim]: 1 for each class that is wanted, by name or number, else 0.
+    """The labels [c_dim] of one list of words, 0 for all others. Raises ItemError as `asked`."""
+    return mean_labels(classes, [wanted])
 
-    A word such as smile:0.5 gives its class another number, from 0 to 1.
 
-    Raises ItemError for a class that the network does not have, and for another number.
+def asked(classes: Sequence[str], lists: Sequence[Sequence[str]]) -> dict[int, float]:
+    """What lists of words ask for: the number of each class, and its weight, 0 to 1.
+
+    A word is the name or number of a class, whose weight is 1. That of smile:0.5 is 0.5, that of
+    -smile 0. Of several lists it is the mean.
+
+    Raises ItemError for a class that the network does not have, and for another weight.
     """
     if not classes:
         raise ItemError("this network has no classes or tags; sgtrain --cond trains one that has")
-    labels = np.zeros(len(classes), np.float32)
-    for word in wanted:
-        name, colon, weight = word.rpartition(":")
-        if word in classes or not (colon and _NUMBER(weight)):
-            labels[_number(classes, word)] = 1
-            continue
-        if float(weight) > 1:
-            raise ItemError(f"'{word}': the number behind a class is from 0 to 1")
-        labels[_number(classes, name)] = float(weight)
-    return labels
+    each = [dict(_weighted(classes, word) for word in words) for words in lists]
+    numbers = sorted({number for weights in each for number in weights})
+    return {n: sum(weights.get(n, 0) for weights in each) / len(each) for n in numbers}
+
+
+def completed(examples: Lists, wanted: Mapping[int, float]) -> Lists:
+    """The examples that have all wanted tags, and none of those whose weight is 0.
+
+    Where no example is right in all of them, those that are in the most, made right: without the tags
+    that are rarer beside one of those wanted than elsewhere, such as a second hair color. A network
+    hardly draws what it never saw together if all else speaks against it.
+    """
+    having = {number for number, weight in wanted.items() if weight}
+    lacking = wanted.keys() - having
+    every = [frozenset(example) for example in examples]
+    right = [len(having & tags) + len(lacking - tags) for tags in every]
+    most = max(right)
+    best = [tags for tags, count in zip(every, right, strict=True) if count == most]
+    if most < len(wanted):
+        likely = frozenset.intersection(*(_likely(every, n, n in having) for n in wanted))
+        best = [(tags & likely | having) - lacking for tags in best]
+    return tuple(tuple(sorted(tags)) for tags in best)
+
+
+def _likely(examples: Sequence[frozenset[int]], number: int, has: bool) -> frozenset[int]:
+    """The tags whose share of examples that have a tag, or have it not, is not below that of all."""
+    those = [tags for tags in examples if (number in tags) == has]
+    counts, beside = Counter(chain(*examples)), Counter(chain(*those))
+    return frozenset(n for n in beside if beside[n] * len(examples) >= counts[n] * len(those))
 
 
 _NUMBER = re.compile(r"\d{1,3}(\.\d{1,9})?|\.\d{1,9}", re.ASCII).fullmatch
@@ -105,6 +133,20 @@ def labels_in_record(classes: Sequence[str], labels: NDArray[np.float32]) -> dic
     numbers = {classes[number]: round(float(labels[number]), 6) for number in found}
     tags = {"tags": [Tag(name) for name in numbers]}
     return tags if set(numbers.values()) <= {1} else tags | {"labels": numbers}
+
+
+def _weighted(classes: Sequence[str], word: str) -> tuple[int, float]:
+    """The class of a word, and its weight."""
+    if word in classes:
+        return classes.index(word), 1
+    if word.startswith("-"):
+        return _number(classes, word[1:]), 0
+    name, colon, weight = word.rpartition(":")
+    if not (colon and _NUMBER(weight)):
+        return _number(classes, word), 1
+    if float(weight) > 1:
+        raise ItemError(f"'{word}': the number behind a class is from 0 to 1")
+    return _number(classes, name), float(weight)
 
 
 def _number(classes: Sequence[str], word: str) -> int:

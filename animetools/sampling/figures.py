@@ -82,8 +82,12 @@ def facts_of(name: str, sampler: Sampler, figure: Figure) -> dict[str, Any]:
     facts = {"figure": name} | sampler.facts(figure.sources)
     own = dict(figure.facts)
     hidden = {"pictures"}
-    if name == "classes" or (KINDS[name].most == 1 and not sampler.has_labels):
-        hidden |= {"class", "tags", "labels"}  # those of the seed, while its images have others
+    if name == "classes" or KINDS[name].most == 1:
+        hidden |= {"tags", "labels"}  # those of the seed, while its images have others
+        if name == "classes" or not sampler.options.class_:
+            hidden |= {"class"}
+        if name != "classes" and sampler.options.tags:
+            own["query"] = [*sampler.options.tags]
     return {key: value for key, value in facts.items() if key not in hidden} | own
 
 

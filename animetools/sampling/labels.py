@@ -1,56 +1,63 @@
-"""The labels of a network's pictures: those that were chosen for all, or for each some by chance."""
+"""The labels of a network's pictures: for each some by chance, among those that were asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from animetools.netfiles.classes import Lists, lists_of, mean_labels
+from animetools.netfiles.classes import Lists, asked, completed, lists_of
 from animetools.sampling.latents import Floats, Latent
 
 
 @dataclass(frozen=True)
 class PossibleLabels:
-    """The labels that are possible: `chosen` [c_dim] alone, or `lists` of classes that are 1.
+    """The labels that are possible: `lists` of classes that are 1, or each class alone.
 
-    With neither they are single classes.
+    `asked` are classes whose weights are the same in all, and None where nothing was asked for.
     """
 
     c_dim: int
     lists: Lists | None = None
-    chosen: Floats | None = None
+    asked: Mapping[int, float] | None = None
 
     @classmethod
     def of_network(
-        cls, names: Sequence[str], lists: Lists | None, class_: str = "", tags: Sequence[str] = ()
+        cls,
+        names: Sequence[str],
+        examples: Lists | None,
+        class_: str = "",
+        tags: Sequence[str] = (),
     ) -> "PossibleLabels | None":
-        """Those of a network with classes of these names, with what --class and --tags choose.
+        """Those of a network with classes of these names, with what --class and --tags ask for.
 
+        Tags are completed by `examples`. A class, or no tags, or tags without examples are one label.
         None for a network without classes. Raises ItemError for an unknown class.
         """
         wanted = lists_of(class_, tags)
-        chosen = mean_labels(names, wanted) if wanted else None
-        return cls(len(names), lists, chosen) if names else None
+        if not wanted:
+            return cls(len(names), examples) if names else None
+        weights = asked(names, wanted)
+        if class_ or not weights or examples is None:
+            return cls(len(names), ((),), weights)
+        return cls(len(names), completed(examples, weights), weights)
 
     @property
     def count(self) -> int:
         """How many labels are possible."""
-        if self.chosen is not None:
-            return 1
         return self.c_dim if self.lists is None else len(self.lists)
 
     def words(self, number: int) -> tuple[int, ...]:
-        """The classes that are 1 in the labels of a number, where none were chosen."""
+        """The classes that are 1 in the labels of a number, where none were asked for."""
         return (number,) if self.lists is None else self.lists[number]
 
     def rows(self, numbers: Sequence[int] | NDArray[np.int64]) -> Floats:
         """The labels [n, c_dim] of numbers below `count`."""
-        if self.chosen is not None:
-            return np.repeat(self.chosen[None], len(numbers), 0)
         made = np.zeros((len(numbers), self.c_dim), np.float32)
         for row, number in zip(made, numbers, strict=True):
             row[list(self.words(number))] = 1
+        for number, weight in (self.asked or {}).items():
+            made[:, number] = weight
         return made
 
     def of(self, latents: Sequence[Latent]) -> Floats:

@@ -8,7 +8,7 @@ from animetools.options import Opt
 from animetools.ranking.choice import Share
 from animetools.sampling.naming import NameTemplate, Naming
 from animetools.sampling.seeds import Grid, Psis, Seeds, Shift
-from animetools.shared_options import FORMAT, NETWORK, Quality, Tags
+from animetools.shared_options import FORMAT, NETWORK, Quality
 
 LEAST_BOUND = 0.01  # of |z|: below, hundreds of redraws find nothing
 
@@ -40,7 +40,16 @@ class NetworkOptions:
             unit="CLASS",
         ),
     ] = ""
-    tags: Tags = ()
+    tags: Annotated[
+        tuple[str, ...],
+        Opt(
+            "Tags (or classes) to draw, by names or numbers: long_hair,smile:0.5,-hat. The number behind"
+            " one, 0 to 1, weakens it; -TAG excludes one; '' is none at all. A network that learned tags"
+            " completes them for each seed by those of an image that has them. --tags given again goes"
+            " halfway between both.",
+            unit="TAGS",
+        ),
+    ] = ()
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense together."""

@@ -57,9 +57,12 @@ class OpenNetwork:
         """Whether a label is a list of tags; else it is one class."""
         return self.examples is not None
 
-    def labels(self, class_: str = "", tags: Sequence[str] = ()) -> PossibleLabels | None:
-        """The labels of pictures. As `PossibleLabels.of_network`."""
-        return PossibleLabels.of_network(self.classes, self.examples, class_, tags)
+    def labels(
+        self, class_: str = "", tags: Sequence[str] = (), *, exact: bool = False
+    ) -> PossibleLabels | None:
+        """The labels of pictures. As `PossibleLabels.of_network`; `exact` completes no tags."""
+        examples = None if exact and tags else self.examples
+        return PossibleLabels.of_network(self.classes, examples, class_, tags)
 
     @property
     def file(self) -> NetworkFile:
@@ -145,21 +148,28 @@ class Sampler:
 
         Raises ItemError for an unknown class.
         """
-        return self.network.labels(self.options.class_, self.options.tags)
+        return _labels(self.path, self.options.class_, self.options.tags)
 
     @property
     def has_labels(self) -> bool:
-        """Whether all pictures have the same classes."""
+        """Whether classes are asked of all pictures."""
         return bool(self.options.class_ or self.options.tags)
 
     def of_seed(self, seed: int, record: dict[str, Any]) -> Latent:
-        """The latent of a seed, with the class that a record names where all do not share one.
+        """The latent of a seed, with the class that a record names where none is asked of all.
 
         Raises ItemError for an unknown class.
         """
-        names = self.network.classes
+        names, query = self.network.classes, record.get("query")
+        if not names or self.has_labels:
+            return Latent(seed)
+        if type(query) is list and query and all(type(text) is str for text in query):  # a sheet's
+            labels = _labels(self.path, "", tuple(query))
+            assert labels
+            found = labels_in_record(names, labels.of([Latent(seed)])[0])
+            record = found | {"tags": [tag.name for tag in found["tags"]]}
         words = classes_in_record(record, names)
-        if not names or self.has_labels or words == self._usual_words(Latent(seed)):
+        if words == self._usual_words(Latent(seed)):
             return Latent(seed)
         if not words and self.network.takes_tags and record.get("tags") == []:
             words = (f"{names[0]}:0",)  # no tags, where the usual ones are those of an image
@@ -199,7 +209,8 @@ class Sampler:
         """The labels [c_dim] of one picture; None for a network without classes."""
         if latent.classes:
             return labels_of_record(self.network.classes, latent.classes)
-        labels = self.labels()
+        options, exact = self.options, latent.seed is None  # as sgproject searched for a z
+        labels = _labels(self.path, options.class_, options.tags, exact)
         return None if labels is None else labels.of([latent])[0]
 
     def input(self, picture: Picture) -> SynthesisInput:
@@ -234,7 +245,9 @@ class Sampler:
                 facts |= labels_in_record(names, labels_of_record(names, words))
         options = self.options
         facts |= {"class": options.class_} if options.class_ else {}
-        if options.tags and (chosen := self.label(latent)) is not None:
+        if options.tags and len(pictures) > 1:
+            facts["query"] = [*options.tags]
+        elif options.tags and (chosen := self.label(latent)) is not None:
             facts |= labels_in_record(names, chosen)
         if options.truncate == "z":
             facts["truncate"] = "z"
@@ -251,6 +264,13 @@ class Sampler:
         assert labels
         numbers = labels.words(latent.random_class(labels.count))
         return tuple(self.network.classes[number] for number in numbers)
+
+
+@lru_cache(8)
+def _labels(
+    path: str, class_: str, tags: tuple[str, ...], exact: bool = False
+) -> PossibleLabels | None:
+    return open_network(path).labels(class_, tags, exact=exact)
 
 
 @cache

@@ -52,8 +52,9 @@ copy, and `sgtrain --transfer default` trains it further. It draws what tags say
     sggen --seeds 0-9 --tags blue_hair,hat,smile
     sgvideo between blonde_hair,long_hair blue_hair,glasses
 
-Without `--tags` each seed has those of one of its training images, and always the same; the records of
-`--json` name them. Tags weigh more than seeds: seeds with the same tags give faces that are much alike.
+Each seed has the tags of one of its training images, and always the same; with `--tags`, of one that has these.
+The records of `--json` name them all. Tags weigh more than seeds: seeds with the same list of tags give faces that are
+much alike.
 
 ![Training images, and samples at several psi](default-samples.jpg)
 

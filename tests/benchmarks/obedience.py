@@ -7,12 +7,14 @@ DRAWN is a dataset of pictures that the network has not seen, larger than its ow
 
     animedraw --count 2000 --seed 902 --portraits 256 --json | animepack --size 256 --labels ... -o DRAWN
 
-Each figure is a share of so many samples with these tags and no others; the tags of a group take
-turns. A color is right if it is the most probable one of all hair or eye colors, any other tag if
+Each figure is a share of so many samples: with these tags alone, and with these completed by examples,
+as sggen --tags does it; the tags of a group take turns. What is not asked for is left out, or excluded
+by -hat. A color is right if it is the most probable one of all hair or eye colors, any other tag if
 animetag gives it. Drawn pictures that have the tags, reduced to the size of the network's images, are
-judged in the same way: that is how often the tagger itself is right. FID compares as many samples,
-with the tags of drawn pictures, to all of these, by the tagger's features and at 64 pixels. --sheet
-has a row for each latent and a column for each list of tags.
+judged in the same way: that is how often the tagger itself is right. A distance is the mean one
+between the tagger's features of 40 pictures with some tags, in % of that of samples with any tags. FID
+compares as many samples, with the tags of drawn pictures, to all of these, by the tagger's features and
+at 64 pixels. --sheet has a row for each latent and a column for each list of tags.
 """
 
 import argparse
@@ -31,7 +33,7 @@ from animetools.images.files import encode_jpeg
 from animetools.images.fit import fit
 from animetools.images.nvxs import Pixels
 from animetools.images.sheet import contact_sheet
-from animetools.sampling.latents import Latent, Picture
+from animetools.sampling.latents import Latent, synthesis_input
 from animetools.sampling.options import SamplingOptions
 from animetools.sampling.sampler import Sampler
 from animetools.tagging.default import DefaultTagger
@@ -42,6 +44,8 @@ Found = NDArray[np.float32]
 
 COMMON = 64  # pixels: the size at which networks of several sizes are compared
 LATENTS = 5  # rows of the sheet
+COMPARED = 40  # pictures whose distances are measured
+VARIED = [["blue_hair"], ["hat", "glasses"], ["cat_ears", "green_eyes"]]
 COLORS = list(HAIR_COLORS), list(EYE_COLORS)
 GROUPS: dict[str, list[Names]] = {
     "hair color": [[name] for name in HAIR_COLORS],
@@ -70,6 +74,10 @@ class Judge:
             np.stack([fit(rgb, COMMON)[0].transpose(2, 0, 1) for rgb in pictures])
         )
 
+    def distance(self, pictures: Sequence[Pixels]) -> float:
+        """The mean distance between the features of two pictures."""
+        return float(torch.pdist(torch.from_numpy(self.features(pictures))).mean())
+
     def right(self, found: Found, tags: Names) -> NDArray[np.bool_]:
         """Whether pictures have all of these tags [n], by what was found in them."""
         return np.array([self._has(found, name) for name in tags]).all(0).astype(bool)
@@ -91,10 +99,17 @@ def drawn_pictures(path: str, side: int) -> tuple[list[Pixels], list[Names]]:
     return pictures, [[images.label_names[n] for n in np.flatnonzero(row)] for row in labels]
 
 
-def samples(sampler: Sampler, tags: Sequence[Names], psi: float) -> list[Pixels]:
-    """A picture of the network for each list of tags, of the seeds from 0 on."""
-    latents = [Latent(seed, classes=tuple(names)) for seed, names in enumerate(tags)]
-    inputs = [sampler.input(Picture(latent, psi)) for latent in latents]
+def samples(
+    sampler: Sampler, tags: Sequence[Names | None], psi: float, *, completed: bool = False
+) -> list[Pixels]:
+    """A picture of the network for each list of tags, or of any, of the seeds from 0 on."""
+    inputs = []
+    for seed, names in enumerate(tags):
+        asked = [] if names is None else [",".join(names)]
+        labels = sampler.network.labels(tags=asked, exact=not completed)
+        row = None if labels is None else labels.of([Latent(seed)])[0]
+        made = synthesis_input(sampler.generator, Latent(seed), psi, sampler.options, row)
+        inputs.append(made)
     return [np.asarray(pixels) for pixels in sampler.renderer(torch.device("cpu"))(inputs)]
 
 
@@ -104,35 +119,45 @@ def rows(sampler: Sampler, told: argparse.Namespace) -> Iterator[str]:
     pictures, tags = drawn_pictures(told.drawn, sampler.generator.height)
     drawn = judge.found(pictures)
 
-    def row(name: str, own: NDArray[np.bool_], real: NDArray[np.bool_]) -> str:
-        parts = [
-            f"{each.mean():.1%} of {len(each)}" if len(each) else "none" for each in (own, real)
-        ]
+    def row(name: str, *columns: NDArray[np.bool_]) -> str:
+        parts = [f"{each.mean():.1%} of {len(each)}" if len(each) else "none" for each in columns]
         return f"| {name} | {' | '.join(parts)} |"
 
     def drawn_with(names: Names) -> NDArray[np.bool_]:
         have = [{*names} <= {*each} for each in tags]
         return judge.right(drawn[have], names)
 
+    def both(wanted: Sequence[Names]) -> list[list[Pixels]]:
+        return [
+            samples(sampler, wanted, told.psi, completed=completed) for completed in (False, True)
+        ]
+
     held_out = {pair: [pair.split("+")] for pair in told.held_out}
     for group, lists in (GROUPS | held_out).items():
         wanted = list(islice(cycle(lists), told.count))
-        made = judge.found(samples(sampler, wanted, told.psi))
-        own = [judge.right(made[n :: len(lists)], names) for n, names in enumerate(lists)]
+        alone, completed = (
+            [judge.right(made[n :: len(lists)], names) for n, names in enumerate(lists)]
+            for made in map(judge.found, both(wanted))
+        )
         real = [drawn_with(names) for names in lists]
         title = group.replace("+", " and ") + ", held out" * (group in held_out)
-        yield row(title, np.concatenate(own), np.concatenate(real))
+        yield row(title, *map(np.concatenate, (alone, completed, real)))
         if len(lists) > 1:
-            for names, mine, theirs in zip(lists, own, real, strict=True):
-                yield row(f"- {names[0]}", mine, theirs)
+            for names, *each in zip(lists, alone, completed, real, strict=True):
+                yield row(f"- {names[0]}", *each)
     plain = judge.found(samples(sampler, [[]] * told.count, told.psi))
     for name in ("hat", "glasses"):
-        lack = [name not in each for each in tags]
-        yield row(
-            f"{name}, not asked for", judge.right(plain, [name]), judge.right(drawn[lack], [name])
-        )
+        without = samples(sampler, [[f"-{name}"]] * told.count, told.psi, completed=True)
+        found = plain, judge.found(without), drawn[[name not in each for each in tags]]
+        yield row(f"{name}, not asked for", *(judge.right(each, [name]) for each in found))
+    usual = judge.distance(samples(sampler, [None] * COMPARED, told.psi))
+    for names in VARIED:
+        real_ones = [rgb for rgb, own in zip(pictures, tags, strict=True) if {*names} <= {*own}]
+        several = *both([names] * COMPARED), real_ones[:COMPARED]
+        far = (f"{judge.distance(each) / usual:.0%}" for each in several)
+        yield f"| distance of {' and '.join(names)} | {' | '.join(far)} |"
     like = judge.features(samples(sampler, tags[: told.count], told.psi))
-    yield f"| FID | {fid(gauss(like), gauss(judge.features(pictures))):.0f} | |"
+    yield f"| FID | {fid(gauss(like), gauss(judge.features(pictures))):.0f} | | |"
 
 
 def sheet(sampler: Sampler, columns: Sequence[Names], psi: float) -> Pixels:
@@ -165,7 +190,8 @@ def main() -> None:
     if told.sheet:
         columns = [*SHOWN, *(pair.split("+") for pair in told.held_out)][:8]
         told.sheet.write_bytes(encode_jpeg(sheet(sampler, columns, told.psi), 88))
-    print(f"| tags | samples, psi {told.psi:g} | drawn, at {side} px |\n|---|---|---|", flush=True)
+    heads = "these alone", "completed", f"drawn, at {side} px"
+    print(f"| tags, psi {told.psi:g} | {' | '.join(heads)} |\n|---|---|---|---|", flush=True)
     for line in rows(sampler, told):
         print(line, flush=True)
 

@@ -327,6 +327,41 @@ def test_a_seed_draws_the_tags_of_an_image_that_was_learned_from(shell: Shell, h
     assert (pixels(here / again["path"]) == pixels(here / none["path"])).all()
 
 
+def test_tags_are_a_query_that_each_seed_completes(shell: Shell, here: Path) -> None:
+    make = "sggen --network tags.pkl --json"
+    drawn = records(quick(f"{make} --seeds 0-9 --tags hat -o all", here).stdout)
+    assert {",".join(tag[0] for tag in record["tags"]) for record in drawn} == {"long_hair,hat"}
+    drawn = records(quick(f"{make} --seeds 0-9 --tags -hat -o without", here).stdout)
+    assert {",".join(tag[0] for tag in record["tags"]) for record in drawn} == {"smile", ""}
+    (here / "list").write_text("".join(json.dumps(record) + "\n" for record in drawn))
+    again = records(shell(f"{make} --name {{index}} -o again - < list").stdout)
+    # A sheet's record has the query, for its pictures have different tags.
+    done = quick(f"{make} --seeds 0-9 --tags -hat --grid 5x2 -o sheet", here)
+    (sheet,) = records(done.stdout)
+    assert (sheet["query"], sheet.get("tags")) == (["-hat"], None)
+    (here / "list").write_text(done.stdout)
+    from_sheet = records(shell(f"{make} --name {{index}} -o third - < list").stdout)
+    for one, *others in zip(drawn, again, from_sheet, strict=True):
+        for other in others:
+            assert one["tags"] == other["tags"]
+            assert (pixels(here / one["path"]) == pixels(here / other["path"])).all()
+    lines = (
+        '{"path": "x.png", "seed": 3, "query": ["gone"]}',
+        '{"path": "y", "seed": 4, "query": 3}',
+    )
+    (here / "list").write_text("\n".join(lines))
+    done = shell(f"{make} -o gone - < list")
+    assert (done.returncode, len(records(done.stdout))) == (1, 1)
+    assert "there is no class 'gone' among long_hair, smile, hat" in done.stderr
+
+
+def test_z_in_a_file_has_the_tags_that_are_asked_for_alone(here: Path) -> None:
+    np.save(here / "z.npy", np.random.RandomState(3).randn(1, 12).astype(np.float32))
+    make = "sggen --network tags.pkl --json --latents z z.npy"
+    (record,) = records(quick(f"{make} --tags hat", here).stdout)
+    assert [tag[0] for tag in record["tags"]] == ["hat"]
+
+
 def test_a_dash_reads_seeds_latents_and_records(shell: Shell, here: Path) -> None:
     np.savez(here / "z.npz", np.zeros((2, 12)))
     record = json.dumps({"path": "images/seed0009.png", "seed": 9})

@@ -299,9 +299,13 @@ def test_a_walk_goes_through_the_tags_of_examples(here: Path) -> None:
         quick(f"{line} tagged.pkl --tags smile --frames {kind}-smile", here)
         quick(f"{line} alike.pkl --frames {kind}-alike", here)
         quick(f"{line} others.pkl --frames {kind}-others", here)
-        alike, smile, others = (pngs(here / f"{kind}-{n}") for n in ("alike", "smile", "others"))
+        quick(f"{line} others.pkl --tags=-hat --frames {kind}-lone", here)
+        alike, smile, others, lone = (
+            pngs(here / f"{kind}-{n}") for n in ("alike", "smile", "others", "lone")
+        )
         if kind != "circular":  # whose steps are even by what is drawn
             assert np.array_equal(alike, smile)
+            assert np.array_equal(alike, lone)  # one example is right
         assert len(others) == len(alike) == 20
         assert not np.array_equal(others, alike)
 
@@ -381,6 +385,17 @@ def test_cross_goes_from_network_to_network_and_montage_shows_each(here: Path) -
     shown = pngs(here / "m").astype(int)
     assert (shown[0] == shown[1]).all() and (shown[2] == shown[3]).all()
     assert np.abs(shown[1] - sheets[0]).max() <= 1 >= np.abs(shown[2] - sheets[1]).max()
+
+
+def test_tags_of_faces_go_from_network_to_network_too(here: Path) -> None:
+    facts: dict[str, Any] = {"c_dim": 2, "labels": ["smile", "hat"], "tags": True}
+    for name, example in (("bare", [0]), ("hats", [0, 1])):
+        checkpoints.write(str(here / f"{name}.pkl"), snapshot(**facts, examples=[example]))
+    line = "sgvideo cross bare.pkl hats.pkl --tags smile --seconds 0.45 --frames f"
+    quick(line, here)
+    frames = pngs(here / "f").astype(int)
+    steps = [np.abs(one - other).mean() for one, other in pairwise(frames)]
+    assert np.abs(frames[0] - frames[-1]).mean() > 2 * max(steps)
 
 
 def test_montage_of_a_run(here: Path) -> None:

@@ -146,6 +146,16 @@ def test_z_of_a_class_is_found_for_that_class(tmp_path: Path) -> None:
         projector(tmp_path, network, class_="bird")
 
 
+def test_tags_are_alone_for_z_and_completed_for_w(tmp_path: Path) -> None:
+    network = snapshot(c_dim=2, labels=["cat", "dog"], tags=True, examples=[[0, 1], [1]])
+    search = projector(tmp_path, network, space="z", tags=("cat",))
+    assert search.labels is not None
+    assert search.labels.tolist() == [1, 0]
+    labels = projector(tmp_path, network, tags=("cat",)).network.labels()
+    assert labels
+    assert labels.rows([0]).tolist() == [[1, 1]]
+
+
 def test_pictures_are_resized_and_other_proportions_refused() -> None:
     config = snapshot().generator.config
     assert target_of(np.zeros((100, 101, 3), np.uint8), config).shape == (3, 16, 16)

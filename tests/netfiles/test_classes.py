@@ -5,10 +5,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
 from animetools.errors import ItemError
 from animetools.netfiles.classes import (
+    asked,
     classes_in_record,
+    completed,
     examples_of,
     labels_in_record,
     labels_of,
@@ -31,6 +35,8 @@ NAMES = ("blue_hair", "red_hair", "smile", ":3", "fate:0.5")
         ("fate:0.5", [0, 0, 0, 0, 1]),
         ("fate:0.5:0.5", [0, 0, 0, 0, 0.5]),
         ("smile:0", [0, 0, 0, 0, 0]),
+        ("-smile,blue_hair", [1, 0, 0, 0, 0]),
+        ("-:3,-fate:0.5", [0, 0, 0, 0, 0]),
     ],
 )
 def test_words_give_labels(words: str, labels: list[float]) -> None:
@@ -46,6 +52,7 @@ def test_words_give_labels(words: str, labels: list[float]) -> None:
         ("smile:2", "'smile:2': the number behind a class is from 0 to 1"),
         ("smile:nan", "there is no class 'smile:nan'; similar ones are smile"),
         ("smile:-1", "there is no class"),
+        ("-smil", "there is no class 'smil'; similar ones are smile"),
         ("", "there is no class ''"),
     ],
 )
@@ -94,3 +101,59 @@ def test_a_record_gives_the_labels_that_it_was_made_with() -> None:
     assert classes_in_record({"labels": {"smile": "x", "red_hair": 1}}, NAMES) == (
         "red_hair:1.000000",
     )
+
+
+BLUE, RED, HAT, CAP, SMILE, GREEN_EYES = range(6)
+EXAMPLES = (
+    (SMILE, BLUE, GREEN_EYES),
+    (RED, HAT, CAP),
+    (RED, HAT, SMILE),
+    (BLUE,),
+)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "lists"),
+    [
+        ({BLUE: 1}, [(BLUE, SMILE, GREEN_EYES), (BLUE,)]),
+        ({BLUE: 0.5, SMILE: 1}, [(BLUE, SMILE, GREEN_EYES)]),
+        ({RED: 1, SMILE: 0}, [(RED, HAT, CAP)]),
+        ({HAT: 0}, [(BLUE, SMILE, GREEN_EYES), (BLUE,)]),
+        # No blue hair has a hat, and no hat is on blue or next to green eyes.
+        ({BLUE: 1, HAT: 1}, [(BLUE, HAT, SMILE), (BLUE, HAT), (BLUE, HAT, SMILE), (BLUE, HAT)]),
+        # All red hair has a hat, without which there are no caps.
+        ({RED: 1, HAT: 0}, [(RED, SMILE), (RED,), (RED, SMILE), (RED,)]),
+        ({6: 1}, [(6,)] * 4),
+    ],
+)
+def test_examples_complete_what_is_wanted(
+    wanted: dict[int, float], lists: list[tuple[int, ...]]
+) -> None:
+    found = completed(EXAMPLES, wanted)
+    assert sorted(found) == sorted(lists)
+
+
+def test_what_is_rarer_beside_a_wanted_tag_is_left_out() -> None:
+    examples = ((BLUE, SMILE), (BLUE, CAP), (BLUE,), (SMILE,), (SMILE,), (HAT, CAP))
+    found = completed(examples, {BLUE: 1, HAT: 1})
+    assert found == ((BLUE, HAT), (BLUE, HAT, CAP), (BLUE, HAT), (BLUE, HAT, CAP))
+
+
+@given(
+    some.lists(some.lists(some.integers(0, 7), max_size=6), min_size=1, max_size=12),
+    some.dictionaries(some.integers(0, 7), some.sampled_from([0, 0.5, 1]), min_size=1),
+)
+def test_what_is_wanted_is_in_all_lists(
+    examples: list[list[int]], wanted: dict[int, float]
+) -> None:
+    each = tuple(map(tuple, examples))
+    for tags in completed(each, wanted):
+        assert [number in tags for number in wanted] == [weight > 0 for weight in wanted.values()]
+        assert len({*tags}) == len(tags)
+        assert any({*tags} - {*wanted} <= {*example} for example in each)
+
+
+def test_a_weight_of_0_is_asked_for_too() -> None:
+    lists = lists_of("", ["red_hair:0.5,-smile", "2,blue_hair"])
+    assert asked(NAMES, lists) == {0: 0.5, 1: 0.25, 2: 0.5}
+    assert asked(NAMES, lists[:1]) == {1: 0.5, 2: 0}

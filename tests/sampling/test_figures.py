@@ -449,6 +449,9 @@ def test_images_of_several_classes_are_not_said_to_be_of_one(tmp_path: Path, kin
     if kind != "classes":
         figure, sampler = made(kind, path, class_="1")
         assert facts_of(kind, sampler, figure)["class"] == "1"
+        figure, sampler = made(kind, path, tags=("1,2",))
+        facts = facts_of(kind, sampler, figure)
+        assert (facts["query"], facts.get("tags")) == (["1,2"], None)
 
 
 # Of a run
