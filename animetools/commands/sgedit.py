@@ -65,14 +65,18 @@ def sgedit(options: EditOptions, stream: Stream) -> int:
     if not options.seeds and not stream.files:
         raise FatalError("nothing to edit: give --seeds, such as 0-9, or files of latents")
 
-    from animetools.editing.directions import read_all
+    from animetools.editing.available import available
     from animetools.editing.edits import shift_of
     from animetools.editing.pictures import load_edited, steps_of
     from animetools.networks.devices import devices
     from animetools.sampling.pictures import check_size
     from animetools.sampling.requests import requests
 
-    directions = read_all(options.directions, sampler.network)
+    directions = available(options.directions, sampler.network)
+    if not directions.found:
+        raise FatalError(
+            f"no directions of {options.network}: name a file with --directions; --learn makes one"
+        )
     assert options.edit
     try:
         shift = shift_of(options.edit, directions, sampler.generator.num_ws, options.kept)
@@ -204,6 +208,7 @@ def learn_of(
 ) -> Iterator[Item]:
     """The w of an example; or, of them all, the file of directions."""
     from animetools.atomic import writing
+    from animetools.editing.available import merged, read_all
     from animetools.editing.examples import w_of_picture
     from animetools.editing.learning import Learner
     from animetools.networks.devices import devices
@@ -216,11 +221,13 @@ def learn_of(
     if stream.options.dry_run:
         yield item.made(options.learn)
         return
+    others = read_all(options.directions, sampler.network)
     learner = Learner(sampler, options, devices(options.device)[0], output.progress, stream.note)
     with writing(options.learn) as file:  # opened first: learning takes minutes
         try:
             made = learner.directions([(each.load, each.facts) for each in item.load])
         except ItemError as why:
             raise FatalError(str(why)) from None
+        made = merged(made, others)
         file.write(made.encode())
     yield item.made(options.learn, directions=[each.name for each in made.found], **made.facts)

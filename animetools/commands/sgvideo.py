@@ -12,7 +12,7 @@ from animetools.cli import AutoBatch, Item, OneDevice, Opt, Output, Sha256, Stre
 from animetools.cli.cores import cores
 from animetools.cli.item import reason_of
 from animetools.errors import FatalError, ItemError
-from animetools.films.options import LARGEST_CRF, NETWORKS, FilmOptions, Request, requests
+from animetools.films.options import KINDS, LARGEST_CRF, NETWORKS, FilmOptions, Request, requests
 
 if TYPE_CHECKING:
     from animetools.films.making import Frames, Studio
@@ -119,11 +119,13 @@ def sgvideo(options: VideoOptions, stream: Stream) -> int:
     from animetools.networks.devices import devices
 
     directions = None
-    if options.directions and sampler:
-        from animetools.editing.directions import read_all
+    if sampler and "directions" in KINDS[wanted[0].kind].takes:
+        from animetools.editing.available import available
 
-        directions = read_all(options.directions, sampler.network)
-        stream = stream.keyed(directions=f"{zlib.crc32(directions.encode())}")
+        found = available(options.directions, sampler.network)
+        if found.found:
+            directions = found
+            stream = stream.keyed(directions=f"{zlib.crc32(found.encode())}")
     studio = Studio.opened(sampler, devices(options.device)[0], count, options.upscale, directions)
     if options.frames:
         stream = replace(stream, out=options.frames)
