@@ -1,7 +1,7 @@
 #!/bin/bash
 # Makes a snapshot of examples/train-next.sh the network that ships: writes default.pkl, the encoder that
-# belongs to it, the directions, and its card with its pictures. Takes about ten minutes of a core; if interrupted, run the
-# same line again, and the encoder goes on.
+# belongs to it, its directions, and its card with its pictures. Takes about ten minutes of a core; if
+# interrupted, run the same line again, and the encoder goes on.
 #
 # Usage: tests/benchmarks/ship.sh SNAPSHOT DATASET RUN [KIMG of the encoder]
 # with the dataset that it learned from and the folder of its run, such as
