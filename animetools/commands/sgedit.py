@@ -35,6 +35,8 @@ if TYPE_CHECKING:
         " one per line of standard input; for --learn --tags, records of pictures with tags.",
     ),
     examples=[
+        "sgedit --seeds 0-3 --edit blue_hair=3,smile=2",
+        "sgedit --seeds 0-3 --edit turn --strip -3:3:1 --sheet",
         "sggen --seeds 0-99 --json | animetag --json | sgedit --learn face.npz --tags hat,short_hair -",
         "sgedit --learn hat.npz --tags hat,blue_hair",
         "sgedit --learn pca.npz --pca 10 --of 4 --samples 2000",
@@ -47,11 +49,15 @@ def sgedit(options: EditOptions, stream: Stream) -> int:
     Draws the pictures of seeds or latents after --edit, and prints their paths. Beside each is an .npz
     of its latents, which sggen draws, sgproject's noise included; sgedit edits it further.
 
+    The network that ships has directions: for colors of hair and eyes, hat, glasses, smile, open_mouth,
+    turn (of the head) and others. An unknown name lists them. --directions adds those of files.
+
     --learn makes a file of directions instead. --tags learns one for each tag: from records on
     standard input, of pictures that the network drew and animetag tagged, or of latents of sgproject;
-    without them, from the tagger that comes with animetools, by gradients. Other ways are folders of
-    sorted pictures (--positive, --negative), principal components (--pca), the weights of the network
-    (--sefa) and mirrored pictures (--mirror).
+    without them, from what the tag does in a network that takes it, in a second; else from the tagger
+    that comes with animetools, by gradients. Other ways are folders of sorted pictures (--positive,
+    --negative), principal components (--pca), the weights of the network (--sefa) and mirrored pictures
+    (--mirror).
 
     Directions also hold for networks that were trained on from theirs, and often for the one that
     theirs was trained from: learn a rare attribute where it is common, and edit it back.
