@@ -12,7 +12,7 @@ from animetools.sampling.latents import Floats
 
 CHUNK = 250  # samples that are computed at once
 OF = 4000  # samples, in a fraction of a second
-SURPRISING = 5.0  # examples with two tags, by chance, where it means something that there are none
+SURPRISING = 10.0  # examples with two tags, by chance, where it means something that there are none
 
 
 @torch.inference_mode()
