@@ -20,6 +20,6 @@ examples/train-encoder.sh "$encoder" "$kimg"
 cp "$encoder/encoder.safetensors" animetools/inversion/default.safetensors
 examples/train-directions.sh animetools/editing/default.npz
 PYTHONPATH=. .venv/bin/python tests/benchmarks/editing.py --examples 0 --steps 0 --sheet docs/editing.jpg \
-    blue_hair glasses open_mouth hat
+    blue_hair glasses open_mouth hat smile
 PYTHONPATH=. .venv/bin/python tests/benchmarks/faces.py default "$dataset" --psi 0.5,0.7,1,1.3 \
     --card docs/default-network.md --sheet docs/default-samples.jpg --history "$run" docs/default-history.jpg
