@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     ),
     examples=[
         "sgedit --seeds 0-3 --edit blue_hair=3,smile=2",
-        "sgedit --seeds 0-3 --edit turn --strip -3:3:1 --sheet",
+        "sgedit --seeds 0-3 --edit turn --strip -3:3:1 --sheet -o turned",
         "sggen --seeds 0-99 --json | animetag --json | sgedit --learn face.npz --tags hat,short_hair -",
         "sgedit --learn hat.npz --tags hat,blue_hair",
         "sgedit --learn pca.npz --pca 10 --of 4 --samples 2000",

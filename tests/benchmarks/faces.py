@@ -52,6 +52,10 @@ copy, and `sgtrain --transfer default` trains it further. It draws what tags say
     sggen --seeds 0-9 --tags blue_hair,hat,smile
     sgvideo between blonde_hair,long_hair blue_hair,glasses
 
+Faces are edited along [directions](editing.md) that come with it:
+
+    sgedit --seeds 0-3 --edit blue_hair=3,smile=2
+
 Without `--tags` each seed has those of one of its training images, and always the same; the records of
 `--json` name them. Tags weigh more than seeds: seeds with the same tags give faces that are much alike.
 
