@@ -1,6 +1,6 @@
 #!/bin/bash
 # Learns the directions that come with animetools, for sgedit: what the tags of the network that ships do to
-# its w, and the turn of the head. Takes about 20 seconds of a core.
+# its w, and the turn of the head. Takes 15 seconds of a core.
 #
 # Usage: train-directions.sh [FILE.npz]
 set -euo pipefail
@@ -22,5 +22,5 @@ smile,open_mouth,blush,1boy
 END
 )
 # Heads turn in the coarse layers; in the others, light and backgrounds would turn with them.
-sgedit --learn "$turn/turn.npz" --mirror 1 --names turn --layers 0-3 --device cpu
+sgedit --learn "$turn/turn.npz" --mirror 1 --names turn --layers 0-3
 sgedit --learn "$file" --tags "$tags" --directions "$turn/turn.npz" --force

@@ -28,6 +28,7 @@ from animetools.editing.unsupervised import (
 from animetools.errors import FatalError, ItemError
 from animetools.inversion.network import ProjectingNetwork
 from animetools.inversion.options import ProjectionOptions
+from animetools.options import given
 from animetools.sampling.labels import PossibleLabels
 from animetools.sampling.latents import Floats
 from animetools.sampling.layers import Rows
@@ -140,6 +141,10 @@ class Learner:
         others = [name for name in options.wanted if name not in own]
         if options.teacher == "labels" and others:
             raise FatalError(f"--teacher labels: this network does not take {others[0]} as a tag")
+        if not others and (useless := given(options, {"steps", "psi"})):
+            raise FatalError(
+                f"{useless[0]} is for --teacher tagger: this network takes {labelled[0]} as a tag"
+            )
         found = {
             each[0]: each for each in chain(self._labelled(labelled), self._taught(others, rows))
         }

@@ -221,6 +221,9 @@ def test_a_network_of_tags_teaches_them_itself(here: Path) -> None:
     both = quick(f"{line.format('b')} glasses,hat --steps 2 --json", here)
     assert json.loads(both.stdout)["learned"] == "labels and tagger", both.stderr
     assert [each.name for each in directions(here / "b.npz").found] == ["glasses", "hat"]
+    useless = quick(f"{line.format('c')} hat --steps 2", here)
+    assert useless.returncode == 2
+    assert "--steps is for --teacher tagger: this network takes hat as a tag" in useless.stderr
     taught = quick(f"{line.format('c')} hat --steps 2 --teacher tagger --json", here)
     assert json.loads(taught.stdout)["learned"] == "tagger", taught.stderr
     edited = "sgedit --network tags.pkl --directions a.npz --edit hat=2 --seeds 0-2"
