@@ -156,7 +156,7 @@ def test_an_encoder_from_nothing(shell: Shell, tmp_path: Path) -> None:
 def test_directions_from_nothing(shell: Shell, tmp_path: Path) -> None:
     done = shell(f"{ROOT}/examples/train-directions.sh d.npz")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith("turn.npz\nd.npz\n")
+    assert done.stdout.endswith("tags.npz\nd.npz\n")
     made, ships = (read(path).found for path in (str(tmp_path / "d.npz"), DIRECTIONS))
     assert [each.name for each in made] == [each.name for each in ships]
     for one, other in zip(made, ships, strict=True):

@@ -235,5 +235,7 @@ def learn_of(
         except ItemError as why:
             raise FatalError(str(why)) from None
         made = merged(made, others)
+        ways = dict.fromkeys(each.facts.get("learned") for each in (made, others))
+        made.facts["learned"] = " and ".join(filter(None, ways))
         file.write(made.encode())
     yield item.made(options.learn, directions=[each.name for each in made.found], **made.facts)

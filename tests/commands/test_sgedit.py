@@ -206,8 +206,8 @@ def test_the_network_that_ships_needs_no_file(shell: Shell, tmp_path: Path) -> N
         assert sum(name in tags for tags in found) >= 6
     unknown = quick("sgedit --seeds 0 --edit smyle", tmp_path)
     assert unknown.returncode == 2
-    assert "no direction 'smyle' among blonde_hair, brown_hair, " in unknown.stderr
-    assert "glasses, smile, open_mouth, " in unknown.stderr
+    assert "no direction 'smyle' among turn, smile, open_mouth, " in unknown.stderr
+    assert "yellow_eyes, aqua_eyes, pink_eyes, " in unknown.stderr
 
 
 def test_a_network_of_tags_teaches_them_itself(here: Path) -> None:
