@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from animetools.dataset.training_set import Images
+from animetools.editing.available import SHIPPED as DIRECTIONS
+from animetools.editing.directions import read
 from animetools.errors import FatalError
 from animetools.netfiles import checkpoints
 from animetools.site.engine import engine
@@ -149,6 +151,16 @@ def test_an_encoder_from_nothing(shell: Shell, tmp_path: Path) -> None:
     done = shell(f"{ROOT}/examples/train-encoder.sh d 0.1")
     assert (done.returncode, done.stdout) == (0, "d/encoder.safetensors\n"), done.stderr
     assert (tmp_path / "d/encoder.safetensors").stat().st_size < 3_000_000
+
+
+def test_directions_from_nothing(shell: Shell, tmp_path: Path) -> None:
+    done = shell(f"{ROOT}/examples/train-directions.sh d.npz")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("tags.npz\nd.npz\n")
+    made, ships = (read(path).found for path in (str(tmp_path / "d.npz"), DIRECTIONS))
+    assert [each.name for each in made] == [each.name for each in ships]
+    for one, other in zip(made, ships, strict=True):
+        assert abs(one.vector @ other.vector) > 0.99
 
 
 def test_rounds_of_bootstrapping(shell: Shell, before: Path, tmp_path: Path) -> None:

@@ -58,6 +58,7 @@ def test_the_three_lines_work_from_the_wheel_alone(installed: Path, tmp_path: Pa
     line(installed, "animedraw --count 6 --seed 3", tmp_path)
     assert line(installed, "find raw/ | animecrop | animeclean | animepack", tmp_path)
     assert len(line(installed, "sggen --seeds 0-2 --psi 0.8", tmp_path)) == 3
+    assert len(line(installed, "sgedit --seeds 0-1 --edit smile=2", tmp_path)) == 2
     line(installed, "sgconvert default model.pkl", tmp_path)
     assert len(line(installed, "dranker model.pkl images/*", tmp_path)) == 3
 

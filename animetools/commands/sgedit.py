@@ -35,6 +35,8 @@ if TYPE_CHECKING:
         " one per line of standard input; for --learn --tags, records of pictures with tags.",
     ),
     examples=[
+        "sgedit --seeds 0-3 --edit blue_hair=3,smile=2",
+        "sgedit --seeds 0-3 --edit turn --strip -3:3:1 --sheet -o turned",
         "sggen --seeds 0-99 --json | animetag --json | sgedit --learn face.npz --tags hat,short_hair -",
         "sgedit --learn hat.npz --tags hat,blue_hair",
         "sgedit --learn pca.npz --pca 10 --of 4 --samples 2000",
@@ -47,11 +49,15 @@ def sgedit(options: EditOptions, stream: Stream) -> int:
     Draws the pictures of seeds or latents after --edit, and prints their paths. Beside each is an .npz
     of its latents, which sggen draws, sgproject's noise included; sgedit edits it further.
 
+    The network that ships has directions: for colors of hair and eyes, hat, glasses, smile, open_mouth,
+    turn (of the head) and others. An unknown name lists them. --directions adds those of files.
+
     --learn makes a file of directions instead. --tags learns one for each tag: from records on
     standard input, of pictures that the network drew and animetag tagged, or of latents of sgproject;
-    without them, from the tagger that comes with animetools, by gradients. Other ways are folders of
-    sorted pictures (--positive, --negative), principal components (--pca), the weights of the network
-    (--sefa) and mirrored pictures (--mirror).
+    without them, from what the tag does in a network that takes it, in a second; else from the tagger
+    that comes with animetools, by gradients. Other ways are folders of sorted pictures (--positive,
+    --negative), principal components (--pca), the weights of the network (--sefa) and mirrored pictures
+    (--mirror).
 
     Directions also hold for networks that were trained on from theirs, and often for the one that
     theirs was trained from: learn a rare attribute where it is common, and edit it back.
@@ -65,14 +71,18 @@ def sgedit(options: EditOptions, stream: Stream) -> int:
     if not options.seeds and not stream.files:
         raise FatalError("nothing to edit: give --seeds, such as 0-9, or files of latents")
 
-    from animetools.editing.directions import read_all
+    from animetools.editing.available import available
     from animetools.editing.edits import shift_of
     from animetools.editing.pictures import load_edited, steps_of
     from animetools.networks.devices import devices
     from animetools.sampling.pictures import check_size
     from animetools.sampling.requests import requests
 
-    directions = read_all(options.directions, sampler.network)
+    directions = available(options.directions, sampler.network)
+    if not directions.found:
+        raise FatalError(
+            f"no directions of {options.network}: name a file with --directions; --learn makes one"
+        )
     assert options.edit
     try:
         shift = shift_of(options.edit, directions, sampler.generator.num_ws, options.kept)
@@ -204,6 +214,7 @@ def learn_of(
 ) -> Iterator[Item]:
     """The w of an example; or, of them all, the file of directions."""
     from animetools.atomic import writing
+    from animetools.editing.available import merged, read_all
     from animetools.editing.examples import w_of_picture
     from animetools.editing.learning import Learner
     from animetools.networks.devices import devices
@@ -216,11 +227,15 @@ def learn_of(
     if stream.options.dry_run:
         yield item.made(options.learn)
         return
+    others = read_all(options.directions, sampler.network)
     learner = Learner(sampler, options, devices(options.device)[0], output.progress, stream.note)
     with writing(options.learn) as file:  # opened first: learning takes minutes
         try:
             made = learner.directions([(each.load, each.facts) for each in item.load])
         except ItemError as why:
             raise FatalError(str(why)) from None
+        made = merged(made, others)
+        ways = dict.fromkeys(each.facts.get("learned") for each in (made, others))
+        made.facts["learned"] = " and ".join(filter(None, ways))
         file.write(made.encode())
     yield item.made(options.learn, directions=[each.name for each in made.found], **made.facts)

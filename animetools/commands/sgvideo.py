@@ -12,7 +12,7 @@ from animetools.cli import AutoBatch, Item, OneDevice, Opt, Output, Sha256, Stre
 from animetools.cli.cores import cores
 from animetools.cli.item import reason_of
 from animetools.errors import FatalError, ItemError
-from animetools.films.options import LARGEST_CRF, NETWORKS, FilmOptions, Request, requests
+from animetools.films.options import KINDS, LARGEST_CRF, NETWORKS, FilmOptions, Request, requests
 
 if TYPE_CHECKING:
     from animetools.films.making import Frames, Studio
@@ -48,6 +48,7 @@ class VideoOptions(FilmOptions):
     arguments=("KIND ...", "The kind of film, and for some kinds what it is made of: see above."),
     examples=[
         "sgvideo walk --grid 2x2 --seed 404 --seconds 1",
+        "sgvideo edit turn=3 --seeds 0-3 --seconds 1",
         "sgvideo between 5 9 5 --network network.pkl --seconds 1",
         "sgedit --learn pca.npz --pca 4 --samples 2000 && "
         "sgvideo edit pca0=3 --directions pca.npz --seeds 0-3 --seconds 1",
@@ -72,7 +73,7 @@ def sgvideo(options: VideoOptions, stream: Stream) -> int:
     are written 3:1. 5+smile=2 is seed 5 after an edit, as sgedit's, along --directions.
 
     edit EDITS ...: faces (--seeds) go from the first edits to the last and back, or from one to its
-    opposite, along --directions.
+    opposite, along --directions, or those of the network that ships.
 
     montage RUN: the sheets of samples of a run of sgtrain; montage FILE ...: image files, or what
     networks draw, one after the other.
@@ -119,11 +120,13 @@ def sgvideo(options: VideoOptions, stream: Stream) -> int:
     from animetools.networks.devices import devices
 
     directions = None
-    if options.directions and sampler:
-        from animetools.editing.directions import read_all
+    if sampler and "directions" in KINDS[wanted[0].kind].takes:
+        from animetools.editing.available import available
 
-        directions = read_all(options.directions, sampler.network)
-        stream = stream.keyed(directions=f"{zlib.crc32(directions.encode())}")
+        found = available(options.directions, sampler.network)
+        if found.found:
+            directions = found
+            stream = stream.keyed(directions=f"{zlib.crc32(found.encode())}")
     studio = Studio.opened(sampler, devices(options.device)[0], count, options.upscale, directions)
     if options.frames:
         stream = replace(stream, out=options.frames)

@@ -126,7 +126,7 @@ class SiteOptions:
     examples=[
         "sggen --seeds 0-9 | waifusite",
         "gptsnip --seeds 0-9 && sggen --seeds 0-9 --psi 0.5,1 | waifusite --snippets snippets/ --title 'My Waifus'",
-        "sgedit --learn s.npz --sefa 5 && sgedit --directions s.npz --edit sefa0 --strip -3:3:1 -s 0-3 | waifusite",
+        "sgedit --edit smile --strip -3:3:1 --seeds 0-3 | waifusite",
         "find faces/ | waifusite --format webp --quality 25 --widths 64,256 -o small/",
     ],
 )
@@ -140,7 +140,7 @@ def waifusite(options: SiteOptions, stream: Stream) -> int:
     site/index.html, or copy the folder to any web host.
 
     With --live, live.html has the network itself, which draws in the visitor's browser, with a slider
-    for each direction in --directions. It does need a web host. Later runs keep it.
+    for each direction in --directions, and for those of the network that ships. It does need a web host. Later runs keep it.
 
     Images are hard links to the given files, or copies on another disk. A site has one format:
     --format, or else that of the first image; others are encoded.

@@ -21,7 +21,7 @@ from animetools.sampling.sampler import OpenNetwork
 LARGEST = 1 << 28  # bytes of an array in a file of directions
 MOST = 100_000  # directions in a file: taggers know fewer tags
 LONGEST_NAME = 500  # characters
-LISTED = 12  # names in a message
+LISTED = 50  # names in a message
 CLOSE = 4  # of those that an unknown one resembles
 
 _NAMES = ("names", "vectors", "spreads", "rows", "accuracies", "facts")
@@ -137,24 +137,6 @@ def read(path: str) -> Directions:
         ),
         _facts(arrays["facts"]),
     )
-
-
-def read_all(paths: Iterable[str], network: OpenNetwork) -> Directions:
-    """The directions of several files, which fit a network.
-
-    Raises FatalError for a file that does not, and as `joined`.
-    """
-    files = []
-    for path in paths:
-        try:
-            directions = read(path)
-            directions.check(network)
-        except ItemError as why:
-            raise FatalError(f"{path}: {why}") from None
-        except OSError as why:
-            raise FatalError(f"{path} cannot be read: {why.strerror}") from None
-        files.append((path, directions))
-    return joined(files)
 
 
 def joined(files: Iterable[tuple[str, Directions]]) -> Directions:

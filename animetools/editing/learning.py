@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 
 from animetools.editing.directions import Direction, Directions, checked_name
 from animetools.editing.examples import probabilities_of
+from animetools.editing.labelled import step_of_tag
 from animetools.editing.linear import fit
 from animetools.editing.moments import Moments, moments
 from animetools.editing.options import LearningOptions
@@ -20,18 +22,20 @@ from animetools.editing.unsupervised import (
     components_of_w,
     factors,
     mirrored,
+    mirrored_by_encoder,
     w_samples,
 )
 from animetools.errors import FatalError, ItemError
 from animetools.inversion.network import ProjectingNetwork
 from animetools.inversion.options import ProjectionOptions
+from animetools.options import given
 from animetools.sampling.labels import PossibleLabels
 from animetools.sampling.latents import Floats
 from animetools.sampling.layers import Rows
 from animetools.sampling.sampler import Sampler
 
 SPREAD_OF = 10_000  # samples by which spreads are measured
-OF_PCA, OF_MIRROR = 100_000, 100  # samples, where no number is given
+OF_PCA, OF_MIRROR, OF_ENCODER = 100_000, 100, 1000  # samples, where no number is given
 PROJECTED = ProjectionOptions(space="w", steps=60, realism=0.01)
 
 Tell = Callable[[float, float], None]
@@ -87,22 +91,30 @@ class Learner:
             of = options.samples or OF_PCA
             how = generator, labels, options.seed, self._count(options.pca), of
             if options.of:
-                return f"pca of {options.of} pixels", numbered(
+                return f"pca of {options.of} pixels", self._named(
                     "pca", components_of_features(*how, options.of)
                 )
-            return "pca", numbered("pca", components_of_w(*how))
+            return "pca", self._named("pca", components_of_w(*how))
         if options.sefa:
-            return "sefa", numbered("sefa", factors(generator, rows, self._count(options.sefa)))
+            return "sefa", self._named("sefa", factors(generator, rows, self._count(options.sefa)))
         if options.mirror:
-            of = options.samples or OF_MIRROR
-            how_found = replace(PROJECTED, class_=options.class_, seed=options.seed)
-            network = ProjectingNetwork(self.sampler.path, how_found)
-            done = self._counter(of)
-            count = self._count(options.mirror)
-            return "mirror", numbered("mirror", mirrored(network, self.device, count, of, done))
+            return "mirror", self._named("mirror", self._mirrored())
         if examples:
             return self._of_examples(examples)
-        return "tagger", list(self._taught(rows))
+        return self._of_tags(rows)
+
+    def _mirrored(self) -> list[Floats]:
+        options = self.options
+        how = replace(PROJECTED, class_=options.class_, seed=options.seed)
+        network = ProjectingNetwork(self.sampler.path, how)
+        encoder = network.resolved().encoder()
+        of = options.samples or (OF_ENCODER if encoder else OF_MIRROR)
+        count, done = self._count(options.mirror), self._counter(of)
+        if encoder:
+            return mirrored_by_encoder(
+                self.sampler.generator, encoder, network.labels(), options.seed, count, of, done
+            )
+        return mirrored(network, self.device, count, of, done)
 
     def _of_examples(
         self, examples: Sequence[tuple[Floats, Mapping[str, Any]]]
@@ -121,15 +133,44 @@ class Learner:
         way = "tags" if options.tags else "folders"
         return way, [(name, *one) for name, one in zip(wanted, fitted, strict=True)]
 
-    def _taught(self, rows: Rows) -> Iterator[tuple[str, Floats, float | None]]:
+    def _of_tags(self, rows: Rows) -> tuple[str, Found]:
+        """The directions of tags without examples: by the network's own tags, or by the tagger."""
+        options, network = self.options, self.sampler.network
+        own = network.classes if network.takes_tags and options.teacher != "tagger" else ()
+        labelled = [name for name in options.wanted if name in own]
+        others = [name for name in options.wanted if name not in own]
+        if options.teacher == "labels" and others:
+            raise FatalError(f"--teacher labels: this network does not take {others[0]} as a tag")
+        if not others and (useless := given(options, {"steps", "psi"})):
+            raise FatalError(
+                f"{useless[0]} is for --teacher tagger: this network takes {labelled[0]} as a tag"
+            )
+        found = {
+            each[0]: each for each in chain(self._labelled(labelled), self._taught(others, rows))
+        }
+        way = " and ".join(["labels"] * bool(labelled) + ["tagger"] * bool(others))
+        return way, [found[name] for name in options.wanted]
+
+    def _labelled(self, names: Sequence[str]) -> Iterator[tuple[str, Floats, float | None]]:
+        network, labels = self.sampler.network, self._labels
+        for name in names:
+            assert labels
+            mapping = network.generator.mapping
+            step = step_of_tag(mapping, labels, network.classes, name, self.options.seed)
+            vector, length = unit(step)
+            self.note(f"{name}={length / self._spread(name, vector):.2f} is what the tag does")
+            yield name, vector, None
+
+    def _taught(
+        self, names: Sequence[str], rows: Rows
+    ) -> Iterator[tuple[str, Floats, float | None]]:
         options, generator = self.options, self.sampler.generator
         psi = (options.psi or self.sampler.usual_psi)[0]
-        done = self._counter(options.steps * len(options.wanted))
-        for name in options.wanted:
+        done = self._counter(options.steps * len(names))
+        for name in names:
             how = options.steps, options.seed, psi, done
             made = taught(generator, self._labels, self.device, name, rows, *how)
-            length = float(np.linalg.norm(made.step))
-            vector = made.step / np.float32(max(length, 1e-12))
+            vector, length = unit(made.step)
             self.note(
                 f"{name}={length / self._spread(name, vector):.2f}: {made.share:.0%} of"
                 f" {MEASURED} samples have it, {made.before:.0%} did"
@@ -152,6 +193,11 @@ class Learner:
     def _labels(self) -> PossibleLabels | None:
         return self.sampler.labels()
 
+    def _named(self, way: str, vectors: Sequence[Floats]) -> Found:
+        """Vectors with the chosen names, or such as pca0."""
+        names = self.options.chosen_names or [f"{way}{n}" for n in range(len(vectors))]
+        return [(name, vector, None) for name, vector in zip(names, vectors, strict=False)]
+
     def _count(self, wanted: int) -> int:
         return min(wanted, self.sampler.generator.config.mapping.w_dim)
 
@@ -166,9 +212,10 @@ class Learner:
         return count
 
 
-def numbered(name: str, vectors: Sequence[Floats]) -> Found:
-    """Vectors with names such as pca0."""
-    return [(f"{name}{n}", vector, None) for n, vector in enumerate(vectors)]
+def unit(step: Floats) -> tuple[Floats, float]:
+    """The unit vector [w_dim] of a step, and its length."""
+    length = float(np.linalg.norm(step))
+    return step / np.float32(max(length, 1e-12)), length
 
 
 def name_of(folder: str) -> str:

@@ -2,8 +2,9 @@
 
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from typing import Annotated
+from typing import Annotated, Literal
 
 from animetools.editing.grammar import Edits, Strip
 from animetools.images.containers import Format
@@ -15,13 +16,14 @@ from animetools.shared_options import FORMAT, AutoBatch, Device, Dtype, Quality,
 DirectionFiles = Annotated[
     tuple[str, ...],
     Opt(
-        "File of directions, that sgedit --learn made; several may be given.",
+        "File of directions, that sgedit --learn made; several may be given. The network that ships has"
+        " some; default names those for a network trained from it.",
         unit="FILE",
         affects=False,
     ),
 ]
 WAYS = ("tags", "positive", "pca", "sefa", "mirror")
-OF_EDITING = ("edit", "keep", "directions", "strip", "sheet", "format", "quality")
+OF_EDITING = ("edit", "keep", "strip", "sheet", "format", "quality")
 NOT_LEARNED_FROM = ("seeds", "cutoff", "truncate", "noise", "translate", "rotate")
 MOST = 512  # components: w rarely has more numbers
 
@@ -51,6 +53,15 @@ class LearningOptions(SamplingOptions):
             unit="TAGS",
         ),
     ] = ()
+    teacher: Annotated[
+        Literal["labels", "tagger"] | None,
+        Opt(
+            "With --tags and no records: labels learns from what tags do in the network, if it takes"
+            " tags; tagger from gradients of the tagger of animetools. The default is labels for the"
+            " tags that the network takes.",
+            affects=False,
+        ),
+    ] = None
     positive: Annotated[
         str,
         Opt(
@@ -88,15 +99,25 @@ class LearningOptions(SamplingOptions):
         int,
         Opt(
             "Learn so many directions in which mirrored pictures differ, mirror0 first: the turn of"
-            " the head. It takes minutes.",
+            " the head. It takes minutes, or seconds with the network that ships, which has an encoder.",
             max=MOST,
             affects=False,
         ),
     ] = 0
+    names: Annotated[
+        tuple[str, ...],
+        Opt(
+            "Names of the directions of --pca, --sefa or --mirror, separated by commas, such as turn"
+            " instead of mirror0.",
+            unit="NAMES",
+            affects=False,
+        ),
+    ] = ()
     samples: Annotated[
         int | None,
         Opt(
-            "How many samples --pca and --mirror take. The default is 100,000, or 100 for --mirror.",
+            "How many samples --pca and --mirror take. The default is 100,000, or for --mirror 100, and"
+            " 1000 with an encoder.",
             min=2,
             affects=False,
         ),
@@ -104,7 +125,7 @@ class LearningOptions(SamplingOptions):
     steps: Annotated[
         int,
         Opt(
-            "With --tags, how often samples are drawn and tagged where there are no records.",
+            "With --teacher tagger, how often samples are drawn and tagged.",
             min=1,
             max=100_000,
             affects=False,
@@ -147,8 +168,16 @@ class LearningOptions(SamplingOptions):
             raise ValueError("--of is for --pca")
         if self.samples and not (self.pca or self.mirror):
             raise ValueError("--samples is for --pca and --mirror")
-        if given(self, {"steps"}) and not self.tags:
-            raise ValueError("--steps is for --tags")
+        if given(self, {"steps"}) and (not self.tags or self.teacher == "labels"):
+            raise ValueError("--steps is for --tags with --teacher tagger")
+        if self.teacher and not self.tags:
+            raise ValueError("--teacher is for --tags")
+        numbered = self.pca or self.sefa or self.mirror
+        if self.names and len(self.chosen_names) != numbered:
+            raise ValueError(
+                f"--names has {len(self.chosen_names)} different names for {numbered} directions of"
+                " --pca, --sefa or --mirror"
+            )
 
     @property
     def drawing(self) -> SamplingOptions:
@@ -159,15 +188,34 @@ class LearningOptions(SamplingOptions):
     @property
     def wanted(self) -> list[str]:
         """The tags that directions are learned for."""
-        names = [name.strip() for text in self.tags for name in text.split(",")]
-        return list(dict.fromkeys(filter(None, names)))
+        return _words(self.tags)
+
+    @property
+    def chosen_names(self) -> list[str]:
+        """The names of --names."""
+        return _words(self.names)
+
+
+def _words(texts: Iterable[str]) -> list[str]:
+    """The words of lists that are separated by commas, each once."""
+    words = (word.strip() for text in texts for word in text.split(","))
+    return list(dict.fromkeys(filter(None, words)))
 
 
 @dataclass(frozen=True)
 class EditOptions(LearningOptions):
     """The options of sgedit."""
 
-    directions: DirectionFiles = ()
+    directions: Annotated[
+        tuple[str, ...],
+        Opt(
+            "File of directions, that --learn made; several may be given. The network that ships has"
+            " some; default names those for a network trained from it. With --learn, the new file gets"
+            " them too.",
+            unit="FILE",
+            affects=False,
+        ),
+    ] = ()
     edit: Annotated[
         Edits | None,
         Opt(
@@ -208,9 +256,9 @@ class EditOptions(LearningOptions):
         super().__post_init__()
         if self.learn and (useless := given(self, OF_EDITING)):
             raise ValueError(f"{useless[0]} is not for --learn")
-        if not self.learn and not (self.edit and self.directions):
+        if not self.learn and not self.edit:
             raise ValueError(
-                "give --edit and --directions, or --learn: sgedit --learn FILE --pca 10"
+                "give --edit, such as smile=2, or --learn: sgedit --learn FILE --pca 10"
             )
 
     @property

@@ -79,7 +79,7 @@ def taught(
     if name not in names:
         raise FatalError(f"the tagger of animetools does not know {name}: give records of another")
     k = names.index(name)
-    kept = torch.tensor([not _excludes(name, other) for other in names], device=device)
+    kept = torch.tensor([not excludes(name, other) for other in names], device=device)
     thresholds = torch.tensor([math.log(p / (1 - p)) for p in tagger.thresholds], device=device)
     mask = torch.zeros(generator.num_ws, 1, device=device)
     mask[rows.first : rows.last + 1] = 1
@@ -118,7 +118,7 @@ def taught(
     return Taught(step.detach().cpu().numpy(), float(share), float(before_))
 
 
-def _excludes(name: str, other: str) -> bool:
+def excludes(name: str, other: str) -> bool:
     """Whether a tag is the other, or rules it out: another color of the same thing."""
     return name == other or (_color_of(name) != "" and _color_of(name) == _color_of(other))
 

@@ -1,6 +1,6 @@
 """Directions that need no examples: principal components, factorization, mirrored pictures."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from animetools.editing.moments import axes, moments
 from animetools.errors import FatalError, ItemError
+from animetools.inversion.encoder import Encoder
 from animetools.inversion.network import ProjectingNetwork
 from animetools.inversion.project import Projector
 from animetools.inversion.start import samples
@@ -21,6 +22,7 @@ from animetools.sampling.layers import Rows
 from animetools.sampling.render import to_pixels
 
 CHUNK = 250  # samples that are computed at once
+DRAWN = 50  # samples that are drawn at once
 WIDEST = 8192  # numbers of features: their covariance is half a gigabyte
 
 
@@ -163,6 +165,34 @@ def mirrored(
                 raise FatalError(f"{network.path}: {found}")
             differences.append(found.values[0] - own.numpy())
             tell(1)
+    return _axes_of(differences, count)
+
+
+@torch.inference_mode()
+def mirrored_by_encoder(
+    generator: Generator,
+    encoder: Encoder,
+    labels: PossibleLabels | None,
+    seed: int,
+    count: int,
+    of: int,
+    tell: Callable[[int], None],
+) -> list[Floats]:
+    """The same from an encoder's guesses of samples and of their mirror images, in seconds.
+
+    What it gets wrong in both does not count.
+    """
+    differences: list[Floats] = []
+    chunks = samples(generator, labels, seed, DRAWN)
+    for first in range(0, of, DRAWN):
+        w = next(chunks)[1][: of - first]
+        images = generator.synthesis(w[:, None].expand(-1, generator.num_ws, -1)).clamp(-1, 1)
+        differences += list((encoder.ws(images.flip(3))[0] - encoder.ws(images)[0]).numpy())
+        tell(len(w))
+    return _axes_of(differences, count)
+
+
+def _axes_of(differences: Sequence[Floats], count: int) -> list[Floats]:
     both = np.array(differences, np.float64)
     vectors, _ = axes(both.T @ both / len(both), count)
     return list(vectors.astype(np.float32))

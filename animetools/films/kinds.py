@@ -151,7 +151,7 @@ def film_between(source: Source) -> Faces:
     options, generator = source.options, source.sampler.generator
     stops = points(source.request.arguments, options.seed)
     is_edited = any(stop.edits for stop in stops)
-    if is_edited and not options.directions:
+    if is_edited and not source.directions:
         raise FatalError("edits need --directions, a file that sgedit --learn makes")
     if options.directions and not is_edited:
         raise FatalError("--directions is for edited faces, such as 5+smile=2: leave it out")
@@ -199,6 +199,8 @@ def film_of_edits(source: Source) -> Faces:
     seeds, grid = faces_of(options)
     stage, count = source.in_grid(seeds, grid), options.count()
     plain = torch.cat([source.face(seed).ws for seed in seeds])
+    if not source.directions:
+        raise FatalError("edit needs --directions, a file that sgedit --learn makes")
     shifts = [source.shift(edits_of(word)) for word in source.request.arguments]
     stops = np.stack(shifts if len(shifts) > 1 else [shifts[0], -shifts[0]])
     places = to_and_fro(count, len(stops))

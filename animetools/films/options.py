@@ -254,8 +254,6 @@ def _check(kind: str, options: FilmOptions) -> None:
             raise FatalError(f"--{name} is for {_taking(name)}, not for {kind}")
     if kind != "truncate" and len(options.psi or "1") > 1:
         raise FatalError(f"{kind} has one --psi; a film through several is sgvideo truncate")
-    if kind == "edit" and not options.directions:
-        raise FatalError("edit needs --directions, a file that sgedit --learn makes")
     if kind == "music" and options.format in ("gif", "apng") and not options.frames:
         raise FatalError(f"a {options.format} has no sound: choose --format mp4 or webm")
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from animetools.editing.directions import Direction, read_all
+from animetools.editing.available import available
+from animetools.editing.directions import Direction
 from animetools.errors import Advice, FatalError, ItemError
 from animetools.estimate import size
 from animetools.netfiles import onnx
@@ -37,19 +38,19 @@ class Live:
 
 
 def checked(path: str, directions: Sequence[str]) -> tuple[OpenNetwork, tuple[Direction, ...]]:
-    """The network in a file, and the directions in the files of `sgedit --learn`, for a page.
+    """The network in a file, and its directions, those in files of `sgedit --learn` first, for a page.
 
-    Raises FatalError as `directions.read_all`, or for too many; ItemError, OSError.
+    Raises FatalError as `available`, or for too many; ItemError, OSError.
     """
     opened = open_network(path)
     channels = opened.generator.config.image_channels
     if channels not in (1, 3):
         raise ItemError(f"it draws {channels} channels: a page shows 3")
-    found = read_all(directions, opened).found
+    found = available(directions, opened).found
     if len(found) > MOST_DIRECTIONS:
         raise FatalError(
-            f"--directions has {len(found):,} directions, and a page has sliders for"
-            f" {MOST_DIRECTIONS}: learn fewer"
+            f"{len(found):,} directions, and a page has sliders for {MOST_DIRECTIONS}: name files with"
+            " fewer in --directions"
         )
     return opened, found
 

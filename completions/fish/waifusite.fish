@@ -5,7 +5,7 @@ complete -c waifusite -l format -x -a 'jpg webp avif png' -d 'Encode the images;
 complete -c waifusite -l quality -r -d 'Quality of images that are encoded.'
 complete -c waifusite -l widths -r -d 'Encode each image in several widths, of which a browser takes what it needs.'
 complete -c waifusite -l live -r -d 'Network that draws in the page: a file, its address, latest or default. Visitors load it, and an engine (onnxruntime-web) of 14 MB, or 17 for a GPU, which is downloaded here once.'
-complete -c waifusite -l directions -r -d 'File of directions, that sgedit --learn made; several may be given.'
+complete -c waifusite -l directions -r -d 'File of directions, that sgedit --learn made; several may be given. The network that ships has some; default names those for a network trained from it.'
 complete -c waifusite -s o -l out -r -d 'Output folder.'
 complete -c waifusite -s j -l jobs -r -d 'Number of inputs to process at once; 0: one per core.'
 complete -c waifusite -s 0 -l null -d 'Paths end in NUL instead of newline, in input and output.'

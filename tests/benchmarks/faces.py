@@ -52,6 +52,10 @@ copy, and `sgtrain --transfer default` trains it further. It draws what tags say
     sggen --seeds 0-9 --tags blue_hair,hat,smile
     sgvideo between blonde_hair,long_hair blue_hair,glasses
 
+Faces are edited along [directions](editing.md) that come with it:
+
+    sgedit --seeds 0-3 --edit blue_hair=3,smile=2
+
 Each seed has the tags of one of its training images, and always the same; with `--tags`, of one that has these.
 The records of `--json` name them all. Tags weigh more than seeds: seeds with the same list of tags give faces that are
 much alike.

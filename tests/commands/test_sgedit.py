@@ -182,6 +182,7 @@ def test_each_other_way_makes_directions(here: Path) -> None:
         "c": ("--mirror 1 --samples 4", ["mirror0"]),
         "other": ("--mirror 1 --samples 4 --seed 9", ["mirror0"]),
         "d": ("--tags hat,blue_hair --steps 2", ["hat", "blue_hair"]),
+        "e": ("--sefa 2 --names turn,sefa1 --directions a.npz", ["turn", "sefa1", "sefa0"]),
     }
     for name, (way, names) in ways.items():
         done = quick(f"sgedit {HERE} --learn {name}.npz {way}", here)
@@ -197,10 +198,43 @@ def test_each_other_way_makes_directions(here: Path) -> None:
         assert file["w"].shape == (1, 6, 8)
 
 
+def test_the_network_that_ships_needs_no_file(shell: Shell, tmp_path: Path) -> None:
+    done = shell("sgedit --seeds 0-7 --edit blue_hair=3,glasses=2.5 --psi 0.7 | animetag --json")
+    assert done.returncode == 0, done.stderr
+    found = [{tag[0] for tag in json.loads(line)["tags"]} for line in done.stdout.splitlines()]
+    for name in ("blue_hair", "glasses"):
+        assert sum(name in tags for tags in found) >= 6
+    unknown = quick("sgedit --seeds 0 --edit smyle", tmp_path)
+    assert unknown.returncode == 2
+    assert "no direction 'smyle' among turn, smile, open_mouth, " in unknown.stderr
+    assert "yellow_eyes, aqua_eyes, pink_eyes, " in unknown.stderr
+
+
+def test_a_network_of_tags_teaches_them_itself(here: Path) -> None:
+    tags = snapshot(c_dim=3, labels=["hat", "smile", "cat_ears"], tags=True, examples=[[0, 2], [1]])
+    checkpoints.write(str(here / "tags.pkl"), tags)
+    line = "sgedit --network tags.pkl --learn {}.npz --tags"
+    done = quick(f"{line.format('a')} smile,hat --json", here)
+    assert (done.returncode, json.loads(done.stdout)["learned"]) == (0, "labels"), done.stderr
+    assert " is what the tag does" in done.stderr
+    assert [each.name for each in directions(here / "a.npz").found] == ["smile", "hat"]
+    both = quick(f"{line.format('b')} glasses,hat --steps 2 --json", here)
+    assert json.loads(both.stdout)["learned"] == "labels and tagger", both.stderr
+    assert [each.name for each in directions(here / "b.npz").found] == ["glasses", "hat"]
+    useless = quick(f"{line.format('c')} hat --steps 2", here)
+    assert useless.returncode == 2
+    assert "--steps is for --teacher tagger: this network takes hat as a tag" in useless.stderr
+    taught = quick(f"{line.format('c')} hat --steps 2 --teacher tagger --json", here)
+    assert json.loads(taught.stdout)["learned"] == "tagger", taught.stderr
+    edited = "sgedit --network tags.pkl --directions a.npz --edit hat=2 --seeds 0-2"
+    assert quick(edited, here).stdout.count("\n") == 3
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("--seeds 0", "give --edit and --directions, or --learn"),
+        ("--seeds 0", "give --edit, such as smile=2, or --learn"),
+        ("--seeds 0 --edit smile", "no directions of model.pkl: name a file with --directions"),
         ("--learn x.npz", "--learn takes one of --tags, --positive"),
         ("--learn x.npz --pca 2 --sefa 2", "not 2"),
         ("--learn x.npz --pca 2 --edit a", "--edit is not for --learn"),
@@ -218,6 +252,12 @@ def test_each_other_way_makes_directions(here: Path) -> None:
         ("--learn x.npz --pca 1 --noise random", "--noise is not for --learn"),
         ("--learn x.npz --sefa 1 --samples 9", "--samples is for --pca and --mirror"),
         ("--learn x.npz --sefa 1 --steps 9", "--steps is for --tags"),
+        ("--learn x.npz --tags hat --teacher labels --steps 9", "--steps is for --tags with"),
+        ("--learn x.npz --tags hat --teacher labels", "does not take hat as a tag"),
+        ("--learn x.npz --sefa 1 --teacher labels", "--teacher is for --tags"),
+        ("--learn x.npz --sefa 2 --names a", "--names has 1 different names for 2 directions"),
+        ("--learn x.npz --tags hat --names a", "--names has 1 different names for 0 directions"),
+        ("--learn x.npz --sefa 1 --directions gone.npz", "gone.npz cannot be read"),
         ("--learn x.npz --pca 1 --psi 0.7", "--psi is for --learn --tags, not for the other ways"),
         ("--learn x.npz --pca 1 --cutoff 4", "--cutoff is not for --learn"),
         ("--learn x.npz --positive in --negative in/", "--positive and --negative are one folder"),

@@ -454,6 +454,14 @@ def test_the_films_of_the_article(here: Path) -> None:
 # What goes wrong
 
 
+def test_the_network_that_ships_needs_no_directions(tmp_path: Path) -> None:
+    fast = "--format gif --fps 10 --seconds 0.2 --grid 1x1"
+    edit = quick(f"sgvideo edit smile=3 {fast} --json", tmp_path)
+    assert json.loads(edit.stdout)["film"] == "edit", edit.stderr
+    between = quick("sgvideo between 5 5+turn=3 --format gif --fps 10 --seconds 0.2", tmp_path)
+    assert between.returncode == 0, between.stderr
+
+
 @pytest.mark.parametrize(
     ("line", "why"),
     [

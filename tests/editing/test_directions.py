@@ -146,7 +146,7 @@ def test_another_network_is_warned_of_and_another_width_refused(network: OpenNet
 def test_unknown_names_are_answered_with_similar_ones() -> None:
     with pytest.raises(ItemError, match="no direction 'smil' among smile, =_="):
         two().named("smil")
-    many = Directions(tuple(Direction(f"pca{n}", E0, 1.0) for n in range(20)))
+    many = Directions(tuple(Direction(f"pca{n}", E0, 1.0) for n in range(60)))
     with pytest.raises(ItemError, match=r"similar ones are .*pca"):
         many.named("pca99")
 

@@ -436,7 +436,7 @@ def test_a_network_that_is_too_large_is_left_out(
         ),
         (
             "--live n.pkl --directions many.npz",
-            "--directions has 101 directions, and a page has sliders for 100",
+            "101 directions, and a page has sliders for 100",
         ),
         ("--live n.pkl --directions n.pkl", "n.pkl: not a file of directions"),
         ("--live n.pkl --directions none.npz", "none.npz cannot be read: No such file"),

@@ -1,0 +1,50 @@
+"""The directions that edits may name: those of files, and those of the network that ships."""
+
+import os
+from collections.abc import Sequence
+
+from animetools.editing.directions import Directions, joined, read
+from animetools.errors import FatalError, ItemError
+from animetools.sampling.sampler import OpenNetwork
+
+SHIPPED = os.path.join(os.path.dirname(__file__), "default.npz")  # see docs/editing.md
+NAME = "default"  # of that file, among those of --directions
+
+
+def available(paths: Sequence[str], network: OpenNetwork) -> Directions:
+    """The directions of files for a network, and those that ship if they were learned on it.
+
+    One in a file replaces one of the same name that ships. There may be none at all.
+
+    Raises as `read_all`.
+    """
+    given = read_all([path for path in paths if path != NAME], network)
+    shipped = read(SHIPPED)
+    if NAME not in paths and shipped.facts.get("sha256") != network.sha256:
+        return given
+    return merged(given, read_all([NAME], network))
+
+
+def read_all(paths: Sequence[str], network: OpenNetwork) -> Directions:
+    """The directions of several files, which fit a network.
+
+    Raises FatalError for a file that does not, and as `joined`.
+    """
+    files = []
+    for path in paths:
+        try:
+            directions = read(SHIPPED if path == NAME else path)
+            directions.check(network)
+        except ItemError as why:
+            raise FatalError(f"{path}: {why}") from None
+        except OSError as why:
+            raise FatalError(f"{path} cannot be read: {why.strerror}") from None
+        files.append((path, directions))
+    return joined(files)
+
+
+def merged(first: Directions, second: Directions) -> Directions:
+    """All directions of the first, and those of the second that have other names."""
+    names = {each.name for each in first.found}
+    added = tuple(each for each in second.found if each.name not in names)
+    return Directions(first.found + added, first.facts or second.facts)
