@@ -1,6 +1,6 @@
 """What a kimg of StyleGAN 3 costs beside one of `ada`, on a CPU, in one run.
 
-OMP_NUM_THREADS=1 .venv/bin/python -m tests.benchmarks.presets [--size 32] [--base 2048] [--most 64]
+.venv/bin/python -m tests.benchmarks.presets [--size 32] [--base 2048] [--most 64]
 
 Networks of the same channels, or for config R twice as many of the generator's, learn from the same
 random images, with ADA at p 0.2. Each phase is timed alone, in CPU seconds, and a kimg is made up of

@@ -68,7 +68,8 @@ def random_model(folder: str) -> None:
 
 
 def speeds(folder: str, steps: int) -> None:
-    """A line for each way and each number of texts."""
+    """A line for each way and each number of texts, on one thread."""
+    torch.set_num_threads(1)
     model: Any = GPT2LMHeadModel.from_pretrained(folder)
     model.eval()
     ways: dict[str, Callable[[int], None]] = {
@@ -78,7 +79,7 @@ def speeds(folder: str, steps: int) -> None:
         batch = Batch(load_for_inference(folder, torch.device("cpu"), dtype), Sampler(), steps)
         batch.ends = frozenset()
         ways[f"gptsnip {dtype}"] = lambda count, batch=batch: ours(batch, count)  # type: ignore[misc]
-    print(f"{torch.get_num_threads()} threads, {steps} tokens")
+    print(f"one thread, {steps} tokens")
     for count in (1, 16):
         seconds = dict.fromkeys(ways, float("inf"))
         for _ in range(ROUNDS):

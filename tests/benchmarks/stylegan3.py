@@ -1,6 +1,6 @@
 """StyleGAN 3 on a CPU: the form that sggen uses, against torch's operations one after the other.
 
-    OMP_NUM_THREADS=1 .venv/bin/python -m tests.benchmarks.stylegan3 [--size 256] [--radial]
+    .venv/bin/python -m tests.benchmarks.stylegan3 [--size 256] [--radial]
 
 A network of random weights and the paper's channels draws one image in both ways; the second is the
 arithmetic of the paper as it is written: weights scaled for the image, zeros between the samples,
@@ -89,6 +89,7 @@ def main() -> None:
     parser.add_argument("--radial", action="store_true", help="config R")
     parser.add_argument("--channels", type=int, default=0, help="most channels [512, or 1024 of R]")
     given = parser.parse_args()
+    torch.set_num_threads(1)
     config = config_of(
         given.size, MappingConfig(layers=2), radial=given.radial, channel_max=given.channels
     )
