@@ -23,14 +23,11 @@ NETWORK = (
     " ships with animetools)."
 )
 Sha256 = Annotated[str, Opt("SHA-256 that the network file must have.", unit="HEX", affects=False)]
-Tags = Annotated[
-    tuple[str, ...],
-    Opt(
-        "Several classes at once, by numbers or names: long_hair,smile:0.5. The number behind a class,"
-        " 0 to 1, weakens it; '' is none of them. --tags given again goes halfway between both.",
-        unit="TAGS",
-    ),
-]
+TAGS = (
+    "Several classes at once, by numbers or names: long_hair,smile:0.5,-hat. The weight behind a class"
+    " is 0 to 1, that of -hat 0; '' is none of them. --tags given again goes halfway between both."
+)
+Tags = Annotated[tuple[str, ...], Opt(TAGS, unit="TAGS")]
 
 # Images that are read
 MaxPixels = Annotated[

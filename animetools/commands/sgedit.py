@@ -18,10 +18,12 @@ from animetools.cli.stream import Run
 from animetools.commands.sggen import sources
 from animetools.editing.options import EditOptions
 from animetools.errors import FatalError, ItemError
+from animetools.options import given
 from animetools.sampling.naming import Naming
 from animetools.sampling.seeds import MOST_ON_A_SHEET
 
 if TYPE_CHECKING:
+    from animetools.editing.directions import Directions
     from animetools.editing.pictures import Edited
     from animetools.sampling.sampler import Sampler
 
@@ -81,7 +83,8 @@ def sgedit(options: EditOptions, stream: Stream) -> int:
     directions = available(options.directions, sampler.network)
     if not directions.found:
         raise FatalError(
-            f"no directions of {options.network}: name a file with --directions; --learn makes one"
+            f"no directions of {options.network}: --learn makes a file; --directions names it, or default for a network"
+            " trained from the one that ships"
         )
     assert options.edit
     try:
@@ -175,7 +178,19 @@ def learn(options: EditOptions, stream: Stream, sampler: "Sampler") -> int:
         raise FatalError(f"--learn {options.learn} exists: -f overwrites it")
     if stream.files and not options.tags:
         raise FatalError(f"--learn takes files and records with --tags only, not {stream.files[0]}")
-    work = partial(learn_of, options, sampler, stream)
+    if stream.files and (useless := given(options, {"teacher", "steps"})):
+        raise FatalError(f"{useless[0]} is for --tags without records")
+
+    from animetools.editing.available import read_all
+    from animetools.editing.directions import checked_name
+
+    try:
+        for name in options.chosen_names:
+            checked_name(name)
+    except ItemError as why:
+        raise FatalError(f"--names: {why}") from None
+    others = read_all(options.directions, sampler.network)
+    work = partial(learn_of, options, sampler, stream, others)
     gathered = partial(gather_examples, options)
     return replace(stream, out="").collect(work, gathered, examples_of(options, stream))
 
@@ -210,11 +225,16 @@ def gather_examples(options: EditOptions, items: Iterable[Item], run: Run) -> It
 
 
 def learn_of(
-    options: EditOptions, sampler: "Sampler", stream: Stream, item: Item, output: Output
+    options: EditOptions,
+    sampler: "Sampler",
+    stream: Stream,
+    others: "Directions",
+    item: Item,
+    output: Output,
 ) -> Iterator[Item]:
-    """The w of an example; or, of them all, the file of directions."""
+    """The w of an example; or, of them all, the file of directions, with others."""
     from animetools.atomic import writing
-    from animetools.editing.available import merged, read_all
+    from animetools.editing.available import merged
     from animetools.editing.examples import w_of_picture
     from animetools.editing.learning import Learner
     from animetools.networks.devices import devices
@@ -227,7 +247,6 @@ def learn_of(
     if stream.options.dry_run:
         yield item.made(options.learn)
         return
-    others = read_all(options.directions, sampler.network)
     learner = Learner(sampler, options, devices(options.device)[0], output.progress, stream.note)
     with writing(options.learn) as file:  # opened first: learning takes minutes
         try:
@@ -235,7 +254,7 @@ def learn_of(
         except ItemError as why:
             raise FatalError(str(why)) from None
         made = merged(made, others)
-        ways = dict.fromkeys(each.facts.get("learned") for each in (made, others))
-        made.facts["learned"] = " and ".join(filter(None, ways))
+        ways = [each.facts.get("learned") for each in (made, others)]
+        made.facts["learned"] = " and ".join(way for way in ways if way and isinstance(way, str))
         file.write(made.encode())
     yield item.made(options.learn, directions=[each.name for each in made.found], **made.facts)

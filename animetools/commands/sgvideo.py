@@ -12,7 +12,15 @@ from animetools.cli import AutoBatch, Item, OneDevice, Opt, Output, Sha256, Stre
 from animetools.cli.cores import cores
 from animetools.cli.item import reason_of
 from animetools.errors import FatalError, ItemError
-from animetools.films.options import KINDS, LARGEST_CRF, NETWORKS, FilmOptions, Request, requests
+from animetools.films.options import (
+    KINDS,
+    LARGEST_CRF,
+    NETWORKS,
+    NO_DIRECTIONS,
+    FilmOptions,
+    Request,
+    requests,
+)
 
 if TYPE_CHECKING:
     from animetools.films.making import Frames, Studio
@@ -69,8 +77,9 @@ def sgvideo(options: VideoOptions, stream: Stream) -> int:
     circular: faces on a circle in z; every frame changes the picture by the same mean squared error.
 
     between FACE FACE ...: one face becomes the next. A face is a seed, or tags (or a class) of a
-    conditional network and no others; a seed keeps the tags before it, tags keep the seed. Tags that are numbers
-    are written 3:1. 5+smile=2 is seed 5 after an edit, as sgedit's, along --directions.
+    conditional network, without other tags; a seed keeps the tags before it, tags keep the seed. Tags
+    that are numbers are written 3:1. 5+smile=2 is seed 5 after an edit, as sgedit's, along
+    --directions.
 
     edit EDITS ...: faces (--seeds) go from the first edits to the last and back, or from one to its
     opposite, along --directions, or those of the network that ships.
@@ -127,6 +136,8 @@ def sgvideo(options: VideoOptions, stream: Stream) -> int:
         if found.found:
             directions = found
             stream = stream.keyed(directions=f"{zlib.crc32(found.encode())}")
+        elif wanted[0].kind == "edit":
+            raise FatalError(NO_DIRECTIONS)
     studio = Studio.opened(sampler, devices(options.device)[0], count, options.upscale, directions)
     if options.frames:
         stream = replace(stream, out=options.frames)

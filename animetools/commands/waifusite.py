@@ -140,7 +140,8 @@ def waifusite(options: SiteOptions, stream: Stream) -> int:
     site/index.html, or copy the folder to any web host.
 
     With --live, live.html has the network itself, which draws in the visitor's browser, with a slider
-    for each direction in --directions, and for those of the network that ships. It does need a web host. Later runs keep it.
+    for each direction in --directions, and for those of the network that ships. It does need a web
+    host. Later runs keep it.
 
     Images are hard links to the given files, or copies on another disk. A site has one format:
     --format, or else that of the first image; others are encoded.

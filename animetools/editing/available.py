@@ -18,29 +18,29 @@ def available(paths: Sequence[str], network: OpenNetwork) -> Directions:
 
     Raises as `read_all`.
     """
-    given = read_all([path for path in paths if path != NAME], network)
-    shipped = read(SHIPPED)
-    if NAME not in paths and shipped.facts.get("sha256") != network.sha256:
-        return given
-    return merged(given, read_all([NAME], network))
+    is_own = NAME not in paths and read(SHIPPED).facts.get("sha256") == network.sha256
+    return read_all([*paths, NAME] if is_own else paths, network)
 
 
 def read_all(paths: Sequence[str], network: OpenNetwork) -> Directions:
-    """The directions of several files, which fit a network.
+    """The directions of several files, which fit a network; of `default` those with other names.
 
-    Raises FatalError for a file that does not, and as `joined`.
+    Raises FatalError for a file that does not fit, and as `joined`.
     """
-    files = []
-    for path in paths:
-        try:
-            directions = read(SHIPPED if path == NAME else path)
-            directions.check(network)
-        except ItemError as why:
-            raise FatalError(f"{path}: {why}") from None
-        except OSError as why:
-            raise FatalError(f"{path} cannot be read: {why.strerror}") from None
-        files.append((path, directions))
-    return joined(files)
+    files = joined((path, _fitting(path, network)) for path in paths if path != NAME)
+    return merged(files, _fitting(NAME, network)) if NAME in paths else files
+
+
+def _fitting(path: str, network: OpenNetwork) -> Directions:
+    """Those of a file. Raises FatalError for one that does not fit, or cannot be read."""
+    try:
+        directions = read(SHIPPED if path == NAME else path)
+        directions.check(network)
+    except ItemError as why:
+        raise FatalError(f"{path}: {why}") from None
+    except OSError as why:
+        raise FatalError(f"{path} cannot be read: {why.strerror}") from None
+    return directions
 
 
 def merged(first: Directions, second: Directions) -> Directions:

@@ -153,9 +153,9 @@ class Learner:
 
     def _labelled(self, names: Sequence[str]) -> Iterator[tuple[str, Floats, float | None]]:
         network, labels = self.sampler.network, self._labels
+        mapping = network.generator.mapping
         for name in names:
             assert labels
-            mapping = network.generator.mapping
             step = step_of_tag(mapping, labels, network.classes, name, self.options.seed)
             vector, length = unit(step)
             self.note(f"{name}={length / self._spread(name, vector):.2f} is what the tag does")

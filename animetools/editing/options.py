@@ -13,15 +13,11 @@ from animetools.sampling.layers import Ranges, Rows
 from animetools.sampling.options import SamplingOptions
 from animetools.shared_options import FORMAT, AutoBatch, Device, Dtype, Quality, Sha256
 
-DirectionFiles = Annotated[
-    tuple[str, ...],
-    Opt(
-        "File of directions, that sgedit --learn made; several may be given. The network that ships has"
-        " some; default names those for a network trained from it.",
-        unit="FILE",
-        affects=False,
-    ),
-]
+DIRECTIONS = (
+    "File of directions, that sgedit --learn made; several may be given. The network that ships has"
+    " some; default names those for a network trained from it."
+)
+DirectionFiles = Annotated[tuple[str, ...], Opt(DIRECTIONS, unit="FILE", affects=False)]
 WAYS = ("tags", "positive", "pca", "sefa", "mirror")
 OF_EDITING = ("edit", "keep", "strip", "sheet", "format", "quality")
 NOT_LEARNED_FROM = ("seeds", "cutoff", "truncate", "noise", "translate", "rotate")
@@ -48,8 +44,8 @@ class LearningOptions(SamplingOptions):
     tags: Annotated[
         tuple[str, ...],
         Opt(
-            "With --learn, a direction for each of these tags, separated by commas. Without it, the"
-            " classes of all pictures, as for sggen.",
+            "With --learn, a direction for each of these tags, separated by commas. Without it, tags to"
+            " draw, as for sggen.",
             unit="TAGS",
         ),
     ] = ()
@@ -209,9 +205,7 @@ class EditOptions(LearningOptions):
     directions: Annotated[
         tuple[str, ...],
         Opt(
-            "File of directions, that --learn made; several may be given. The network that ships has"
-            " some; default names those for a network trained from it. With --learn, the new file gets"
-            " them too.",
+            DIRECTIONS + " With --learn, the new file gets them too.",
             unit="FILE",
             affects=False,
         ),

@@ -178,9 +178,9 @@ def mirrored_by_encoder(
     of: int,
     tell: Callable[[int], None],
 ) -> list[Floats]:
-    """The same from an encoder's guesses of samples and of their mirror images, in seconds.
+    """As `mirrored`, unit vectors [w_dim], from an encoder's guesses of samples and their mirror images.
 
-    What it gets wrong in both does not count.
+    It takes seconds. What the encoder gets wrong in both does not count.
     """
     differences: list[Floats] = []
     chunks = samples(generator, labels, seed, DRAWN)

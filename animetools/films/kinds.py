@@ -9,7 +9,7 @@ from torch import Tensor
 
 from animetools.editing.grammar import Edits
 from animetools.errors import FatalError
-from animetools.films.options import edits_of
+from animetools.films.options import NO_DIRECTIONS, edits_of
 from animetools.films.paths import Floats, along, circle, eight, legs, to_and_fro
 from animetools.films.scenes import Faces, Stage, blocks
 from animetools.films.sound import speeds
@@ -152,7 +152,7 @@ def film_between(source: Source) -> Faces:
     stops = points(source.request.arguments, options.seed)
     is_edited = any(stop.edits for stop in stops)
     if is_edited and not source.directions:
-        raise FatalError("edits need --directions, a file that sgedit --learn makes")
+        raise FatalError(NO_DIRECTIONS)
     if options.directions and not is_edited:
         raise FatalError("--directions is for edited faces, such as 5+smile=2: leave it out")
     stage, count = source.stage([options.seed], [0], 1), options.count()
@@ -199,8 +199,6 @@ def film_of_edits(source: Source) -> Faces:
     seeds, grid = faces_of(options)
     stage, count = source.in_grid(seeds, grid), options.count()
     plain = torch.cat([source.face(seed).ws for seed in seeds])
-    if not source.directions:
-        raise FatalError("edit needs --directions, a file that sgedit --learn makes")
     shifts = [source.shift(edits_of(word)) for word in source.request.arguments]
     stops = np.stack(shifts if len(shifts) > 1 else [shifts[0], -shifts[0]])
     places = to_and_fro(count, len(stops))

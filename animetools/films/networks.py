@@ -114,10 +114,11 @@ class Changing:
 
     def _label(self, place: float, latent: Latent, c_dim: int) -> Floats | None:
         """The labels [c_dim] of a face, between those that the two networks' examples give it."""
-        options, below = self.means.options, min(int(place), len(self.paths) - 1)
+        options, below = self.means.options, int(place)
+        needed = self.paths[below : below + 1 + (place > below)]
         both = [
             labels.of([latent])[0]
-            for path in self.paths[below : below + 2]
+            for path in needed
             if (labels := _labels(path, c_dim, options.class_, options.tags))
         ]
         return both[0] + np.float32(place - below) * (both[-1] - both[0]) if both else None

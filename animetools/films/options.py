@@ -41,6 +41,10 @@ KINDS = {
     "music": Kind(("grid", "smooth"), "FILE"),
     "cross": Kind(("grid", "seeds"), "NETWORK NETWORK ..."),
 }
+NO_DIRECTIONS = (
+    "edits need --directions: a file that sgedit --learn makes, or default for a network trained from"
+    " the one that ships"
+)
 NETWORKS = ("cross", "montage")  # kinds whose arguments name what draws
 
 

@@ -85,8 +85,8 @@ class Source:
     ) -> Callable[[Times], Floats | None]:
         """What gives the labels [n, c_dim] or [places, n, c_dim] of these faces at places of a film.
 
-        Where several lists of tags are possible, they go from the seed's to another and, at the end, back:
-        with the same tags z changes little.
+        Where several lists of tags are possible, they go from the seed's to another and, at the end,
+        back: with the same tags z changes little.
         """
         fixed, labels = self.labels(seeds), self.sampler.labels()
         count = round(frames / (LEG * max(self.options.sigma(frames), 1)))

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Literal, Self
 
 from animetools.options import Opt, given
-from animetools.shared_options import NETWORK, Batch, Device, Sha256, Tags
+from animetools.shared_options import NETWORK, TAGS, Batch, Device, Sha256
 
 OPTIMIZE, BOTH = 150, 100  # steps
 ENCODER = "encoder.safetensors"  # that a run of --train-encoder writes
@@ -88,7 +88,14 @@ class ProjectionOptions:
     class_: Annotated[
         str, Opt("Class of all pictures, by number or name, if the network has any.", unit="CLASS")
     ] = ""
-    tags: Tags = ()
+    tags: Annotated[
+        tuple[str, ...],
+        Opt(
+            TAGS
+            + " In w and w+ images that have them complete them, as for sggen; z has them alone.",
+            unit="TAGS",
+        ),
+    ] = ()
     seed: Annotated[int, Opt("Seed of the samples.", min=0)] = 0
 
     def __post_init__(self) -> None:

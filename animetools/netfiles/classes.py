@@ -112,15 +112,23 @@ def completed(examples: Lists, wanted: Mapping[int, float]) -> Lists:
     most = max(right)
     best = [tags for tags, count in zip(every, right, strict=True) if count == most]
     if most < len(wanted):
-        likely = frozenset.intersection(*(_likely(every, n, n in having) for n in wanted))
+        counts = Counter(chain(*every))
+        likely = frozenset.intersection(*(_likely(every, counts, n, n in having) for n in wanted))
         best = [(tags & likely | having) - lacking for tags in best]
     return tuple(tuple(sorted(tags)) for tags in best)
 
 
-def _likely(examples: Sequence[frozenset[int]], number: int, has: bool) -> frozenset[int]:
-    """The tags whose share of examples that have a tag, or have it not, is not below that of all."""
+def _likely(
+    examples: Sequence[frozenset[int]], counts: Mapping[int, int], number: int, has: bool
+) -> frozenset[int]:
+    """The tags whose share of examples that have a tag, or have it not, is not below that of all.
+
+    `counts` are those of all examples. Where all have it, all others may be there without it too.
+    """
     those = [tags for tags in examples if (number in tags) == has]
-    counts, beside = Counter(chain(*examples)), Counter(chain(*those))
+    if not (those or has):
+        return frozenset(counts)
+    beside = Counter(chain(*those))
     return frozenset(n for n in beside if beside[n] * len(examples) >= counts[n] * len(those))
 
 
@@ -139,10 +147,11 @@ def _weighted(classes: Sequence[str], word: str) -> tuple[int, float]:
     """The class of a word, and its weight."""
     if word in classes:
         return classes.index(word), 1
-    if word.startswith("-"):
-        return _number(classes, word[1:]), 0
     name, colon, weight = word.rpartition(":")
-    if not (colon and _NUMBER(weight)):
+    has_weight = bool(colon and _NUMBER(weight))
+    if word.startswith("-") and not (has_weight and name in classes):
+        return _number(classes, word[1:]), 0
+    if not has_weight:
         return _number(classes, word), 1
     if float(weight) > 1:
         raise ItemError(f"'{word}': the number behind a class is from 0 to 1")

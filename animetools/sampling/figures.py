@@ -82,12 +82,12 @@ def facts_of(name: str, sampler: Sampler, figure: Figure) -> dict[str, Any]:
     facts = {"figure": name} | sampler.facts(figure.sources)
     own = dict(figure.facts)
     hidden = {"pictures"}
-    if name == "classes" or KINDS[name].most == 1:
+    if name == "classes":
+        hidden |= {"class", "tags", "labels", "query"}  # each image has one of them
+    elif KINDS[name].most == 1:
         hidden |= {"tags", "labels"}  # those of the seed, while its images have others
-        if name == "classes" or not sampler.options.class_:
-            hidden |= {"class"}
-        if name != "classes" and sampler.options.tags:
-            own["query"] = [*sampler.options.tags]
+        hidden |= {"class"} if not sampler.options.class_ else set()
+        own |= {"query": [*sampler.options.tags]} if sampler.options.tags else {}
     return {key: value for key, value in facts.items() if key not in hidden} | own
 
 

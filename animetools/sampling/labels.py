@@ -48,7 +48,7 @@ class PossibleLabels:
         return self.c_dim if self.lists is None else len(self.lists)
 
     def words(self, number: int) -> tuple[int, ...]:
-        """The classes that are 1 in the labels of a number, where none were asked for."""
+        """The classes that are 1 in the labels of a number, before the weights of those asked for."""
         return (number,) if self.lists is None else self.lists[number]
 
     def rows(self, numbers: Sequence[int] | NDArray[np.int64]) -> Floats:

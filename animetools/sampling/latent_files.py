@@ -52,7 +52,7 @@ class Latents:
     def __iter__(self) -> Iterator[Latent]:
         for value in self.values:
             row = np.array(value, np.float32, order="C")
-            yield Latent(None, self.kind, row, noise=self.noise)
+            yield Latent(None, self.kind, row, noise=self.noise, in_file=True)
 
 
 def read(path: str, generator: Generator, wanted: Kind | None = None) -> Latents:

@@ -25,7 +25,8 @@ class Latent:
     """Where a picture comes from: a seed, or values from a file or from arithmetic.
 
     `values` are z [z_dim], or w [w_dim] or [rows, w_dim]. `classes` are its own, if it has any, and
-    so are maps of `noise` [H, W], one a layer.
+    so are maps of `noise` [H, W], one a layer. To the z of a file belong the tags that are asked for,
+    and no others.
     """
 
     seed: int | None = None
@@ -33,6 +34,7 @@ class Latent:
     values: Floats | None = None
     classes: tuple[str, ...] = ()
     noise: tuple[Floats, ...] = ()
+    in_file: bool = False
 
     @property
     def entropy(self) -> int:
@@ -43,7 +45,7 @@ class Latent:
         return zlib.crc32(self.values.tobytes())
 
     def random_class(self, count: int) -> int:
-        """Which of so many classes, or lists of tags, it gets where nobody chose any."""
+        """Which of so many possible classes, or lists of tags, it gets."""
         return int(np.random.default_rng([self.entropy, CLASS]).integers(count))
 
 

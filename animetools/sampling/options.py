@@ -43,10 +43,10 @@ class NetworkOptions:
     tags: Annotated[
         tuple[str, ...],
         Opt(
-            "Tags (or classes) to draw, by names or numbers: long_hair,smile:0.5,-hat. The number behind"
-            " one, 0 to 1, weakens it; -TAG excludes one; '' is none at all. A network that learned tags"
-            " completes them for each seed by those of an image that has them. --tags given again goes"
-            " halfway between both.",
+            "Tags (or classes) to draw, by names or numbers: long_hair,smile:0.5,-hat. The weight behind"
+            " one is 0 to 1; -TAG excludes one; '' is none at all. A network that learned tags completes"
+            " them for each seed by those of an image that has them. --tags given again goes halfway"
+            " between both.",
             unit="TAGS",
         ),
     ] = ()

@@ -158,20 +158,21 @@ class Sampler:
     def of_seed(self, seed: int, record: dict[str, Any]) -> Latent:
         """The latent of a seed, with the class that a record names where none is asked of all.
 
+        The record of a sheet has the query that each of its seeds completes.
+
         Raises ItemError for an unknown class.
         """
         names, query = self.network.classes, record.get("query")
         if not names or self.has_labels:
             return Latent(seed)
         if type(query) is list and query and all(type(text) is str for text in query):  # a sheet's
-            labels = _labels(self.path, "", tuple(query))
-            assert labels
-            found = labels_in_record(names, labels.of([Latent(seed)])[0])
+            found = labels_in_record(names, self._completed(seed, query))
             record = found | {"tags": [tag.name for tag in found["tags"]]}
         words = classes_in_record(record, names)
         if words == self._usual_words(Latent(seed)):
             return Latent(seed)
-        if not words and self.network.takes_tags and record.get("tags") == []:
+        is_of_tags = self.network.takes_tags or bool(query)
+        if not words and is_of_tags and record.get("tags") == []:
             words = (f"{names[0]}:0",)  # no tags, where the usual ones are those of an image
         labels_of_record(names, words)
         return Latent(seed, classes=words)
@@ -209,8 +210,8 @@ class Sampler:
         """The labels [c_dim] of one picture; None for a network without classes."""
         if latent.classes:
             return labels_of_record(self.network.classes, latent.classes)
-        options, exact = self.options, latent.seed is None  # as sgproject searched for a z
-        labels = _labels(self.path, options.class_, options.tags, exact)
+        options = self.options
+        labels = _labels(self.path, options.class_, options.tags, exact=latent.in_file)
         return None if labels is None else labels.of([latent])[0]
 
     def input(self, picture: Picture) -> SynthesisInput:
@@ -257,6 +258,16 @@ class Sampler:
         facts |= {"rotate": options.rotate} if options.rotate is not None else {}
         facts |= {"noise": options.noise, "dtype": self.dtype}
         return facts | {"network": os.path.basename(self.path), "sha256": self.network.sha256}
+
+    def _completed(self, seed: int, query: Sequence[str]) -> Floats:
+        """The labels [c_dim] of a seed for what a record asks for."""
+        try:
+            labels = _labels(self.path, "", tuple(query))
+        except ItemError as why:
+            raise ItemError(f"its record: {why}") from None
+        assert labels
+        made: Floats = labels.of([Latent(seed)])[0]
+        return made
 
     def _usual_words(self, latent: Latent) -> tuple[str, ...]:
         """The classes of a latent where nobody chose any."""

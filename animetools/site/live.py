@@ -22,7 +22,7 @@ from animetools.sampling.layers import Rows
 from animetools.sampling.sampler import OpenNetwork, open_network
 
 MOST_BYTES = 200_000_000  # that a visitor may wait for
-MOST_DIRECTIONS = 100  # sliders that a person may look through
+MOST_DIRECTIONS = 150  # sliders that a person may look through
 USUAL_PSI = 0.7  # where the file suggests none
 LEVELS = 127.5  # grey levels of a unit of an image
 CLOSE = 1.0  # grey level: how far half precision may change a picture

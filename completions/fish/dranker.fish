@@ -6,7 +6,7 @@ complete -c dranker -l shuffles -r -d 'Score images within random minibatches, a
 complete -c dranker -l minibatch -r -d 'Images in a minibatch of --shuffles.'
 complete -c dranker -l seed -r -d 'Seed of --shuffles.'
 complete -c dranker -l class -r -d 'Class of all images, by number or name, if the network has any.'
-complete -c dranker -l tags -r -d 'Several classes at once, by numbers or names: long_hair,smile:0.5. The number behind a class, 0 to 1, weakens it; \'\' is none of them. --tags given again goes halfway between both.'
+complete -c dranker -l tags -r -d 'Several classes at once, by numbers or names: long_hair,smile:0.5,-hat. The weight behind a class is 0 to 1, that of -hat 0; \'\' is none of them. --tags given again goes halfway between both.'
 complete -c dranker -l fit -x -a 'pad cover top stretch' -d 'How an image of another shape is made to fit, as in animepack.'
 complete -c dranker -l sheet -r -d 'Write a contact sheet of the best and the worst images.'
 complete -c dranker -l batch -r -d 'Images that a GPU computes at once; a CPU has a number of its own.'

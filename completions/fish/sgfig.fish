@@ -2,7 +2,7 @@ complete -c sgfig -l network -r -d 'Network file, its address, latest (the newes
 complete -c sgfig -l psi -r -d 'Truncation: how far w may be from its average, such as 0.8; several as 0.5,0.8 or from:to:step. The default is the network\'s own.'
 complete -c sgfig -l cutoff -r -d 'Apply psi to the first N rows of w only.'
 complete -c sgfig -l class -r -d 'Class, by number or name. The default is a random one for each picture, or where the network learned tags those of a random image it learned from.'
-complete -c sgfig -l tags -r -d 'Tags (or classes) to draw, by names or numbers: long_hair,smile:0.5,-hat. The number behind one, 0 to 1, weakens it; -TAG excludes one; \'\' is none at all. A network that learned tags completes them for each seed by those of an image that has them. --tags given again goes halfway between both.'
+complete -c sgfig -l tags -r -d 'Tags (or classes) to draw, by names or numbers: long_hair,smile:0.5,-hat. The weight behind one is 0 to 1; -TAG excludes one; \'\' is none at all. A network that learned tags completes them for each seed by those of an image that has them. --tags given again goes halfway between both.'
 complete -c sgfig -s s -l seeds -r -d 'Seeds to draw, such as 0-50000,60000; both ends count.'
 complete -c sgfig -l latents -x -a 'z w w+' -d 'Kind of the latents in files whose shape fits several; w+ is all rows of w.'
 complete -c sgfig -l truncate -x -a 'w z' -d 'What psi truncates: w, or z, which is drawn again until it is within +-psi.'

@@ -8,7 +8,7 @@ complete -c sgproject -l features -r -d 'Network whose features are compared, be
 complete -c sgproject -l feature-weight -r -d 'Weight of features; that of pixels is 1.'
 complete -c sgproject -l realism -r -d 'Weight of the distance from the average w: more is less like the picture, and more like the network\'s own.'
 complete -c sgproject -l class -r -d 'Class of all pictures, by number or name, if the network has any.'
-complete -c sgproject -l tags -r -d 'Several classes at once, by numbers or names: long_hair,smile:0.5. The number behind a class, 0 to 1, weakens it; \'\' is none of them. --tags given again goes halfway between both.'
+complete -c sgproject -l tags -r -d 'Several classes at once, by numbers or names: long_hair,smile:0.5,-hat. The weight behind a class is 0 to 1, that of -hat 0; \'\' is none of them. --tags given again goes halfway between both. In w and w+ images that have them complete them, as for sggen; z has them alone.'
 complete -c sgproject -l seed -r -d 'Seed of the samples.'
 complete -c sgproject -l network -r -d 'Network file, its address, latest (the newest snapshot below results/), or default (the one that ships with animetools).'
 complete -c sgproject -l sha256 -r -d 'SHA-256 that the network file must have.'

@@ -2,7 +2,7 @@ complete -c sgvideo -l network -r -d 'Network file, its address, latest (the new
 complete -c sgvideo -l psi -r -d 'Truncation: how far w may be from its average, such as 0.8; several as 0.5,0.8 or from:to:step. The default is the network\'s own.'
 complete -c sgvideo -l cutoff -r -d 'Apply psi to the first N rows of w only.'
 complete -c sgvideo -l class -r -d 'Class, by number or name. The default is a random one for each picture, or where the network learned tags those of a random image it learned from.'
-complete -c sgvideo -l tags -r -d 'Tags (or classes) to draw, by names or numbers: long_hair,smile:0.5,-hat. The number behind one, 0 to 1, weakens it; -TAG excludes one; \'\' is none at all. A network that learned tags completes them for each seed by those of an image that has them. --tags given again goes halfway between both.'
+complete -c sgvideo -l tags -r -d 'Tags (or classes) to draw, by names or numbers: long_hair,smile:0.5,-hat. The weight behind one is 0 to 1; -TAG excludes one; \'\' is none at all. A network that learned tags completes them for each seed by those of an image that has them. --tags given again goes halfway between both.'
 complete -c sgvideo -l noise -x -a 'const random none' -d 'const: stored in the network; random: drawn for each face. No frame changes it.'
 complete -c sgvideo -l seed -r -d 'Seed of the walk, the circle or the face.'
 complete -c sgvideo -l seeds -r -d 'coarse, fine, edit, montage, truncate, turn, drift, cross: seeds of the faces; the default is 700 for coarse and fine, else --seed and those that follow it, as many as --grid holds.'

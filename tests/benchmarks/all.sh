@@ -6,7 +6,7 @@
 # Usage: tests/benchmarks/all.sh [NAME ...]
 # with the names of those to run, such as films.py: the page then has these, and those that were kept.
 #
-# What is compared to is installed into build/ by pip, and before by you:
+# Of the programs compared with, pip installs some into build/; install the others first:
 # apt-get install imagemagick parallel jq fdupes findimagedupes unzip nginx chromium ffmpeg
 #
 # What needs a card (cuda.py), an older checkout (same.py), or a network or data of one's own (faces.py,
@@ -15,8 +15,11 @@ set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.."
 ./setup
 export PYTHONPATH=.:build/modules
-[ -d build/modules ] || .venv/bin/python -m pip install --quiet --target build/modules --no-deps \
-    moviepy imageio imageio-ffmpeg proglog decorator tqdm python-dotenv faiss-cpu
+if [ ! -d build/modules ]; then
+    .venv/bin/python -m pip install --quiet --target build/modules.part --no-deps \
+        moviepy imageio imageio-ffmpeg proglog decorator tqdm python-dotenv faiss-cpu &&
+        mv build/modules.part build/modules
+fi
 kept=build/benchmarks
 mkdir -p $kept
 
@@ -34,8 +37,8 @@ lines=(
     "live.py"
     "projection.py"
     "editing.py"
-    "training.py"
-    "training.py --dtype bf16"
+    "training.py --threads 1"
+    "training.py --threads 1 --dtype bf16"
     "presets.py"
     "loader.py"
     "ranks.py"
@@ -64,6 +67,16 @@ lines=(
     "mutants.py"
 )
 
+# "NAME VERSION, NAME VERSION ..." of the programs that others made.
+versions() {
+    {
+        build/peers/bin/python -m pip freeze | grep -iE '^(openvino|onnxruntime|ncnn|ctranslate2|imagededup)='
+        .venv/bin/python -m pip freeze --path build/modules | grep -iE '^(moviepy|faiss-cpu)='
+        .venv/bin/python -m pip freeze | grep -iE '^transformers='
+    } | sed 's/==/ /'
+    dpkg-query -W -f '${Package} ${Version}\n' imagemagick parallel jq fdupes findimagedupes nginx chromium
+} 2> /dev/null
+
 status=0
 for line in "${lines[@]}"; do
     name=${line%% *} file=$kept/${line//[\/ ]/_}.txt
@@ -88,6 +101,8 @@ done
 What [tests/benchmarks/all.sh](../tests/benchmarks/all.sh) printed, on $(nproc) cores of $(lscpu | sed -n 's/^Model name: *//p') with
 $(free -g | awk '/Mem/ {print $2}') GB, $(.venv/bin/python --version), torch $(.venv/bin/python -c 'import torch; print(torch.__version__)'). The first lines of each file say what it measures; below
 each are the day, the commit and how long it took.
+
+Compared with $(versions | paste -sd , | sed 's/,/, /g').
 END
     for line in "${lines[@]}"; do
         file=$kept/${line//[\/ ]/_}.txt

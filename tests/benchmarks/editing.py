@@ -5,10 +5,11 @@
 
 For each tag a direction is learned in three ways: from what the tag does in the network, if it takes
 it; by a linear model from the tags of --examples samples; and from the tagger by gradients (--steps).
-0 leaves a way out. Samples have the tags of examples, if the network takes tags. The amount is the smallest of several with which 85% of 48
-other samples have the tag, or the one with which most of them do. It is then applied to --samples more,
-and the rows of a table are printed: how many have the tag before and after, and how many are as before
-in other things: the most probable hair and eye color, and each other tag, as the tagger sees them.
+--examples 0 or --steps 0 leaves that way out. Samples have the tags of examples, if the network takes
+tags. The amount is the smallest of several with which 85% of 48 other samples have the tag, or the one
+with which most of them do. It is then applied to --samples more, and the rows of a table are printed:
+how many have the tag before and after, and how many are as before in other things: the most probable
+hair and eye color, and each other tag, as the tagger sees them.
 """
 
 import argparse

@@ -19,7 +19,7 @@ sys.argv = ["waiter"]
 try:
     filters.waiter()
 finally:
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+    print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
 """
 
 
@@ -34,7 +34,8 @@ def through(count: int, folder: Path) -> tuple[float, int]:
         [sys.executable, "-c", code], cwd=folder, stdin=source.stdout, stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE, check=True,
     )  # fmt: skip
-    return time.perf_counter() - began, int(done.stderr.split()[-1])
+    words = done.stderr.split()
+    return time.perf_counter() - began, int(words[words.index(b"peak") + 1])
 
 
 def main() -> None:

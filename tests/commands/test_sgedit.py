@@ -226,6 +226,11 @@ def test_a_network_of_tags_teaches_them_itself(here: Path) -> None:
     assert "--steps is for --teacher tagger: this network takes hat as a tag" in useless.stderr
     taught = quick(f"{line.format('c')} hat --steps 2 --teacher tagger --json", here)
     assert json.loads(taught.stdout)["learned"] == "tagger", taught.stderr
+    strange = directions(here / "a.npz")
+    strange.facts["learned"] = []
+    (here / "strange.npz").write_bytes(strange.encode())
+    joined = quick(f"{line.format('d')} cat_ears --directions strange.npz --json", here)
+    assert json.loads(joined.stdout)["learned"] == "labels", joined.stderr
     edited = "sgedit --network tags.pkl --directions a.npz --edit hat=2 --seeds 0-2"
     assert quick(edited, here).stdout.count("\n") == 3
 
@@ -234,7 +239,7 @@ def test_a_network_of_tags_teaches_them_itself(here: Path) -> None:
     ("line", "words"),
     [
         ("--seeds 0", "give --edit, such as smile=2, or --learn"),
-        ("--seeds 0 --edit smile", "no directions of model.pkl: name a file with --directions"),
+        ("--seeds 0 --edit smile", "no directions of model.pkl: --learn makes a file"),
         ("--learn x.npz", "--learn takes one of --tags, --positive"),
         ("--learn x.npz --pca 2 --sefa 2", "not 2"),
         ("--learn x.npz --pca 2 --edit a", "--edit is not for --learn"),
@@ -245,6 +250,7 @@ def test_a_network_of_tags_teaches_them_itself(here: Path) -> None:
         ("--learn x.npz --tags nothing", "does not know nothing"),
         ("--learn x.npz --pca 1 in", "with --tags only"),
         ("--learn x.npz --tags bright records.jsonl", "no example is left"),
+        ("--learn x.npz --tags bright --steps 9 records.jsonl", "--steps is for --tags without"),
         ("--learn x.pkl --pca 1", "not the name of an .npz file"),
         ("--pca 2 --seeds 0", "--pca is for --learn"),
         ("--edit pca0 --directions pca.npz --seeds 0 --seed 3", "--seed is for --learn"),
@@ -257,7 +263,7 @@ def test_a_network_of_tags_teaches_them_itself(here: Path) -> None:
         ("--learn x.npz --sefa 1 --teacher labels", "--teacher is for --tags"),
         ("--learn x.npz --sefa 2 --names a", "--names has 1 different names for 2 directions"),
         ("--learn x.npz --tags hat --names a", "--names has 1 different names for 0 directions"),
-        ("--learn x.npz --sefa 1 --directions gone.npz", "gone.npz cannot be read"),
+        ("--learn x.npz --sefa 1 --directions gone.npz -n", "gone.npz cannot be read"),
         ("--learn x.npz --pca 1 --psi 0.7", "--psi is for --learn --tags, not for the other ways"),
         ("--learn x.npz --pca 1 --cutoff 4", "--cutoff is not for --learn"),
         ("--learn x.npz --positive in --negative in/", "--positive and --negative are one folder"),

@@ -352,7 +352,17 @@ def test_tags_are_a_query_that_each_seed_completes(shell: Shell, here: Path) -> 
     (here / "list").write_text("\n".join(lines))
     done = shell(f"{make} -o gone - < list")
     assert (done.returncode, len(records(done.stdout))) == (1, 1)
-    assert "there is no class 'gone' among long_hair, smile, hat" in done.stderr
+    assert "its record: there is no class 'gone' among long_hair, smile, hat" in done.stderr
+
+
+def test_a_sheet_without_classes_is_drawn_again(shell: Shell, here: Path) -> None:
+    make = "sggen --network conditional.pkl --json --tags ''"
+    drawn = records(quick(f"{make} --seeds 3-4", here).stdout)
+    done = quick(f"{make} --seeds 3-4 --grid 2x1 -o sheet", here)
+    (here / "list").write_text(done.stdout)
+    again = records(shell("sggen --network conditional.pkl --json -o again - < list").stdout)
+    for one, other in zip(drawn, again, strict=True):
+        assert (pixels(here / one["path"]) == pixels(here / other["path"])).all()
 
 
 def test_z_in_a_file_has_the_tags_that_are_asked_for_alone(here: Path) -> None:

@@ -396,6 +396,10 @@ def test_tags_of_faces_go_from_network_to_network_too(here: Path) -> None:
     frames = pngs(here / "f").astype(int)
     steps = [np.abs(one - other).mean() for one, other in pairwise(frames)]
     assert np.abs(frames[0] - frames[-1]).mean() > 2 * max(steps)
+    more = snapshot(c_dim=3, labels=["smile", "hat", "cap"], tags=True)
+    checkpoints.write(str(here / "more.pkl"), more)
+    done = quick("sgvideo montage bare.pkl more.pkl --tags smile --seconds 0.1 --frames m", here)
+    assert done.returncode == 0, done.stderr
 
 
 def test_montage_of_a_run(here: Path) -> None:
@@ -491,9 +495,9 @@ def test_the_network_that_ships_needs_no_directions(tmp_path: Path) -> None:
         ("between 5", "between needs two faces or more"),
         ("between 9-5 2", "the seeds 9-5 end before they begin"),
         ("between 5 9 --directions smile.npz", "--directions is for edited faces, such as"),
-        ("between 5 5+smile=2", "edits need --directions, a file that sgedit --learn makes"),
+        ("between 5 5+smile=2", "edits need --directions: a file that sgedit --learn makes"),
         ("between 5 5+hat --directions smile.npz", "there is no direction 'hat' among smile"),
-        ("edit smile=2", "edit needs --directions, a file that sgedit --learn makes"),
+        ("edit smile=2 --dry-run", "edits need --directions: a file that sgedit --learn makes"),
         ("edit smile=x --directions smile.npz", "there is no direction 'smile=x' among smile"),
         (
             "edit smile=9999 --directions smile.npz",

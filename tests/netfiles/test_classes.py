@@ -124,6 +124,7 @@ EXAMPLES = (
         # All red hair has a hat, without which there are no caps.
         ({RED: 1, HAT: 0}, [(RED, SMILE), (RED,), (RED, SMILE), (RED,)]),
         ({6: 1}, [(6,)] * 4),
+        ({6: 0.5, BLUE: 0}, [(6,)] * 2),
     ],
 )
 def test_examples_complete_what_is_wanted(
@@ -131,6 +132,18 @@ def test_examples_complete_what_is_wanted(
 ) -> None:
     found = completed(EXAMPLES, wanted)
     assert sorted(found) == sorted(lists)
+
+
+def test_all_else_stays_without_a_tag_that_all_have() -> None:
+    examples = ((SMILE, BLUE, HAT), (SMILE, RED), (SMILE,))
+    assert completed(examples, {SMILE: 0}) == ((BLUE, HAT), (RED,), ())
+    assert completed(examples, {SMILE: 0, RED: 1}) == ((RED,),)
+
+
+def test_a_class_that_begins_with_a_minus_has_numbers_too() -> None:
+    assert labels_of(["-_-", "smile"], ["-_-:0.5", "-smile"]).tolist() == [0.5, 0]
+    assert labels_of(["-_-", "smile"], ["-_-", "smile:1"]).tolist() == [1, 1]
+    assert labels_of(["-_-", "smile"], ["--_-"]).tolist() == [0, 0]
 
 
 def test_what_is_rarer_beside_a_wanted_tag_is_left_out() -> None:

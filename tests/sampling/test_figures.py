@@ -392,6 +392,15 @@ def test_classes_are_drawn_side_by_side(tmp_path: Path) -> None:
         made("classes", saved(tmp_path, snapshot(), "plain.pkl"))
 
 
+def test_tags_are_completed_in_uncurated_pictures(tmp_path: Path) -> None:
+    facts: dict[str, Any] = {"labels": ["hat", "smile"], "tags": True, "examples": [[0], [0, 1]]}
+    path = saved(tmp_path, snapshot(c_dim=2, **facts))
+    (_, sampler) = made("uncurated", path, tags=("hat",))
+    z = np.random.RandomState(0).randn(9, sampler.generator.config.mapping.z_dim)
+    drawn = [sampler.label(Latent(values=each.astype(np.float32))) for each in z]
+    assert {tuple(each.tolist()) for each in drawn if each is not None} == {(1, 0), (1, 1)}
+
+
 def test_a_network_of_tags_begins_without_any(tmp_path: Path) -> None:
     path = saved(tmp_path, snapshot(c_dim=2, labels=["hat", "smile"], tags=True))
     figure, _ = made("classes", path)
@@ -452,6 +461,9 @@ def test_images_of_several_classes_are_not_said_to_be_of_one(tmp_path: Path, kin
         figure, sampler = made(kind, path, tags=("1,2",))
         facts = facts_of(kind, sampler, figure)
         assert (facts["query"], facts.get("tags")) == (["1,2"], None)
+    else:
+        figure, sampler = made(kind, path, tags=("1", "2"), seeds=Seeds.parse("0-1"))
+        assert "query" not in facts_of(kind, sampler, figure)
 
 
 # Of a run

@@ -1,4 +1,4 @@
-"""Which labels pictures get where nobody chose any."""
+"""Which labels pictures get, of those that are possible."""
 
 import numpy as np
 import pytest

@@ -436,7 +436,7 @@ def test_a_network_that_is_too_large_is_left_out(
         ),
         (
             "--live n.pkl --directions many.npz",
-            "101 directions, and a page has sliders for 100",
+            "151 directions, and a page has sliders for 150",
         ),
         ("--live n.pkl --directions n.pkl", "n.pkl: not a file of directions"),
         ("--live n.pkl --directions none.npz", "none.npz cannot be read: No such file"),
@@ -447,7 +447,7 @@ def test_directions_that_cannot_be_are_one_sentence(
 ) -> None:
     for name in ("n.pkl", "d.npz", "images"):
         (tmp_path / name).symlink_to(folder / name)
-    for name, count, width in (("wide", 1, 9), ("many", 101, 8)):
+    for name, count, width in (("wide", 1, 9), ("many", 151, 8)):
         vector = np.eye(width, dtype=np.float32)[0]
         made = Directions(tuple(Direction(f"d{n}", vector, 1.0) for n in range(count)))
         (tmp_path / f"{name}.npz").write_bytes(made.encode())
