@@ -3,6 +3,7 @@
 .venv/bin/python tests/benchmarks/paths.py [COUNT]
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -12,14 +13,11 @@ from pathlib import Path
 from tests.conftest import ROOT
 
 CODE = """
-import resource, sys
+import sys
 sys.path.insert(0, {tests!r})
 import filters
 sys.argv = ["waiter"]
-try:
-    filters.waiter()
-finally:
-    print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+filters.waiter()
 """
 
 
@@ -30,12 +28,14 @@ def through(count: int, folder: Path) -> tuple[float, int]:
     source = subprocess.Popen(
         ["bash", "-c", f"yes ./a/path/to/an/image.png | head -n {count}"], stdout=subprocess.PIPE
     )
-    done = subprocess.run(
+    process = subprocess.Popen(
         [sys.executable, "-c", code], cwd=folder, stdin=source.stdout, stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE, check=True,
+        stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    words = done.stderr.split()
-    return time.perf_counter() - began, int(words[words.index(b"peak") + 1])
+    _, status, used = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"the command ended with {os.waitstatus_to_exitcode(status)}")
+    return time.perf_counter() - began, used.ru_maxrss
 
 
 def main() -> None:
