@@ -44,8 +44,8 @@ WAYS = "way=optimize", "way=encode", "way=both"
 
 def plain(path: str, target: Pixels) -> tuple[Pixels, torch.Tensor]:
     """The peer: the picture that it finds, and its w [w_dim]."""
-    generator = open_network(path).generator
-    space = measured(generator, None, 0)
+    opened = open_network(path)
+    generator, space = opened.generator, measured(opened.generator, opened.labels(), 0)
     wanted = torch.from_numpy(target)[None].float() * (2 / 255) - 1
     w = space.mean.clone().requires_grad_()
     adam = torch.optim.Adam([w], betas=(0.9, 0.999))
@@ -77,12 +77,15 @@ def main() -> None:
     torch.set_num_threads(1)
     path = locate(told.network)
     opened = open_network(path)
-    generator, deviation = opened.generator, measured(opened.generator, None, 0).deviation
+    generator, labels = opened.generator, opened.labels()
+    deviation = measured(generator, labels, 0).deviation
     features = None
     if discriminator := ProjectingNetwork(path, ProjectionOptions()).discriminator():
         features = of_discriminator(discriminator)
 
-    own = [w_of(generator, Latent(seed)) for seed in range(told.own)]
+    latents = [Latent(seed) for seed in range(told.own)]
+    c = [None if labels is None else torch.from_numpy(labels.of([each])) for each in latents]
+    own = [w_of(generator, latent, label) for latent, label in zip(latents, c, strict=True)]
     with torch.no_grad():
         drawn = [to_pixels(generator.synthesis(w)).numpy()[0].transpose(2, 0, 1) for w in own]
     files = sorted(Path(told.faces).rglob("*.png")) if told.faces else []
