@@ -8,13 +8,14 @@ animecrop's detector (auto) finds a face a quarter as wide or more. The training
 by chance, the same ones every time. The cascade is fetched once, or named by --cascade: without it
 a third of the drawn faces is not found. Tags are those that animetag's tagger sees; FID compares the
 samples to the chosen training images by its features. --card writes what is known of the network;
---history shows the same latents while the network learned, from the sheets of its run; --sheet shows
-some pictures of each kind, --shown so many.
+--history shows the same latents while the network learned, from the sheets of its run, and the card then
+has its losses; --sheet shows some pictures of each kind, --shown so many.
 """
 
 import argparse
 import os
 import random
+import re
 import subprocess
 import tempfile
 import textwrap
@@ -42,6 +43,10 @@ SIDE = 256
 SMALLEST = SIDE // 4
 TAGS = ("hat", "glasses", "twintails", "open_mouth", "cat_ears")
 IN_HISTORY = 8  # pictures of each sheet
+IN_CURVES = 8  # means of the losses
+STATUS = re.compile(
+    r"kimg ([\d.]+)  (\d+):(\d\d):(\d\d) .*?([\d.]+) s/kimg  G (\S+)  D (\S+)  signs (\S+) (\S+)"
+)
 
 CARD = """\
 # The network that ships with animetools
@@ -74,7 +79,7 @@ The same latents during training:
 | generator | {generator}, {generator_parameters:,} parameters, channels {channels} |
 | discriminator | {discriminator}, {discriminator_parameters:,} parameters |
 | file | {bytes:,} bytes: G_ema and D, in half precision |
-
+{learning}
 {measured}
 
 An image has a face if `animecrop` finds one in it, enlarged to {side} pixels, and at least a quarter as
@@ -122,7 +127,33 @@ def history(run: Path, side: int, last: float) -> list[tuple[str, list[tuple[str
     return rows
 
 
-def card(path: str, images: Images, lines: list[str]) -> str:
+def learning(run: Path, last: float) -> str:
+    """How long a run took to some kimg, and its losses on the way, as Markdown, by its log."""
+    hours, before, found = 0.0, 0.0, []
+    for line in (run / "log.txt").read_text().splitlines():
+        if (match := STATUS.search(line)) and float(match[1]) <= last:
+            now = int(match[2]) + int(match[3]) / 60 + int(match[4]) / 3600
+            hours += now - before if now > before else now  # it begins anew where a run is resumed
+            before = now
+            found.append([float(match[n]) for n in (1, 5, 6, 7, 8, 9)])
+    log = np.array(found)
+    lines = [
+        f"| hours | {hours:.1f}, of one thread, beside other work; {log[:, 1].min():.0f} seconds a kimg at best |",
+        "",
+        "The means of the losses, and of the signs of the discriminator's scores, +1 where it takes all for real:",
+        "",
+        "| kimg | loss of G | loss of D | sign of training images | sign of drawn ones |",
+        "|---|---|---|---|---|",
+    ]
+    for end in last * np.arange(1, IN_CURVES + 1) / IN_CURVES:
+        part = log[(log[:, 0] > end - last / IN_CURVES) & (log[:, 0] <= end)].mean(0)
+        lines.append(
+            f"| to {end:g} | {part[2]:.2f} | {part[3]:.2f} | {part[4]:+.2f} | {part[5]:+.2f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def card(path: str, images: Images, learned: str, lines: list[str]) -> str:
     """What the file itself says of the network, with what was measured, as Markdown."""
     snapshot = checkpoints.read(path)
     facts = describe(snapshot) | snapshot.facts
@@ -137,6 +168,7 @@ def card(path: str, images: Images, lines: list[str]) -> str:
         bytes=os.path.getsize(path),
         channels=" ".join(map(str, facts["generator_channels"])),
         side=SIDE,
+        learning=learned,
         measured="\n".join(lines),
         settings=textwrap.fill(", ".join(settings), WIDTH),
     )
@@ -187,12 +219,14 @@ def main() -> None:
     tails = [(name, [("", rgb) for rgb in pictures[: told.shown]]) for name, pictures in kinds]
     if told.sheet:
         told.sheet.write_bytes(encode_jpeg(contact_sheet(tails), 90))
+    curves = ""
     if told.history:
         run, sheet = told.history
         learned_for = checkpoints.read(locate(told.network)).facts["kimg"]
         sheet.write_bytes(encode_jpeg(contact_sheet(history(run, images.height, learned_for)), 90))
+        curves = learning(run, learned_for)
     if told.card:
-        told.card.write_text(card(locate(told.network), images, lines))
+        told.card.write_text(card(locate(told.network), images, curves, lines))
 
 
 if __name__ == "__main__":
